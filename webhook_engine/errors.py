@@ -1,0 +1,96 @@
+"""Every error that the package raises on purpose. Each one says what was wrong, with what, and what to do."""
+
+from __future__ import annotations
+
+__all__ = [
+    "ConfigError",
+    "ConflictError",
+    "EngineAlreadyRunningError",
+    "EngineNotRunningError",
+    "NotFoundError",
+    "PayloadUnavailableError",
+    "PortalUnavailableError",
+    "RotationLimitError",
+    "SchemaVersionError",
+    "SecretsUnreadableError",
+    "StoreError",
+    "StoreUnavailableError",
+    "ValidationError",
+    "WebhookEngineError",
+]
+
+
+class WebhookEngineError(Exception):
+    """Base of every error that Webhook Engine raises on purpose."""
+
+
+class ConfigError(WebhookEngineError):
+    """A configuration key is unknown, of the wrong type, or impossible; the text names key, value and what is allowed."""
+
+
+class ValidationError(WebhookEngineError):
+    """A value given by the caller is not allowed.
+
+    ``field`` is the argument, in snake_case with list positions in brackets (``channels[0]``, ``metadata``);
+    ``problem`` is one sentence that says what is allowed.
+    """
+
+    def __init__(self, field: str, problem: str) -> None:
+        super().__init__(f"{field}: {problem}")
+        self.field = field
+        self.problem = problem
+
+
+class NotFoundError(WebhookEngineError):
+    """No such application, endpoint, event type, message, attempt or task (in this organization)."""
+
+    def __init__(self, kind: str, key: str) -> None:
+        super().__init__(f"there is no {kind} {key!r} here; address it by its id or its uid")
+        self.kind = kind
+        self.key = key
+
+
+class ConflictError(WebhookEngineError):
+    """A uid, an event id or a name is taken already."""
+
+    def __init__(self, kind: str, field: str, value: str) -> None:
+        super().__init__(f"{kind} with {field} {value!r} exists already; use another, or address the existing one")
+        self.kind = kind
+        self.field = field
+        self.value = value
+
+
+class PayloadUnavailableError(WebhookEngineError):
+    """The message's payload has expired or was expunged, so there is nothing to send."""
+
+
+class RotationLimitError(WebhookEngineError):
+    """Too many rotated signing secrets are still valid; wait for the oldest to expire."""
+
+
+class SecretsUnreadableError(WebhookEngineError):
+    """Signing secrets cannot be decrypted with the configured ``security.main_secret``."""
+
+
+class StoreError(WebhookEngineError):
+    """The database refused; nothing of the failed change was kept."""
+
+
+class StoreUnavailableError(StoreError):
+    """The database cannot be written or read right now (disk full, locked, I/O error). Try again later."""
+
+
+class SchemaVersionError(StoreError):
+    """The database was made by a newer version of Webhook Engine than this one."""
+
+
+class EngineAlreadyRunningError(StoreError):
+    """Another engine holds this database; the text names the process."""
+
+
+class EngineNotRunningError(WebhookEngineError):
+    """The engine was not started, or is stopping; use it inside ``async with``."""
+
+
+class PortalUnavailableError(WebhookEngineError):
+    """Nothing serves the portal and no ``server.public_url`` is configured."""

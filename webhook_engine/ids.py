@@ -1,0 +1,87 @@
+"""Prefixed identifiers that sort by time: ``msg_2abc…`` is a prefix and a KSUID with milliseconds.
+
+A KSUID here is 20 bytes: seconds since 2014-05-13T16:53:20Z (4 bytes, big endian), the millisecond in steps of
+four (1 byte), and 15 random bytes; written as 27 base62 digits in ASCII order, so that text order is time order.
+Ids made by one process strictly increase, even within a step and when the clock goes back.
+"""
+
+from __future__ import annotations
+
+import os
+
+__all__ = ["KSUID_LENGTH", "IdSource", "id_bounds", "is_id", "timestamp_of"]
+
+KSUID_LENGTH = 27
+_EPOCH_S = 1_400_000_000
+_RANDOM_BITS = 120
+_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_DIGITS = {character: value for value, character in enumerate(_ALPHABET)}
+_TRIPLES = [a + b + c for a in _ALPHABET for b in _ALPHABET for c in _ALPHABET]
+_BASE_3 = 62**3
+_BASE_9 = 62**9
+_MAX_STEP = (1 << 40) - 1
+
+
+class IdSource:
+    """Makes ids; one instance serves a whole process, so that its ids strictly increase."""
+
+    def __init__(self) -> None:
+        self._last = 0
+
+    def new(self, prefix: str, instant: int) -> str:
+        """A fresh id for ``instant`` (microseconds since the epoch), for example ``new("msg_", now)``."""
+        value = (_step_of(instant) << _RANDOM_BITS) | int.from_bytes(os.urandom(15), "big")
+        if value <= self._last:
+            # The odd gap keeps neighbours apart, so that an id does not give away the one before it.
+            value = self._last + 1 + int.from_bytes(os.urandom(8), "big")
+        self._last = value
+        return prefix + _base62(value)
+
+
+def id_bounds(prefix: str, instant: int) -> tuple[str, str]:
+    """The lowest and the highest id that an object of ``instant`` (microseconds) can have."""
+    step = _step_of(instant) << _RANDOM_BITS
+    return prefix + _base62(step), prefix + _base62(step | ((1 << _RANDOM_BITS) - 1))
+
+
+def timestamp_of(identifier: str) -> int:
+    """The instant (microseconds, to four milliseconds) at which an id was made.
+
+    Raises ``ValueError`` if the part after the prefix is not a KSUID.
+    """
+    text = identifier[identifier.rfind("_") + 1 :]
+    if len(text) != KSUID_LENGTH:
+        raise ValueError(f"{identifier!r} is not an id: {KSUID_LENGTH} base62 digits must follow the prefix")
+    value = 0
+    for character in text:
+        digit = _DIGITS.get(character)
+        if digit is None:
+            raise ValueError(f"{identifier!r} is not an id: {character!r} is not a base62 digit")
+        value = value * 62 + digit
+    step = value >> _RANDOM_BITS
+    return ((step >> 8) + _EPOCH_S) * 1_000_000 + (step & 0xFF) * 4_000
+
+
+def is_id(prefix: str, text: str) -> bool:
+    """Whether ``text`` has the prefix and the form of an id."""
+    if not text.startswith(prefix) or len(text) != len(prefix) + KSUID_LENGTH:
+        return False
+    return all(character in _DIGITS for character in text[len(prefix) :])
+
+
+def _step_of(instant: int) -> int:
+    seconds, micros = divmod(instant, 1_000_000)
+    step = ((seconds - _EPOCH_S) << 8) | (micros // 4_000)
+    return min(max(step, 0), _MAX_STEP)
+
+
+def _base62(value: int) -> str:
+    high, low = divmod(value, _BASE_9)
+    high, middle = divmod(high, _BASE_9)
+    return _nine_digits(high) + _nine_digits(middle) + _nine_digits(low)
+
+
+def _nine_digits(value: int) -> str:
+    value, third = divmod(value, _BASE_3)
+    first, second = divmod(value, _BASE_3)
+    return _TRIPLES[first] + _TRIPLES[second] + _TRIPLES[third]

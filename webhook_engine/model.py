@@ -1,0 +1,285 @@
+"""The vocabulary of the engine as typed, immutable records: what callers get back, and what flows inside.
+
+The records in the first half are public. Their attributes are the names of the HTTP API in snake_case; times are
+aware UTC datetimes. The second half is what the parts of the engine hand to one another; there, an instant is an
+``int`` of microseconds since the epoch (see :mod:`webhook_engine.clock`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from enum import IntEnum, StrEnum
+from typing import Generic, TypeVar
+
+import msgspec
+
+__all__ = [
+    "DEFAULT_ORGANIZATION",
+    "Application",
+    "Attempt",
+    "AttemptStatus",
+    "AttemptedDestination",
+    "AttemptedMessage",
+    "DeliveryStatus",
+    "Endpoint",
+    "EndpointHeaders",
+    "EndpointStats",
+    "EventType",
+    "Health",
+    "Message",
+    "OldKey",
+    "Page",
+    "Task",
+    "TaskStatus",
+    "TriggerType",
+]
+
+DEFAULT_ORGANIZATION = "org_23rb8YdGqMT0qIzpgGwdXfHirMu"
+"""The organization where none is named."""
+
+T = TypeVar("T")
+
+
+class DeliveryStatus(IntEnum):
+    """The state of a delivery; the numbers are those of the HTTP API."""
+
+    SUCCEEDED = 0
+    PENDING = 1
+    FAILED = 2
+    CANCELLED = 4
+
+
+class AttemptStatus(IntEnum):
+    """How an attempt, or a message seen from an endpoint, stands; the numbers are those of the HTTP API."""
+
+    SUCCESS = 0
+    PENDING = 1
+    FAIL = 2
+    SENDING = 3
+    CANCELED = 4
+
+
+class TriggerType(IntEnum):
+    """Why an attempt was made: by the schedule, or because a person asked for it."""
+
+    SCHEDULED = 0
+    MANUAL = 1
+
+
+class TaskStatus(StrEnum):
+    """How a background task stands."""
+
+    RUNNING = "running"
+    FINISHED = "finished"
+    FAILED = "failed"
+
+
+class Application(msgspec.Struct, frozen=True, kw_only=True):
+    """One consumer, a customer of the platform; owns endpoints and messages."""
+
+    id: str
+    organization_id: str
+    uid: str | None
+    name: str
+    throttle_rate: int | None
+    """Messages per second to all its endpoints together; ``None`` is unlimited."""
+    metadata: Mapping[str, str]
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def rate_limit(self) -> int | None:
+        """The older name of ``throttle_rate``."""
+        return self.throttle_rate
+
+
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """A URL of an application that gets its messages."""
+
+    id: str
+    application_id: str
+    organization_id: str
+    uid: str | None
+    url: str
+    description: str
+    event_types: tuple[str, ...] | None
+    """The event types it wants; ``None`` means all."""
+    channels: tuple[str, ...] | None
+    throttle_rate: int | None
+    """Messages per second; ``None`` is unlimited."""
+    version: int
+    disabled: bool
+    disabled_at: datetime | None
+    disabled_reason: str | None
+    """Why it is disabled, in words for the consumer."""
+    first_failure_at: datetime | None
+    """Start of the failure window that is open, or that disabled the endpoint."""
+    metadata: Mapping[str, str]
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def rate_limit(self) -> int | None:
+        """The older name of ``throttle_rate``."""
+        return self.throttle_rate
+
+    @property
+    def filter_types(self) -> tuple[str, ...] | None:
+        """The older name of ``event_types``."""
+        return self.event_types
+
+
+class EndpointHeaders(msgspec.Struct, frozen=True, kw_only=True):
+    """The endpoint's own request headers; the values of sensitive ones are left out."""
+
+    headers: Mapping[str, str]
+    sensitive: tuple[str, ...]
+
+
+class EndpointStats(msgspec.Struct, frozen=True, kw_only=True):
+    """Attempts of an endpoint in a span of time, and what is still to come."""
+
+    success: int
+    pending: int
+    sending: int
+    fail: int
+    canceled: int
+
+
+class EventType(msgspec.Struct, frozen=True, kw_only=True):
+    """A named kind of message."""
+
+    name: str
+    organization_id: str
+    description: str
+    archived: bool
+    deprecated: bool
+    schemas: Mapping[str, object] | None
+    """JSON Schemas by version, ``{"1": {...}}``."""
+    feature_flags: tuple[str, ...]
+    group_name: str | None
+    created_at: datetime
+    updated_at: datetime
+
+    @property
+    def feature_flag(self) -> str | None:
+        """The first feature flag, under its older name."""
+        return self.feature_flags[0] if self.feature_flags else None
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """An event to deliver."""
+
+    id: str
+    application_id: str
+    event_type: str
+    event_id: str | None
+    payload: bytes | None
+    """The exact bytes that are sent; ``None`` if they expired, were expunged, or were not asked for."""
+    channels: tuple[str, ...] | None
+    tags: tuple[str, ...] | None
+    deliver_at: datetime | None
+    timestamp: datetime
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """One HTTP request of a delivery, and what came of it."""
+
+    id: str
+    msg_id: str
+    endpoint_id: str
+    url: str
+    status: AttemptStatus
+    response: str
+    """The body of the answer, cut to ``delivery.response_limit``; or what went wrong before there was one."""
+    response_status_code: int
+    """0 where no answer came."""
+    response_duration_ms: int
+    trigger_type: TriggerType
+    timestamp: datetime
+    """When the request began."""
+    request_headers: Mapping[str, str]
+    """The headers that were sent; signatures and sensitive values are left out."""
+
+    @property
+    def status_text(self) -> str:
+        """The status in words, as in the HTTP API."""
+        return self.status.name.lower()
+
+
+class AttemptedMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """A message as seen from one of its endpoints."""
+
+    message: Message
+    status: AttemptStatus
+    reason: str | None
+    """Why it failed without a last attempt saying so, for example ``endpoint disabled``."""
+    attempt_count: int
+    next_attempt: datetime | None
+
+    @property
+    def status_text(self) -> str:
+        """The status in words, as in the HTTP API."""
+        return self.status.name.lower()
+
+
+class AttemptedDestination(msgspec.Struct, frozen=True, kw_only=True):
+    """An endpoint as seen from one of its messages; deleted endpoints are included."""
+
+    endpoint: Endpoint
+    status: AttemptStatus
+    reason: str | None
+    attempt_count: int
+    next_attempt: datetime | None
+
+    @property
+    def status_text(self) -> str:
+        """The status in words, as in the HTTP API."""
+        return self.status.name.lower()
+
+
+class Task(msgspec.Struct, frozen=True, kw_only=True):
+    """A durable background task, such as the recovery of an endpoint's failed messages."""
+
+    id: str
+    organization_id: str
+    application_id: str | None
+    endpoint_id: str | None
+    task: str
+    """Its kind: ``endpoint.recover`` or ``endpoint.replay``."""
+    status: TaskStatus
+    data: Mapping[str, object]
+    """Progress, such as ``{"processed": 1200}``."""
+    created_at: datetime
+    updated_at: datetime
+
+
+class Page(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
+    """One page of a list."""
+
+    data: Sequence[T]
+    iterator: str | None
+    """Pass it as ``iterator`` to get the next page; ``None`` where the page is empty."""
+    prev_iterator: str | None
+    """Pass it as ``iterator`` to get the page before."""
+    done: bool
+    """Whether nothing follows in the direction of travel."""
+
+
+# What follows flows inside the engine.
+
+
+class Health(msgspec.Struct, frozen=True):
+    """The failure window of an endpoint; all ``None`` while the endpoint is well."""
+
+    first_failure_at: int | None = None
+    last_failure_at: int | None = None
+    warned: bool = False
+
+
+class OldKey(msgspec.Struct, frozen=True):
+    """A rotated signing secret, encrypted, and when it stops being used for signing."""
+
+    sealed: bytes
+    expires_at: int
