@@ -1,0 +1,1 @@
+"""Webhook Engine delivers webhooks reliably, from one SQLite file."""

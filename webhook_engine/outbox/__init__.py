@@ -1,0 +1,1 @@
+"""The transactional outbox: what a host program writes in its own transaction."""

@@ -1,0 +1,274 @@
+"""What the store takes and gives: the stored forms behind the public records of :mod:`webhook_engine.model`.
+
+Instants are ``int`` microseconds since the epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from webhook_engine.model import (
+    AttemptStatus,
+    DeliveryStatus,
+    Endpoint,
+    Health,
+    OldKey,
+    TaskStatus,
+    TriggerType,
+)
+
+__all__ = [
+    "ApplicationChanges",
+    "AttemptFilter",
+    "DeliveryChange",
+    "DeliveryFilter",
+    "Due",
+    "EndpointChanges",
+    "EndpointCondition",
+    "EventTypeChanges",
+    "MessageFilter",
+    "NewMessage",
+    "OutboxRow",
+    "OutboxVerdict",
+    "Outcomes",
+    "RecordedAttempt",
+    "ReplayCandidate",
+    "RoutedMessage",
+    "Span",
+    "StoredEndpoint",
+    "TaskProgress",
+]
+
+
+class Span(msgspec.Struct, frozen=True, kw_only=True):
+    """A stretch of a list ordered by one unique key, both ends exclusive."""
+
+    low: str | None = None
+    high: str | None = None
+    descending: bool = True
+    limit: int = 50
+
+
+class StoredEndpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """An endpoint with what only the engine may see."""
+
+    endpoint: Endpoint
+    sealed_key: bytes
+    """The current signing secret, encrypted; ``endpoint.id`` is the context."""
+    old_keys: tuple[OldKey, ...] = ()
+    """Rotated secrets, newest first."""
+    sealed_headers: bytes | None = None
+    """The endpoint's own headers as a JSON object, encrypted; ``None`` if it has none."""
+    health: Health = Health()
+    deleted: bool = False
+
+
+class ApplicationChanges(msgspec.Struct, frozen=True, kw_only=True):
+    """The columns of an application to change; what is ``UNSET`` stays."""
+
+    uid: str | None | UnsetType = UNSET
+    name: str | UnsetType = UNSET
+    throttle_rate: int | None | UnsetType = UNSET
+    metadata: Mapping[str, str] | UnsetType = UNSET
+
+
+class EndpointChanges(msgspec.Struct, frozen=True, kw_only=True):
+    """The columns of an endpoint to change; what is ``UNSET`` stays."""
+
+    uid: str | None | UnsetType = UNSET
+    url: str | UnsetType = UNSET
+    description: str | UnsetType = UNSET
+    event_types: tuple[str, ...] | None | UnsetType = UNSET
+    channels: tuple[str, ...] | None | UnsetType = UNSET
+    throttle_rate: int | None | UnsetType = UNSET
+    version: int | UnsetType = UNSET
+    metadata: Mapping[str, str] | UnsetType = UNSET
+    sealed_key: bytes | UnsetType = UNSET
+    old_keys: tuple[OldKey, ...] | UnsetType = UNSET
+    sealed_headers: bytes | None | UnsetType = UNSET
+    condition: EndpointCondition | UnsetType = UNSET
+
+
+class EndpointCondition(msgspec.Struct, frozen=True, kw_only=True):
+    """The failure window of an endpoint and whether it is disabled."""
+
+    health: Health = Health()
+    disabled_at: int | None = None
+    """``None`` means enabled."""
+    disabled_reason: str | None = None
+
+
+class EventTypeChanges(msgspec.Struct, frozen=True, kw_only=True):
+    """The columns of an event type to change; what is ``UNSET`` stays."""
+
+    description: str | UnsetType = UNSET
+    archived: bool | UnsetType = UNSET
+    deprecated: bool | UnsetType = UNSET
+    schemas: Mapping[str, object] | None | UnsetType = UNSET
+    feature_flags: tuple[str, ...] | UnsetType = UNSET
+    group_name: str | None | UnsetType = UNSET
+
+
+class NewMessage(msgspec.Struct, frozen=True, kw_only=True):
+    """A validated message that is not stored yet."""
+
+    id: str
+    organization_id: str
+    application_id: str
+    event_type: str
+    payload: bytes
+    created_at: int
+    event_id: str | None = None
+    channels: tuple[str, ...] | None = None
+    tags: tuple[str, ...] | None = None
+    deliver_at: int | None = None
+    payload_expires_at: int | None = None
+    """``None``: as ``retention.payload`` says."""
+
+
+class RoutedMessage(msgspec.Struct, frozen=True):
+    """A message and the endpoints that it goes to."""
+
+    message: NewMessage
+    endpoint_ids: Sequence[str]
+    """Each gets a delivery, due at once (or at ``deliver_at``)."""
+    manual_to: str | None = None
+    """Instead: one manual attempt to this endpoint, outside its filters and the schedule."""
+    outbox_id: int | None = None
+    """The outbox row that it was; deleted in the same transaction."""
+
+
+class Due(msgspec.Struct, frozen=True):
+    """A delivery (or a manual attempt of one) as the lanes handle it."""
+
+    message_id: str
+    endpoint_id: str
+    due_at: int
+    step: int
+    """Scheduled attempts made on the present run through the ladder."""
+    attempt_count: int
+    """Attempts made in all."""
+    event_id: str | None
+    payload: bytes | None
+    """``None`` if it expired or was expunged."""
+    manual_id: str | None = None
+    """Set if a person asked for this attempt."""
+
+
+class DeliveryChange(msgspec.Struct, frozen=True):
+    """What becomes of a delivery after an attempt, or without one."""
+
+    message_id: str
+    endpoint_id: str
+    status: DeliveryStatus
+    due_at: int | None
+    """When it is due next; ``None`` unless ``status`` is ``PENDING`` and an attempt is scheduled."""
+    step: int
+    reason: str | None
+    settled_at: int | None
+    manual_id: str | None = None
+    """The manual attempt that this fulfils."""
+    attempted: bool = True
+
+
+class RecordedAttempt(msgspec.Struct, frozen=True):
+    """An attempt to keep."""
+
+    id: str
+    message_id: str
+    endpoint_id: str
+    url: str
+    status: AttemptStatus
+    status_code: int
+    duration_ms: int
+    trigger: TriggerType
+    response: str
+    request_headers: Mapping[str, str]
+
+
+class Outcomes(msgspec.Struct, frozen=True, kw_only=True):
+    """A batch of outcomes; recorded whole or not at all."""
+
+    attempts: Sequence[RecordedAttempt] = ()
+    deliveries: Sequence[DeliveryChange] = ()
+    conditions: Mapping[str, EndpointCondition] = msgspec.field(default_factory=dict)
+    """By endpoint id. An endpoint that is disabled already stays so."""
+    messages: Sequence[RoutedMessage] = ()
+    """Operational webhooks about this batch."""
+
+
+class OutboxRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of the outbox as somebody wrote it: not validated."""
+
+    id: int
+    message_id: str | None
+    organization: str | None
+    application: str
+    event_type: str
+    payload: bytes
+    event_id: str | None
+    channels: str | None
+    """JSON array."""
+    tags: str | None
+    """JSON array."""
+    deliver_at: str | None
+    """RFC 3339."""
+
+
+class OutboxVerdict(msgspec.Struct, frozen=True):
+    """An outbox row that can never be delivered, and why."""
+
+    id: int
+    error: str
+
+
+class ReplayCandidate(msgspec.Struct, frozen=True):
+    """A message that an endpoint never had a delivery for."""
+
+    message_id: str
+    event_type: str
+    channels: tuple[str, ...] | None
+
+
+class MessageFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which messages of an application to list."""
+
+    event_types: tuple[str, ...] | None = None
+    channel: str | None = None
+    tag: str | None = None
+    with_content: bool = True
+
+
+class AttemptFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which attempts to list."""
+
+    status: AttemptStatus | None = None
+    status_code_class: int | None = None
+    """100, 200, …: codes from that number to 99 above; 0 means 0 to 99."""
+    event_types: tuple[str, ...] | None = None
+    channel: str | None = None
+    tag: str | None = None
+    endpoint_id: str | None = None
+
+
+class DeliveryFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which messages of an endpoint to list."""
+
+    status: AttemptStatus | None = None
+    """``PENDING``: never attempted; ``SENDING``: attempted, and another attempt is scheduled."""
+    event_types: tuple[str, ...] | None = None
+    channel: str | None = None
+    tag: str | None = None
+    with_content: bool = True
+
+
+class TaskProgress(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a task stands after a step; stored with the step's own changes."""
+
+    task_id: str
+    status: TaskStatus
+    cursor: str | None
+    data: Mapping[str, object]

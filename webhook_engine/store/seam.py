@@ -1,0 +1,351 @@
+"""The one seam to a database: what the engine needs of it, in the engine's words.
+
+Every method that changes something is durable when it returns, and has changed nothing if it raises. Reads see
+everything that returned before them. Methods raise :class:`~webhook_engine.errors.StoreUnavailableError` when the
+database cannot do it right now, and :class:`~webhook_engine.errors.ConflictError` where a uid, name or event id is
+taken. Organizations are isolated by the callers: what takes an application or endpoint id trusts it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from webhook_engine.model import (
+    Application,
+    Attempt,
+    AttemptedDestination,
+    AttemptedMessage,
+    AttemptStatus,
+    DeliveryStatus,
+    EventType,
+    Message,
+    Task,
+    TaskStatus,
+)
+from webhook_engine.store.records import (
+    ApplicationChanges,
+    AttemptFilter,
+    DeliveryFilter,
+    Due,
+    EndpointChanges,
+    EventTypeChanges,
+    MessageFilter,
+    OutboxRow,
+    OutboxVerdict,
+    Outcomes,
+    ReplayCandidate,
+    RoutedMessage,
+    Span,
+    StoredEndpoint,
+    TaskProgress,
+)
+
+__all__ = [
+    "ApplicationStore",
+    "AttemptStore",
+    "DeliveryStore",
+    "EndpointStore",
+    "EventTypeStore",
+    "MessageStore",
+    "OutboxStore",
+    "Store",
+    "TaskStore",
+]
+
+
+class ApplicationStore(Protocol):
+    """Applications; a deleted one is not found any more and gives up its uid."""
+
+    async def add(self, application: Application) -> None:
+        """Raises ``ConflictError`` if the uid is taken in the organization."""
+        ...
+
+    async def get(self, organization_id: str, key: str) -> Application | None:
+        """By id or uid."""
+        ...
+
+    async def update(self, application_id: str, changes: ApplicationChanges, now: int) -> Application | None:
+        """Sets ``updated_at`` to ``now``; ``None`` if there is no such application."""
+        ...
+
+    async def delete(self, application_id: str, now: int) -> bool:
+        """Deletes it and all its endpoints; pending deliveries are left to be cancelled by ``settle_pending``."""
+        ...
+
+    async def list(self, organization_id: str, span: Span) -> Sequence[Application]:
+        """In the order of ids."""
+        ...
+
+
+class EndpointStore(Protocol):
+    """Endpoints; a deleted one gives up its uid and is found by :meth:`load` alone."""
+
+    async def add(self, stored: StoredEndpoint) -> None:
+        """Raises ``ConflictError`` if the uid is taken in the application."""
+        ...
+
+    async def get(self, application_id: str, key: str) -> StoredEndpoint | None:
+        """By id or uid."""
+        ...
+
+    async def load(self, endpoint_id: str) -> StoredEndpoint | None:
+        """By id, deleted or not."""
+        ...
+
+    async def of_application(self, application_id: str) -> Sequence[StoredEndpoint]:
+        """All endpoints of an application that are not deleted."""
+        ...
+
+    async def update(self, endpoint_id: str, changes: EndpointChanges, now: int) -> StoredEndpoint | None:
+        """Sets ``updated_at`` to ``now``; ``None`` if there is no such endpoint."""
+        ...
+
+    async def delete(self, endpoint_id: str, now: int) -> bool:
+        """Pending deliveries are left to be cancelled by ``settle_pending``."""
+        ...
+
+    async def list(self, application_id: str, span: Span) -> Sequence[StoredEndpoint]:
+        """In the order of ids."""
+        ...
+
+
+class EventTypeStore(Protocol):
+    """Event types of an organization, by name."""
+
+    async def add(self, event_type: EventType) -> None:
+        """Takes the place of an archived one of that name; raises ``ConflictError`` if there is a live one."""
+        ...
+
+    async def get(self, organization_id: str, name: str) -> EventType | None:
+        """Archived or not."""
+        ...
+
+    async def update(
+        self, organization_id: str, name: str, changes: EventTypeChanges, now: int
+    ) -> EventType | None:
+        """Sets ``updated_at`` to ``now``; ``None`` if there is no such event type."""
+        ...
+
+    async def expunge(self, organization_id: str, name: str) -> bool:
+        """Removes it altogether."""
+        ...
+
+    async def list(
+        self, organization_id: str, span: Span, *, include_archived: bool, feature_flags: tuple[str, ...] | None
+    ) -> Sequence[EventType]:
+        """In the order of names; with ``feature_flags`` only those without a flag or with one of these."""
+        ...
+
+    async def unknown(self, organization_id: str, names: Sequence[str]) -> Sequence[str]:
+        """Those of ``names`` that are not registered, or archived; in the order given."""
+        ...
+
+
+class MessageStore(Protocol):
+    """Messages. Their payloads may go before them."""
+
+    async def add(self, batch: Sequence[RoutedMessage]) -> Sequence[RoutedMessage]:
+        """Store messages with their deliveries.
+
+        Returns those that were not stored because their event id is taken in their application (each of several
+        in the batch but the first). Their outbox rows are deleted all the same: the message is there already.
+        """
+        ...
+
+    async def get(self, application_id: str, key: str) -> Message | None:
+        """By id or event id."""
+        ...
+
+    async def list(self, application_id: str, span: Span, where: MessageFilter) -> Sequence[Message]:
+        """In the order of ids."""
+        ...
+
+    async def expunge(self, message_id: str) -> None:
+        """Deletes the payload."""
+        ...
+
+
+class DeliveryStore(Protocol):
+    """Deliveries: the durable state behind timers and lanes."""
+
+    async def record(self, outcomes: Outcomes) -> None:
+        """Record a batch of outcomes.
+
+        A success settles its delivery whatever came before. Any other change applies only to a delivery that is
+        still pending, so that a late failure never undoes a success, a cancellation or a disabling.
+        """
+        ...
+
+    async def endpoints_with_due(self, after: str | None, limit: int) -> Sequence[tuple[str, int]]:
+        """Endpoints with something scheduled, in the order of ids, each with its earliest due instant."""
+        ...
+
+    async def due(self, endpoint_id: str, until: int, limit: int) -> Sequence[Due]:
+        """Manual attempts that were asked for, then scheduled deliveries due at or before ``until``, earliest first."""
+        ...
+
+    async def next_due_at(self, endpoint_id: str, after: int) -> int | None:
+        """The earliest due instant later than ``after``."""
+        ...
+
+    async def request_attempt(self, due: Due) -> None:
+        """Ask for the manual attempt ``due.manual_id``; makes the delivery if the message has none for the endpoint."""
+        ...
+
+    async def settle_pending(
+        self, endpoint_id: str, status: DeliveryStatus, reason: str, now: int, limit: int
+    ) -> int:
+        """End up to ``limit`` scheduled deliveries of an endpoint; returns how many, so that 0 means done."""
+        ...
+
+    async def cancel_message(self, message_id: str, reason: str, now: int) -> Sequence[str]:
+        """Cancel what is scheduled of a message; returns the endpoint ids concerned."""
+        ...
+
+    async def get(self, message_id: str, endpoint_id: str) -> Due | None:
+        """The delivery, whatever its state; ``due_at`` is 0 where nothing is scheduled."""
+        ...
+
+    async def recover(
+        self, endpoint_id: str, since: int, until: int, now: int, limit: int, progress: TaskProgress
+    ) -> tuple[int, int | None]:
+        """Schedule failed deliveries again, for a full run through the ladder, with the task's progress.
+
+        Takes those that failed in [``since``, ``until``), oldest first, and whose payload is still there. Returns how
+        many, and the instant to continue from (``None`` when there are no more). ``progress.data`` is stored as given;
+        its status becomes ``FINISHED`` by itself when there are no more.
+        """
+        ...
+
+    async def missing(
+        self, application_id: str, endpoint_id: str, after: str, until: str, limit: int
+    ) -> tuple[Sequence[ReplayCandidate], str | None]:
+        """Messages with ids in (``after``, ``until``) that have a payload and no delivery to the endpoint.
+
+        Looks at up to ``limit`` messages; returns the candidates and the id to continue from (``None`` at the end).
+        """
+        ...
+
+    async def replay(self, endpoint_id: str, message_ids: Sequence[str], now: int, progress: TaskProgress) -> None:
+        """Make deliveries, due at once, where there are none, with the task's progress."""
+        ...
+
+    async def list_by_endpoint(
+        self, endpoint_id: str, span: Span, where: DeliveryFilter
+    ) -> Sequence[AttemptedMessage]:
+        """In the order of message ids."""
+        ...
+
+    async def list_by_message(self, message_id: str, span: Span) -> Sequence[AttemptedDestination]:
+        """In the order of endpoint ids; deleted endpoints included."""
+        ...
+
+    async def count_pending(self, endpoint_id: str) -> tuple[int, int]:
+        """How many are scheduled: never attempted, and attempted before."""
+        ...
+
+
+class AttemptStore(Protocol):
+    """Attempts, kept as they were."""
+
+    async def get(self, message_id: str, attempt_id: str) -> Attempt | None:
+        """By id."""
+        ...
+
+    async def list_by_endpoint(self, endpoint_id: str, span: Span, where: AttemptFilter) -> Sequence[Attempt]:
+        """In the order of ids."""
+        ...
+
+    async def list_by_message(self, message_id: str, span: Span, where: AttemptFilter) -> Sequence[Attempt]:
+        """In the order of ids."""
+        ...
+
+    async def count(self, endpoint_id: str, low: str, high: str) -> dict[AttemptStatus, int]:
+        """Attempts of an endpoint with ids in [``low``, ``high``], by status."""
+        ...
+
+    async def expunge(self, message_id: str, attempt_id: str) -> bool:
+        """Replaces the response by ``EXPUNGED``."""
+        ...
+
+
+class TaskStore(Protocol):
+    """Background tasks."""
+
+    async def add(self, task: Task, cursor: str | None) -> None:
+        """A task to be run from ``cursor``."""
+        ...
+
+    async def get(self, organization_id: str, task_id: str) -> Task | None:
+        """By id."""
+        ...
+
+    async def list(
+        self,
+        organization_id: str,
+        span: Span,
+        *,
+        status: TaskStatus | None,
+        kind: str | None,
+        application_id: str | None,
+    ) -> Sequence[Task]:
+        """In the order of ids."""
+        ...
+
+    async def running(self) -> Sequence[tuple[Task, str | None]]:
+        """All tasks that are to be run, of every organization, oldest first, with their cursors."""
+        ...
+
+    async def advance(self, progress: TaskProgress, now: int) -> None:
+        """Record where a task stands."""
+        ...
+
+
+class OutboxStore(Protocol):
+    """The outbox table in the engine's own database."""
+
+    async def changed(self) -> bool:
+        """Whether anybody wrote to the database since the last call; cheap enough to ask often."""
+        ...
+
+    async def waiting(self, limit: int) -> Sequence[OutboxRow]:
+        """Rows to be moved, oldest first; what was set aside is left out."""
+        ...
+
+    async def set_aside(self, verdicts: Sequence[OutboxVerdict], now: int) -> None:
+        """Keep rows that can never be delivered out of the way, with their errors."""
+        ...
+
+
+class Store(Protocol):
+    """A database that holds everything that must outlive the process."""
+
+    @property
+    def applications(self) -> ApplicationStore: ...
+    @property
+    def endpoints(self) -> EndpointStore: ...
+    @property
+    def event_types(self) -> EventTypeStore: ...
+    @property
+    def messages(self) -> MessageStore: ...
+    @property
+    def deliveries(self) -> DeliveryStore: ...
+    @property
+    def attempts(self) -> AttemptStore: ...
+    @property
+    def tasks(self) -> TaskStore: ...
+    @property
+    def outbox(self) -> OutboxStore: ...
+
+    async def open(self) -> None:
+        """Take the database for this engine and bring its schema up to date.
+
+        Raises ``EngineAlreadyRunningError`` if another engine holds it, ``SchemaVersionError`` if a newer version
+        made it, ``StoreUnavailableError`` if it cannot be opened. After a failure it may be tried again.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Finish what is being written, and let go. Closing twice is harmless."""
+        ...
