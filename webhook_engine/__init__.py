@@ -1,1 +1,190 @@
-"""Webhook Engine delivers webhooks reliably, from one SQLite file."""
+"""Webhook Engine delivers webhooks reliably, from one SQLite file.
+
+>>> async with Engine.open("webhooks.db") as engine:
+...     await engine.messages.create("acme", event_type="invoice.paid", payload={"id": 1})
+
+The names below are loaded when they are first used, so that a program that only enqueues (``webhook_engine.outbox``)
+or only verifies does not pay for the engine.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from webhook_engine.clock import Clock, ManualClock
+    from webhook_engine.config import Config
+    from webhook_engine.engine import Engine
+    from webhook_engine.errors import (
+        ConfigError,
+        ConflictError,
+        EngineAlreadyRunningError,
+        EngineNotRunningError,
+        NotFoundError,
+        PayloadUnavailableError,
+        PortalUnavailableError,
+        RotationLimitError,
+        SchemaVersionError,
+        SecretsUnreadableError,
+        StoreError,
+        StoreUnavailableError,
+        ValidationError,
+        WebhookEngineError,
+    )
+    from webhook_engine.events import (
+        BackgroundTaskFinishedEvent,
+        EndpointCreatedEvent,
+        EndpointDeletedEvent,
+        EndpointDisabledEvent,
+        EndpointEnabledEvent,
+        EndpointFailingEvent,
+        EndpointUpdatedEvent,
+        LastAttempt,
+        MessageAttemptExhaustedEvent,
+        MessageAttemptFailingEvent,
+        MessageAttemptRecoveredEvent,
+        OperationalEvent,
+    )
+    from webhook_engine.model import (
+        Application,
+        Attempt,
+        AttemptedDestination,
+        AttemptedMessage,
+        AttemptStatus,
+        Endpoint,
+        EndpointHeaders,
+        EndpointStats,
+        EventType,
+        Message,
+        Page,
+        Task,
+        TaskStatus,
+        TriggerType,
+    )
+    from webhook_engine.signing import Webhook, WebhookVerificationError
+    from webhook_engine.version import __version__
+
+__all__ = [
+    "Application",
+    "Attempt",
+    "AttemptStatus",
+    "AttemptedDestination",
+    "AttemptedMessage",
+    "BackgroundTaskFinishedEvent",
+    "Clock",
+    "Config",
+    "ConfigError",
+    "ConflictError",
+    "Endpoint",
+    "EndpointCreatedEvent",
+    "EndpointDeletedEvent",
+    "EndpointDisabledEvent",
+    "EndpointEnabledEvent",
+    "EndpointFailingEvent",
+    "EndpointHeaders",
+    "EndpointStats",
+    "EndpointUpdatedEvent",
+    "Engine",
+    "EngineAlreadyRunningError",
+    "EngineNotRunningError",
+    "EventType",
+    "LastAttempt",
+    "ManualClock",
+    "Message",
+    "MessageAttemptExhaustedEvent",
+    "MessageAttemptFailingEvent",
+    "MessageAttemptRecoveredEvent",
+    "NotFoundError",
+    "OperationalEvent",
+    "Page",
+    "PayloadUnavailableError",
+    "PortalUnavailableError",
+    "RotationLimitError",
+    "SchemaVersionError",
+    "SecretsUnreadableError",
+    "StoreError",
+    "StoreUnavailableError",
+    "Task",
+    "TaskStatus",
+    "TriggerType",
+    "ValidationError",
+    "Webhook",
+    "WebhookEngineError",
+    "WebhookVerificationError",
+    "__version__",
+]
+
+_HOMES = {
+    "clock": (
+        "Clock",
+        "ManualClock",
+    ),
+    "config": ("Config",),
+    "engine": ("Engine",),
+    "errors": (
+        "ConfigError",
+        "ConflictError",
+        "EngineAlreadyRunningError",
+        "EngineNotRunningError",
+        "NotFoundError",
+        "PayloadUnavailableError",
+        "PortalUnavailableError",
+        "RotationLimitError",
+        "SchemaVersionError",
+        "SecretsUnreadableError",
+        "StoreError",
+        "StoreUnavailableError",
+        "ValidationError",
+        "WebhookEngineError",
+    ),
+    "events": (
+        "BackgroundTaskFinishedEvent",
+        "EndpointCreatedEvent",
+        "EndpointDeletedEvent",
+        "EndpointDisabledEvent",
+        "EndpointEnabledEvent",
+        "EndpointFailingEvent",
+        "EndpointUpdatedEvent",
+        "LastAttempt",
+        "MessageAttemptExhaustedEvent",
+        "MessageAttemptFailingEvent",
+        "MessageAttemptRecoveredEvent",
+        "OperationalEvent",
+    ),
+    "model": (
+        "Application",
+        "Attempt",
+        "AttemptedDestination",
+        "AttemptedMessage",
+        "AttemptStatus",
+        "Endpoint",
+        "EndpointHeaders",
+        "EndpointStats",
+        "EventType",
+        "Message",
+        "Page",
+        "Task",
+        "TaskStatus",
+        "TriggerType",
+    ),
+    "signing": (
+        "Webhook",
+        "WebhookVerificationError",
+    ),
+    "version": ("__version__",),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> object:
+    module = _HOME_OF.get(name)
+    if module is None:
+        raise AttributeError(f"module 'webhook_engine' has no attribute {name!r}")
+    value = getattr(import_module(f"webhook_engine.{module}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,233 @@
+"""The whole flow in one: builds its parts, starts and stops them in order, and is the face that the engine sees.
+
+::
+
+    accept / outbox row ─► router ─► (deliveries stored) ─► timers ─► lanes ─► dispatcher ─► sender
+                                            ▲                                                  │
+                                            └───────────────── recorder ◄──────── decision ◄───┘
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from ipaddress import IPv4Network, IPv6Network
+from weakref import WeakValueDictionary
+
+import msgspec
+from yarl import URL
+
+from webhook_engine.clock import Clock
+from webhook_engine.delivery.decision import Rules
+from webhook_engine.delivery.dispatcher import Dispatcher
+from webhook_engine.delivery.guard import AddressGuard
+from webhook_engine.delivery.notifier import Handler, Notifier
+from webhook_engine.delivery.recorder import Outcome, Recorder
+from webhook_engine.delivery.relay import Admit, Relay
+from webhook_engine.delivery.replayer import Replayer
+from webhook_engine.delivery.router import Router
+from webhook_engine.delivery.sender import Sender
+from webhook_engine.delivery.service import Service
+from webhook_engine.delivery.target import Target, prepare
+from webhook_engine.delivery.throttle import Throttle
+from webhook_engine.encryption import Sealer
+from webhook_engine.errors import NotFoundError
+from webhook_engine.events import OperationalEvent
+from webhook_engine.ids import IdSource
+from webhook_engine.log import get_logger
+from webhook_engine.model import Application, Task
+from webhook_engine.store.directory import Directory
+from webhook_engine.store.records import Due, NewMessage, RoutedMessage, StoredEndpoint
+from webhook_engine.store.seam import Store
+
+__all__ = ["DeliveryFlow", "FlowSettings"]
+
+log = get_logger("flow")
+
+JOIN_LOOKS_EVERY_S = 0.005
+
+
+class FlowSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The configured part of the flow."""
+
+    timeout_s: float
+    response_limit: int
+    max_in_flight: int
+    max_in_flight_per_endpoint: int
+    shutdown_grace_s: float
+    allow_subnets: Sequence[IPv4Network | IPv6Network]
+    proxy: str | None
+    signature_headers: Sequence[str]
+    user_agent: str
+    operational_organization: str
+    rules: Rules
+
+
+class DeliveryFlow:
+    """From an accepted message to its recorded outcomes."""
+
+    def __init__(
+        self,
+        settings: FlowSettings,
+        *,
+        store: Store,
+        directory: Directory,
+        clock: Clock,
+        ids: IdSource,
+        sealer: Sealer,
+        admit: Admit,
+        on_crash: Callable[[Service, BaseException], None],
+        is_own_inbox: Callable[[URL], bool] | None = None,
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._directory = directory
+        self._sealer = sealer
+        self._application_throttles: WeakValueDictionary[str, Throttle] = WeakValueDictionary()
+        self.notifier = Notifier(directory, clock, ids, settings.operational_organization)
+        self._sender = Sender(
+            timeout_s=settings.timeout_s,
+            response_limit=settings.response_limit,
+            guard=AddressGuard(settings.allow_subnets),
+            proxy=settings.proxy,
+            clock=clock,
+            is_own_inbox=is_own_inbox,
+        )
+        self._recorder = Recorder(store.deliveries, self.notifier, self._recorded)
+        self._dispatcher = Dispatcher(
+            deliveries=store.deliveries,
+            sender=self._sender,
+            recorder=self._recorder,
+            load_target=self._load_target,
+            on_disabled=self._disabled,
+            rules=settings.rules,
+            clock=clock,
+            ids=ids,
+            max_in_flight=settings.max_in_flight,
+            max_in_flight_per_endpoint=settings.max_in_flight_per_endpoint,
+        )
+        self._router = Router(store.messages, directory, self._dispatcher.offer)
+        self._relay = Relay(store.outbox, self._router, admit, clock)
+        self._replayer = Replayer(store, directory, self._dispatcher, self.notifier, clock)
+        self._services = (self._recorder, self._dispatcher, self._router, self._relay)
+        for service in self._services:
+            service.on_crash = on_crash
+
+    async def start(self) -> None:
+        """Begin to deliver, with what was left over from before."""
+        await self._sender.__aenter__()
+        for service in self._services:
+            await service.start()
+        await self._replayer.start()
+
+    async def stop(self) -> None:
+        """Accept nothing more, let requests in flight finish within the grace, record, and end."""
+        grace = self._settings.shutdown_grace_s
+        await self._relay.stop()
+        await self._replayer.stop()
+        await self._router.stop()
+        await self._dispatcher.drain(grace)
+        await self._recorder.stop()
+        await self.notifier.stop(grace)
+        await self._sender.__aexit__(None, None, None)
+
+    async def join(self) -> None:
+        """Return when all that was accepted or enqueued before is routed, and nothing is due or unrecorded."""
+        await self._relay.catch_up()
+        while self._router.backlog or self._replayer.running or not self._dispatcher.quiet():
+            await asyncio.sleep(JOIN_LOOKS_EVERY_S)
+
+    # What the resources ask of it.
+
+    async def accept(self, message: NewMessage, *, manual_to: str | None = None) -> None:
+        """Route a message and store it with its deliveries; durable when this returns."""
+        await self._router.accept(message, manual_to=manual_to)
+
+    async def attempt(self, due: Due) -> None:
+        """Make one manual attempt soon; the request is durable when this returns."""
+        await self._store.deliveries.request_attempt(due)
+        self._dispatcher.offer_one(due)
+
+    def endpoint_changed(self, stored: StoredEndpoint) -> None:
+        """An endpoint was changed or deleted; it applies from the next attempt."""
+        self._dispatcher.endpoint_changed(stored)
+
+    def application_changed(self, application_id: str) -> None:
+        """An application was changed; its rate limit applies from the next attempt."""
+        self._dispatcher.application_changed(application_id)
+
+    def cancelled(self, endpoint_id: str, message_id: str) -> None:
+        """A delivery was cancelled in the store; it is not made any more."""
+        self._dispatcher.drop(endpoint_id, message_id)
+
+    async def settle(self, endpoint_id: str) -> None:
+        """End all that is scheduled for an endpoint that is disabled or deleted; returns when nothing is left."""
+        stored = await self._store.endpoints.load(endpoint_id)
+        if stored is not None and (stored.deleted or stored.endpoint.disabled):
+            await self._dispatcher.settle(endpoint_id, deleted=stored.deleted)
+
+    async def start_task(self, task: Task, cursor: str | None) -> None:
+        """Run a background task; durable when this returns."""
+        await self._replayer.add(task, cursor)
+
+    async def emit(self, event: OperationalEvent) -> None:
+        """Tell the handlers, and send the webhook where there is an operational application."""
+        webhooks = await self.notifier.webhooks([event])
+        if webhooks:
+            await self._store.messages.add(webhooks)
+            self._dispatcher.offer(webhooks)
+        self.notifier.tell(event)
+
+    def on(self, kind: type[OperationalEvent], handler: Handler[OperationalEvent]) -> None:
+        """Call ``handler`` with every event of this class."""
+        self.notifier.on(kind, handler)
+
+    # What its parts ask of one another.
+
+    def _recorded(self, batch: Sequence[Outcome], webhooks: Sequence[RoutedMessage]) -> None:
+        self._dispatcher.recorded(batch)
+        if webhooks:
+            self._dispatcher.offer(webhooks)
+
+    def _disabled(self, application_id: str) -> None:
+        self._directory.forget_endpoints(application_id)
+
+    async def _load_target(self, endpoint_id: str) -> tuple[Target, StoredEndpoint]:
+        stored = await self._store.endpoints.load(endpoint_id)
+        if stored is None:
+            raise NotFoundError("endpoint", endpoint_id)
+        endpoint = stored.endpoint
+        application = await self._directory.application(endpoint.organization_id, endpoint.application_id)
+        if application is None:
+            # The application was deleted, and its endpoints with it.
+            stored = msgspec.structs.replace(stored, deleted=True)
+            application = _no_application(stored)
+        target = prepare(
+            stored,
+            application,
+            sealer=self._sealer,
+            user_agent=self._settings.user_agent,
+            prefixes=self._settings.signature_headers,
+            application_throttle=self._application_throttle,
+        )
+        return target, stored
+
+    def _application_throttle(self, application: Application) -> Throttle:
+        throttle = self._application_throttles.get(application.id)
+        if throttle is None or throttle.rate != application.throttle_rate:
+            throttle = self._application_throttles[application.id] = Throttle(application.throttle_rate)
+        return throttle
+
+
+def _no_application(stored: StoredEndpoint) -> Application:
+    endpoint = stored.endpoint
+    return Application(
+        id=endpoint.application_id,
+        organization_id=endpoint.organization_id,
+        uid=None,
+        name="",
+        throttle_rate=None,
+        metadata={},
+        created_at=endpoint.created_at,
+        updated_at=endpoint.updated_at,
+    )

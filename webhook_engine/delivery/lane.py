@@ -1,0 +1,199 @@
+"""A lane: the due deliveries of one endpoint, how many it may send at once, and what is known of its health.
+
+Pure decisions, no I/O, no awaiting. What does not fit in memory stays in the database: ``stored_from`` is the earliest
+instant of it, and the dispatcher refills the lane when it has room again.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from enum import IntEnum
+
+from webhook_engine.delivery.target import Target
+from webhook_engine.model import Health
+from webhook_engine.store.records import Due
+
+__all__ = ["Lane", "Standing", "Verdict"]
+
+INITIAL_LIMIT = 2
+MAX_QUEUED = 4_096
+MAX_QUEUED_UNPROVEN = 256
+MAX_QUEUED_BYTES = 4 * 1024 * 1024
+RETRY_TURN = 4
+
+
+class Standing(IntEnum):
+    """What a lane's last answers say of it; lower goes first."""
+
+    PROVEN = 0
+    UNTRIED = 1
+    SUSPECT = 2
+
+
+class Verdict(IntEnum):
+    """What an attempt says of the lane."""
+
+    QUICK = 0
+    """An answer within a second, whatever it said."""
+    SLOW = 1
+    """An answer, but late."""
+    OVERLOADED = 2
+    """The receiver asked for less, or could not be reached."""
+    TIMEOUT = 3
+
+
+class Lane:
+    """The due deliveries of one endpoint."""
+
+    def __init__(self, endpoint_id: str, limit: int) -> None:
+        self.endpoint_id = endpoint_id
+        self.target: Target | None = None
+        """What to send to and how; ``None`` until loaded, or after an edit."""
+        self.health: Health = Health()
+        self.max_limit = limit
+        self.limit = min(INITIAL_LIMIT, limit)
+        self.standing = Standing.UNTRIED
+        self.in_flight = 0
+        self.unrecorded = 0
+        """Attempts made whose outcome is not committed yet."""
+        self.stored_from: int | None = None
+        """Earliest instant of what is due but only in the database."""
+        self.listed = False
+        """Whether it stands in the line of lanes that may send."""
+        self.refilling = False
+        self.loading = False
+        self.settling = 0
+        """Settlements under way."""
+        self.edits = 0
+        """Edits of the endpoint so far; a target that was read before one is out of date."""
+        self._manual: deque[Due] = deque()
+        self._first: deque[Due] = deque()
+        self._retries: deque[Due] = deque()
+        self._known: dict[str, bool] = {}
+        self._left_during_refill: set[str] = set()
+        self._bytes = 0
+        self._turn = 0
+
+    @property
+    def queued(self) -> int:
+        """Deliveries in memory that wait for their turn."""
+        return len(self._manual) + len(self._first) + len(self._retries)
+
+    @property
+    def scheduled(self) -> int:
+        """Those of them that are made by the schedule."""
+        return len(self._first) + len(self._retries)
+
+    @property
+    def known(self) -> int:
+        """Deliveries in memory, queued, in flight or unrecorded."""
+        return len(self._known)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing at all is going on."""
+        return not (self._known or self.refilling or self.loading or self.settling)
+
+    def room(self) -> int:
+        """How many more deliveries may be kept in memory."""
+        queued = len(self._manual) + len(self._first) + len(self._retries)
+        if queued and self._bytes >= MAX_QUEUED_BYTES:
+            return 0
+        return max(0, (MAX_QUEUED if self.standing is Standing.PROVEN else MAX_QUEUED_UNPROVEN) - queued)
+
+    def wants_refill(self, now: int) -> bool:
+        """Whether the database has something due that memory has room for."""
+        return (
+            self.stored_from is not None
+            and self.stored_from <= now
+            and not self.refilling
+            and self.queued <= self.max_limit
+        )
+
+    def note_stored(self, due_at: int) -> None:
+        """Something of this lane is due at ``due_at``, and only in the database."""
+        if self.stored_from is None or due_at < self.stored_from:
+            self.stored_from = due_at
+
+    def push(self, due: Due) -> bool:
+        """Queue a delivery that is due; ``False`` if there is no room, and it must be noted as stored."""
+        if not self.room():
+            return False
+        key = due.manual_id or due.message_id
+        if key in self._known or key in self._left_during_refill:
+            return True
+        self._known[key] = True
+        self._bytes += len(due.payload or b"")
+        if due.manual_id:
+            self._manual.append(due)
+        elif due.attempt_count:
+            self._retries.append(due)
+        else:
+            self._first.append(due)
+        return True
+
+    def begin_refill(self) -> None:
+        """From now until :meth:`end_refill`, what leaves the lane is remembered: the read may show it as it was."""
+        self.refilling = True
+        self.stored_from = None
+
+    def end_refill(self) -> None:
+        """The read is over."""
+        self.refilling = False
+        self._left_during_refill.clear()
+
+    def drop(self, key: str) -> None:
+        """A delivery need not be made any more (it succeeded otherwise, or was cancelled)."""
+        if key in self._known:
+            self._known[key] = False
+        if self.refilling:
+            self._left_during_refill.add(key)
+
+    def forget(self, key: str) -> None:
+        """An outcome is committed: the database says from here on what is to come."""
+        self._known.pop(key, None)
+        if self.refilling:
+            self._left_during_refill.add(key)
+
+    def clear(self) -> None:
+        """Forget what is queued and scheduled, because the endpoint is disabled or deleted. Manual attempts stay."""
+        for due in (*self._first, *self._retries):
+            self.forget(due.message_id)
+        self._first.clear()
+        self._retries.clear()
+        self._bytes = sum(len(due.payload or b"") for due in self._manual)
+
+    def next(self, *, retries_allowed: bool) -> Due | None:
+        """Take the delivery whose turn it is."""
+        while True:
+            due = self._next_queued(retries_allowed=retries_allowed)
+            if due is None:
+                return None
+            self._bytes -= len(due.payload or b"")
+            key = due.manual_id or due.message_id
+            if self._known.get(key):
+                return due
+            self._known.pop(key, None)
+
+    def _next_queued(self, *, retries_allowed: bool) -> Due | None:
+        if self._manual:
+            return self._manual.popleft()
+        retries = self._retries if retries_allowed else None
+        self._turn += 1
+        if retries and (not self._first or self._turn % RETRY_TURN == 0):
+            return retries.popleft()
+        return self._first.popleft() if self._first else None
+
+    def learn(self, verdict: Verdict) -> None:
+        """Adapt the limit to what an attempt showed."""
+        if verdict is Verdict.QUICK:
+            self.limit = min(self.limit + 1, self.max_limit)
+            self.standing = Standing.PROVEN
+        elif verdict is Verdict.SLOW:
+            self.standing = Standing.SUSPECT
+        elif verdict is Verdict.OVERLOADED:
+            self.limit = max(self.limit // 2, 1)
+            self.standing = Standing.SUSPECT
+        else:
+            self.limit = 1
+            self.standing = Standing.SUSPECT

@@ -1,0 +1,99 @@
+"""Operational events: to the handlers of the host program, and as webhooks of the operational application."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
+
+import msgspec
+
+from webhook_engine.clock import Clock
+from webhook_engine.delivery.routing import recipients
+from webhook_engine.events import OperationalEvent
+from webhook_engine.ids import IdSource
+from webhook_engine.log import get_logger
+from webhook_engine.store.directory import Directory
+from webhook_engine.store.records import NewMessage, RoutedMessage
+
+__all__ = ["Handler", "Notifier"]
+
+log = get_logger("events")
+
+E = TypeVar("E", bound=OperationalEvent)
+Handler = Callable[[E], Awaitable[object] | object]
+
+
+class Notifier:
+    """Tells whoever wants to know what happened."""
+
+    def __init__(self, directory: Directory, clock: Clock, ids: IdSource, operational_organization: str) -> None:
+        self._directory = directory
+        self._clock = clock
+        self._ids = ids
+        self._organization = operational_organization
+        self._handlers: list[tuple[type[OperationalEvent], Handler[OperationalEvent]]] = []
+        self._running: set[asyncio.Task[None]] = set()
+
+    def on(self, kind: type[E], handler: Handler[E]) -> None:
+        """Call ``handler`` with every event of this class or of a subclass of it."""
+        self._handlers.append((kind, handler))  # type: ignore[arg-type]
+
+    async def webhooks(self, events: Sequence[OperationalEvent]) -> list[RoutedMessage]:
+        """The events as messages of the operational applications of their organizations, where there are such."""
+        routed = []
+        for event in events:
+            # What happens to operational webhooks themselves is not reported by webhook: it could go on for ever.
+            if event.organization_id == self._organization:
+                continue
+            application = await self._directory.application(self._organization, event.organization_id)
+            if application is None:
+                continue
+            now = self._clock.now()
+            message = NewMessage(
+                id=self._ids.new("msg_", now),
+                organization_id=self._organization,
+                application_id=application.id,
+                event_type=event.type,
+                payload=msgspec.json.encode({"data": event.data(), "type": event.type}),
+                created_at=now,
+            )
+            endpoints = await self._directory.endpoints(application.id)
+            routed.append(RoutedMessage(message, recipients(endpoints, event.type, None)))
+        return routed
+
+    def tell(self, event: OperationalEvent) -> None:
+        """Run the handlers, each in a task of its own; call it after what happened is committed."""
+        log.info(event.type, **_loggable(event))
+        for kind, handler in self._handlers:
+            if isinstance(event, kind):
+                task = asyncio.create_task(_call(handler, event))
+                self._running.add(task)
+                task.add_done_callback(self._running.discard)
+
+    async def stop(self, grace_s: float) -> None:
+        """Let running handlers finish for so long, then cancel them."""
+        if self._running:
+            _, late = await asyncio.wait(self._running, timeout=grace_s)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+
+async def _call(handler: Handler[OperationalEvent], event: OperationalEvent) -> None:
+    try:
+        result = handler(event)
+        if inspect.isawaitable(result):
+            await result
+    except Exception:
+        # A handler is the host's code: its failure is the host's to see, and no reason to stop delivering.
+        log.exception("event.handler_failed", type=event.type, handler=getattr(handler, "__qualname__", repr(handler)))
+
+
+def _loggable(event: OperationalEvent) -> dict[str, object]:
+    ids = {"organization_id": event.organization_id, "application_id": event.application_id}
+    for name in ("endpoint_id", "message_id", "task_id", "reason"):
+        if value := getattr(event, name, None):
+            ids[name] = value
+    return ids

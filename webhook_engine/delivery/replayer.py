@@ -1,0 +1,164 @@
+"""The replayer: background tasks that schedule deliveries again, page by page, so that a restart goes on where it was.
+
+``endpoint.recover`` takes an endpoint's failed deliveries; ``endpoint.replay`` makes deliveries of messages that match
+the endpoint and never had one. Both only schedule: the endpoint's lane paces the sending.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+
+from webhook_engine.clock import Clock, to_datetime
+from webhook_engine.delivery.dispatcher import Dispatcher
+from webhook_engine.delivery.notifier import Notifier
+from webhook_engine.delivery.routing import matches
+from webhook_engine.errors import StoreError
+from webhook_engine.events import BackgroundTaskFinishedEvent
+from webhook_engine.ids import id_bounds
+from webhook_engine.log import get_logger
+from webhook_engine.model import Task, TaskStatus
+from webhook_engine.store.directory import Directory
+from webhook_engine.store.records import StoredEndpoint, TaskProgress
+from webhook_engine.store.seam import Store
+
+__all__ = ["RECOVER", "REPLAY", "Replayer"]
+
+log = get_logger("tasks")
+
+RECOVER = "endpoint.recover"
+REPLAY = "endpoint.replay"
+PAGE = 500
+FIRST_PAUSE_S = 0.5
+LONGEST_PAUSE_S = 10.0
+
+
+class Replayer:
+    """Runs the background tasks of endpoints, each in an asyncio task of its own."""
+
+    def __init__(
+        self, store: Store, directory: Directory, dispatcher: Dispatcher, notifier: Notifier, clock: Clock
+    ) -> None:
+        self._store = store
+        self._directory = directory
+        self._dispatcher = dispatcher
+        self._notifier = notifier
+        self._clock = clock
+        self._running: dict[str, asyncio.Task[None]] = {}
+
+    @property
+    def running(self) -> int:
+        """Tasks under way."""
+        return len(self._running)
+
+    async def start(self) -> None:
+        """Go on with the tasks that were running when the engine stopped."""
+        for task, cursor in await self._store.tasks.running():
+            self._begin(task, cursor)
+
+    async def stop(self) -> None:
+        """Leave the running tasks where they stand."""
+        running = list(self._running.values())
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+
+    async def add(self, task: Task, cursor: str | None) -> None:
+        """Run a new task; it is durable when this returns."""
+        await self._store.tasks.add(task, cursor)
+        log.info("task.started", task_id=task.id, task=task.task, endpoint_id=task.endpoint_id)
+        self._begin(task, cursor)
+
+    def _begin(self, task: Task, cursor: str | None) -> None:
+        running = asyncio.create_task(self._run(task, cursor))
+        self._running[task.id] = running
+        running.add_done_callback(lambda _: self._running.pop(task.id, None))
+
+    async def _run(self, task: Task, cursor: str | None) -> None:
+        progress = TaskProgress(task_id=task.id, status=TaskStatus.RUNNING, cursor=cursor, data=task.data)
+        pause = FIRST_PAUSE_S
+        while progress.status is TaskStatus.RUNNING:
+            try:
+                progress = await self._step(task, progress)
+                pause = FIRST_PAUSE_S
+            except StoreError as error:
+                log.error("task.waiting", task_id=task.id, error=str(error), again_in_s=pause)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, LONGEST_PAUSE_S)
+        await self._finished(task, progress)
+
+    async def _step(self, task: Task, progress: TaskProgress) -> TaskProgress:
+        stored = await self._store.endpoints.load(task.endpoint_id or "")
+        if stored is None or stored.deleted:
+            failed = msgspec.structs.replace(
+                progress, status=TaskStatus.FAILED, data={**progress.data, "error": "the endpoint was deleted"}
+            )
+            await self._store.tasks.advance(failed, self._clock.now())
+            return failed
+        step = self._recover if task.task == RECOVER else self._replay
+        after = await step(stored, progress)
+        self._dispatcher.more_stored(stored.endpoint.id, self._clock.now())
+        return after
+
+    async def _recover(self, stored: StoredEndpoint, progress: TaskProgress) -> TaskProgress:
+        endpoint_id = stored.endpoint.id
+        since = int(progress.cursor) if progress.cursor else _number(progress, "since")
+        now = self._clock.now()
+        count, next_since = await self._store.deliveries.recover(
+            endpoint_id, since, _number(progress, "until"), now, PAGE, progress
+        )
+        return await self._advance(progress, count, None if next_since is None else str(next_since))
+
+    async def _replay(self, stored: StoredEndpoint, progress: TaskProgress) -> TaskProgress:
+        endpoint = stored.endpoint
+        after = progress.cursor or id_bounds("msg_", _number(progress, "since"))[0]
+        until = id_bounds("msg_", _number(progress, "until"))[0]
+        found, next_after = await self._store.deliveries.missing(
+            endpoint.application_id, endpoint.id, after, until, PAGE
+        )
+        wanted = [one.message_id for one in found if matches(endpoint, one.event_type, one.channels)]
+        moved = _moved(progress, len(wanted), next_after)
+        await self._store.deliveries.replay(endpoint.id, wanted, self._clock.now(), moved)
+        return moved
+
+    async def _advance(self, progress: TaskProgress, count: int, cursor: str | None) -> TaskProgress:
+        moved = _moved(progress, count, cursor)
+        await self._store.tasks.advance(moved, self._clock.now())
+        return moved
+
+    async def _finished(self, task: Task, progress: TaskProgress) -> None:
+        log.info("task.finished", task_id=task.id, task=task.task, status=progress.status.value, **progress.data)
+        application = await self._directory.application(task.organization_id, task.application_id or "")
+        event = BackgroundTaskFinishedEvent(
+            organization_id=task.organization_id,
+            application_id=task.application_id or "",
+            application_uid=application.uid if application else None,
+            timestamp=to_datetime(self._clock.now()),
+            task_id=task.id,
+            task=task.task,
+            status=progress.status.value,
+            progress=dict(progress.data),
+        )
+        webhooks = await self._notifier.webhooks([event])
+        if webhooks:
+            await self._store.messages.add(webhooks)
+            self._dispatcher.offer(webhooks)
+        self._notifier.tell(event)
+
+
+def _moved(progress: TaskProgress, count: int, cursor: str | None) -> TaskProgress:
+    processed = _number(progress, "processed") + count
+    return msgspec.structs.replace(
+        progress,
+        status=TaskStatus.FINISHED if cursor is None else TaskStatus.RUNNING,
+        cursor=cursor,
+        data={**progress.data, "processed": processed},
+    )
+
+
+def _number(progress: TaskProgress, key: str) -> int:
+    value = progress.data.get(key)
+    if not isinstance(value, int):
+        raise StoreError(f"task {progress.task_id} has no {key} in its data: {dict(progress.data)!r}")
+    return value

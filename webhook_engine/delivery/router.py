@@ -1,0 +1,119 @@
+"""The router: gives each accepted message its deliveries, and stores both in one commit.
+
+Messages that arrive while a commit runs are routed and stored together with the next one. A message whose caller was
+cancelled meanwhile is accepted all the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from webhook_engine.delivery.routing import recipients
+from webhook_engine.delivery.service import Service
+from webhook_engine.errors import ConflictError, EngineNotRunningError, StoreError
+from webhook_engine.store.directory import Directory
+from webhook_engine.store.records import NewMessage, RoutedMessage
+from webhook_engine.store.seam import MessageStore
+
+__all__ = ["Router"]
+
+MAX_BATCH = 1_000
+MAX_BATCH_BYTES = 8 * 1024 * 1024
+
+
+class _Arrival:
+    __slots__ = ("accepted", "manual_to", "message", "outbox_id")
+
+    def __init__(
+        self, message: NewMessage, manual_to: str | None, outbox_id: int | None, accepted: asyncio.Future[None]
+    ) -> None:
+        self.message = message
+        self.manual_to = manual_to
+        self.outbox_id = outbox_id
+        self.accepted = accepted
+
+
+class Router(Service):
+    """Accepts messages; ``on_stored`` gets what was committed, before the callers are told."""
+
+    def __init__(
+        self, messages: MessageStore, directory: Directory, on_stored: Callable[[Sequence[RoutedMessage]], None]
+    ) -> None:
+        super().__init__("router")
+        self._messages = messages
+        self._directory = directory
+        self._on_stored = on_stored
+        self._arrivals: deque[_Arrival] = deque()
+        self._storing = 0
+
+    @property
+    def backlog(self) -> int:
+        """Messages that are not stored yet."""
+        return len(self._arrivals) + self._storing
+
+    async def accept(self, message: NewMessage, *, manual_to: str | None = None, outbox_id: int | None = None) -> None:
+        """Store a message with its deliveries; durable when this returns.
+
+        Raises ``ConflictError`` if its event id is taken, ``StoreUnavailableError`` if the database refuses.
+        """
+        if self.stopping:
+            raise EngineNotRunningError("the engine is stopping and accepts no more messages")
+        accepted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if not self._arrivals:
+            self.nudge()
+        self._arrivals.append(_Arrival(message, manual_to, outbox_id, accepted))
+        await accepted
+
+    async def run(self) -> None:
+        """Route and store what arrives, and all of it before ending."""
+        while True:
+            if not self._arrivals:
+                if self.stopping:
+                    return
+                await self.nap()
+                continue
+            batch = self._next_batch()
+            self._storing = len(batch)
+            try:
+                await self._store(batch)
+            except StoreError as error:
+                for arrival in batch:
+                    if not arrival.accepted.done():
+                        arrival.accepted.set_exception(error)
+            self._storing = 0
+
+    def _next_batch(self) -> list[_Arrival]:
+        batch: list[_Arrival] = []
+        size = 0
+        while self._arrivals and len(batch) < MAX_BATCH and size < MAX_BATCH_BYTES:
+            arrival = self._arrivals.popleft()
+            size += len(arrival.message.payload)
+            batch.append(arrival)
+        return batch
+
+    async def _store(self, batch: Sequence[_Arrival]) -> None:
+        routed = [await self._route(arrival) for arrival in batch]
+        refused = await self._messages.add(routed)
+        taken = {one.message.id for one in refused}
+        self._on_stored([one for one in routed if one.message.id not in taken] if taken else routed)
+        for arrival in batch:
+            if arrival.accepted.done():
+                continue
+            message = arrival.message
+            if message.id in taken:
+                arrival.accepted.set_exception(ConflictError("message", "event_id", message.event_id or message.id))
+            else:
+                arrival.accepted.set_result(None)
+
+    async def _route(self, arrival: _Arrival) -> RoutedMessage:
+        message = arrival.message
+        if arrival.manual_to is not None:
+            return RoutedMessage(message, (), arrival.manual_to, arrival.outbox_id)
+        endpoints = self._directory.cached_endpoints(message.application_id)
+        if endpoints is None:
+            endpoints = await self._directory.endpoints(message.application_id)
+        return RoutedMessage(
+            message, recipients(endpoints, message.event_type, message.channels), None, arrival.outbox_id
+        )

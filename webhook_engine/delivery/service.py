@@ -1,0 +1,65 @@
+"""A part of the engine with a task of its own: started, stopped, and never dead without a word."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from webhook_engine.log import get_logger
+
+__all__ = ["Service"]
+
+log = get_logger("service")
+
+
+class Service:
+    """Base of the parts that run by themselves.
+
+    ``start`` returns when the part is at work. ``stop`` asks :meth:`run` to end (``self.stopping``) and returns when
+    it has ended; stopping twice, or before starting, is harmless. If :meth:`run` fails, ``on_crash`` gets the error.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.stopping = False
+        self.on_crash: Callable[[Service, BaseException], None] | None = None
+        self._nudged = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin."""
+        self.stopping = False
+        self._task = asyncio.create_task(self._guarded(), name=f"webhook-engine-{self.name}")
+
+    async def stop(self) -> None:
+        """End, when what is begun is finished."""
+        self.stopping = True
+        self._nudged.set()
+        if self._task:
+            await self._task
+            self._task = None
+
+    def nudge(self) -> None:
+        """There is something to do."""
+        self._nudged.set()
+
+    async def nap(self, seconds: float | None = None) -> None:
+        """Wait for a nudge, at most so long."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._nudged.wait()
+        except TimeoutError:
+            pass
+        self._nudged.clear()
+
+    async def run(self) -> None:
+        """Work until ``self.stopping``."""
+        raise NotImplementedError
+
+    async def _guarded(self) -> None:
+        try:
+            await self.run()
+        except Exception as error:
+            log.exception("service.crashed", service=self.name)
+            if self.on_crash:
+                self.on_crash(self, error)

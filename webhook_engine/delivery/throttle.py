@@ -1,0 +1,25 @@
+"""Rate limits in messages per second. Pure: the caller gives the monotonic time."""
+
+from __future__ import annotations
+
+__all__ = ["Throttle"]
+
+CATCH_UP_S = 0.05
+"""How far a throttle may lag behind its rate and still catch up; it absorbs late wake-ups, and allows no burst."""
+
+
+class Throttle:
+    """Spaces messages evenly: at most ``rate`` a second, ``None`` for no limit."""
+
+    def __init__(self, rate: int | None) -> None:
+        self.rate = rate
+        self._next = 0.0
+
+    def wait(self, now: float) -> float:
+        """Seconds until the next message may go; 0 if it may go now."""
+        return 0.0 if self.rate is None else max(0.0, self._next - now)
+
+    def spend(self, now: float) -> None:
+        """A message goes now."""
+        if self.rate is not None:
+            self._next = max(self._next, now - CATCH_UP_S) + 1 / self.rate

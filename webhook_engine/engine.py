@@ -1,0 +1,234 @@
+"""The engine: builds the parts, starts and stops them, and has no rule of its own.
+
+``Engine`` is what a host program uses. Its managers work for one organization; :meth:`Engine.organization` gives the
+same managers for another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import TypeVar
+
+from webhook_engine.clock import Clock, microseconds
+from webhook_engine.config import Config, DeliveryConfig
+from webhook_engine.delivery.decision import Rules
+from webhook_engine.delivery.flow import DeliveryFlow, FlowSettings
+from webhook_engine.delivery.notifier import Handler
+from webhook_engine.delivery.retry import RetrySchedule
+from webhook_engine.delivery.service import Service
+from webhook_engine.encryption import Sealer, load_or_create_secret_file
+from webhook_engine.errors import EngineNotRunningError
+from webhook_engine.events import OperationalEvent
+from webhook_engine.ids import IdSource
+from webhook_engine.log import get_logger
+from webhook_engine.model import DEFAULT_ORGANIZATION
+from webhook_engine.resources.applications import Applications
+from webhook_engine.resources.attempts import Attempts
+from webhook_engine.resources.endpoints import Endpoints
+from webhook_engine.resources.event_types import EventTypes
+from webhook_engine.resources.flow import Policy, Services
+from webhook_engine.resources.messages import Messages
+from webhook_engine.resources.tasks import Tasks
+from webhook_engine.store.directory import Directory
+from webhook_engine.store.records import NewMessage, OutboxRow
+from webhook_engine.store.sqlite import SqliteStore
+from webhook_engine.version import __version__
+
+__all__ = ["Engine", "Organization"]
+
+log = get_logger("engine")
+
+E = TypeVar("E", bound=OperationalEvent)
+
+
+class Organization:
+    """The managers of one organization, a tenant of the platform."""
+
+    def __init__(self, services: Services, organization_id: str) -> None:
+        self.id = organization_id
+        self.applications = Applications(services, organization_id)
+        self.endpoints = Endpoints(services, organization_id)
+        self.event_types = EventTypes(services, organization_id)
+        self.messages = Messages(services, organization_id)
+        self.attempts = Attempts(services, organization_id)
+        self.tasks = Tasks(services, organization_id)
+
+
+class Engine(Organization):
+    """Delivers webhooks. Use it as an async context manager::
+
+        async with Engine.open("webhooks.db") as engine:
+            await engine.messages.create("acme", event_type="invoice.paid", payload={"id": 1})
+
+    One engine at a time holds a database; it may be started again after it stopped.
+    """
+
+    def __init__(self, config: Config | None = None, *, clock: Clock | None = None) -> None:
+        self.config = config or Config()
+        path = self.config.store.path
+        self._clock = clock or Clock()
+        self._store = SqliteStore(path)
+        directory = Directory(self._store)
+        ids = IdSource()
+        sealer = _sealer(self.config)
+        self._flow = DeliveryFlow(
+            _flow_settings(self.config),
+            store=self._store,
+            directory=directory,
+            clock=self._clock,
+            ids=ids,
+            sealer=sealer,
+            admit=self._admit,
+            on_crash=self._crashed,
+        )
+        self._services = Services(
+            store=self._store,
+            directory=directory,
+            flow=self._flow,
+            clock=self._clock,
+            ids=ids,
+            sealer=sealer,
+            policy=Policy(
+                https_only=self.config.delivery.https_only,
+                default_signature=self.config.security.default_signature,
+                recover_max_age=self.config.delivery.recover_max_age,
+                payload_retention=self.config.retention.payload,
+            ),
+        )
+        self._running = False
+        self._crash: BaseException | None = None
+        super().__init__(self._services, DEFAULT_ORGANIZATION)
+
+    @classmethod
+    def open(cls, database: str | os.PathLike[str], /, *, clock: Clock | None = None, **settings: object) -> Engine:
+        """An engine on one database file, with settings given here.
+
+        Bare names are keys of ``[delivery]`` (``retry_schedule=["10ms"]``), others are ``section__key``; values as in
+        TOML, or typed. Raises ``ConfigError`` for an unknown name or an impossible value.
+        """
+        return cls(Config.for_database(database, **settings), clock=clock)
+
+    def organization(self, organization_id: str) -> Organization:
+        """The same managers for another organization (``org_…``)."""
+        return Organization(self._services, organization_id)
+
+    def on(self, kind: type[E]) -> Callable[[Handler[E]], Handler[E]]:
+        """Decorate a function, coroutine or plain, that is to be called with every event of a class.
+
+        It runs after the change is committed. If it raises, that is logged and harms nothing.
+        """
+
+        def register(handler: Handler[E]) -> Handler[E]:
+            self._flow.notifier.on(kind, handler)
+            return handler
+
+        return register
+
+    async def __aenter__(self) -> Engine:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.stop()
+        if self._crash is not None and error is None:
+            raise self._crash
+
+    async def start(self) -> None:
+        """Open the database and begin to deliver, with what was left over from before.
+
+        Raises ``EngineAlreadyRunningError``, ``SchemaVersionError`` or ``StoreUnavailableError``; after a failure it
+        may be tried again.
+        """
+        if self._running:
+            raise EngineNotRunningError("this engine is running already; start another Engine for another database")
+        self._crash = None
+        await self._store.open()
+        try:
+            await self._flow.start()
+        except BaseException:
+            await self._flow.stop()
+            await self._store.close()
+            raise
+        self._running = True
+        log.info("engine.started", database=str(self.config.store.path), version=__version__)
+
+    async def stop(self) -> None:
+        """Let what is in flight finish within ``delivery.shutdown_grace``, record it, and close the database.
+
+        Stopping twice, or before starting, is harmless. A cancelled stop is carried through all the same.
+        """
+        if not self._running:
+            return
+        self._running = False
+        stopping = asyncio.ensure_future(self._stop())
+        try:
+            await asyncio.shield(stopping)
+        except asyncio.CancelledError:
+            await stopping
+            raise
+
+    async def join(self, timeout: float | None = None) -> None:
+        """Wait until everything accepted or enqueued before the call is routed, and nothing is due or in flight.
+
+        Deliveries scheduled for later do not count. ``timeout`` is in seconds; raises ``TimeoutError``.
+        """
+        self._require_running()
+        async with asyncio.timeout(timeout):
+            await self._flow.join()
+        self._require_running()
+
+    async def _stop(self) -> None:
+        await self._flow.stop()
+        await self._store.close()
+        log.info("engine.stopped", database=str(self.config.store.path))
+
+    async def _admit(self, row: OutboxRow) -> NewMessage:
+        organization_id = row.organization or DEFAULT_ORGANIZATION
+        return await Messages(self._services, organization_id).admit(row)
+
+    def _crashed(self, service: Service, error: BaseException) -> None:
+        log.critical("engine.crashed", service=service.name, error=repr(error))
+        self._crash = error
+
+    def _require_running(self) -> None:
+        if self._crash is not None:
+            raise EngineNotRunningError(f"the engine has crashed: {self._crash!r}") from self._crash
+        if not self._running:
+            raise EngineNotRunningError("the engine is not running; use it inside `async with`")
+
+
+def _sealer(config: Config) -> Sealer:
+    if config.security.main_secret is not None:
+        return Sealer(config.security.main_secret.reveal())
+    return Sealer(load_or_create_secret_file(_beside(config.store.path, "main_secret")))
+
+
+def _beside(database: Path, name: str) -> Path:
+    return database.with_name(f"{database.name}.{name}")
+
+
+def _flow_settings(config: Config) -> FlowSettings:
+    delivery: DeliveryConfig = config.delivery
+    return FlowSettings(
+        timeout_s=delivery.timeout.total_seconds(),
+        response_limit=delivery.response_limit,
+        max_in_flight=delivery.max_in_flight,
+        max_in_flight_per_endpoint=delivery.max_in_flight_per_endpoint,
+        shutdown_grace_s=delivery.shutdown_grace.total_seconds(),
+        allow_subnets=delivery.allow_subnets,
+        proxy=delivery.proxy,
+        signature_headers=delivery.signature_headers,
+        user_agent=f"Webhook-Engine/{__version__}",
+        operational_organization=config.operational.organization,
+        rules=Rules(
+            schedule=RetrySchedule(delivery.retry_schedule, delivery.jitter),
+            failure_window=microseconds(delivery.failure_window),
+            disable_on_gone=delivery.disable_on_gone,
+        ),
+    )
