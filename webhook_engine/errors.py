@@ -7,6 +7,7 @@ __all__ = [
     "ConflictError",
     "EngineAlreadyRunningError",
     "EngineNotRunningError",
+    "ExampleUnavailableError",
     "NotFoundError",
     "PayloadUnavailableError",
     "PortalUnavailableError",
@@ -39,6 +40,10 @@ class ValidationError(WebhookEngineError):
         super().__init__(f"{field}: {problem}")
         self.field = field
         self.problem = problem
+
+
+class ExampleUnavailableError(ValidationError):
+    """The event type has no example to send; add one to its JSON Schema, version "1", under ``examples``."""
 
 
 class NotFoundError(WebhookEngineError):

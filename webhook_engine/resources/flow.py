@@ -11,7 +11,7 @@ from webhook_engine.clock import Clock
 from webhook_engine.encryption import Sealer
 from webhook_engine.events import OperationalEvent
 from webhook_engine.ids import IdSource
-from webhook_engine.model import Application, Task
+from webhook_engine.model import Task
 from webhook_engine.resources.edits import EditLocks
 from webhook_engine.store.directory import Directory
 from webhook_engine.store.records import Due, NewMessage, StoredEndpoint
@@ -45,17 +45,6 @@ class Flow(Protocol):
 
     def cancelled(self, endpoint_id: str, message_id: str) -> None:
         """A delivery was cancelled in the store; it is not made any more."""
-        ...
-
-    def application_changed(self, application: Application) -> None:
-        """An application was changed, committed; its rate limit applies from the next attempt."""
-        ...
-
-    async def cancel(self, message_id: str) -> int:
-        """Cancel what is scheduled of a message, durably; returns how many deliveries that were.
-
-        An attempt in flight is not interrupted, but not repeated either.
-        """
         ...
 
     async def settle(self, endpoint_id: str) -> None:

@@ -1,0 +1,169 @@
+"""Applications: the consumers of an organization."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from operator import attrgetter
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from webhook_engine.clock import to_datetime
+from webhook_engine.errors import ConflictError, NotFoundError
+from webhook_engine.events import EndpointDeletedEvent
+from webhook_engine.model import Application, Page
+from webhook_engine.resources import pagination, validation
+from webhook_engine.resources.announce import announce
+from webhook_engine.resources.edits import unbroken
+from webhook_engine.resources.flow import Services
+from webhook_engine.resources.lookup import find_application
+from webhook_engine.resources.pagination import Order
+from webhook_engine.store.records import ApplicationChanges, Span, StoredEndpoint
+
+__all__ = ["Applications"]
+
+MAX_NAME = 1024
+
+_ID = attrgetter("id")
+
+
+class Applications:
+    """The applications of an organization, each addressed by id or uid."""
+
+    def __init__(self, services: Services, organization_id: str) -> None:
+        self._services = services
+        self._organization_id = organization_id
+
+    async def create(
+        self,
+        *,
+        name: str,
+        uid: str | None = None,
+        throttle_rate: int | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> Application:
+        """Add an application.
+
+        ``uid``: a name of your own for it, unique in the organization. ``throttle_rate``: messages per second to all
+        its endpoints together, 1 to 65535. Raises ``ConflictError`` if the uid is taken, and ``ValidationError``.
+        """
+        now = self._services.clock.now()
+        application = Application(
+            id=self._services.ids.new("app_", now),
+            organization_id=self._organization_id,
+            uid=validation.uid("uid", uid, "app_"),
+            name=_name(name),
+            throttle_rate=validation.throttle_rate("throttle_rate", throttle_rate),
+            metadata=validation.metadata("metadata", metadata),
+            created_at=to_datetime(now),
+            updated_at=to_datetime(now),
+        )
+        await unbroken(self._add(application))
+        return application
+
+    async def get_or_create(
+        self,
+        *,
+        name: str,
+        uid: str | None = None,
+        throttle_rate: int | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> Application:
+        """The application with this uid as it is, or else a new one as by :meth:`create`."""
+        validation.uid("uid", uid, "app_")
+        existing = await self._by_uid(uid)
+        if existing is not None:
+            return existing
+        try:
+            return await self.create(name=name, uid=uid, throttle_rate=throttle_rate, metadata=metadata)
+        except ConflictError:
+            existing = await self._by_uid(uid)
+            if existing is None:
+                raise
+            return existing
+
+    async def get(self, application: str) -> Application:
+        """Raises ``NotFoundError`` if there is none."""
+        return await find_application(self._services, self._organization_id, application)
+
+    async def list(
+        self, *, limit: int = pagination.DEFAULT_LIMIT, iterator: str | None = None, order: Order = "ascending"
+    ) -> Page[Application]:
+        """A page of applications in the order of their creation; at most 250. Raises ``ValidationError``."""
+        request = pagination.by_key(limit=limit, iterator=iterator, order=order, prefix="app_")
+        return request.cut(await self._read(request.span), _ID)
+
+    async def iterate(self) -> AsyncIterator[Application]:
+        """Every application, oldest first."""
+        async for application in pagination.walk(self._read, _ID):
+            yield application
+
+    async def update(
+        self,
+        application: str,
+        *,
+        name: str | UnsetType = UNSET,
+        uid: str | UnsetType | None = UNSET,
+        throttle_rate: int | UnsetType | None = UNSET,
+        metadata: Mapping[str, str] | UnsetType | None = UNSET,
+    ) -> Application:
+        """Change what is given, and leave the rest; ``None`` unsets. ``metadata`` is replaced as a whole.
+
+        Raises ``NotFoundError``, ``ConflictError`` if the uid is taken, and ``ValidationError``.
+        """
+        found = await self.get(application)
+        changes = ApplicationChanges(
+            uid=UNSET if uid is UNSET else validation.uid("uid", uid, "app_"),
+            name=UNSET if name is UNSET else _name(name),
+            throttle_rate=UNSET if throttle_rate is UNSET else validation.throttle_rate("throttle_rate", throttle_rate),
+            metadata=UNSET if metadata is UNSET else validation.metadata("metadata", metadata),
+        )
+        async with self._services.edits.of(found.id):
+            return await unbroken(self._change(await self.get(found.id), changes))
+
+    async def delete(self, application: str) -> None:
+        """Delete an application and its endpoints; what is scheduled for them is cancelled. Its uid is free again.
+
+        Raises ``NotFoundError``.
+        """
+        found = await self.get(application)
+        async with self._services.edits.of(found.id):
+            found = await self.get(found.id)
+            endpoints = await self._services.store.endpoints.of_application(found.id)
+            await unbroken(self._remove(found, endpoints))
+            for stored in endpoints:
+                await self._services.flow.settle(stored.endpoint.id)
+
+    async def _by_uid(self, uid: str | None) -> Application | None:
+        if uid is None:
+            return None
+        return await self._services.directory.application(self._organization_id, uid)
+
+    async def _read(self, span: Span) -> Sequence[Application]:
+        return await self._services.store.applications.list(self._organization_id, span)
+
+    async def _add(self, application: Application) -> None:
+        await self._services.store.applications.add(application)
+        self._services.directory.forget_application(self._organization_id, application.id, application.uid)
+
+    async def _change(self, before: Application, changes: ApplicationChanges) -> Application:
+        services = self._services
+        after = await services.store.applications.update(before.id, changes, services.clock.now())
+        if after is None:
+            raise NotFoundError("application", before.id)
+        services.directory.forget_application(self._organization_id, before.id, before.uid, after.uid)
+        services.flow.application_changed(after.id)
+        return after
+
+    async def _remove(self, application: Application, endpoints: Sequence[StoredEndpoint]) -> None:
+        services = self._services
+        if not await services.store.applications.delete(application.id, services.clock.now()):
+            raise NotFoundError("application", application.id)
+        services.directory.forget_application(self._organization_id, application.id, application.uid)
+        services.directory.forget_endpoints(application.id)
+        for stored in endpoints:
+            await announce(services, application, msgspec.structs.replace(stored, deleted=True), EndpointDeletedEvent)
+
+
+def _name(value: object) -> str:
+    return validation.text("name", value, least=1, most=MAX_NAME)

@@ -1,0 +1,241 @@
+"""Attempts: what was sent, what came of it, and sending once more by hand."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Sequence
+from datetime import datetime
+from operator import attrgetter
+
+import msgspec
+
+from webhook_engine.errors import NotFoundError, PayloadUnavailableError, ValidationError
+from webhook_engine.model import (
+    Application,
+    Attempt,
+    AttemptedDestination,
+    AttemptedMessage,
+    AttemptStatus,
+    Message,
+    Page,
+)
+from webhook_engine.resources import pagination, validation
+from webhook_engine.resources.flow import Services
+from webhook_engine.resources.lookup import find_application, find_endpoint, find_message, required_key
+from webhook_engine.store.records import AttemptFilter, DeliveryFilter, Due, Span, StoredEndpoint
+
+__all__ = ["Attempts"]
+
+_ID = attrgetter("id")
+_MESSAGE_ID = attrgetter("message.id")
+_ENDPOINT_ID = attrgetter("endpoint.id")
+
+
+class Attempts:
+    """The attempts to deliver the messages of an organization."""
+
+    def __init__(self, services: Services, organization_id: str) -> None:
+        self._services = services
+        self._organization_id = organization_id
+
+    async def get(self, application: str, message: str, attempt_id: str) -> Attempt:
+        """Raises ``NotFoundError`` if the message has no such attempt."""
+        found, stored = await self._message(application, message)
+        required_key("attempt", attempt_id)
+        attempt = await self._services.store.attempts.get(stored.id, attempt_id)
+        if attempt is None:
+            raise NotFoundError("attempt", attempt_id)
+        return attempt
+
+    async def list_by_endpoint(
+        self,
+        application: str,
+        endpoint: str,
+        *,
+        limit: int = pagination.DEFAULT_LIMIT,
+        iterator: str | None = None,
+        before: datetime | None = None,
+        after: datetime | None = None,
+        status: AttemptStatus | int | None = None,
+        status_code_class: int | None = None,
+        event_types: Collection[str] | None = None,
+        channel: str | None = None,
+        tag: str | None = None,
+    ) -> Page[Attempt]:
+        """A page of the attempts of an endpoint, newest first; at most 250. Without bounds it goes 90 days back.
+
+        ``status`` is that of the attempt; ``status_code_class`` is 0, 100, … 500: codes up to 99 above it.
+        ``event_types``, ``channel`` and ``tag`` are those of the message. Raises ``NotFoundError`` and
+        ``ValidationError``.
+        """
+        request = self._by_time("atmpt_", limit, iterator, before, after)
+        where = _attempt_filter(status, status_code_class, event_types, channel, tag)
+        _, stored = await self._endpoint(application, endpoint)
+        rows = await self._services.store.attempts.list_by_endpoint(stored.endpoint.id, request.span, where)
+        return request.cut(rows, _ID)
+
+    async def list_by_message(
+        self,
+        application: str,
+        message: str,
+        *,
+        limit: int = pagination.DEFAULT_LIMIT,
+        iterator: str | None = None,
+        before: datetime | None = None,
+        after: datetime | None = None,
+        endpoint: str | None = None,
+        status: AttemptStatus | int | None = None,
+        status_code_class: int | None = None,
+        event_types: Collection[str] | None = None,
+        channel: str | None = None,
+        tag: str | None = None,
+    ) -> Page[Attempt]:
+        """A page of the attempts of a message, to all endpoints or to one, newest first; at most 250.
+
+        The filters are those of :meth:`list_by_endpoint`. Raises ``NotFoundError`` and ``ValidationError``.
+        """
+        request = self._by_time("atmpt_", limit, iterator, before, after)
+        where = _attempt_filter(status, status_code_class, event_types, channel, tag)
+        found, stored = await self._message(application, message)
+        if endpoint is not None:
+            one = await find_endpoint(self._services, found, endpoint)
+            where = msgspec.structs.replace(where, endpoint_id=one.endpoint.id)
+        return request.cut(await self._services.store.attempts.list_by_message(stored.id, request.span, where), _ID)
+
+    async def list_attempted_messages(
+        self,
+        application: str,
+        endpoint: str,
+        *,
+        limit: int = pagination.DEFAULT_LIMIT,
+        iterator: str | None = None,
+        before: datetime | None = None,
+        after: datetime | None = None,
+        status: AttemptStatus | int | None = None,
+        event_types: Collection[str] | None = None,
+        channel: str | None = None,
+        tag: str | None = None,
+        with_content: bool = True,
+    ) -> Page[AttemptedMessage]:
+        """A page of the messages that went to an endpoint or are on their way, newest first; at most 250.
+
+        ``status``: ``PENDING`` was never attempted, ``SENDING`` was attempted and will be again.
+        Raises ``NotFoundError`` and ``ValidationError``.
+        """
+        request = self._by_time("msg_", limit, iterator, before, after)
+        where = DeliveryFilter(
+            status=_status(status),
+            event_types=validation.event_types("event_types", event_types),
+            channel=None if channel is None else validation.channel("channel", channel),
+            tag=None if tag is None else validation.tag("tag", tag),
+            with_content=validation.boolean("with_content", with_content),
+        )
+        _, stored = await self._endpoint(application, endpoint)
+        rows = await self._services.store.deliveries.list_by_endpoint(stored.endpoint.id, request.span, where)
+        return request.cut(rows, _MESSAGE_ID)
+
+    async def list_attempted_destinations(
+        self, application: str, message: str, *, limit: int = pagination.DEFAULT_LIMIT, iterator: str | None = None
+    ) -> Page[AttemptedDestination]:
+        """A page of the endpoints that a message goes to, deleted ones included, oldest first; at most 250.
+
+        Raises ``NotFoundError`` and ``ValidationError``.
+        """
+        request = pagination.by_key(limit=limit, iterator=iterator, order="ascending", prefix="ep_")
+        _, stored = await self._message(application, message)
+        rows = await self._services.store.deliveries.list_by_message(stored.id, request.span)
+        return request.cut(rows, _ENDPOINT_ID)
+
+    async def iterate_by_endpoint(
+        self, application: str, endpoint: str, *, before: datetime | None = None, after: datetime | None = None
+    ) -> AsyncIterator[Attempt]:
+        """Every attempt of an endpoint, newest first."""
+        span = pagination.everything("atmpt_", before, after)
+        _, stored = await self._endpoint(application, endpoint)
+
+        async def read(span: Span) -> Sequence[Attempt]:
+            return await self._services.store.attempts.list_by_endpoint(stored.endpoint.id, span, AttemptFilter())
+
+        async for attempt in pagination.walk(read, _ID, span):
+            yield attempt
+
+    async def iterate_by_message(self, application: str, message: str) -> AsyncIterator[Attempt]:
+        """Every attempt of a message, newest first."""
+        span = pagination.everything("atmpt_", None, None)
+        _, stored = await self._message(application, message)
+
+        async def read(span: Span) -> Sequence[Attempt]:
+            return await self._services.store.attempts.list_by_message(stored.id, span, AttemptFilter())
+
+        async for attempt in pagination.walk(read, _ID, span):
+            yield attempt
+
+    async def resend(self, application: str, message: str, endpoint: str) -> None:
+        """Send a message to an endpoint once, now: also if it was delivered before, or the endpoint is disabled.
+
+        Success settles the delivery; failure leaves its schedule as it was. The request is durable when this returns;
+        the attempt follows. Raises ``PayloadUnavailableError`` if there is nothing left to send, and ``NotFoundError``.
+        """
+        services = self._services
+        found, stored = await self._message(application, message)
+        target = await find_endpoint(services, found, endpoint)
+        if stored.payload is None:
+            raise PayloadUnavailableError(
+                f"the payload of {stored.id} has expired or was expunged, so it cannot be sent again; "
+                "create the message anew"
+            )
+        now = services.clock.now()
+        due = await services.store.deliveries.get(stored.id, target.endpoint.id)
+        if due is None:
+            due = Due(stored.id, target.endpoint.id, now, 0, 0, stored.event_id, stored.payload)
+        manual_id = services.ids.new("atmpt_", now)
+        await services.flow.attempt(
+            msgspec.structs.replace(due, due_at=now, payload=stored.payload, manual_id=manual_id)
+        )
+
+    async def expunge_content(self, application: str, message: str, attempt_id: str) -> None:
+        """Delete the response that an attempt got, for good. Raises ``NotFoundError``."""
+        _, stored = await self._message(application, message)
+        required_key("attempt", attempt_id)
+        if not await self._services.store.attempts.expunge(stored.id, attempt_id):
+            raise NotFoundError("attempt", attempt_id)
+
+    async def _message(self, application: str, message: str) -> tuple[Application, Message]:
+        found = await find_application(self._services, self._organization_id, application)
+        return found, await find_message(self._services, found, message)
+
+    async def _endpoint(self, application: str, endpoint: str) -> tuple[Application, StoredEndpoint]:
+        found = await find_application(self._services, self._organization_id, application)
+        return found, await find_endpoint(self._services, found, endpoint)
+
+    def _by_time(
+        self, prefix: str, limit: object, iterator: object, before: object, after: object
+    ) -> pagination.PageRequest:
+        now = self._services.clock.now()
+        return pagination.by_time(prefix, limit=limit, iterator=iterator, before=before, after=after, now=now)
+
+
+def _attempt_filter(
+    status: object, status_code_class: object, event_types: object, channel: object, tag: object
+) -> AttemptFilter:
+    lowest = None
+    if status_code_class is not None:
+        lowest = validation.integer("status_code_class", status_code_class, 0, 500)
+        if lowest % 100:
+            raise ValidationError("status_code_class", "must be 0, 100, 200, 300, 400 or 500")
+    return AttemptFilter(
+        status=_status(status),
+        status_code_class=lowest,
+        event_types=validation.event_types("event_types", event_types),
+        channel=None if channel is None else validation.channel("channel", channel),
+        tag=None if tag is None else validation.tag("tag", tag),
+    )
+
+
+def _status(value: object) -> AttemptStatus | None:
+    if value is None:
+        return None
+    try:
+        return AttemptStatus(value)
+    except ValueError:
+        allowed = ", ".join(f"{status.value} ({status.name.lower()})" for status in AttemptStatus)
+        raise ValidationError("status", f"must be one of {allowed}, or None") from None

@@ -1,0 +1,140 @@
+"""What can be done with an endpoint besides editing it: try it out, catch up on what it missed, count."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from webhook_engine.clock import microseconds, to_datetime
+from webhook_engine.errors import NotFoundError, ValidationError
+from webhook_engine.ids import id_bounds
+from webhook_engine.model import AttemptStatus, EndpointStats, Message, Task, TaskStatus
+from webhook_engine.resources import validation
+from webhook_engine.resources.endpoint_edits import EndpointEdits
+from webhook_engine.resources.examples import PING, example_of, is_ping
+from webhook_engine.resources.intake import as_message, prepare
+
+__all__ = ["EndpointActions"]
+
+RECOVER = "endpoint.recover"
+REPLAY = "endpoint.replay"
+MAX_EXAMPLES = 1000
+
+STATS_SPAN = microseconds(timedelta(days=28))
+TOLERANCE = microseconds(timedelta(minutes=5))
+"""How much older than allowed a bound may be, since a caller takes the time before the call arrives."""
+
+_ID_STEP = 4_000  # microseconds that ids tell apart
+
+
+class EndpointActions(EndpointEdits):
+    """Sending by hand, background tasks and statistics of an endpoint."""
+
+    async def send_example(
+        self, application: str, endpoint: str, event_type: str, *, example_index: int = 0
+    ) -> Message:
+        """Send an example of an event type to this endpoint alone, at once and only once.
+
+        It is sent whatever the endpoint's filters, also if the endpoint is disabled. ``svix.ping`` and
+        ``webhook.ping`` need no registration; of other event types it is one of the ``examples`` in the JSON Schema of
+        version "1". Raises ``ExampleUnavailableError`` if there is none, ``NotFoundError`` and ``ValidationError``.
+        """
+        services = self._services
+        found = await self._application(application)
+        name = validation.name("event_type", event_type)
+        index = validation.integer("example_index", example_index, 0, MAX_EXAMPLES)
+        _, stored = await self._find(found.id, endpoint)
+        payload = PING
+        if not is_ping(name):
+            registered = await services.store.event_types.get(self._organization_id, name)
+            if registered is None:
+                raise NotFoundError("event type", name)
+            payload = example_of(registered, index)
+        now = services.clock.now()
+        message = prepare(found, services.policy, services.ids.new("msg_", now), now, event_type=name, payload=payload)
+        await services.flow.accept(message, manual_to=stored.endpoint.id)
+        return as_message(message)
+
+    async def recover(self, application: str, endpoint: str, since: datetime, until: datetime | None = None) -> Task:
+        """Send again all that failed for this endpoint in [``since``, ``until``), as a durable background task.
+
+        ``since`` is at most ``delivery.recover_max_age`` ago, ``until`` is now by default. Each message gets a full run
+        through the retry schedule. Raises ``NotFoundError`` and ``ValidationError``.
+        """
+        return await self._start(RECOVER, application, endpoint, since, until, step=1)
+
+    async def replay_missing(
+        self, application: str, endpoint: str, since: datetime, until: datetime | None = None
+    ) -> Task:
+        """Send the messages of [``since``, ``until``) that match this endpoint and were never on their way to it.
+
+        A durable background task with the bounds of :meth:`recover`. Raises ``NotFoundError`` and ``ValidationError``.
+        """
+        return await self._start(REPLAY, application, endpoint, since, until, step=_ID_STEP)
+
+    async def stats(
+        self, application: str, endpoint: str, since: datetime | None = None, until: datetime | None = None
+    ) -> EndpointStats:
+        """How many attempts succeeded and failed in a span of at most 28 days, and what is scheduled now.
+
+        ``until`` is now by default, ``since`` 28 days before it; the span is exact to four milliseconds.
+        Raises ``NotFoundError`` and ``ValidationError``.
+        """
+        store, now = self._services.store, self._services.clock.now()
+        end = now if until is None else validation.instant("until", until)
+        if end > now:
+            raise ValidationError("until", "'until' cannot be in the future")
+        begin = end - STATS_SPAN if since is None else validation.instant("since", since)
+        if begin < end - STATS_SPAN - TOLERANCE:
+            raise ValidationError(
+                "since", f"'since' cannot be more than 28 days prior to {to_datetime(end).isoformat()}"
+            )
+        _, stored = await self._find(application, endpoint)
+        counts = await store.attempts.count(
+            stored.endpoint.id, id_bounds("atmpt_", begin)[0], id_bounds("atmpt_", end)[1]
+        )
+        pending, sending = await store.deliveries.count_pending(stored.endpoint.id)
+        return EndpointStats(
+            success=counts.get(AttemptStatus.SUCCESS, 0),
+            pending=pending,
+            sending=sending,
+            fail=counts.get(AttemptStatus.FAIL, 0),
+            canceled=counts.get(AttemptStatus.CANCELED, 0),
+        )
+
+    async def _start(
+        self, kind: str, application: str, endpoint: str, since: datetime, until: datetime | None, *, step: int
+    ) -> Task:
+        services = self._services
+        found = await self._application(application)
+        now = services.clock.now()
+        # A bound is exclusive: one step after now, so that what happened just now is in.
+        begin, end = self._bounds(since, until, now, now + step)
+        _, stored = await self._find(found.id, endpoint)
+        task = Task(
+            id=services.ids.new("qtask_", now),
+            organization_id=self._organization_id,
+            application_id=found.id,
+            endpoint_id=stored.endpoint.id,
+            task=kind,
+            status=TaskStatus.RUNNING,
+            data={"processed": 0, "since": begin, "until": end},
+            created_at=to_datetime(now),
+            updated_at=to_datetime(now),
+        )
+        await services.flow.start_task(task, None)
+        return task
+
+    def _bounds(self, since: object, until: object, now: int, latest: int) -> tuple[int, int]:
+        begin = validation.instant("since", since)
+        # Not later than now, or what fails again during the task would be taken up by it for ever.
+        end = latest if until is None else min(validation.instant("until", until), latest)
+        oldest = self._services.policy.recover_max_age
+        if begin < now - microseconds(oldest) - TOLERANCE:
+            raise ValidationError("since", f"must be at most {_in_words(oldest)} ago (delivery.recover_max_age)")
+        if begin >= end:
+            raise ValidationError("since", "must be in the past, and before 'until'")
+        return begin, end
+
+
+def _in_words(length: timedelta) -> str:
+    return f"{length.days} days" if length % timedelta(days=1) == timedelta(0) else str(length)

@@ -1,0 +1,51 @@
+"""What all operations on endpoints share: finding one, and changing it so that everybody concerned hears of it."""
+
+from __future__ import annotations
+
+from webhook_engine.errors import NotFoundError
+from webhook_engine.events import EndpointEvent
+from webhook_engine.model import Application
+from webhook_engine.resources.announce import announce
+from webhook_engine.resources.edits import unbroken
+from webhook_engine.resources.flow import Services
+from webhook_engine.resources.lookup import find_application, find_endpoint
+from webhook_engine.store.records import EndpointChanges, StoredEndpoint
+
+__all__ = ["EndpointEdits"]
+
+
+class EndpointEdits:
+    """The endpoints of the applications of one organization."""
+
+    def __init__(self, services: Services, organization_id: str) -> None:
+        self._services = services
+        self._organization_id = organization_id
+
+    async def _application(self, key: str) -> Application:
+        return await find_application(self._services, self._organization_id, key)
+
+    async def _find(self, application: str, endpoint: str) -> tuple[Application, StoredEndpoint]:
+        found = await self._application(application)
+        return found, await find_endpoint(self._services, found, endpoint)
+
+    async def _current(self, application: Application, endpoint_id: str) -> StoredEndpoint:
+        """The endpoint as it is while its edit lock is held."""
+        stored = await self._services.store.endpoints.get(application.id, endpoint_id)
+        if stored is None:
+            raise NotFoundError("endpoint", endpoint_id)
+        return stored
+
+    async def _commit(
+        self, application: Application, endpoint_id: str, changes: EndpointChanges, *events: type[EndpointEvent]
+    ) -> StoredEndpoint:
+        """Change an endpoint and announce it; returns it as it is then."""
+
+        async def steps() -> StoredEndpoint:
+            services = self._services
+            stored = await services.store.endpoints.update(endpoint_id, changes, services.clock.now())
+            if stored is None:
+                raise NotFoundError("endpoint", endpoint_id)
+            await announce(services, application, stored, *events)
+            return stored
+
+        return await unbroken(steps())

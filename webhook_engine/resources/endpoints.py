@@ -1,0 +1,256 @@
+"""Endpoints: the URLs that the messages of an application go to."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from webhook_engine.clock import to_datetime
+from webhook_engine.errors import NotFoundError, ValidationError
+from webhook_engine.events import (
+    EndpointCreatedEvent,
+    EndpointDeletedEvent,
+    EndpointEnabledEvent,
+    EndpointEvent,
+    EndpointUpdatedEvent,
+)
+from webhook_engine.model import Application, Endpoint, Page
+from webhook_engine.resources import headers as header_rules
+from webhook_engine.resources import pagination, validation
+from webhook_engine.resources.announce import announce
+from webhook_engine.resources.edits import unbroken
+from webhook_engine.resources.endpoint_actions import EndpointActions
+from webhook_engine.resources.endpoint_secrets import EndpointSecrets, signing_key
+from webhook_engine.resources.pagination import Order
+from webhook_engine.resources.urls import endpoint_url
+from webhook_engine.store.records import EndpointChanges, EndpointCondition, Span, StoredEndpoint
+from webhook_engine.store.sealed import seal_headers, seal_secret
+
+__all__ = ["Endpoints"]
+
+MAX_DESCRIPTION = 4096
+DISABLED_BY_HAND = "disabled by hand"
+
+
+class Endpoints(EndpointSecrets, EndpointActions):
+    """The endpoints of the applications of an organization, each addressed by id or uid."""
+
+    async def create(
+        self,
+        application: str,
+        *,
+        url: str,
+        description: str = "",
+        uid: str | None = None,
+        event_types: Collection[str] | None = None,
+        channels: Collection[str] | None = None,
+        throttle_rate: int | None = None,
+        version: int = 1,
+        disabled: bool = False,
+        secret: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> Endpoint:
+        """Add an endpoint; it gets the messages that are created from then on.
+
+        ``url``: http or https, kept in its normal form. ``event_types``: registered ones, ``None`` for all.
+        ``channels``: 1 to 10; only messages with one of these. ``throttle_rate``: messages per second, 1 to 65535.
+        ``secret``: ``whsec_…`` or ``whsk_…``, by default a generated one. ``headers``: sent with every message.
+
+        Raises ``NotFoundError``, ``ConflictError`` if the uid is taken in the application, and ``ValidationError``.
+        """
+        services = self._services
+        found = await self._application(application)
+        now = services.clock.now()
+        endpoint_id = services.ids.new("ep_", now)
+        closed = validation.boolean("disabled", disabled)
+        stored = StoredEndpoint(
+            endpoint=Endpoint(
+                id=endpoint_id,
+                application_id=found.id,
+                organization_id=self._organization_id,
+                uid=validation.uid("uid", uid, "ep_"),
+                url=self._url(url),
+                description=_description(description),
+                event_types=await self._event_types(event_types),
+                channels=validation.channels("channels", channels),
+                throttle_rate=validation.throttle_rate("throttle_rate", throttle_rate),
+                version=_version(version),
+                disabled=closed,
+                disabled_at=to_datetime(now) if closed else None,
+                disabled_reason=DISABLED_BY_HAND if closed else None,
+                first_failure_at=None,
+                metadata=validation.metadata("metadata", metadata),
+                created_at=to_datetime(now),
+                updated_at=to_datetime(now),
+            ),
+            sealed_key=seal_secret(services.sealer, endpoint_id, signing_key(secret, services.policy).secret),
+            sealed_headers=seal_headers(
+                services.sealer, endpoint_id, {} if headers is None else header_rules.checked("headers", headers)
+            ),
+        )
+        async with services.edits.of(found.id):
+            # It may have been deleted meanwhile, and its endpoints with it.
+            await unbroken(self._add(await self._application(found.id), stored))
+        return stored.endpoint
+
+    async def get(self, application: str, endpoint: str) -> Endpoint:
+        """Raises ``NotFoundError`` if there is none."""
+        _, stored = await self._find(application, endpoint)
+        return stored.endpoint
+
+    async def list(
+        self,
+        application: str,
+        *,
+        limit: int = pagination.DEFAULT_LIMIT,
+        iterator: str | None = None,
+        order: Order = "descending",
+    ) -> Page[Endpoint]:
+        """A page of endpoints in the order of their creation, newest first by default; at most 250.
+
+        Raises ``NotFoundError`` and ``ValidationError``.
+        """
+        request = pagination.by_key(limit=limit, iterator=iterator, order=order, prefix="ep_")
+        found = await self._application(application)
+        rows = await self._services.store.endpoints.list(found.id, request.span)
+        return request.cut([stored.endpoint for stored in rows], _id)
+
+    async def iterate(self, application: str) -> AsyncIterator[Endpoint]:
+        """Every endpoint of an application, oldest first."""
+        found = await self._application(application)
+
+        async def read(span: Span) -> Sequence[StoredEndpoint]:
+            return await self._services.store.endpoints.list(found.id, span)
+
+        async for stored in pagination.walk(read, lambda stored: stored.endpoint.id):
+            yield stored.endpoint
+
+    async def update(
+        self,
+        application: str,
+        endpoint: str,
+        *,
+        url: str | UnsetType = UNSET,
+        description: str | UnsetType = UNSET,
+        uid: str | UnsetType | None = UNSET,
+        event_types: Collection[str] | UnsetType | None = UNSET,
+        channels: Collection[str] | UnsetType | None = UNSET,
+        throttle_rate: int | UnsetType | None = UNSET,
+        version: int | UnsetType = UNSET,
+        disabled: bool | UnsetType = UNSET,
+        metadata: Mapping[str, str] | UnsetType | None = UNSET,
+    ) -> Endpoint:
+        """Change what is given, and leave the rest; ``None`` unsets. It applies from the next attempt.
+
+        ``disabled`` works like :meth:`disable` and :meth:`enable`. Raises ``NotFoundError``, ``ConflictError`` if the
+        uid is taken, and ``ValidationError``.
+        """
+        found = await self._application(application)
+        changes = EndpointChanges(
+            uid=UNSET if uid is UNSET else validation.uid("uid", uid, "ep_"),
+            url=UNSET if url is UNSET else self._url(url),
+            description=UNSET if description is UNSET else _description(description),
+            event_types=UNSET if event_types is UNSET else await self._event_types(event_types),
+            channels=UNSET if channels is UNSET else validation.channels("channels", channels),
+            throttle_rate=UNSET if throttle_rate is UNSET else validation.throttle_rate("throttle_rate", throttle_rate),
+            version=UNSET if version is UNSET else _version(version),
+            metadata=UNSET if metadata is UNSET else validation.metadata("metadata", metadata),
+        )
+        if disabled is not UNSET:
+            validation.boolean("disabled", disabled)
+        _, stored = await self._find(found.id, endpoint)
+        return await self._change(found, stored.endpoint.id, changes, disabled)
+
+    async def enable(self, application: str, endpoint: str) -> Endpoint:
+        """Let an endpoint get messages again, with a fresh failure window; nothing is sent by itself.
+
+        :meth:`recover` sends what failed, :meth:`replay_missing` what was created meanwhile. An endpoint that is
+        enabled stays as it is. Raises ``NotFoundError``.
+        """
+        found, stored = await self._find(application, endpoint)
+        return await self._switch(found, stored.endpoint.id, disabled=False)
+
+    async def disable(self, application: str, endpoint: str) -> Endpoint:
+        """Send nothing more to an endpoint until it is enabled; what is scheduled for it becomes failed.
+
+        An endpoint that is disabled stays as it is. Raises ``NotFoundError``.
+        """
+        found, stored = await self._find(application, endpoint)
+        return await self._switch(found, stored.endpoint.id, disabled=True)
+
+    async def delete(self, application: str, endpoint: str) -> None:
+        """Delete an endpoint; what is scheduled for it is cancelled, and its uid is free again.
+
+        Raises ``NotFoundError``.
+        """
+        found, stored = await self._find(application, endpoint)
+        endpoint_id = stored.endpoint.id
+        async with self._services.edits.of(endpoint_id):
+            await unbroken(self._remove(found, await self._current(found, endpoint_id)))
+            await self._services.flow.settle(endpoint_id)
+
+    def _url(self, value: object) -> str:
+        return endpoint_url("url", value, https_only=self._services.policy.https_only)
+
+    async def _event_types(self, value: object) -> tuple[str, ...] | None:
+        names = validation.event_types("event_types", value)
+        if names:
+            unknown = await self._services.store.event_types.unknown(self._organization_id, names)
+            if unknown:
+                raise ValidationError("event_types", f"The following event types don't exist: {', '.join(unknown)}")
+        return names
+
+    async def _switch(self, application: Application, endpoint_id: str, *, disabled: bool) -> Endpoint:
+        async with self._services.edits.of(endpoint_id):
+            stored = await self._current(application, endpoint_id)
+            if stored.endpoint.disabled is disabled:
+                return stored.endpoint
+        return await self._change(application, endpoint_id, EndpointChanges(), disabled)
+
+    async def _change(
+        self, application: Application, endpoint_id: str, changes: EndpointChanges, disabled: bool | UnsetType
+    ) -> Endpoint:
+        services = self._services
+        events: list[type[EndpointEvent]] = [EndpointUpdatedEvent]
+        async with services.edits.of(endpoint_id):
+            before = await self._current(application, endpoint_id)
+            closing = disabled is True and not before.endpoint.disabled
+            if disabled is False and before.endpoint.disabled:
+                # What was scheduled before the disabling must not come to life again.
+                await services.flow.settle(endpoint_id)
+                changes = msgspec.structs.replace(changes, condition=EndpointCondition())
+                events.append(EndpointEnabledEvent)
+            elif closing:
+                condition = EndpointCondition(
+                    health=before.health, disabled_at=services.clock.now(), disabled_reason=DISABLED_BY_HAND
+                )
+                changes = msgspec.structs.replace(changes, condition=condition)
+            after = await self._commit(application, endpoint_id, changes, *events)
+            if closing:
+                await services.flow.settle(endpoint_id)
+        return after.endpoint
+
+    async def _add(self, application: Application, stored: StoredEndpoint) -> None:
+        await self._services.store.endpoints.add(stored)
+        await announce(self._services, application, stored, EndpointCreatedEvent)
+
+    async def _remove(self, application: Application, stored: StoredEndpoint) -> None:
+        services = self._services
+        if not await services.store.endpoints.delete(stored.endpoint.id, services.clock.now()):
+            raise NotFoundError("endpoint", stored.endpoint.id)
+        await announce(services, application, msgspec.structs.replace(stored, deleted=True), EndpointDeletedEvent)
+
+
+def _id(endpoint: Endpoint) -> str:
+    return endpoint.id
+
+
+def _description(value: object) -> str:
+    return validation.text("description", value, most=MAX_DESCRIPTION)
+
+
+def _version(value: object) -> int:
+    return validation.integer("version", value, 1, 65_535)

@@ -1,0 +1,170 @@
+"""Event types: the kinds of message that an organization sends, for endpoints to choose from."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from operator import attrgetter
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from webhook_engine.clock import to_datetime
+from webhook_engine.errors import NotFoundError
+from webhook_engine.model import EventType, Page
+from webhook_engine.resources import pagination, validation
+from webhook_engine.resources.flow import Services
+from webhook_engine.resources.lookup import required_key
+from webhook_engine.store.records import EventTypeChanges, Span
+
+__all__ = ["EventTypes"]
+
+MAX_DESCRIPTION = 65_536
+MAX_FEATURE_FLAGS = 100
+
+_NAME = attrgetter("name")
+
+
+class EventTypes:
+    """The event types of an organization, each addressed by its name.
+
+    A message may have an event type that is not here; only the filters of endpoints must name registered ones.
+    """
+
+    def __init__(self, services: Services, organization_id: str) -> None:
+        self._services = services
+        self._organization_id = organization_id
+
+    async def create(
+        self,
+        *,
+        name: str,
+        description: str = "",
+        archived: bool = False,
+        deprecated: bool = False,
+        schemas: Mapping[str, object] | None = None,
+        feature_flags: Collection[str] = (),
+        group_name: str | None = None,
+    ) -> EventType:
+        """Register an event type, or put this one in the place of an archived one.
+
+        ``schemas``: JSON Schemas by version, ``{"1": {...}}``; the ``examples`` of version 1 are what ``send_example``
+        sends. ``feature_flags``: only who has one of them is shown the event type; none is for everybody.
+        Raises ``ConflictError`` if there is one of that name, and ``ValidationError``.
+        """
+        now = to_datetime(self._services.clock.now())
+        event_type = EventType(
+            name=validation.name("name", name),
+            organization_id=self._organization_id,
+            description=_description(description),
+            archived=validation.boolean("archived", archived),
+            deprecated=validation.boolean("deprecated", deprecated),
+            schemas=validation.schemas("schemas", schemas),
+            feature_flags=_feature_flags(feature_flags),
+            group_name=validation.optional_name("group_name", group_name),
+            created_at=now,
+            updated_at=now,
+        )
+        await self._services.store.event_types.add(event_type)
+        return event_type
+
+    async def get(self, name: str, *, feature_flags: Collection[str] | None = None) -> EventType:
+        """An event type, archived or not; raises ``NotFoundError``.
+
+        With ``feature_flags``, as somebody sees it who has these: one that has flags, but none of them, is not found.
+        """
+        required_key("event type", name)
+        flags = None if feature_flags is None else _feature_flags(feature_flags)
+        found = await self._services.store.event_types.get(self._organization_id, name)
+        if found is None or (flags is not None and found.feature_flags and set(flags).isdisjoint(found.feature_flags)):
+            raise NotFoundError("event type", name)
+        return found
+
+    async def list(
+        self,
+        *,
+        limit: int = pagination.DEFAULT_LIMIT,
+        iterator: str | None = None,
+        include_archived: bool = False,
+        with_content: bool = True,
+        feature_flags: Collection[str] | None = None,
+    ) -> Page[EventType]:
+        """A page of event types in the order of their names; at most 250.
+
+        Without ``with_content`` the schemas are ``None``. With ``feature_flags``, as somebody sees it who has these.
+        Raises ``ValidationError``.
+        """
+        request = pagination.by_key(limit=limit, iterator=iterator, order="ascending")
+        content = validation.boolean("with_content", with_content)
+        rows = await self._read(request.span, include_archived, feature_flags)
+        if not content:
+            rows = [msgspec.structs.replace(row, schemas=None) for row in rows]
+        return request.cut(rows, _NAME)
+
+    async def iterate(
+        self, *, include_archived: bool = False, feature_flags: Collection[str] | None = None
+    ) -> AsyncIterator[EventType]:
+        """Every event type, in the order of their names."""
+
+        async def read(span: Span) -> Sequence[EventType]:
+            return await self._read(span, include_archived, feature_flags)
+
+        async for event_type in pagination.walk(read, _NAME):
+            yield event_type
+
+    async def update(
+        self,
+        name: str,
+        *,
+        description: str | UnsetType = UNSET,
+        archived: bool | UnsetType = UNSET,
+        deprecated: bool | UnsetType = UNSET,
+        schemas: Mapping[str, object] | UnsetType | None = UNSET,
+        feature_flags: Collection[str] | UnsetType = UNSET,
+        group_name: str | UnsetType | None = UNSET,
+    ) -> EventType:
+        """Change what is given, and leave the rest; ``None`` unsets. ``schemas`` are replaced as a whole.
+
+        Raises ``NotFoundError`` and ``ValidationError``.
+        """
+        required_key("event type", name)
+        changes = EventTypeChanges(
+            description=UNSET if description is UNSET else _description(description),
+            archived=UNSET if archived is UNSET else validation.boolean("archived", archived),
+            deprecated=UNSET if deprecated is UNSET else validation.boolean("deprecated", deprecated),
+            schemas=UNSET if schemas is UNSET else validation.schemas("schemas", schemas),
+            feature_flags=UNSET if feature_flags is UNSET else _feature_flags(feature_flags),
+            group_name=UNSET if group_name is UNSET else validation.optional_name("group_name", group_name),
+        )
+        now = self._services.clock.now()
+        changed = await self._services.store.event_types.update(self._organization_id, name, changes, now)
+        if changed is None:
+            raise NotFoundError("event type", name)
+        return changed
+
+    async def delete(self, name: str, *, expunge: bool = False) -> None:
+        """Archive an event type, so that it is no longer offered; with ``expunge`` remove it altogether.
+
+        Endpoints that have it in their filter keep it. Raises ``NotFoundError``.
+        """
+        if not validation.boolean("expunge", expunge):
+            await self.update(name, archived=True)
+            return
+        required_key("event type", name)
+        if not await self._services.store.event_types.expunge(self._organization_id, name):
+            raise NotFoundError("event type", name)
+
+    async def _read(self, span: Span, include_archived: bool, feature_flags: object) -> Sequence[EventType]:
+        return await self._services.store.event_types.list(
+            self._organization_id,
+            span,
+            include_archived=validation.boolean("include_archived", include_archived),
+            feature_flags=None if feature_flags is None else _feature_flags(feature_flags),
+        )
+
+
+def _description(value: object) -> str:
+    return validation.text("description", value, most=MAX_DESCRIPTION)
+
+
+def _feature_flags(value: object) -> tuple[str, ...]:
+    return validation.names("feature_flags", value, MAX_FEATURE_FLAGS)

@@ -1,0 +1,96 @@
+"""The request headers that an endpoint may have of its own. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from webhook_engine.errors import ValidationError
+from webhook_engine.model import EndpointHeaders
+from webhook_engine.store.sealed import is_sensitive
+
+__all__ = ["MAX_HEADERS", "MAX_HEADER_VALUE", "changed", "checked", "shown"]
+
+MAX_HEADERS = 50
+"""Headers of one endpoint."""
+MAX_HEADER_NAME = 256
+MAX_HEADER_VALUE = 4096
+"""Characters."""
+
+_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+").fullmatch
+_VALUE = re.compile(r"[\t\x20-\x7e]*").fullmatch
+
+_FORBIDDEN = frozenset(
+    {
+        *("age", "cache-control", "clear-site-data", "expires", "pragma", "user-agent", "warning"),
+        *("content-encoding", "content-language", "content-length", "content-location", "content-type"),
+        *("expect", "keep-alive", "te", "trailer", "trailers", "transfer-encoding", "upgrade"),
+        *("proxy-authenticate", "proxy-authorization"),
+    }
+)
+_FORBIDDEN_PREFIXES = (
+    *("svix-", "webhook-", "x-svix-"),
+    *("x-amz-", "x-amzn-", "x-azure-", "x-fd-", "x-gfe", "x-goog-", "x-google"),
+)
+
+
+def checked(field: str, value: object) -> dict[str, str]:
+    """Headers that may be sent, as given; raises ``ValidationError`` for ``headers`` or ``headers["Name"]``."""
+    headers: dict[str, str] = {}
+    for name, text in _items(field, value):
+        headers[_name(field, name)] = _value(f'{field}["{name}"]', text)
+    return _few(field, headers)
+
+
+def changed(field: str, before: Mapping[str, str], changes: object) -> dict[str, str]:
+    """Headers with some set anew, and those with the value ``None`` removed. Names are compared with their case."""
+    after = dict(before)
+    for key, text in _items(field, changes):
+        name = _name(field, key)
+        if text is None:
+            after.pop(name, None)
+        else:
+            after[name] = _value(f'{field}["{name}"]', text)
+    return _few(field, after)
+
+
+def shown(headers: Mapping[str, str]) -> EndpointHeaders:
+    """The headers for people to see: of sensitive ones only the names."""
+    return EndpointHeaders(
+        headers={name: value for name, value in headers.items() if not is_sensitive(name)},
+        sensitive=tuple(name for name in headers if is_sensitive(name)),
+    )
+
+
+def _items(field: str, value: object) -> list[tuple[object, object]]:
+    if not isinstance(value, Mapping):
+        raise ValidationError(field, f"must be a mapping of names to values, not a {type(value).__name__}")
+    return list(value.items())
+
+
+def _few(field: str, headers: dict[str, str]) -> dict[str, str]:
+    if len(headers) > MAX_HEADERS:
+        raise ValidationError(field, f"must have at most {MAX_HEADERS} items, not {len(headers)}")
+    return headers
+
+
+def _name(field: str, name: object) -> str:
+    if not isinstance(name, str) or not _NAME(name) or len(name) > MAX_HEADER_NAME:
+        raise ValidationError(field, f"must have header names of 1 to {MAX_HEADER_NAME} letters, digits and '-'")
+    lower = name.lower()
+    if lower in _FORBIDDEN:
+        raise ValidationError(f'{field}["{name}"]', "must not be set: this header is the engine's own")
+    if lower.startswith(_FORBIDDEN_PREFIXES):
+        prefixes = ", ".join(_FORBIDDEN_PREFIXES)
+        raise ValidationError(f'{field}["{name}"]', f"must not begin with a reserved prefix ({prefixes})")
+    return str.__str__(name)
+
+
+def _value(field: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise ValidationError(field, f"must be a string, not a {type(value).__name__}")
+    if not _VALUE(value):
+        raise ValidationError(field, "must contain printable ASCII characters only, and no line breaks")
+    if len(value) > MAX_HEADER_VALUE:
+        raise ValidationError(field, f"must have at most {MAX_HEADER_VALUE} characters, not {len(value)}")
+    return str.__str__(value)

@@ -1,0 +1,47 @@
+"""Finding what a caller addresses by id or uid, inside one organization."""
+
+from __future__ import annotations
+
+from webhook_engine.errors import NotFoundError, ValidationError
+from webhook_engine.model import Application, Message
+from webhook_engine.resources.flow import Services
+from webhook_engine.resources.validation import is_name
+from webhook_engine.store.records import StoredEndpoint
+
+__all__ = ["find_application", "find_endpoint", "find_message", "required_key"]
+
+
+async def find_application(services: Services, organization_id: str, key: str) -> Application:
+    """Raises ``NotFoundError`` if there is no such application in the organization."""
+    required_key("application", key)
+    application = await services.directory.application(organization_id, key)
+    if application is None:
+        raise NotFoundError("application", key)
+    return application
+
+
+async def find_endpoint(services: Services, application: Application, key: str) -> StoredEndpoint:
+    """Raises ``NotFoundError`` if the application has no such endpoint, or has it no more."""
+    required_key("endpoint", key)
+    stored = await services.directory.endpoint(application.id, key)
+    if stored is None:
+        raise NotFoundError("endpoint", key)
+    return stored
+
+
+async def find_message(services: Services, application: Application, key: str) -> Message:
+    """By id or event id; raises ``NotFoundError`` if the application has no such message."""
+    required_key("message", key)
+    message = await services.store.messages.get(application.id, key)
+    if message is None:
+        raise NotFoundError("message", key)
+    return message
+
+
+def required_key(kind: str, key: object) -> str:
+    """An id, uid or name that may exist; raises ``NotFoundError`` if nothing can be called so."""
+    if not isinstance(key, str):
+        raise ValidationError(kind.replace(" ", "_"), f"must be an id or uid, not a {type(key).__name__}")
+    if not is_name(key):
+        raise NotFoundError(kind, key)
+    return key

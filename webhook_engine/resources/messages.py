@@ -1,0 +1,175 @@
+"""Messages: accepting them, and what became of their payloads."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Sequence
+from datetime import datetime
+from operator import attrgetter
+
+import msgspec
+
+from webhook_engine.model import Application, Message, Page
+from webhook_engine.resources import pagination, validation
+from webhook_engine.resources.edits import unbroken
+from webhook_engine.resources.flow import Services
+from webhook_engine.resources.intake import as_message, from_outbox, prepare
+from webhook_engine.resources.lookup import find_application, find_message
+from webhook_engine.resources.payloads import Payload
+from webhook_engine.store.records import MessageFilter, NewMessage, OutboxRow, Span
+
+__all__ = ["Messages"]
+
+_ID = attrgetter("id")
+
+
+class Messages:
+    """The messages of the applications of an organization."""
+
+    def __init__(self, services: Services, organization_id: str) -> None:
+        self._services = services
+        self._organization_id = organization_id
+
+    async def create(
+        self,
+        application: str,
+        *,
+        event_type: str,
+        payload: Payload,
+        event_id: str | None = None,
+        channels: Collection[str] | None = None,
+        tags: Collection[str] | None = None,
+        deliver_at: datetime | None = None,
+        payload_retention_period: int | None = None,
+        payload_retention_hours: int | None = None,
+    ) -> Message:
+        """Accept a message; when this returns, it is durable and on its way to the endpoints that want it.
+
+        ``payload``: ``bytes`` or ``str`` are sent exactly as given; a mapping or list is written as compact JSON.
+        ``event_id``: a name of your own, unique per application; sending it again raises ``ConflictError``.
+        ``channels``: 1 to 10; only endpoints without channels, or with one of these, get the message.
+        ``tags``: up to 5, to find the message again.
+        ``deliver_at``: not before then, up to 31 days ahead; what is past means now.
+        ``payload_retention_period``: days (1 to 90) after which the payload is deleted, or ``payload_retention_hours``
+        (1 to 2160); by default as configured.
+
+        Raises ``NotFoundError`` for an unknown application, ``ValidationError`` for a value that is not allowed and
+        ``StoreUnavailableError`` if it cannot be stored right now.
+        """
+        services = self._services
+        found = None
+        if isinstance(application, str):
+            found = services.directory.cached_application(self._organization_id, application)
+        if found is None:
+            found = await find_application(services, self._organization_id, application)
+        now = services.clock.now()
+        message = prepare(
+            found,
+            services.policy,
+            services.ids.new("msg_", now),
+            now,
+            event_type=event_type,
+            payload=payload,
+            event_id=event_id,
+            channels=channels,
+            tags=tags,
+            deliver_at=deliver_at,
+            payload_retention_period=payload_retention_period,
+            payload_retention_hours=payload_retention_hours,
+        )
+        await services.flow.accept(message)
+        return as_message(message)
+
+    async def get(self, application: str, message: str, *, with_content: bool = True) -> Message:
+        """A message by its id or event id; raises ``NotFoundError``."""
+        found = await self._application(application)
+        stored = await find_message(self._services, found, message)
+        return stored if with_content else msgspec.structs.replace(stored, payload=None)
+
+    async def list(
+        self,
+        application: str,
+        *,
+        limit: int = pagination.DEFAULT_LIMIT,
+        iterator: str | None = None,
+        before: datetime | None = None,
+        after: datetime | None = None,
+        event_types: Collection[str] | None = None,
+        channel: str | None = None,
+        tag: str | None = None,
+        with_content: bool = True,
+    ) -> Page[Message]:
+        """A page of messages, newest first; at most 250. Without bounds, the list goes 90 days back.
+
+        ``event_types``, ``channel`` and ``tag`` leave out messages without them; without ``with_content`` the
+        payloads are ``None``. Raises ``NotFoundError`` and ``ValidationError``.
+        """
+        request = pagination.by_time(
+            "msg_", limit=limit, iterator=iterator, before=before, after=after, now=self._services.clock.now()
+        )
+        where = _filter(event_types, channel, tag, with_content)
+        found = await self._application(application)
+        return request.cut(await self._services.store.messages.list(found.id, request.span, where), _ID)
+
+    async def iterate(
+        self,
+        application: str,
+        *,
+        before: datetime | None = None,
+        after: datetime | None = None,
+        event_types: Collection[str] | None = None,
+        channel: str | None = None,
+        tag: str | None = None,
+        with_content: bool = True,
+    ) -> AsyncIterator[Message]:
+        """Every message there is, newest first; the filters are those of :meth:`list`."""
+        span = pagination.everything("msg_", before, after)
+        where = _filter(event_types, channel, tag, with_content)
+        found = await self._application(application)
+
+        async def read(span: Span) -> Sequence[Message]:
+            return await self._services.store.messages.list(found.id, span, where)
+
+        async for message in pagination.walk(read, _ID, span):
+            yield message
+
+    async def expunge_content(self, application: str, message: str) -> None:
+        """Delete the payload of a message for good; it can no longer be sent. Raises ``NotFoundError``."""
+        found = await self._application(application)
+        stored = await find_message(self._services, found, message)
+        await self._services.store.messages.expunge(stored.id)
+
+    async def cancel(self, application: str, message: str) -> int:
+        """Cancel every delivery of a message that is still scheduled; returns how many. Raises ``NotFoundError``."""
+        found = await self._application(application)
+        stored = await find_message(self._services, found, message)
+        services = self._services
+        return await unbroken(_cancel(services, stored.id))
+
+    async def admit(self, row: OutboxRow) -> NewMessage:
+        """Make a message of an outbox row by the same rules as :meth:`create`, without storing it.
+
+        Raises ``NotFoundError`` or ``ValidationError`` if it can never be delivered.
+        """
+        found = await self._application(row.application)
+        now = self._services.clock.now()
+        return from_outbox(row, found, self._services.policy, self._services.ids.new("msg_", now), now)
+
+    async def _application(self, key: str) -> Application:
+        return await find_application(self._services, self._organization_id, key)
+
+
+async def _cancel(services: Services, message_id: str) -> int:
+    now = services.clock.now()
+    endpoint_ids = await services.store.deliveries.cancel_message(message_id, "cancelled by hand", now)
+    for endpoint_id in endpoint_ids:
+        services.flow.cancelled(endpoint_id, message_id)
+    return len(endpoint_ids)
+
+
+def _filter(event_types: object, channel: object, tag: object, with_content: object) -> MessageFilter:
+    return MessageFilter(
+        event_types=validation.event_types("event_types", event_types),
+        channel=None if channel is None else validation.channel("channel", channel),
+        tag=None if tag is None else validation.tag("tag", tag),
+        with_content=validation.boolean("with_content", with_content),
+    )

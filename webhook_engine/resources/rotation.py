@@ -1,0 +1,36 @@
+"""What becomes of an endpoint's signing secrets when a new one takes their place. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from webhook_engine.clock import to_datetime
+from webhook_engine.errors import RotationLimitError
+from webhook_engine.model import OldKey
+
+__all__ = ["DEFAULT_GRACE", "MAX_GRACE", "MAX_OLD_KEYS", "still_valid"]
+
+DEFAULT_GRACE = timedelta(hours=24)
+"""How long a rotated secret goes on signing."""
+MAX_GRACE = timedelta(days=7)
+MAX_OLD_KEYS = 10
+"""Rotated secrets of one endpoint that are valid at once."""
+
+
+def still_valid(replaced: bytes, old_keys: Sequence[OldKey], *, now: int, grace: int) -> tuple[OldKey, ...]:
+    """The rotated secrets after one more rotation, newest first: ``replaced``, and those that have not expired.
+
+    ``now`` and ``grace`` are in microseconds; without grace the replaced secret is dropped at once. Raises
+    ``RotationLimitError`` if there would be more than ten.
+    """
+    kept = [key for key in old_keys if key.expires_at > now]
+    if grace:
+        kept.insert(0, OldKey(sealed=replaced, expires_at=now + grace))
+    if len(kept) > MAX_OLD_KEYS:
+        next_expiry = min(key.expires_at for key in kept)
+        raise RotationLimitError(
+            f"a secret can be rotated {MAX_OLD_KEYS} times within the grace period; the oldest one expires at "
+            f"{to_datetime(next_expiry).isoformat()}; wait until then, or rotate without a grace period"
+        )
+    return tuple(kept)

@@ -1,0 +1,102 @@
+"""Background tasks: how the recovery or the replay of an endpoint goes on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from operator import attrgetter
+
+from webhook_engine.errors import NotFoundError, ValidationError
+from webhook_engine.model import Page, Task, TaskStatus
+from webhook_engine.resources import pagination, validation
+from webhook_engine.resources.flow import Services
+from webhook_engine.resources.lookup import find_application, required_key
+from webhook_engine.resources.pagination import Order
+from webhook_engine.store.records import Span
+
+__all__ = ["Tasks"]
+
+FIRST_NAP_S = 0.01
+LONGEST_NAP_S = 0.5
+
+_ID = attrgetter("id")
+
+
+class Tasks:
+    """The background tasks of an organization; ``endpoints.recover`` and ``endpoints.replay_missing`` start them."""
+
+    def __init__(self, services: Services, organization_id: str) -> None:
+        self._services = services
+        self._organization_id = organization_id
+
+    async def get(self, task_id: str, *, application: str | None = None) -> Task:
+        """A task as it stands; raises ``NotFoundError``, also if it is another application's than the given one."""
+        required_key("task", task_id)
+        application_id = await self._application_id(application)
+        task = await self._services.store.tasks.get(self._organization_id, task_id)
+        if task is None or (application_id is not None and task.application_id != application_id):
+            raise NotFoundError("task", task_id)
+        return task
+
+    async def list(
+        self,
+        *,
+        limit: int = pagination.DEFAULT_LIMIT,
+        iterator: str | None = None,
+        order: Order = "descending",
+        status: TaskStatus | str | None = None,
+        task: str | None = None,
+        application: str | None = None,
+    ) -> Page[Task]:
+        """A page of tasks in the order of their creation, newest first by default; at most 250.
+
+        ``task`` is a kind, such as ``endpoint.recover``. Raises ``ValidationError``, and ``NotFoundError`` for an
+        unknown application.
+        """
+        request = pagination.by_key(limit=limit, iterator=iterator, order=order, prefix="qtask_")
+        return request.cut(await self._read(request.span, status, task, application), _ID)
+
+    async def iterate(
+        self, *, status: TaskStatus | str | None = None, task: str | None = None, application: str | None = None
+    ) -> AsyncIterator[Task]:
+        """Every task, oldest first."""
+
+        async def read(span: Span) -> Sequence[Task]:
+            return await self._read(span, status, task, application)
+
+        async for found in pagination.walk(read, _ID):
+            yield found
+
+    async def wait(self, task_id: str, timeout: float | None = None) -> Task:
+        """Wait until a task has finished or failed, and return it; ``timeout`` is in seconds.
+
+        Raises ``TimeoutError``, and ``NotFoundError``.
+        """
+        nap = FIRST_NAP_S
+        async with asyncio.timeout(timeout):
+            while (task := await self.get(task_id)).status is TaskStatus.RUNNING:
+                await asyncio.sleep(nap)
+                nap = min(nap * 2, LONGEST_NAP_S)
+        return task
+
+    async def _read(self, span: Span, status: object, kind: object, application: str | None) -> Sequence[Task]:
+        return await self._services.store.tasks.list(
+            self._organization_id,
+            span,
+            status=_status(status),
+            kind=validation.optional_name("task", kind),
+            application_id=await self._application_id(application),
+        )
+
+    async def _application_id(self, key: str | None) -> str | None:
+        return None if key is None else (await find_application(self._services, self._organization_id, key)).id
+
+
+def _status(value: object) -> TaskStatus | None:
+    if value is None:
+        return None
+    try:
+        return TaskStatus(value)
+    except ValueError:
+        allowed = ", ".join(repr(status.value) for status in TaskStatus)
+        raise ValidationError("status", f"must be one of {allowed}, or None") from None
