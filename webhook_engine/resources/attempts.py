@@ -39,7 +39,7 @@ class Attempts:
 
     async def get(self, application: str, message: str, attempt_id: str) -> Attempt:
         """Raises ``NotFoundError`` if the message has no such attempt."""
-        found, stored = await self._message(application, message)
+        _, stored = await self._message(application, message)
         required_key("attempt", attempt_id)
         attempt = await self._services.store.attempts.get(stored.id, attempt_id)
         if attempt is None:
@@ -232,10 +232,4 @@ def _attempt_filter(
 
 
 def _status(value: object) -> AttemptStatus | None:
-    if value is None:
-        return None
-    try:
-        return AttemptStatus(value)
-    except ValueError:
-        allowed = ", ".join(f"{status.value} ({status.name.lower()})" for status in AttemptStatus)
-        raise ValidationError("status", f"must be one of {allowed}, or None") from None
+    return None if value is None else validation.member("status", value, AttemptStatus)

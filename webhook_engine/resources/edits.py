@@ -35,14 +35,11 @@ async def unbroken(steps: Coroutine[Any, Any, T]) -> T:
     cancelled: asyncio.CancelledError | None = None
     while not task.done():
         try:
-            await asyncio.shield(task)
+            await asyncio.wait((task,))
         except asyncio.CancelledError as error:
-            if task.cancelled():
-                raise
             cancelled = error
-        except BaseException:  # noqa: BLE001 - raised below, unless the cancellation comes first
-            break
     if cancelled is not None:
-        task.exception()
+        if not task.cancelled():
+            task.exception()  # The cancellation is what the caller asked for, so it goes before a failure.
         raise cancelled
     return task.result()

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from operator import attrgetter
 
-from webhook_engine.errors import NotFoundError, ValidationError
+from webhook_engine.errors import NotFoundError
 from webhook_engine.model import Page, Task, TaskStatus
 from webhook_engine.resources import pagination, validation
 from webhook_engine.resources.flow import Services
@@ -83,20 +83,10 @@ class Tasks:
         return await self._services.store.tasks.list(
             self._organization_id,
             span,
-            status=_status(status),
+            status=None if status is None else validation.member("status", status, TaskStatus),
             kind=validation.optional_name("task", kind),
             application_id=await self._application_id(application),
         )
 
     async def _application_id(self, key: str | None) -> str | None:
         return None if key is None else (await find_application(self._services, self._organization_id, key)).id
-
-
-def _status(value: object) -> TaskStatus | None:
-    if value is None:
-        return None
-    try:
-        return TaskStatus(value)
-    except ValueError:
-        allowed = ", ".join(repr(status.value) for status in TaskStatus)
-        raise ValidationError("status", f"must be one of {allowed}, or None") from None

@@ -98,12 +98,19 @@ def _host(text: str) -> str:
         return _ipv6(text[1:-1])
     name = unquote(text, errors="strict")
     if not name.isascii():
-        name = URL.build(scheme="http", host=name).raw_host or ""
+        name = _ascii(name)
     name = name.lower()
     if not _HOST_NAME(name) or len(name.rstrip(".")) > _MAX_HOST:
         raise ValueError("must have a host name of letters, digits, '-' and '_' in labels of 1 to 63 characters")
     labels = name.removesuffix(".").split(".")
     return _ipv4(labels) if _NUMBER(labels[-1]) else name
+
+
+def _ascii(name: str) -> str:
+    try:
+        return URL.build(scheme="http", host=name).raw_host or ""
+    except ValueError:
+        raise ValueError("must have a host name that is valid as an international domain name") from None
 
 
 def _ipv6(text: str) -> str:

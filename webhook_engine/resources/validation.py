@@ -12,6 +12,8 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
+from enum import Enum
+from typing import TypeVar
 
 from webhook_engine.clock import from_datetime, microseconds
 from webhook_engine.errors import ValidationError
@@ -29,6 +31,7 @@ __all__ = [
     "instant",
     "integer",
     "is_name",
+    "member",
     "metadata",
     "name",
     "names",
@@ -40,6 +43,8 @@ __all__ = [
     "throttle_rate",
     "uid",
 ]
+
+E = TypeVar("E", bound=Enum)
 
 MAX_CHANNELS = 10
 """Channels of a message, and of an endpoint."""
@@ -173,6 +178,15 @@ def boolean(field: str, value: object) -> bool:
     return value
 
 
+def member(field: str, value: object, kind: type[E]) -> E:
+    """A member of an enumeration, also given as its plain value."""
+    for one in kind:
+        if value == one.value and not isinstance(value, bool):
+            return one
+    allowed = ", ".join(f"{one.value!r} ({one.name.lower()})" for one in kind)
+    raise ValidationError(field, f"must be one of {allowed}")
+
+
 def metadata(field: str, value: object) -> dict[str, str]:
     """Strings by string, at most 4096 bytes as JSON; ``None`` is none."""
     if value is None:
@@ -196,7 +210,8 @@ def schemas(field: str, value: object) -> dict[str, object] | None:
     if not isinstance(value, Mapping):
         raise ValidationError(field, f"must be a mapping of versions to JSON Schemas, not {_shown(value)}")
     for version, schema in value.items():
-        name(f"{field} version", version)
+        if not is_name(version):
+            raise ValidationError(field, f"must have versions as keys, such as '1', not {_shown(version)}")
         if not isinstance(schema, Mapping):
             raise ValidationError(f'{field}["{version}"]', f"must be a JSON object, not {_shown(schema)}")
     try:
@@ -252,6 +267,8 @@ def _shown(value: object) -> str:
     """A value in an error: short, and its type where that is what is wrong."""
     if isinstance(value, str):
         return repr(value) if len(value) <= 40 else f"{value[:40]!r}… ({len(value)} characters)"
+    if isinstance(value, int) and value.bit_length() > 128:
+        return "a number of that size"
     if value is None or isinstance(value, bool | int | float | timedelta):
         return str(value)[:40]
     return f"a {type(value).__name__}"

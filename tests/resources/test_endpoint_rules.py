@@ -1,0 +1,160 @@
+"""Rotation of secrets, examples, sealed secrets, and how edits are made."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+
+import pytest
+
+from webhook_engine.encryption import Sealer
+from webhook_engine.errors import ExampleUnavailableError, RotationLimitError, SecretsUnreadableError, ValidationError
+from webhook_engine.model import EventType, OldKey
+from webhook_engine.resources.edits import EditLocks, unbroken
+from webhook_engine.resources.examples import PING, example_of, is_ping
+from webhook_engine.resources.rotation import MAX_OLD_KEYS, still_valid
+from webhook_engine.store.sealed import is_sensitive, open_headers, open_secret, seal_headers, seal_secret
+
+START = datetime(2030, 6, 1, tzinfo=UTC)
+
+
+def test_the_replaced_secret_comes_first_and_expired_ones_go() -> None:
+    old = (OldKey(b"young", 200), OldKey(b"old", 100))
+    assert still_valid(b"current", old, now=100, grace=50) == (OldKey(b"current", 150), OldKey(b"young", 200))
+
+
+def test_without_grace_the_replaced_secret_is_dropped_at_once() -> None:
+    old = (OldKey(b"young", 200),)
+    assert still_valid(b"current", old, now=100, grace=0) == old
+
+
+def test_ten_rotations_succeed_and_the_eleventh_waits() -> None:
+    keys: tuple[OldKey, ...] = ()
+    for number in range(MAX_OLD_KEYS):
+        keys = still_valid(b"%d" % number, keys, now=number, grace=1000)
+    with pytest.raises(RotationLimitError, match=r"1970-01-01T00:00:00\.001"):
+        still_valid(b"x", keys, now=100, grace=1000)
+    assert still_valid(b"x", keys, now=100, grace=0) == keys
+    assert len(still_valid(b"x", keys, now=1000, grace=1000)) == MAX_OLD_KEYS
+
+
+def event_type(schemas: dict[str, object] | None) -> EventType:
+    return EventType(
+        name="invoice.paid",
+        organization_id="org_1",
+        description="",
+        archived=False,
+        deprecated=False,
+        schemas=schemas,
+        feature_flags=(),
+        group_name=None,
+        created_at=START,
+        updated_at=START,
+    )
+
+
+def test_an_example_is_written_as_compact_json() -> None:
+    known = event_type({"1": {"examples": [{"ü": [1, 2]}, "text"]}})
+    assert example_of(known, 0) == '{"ü":[1,2]}'.encode()
+    assert example_of(known, 1) == b'"text"'
+
+
+@pytest.mark.parametrize("schemas", [None, {}, {"2": {"examples": [1]}}, {"1": {}}, {"1": {"examples": []}}, {"1": 5}])
+def test_without_an_example_there_is_nothing_to_send(schemas: dict[str, object] | None) -> None:
+    with pytest.raises(ExampleUnavailableError, match=r"event_type: invoice\.paid has no example") as caught:
+        example_of(event_type(schemas), 0)
+    assert isinstance(caught.value, ValidationError)
+
+
+def test_an_example_that_is_not_there() -> None:
+    with pytest.raises(ExampleUnavailableError, match="example_index"):
+        example_of(event_type({"1": {"examples": [1]}}), 1)
+
+
+def test_a_ping_has_its_example_built_in() -> None:
+    assert is_ping("svix.ping")
+    assert not is_ping("ping")
+    assert PING == b'{"success": true}'
+
+
+def test_secrets_open_only_for_their_endpoint() -> None:
+    sealer = Sealer("main")
+    sealed = seal_secret(sealer, "ep_1", "whsec_x")
+    assert b"whsec" not in sealed
+    assert open_secret(sealer, "ep_1", sealed) == "whsec_x"
+    with pytest.raises(SecretsUnreadableError):
+        open_secret(sealer, "ep_2", sealed)
+    with pytest.raises(SecretsUnreadableError):
+        open_headers(sealer, "ep_1", sealed)
+
+
+def test_headers_keep_their_order() -> None:
+    sealer = Sealer("main")
+    headers = {"b": "2", "A": "1"}
+    sealed = seal_headers(sealer, "ep_1", headers)
+    assert list(open_headers(sealer, "ep_1", sealed).items()) == list(headers.items())
+    assert seal_headers(sealer, "ep_1", {}) is None
+    assert open_headers(sealer, "ep_1", None) == {}
+    assert is_sensitive("Authorization")
+    assert not is_sensitive("x-foo")
+
+
+async def test_steps_are_finished_before_a_cancellation_goes_on() -> None:
+    gate, done = asyncio.Event(), []
+
+    async def steps() -> None:
+        await gate.wait()
+        done.append(1)
+
+    task = asyncio.create_task(unbroken(steps()))
+    for _ in range(3):
+        await asyncio.sleep(0)
+        task.cancel()
+    await asyncio.sleep(0)
+    assert not task.done()
+    gate.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert done == [1]
+
+
+async def test_steps_return_and_raise_like_a_plain_call() -> None:
+    async def number() -> int:
+        return 5
+
+    async def trouble() -> int:
+        raise ValidationError("x", "is wrong")
+
+    assert await unbroken(number()) == 5
+    with pytest.raises(ValidationError):
+        await unbroken(trouble())
+
+
+async def test_a_failure_after_a_cancellation_is_not_left_over() -> None:
+    gate = asyncio.Event()
+
+    async def trouble() -> None:
+        await gate.wait()
+        raise ValidationError("x", "is wrong")
+
+    task = asyncio.create_task(unbroken(trouble()))
+    await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.sleep(0)
+    gate.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_a_lock_is_shared_while_somebody_uses_it_and_gone_afterwards() -> None:
+    locks, order = EditLocks(), []
+
+    async def edit(name: str) -> None:
+        async with locks.of("ep_1"):
+            order.append(name)
+            await asyncio.sleep(0)
+            order.append(name)
+
+    await asyncio.gather(edit("a"), edit("b"), edit("c"))
+    assert order == ["a", "a", "b", "b", "c", "c"]
+    assert not locks._locks

@@ -1,0 +1,232 @@
+"""What becomes of the arguments of a new message, and of a row of the outbox."""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from types import MappingProxyType
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from webhook_engine.clock import from_datetime, microseconds, to_datetime
+from webhook_engine.errors import ValidationError
+from webhook_engine.ids import IdSource, timestamp_of
+from webhook_engine.model import Application
+from webhook_engine.resources.flow import Policy
+from webhook_engine.resources.intake import as_message, from_outbox, prepare
+from webhook_engine.resources.payloads import payload_bytes
+from webhook_engine.store.records import NewMessage, OutboxRow
+
+START = datetime(2030, 6, 1, tzinfo=UTC)
+NOW = from_datetime(START)
+DAY = microseconds(timedelta(days=1))
+ACME = Application(
+    id="app_1",
+    organization_id="org_1",
+    uid="acme",
+    name="Acme",
+    throttle_rate=None,
+    metadata={},
+    created_at=START,
+    updated_at=START,
+)
+POLICY = Policy(
+    https_only=False,
+    default_signature="hmac256",
+    recover_max_age=timedelta(days=14),
+    payload_retention=timedelta(days=20),
+    max_payload_bytes=100,
+)
+
+
+def message(**arguments: object) -> NewMessage:
+    given = {"event_type": "invoice.paid", "payload": {"id": 1}, **arguments}
+    return prepare(ACME, POLICY, "msg_1", NOW, **given)  # type: ignore[arg-type]
+
+
+def refused(**arguments: object) -> str:
+    with pytest.raises(ValidationError) as caught:
+        message(**arguments)
+    return caught.value.field
+
+
+@pytest.mark.parametrize(
+    ("payload", "body"),
+    [
+        (b'{ "a" : 1.0 }', b'{ "a" : 1.0 }'),
+        (b"\xff not json", b"\xff not json"),
+        (b"", b""),
+        (bytearray(b"x"), b"x"),
+        (memoryview(b"x"), b"x"),
+        ('{"ü": 1}', '{"ü": 1}'.encode()),
+        ({"ü": [1, 2.5, None, True, "x"]}, '{"ü":[1,2.5,null,true,"x"]}'.encode()),
+        ({}, b"{}"),
+        ([], b"[]"),
+        ((1, 2), b"[1,2]"),
+        (MappingProxyType({"a": MappingProxyType({})}), b'{"a":{}}'),
+        (OrderedDict(b=1, a=2), b'{"b":1,"a":2}'),
+        ({"n": 2**64, "f": 1e300}, b'{"n":18446744073709551616,"f":1e+300}'),
+    ],
+)
+def test_the_bytes_that_are_sent(payload: object, body: bytes) -> None:
+    got = payload_bytes(payload, 1000)
+    assert got == body
+    assert type(got) is bytes
+
+
+def test_bytes_are_not_copied() -> None:
+    body = b'{"a":1}'
+    assert message(payload=body).payload is body
+
+
+def nested(depth: int) -> object:
+    value: object = []
+    for _ in range(depth):
+        value = [value]
+    return value
+
+
+def circular() -> object:
+    value: list[object] = []
+    value.append(value)
+    return value
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        *(
+            {"x": value}
+            for value in [float("nan"), float("inf"), float("-inf"), {1}, b"x", START, Decimal(1), object()]
+        ),
+        *({"x": value} for value in ["\ud800", 10**5000]),
+        {"\ud800": 1},
+        {("a",): 1},
+        *("\ud800", None, 5, 1.5, True, object(), {1, 2}, range(3)),
+        nested(100_000),
+        circular(),
+    ],
+)
+def test_a_payload_that_json_cannot_say_is_refused(payload: object) -> None:
+    assert refused(payload=payload) == "payload"
+
+
+@given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda x: st.dictionaries(st.text(), x)))
+def test_a_mapping_says_the_same_as_json(value: object) -> None:
+    body = payload_bytes({"value": value}, 10**9)
+    assert json.loads(body) == {"value": value}
+
+
+def test_the_size_limit_is_exact() -> None:
+    assert len(message(payload=b"x" * 100).payload) == 100
+    assert refused(payload=b"x" * 101) == "payload"
+    assert refused(payload={"x": "ü" * 50}) == "payload"
+
+
+@pytest.mark.parametrize(
+    ("argument", "value", "field"),
+    [
+        ("event_type", "a b", "event_type"),
+        ("event_type", None, "event_type"),
+        ("event_type", 5, "event_type"),
+        ("event_id", "msg_1", "event_id"),
+        ("event_id", "", "event_id"),
+        ("channels", [], "channels"),
+        ("channels", ["a", "b c"], "channels[1]"),
+        ("tags", ["a b"], "tags[0]"),
+        ("deliver_at", "2030-06-02", "deliver_at"),
+        ("payload_retention_period", 0, "payload_retention_period"),
+        ("payload_retention_period", 91, "payload_retention_period"),
+        ("payload_retention_period", True, "payload_retention_period"),
+        ("payload_retention_hours", 2161, "payload_retention_hours"),
+    ],
+)
+def test_what_is_not_allowed_is_refused_by_name(argument: str, value: object, field: str) -> None:
+    assert refused(**{argument: value}) == field
+
+
+def test_retention_is_given_in_days_or_in_hours() -> None:
+    assert message().payload_expires_at is None
+    assert message(payload_retention_period=90).payload_expires_at == NOW + 90 * DAY
+    assert message(payload_retention_hours=12).payload_expires_at == NOW + DAY // 2
+    assert refused(payload_retention_period=1, payload_retention_hours=1) == "payload_retention_hours"
+
+
+@pytest.mark.parametrize("ago", [timedelta(0), timedelta(seconds=1), timedelta(days=9999)])
+def test_a_past_deliver_at_means_now(ago: timedelta) -> None:
+    assert message(deliver_at=START - ago).deliver_at is None
+
+
+def test_deliver_at_may_be_naive() -> None:
+    assert message(deliver_at=datetime(2030, 6, 2)).deliver_at == NOW + DAY
+
+
+def test_deliver_at_is_bounded_by_31_days_and_by_the_life_of_the_payload() -> None:
+    far = START + timedelta(days=31)
+    assert message(deliver_at=far, payload_retention_period=90).deliver_at == NOW + 31 * DAY
+    assert refused(deliver_at=far + timedelta(seconds=1), payload_retention_period=90) == "deliver_at"
+    assert refused(deliver_at=far) == "deliver_at"
+    assert refused(deliver_at=START + timedelta(days=2), payload_retention_period=1) == "deliver_at"
+
+
+def test_an_accepted_message_is_returned_as_it_was_given() -> None:
+    new = message(event_id="inv-1", channels=["b", "a"], tags=["t"], deliver_at=START + timedelta(hours=1))
+    got = as_message(new)
+    assert (got.id, got.application_id, got.event_type, got.event_id) == ("msg_1", "app_1", "invoice.paid", "inv-1")
+    assert (got.payload, got.channels, got.tags) == (b'{"id":1}', ("b", "a"), ("t",))
+    assert (got.timestamp, got.deliver_at) == (START, START + timedelta(hours=1))
+
+
+def row(**columns: object) -> OutboxRow:
+    plain: dict[str, object] = dict.fromkeys(
+        ["message_id", "organization", "event_id", "channels", "tags", "deliver_at"]
+    )
+    given = {**plain, "id": 1, "application": "acme", "event_type": "invoice.paid", "payload": b"{}", **columns}
+    return OutboxRow(**given)  # type: ignore[arg-type]
+
+
+def admitted(**columns: object) -> NewMessage:
+    return from_outbox(row(**columns), ACME, POLICY, "msg_fresh", NOW)
+
+
+def test_a_row_becomes_a_message_by_the_same_rules() -> None:
+    got = admitted(event_id="e", channels='["a","b"]', tags='["t"]', deliver_at="2030-06-02T00:00:00Z")
+    same = message(event_id="e", payload=b"{}", channels=["a", "b"], tags=["t"], deliver_at=START + timedelta(days=1))
+    assert got == msgspec.structs.replace(same, id="msg_fresh")
+
+
+def test_a_row_keeps_the_id_that_its_writer_gave_it_and_the_time_in_it() -> None:
+    written = IdSource().new("msg_", NOW - DAY)
+    got = admitted(message_id=written)
+    assert (got.id, got.created_at) == (written, timestamp_of(written))
+    ahead = IdSource().new("msg_", NOW + DAY)
+    assert admitted(message_id=ahead).created_at == NOW
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "field"),
+    [
+        ("message_id", "msg_1", "message_id"),
+        ("message_id", "", "message_id"),
+        ("event_type", "a b", "event_type"),
+        ("payload", b"x" * 101, "payload"),
+        ("event_id", "msg_1", "event_id"),
+        ("channels", "a,b", "channels"),
+        ("channels", '{"a":1}', "channels"),
+        ("channels", "[" * 100_000, "channels"),
+        ("channels", '["a b"]', "channels[0]"),
+        ("channels", "[1]", "channels[0]"),
+        ("tags", "", "tags"),
+        ("deliver_at", "tomorrow", "deliver_at"),
+        ("deliver_at", str(to_datetime(NOW + 40 * DAY)), "deliver_at"),
+    ],
+)
+def test_a_row_that_can_never_be_delivered_is_refused(column: str, value: object, field: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        admitted(**{column: value})
+    assert caught.value.field == field
