@@ -181,8 +181,13 @@ class DeliveryStore(Protocol):
         """Endpoints with something scheduled, in the order of ids, each with its earliest due instant."""
         ...
 
-    async def due(self, endpoint_id: str, until: int, limit: int) -> Sequence[Due]:
-        """Manual attempts that were asked for, then scheduled deliveries due at or before ``until``, earliest first."""
+    async def due(
+        self, endpoint_id: str, until: int, limit: int, *, payload_bytes: int | None = None
+    ) -> Sequence[Due]:
+        """Manual attempts that were asked for, then scheduled deliveries due at or before ``until``, earliest first.
+
+        With ``payload_bytes`` it stops after the one with which their payloads reach that size, though more may be due.
+        """
         ...
 
     async def next_due_at(self, endpoint_id: str, after: int) -> int | None:
@@ -242,7 +247,7 @@ class DeliveryStore(Protocol):
         ...
 
     async def count_pending(self, endpoint_id: str) -> tuple[int, int]:
-        """How many are scheduled: never attempted, and attempted before."""
+        """How many are still to come: never attempted, and attempted before."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""One writer with group commit, and separate readers, over connections of aiosqlite.
+"""One writer with group commit, and separate readers.
 
 A transaction on disk costs far more than the rows in it. So changes that arrive while a commit runs wait together,
 and the next commit takes them all; each caller waits for the commit that holds its change.
@@ -10,47 +10,37 @@ import asyncio
 import contextlib
 import sqlite3
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Generic, TypeAlias, TypeVar
 
-import aiosqlite
-
 from webhook_engine.errors import StoreError, StoreUnavailableError
+from webhook_engine.store.sqlite.connection import Connection, Parameters, Row, Session
+from webhook_engine.store.sqlite.faults import is_environmental, store_error
 
-__all__ = ["Change", "Database", "Row", "Transaction", "Value"]
+__all__ = ["Change", "Database"]
 
 T = TypeVar("T")
-Value: TypeAlias = str | int | float | bytes | None
-Row: TypeAlias = tuple[Value, ...]
 
 READERS = 3
 MAX_CHANGES_PER_COMMIT = 512
 BUSY_TIMEOUT_MS = 5_000
 CHECKPOINT_PAGES = 4_000
+MAX_IDLE_WAL_BYTES = 64 * 1024 * 1024
+OLDEST_SQLITE = (3, 38, 0)
 
 _PRAGMAS = (
     f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}",
     "PRAGMA synchronous=FULL",
     "PRAGMA foreign_keys=ON",
     f"PRAGMA wal_autocheckpoint={CHECKPOINT_PAGES}",
+    f"PRAGMA journal_size_limit={MAX_IDLE_WAL_BYTES}",
     "PRAGMA cache_size=-16000",
     "PRAGMA temp_store=MEMORY",
 )
+_READER_PRAGMAS = (*_PRAGMAS, "PRAGMA query_only=ON")
 
-
-class Transaction:
-    """The open transaction that a change runs in."""
-
-    def __init__(self, connection: aiosqlite.Connection) -> None:
-        self._connection = connection
-
-    async def execute(self, sql: str, parameters: Sequence[Value] = ()) -> list[Row]:
-        """Run one statement; returns its rows, if it has any."""
-        return list(await self._connection.execute_fetchall(sql, parameters))  # type: ignore[arg-type]
-
-
-Change: TypeAlias = Callable[[Transaction], Awaitable[T]]
+Change: TypeAlias = Callable[[Session], T]
 
 
 class _Waiting(Generic[T]):
@@ -68,157 +58,199 @@ class Database:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._queue: deque[_Waiting[object]] = deque()
-        self._arrived = asyncio.Event()
-        self._writer: aiosqlite.Connection | None = None
-        self._idle_readers: asyncio.LifoQueue[aiosqlite.Connection] = asyncio.LifoQueue()
-        self._readers: list[aiosqlite.Connection] = []
-        self._task: asyncio.Task[None] | None = None
-        self._closing = False
+        self.commits = 0
+        """Transactions committed since it was opened."""
+        self._waiting: deque[_Waiting[object]] = deque()
+        self._writer: Connection | None = None
+        self._watcher: Connection | None = None
+        self._readers: list[Connection] = []
+        self._idle_readers: asyncio.LifoQueue[Connection] = asyncio.LifoQueue()
+        self._committing: asyncio.Task[None] | None = None
+        self._seen_version: int | None = None
+        self._started = False
 
     async def open(self) -> None:
         """Open the writer; raises ``StoreUnavailableError`` with the path and the reason."""
+        if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+            wanted = ".".join(map(str, OLDEST_SQLITE))
+            raise StoreUnavailableError(f"SQLite {sqlite3.sqlite_version} is too old; {wanted} or newer is needed")
         try:
-            self._writer = await self._connect()
-            mode = await self._writer.execute_fetchall("PRAGMA journal_mode=WAL")
-            if [tuple(row) for row in mode] != [("wal",)]:
+            self._writer = await self._connect(_PRAGMAS)
+            if await self._writer.run(lambda session: session.rows("PRAGMA encoding")) != [("UTF-8",)]:
+                raise StoreUnavailableError(f"{self.path}: its text is not UTF-8; give the engine a file of its own")
+            if await self._writer.run(lambda session: session.rows("PRAGMA journal_mode=WAL")) != [("wal",)]:
                 raise StoreUnavailableError(f"{self.path}: this file system does not support SQLite's WAL mode")
-        except (sqlite3.Error, OSError) as error:
-            await self.close()
-            raise unavailable(self.path, error) from error
+        except sqlite3.Error as error:
+            raise store_error(self.path, error) from error
+
+    async def prepare(self, job: Change[T]) -> T:
+        """Run ``job`` on the writer, outside any transaction; only before :meth:`start`."""
+        if not self._writer or self._started:
+            raise StoreError(f"{self.path}: the schema can be prepared only while the database is being opened")
+        try:
+            return await self._writer.run(job)
+        except sqlite3.Error as error:
+            raise store_error(self.path, error) from error
 
     async def start(self) -> None:
         """Open the readers and begin to commit; after the schema is in place."""
-        for _ in range(READERS):
-            reader = await self._connect()
-            await reader.execute_fetchall("PRAGMA query_only=ON")
-            self._readers.append(reader)
-            self._idle_readers.put_nowait(reader)
-        self._closing = False
-        self._task = asyncio.create_task(self._commit_for_ever(), name="webhook-engine-writer")
+        try:
+            self._watcher = await self._connect(_READER_PRAGMAS)
+            for _ in range(READERS):
+                reader = await self._connect(_READER_PRAGMAS)
+                self._readers.append(reader)
+                self._idle_readers.put_nowait(reader)
+        except sqlite3.Error as error:
+            raise store_error(self.path, error) from error
+        self.commits = 0
+        self._seen_version = None
+        self._started = True
 
     async def close(self) -> None:
-        """Commit what is waiting, then close all connections."""
-        self._closing = True
-        self._arrived.set()
-        if self._task:
-            await self._task
-            self._task = None
-        for connection in [*self._readers, self._writer]:
-            if connection:
-                with contextlib.suppress(sqlite3.Error):
-                    await connection.close()
-        self._readers.clear()
-        self._idle_readers = asyncio.LifoQueue()
-        self._writer = None
-
-    async def script(self, sql: str) -> None:
-        """Run several statements on the writer, before :meth:`start`."""
-        if not self._writer:
-            raise StoreError(f"{self.path} is not open")
-        try:
-            await self._writer.executescript(sql)
-        except sqlite3.Error as error:
+        """Commit what is waiting, let reads end, fold the write-ahead log into the file, and close all connections."""
+        self._started = False
+        while self._committing:
+            await asyncio.wait([self._committing])
+        for _ in self._readers:
+            await self._idle_readers.get()
+        writer, self._writer = self._writer, None
+        closing = [*self._readers, *filter(None, (self._watcher, writer))]
+        self._readers, self._watcher = [], None
+        for connection in closing:
             with contextlib.suppress(sqlite3.Error):
-                await self._writer.execute_fetchall("ROLLBACK")
-            raise unavailable(self.path, error) from error
+                if connection is writer:
+                    await connection.run(_checkpoint)
+            with contextlib.suppress(sqlite3.Error):
+                await connection.close()
 
-    async def query_writer(self, sql: str) -> list[Row]:
-        """Ask the writer's connection something, before :meth:`start`."""
-        if not self._writer:
-            raise StoreError(f"{self.path} is not open")
-        return list(await self._writer.execute_fetchall(sql))  # type: ignore[arg-type]
+    async def read(self, sql: str, parameters: Parameters = ()) -> list[Row]:
+        """Run a query on a reader; all its rows."""
+        return await self.read_with(lambda session: session.rows(sql, parameters))
 
-    async def read(self, sql: str, parameters: Sequence[Value] = ()) -> list[Row]:
-        """Run a query on a reader, and return all its rows."""
-        if self._closing or not self._readers:
-            raise StoreError(f"{self.path} is closed")
+    async def read_with(self, job: Callable[[Session], T]) -> T:
+        """Run ``job`` on a reader."""
+        if not self._started:
+            raise self._closed()
         reader = await self._idle_readers.get()
         try:
-            return list(await reader.execute_fetchall(sql, parameters))  # type: ignore[arg-type]
+            return await reader.run(job)
         except sqlite3.Error as error:
-            raise unavailable(self.path, error) from error
+            raise store_error(self.path, error) from error
         finally:
-            # A cancelled caller's query may still run on the reader's thread; the next one queues behind it.
+            # A cancelled caller's job may still run on the reader's thread; the next one queues behind it.
             self._idle_readers.put_nowait(reader)
+
+    async def changed(self) -> bool:
+        """Whether anybody, in whatever process, committed something since the last call."""
+        if not self._watcher or not self._started:
+            raise self._closed()
+        try:
+            [(version,)] = await self._watcher.run(lambda session: session.rows("PRAGMA data_version"))
+        except sqlite3.Error as error:
+            raise store_error(self.path, error) from error
+        before, self._seen_version = self._seen_version, int(version)
+        return before != self._seen_version
 
     async def write(self, change: Change[T]) -> T:
         """Run ``change`` in a transaction; durable when this returns.
 
-        ``change`` may run more than once and must depend on nothing but the database and its arguments. A caller
-        who is cancelled while waiting does not stop it.
+        ``change`` runs on the writer's thread, maybe more than once, and must depend on nothing but the database and
+        its arguments. A caller who is cancelled while waiting does not stop it.
         """
-        if self._closing or not self._task:
-            raise StoreError(f"{self.path} is closed")
+        if not self._started:
+            raise self._closed()
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._queue.append(_Waiting(change, done))  # type: ignore[arg-type]
-        self._arrived.set()
+        self._waiting.append(_Waiting(change, done))  # type: ignore[arg-type]
+        if not self._committing:
+            self._committing = asyncio.create_task(self._commit_all(), name="webhook-engine-writer")
         return await done
 
-    async def _connect(self) -> aiosqlite.Connection:
-        connection = await aiosqlite.connect(self.path, isolation_level=None, cached_statements=256)
-        for pragma in _PRAGMAS:
-            await connection.execute_fetchall(pragma)
+    async def _connect(self, pragmas: Sequence[str]) -> Connection:
+        connection = Connection(self.path)
+        await connection.open(pragmas)
         return connection
 
-    async def _commit_for_ever(self) -> None:
-        while True:
-            while not self._queue:
-                if self._closing:
-                    return
-                self._arrived.clear()
-                await self._arrived.wait()
-            batch = [self._queue.popleft() for _ in range(min(len(self._queue), MAX_CHANGES_PER_COMMIT))]
-            await self._commit(batch)
+    def _closed(self) -> StoreError:
+        return StoreError(f"{self.path} is not open")
+
+    async def _commit_all(self) -> None:
+        """Commit until nothing waits."""
+        batch: list[_Waiting[object]] = []
+        try:
+            while self._waiting:
+                batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_CHANGES_PER_COMMIT))]
+                await self._commit(batch)
+        finally:
+            # Only a task that was cancelled from outside leaves somebody waiting.
+            self._committing = None
+            abandoned = StoreUnavailableError(f"{self.path}: the writer was cancelled; try again later")
+            _settle([*batch, *self._waiting], [abandoned] * (len(batch) + len(self._waiting)))
+            self._waiting.clear()
 
     async def _commit(self, batch: list[_Waiting[object]]) -> None:
-        """Commit the whole batch at once; if one of it fails by its own fault, each by itself."""
+        changes = [waiting.change for waiting in batch]
         try:
-            results = await self._transact(batch)
-        except sqlite3.OperationalError as error:
-            _fail(batch, unavailable(self.path, error))
-        except Exception as error:
-            if len(batch) == 1:
-                _fail(batch, error)
-                return
-            for waiting in batch:
-                await self._commit([waiting])
-        else:
-            for waiting, result in zip(batch, results, strict=True):
-                if not waiting.done.done():
-                    waiting.done.set_result(result)
+            if not self._writer:
+                raise self._closed()
+            results = await self._writer.run(lambda session: _transact(session, changes))
+        except Exception as error:  # noqa: BLE001 (whoever waits must hear of it, whatever it is)
+            results = [error] * len(batch)
+        self.commits += 1
+        _settle(batch, [store_error(self.path, one) if isinstance(one, sqlite3.Error) else one for one in results])
 
-    async def _transact(self, batch: list[_Waiting[object]]) -> list[object]:
-        assert self._writer
-        transaction = Transaction(self._writer)
-        await transaction.execute("BEGIN IMMEDIATE")
-        try:
-            results = [await waiting.change(transaction) for waiting in batch]
-            await transaction.execute("COMMIT")
-        except BaseException:
-            # SQLite has rolled back by itself after a full disk or an I/O error; then there is nothing to undo.
-            if self._writer.in_transaction:
-                await transaction.execute("ROLLBACK")
+
+def _transact(session: Session, changes: Sequence[Change[object]]) -> list[object]:
+    """Commit all changes at once. Where one fails by its own fault, its result is the error, and the rest is committed.
+
+    Raises what concerns them all.
+    """
+    try:
+        return _transaction(session, changes, lambda change: change(session))
+    except Exception as error:
+        if is_environmental(error):
             raise
-        return results
+        if len(changes) == 1:
+            return [error]
+    return _transaction(session, changes, lambda change: _by_itself(session, change))
 
 
-def _fail(batch: Sequence[_Waiting[object]], error: Exception) -> None:
-    for waiting in batch:
-        if not waiting.done.done():
-            waiting.done.set_exception(error)
+def _transaction(
+    session: Session, changes: Sequence[Change[object]], run: Callable[[Change[object]], object]
+) -> list[object]:
+    session.change("BEGIN IMMEDIATE")
+    try:
+        results = [run(change) for change in changes]
+        session.change("COMMIT")
+    except BaseException:
+        if session.in_transaction:
+            session.change("ROLLBACK")
+        raise
+    return results
 
 
-def unavailable(path: Path, error: Exception) -> StoreUnavailableError:
-    """What to tell a caller about an error of SQLite."""
-    text = str(error)
-    advice = "try again later"
-    if "full" in text:
-        advice = "free disk space; nothing that was accepted is lost, and work goes on when there is room"
-    elif "locked" in text or "busy" in text:
-        advice = "another process holds a write transaction on it for long; end that one"
-    elif "unable to open" in text:
-        advice = "check that the directory exists and may be written"
-    elif "not a database" in text or "malformed" in text:
-        advice = "the file is not an intact SQLite database; restore it from a backup"
-    return StoreUnavailableError(f"{path}: {text}; {advice}")
+def _by_itself(session: Session, change: Change[object]) -> object:
+    session.change("SAVEPOINT one")
+    try:
+        result = change(session)
+    except Exception as error:
+        if is_environmental(error) or not session.in_transaction:
+            raise
+        session.change("ROLLBACK TO one")
+        result = error
+    session.change("RELEASE one")
+    return result
+
+
+def _settle(batch: Sequence[_Waiting[object]], results: Sequence[object]) -> None:
+    for waiting, result in zip(batch, results, strict=True):
+        if waiting.done.done():
+            continue
+        if isinstance(result, Exception):
+            waiting.done.set_exception(result)
+        else:
+            waiting.done.set_result(result)
+
+
+def _checkpoint(session: Session) -> None:
+    session.rows("PRAGMA busy_timeout=0")
+    session.rows("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -87,11 +87,12 @@ CREATE TABLE webhook_delivery (
     attempt_count INTEGER NOT NULL DEFAULT 0,
     settled_at    INTEGER,
     reason        TEXT,
+    attempted     INTEGER NOT NULL GENERATED ALWAYS AS (attempt_count > 0) VIRTUAL,
     PRIMARY KEY (message_id, endpoint_id)
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX webhook_delivery_by_due ON webhook_delivery (endpoint_id, due_at) WHERE due_at IS NOT NULL;
-CREATE INDEX webhook_delivery_by_status ON webhook_delivery (endpoint_id, status, message_id);
+CREATE INDEX webhook_delivery_by_status ON webhook_delivery (endpoint_id, status, attempted, message_id);
 CREATE INDEX webhook_delivery_by_failure ON webhook_delivery (endpoint_id, settled_at) WHERE status = 2;
 
 -- Attempts that a person asked for and that were not made yet.
@@ -99,7 +100,6 @@ CREATE TABLE webhook_manual_attempt (
     endpoint_id TEXT    NOT NULL,
     id          TEXT    NOT NULL,
     message_id  TEXT    NOT NULL,
-    created_at  INTEGER NOT NULL,
     PRIMARY KEY (endpoint_id, id)
 ) STRICT, WITHOUT ROWID;
 
@@ -133,4 +133,4 @@ CREATE TABLE webhook_task (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX webhook_task_by_organization ON webhook_task (organization_id, id);
-CREATE INDEX webhook_task_running ON webhook_task (id) WHERE status = 'running';
+CREATE INDEX webhook_task_running ON webhook_task (status, id) WHERE status = 'running';

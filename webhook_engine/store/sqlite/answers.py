@@ -1,0 +1,59 @@
+"""Answers given under an idempotency key, in SQLite."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from webhook_engine.store.access import KeptAnswer
+from webhook_engine.store.sqlite.batches import Blobs, rows_parameter
+from webhook_engine.store.sqlite.database import Database
+
+__all__ = ["SqliteAnswers"]
+
+# The whole batch is one statement: its bytes are one parameter, and where each part begins and ends is another.
+_KEEP = """
+INSERT INTO webhook_answer (digest, expires_at, sealed)
+SELECT substr(?2, value ->> 0, value ->> 1), value ->> 2, substr(?2, value ->> 3, value ->> 4)
+FROM json_each(?1) WHERE true
+ON CONFLICT (digest) DO UPDATE SET expires_at = excluded.expires_at, sealed = excluded.sealed
+"""
+
+_FIND = """
+SELECT sealed, expires_at FROM webhook_answer WHERE digest = ? AND expires_at > ?
+"""
+
+_DIGESTS = """
+SELECT digest FROM webhook_answer WHERE digest > ? AND expires_at > ? ORDER BY digest LIMIT ?
+"""
+
+_PURGE = """
+DELETE FROM webhook_answer
+WHERE digest IN (SELECT digest FROM webhook_answer WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)
+"""
+
+
+class SqliteAnswers:
+    """See :class:`~webhook_engine.store.access.AnswerStore`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def keep(self, answers: Sequence[KeptAnswer]) -> None:
+        """Keep a batch of answers."""
+        blobs = Blobs()
+        rows = [(*blobs.add(one.digest), one.expires_at, *blobs.add(one.sealed)) for one in answers]
+        parameters = (rows_parameter(rows), blobs.joined())
+        await self._database.write(lambda session: session.change(_KEEP, parameters))
+
+    async def find(self, digest: bytes, now: int) -> KeptAnswer | None:
+        """The answer, if it has not expired."""
+        found = await self._database.read(_FIND, (digest, now))
+        return KeptAnswer(digest=digest, sealed=found[0][0], expires_at=found[0][1]) if found else None
+
+    async def digests(self, after: bytes, limit: int, now: int) -> Sequence[bytes]:
+        """The digests of all answers that have not expired, in their order."""
+        return [digest for (digest,) in await self._database.read(_DIGESTS, (after, now, limit))]
+
+    async def purge(self, now: int, limit: int) -> int:
+        """Remove up to ``limit`` expired answers; returns how many."""
+        return await self._database.write(lambda session: session.change(_PURGE, (now, limit)))

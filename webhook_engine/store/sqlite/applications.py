@@ -1,0 +1,116 @@
+"""Applications in SQLite."""
+
+# ruff: noqa: S608 (only names of columns are put into statements, values never)
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import UNSET
+
+from webhook_engine.clock import from_datetime
+from webhook_engine.model import Application
+from webhook_engine.store.records import ApplicationChanges, Span
+from webhook_engine.store.sqlite import rows
+from webhook_engine.store.sqlite.connection import Session, Value
+from webhook_engine.store.sqlite.database import Database
+from webhook_engine.store.sqlite.faults import naming_conflicts
+from webhook_engine.store.sqlite.spans import bounds, direction
+
+__all__ = ["SqliteApplications"]
+
+_COLUMNS = rows.columns(rows.APPLICATION)
+
+_ADD = f"""
+INSERT INTO webhook_application ({_COLUMNS})
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+"""
+
+_GET = f"""
+SELECT {_COLUMNS} FROM webhook_application WHERE id = ?2 AND organization_id = ?1 AND deleted = 0
+UNION ALL
+SELECT {_COLUMNS} FROM webhook_application WHERE organization_id = ?1 AND uid = ?2
+LIMIT 1
+"""
+
+_DELETE = """
+UPDATE webhook_application SET deleted = 1, uid = NULL, updated_at = ?2 WHERE id = ?1 AND deleted = 0
+"""
+
+_DELETE_ENDPOINTS = """
+UPDATE webhook_endpoint SET deleted = 1, uid = NULL, updated_at = ?2 WHERE application_id = ?1 AND deleted = 0
+"""
+
+
+class SqliteApplications:
+    """See :class:`~webhook_engine.store.seam.ApplicationStore`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, application: Application) -> None:
+        """Raises ``ConflictError`` if the uid is taken in the organization."""
+        values: tuple[Value, ...] = (
+            application.id,
+            application.organization_id,
+            application.uid,
+            application.name,
+            application.throttle_rate,
+            rows.json_of(application.metadata),
+            from_datetime(application.created_at),
+            from_datetime(application.updated_at),
+        )
+
+        def change(session: Session) -> None:
+            with naming_conflicts("application", {"id": application.id, "uid": application.uid}):
+                session.change(_ADD, values)
+
+        await self._database.write(change)
+
+    async def get(self, organization_id: str, key: str) -> Application | None:
+        """By id or uid."""
+        found = await self._database.read(_GET, (organization_id, key))
+        return rows.application(found[0]) if found else None
+
+    async def update(self, application_id: str, changes: ApplicationChanges, now: int) -> Application | None:
+        """Sets ``updated_at`` to ``now``; ``None`` if there is no such application."""
+        values: dict[str, Value] = {"updated_at": now}
+        if changes.uid is not UNSET:
+            values["uid"] = changes.uid
+        if changes.name is not UNSET:
+            values["name"] = changes.name
+        if changes.throttle_rate is not UNSET:
+            values["throttle_rate"] = changes.throttle_rate
+        if changes.metadata is not UNSET:
+            values["metadata"] = rows.json_of(changes.metadata)
+        sql = f"""
+        UPDATE webhook_application SET {rows.assignments(values)}
+        WHERE id = ? AND deleted = 0
+        RETURNING {_COLUMNS}
+        """
+
+        def change(session: Session) -> Application | None:
+            with naming_conflicts("application", {"uid": changes.uid or None}):
+                found = session.rows(sql, (*values.values(), application_id))
+            return rows.application(found[0]) if found else None
+
+        return await self._database.write(change)
+
+    async def delete(self, application_id: str, now: int) -> bool:
+        """Deletes it and all its endpoints."""
+
+        def change(session: Session) -> bool:
+            session.change(_DELETE_ENDPOINTS, (application_id, now))
+            return session.change(_DELETE, (application_id, now)) > 0
+
+        return await self._database.write(change)
+
+    async def list(self, organization_id: str, span: Span) -> Sequence[Application]:
+        """In the order of ids."""
+        sql = f"""
+        SELECT {_COLUMNS} FROM webhook_application
+        WHERE organization_id = ? AND id > ? AND id < ? AND deleted = 0
+        ORDER BY id {direction(span)} LIMIT ?
+        """
+        found = await self._database.read(sql, (organization_id, *bounds(span), span.limit))
+        return [rows.application(row) for row in found]

@@ -1,0 +1,145 @@
+"""Attempts in SQLite."""
+
+# ruff: noqa: S608 (only names of columns are put into statements, values never)
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from webhook_engine.model import Attempt, AttemptStatus
+from webhook_engine.store.records import AttemptFilter, RecordedAttempt, Span
+from webhook_engine.store.sqlite import rows
+from webhook_engine.store.sqlite.batches import Blobs, rows_parameter
+from webhook_engine.store.sqlite.connection import Session, Value
+from webhook_engine.store.sqlite.database import Database
+from webhook_engine.store.sqlite.filters import message_conditions
+from webhook_engine.store.sqlite.spans import bounds, direction
+
+__all__ = ["NewAttempts", "SqliteAttempts"]
+
+_COLUMNS = rows.columns(rows.ATTEMPT, "attempt")
+
+STATUSES = (AttemptStatus.SUCCESS, AttemptStatus.FAIL)
+"""How an attempt can have ended."""
+
+_ADD = f"""
+INSERT INTO webhook_attempt ({rows.columns(rows.ATTEMPT)})
+SELECT
+    value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, substr(?2, value ->> 9, value ->> 10),
+    value ->> 5, value ->> 6, value ->> 7, value ->> 8
+FROM json_each(?1)
+"""
+
+_GET = f"""
+SELECT {_COLUMNS} FROM webhook_attempt AS attempt WHERE message_id = ? AND id = ?
+"""
+
+_COUNT = """
+SELECT status, count(*) FROM webhook_attempt
+WHERE endpoint_id = ?1 AND status = 0 AND id BETWEEN ?2 AND ?3
+UNION ALL
+SELECT status, count(*) FROM webhook_attempt
+WHERE endpoint_id = ?1 AND status = 2 AND id BETWEEN ?2 AND ?3
+"""
+
+_EXPUNGE = """
+UPDATE webhook_attempt SET response = CAST('EXPUNGED' AS BLOB) WHERE message_id = ? AND id = ?
+"""
+
+
+class SqliteAttempts:
+    """See :class:`~webhook_engine.store.seam.AttemptStore`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def get(self, message_id: str, attempt_id: str) -> Attempt | None:
+        """By id."""
+        found = await self._database.read(_GET, (message_id, attempt_id))
+        return rows.attempt(found[0]) if found else None
+
+    async def list_by_endpoint(self, endpoint_id: str, span: Span, where: AttemptFilter) -> Sequence[Attempt]:
+        """In the order of ids."""
+        statuses = STATUSES if where.status is None else (where.status,)
+        tables, conditions, parameters = _filtered(where)
+        # The index holds the attempts of each status in order; the database merges the ranges as it reads.
+        ranges = [
+            f"""
+            SELECT {_COLUMNS} FROM {tables}
+            WHERE attempt.endpoint_id = :endpoint AND attempt.status = {status:d}
+            AND attempt.id > :low AND attempt.id < :high {conditions}
+            """
+            for status in statuses
+        ]
+        sql = f"{' UNION ALL '.join(ranges)} ORDER BY 1 {direction(span)} LIMIT :limit"
+        return await self._list(sql, {"endpoint": endpoint_id, **parameters}, span)
+
+    async def list_by_message(self, message_id: str, span: Span, where: AttemptFilter) -> Sequence[Attempt]:
+        """In the order of ids."""
+        tables, conditions, parameters = _filtered(where)
+        if where.status is not None:
+            conditions += f" AND attempt.status = {where.status:d}"
+        if where.endpoint_id is not None:
+            conditions += " AND attempt.endpoint_id = :endpoint"
+            parameters["endpoint"] = where.endpoint_id
+        sql = f"""
+        SELECT {_COLUMNS} FROM {tables}
+        WHERE attempt.message_id = :message AND attempt.id > :low AND attempt.id < :high {conditions}
+        ORDER BY attempt.id {direction(span)} LIMIT :limit
+        """
+        return await self._list(sql, {"message": message_id, **parameters}, span)
+
+    async def count(self, endpoint_id: str, low: str, high: str) -> dict[AttemptStatus, int]:
+        """Attempts of an endpoint with ids in [``low``, ``high``], by status."""
+        found = await self._database.read(_COUNT, (endpoint_id, low, high))
+        return {AttemptStatus(status): count for status, count in found if count}
+
+    async def expunge(self, message_id: str, attempt_id: str) -> bool:
+        """Replaces the response by ``EXPUNGED``."""
+        return await self._database.write(lambda session: session.change(_EXPUNGE, (message_id, attempt_id)) > 0)
+
+    async def _list(self, sql: str, parameters: dict[str, Value], span: Span) -> Sequence[Attempt]:
+        low, high = bounds(span)
+        found = await self._database.read(sql, {**parameters, "low": low, "high": high, "limit": span.limit})
+        return [rows.attempt(row) for row in found]
+
+
+class NewAttempts:
+    """A batch of attempts, made ready on the caller's thread to be added in a transaction."""
+
+    def __init__(self, batch: Sequence[RecordedAttempt]) -> None:
+        responses = Blobs()
+        found = [
+            (
+                attempt.id,
+                attempt.message_id,
+                attempt.endpoint_id,
+                attempt.url,
+                attempt.status,
+                attempt.status_code,
+                attempt.duration_ms,
+                attempt.trigger,
+                rows.json_of(attempt.request_headers),
+                *responses.add(attempt.response.encode(errors="replace")),
+            )
+            for attempt in batch
+        ]
+        self._parameters = (rows_parameter(found), responses.joined()) if found else None
+
+    def add(self, session: Session) -> None:
+        """Insert them."""
+        if self._parameters:
+            session.change(_ADD, self._parameters)
+
+
+def _filtered(where: AttemptFilter) -> tuple[str, str, dict[str, Value]]:
+    """The tables, the conditions and their parameters."""
+    conditions, parameters = message_conditions(where.event_types, where.channel, where.tag)
+    tables = "webhook_attempt AS attempt"
+    if conditions:
+        tables += " CROSS JOIN webhook_message AS message"
+        conditions = f"AND message.id = attempt.message_id {conditions}"
+    if where.status_code_class is not None:
+        conditions += " AND attempt.status_code BETWEEN :code AND :code + 99"
+        parameters["code"] = where.status_code_class
+    return tables, conditions, parameters

@@ -1,0 +1,316 @@
+"""Deliveries in SQLite: what is due, and what becomes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from webhook_engine.model import AttemptedDestination, AttemptedMessage, DeliveryStatus
+from webhook_engine.store.records import DeliveryFilter, Due, Outcomes, ReplayCandidate, Span, TaskProgress
+from webhook_engine.store.sqlite import rows
+from webhook_engine.store.sqlite.connection import Row, Session, Value
+from webhook_engine.store.sqlite.database import Database
+from webhook_engine.store.sqlite.delivery_lists import destinations_of_message, messages_of_endpoint
+from webhook_engine.store.sqlite.outcomes import NewOutcomes
+from webhook_engine.store.sqlite.tasks import record_progress
+
+__all__ = ["SqliteDeliveries"]
+
+# Seeks the next endpoint in each index instead of reading the entries of the one before.
+_ENDPOINTS_WITH_DUE = """
+WITH RECURSIVE waiting (endpoint_id) AS (
+    SELECT min(endpoint_id) FROM (
+        SELECT (
+            SELECT endpoint_id FROM webhook_delivery
+            WHERE endpoint_id > ?1 AND due_at IS NOT NULL
+            ORDER BY endpoint_id LIMIT 1
+        ) AS endpoint_id
+        UNION ALL
+        SELECT (SELECT endpoint_id FROM webhook_manual_attempt WHERE endpoint_id > ?1 ORDER BY endpoint_id LIMIT 1)
+    )
+    UNION ALL
+    SELECT (
+        SELECT min(endpoint_id) FROM (
+            SELECT (
+                SELECT endpoint_id FROM webhook_delivery
+                WHERE endpoint_id > waiting.endpoint_id AND due_at IS NOT NULL
+                ORDER BY endpoint_id LIMIT 1
+            ) AS endpoint_id
+            UNION ALL
+            SELECT (
+                SELECT endpoint_id FROM webhook_manual_attempt
+                WHERE endpoint_id > waiting.endpoint_id
+                ORDER BY endpoint_id LIMIT 1
+            )
+        )
+    )
+    FROM waiting
+    WHERE waiting.endpoint_id IS NOT NULL
+    LIMIT ?2
+)
+SELECT
+    endpoint_id,
+    CASE
+        WHEN EXISTS (SELECT 1 FROM webhook_manual_attempt AS manual WHERE manual.endpoint_id = waiting.endpoint_id)
+        THEN 0
+        ELSE (
+            SELECT min(due_at) FROM webhook_delivery AS delivery
+            WHERE delivery.endpoint_id = waiting.endpoint_id AND delivery.due_at IS NOT NULL
+        )
+    END
+FROM waiting
+WHERE endpoint_id IS NOT NULL
+"""
+
+_DUE_MANUAL = """
+SELECT
+    delivery.message_id, delivery.endpoint_id, coalesce(delivery.due_at, 0), delivery.step, delivery.attempt_count,
+    message.event_id, message.payload, manual.id
+FROM webhook_manual_attempt AS manual
+CROSS JOIN webhook_delivery AS delivery
+    ON delivery.message_id = manual.message_id AND delivery.endpoint_id = manual.endpoint_id
+CROSS JOIN webhook_message AS message ON message.id = manual.message_id
+WHERE manual.endpoint_id = ?1
+ORDER BY manual.id
+LIMIT ?2
+"""
+
+_DUE_SCHEDULED = """
+SELECT
+    delivery.message_id, delivery.endpoint_id, delivery.due_at, delivery.step, delivery.attempt_count,
+    message.event_id, message.payload, NULL
+FROM webhook_delivery AS delivery
+CROSS JOIN webhook_message AS message ON message.id = delivery.message_id
+WHERE delivery.endpoint_id = ?1 AND delivery.due_at <= ?2
+ORDER BY delivery.due_at
+LIMIT ?3
+"""
+
+_NEXT_DUE_AT = """
+SELECT min(due_at) FROM webhook_delivery WHERE endpoint_id = ? AND due_at > ?
+"""
+
+_ADD_UNSCHEDULED = """
+INSERT INTO webhook_delivery (message_id, endpoint_id, status) VALUES (?, ?, 1) ON CONFLICT DO NOTHING
+"""
+
+_REQUEST_ATTEMPT = """
+INSERT INTO webhook_manual_attempt (endpoint_id, id, message_id) VALUES (?, ?, ?) ON CONFLICT DO NOTHING
+"""
+
+_SETTLE_SCHEDULED = """
+UPDATE webhook_delivery
+SET status = ?2, due_at = NULL, reason = ?3, settled_at = ?4
+FROM (
+    SELECT message_id FROM webhook_delivery
+    WHERE endpoint_id = ?1 AND due_at IS NOT NULL
+    ORDER BY due_at
+    LIMIT ?5
+) AS chosen
+WHERE webhook_delivery.message_id = chosen.message_id AND webhook_delivery.endpoint_id = ?1
+"""
+
+_FORGET_MANUAL = """
+DELETE FROM webhook_manual_attempt
+WHERE endpoint_id = ?1 AND id IN (
+    SELECT id FROM webhook_manual_attempt WHERE endpoint_id = ?1 ORDER BY id LIMIT ?2
+)
+RETURNING message_id
+"""
+
+_SETTLE_UNSCHEDULED = """
+UPDATE webhook_delivery
+SET status = ?2, reason = ?3, settled_at = ?4
+WHERE message_id IN (SELECT value FROM json_each(?5)) AND endpoint_id = ?1 AND status = 1 AND due_at IS NULL
+"""
+
+_CANCEL_MESSAGE = """
+UPDATE webhook_delivery
+SET status = 4, due_at = NULL, reason = ?2, settled_at = ?3
+WHERE message_id = ?1 AND due_at IS NOT NULL
+RETURNING endpoint_id
+"""
+
+_GET = """
+SELECT
+    delivery.message_id, delivery.endpoint_id, coalesce(delivery.due_at, 0), delivery.step, delivery.attempt_count,
+    message.event_id, message.payload, NULL
+FROM webhook_delivery AS delivery
+CROSS JOIN webhook_message AS message ON message.id = delivery.message_id
+WHERE delivery.message_id = ? AND delivery.endpoint_id = ?
+"""
+
+_RECOVERABLE = """
+SELECT delivery.message_id, delivery.settled_at
+FROM webhook_delivery AS delivery
+CROSS JOIN webhook_message AS message ON message.id = delivery.message_id
+WHERE delivery.endpoint_id = ?1 AND delivery.status = 2
+    AND delivery.settled_at >= ?2 AND delivery.settled_at < ?3
+    AND message.payload IS NOT NULL
+ORDER BY delivery.settled_at
+LIMIT ?4
+"""
+
+_RECOVER = """
+UPDATE webhook_delivery
+SET status = 1, due_at = ?2, step = 0, settled_at = NULL, reason = NULL
+WHERE message_id IN (SELECT value FROM json_each(?3)) AND endpoint_id = ?1 AND status = 2
+"""
+
+_LOOKED_AT = """
+SELECT
+    message.id, message.event_type, message.channels,
+    message.payload IS NOT NULL AND NOT EXISTS (
+        SELECT 1 FROM webhook_delivery AS delivery
+        WHERE delivery.message_id = message.id AND delivery.endpoint_id = ?2
+    )
+FROM webhook_message AS message
+WHERE message.application_id = ?1 AND message.id > ?3 AND message.id < ?4
+ORDER BY message.id
+LIMIT ?5
+"""
+
+_REPLAY = """
+INSERT INTO webhook_delivery (message_id, endpoint_id, status, due_at)
+SELECT message.id, ?1, 1, ?2
+FROM json_each(?3) AS wanted
+CROSS JOIN webhook_message AS message ON message.id = wanted.value
+WHERE true
+ON CONFLICT DO NOTHING
+"""
+
+_COUNT_PENDING = """
+SELECT
+    (SELECT count(*) FROM webhook_delivery WHERE endpoint_id = ?1 AND status = 1 AND attempted = 0),
+    (SELECT count(*) FROM webhook_delivery WHERE endpoint_id = ?1 AND status = 1 AND attempted = 1)
+"""
+
+
+class SqliteDeliveries:
+    """See :class:`~webhook_engine.store.seam.DeliveryStore`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def record(self, outcomes: Outcomes) -> None:
+        """Record a batch of outcomes, whole or not at all."""
+        await self._database.write(NewOutcomes(outcomes).record)
+
+    async def endpoints_with_due(self, after: str | None, limit: int) -> Sequence[tuple[str, int]]:
+        """Endpoints with something scheduled, in the order of ids, each with its earliest due instant."""
+        found = await self._database.read(_ENDPOINTS_WITH_DUE, (after or "", limit))
+        return [(endpoint_id, due_at) for endpoint_id, due_at in found]
+
+    async def due(self, endpoint_id: str, until: int, limit: int, *, payload_bytes: int | None = None) -> Sequence[Due]:
+        """Manual attempts that were asked for, then scheduled deliveries due at or before ``until``."""
+
+        def take(session: Session) -> list[Row]:
+            taken: list[Row] = []
+            size = 0
+            for sql, bounds in ((_DUE_MANUAL, ()), (_DUE_SCHEDULED, (until,))):
+                for row in session.stream(sql, (endpoint_id, *bounds, limit - len(taken))):
+                    taken.append(row)
+                    size += len(row[6] or b"")
+                    if payload_bytes is not None and size >= payload_bytes:
+                        return taken
+            return taken
+
+        return [rows.due(row) for row in await self._database.read_with(take)]
+
+    async def next_due_at(self, endpoint_id: str, after: int) -> int | None:
+        """The earliest due instant later than ``after``."""
+        [(instant,)] = await self._database.read(_NEXT_DUE_AT, (endpoint_id, after))
+        return None if instant is None else int(instant)
+
+    async def request_attempt(self, due: Due) -> None:
+        """Ask for the manual attempt ``due.manual_id``; makes the delivery if the message has none for the endpoint."""
+
+        def change(session: Session) -> None:
+            session.change(_ADD_UNSCHEDULED, (due.message_id, due.endpoint_id))
+            session.change(_REQUEST_ATTEMPT, (due.endpoint_id, due.manual_id, due.message_id))
+
+        await self._database.write(change)
+
+    async def settle_pending(self, endpoint_id: str, status: DeliveryStatus, reason: str, now: int, limit: int) -> int:
+        """End up to ``limit`` scheduled deliveries of an endpoint; returns how many, so that 0 means done."""
+        values: tuple[Value, ...] = (endpoint_id, status, reason, now)
+
+        def change(session: Session) -> int:
+            settled = session.change(_SETTLE_SCHEDULED, (*values, limit))
+            if status is DeliveryStatus.CANCELLED and settled < limit:
+                settled += _cancel_manual(session, values, limit - settled)
+            return settled
+
+        return await self._database.write(change)
+
+    async def cancel_message(self, message_id: str, reason: str, now: int) -> Sequence[str]:
+        """Cancel what is scheduled of a message; returns the endpoint ids concerned."""
+
+        def change(session: Session) -> list[str]:
+            return [endpoint_id for (endpoint_id,) in session.rows(_CANCEL_MESSAGE, (message_id, reason, now))]
+
+        return await self._database.write(change)
+
+    async def get(self, message_id: str, endpoint_id: str) -> Due | None:
+        """The delivery, whatever its state; ``due_at`` is 0 where nothing is scheduled."""
+        found = await self._database.read(_GET, (message_id, endpoint_id))
+        return rows.due(found[0]) if found else None
+
+    async def recover(  # noqa: PLR0917 (as the seam has it)
+        self, endpoint_id: str, since: int, until: int, now: int, limit: int, progress: TaskProgress
+    ) -> tuple[int, int | None]:
+        """Schedule failed deliveries again, for a full run through the ladder, with the task's progress."""
+        # Looked up outside the transaction, because many without a payload may have to be passed over. What is taken
+        # leaves the index of failures, so going on at the instant of the first one left neither skips nor repeats.
+        found = await self._database.read(_RECOVERABLE, (endpoint_id, since, until, limit + 1))
+        message_ids = rows.json_of([message_id for message_id, _ in found[:limit]])
+        following: int | None = found[limit][1] if len(found) > limit else None
+        step = progress if following is not None else rows.finished(progress)
+
+        def change(session: Session) -> int:
+            recovered = session.change(_RECOVER, (endpoint_id, now, message_ids))
+            record_progress(session, step, now)
+            return recovered
+
+        return await self._database.write(change), following
+
+    async def missing(
+        self, application_id: str, endpoint_id: str, after: str, until: str, limit: int
+    ) -> tuple[Sequence[ReplayCandidate], str | None]:
+        """Messages with ids in (``after``, ``until``) that have a payload and no delivery to the endpoint."""
+        looked_at = await self._database.read(_LOOKED_AT, (application_id, endpoint_id, after, until, limit))
+        candidates = [
+            ReplayCandidate(message_id, event_type, rows.names_or_none(channels))
+            for message_id, event_type, channels, is_missing in looked_at
+            if is_missing
+        ]
+        return candidates, looked_at[-1][0] if len(looked_at) == limit else None
+
+    async def replay(self, endpoint_id: str, message_ids: Sequence[str], now: int, progress: TaskProgress) -> None:
+        """Make deliveries, due at once, where there are none, with the task's progress."""
+        wanted = rows.json_of(message_ids)
+
+        def change(session: Session) -> None:
+            session.change(_REPLAY, (endpoint_id, now, wanted))
+            record_progress(session, progress, now)
+
+        await self._database.write(change)
+
+    async def list_by_endpoint(self, endpoint_id: str, span: Span, where: DeliveryFilter) -> Sequence[AttemptedMessage]:
+        """In the order of message ids."""
+        return await messages_of_endpoint(self._database, endpoint_id, span, where)
+
+    async def list_by_message(self, message_id: str, span: Span) -> Sequence[AttemptedDestination]:
+        """In the order of endpoint ids; deleted endpoints included."""
+        return await destinations_of_message(self._database, message_id, span)
+
+    async def count_pending(self, endpoint_id: str) -> tuple[int, int]:
+        """How many are to come: never attempted, and attempted before."""
+        [(fresh, attempted)] = await self._database.read(_COUNT_PENDING, (endpoint_id,))
+        return fresh, attempted
+
+
+def _cancel_manual(session: Session, values: tuple[Value, ...], limit: int) -> int:
+    """Drop manual attempts that wait, and cancel the deliveries that there were for nothing else."""
+    dropped = [message_id for (message_id,) in session.rows(_FORGET_MANUAL, (values[0], limit))]
+    session.change(_SETTLE_UNSCHEDULED, (*values, rows.json_of(dropped)))
+    return len(dropped)

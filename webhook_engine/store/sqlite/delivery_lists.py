@@ -1,0 +1,93 @@
+"""Lists of deliveries: the messages of an endpoint, the endpoints of a message."""
+
+# ruff: noqa: S608 (only names of columns are put into statements, values never)
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from webhook_engine.clock import to_datetime
+from webhook_engine.model import AttemptedDestination, AttemptedMessage, AttemptStatus, DeliveryStatus
+from webhook_engine.store.records import DeliveryFilter, Span
+from webhook_engine.store.sqlite import rows
+from webhook_engine.store.sqlite.database import Database
+from webhook_engine.store.sqlite.filters import message_conditions
+from webhook_engine.store.sqlite.spans import bounds, direction
+
+__all__ = ["destinations_of_message", "messages_of_endpoint"]
+
+_STATE = ("status", "attempt_count", "due_at", "reason")
+_MESSAGE_COLUMNS = rows.columns(rows.MESSAGE, "message")
+_ENDPOINT_COLUMNS = rows.columns(rows.ENDPOINT, "endpoint")
+
+_ALL = tuple((status, attempted) for status in DeliveryStatus for attempted in (0, 1))
+_OF_STATUS = {
+    AttemptStatus.SUCCESS: ((DeliveryStatus.SUCCEEDED, 0), (DeliveryStatus.SUCCEEDED, 1)),
+    AttemptStatus.PENDING: ((DeliveryStatus.PENDING, 0),),
+    AttemptStatus.SENDING: ((DeliveryStatus.PENDING, 1),),
+    AttemptStatus.FAIL: ((DeliveryStatus.FAILED, 0), (DeliveryStatus.FAILED, 1)),
+    AttemptStatus.CANCELED: ((DeliveryStatus.CANCELLED, 0), (DeliveryStatus.CANCELLED, 1)),
+}
+"""Status of the delivery, and whether it was attempted: the index holds each pair in the order of message ids."""
+
+
+async def messages_of_endpoint(
+    database: Database, endpoint_id: str, span: Span, where: DeliveryFilter
+) -> Sequence[AttemptedMessage]:
+    """In the order of message ids."""
+    conditions, parameters = message_conditions(where.event_types, where.channel, where.tag)
+    low, high = bounds(span)
+    parameters |= {"endpoint": endpoint_id, "low": low, "high": high, "limit": span.limit}
+    tables = "webhook_delivery AS delivery"
+    if conditions:
+        tables += " CROSS JOIN webhook_message AS message"
+        conditions = f"AND message.id = delivery.message_id {conditions}"
+    pairs = _ALL if where.status is None else _OF_STATUS[where.status]
+    ranges = [
+        f"""
+        SELECT delivery.message_id AS message_id, {rows.columns(_STATE, "delivery")} FROM {tables}
+        WHERE delivery.endpoint_id = :endpoint AND delivery.status = {status:d} AND delivery.attempted = {attempted}
+        AND delivery.message_id > :low AND delivery.message_id < :high {conditions}
+        """
+        for status, attempted in pairs
+    ]
+    # The database merges the ranges as it reads, and looks up the message only for what is listed.
+    sql = f"""
+    SELECT {rows.columns(_STATE, "listed")}, {_MESSAGE_COLUMNS}, {"message.payload" if where.with_content else "NULL"}
+    FROM ({" UNION ALL ".join(ranges)} ORDER BY message_id {direction(span)} LIMIT :limit) AS listed
+    CROSS JOIN webhook_message AS message ON message.id = listed.message_id
+    """
+    found = [
+        AttemptedMessage(
+            message=rows.message(message),
+            status=rows.attempt_status(status, attempt_count),
+            reason=reason,
+            attempt_count=attempt_count,
+            next_attempt=None if due_at is None else to_datetime(due_at),
+        )
+        for status, attempt_count, due_at, reason, *message in await database.read(sql, parameters)
+    ]
+    return sorted(found, key=lambda one: one.message.id, reverse=span.descending)
+
+
+async def destinations_of_message(database: Database, message_id: str, span: Span) -> Sequence[AttemptedDestination]:
+    """In the order of endpoint ids; deleted endpoints included."""
+    sql = f"""
+    SELECT {rows.columns(_STATE, "delivery")}, {_ENDPOINT_COLUMNS}
+    FROM webhook_delivery AS delivery
+    CROSS JOIN webhook_endpoint AS endpoint ON endpoint.id = delivery.endpoint_id
+    WHERE delivery.message_id = ? AND delivery.endpoint_id > ? AND delivery.endpoint_id < ?
+    ORDER BY delivery.endpoint_id {direction(span)} LIMIT ?
+    """
+    return [
+        AttemptedDestination(
+            endpoint=rows.endpoint(endpoint).endpoint,
+            status=rows.attempt_status(status, attempt_count),
+            reason=reason,
+            attempt_count=attempt_count,
+            next_attempt=None if due_at is None else to_datetime(due_at),
+        )
+        for status, attempt_count, due_at, reason, *endpoint in await database.read(
+            sql, (message_id, *bounds(span), span.limit)
+        )
+    ]

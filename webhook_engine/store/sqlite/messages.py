@@ -1,0 +1,208 @@
+"""Messages in SQLite."""
+
+# ruff: noqa: S608 (only names of columns are put into statements, values never)
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from webhook_engine.model import Message
+from webhook_engine.store.records import MessageFilter, NewMessage, RoutedMessage, Span
+from webhook_engine.store.sqlite import rows
+from webhook_engine.store.sqlite.batches import Blobs, rows_parameter
+from webhook_engine.store.sqlite.connection import Row, Session, Value
+from webhook_engine.store.sqlite.database import Database
+from webhook_engine.store.sqlite.faults import is_taken
+from webhook_engine.store.sqlite.filters import message_conditions
+from webhook_engine.store.sqlite.spans import bounds, direction
+
+__all__ = ["NewMessages", "SqliteMessages"]
+
+_COLUMNS = rows.columns(rows.MESSAGE, "message")
+
+MAX_MERGED_EVENT_TYPES = 20
+"""Event types asked for by which a list is merged from one range each; with more, one range is filtered."""
+
+_ADD_MESSAGES = f"""
+INSERT INTO webhook_message ({rows.columns(rows.MESSAGE)}, payload_expires_at, payload)
+SELECT
+    value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
+    value ->> 8, substr(?2, value ->> 9, value ->> 10)
+FROM json_each(?1)
+"""
+
+_ADD_DELIVERIES = """
+INSERT INTO webhook_delivery (message_id, endpoint_id, status, due_at)
+SELECT value ->> 0, value ->> 1, 1, value ->> 2 FROM json_each(?1)
+"""
+
+_ADD_MANUAL_ATTEMPTS = """
+INSERT INTO webhook_manual_attempt (endpoint_id, id, message_id)
+SELECT value ->> 0, value ->> 1, value ->> 1 FROM json_each(?1)
+"""
+
+_DELETE_OUTBOX_ROWS = """
+DELETE FROM webhook_outbox WHERE id IN (SELECT value FROM json_each(?1))
+"""
+
+_TAKEN_IDS = """
+SELECT id FROM webhook_message WHERE id IN (SELECT value FROM json_each(?1))
+"""
+
+_TAKEN_EVENT_IDS = """
+SELECT application_id, event_id
+FROM json_each(?1) AS wanted
+CROSS JOIN webhook_message
+WHERE application_id = wanted.value ->> 0 AND event_id = wanted.value ->> 1
+"""
+
+_GET = f"""
+SELECT {_COLUMNS}, payload FROM webhook_message AS message WHERE id = ?2 AND application_id = ?1
+UNION ALL
+SELECT {_COLUMNS}, payload FROM webhook_message AS message WHERE application_id = ?1 AND event_id = ?2
+LIMIT 1
+"""
+
+_EXPUNGE = """
+UPDATE webhook_message SET payload = NULL WHERE id = ?
+"""
+
+
+class SqliteMessages:
+    """See :class:`~webhook_engine.store.seam.MessageStore`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, batch: Sequence[RoutedMessage]) -> Sequence[RoutedMessage]:
+        """Store messages with their deliveries; returns those that were there already."""
+        if not batch:
+            return ()
+        return await self._database.write(NewMessages(batch).add)
+
+    async def get(self, application_id: str, key: str) -> Message | None:
+        """By id or event id."""
+        found = await self._database.read(_GET, (application_id, key))
+        return rows.message(found[0]) if found else None
+
+    async def list(self, application_id: str, span: Span, where: MessageFilter) -> Sequence[Message]:
+        """In the order of ids."""
+        conditions, parameters = message_conditions(where.event_types, where.channel, where.tag)
+        low, high = bounds(span)
+        parameters |= {"application_id": application_id, "low": low, "high": high, "limit": span.limit}
+        payload = "message.payload" if where.with_content else "NULL"
+        select = f"SELECT {_COLUMNS}, {payload} FROM webhook_message AS message"
+        of_application = "message.application_id = :application_id"
+        in_range = "message.id > :low AND message.id < :high"
+        types = where.event_types
+        if types and len(types) <= MAX_MERGED_EVENT_TYPES:
+            parameters |= {f"type_{number}": name for number, name in enumerate(dict.fromkeys(types))}
+            ranges = [
+                f"{select} WHERE {of_application} AND message.event_type = :type_{number} AND {in_range} {conditions}"
+                for number in range(len(set(types)))
+            ]
+        else:
+            ranges = [f"{select} WHERE {of_application} AND {in_range} {conditions}"]
+        sql = f"{' UNION ALL '.join(ranges)} ORDER BY 1 {direction(span)} LIMIT :limit"
+        return [rows.message(row) for row in await self._database.read(sql, parameters)]
+
+    async def expunge(self, message_id: str) -> None:
+        """Deletes the payload."""
+        await self._database.write(lambda session: session.change(_EXPUNGE, (message_id,)))
+
+
+class NewMessages:
+    """A batch of messages, made ready on the caller's thread to be added in a transaction."""
+
+    def __init__(self, batch: Sequence[RoutedMessage]) -> None:
+        self._batch = batch
+        self._outbox_ids = [routed.outbox_id for routed in batch if routed.outbox_id is not None]
+        self._prepared = _Prepared(batch)
+
+    def add(self, session: Session) -> Sequence[RoutedMessage]:
+        """Insert them; returns those that were there already."""
+        refused: Sequence[RoutedMessage] = ()
+        try:
+            self._prepared.insert(session)
+        except sqlite3.IntegrityError as error:
+            # That some are there already is so rare that nobody looks first.
+            if not is_taken(error):
+                raise
+            fresh, refused = self._sort_out(session)
+            if not refused:
+                raise
+            _Prepared(fresh).insert(session)
+        if self._outbox_ids:
+            session.change(_DELETE_OUTBOX_ROWS, (rows.json_of(self._outbox_ids),))
+        return refused
+
+    def _sort_out(self, session: Session) -> tuple[list[RoutedMessage], list[RoutedMessage]]:
+        """Those to insert, and those whose id or event id is taken, also by one before it in the batch."""
+        messages = [routed.message for routed in self._batch]
+        event_ids = [[message.application_id, message.event_id] for message in messages if message.event_id is not None]
+        taken: set[object] = {
+            identifier for (identifier,) in session.rows(_TAKEN_IDS, (rows.json_of([one.id for one in messages]),))
+        }
+        taken.update(session.rows(_TAKEN_EVENT_IDS, (rows_parameter(event_ids),)))
+        fresh, refused = [], []
+        for routed in self._batch:
+            keys = _keys(routed.message)
+            if taken.isdisjoint(keys):
+                taken.update(keys)
+                fresh.append(routed)
+            else:
+                refused.append(routed)
+        return fresh, refused
+
+
+class _Prepared:
+    """The parameters of the statements that insert a batch."""
+
+    def __init__(self, batch: Sequence[RoutedMessage]) -> None:
+        payloads = Blobs()
+        messages: list[Row] = []
+        deliveries: list[Row] = []
+        manual_attempts: list[Row] = []
+        for routed in batch:
+            message = routed.message
+            messages.append(_message_row(message, *payloads.add(message.payload)))
+            due_at = message.deliver_at or message.created_at
+            if routed.manual_to is None:
+                deliveries.extend((message.id, endpoint_id, due_at) for endpoint_id in routed.endpoint_ids)
+            else:
+                deliveries.append((message.id, routed.manual_to, None))
+                manual_attempts.append((routed.manual_to, message.id))
+        self._messages: tuple[Value, ...] = (rows_parameter(messages), payloads.joined())
+        self._deliveries = rows_parameter(deliveries) if deliveries else None
+        self._manual_attempts = rows_parameter(manual_attempts) if manual_attempts else None
+
+    def insert(self, session: Session) -> None:
+        session.change(_ADD_MESSAGES, self._messages)
+        if self._deliveries:
+            session.change(_ADD_DELIVERIES, (self._deliveries,))
+        if self._manual_attempts:
+            session.change(_ADD_MANUAL_ATTEMPTS, (self._manual_attempts,))
+
+
+def _keys(message: NewMessage) -> set[object]:
+    keys: set[object] = {message.id}
+    if message.event_id is not None:
+        keys.add((message.application_id, message.event_id))
+    return keys
+
+
+def _message_row(message: NewMessage, offset: int, size: int) -> Row:
+    return (
+        message.id,
+        message.application_id,
+        message.event_type,
+        message.event_id,
+        rows.optional_json(message.channels),
+        rows.optional_json(message.tags),
+        message.deliver_at,
+        message.created_at,
+        message.payload_expires_at,
+        offset,
+        size,
+    )

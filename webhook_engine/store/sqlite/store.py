@@ -1,0 +1,60 @@
+"""The store in one SQLite file."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from webhook_engine.store.sqlite.applications import SqliteApplications
+from webhook_engine.store.sqlite.attempts import SqliteAttempts
+from webhook_engine.store.sqlite.database import Database
+from webhook_engine.store.sqlite.deliveries import SqliteDeliveries
+from webhook_engine.store.sqlite.endpoints import SqliteEndpoints
+from webhook_engine.store.sqlite.event_types import SqliteEventTypes
+from webhook_engine.store.sqlite.lock import EngineLock
+from webhook_engine.store.sqlite.messages import SqliteMessages
+from webhook_engine.store.sqlite.outbox import SqliteOutbox
+from webhook_engine.store.sqlite.schema import migrate, migrations
+from webhook_engine.store.sqlite.tasks import SqliteTasks
+
+__all__ = ["SqliteStore"]
+
+
+class SqliteStore:
+    """A :class:`~webhook_engine.store.seam.Store` in the SQLite file at ``path``, made if it is not there."""
+
+    def __init__(self, path: Path) -> None:
+        # Made absolute now, so that neither a change of directory nor a symbolic link leads past the lock.
+        path = path.resolve()
+        self.database = Database(path)
+        self.applications = SqliteApplications(self.database)
+        self.endpoints = SqliteEndpoints(self.database)
+        self.event_types = SqliteEventTypes(self.database)
+        self.messages = SqliteMessages(self.database)
+        self.deliveries = SqliteDeliveries(self.database)
+        self.attempts = SqliteAttempts(self.database)
+        self.tasks = SqliteTasks(self.database)
+        self.outbox = SqliteOutbox(self.database)
+        self._lock = EngineLock(path)
+        self._changing = asyncio.Lock()
+
+    async def open(self) -> None:
+        """Take the database for this engine and bring its schema up to date."""
+        async with self._changing:
+            self._lock.acquire()
+            try:
+                await self.database.open()
+                await migrate(self.database, migrations())
+                await self.database.start()
+            except BaseException:
+                await self._let_go()
+                raise
+
+    async def close(self) -> None:
+        """Finish what is being written, and let go. Closing twice is harmless."""
+        async with self._changing:
+            await self._let_go()
+
+    async def _let_go(self) -> None:
+        await self.database.close()
+        self._lock.release()

@@ -1,0 +1,99 @@
+"""Background tasks in SQLite."""
+
+# ruff: noqa: S608 (only names of columns are put into statements, values never)
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from webhook_engine.clock import from_datetime
+from webhook_engine.model import Task, TaskStatus
+from webhook_engine.store.records import Span, TaskProgress
+from webhook_engine.store.sqlite import rows
+from webhook_engine.store.sqlite.connection import Session, Value
+from webhook_engine.store.sqlite.database import Database
+from webhook_engine.store.sqlite.spans import bounds, direction
+
+__all__ = ["SqliteTasks", "record_progress"]
+
+_COLUMNS = rows.columns(rows.TASK)
+
+_ADD = f"""
+INSERT INTO webhook_task ({_COLUMNS}, cursor)
+VALUES ({", ".join("?" for _ in rows.TASK)}, ?)
+"""
+
+_GET = f"""
+SELECT {_COLUMNS} FROM webhook_task WHERE id = ?2 AND organization_id = ?1
+"""
+
+_RUNNING = f"""
+SELECT {_COLUMNS}, cursor FROM webhook_task WHERE status = 'running' ORDER BY id
+"""
+
+_ADVANCE = """
+UPDATE webhook_task SET status = ?2, cursor = ?3, data = ?4, updated_at = ?5 WHERE id = ?1
+"""
+
+
+class SqliteTasks:
+    """See :class:`~webhook_engine.store.seam.TaskStore`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, task: Task, cursor: str | None) -> None:
+        """A task to be run from ``cursor``."""
+        values: tuple[Value, ...] = (
+            task.id,
+            task.organization_id,
+            task.application_id,
+            task.endpoint_id,
+            task.task,
+            task.status.value,
+            rows.json_of(task.data),
+            from_datetime(task.created_at),
+            from_datetime(task.updated_at),
+            cursor,
+        )
+        await self._database.write(lambda session: session.change(_ADD, values))
+
+    async def get(self, organization_id: str, task_id: str) -> Task | None:
+        """By id."""
+        found = await self._database.read(_GET, (organization_id, task_id))
+        return rows.task(found[0]) if found else None
+
+    async def list(
+        self,
+        organization_id: str,
+        span: Span,
+        *,
+        status: TaskStatus | None,
+        kind: str | None,
+        application_id: str | None,
+    ) -> Sequence[Task]:
+        """In the order of ids."""
+        wanted = {"status": status and status.value, "task": kind, "application_id": application_id}
+        filters = {name: value for name, value in wanted.items() if value is not None}
+        sql = f"""
+        SELECT {_COLUMNS} FROM webhook_task
+        WHERE organization_id = ? AND id > ? AND id < ?
+        {" ".join(f"AND {name} = ?" for name in filters)}
+        ORDER BY id {direction(span)} LIMIT ?
+        """
+        found = await self._database.read(sql, (organization_id, *bounds(span), *filters.values(), span.limit))
+        return [rows.task(row) for row in found]
+
+    async def running(self) -> Sequence[tuple[Task, str | None]]:
+        """All tasks that are to be run, of every organization, oldest first, with their cursors."""
+        return [(rows.task(row[:-1]), row[-1]) for row in await self._database.read(_RUNNING)]
+
+    async def advance(self, progress: TaskProgress, now: int) -> None:
+        """Record where a task stands."""
+        await self._database.write(lambda session: record_progress(session, progress, now))
+
+
+def record_progress(session: Session, progress: TaskProgress, now: int) -> None:
+    """Record where a task stands, in the transaction of the step that it made."""
+    data = rows.json_of(progress.data)
+    session.change(_ADVANCE, (progress.task_id, progress.status.value, progress.cursor, data, now))
