@@ -1,0 +1,169 @@
+"""Encryption at rest: signing secrets and other small secrets are sealed before they are stored.
+
+A sealed value is ``version (1 byte) | key id (4) | nonce (12) | ciphertext and tag``: AES-256-GCM with a random nonce
+(NIST SP 800-38D), under a key that HKDF-SHA256 (RFC 5869) derives from the main secret. The key id, derived likewise,
+tells which main secret sealed it, so that the main secret can be rotated. The context, such as the id of the
+endpoint, is authenticated but not stored: a value moved to another row does not open there.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from webhook_engine.errors import ConfigError, SecretsUnreadableError, ValidationError
+
+__all__ = ["Sealer", "generate_main_secret", "load_or_create_secret_file"]
+
+_VERSION: Final = b"\x01"
+_KEY_ID_BYTES: Final = 4
+_NONCE_BYTES: Final = 12
+_TAG_BYTES: Final = 16
+_PREFIX_BYTES: Final = len(_VERSION) + _KEY_ID_BYTES
+_MIN_BYTES: Final = _PREFIX_BYTES + _NONCE_BYTES + _TAG_BYTES
+_KEY_BYTES: Final = 32
+_SECRET_BYTES: Final = 32
+_NO_HARD_LINKS: Final = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
+
+
+class Sealer:
+    """Seals and opens small secrets with the main secret; ``older`` main secrets only open."""
+
+    __slots__ = ("_keys", "_prefix")
+
+    def __init__(self, main_secret: str, *, older: Sequence[str] = ()) -> None:
+        self._keys: list[tuple[bytes, AESGCM]] = []
+        named = [("main_secret", main_secret), *((f"older[{i}]", secret) for i, secret in enumerate(older))]
+        for field, secret in named:
+            if not isinstance(secret, str) or not secret.strip():
+                raise ValidationError(
+                    field, "must be a text that is not empty; `generate_main_secret()` makes a good one"
+                )
+            material = secret.encode("utf-8", "surrogatepass")
+            prefix = _VERSION + _derive(material, b"webhook-engine/sealing/key-id", _KEY_ID_BYTES)
+            self._keys.append((prefix, AESGCM(_derive(material, b"webhook-engine/sealing/key", _KEY_BYTES))))
+        self._prefix = self._keys[0][0]
+
+    def __repr__(self) -> str:
+        return f"<Sealer with {len(self._keys)} main secret(s)>"
+
+    def seal(self, plain: bytes, context: str) -> bytes:
+        """Encrypt ``plain`` for ``context``; the same ``context`` is needed to open it."""
+        nonce = os.urandom(_NONCE_BYTES)
+        prefix, key = self._keys[0]
+        return prefix + nonce + key.encrypt(nonce, plain, _associated(prefix, context))
+
+    def open(self, sealed: bytes, context: str) -> bytes:
+        """Decrypt what :meth:`seal` made for the same ``context``; :class:`SecretsUnreadableError` if it cannot be."""
+        if len(sealed) < _MIN_BYTES or not sealed.startswith(_VERSION):
+            raise SecretsUnreadableError(
+                "a stored secret is damaged, or was written by a newer version of Webhook Engine; "
+                "restore the database from a backup, or rotate the secret"
+            )
+        prefix, nonce = sealed[:_PREFIX_BYTES], sealed[_PREFIX_BYTES : _PREFIX_BYTES + _NONCE_BYTES]
+        keys = [key for known, key in self._keys if known == prefix]
+        if not keys:
+            raise SecretsUnreadableError(
+                "a stored secret was encrypted with another main secret than the configured one; set "
+                "security.main_secret to the one that was in use (if it was generated, its file was next to the "
+                "database and belongs into the same backup), or rotate the secret"
+            )
+        for key in keys:
+            try:
+                return key.decrypt(nonce, sealed[_PREFIX_BYTES + _NONCE_BYTES :], _associated(prefix, context))
+            except InvalidTag:
+                continue
+        raise SecretsUnreadableError(
+            "a stored secret was altered, or belongs to another record than the one it is stored with; "
+            "restore the database from a backup, or rotate the secret"
+        )
+
+    def needs_resealing(self, sealed: bytes) -> bool:
+        """Whether another main secret than the current one sealed it: open it and seal it again to drop the older."""
+        return not sealed.startswith(self._prefix)
+
+
+def generate_main_secret() -> str:
+    """A new main secret: 256 random bits as text, fit for a configuration file or an environment variable."""
+    return secrets.token_urlsafe(_SECRET_BYTES)
+
+
+def load_or_create_secret_file(path: Path) -> str:
+    """The secret in the file at ``path``; where there is none, a new one is put there, readable by its owner only.
+
+    Processes that do this at the same time get the same secret, and whoever made it has it on disk before it is used.
+    White space around it is ignored. :class:`ConfigError` if the file is empty, or cannot be read or made.
+    """
+    try:
+        try:
+            return _read(path)
+        except FileNotFoundError:
+            _create(path, f"{generate_main_secret()}\n".encode())
+        return _read(path)
+    except UnicodeDecodeError:
+        raise ConfigError(f"the secret file {path} is not text in UTF-8; put the right one in its place") from None
+    except OSError as problem:
+        raise ConfigError(
+            f"the secret file {path} cannot be read or made: {problem.strerror or problem}; "
+            "see that its directory exists and that this user may read and write there"
+        ) from problem
+
+
+def _read(path: Path) -> str:
+    secret = path.read_text(encoding="utf-8").strip()
+    if not secret:
+        raise ConfigError(
+            f"the secret file {path} is empty; restore it from a backup, since what was encrypted with it cannot be "
+            "read without it; delete it only if nothing was stored yet"
+        )
+    return secret
+
+
+def _create(path: Path, content: bytes) -> None:
+    """Put ``content`` at ``path``, complete or not at all; leave a file that is there already as it is."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        _write(draft, content)
+        with suppress(FileExistsError):
+            _link(draft, path, content)
+    finally:
+        draft.unlink(missing_ok=True)
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def _link(draft: Path, path: Path, content: bytes) -> None:
+    try:
+        os.link(draft, path)  # Unlike a rename, it never replaces a file that another process made meanwhile.
+    except OSError as problem:
+        if problem.errno not in _NO_HARD_LINKS:
+            raise
+        _write(path, content)
+
+
+def _write(path: Path, content: bytes) -> None:
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _derive(material: bytes, purpose: bytes, length: int) -> bytes:
+    return HKDF(algorithm=SHA256(), length=length, salt=None, info=purpose).derive(material)
+
+
+def _associated(prefix: bytes, context: str) -> bytes:
+    return prefix + context.encode("utf-8", "surrogatepass")
