@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from webhook_engine.errors import ConfigError, SecretsUnreadableError, ValidationError
+from webhook_engine.errors import ConfigError, EngineNotRunningError, SecretsUnreadableError, ValidationError
 
 __all__ = ["Sealer", "generate_main_secret", "load_or_create_secret_file"]
 
@@ -37,12 +37,22 @@ _NO_HARD_LINKS: Final = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP,
 
 
 class Sealer:
-    """Seals and opens small secrets with the main secret; ``older`` main secrets only open."""
+    """Seals and opens small secrets with the main secret; ``older`` main secrets only open.
+
+    Without a main secret it is locked: it does nothing until :meth:`unlock` gives it one.
+    """
 
     __slots__ = ("_keys", "_prefix")
 
-    def __init__(self, main_secret: str, *, older: Sequence[str] = ()) -> None:
+    def __init__(self, main_secret: str | None = None, *, older: Sequence[str] = ()) -> None:
         self._keys: list[tuple[bytes, AESGCM]] = []
+        self._prefix = b""
+        if main_secret is not None:
+            self.unlock(main_secret, older=older)
+
+    def unlock(self, main_secret: str, *, older: Sequence[str] = ()) -> None:
+        """Use this main secret from now on."""
+        keys: list[tuple[bytes, AESGCM]] = []
         named = [("main_secret", main_secret), *((f"older[{i}]", secret) for i, secret in enumerate(older))]
         for field, secret in named:
             if not isinstance(secret, str) or not secret.strip():
@@ -51,14 +61,17 @@ class Sealer:
                 )
             material = secret.encode("utf-8", "surrogatepass")
             prefix = _VERSION + _derive(material, b"webhook-engine/sealing/key-id", _KEY_ID_BYTES)
-            self._keys.append((prefix, AESGCM(_derive(material, b"webhook-engine/sealing/key", _KEY_BYTES))))
-        self._prefix = self._keys[0][0]
+            keys.append((prefix, AESGCM(_derive(material, b"webhook-engine/sealing/key", _KEY_BYTES))))
+        self._keys = keys
+        self._prefix = keys[0][0]
 
     def __repr__(self) -> str:
         return f"<Sealer with {len(self._keys)} main secret(s)>"
 
     def seal(self, plain: bytes, context: str) -> bytes:
         """Encrypt ``plain`` for ``context``; the same ``context`` is needed to open it."""
+        if not self._keys:
+            raise EngineNotRunningError("no secret can be stored before the engine is started; use `async with`")
         nonce = os.urandom(_NONCE_BYTES)
         prefix, key = self._keys[0]
         return prefix + nonce + key.encrypt(nonce, plain, _associated(prefix, context))

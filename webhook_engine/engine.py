@@ -35,6 +35,7 @@ from webhook_engine.resources.messages import Messages
 from webhook_engine.resources.tasks import Tasks
 from webhook_engine.store.directory import Directory
 from webhook_engine.store.records import NewMessage, OutboxRow
+from webhook_engine.store.sealed import open_secret
 from webhook_engine.store.sqlite import SqliteStore
 from webhook_engine.version import __version__
 
@@ -74,14 +75,14 @@ class Engine(Organization):
         self._store = SqliteStore(path)
         directory = Directory(self._store)
         ids = IdSource()
-        sealer = _sealer(self.config)
+        self._sealer = Sealer()
         self._flow = DeliveryFlow(
             _flow_settings(self.config),
             store=self._store,
             directory=directory,
             clock=self._clock,
             ids=ids,
-            sealer=sealer,
+            sealer=self._sealer,
             admit=self._admit,
             on_crash=self._crashed,
         )
@@ -91,7 +92,7 @@ class Engine(Organization):
             flow=self._flow,
             clock=self._clock,
             ids=ids,
-            sealer=sealer,
+            sealer=self._sealer,
             policy=Policy(
                 https_only=self.config.delivery.https_only,
                 default_signature=self.config.security.default_signature,
@@ -142,18 +143,19 @@ class Engine(Organization):
     async def start(self) -> None:
         """Open the database and begin to deliver, with what was left over from before.
 
-        Raises ``EngineAlreadyRunningError``, ``SchemaVersionError`` or ``StoreUnavailableError``; after a failure it
-        may be tried again.
+        Raises ``EngineAlreadyRunningError``, ``SchemaVersionError``, ``StoreUnavailableError``, or
+        ``SecretsUnreadableError`` if the main secret is not the one that the endpoints' secrets were encrypted with.
+        After a failure it may be tried again.
         """
         if self._running:
             raise EngineNotRunningError("this engine is running already; start another Engine for another database")
         self._crash = None
         await self._store.open()
         try:
+            await self._unlock()
             await self._flow.start()
         except BaseException:
-            await self._flow.stop()
-            await self._store.close()
+            await self._stop()
             raise
         self._running = True
         log.info("engine.started", database=str(self.config.store.path), version=__version__)
@@ -183,6 +185,17 @@ class Engine(Organization):
             await self._flow.join()
         self._require_running()
 
+    async def _unlock(self) -> None:
+        """Get the main secret ready, and make sure that it is the one that this database was used with."""
+        configured = self.config.security.main_secret
+        path = _beside(self.config.store.path, "main_secret")
+        self._sealer.unlock(
+            configured.reveal() if configured else await asyncio.to_thread(load_or_create_secret_file, path)
+        )
+        some = await self._store.endpoints.first()
+        if some is not None:
+            open_secret(self._sealer, some.endpoint.id, some.sealed_key)
+
     async def _stop(self) -> None:
         await self._flow.stop()
         await self._store.close()
@@ -201,12 +214,6 @@ class Engine(Organization):
             raise EngineNotRunningError(f"the engine has crashed: {self._crash!r}") from self._crash
         if not self._running:
             raise EngineNotRunningError("the engine is not running; use it inside `async with`")
-
-
-def _sealer(config: Config) -> Sealer:
-    if config.security.main_secret is not None:
-        return Sealer(config.security.main_secret.reveal())
-    return Sealer(load_or_create_secret_file(_beside(config.store.path, "main_secret")))
 
 
 def _beside(database: Path, name: str) -> Path:

@@ -92,7 +92,7 @@ async def _call(handler: Handler[OperationalEvent], event: OperationalEvent) -> 
 
 
 def _loggable(event: OperationalEvent) -> dict[str, object]:
-    ids = {"organization_id": event.organization_id, "application_id": event.application_id}
+    ids: dict[str, object] = {"organization_id": event.organization_id, "application_id": event.application_id}
     for name in ("endpoint_id", "message_id", "task_id", "reason"):
         if value := getattr(event, name, None):
             ids[name] = value

@@ -93,6 +93,10 @@ class EndpointStore(Protocol):
         """By id, deleted or not."""
         ...
 
+    async def first(self) -> StoredEndpoint | None:
+        """Some endpoint, deleted or not, if there is any: to see whether its secrets can be read."""
+        ...
+
     async def of_application(self, application_id: str) -> Sequence[StoredEndpoint]:
         """All endpoints of an application that are not deleted."""
         ...

@@ -36,6 +36,10 @@ _LOAD = f"""
 SELECT {_COLUMNS} FROM webhook_endpoint WHERE id = ?
 """
 
+_FIRST = f"""
+SELECT {_COLUMNS} FROM webhook_endpoint ORDER BY id LIMIT 1
+"""
+
 _OF_APPLICATION = f"""
 SELECT {_COLUMNS} FROM webhook_endpoint
 WHERE application_id = ? AND deleted = 0
@@ -72,6 +76,11 @@ class SqliteEndpoints:
     async def load(self, endpoint_id: str) -> StoredEndpoint | None:
         """By id, deleted or not."""
         found = await self._database.read(_LOAD, (endpoint_id,))
+        return rows.endpoint(found[0]) if found else None
+
+    async def first(self) -> StoredEndpoint | None:
+        """Some endpoint, deleted or not, if there is any."""
+        found = await self._database.read(_FIRST)
         return rows.endpoint(found[0]) if found else None
 
     async def of_application(self, application_id: str) -> Sequence[StoredEndpoint]:
