@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
 from enum import Enum
@@ -56,6 +56,8 @@ MAX_EVENT_TYPES = 1000
 """Names in the filter of an endpoint or of a list."""
 MAX_SCHEMAS_BYTES = 1024 * 1024
 
+Form = Callable[[str], object]
+
 _NAME = re.compile(r"[a-zA-Z0-9\-_.]{1,256}").fullmatch
 _CHANNEL = re.compile(r"[a-zA-Z0-9\-_.:+]{1,256}").fullmatch
 _TAG = re.compile(r"[a-zA-Z0-9\-_./\\#]{1,128}").fullmatch
@@ -72,9 +74,7 @@ def is_name(value: object) -> bool:
 
 def name(field: str, value: object) -> str:
     """A name, such as an event type."""
-    if not isinstance(value, str) or not _NAME(value):
-        raise ValidationError(field, f"{_NAME_RULE}, not {_shown(value)}")
-    return str.__str__(value)
+    return _string(field, value, _NAME, _NAME_RULE)
 
 
 def optional_name(field: str, value: object) -> str | None:
@@ -94,23 +94,19 @@ def uid(field: str, value: object, prefix: str) -> str | None:
 
 def channel(field: str, value: object) -> str:
     """The name of a channel."""
-    if not isinstance(value, str) or not _CHANNEL(value):
-        raise ValidationError(field, f"{_CHANNEL_RULE}, not {_shown(value)}")
-    return str.__str__(value)
+    return _string(field, value, _CHANNEL, _CHANNEL_RULE)
 
 
 def tag(field: str, value: object) -> str:
     """A tag of a message."""
-    if not isinstance(value, str) or not _TAG(value):
-        raise ValidationError(field, f"{_TAG_RULE}, not {_shown(value)}")
-    return str.__str__(value)
+    return _string(field, value, _TAG, _TAG_RULE)
 
 
 def channels(field: str, value: object) -> tuple[str, ...] | None:
     """1 to 10 channels without duplicates, or ``None``."""
     if value is None:
         return None
-    found = _unique(channel(f"{field}[{index}]", item) for index, item in enumerate(_items(field, value)))
+    found = _strings(field, value, _CHANNEL, _CHANNEL_RULE)
     if not 1 <= len(found) <= MAX_CHANNELS:
         raise ValidationError(field, f"must have 1 to {MAX_CHANNELS} items, or be None, not {len(found)} items")
     return found
@@ -120,7 +116,7 @@ def tags(field: str, value: object) -> tuple[str, ...] | None:
     """Up to 5 tags without duplicates, or ``None``; none at all is ``None``."""
     if value is None:
         return None
-    found = _unique(tag(f"{field}[{index}]", item) for index, item in enumerate(_items(field, value)))
+    found = _strings(field, value, _TAG, _TAG_RULE)
     if len(found) > MAX_TAGS:
         raise ValidationError(field, f"must have at most {MAX_TAGS} items, not {len(found)}")
     return found or None
@@ -128,7 +124,7 @@ def tags(field: str, value: object) -> tuple[str, ...] | None:
 
 def names(field: str, value: object, most: int) -> tuple[str, ...]:
     """Up to ``most`` names without duplicates."""
-    found = _unique(name(f"{field}[{index}]", item) for index, item in enumerate(_items(field, value)))
+    found = _strings(field, value, _NAME, _NAME_RULE)
     if len(found) > most:
         raise ValidationError(field, f"must have at most {most} items, not {len(found)}")
     return found
@@ -239,15 +235,27 @@ def duration(field: str, value: object, longest: timedelta) -> int:
     return microseconds(value)
 
 
+def _string(field: str, value: object, form: Form, rule: str) -> str:
+    if not isinstance(value, str) or not form(value):
+        raise ValidationError(field, f"{rule}, not {_shown(value)}")
+    return str.__str__(value)
+
+
+def _strings(field: str, value: object, form: Form, rule: str) -> tuple[str, ...]:
+    """Strings of one form, without duplicates."""
+    found: dict[str, None] = {}
+    for index, item in enumerate(value if isinstance(value, list | tuple) else _items(field, value)):
+        if not isinstance(item, str) or not form(item):
+            raise ValidationError(f"{field}[{index}]", f"{rule}, not {_shown(item)}")
+        found[str.__str__(item)] = None
+    return tuple(found)
+
+
 def _items(field: str, value: object) -> Iterable[object]:
     if isinstance(value, str | bytes | Mapping) or not isinstance(value, Collection):
         raise ValidationError(field, f"must be a list of strings, not {_shown(value)}")
     # A set has no order of its own; sorted, it is at least always the same.
     return sorted(value, key=str) if isinstance(value, AbstractSet) else value
-
-
-def _unique(values: Iterable[str]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(values))
 
 
 def _as_dict(value: object) -> object:
