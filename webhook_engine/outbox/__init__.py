@@ -1,1 +1,112 @@
-"""The transactional outbox: what a host program writes in its own transaction."""
+"""The transactional outbox: a message is written by the program itself, in the transaction of its own change.
+
+>>> with sqlite3.connect("app.db") as db:
+...     db.execute("UPDATE invoice SET paid = 1 WHERE id = 1")
+...     enqueue(db, application="acme", event_type="invoice.paid", payload={"id": 1})
+
+The message is committed or rolled back together with the change; nothing here ever commits. An engine that watches
+the database takes it from there. This package imports nothing but the standard library and a few small modules, so
+that the programs that enqueue do not pay for the engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from webhook_engine.outbox.dialect import SQLITE
+from webhook_engine.outbox.drivers import driver_of
+from webhook_engine.outbox.row import Payload, make_row
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    import aiosqlite
+
+__all__ = ["Payload", "create_table", "create_table_async", "enqueue", "enqueue_async", "table_sql"]
+
+
+def enqueue(
+    connection: sqlite3.Connection,
+    *,
+    application: str,
+    event_type: str,
+    payload: Payload,
+    event_id: str | None = None,
+    channels: Collection[str] | None = None,
+    tags: Collection[str] | None = None,
+    deliver_at: datetime | None = None,
+    organization: str | None = None,
+) -> str:
+    """Write a message to the outbox in the connection's present transaction; returns the id that it will have.
+
+    ``application``: the id or uid of the consumer, which need not exist before the transaction is committed.
+    ``payload``: ``bytes`` or ``str`` are sent exactly as given; a mapping or list is written as compact JSON.
+    ``event_id``: a name of your own, unique per application; of several messages with it only one is sent.
+    ``channels``: 1 to 10; only endpoints without channels, or with one of these, get the message.
+    ``tags``: up to 5, to find the message again.
+    ``deliver_at``: not before then, up to 31 days ahead; a naive ``datetime`` is taken as UTC.
+    ``organization``: the tenant (``org_…``) that the application belongs to, where there are several.
+
+    Raises ``ValidationError`` for a value that is not allowed, before anything is written. What cannot be known here
+    (whether the application exists) is checked by the engine, which keeps a row that it cannot deliver in the table
+    with its ``error``. What the database itself raises is passed on.
+    """
+    row = make_row(
+        application=application,
+        event_type=event_type,
+        payload=payload,
+        event_id=event_id,
+        channels=channels,
+        tags=tags,
+        deliver_at=deliver_at,
+        organization=organization,
+    )
+    driver_of(connection, asynchronous=False).insert(connection, row)
+    return row.message_id
+
+
+async def enqueue_async(
+    connection: aiosqlite.Connection,
+    *,
+    application: str,
+    event_type: str,
+    payload: Payload,
+    event_id: str | None = None,
+    channels: Collection[str] | None = None,
+    tags: Collection[str] | None = None,
+    deliver_at: datetime | None = None,
+    organization: str | None = None,
+) -> str:
+    """Like :func:`enqueue`, for the connection of an asynchronous library."""
+    row = make_row(
+        application=application,
+        event_type=event_type,
+        payload=payload,
+        event_id=event_id,
+        channels=channels,
+        tags=tags,
+        deliver_at=deliver_at,
+        organization=organization,
+    )
+    await driver_of(connection, asynchronous=True).insert(connection, row)
+    return row.message_id
+
+
+def create_table(connection: sqlite3.Connection) -> None:
+    """Make the outbox table where it is missing, in the connection's present transaction if there is one.
+
+    The engine does this by itself in its own database file.
+    """
+    driver_of(connection, asynchronous=False).create_table(connection)
+
+
+async def create_table_async(connection: aiosqlite.Connection) -> None:
+    """Like :func:`create_table`, for the connection of an asynchronous library."""
+    await driver_of(connection, asynchronous=True).create_table(connection)
+
+
+def table_sql() -> str:
+    """The definition of the outbox table as SQL for SQLite, for those who keep their schema in migrations."""
+    return SQLITE.table_sql()
