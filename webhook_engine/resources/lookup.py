@@ -10,6 +10,9 @@ from webhook_engine.store.records import StoredEndpoint
 
 __all__ = ["find_application", "find_endpoint", "find_message", "required_key"]
 
+SHOWN = 40
+"""Characters of an impossible key that are repeated in the error."""
+
 
 async def find_application(services: Services, organization_id: str, key: str) -> Application:
     """Raises ``NotFoundError`` if there is no such application in the organization."""
@@ -43,5 +46,5 @@ def required_key(kind: str, key: object) -> str:
     if not isinstance(key, str):
         raise ValidationError(kind.replace(" ", "_"), f"must be an id or uid, not a {type(key).__name__}")
     if not is_name(key):
-        raise NotFoundError(kind, key)
+        raise NotFoundError(kind, key if len(key) <= SHOWN else key[:SHOWN] + "…")
     return key

@@ -1,0 +1,207 @@
+"""Applications and event types, and how their managers keep tenants apart."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from webhook_engine import ConflictError, Engine, ManualClock, NotFoundError, ValidationError
+from webhook_engine.events import EndpointDeletedEvent, OperationalEvent
+
+
+async def test_an_application_is_found_by_id_and_by_uid(engine: Engine) -> None:
+    acme = await engine.applications.get("acme")
+    assert await engine.applications.get(acme.id) == acme
+    assert (acme.name, acme.uid, acme.throttle_rate, acme.metadata) == ("Acme", "acme", None, {})
+
+
+@pytest.mark.parametrize("key", ["nobody", "", "a b", "\ud800", "\x00", "x" * 10_000])
+async def test_what_does_not_exist_is_not_found(engine: Engine, key: str) -> None:
+    with pytest.raises(NotFoundError):
+        await engine.applications.get(key)
+    with pytest.raises(NotFoundError):
+        await engine.endpoints.get("acme", key)
+    with pytest.raises(NotFoundError):
+        await engine.messages.get("acme", key)
+    with pytest.raises(NotFoundError):
+        await engine.event_types.get(key)
+    with pytest.raises(NotFoundError):
+        await engine.tasks.get(key)
+
+
+@pytest.mark.parametrize("key", [5, None, ["acme"], b"acme"])
+async def test_a_key_of_a_wrong_type_is_refused(engine: Engine, key: object) -> None:
+    for call in (
+        engine.applications.get,
+        engine.endpoints.list,
+        engine.messages.list,
+        engine.event_types.get,
+        engine.tasks.get,
+        lambda one: engine.endpoints.get("acme", one),
+        lambda one: engine.messages.get("acme", one),
+        lambda one: engine.messages.create(one, event_type="a", payload={}),
+    ):
+        with pytest.raises(ValidationError):
+            await call(key)
+
+
+async def test_a_uid_is_taken_once_and_free_again_after_deletion(engine: Engine) -> None:
+    with pytest.raises(ConflictError):
+        await engine.applications.create(name="Other", uid="acme")
+    await engine.applications.delete("acme")
+    with pytest.raises(NotFoundError):
+        await engine.applications.get("acme")
+    again = await engine.applications.create(name="Other", uid="acme")
+    assert (await engine.applications.get("acme")).id == again.id
+
+
+async def test_get_or_create_makes_one_even_if_asked_many_times_at_once(engine: Engine) -> None:
+    made = await asyncio.gather(*(engine.applications.get_or_create(name=f"N{n}", uid="new") for n in range(10)))
+    assert len({one.id for one in made}) == 1
+    one, other = [await engine.applications.get_or_create(name="x") for _ in range(2)]
+    assert one.id != other.id
+
+
+async def test_an_update_changes_only_what_is_given(engine: Engine, clock: ManualClock) -> None:
+    before = await engine.applications.update("acme", throttle_rate=5, metadata={"a": "b"})
+    clock.advance(1)
+    after = await engine.applications.update("acme", name="New")
+    assert (after.uid, after.name, after.throttle_rate, after.metadata) == ("acme", "New", 5, {"a": "b"})
+    assert after.updated_at > before.updated_at
+    cleared = await engine.applications.update("acme", uid=None, throttle_rate=None, metadata=None)
+    assert (cleared.uid, cleared.name, cleared.throttle_rate, cleared.metadata) == (None, "New", None, {})
+    assert await engine.applications.get(after.id) == cleared
+    with pytest.raises(NotFoundError):
+        await engine.applications.get("acme")
+
+
+async def test_a_changed_uid_applies_at_once(engine: Engine) -> None:
+    await engine.messages.create("acme", event_type="a", payload={})
+    await engine.applications.update("acme", uid="other")
+    with pytest.raises(NotFoundError):
+        await engine.messages.create("acme", event_type="a", payload={})
+    await engine.messages.create("other", event_type="a", payload={})
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"name": ""}, "name"),
+        ({"name": None}, "name"),
+        ({"uid": "app_1"}, "uid"),
+        ({"uid": 5}, "uid"),
+        ({"throttle_rate": 0}, "throttle_rate"),
+        ({"metadata": {"a": 1}}, "metadata"),
+    ],
+)
+async def test_what_is_not_allowed_is_refused(engine: Engine, changes: dict[str, object], field: str) -> None:
+    with pytest.raises(ValidationError) as updating:
+        await engine.applications.update("acme", **changes)  # type: ignore[arg-type]
+    with pytest.raises(ValidationError) as creating:
+        await engine.applications.create(**{"name": "New", **changes})  # type: ignore[arg-type]
+    assert updating.value.field == creating.value.field == field
+
+
+async def test_deleting_an_application_deletes_its_endpoints(
+    engine: Engine, told: list[OperationalEvent], clock: ManualClock
+) -> None:
+    endpoint = await engine.endpoints.create("acme", url="http://127.0.0.1:9/")
+    message = await engine.messages.create("acme", event_type="a", payload={})
+    await engine.applications.delete("acme")
+    await engine.join(5)
+    await asyncio.sleep(0)
+    assert [event.endpoint_id for event in told if isinstance(event, EndpointDeletedEvent)] == [endpoint.id]
+    for call in (
+        engine.endpoints.get("acme", endpoint.id),
+        engine.messages.get("acme", message.id),
+        engine.messages.create("acme", event_type="a", payload={}),
+        engine.endpoints.create("acme", url="http://h"),
+        engine.applications.delete("acme"),
+    ):
+        with pytest.raises(NotFoundError):
+            await call
+
+
+async def test_tenants_do_not_see_each_other(engine: Engine) -> None:
+    endpoint = await engine.endpoints.create("acme", url="http://h")
+    message = await engine.messages.create("acme", event_type="a", payload={})
+    acme = await engine.applications.get("acme")
+    other = engine.organization("org_other")
+    own = await other.applications.create(name="Own", uid="acme")
+    assert (await other.applications.get("acme")).id == own.id
+    assert [one.id async for one in other.applications.iterate()] == [own.id]
+    for call in (
+        other.applications.get(acme.id),
+        other.endpoints.get(acme.id, endpoint.id),
+        other.endpoints.get("acme", endpoint.id),
+        other.messages.get("acme", message.id),
+        other.attempts.resend("acme", message.id, endpoint.id),
+    ):
+        with pytest.raises(NotFoundError):
+            await call
+
+
+async def test_applications_are_listed_in_the_order_of_creation(engine: Engine) -> None:
+    ids = [(await engine.applications.get("acme")).id]
+    ids += [(await engine.applications.create(name=f"N{n}")).id for n in range(4)]
+    first = await engine.applications.list(limit=3)
+    second = await engine.applications.list(limit=3, iterator=first.iterator)
+    assert [one.id for one in [*first.data, *second.data]] == ids
+    assert (first.done, second.done) == (False, True)
+    assert [one.id for one in (await engine.applications.list(order="descending")).data] == ids[::-1]
+    assert [one.id async for one in engine.applications.iterate()] == ids
+
+
+async def test_an_event_type_is_archived_and_comes_back(engine: Engine) -> None:
+    made = await engine.event_types.create(name="a.b", schemas={"1": {"type": "object"}}, feature_flags=["beta"])
+    with pytest.raises(ConflictError):
+        await engine.event_types.create(name="a.b")
+    await engine.event_types.delete("a.b")
+    await engine.event_types.delete("a.b")
+    assert (await engine.event_types.get("a.b")).archived
+    assert (await engine.event_types.list()).data == []
+    assert [one.name for one in (await engine.event_types.list(include_archived=True)).data] == ["a.b"]
+    again = await engine.event_types.create(name="a.b", description="back")
+    assert (again.archived, again.description, again.schemas) == (False, "back", None)
+    assert made.schemas == {"1": {"type": "object"}}
+    await engine.event_types.delete("a.b", expunge=True)
+    for call in (engine.event_types.get("a.b"), engine.event_types.delete("a.b"), engine.event_types.update("a.b")):
+        with pytest.raises(NotFoundError):
+            await call
+
+
+async def test_an_update_of_an_event_type_changes_only_what_is_given(engine: Engine) -> None:
+    await engine.event_types.create(name="a", description="d", schemas={"1": {}}, feature_flags=["f"], group_name="g")
+    changed = await engine.event_types.update("a", deprecated=True)
+    assert (changed.description, changed.schemas, changed.feature_flags, changed.group_name) == (
+        *("d", {"1": {}}),
+        *(("f",), "g"),
+    )
+    cleared = await engine.event_types.update("a", schemas=None, group_name=None, feature_flags=[])
+    assert (cleared.schemas, cleared.group_name, cleared.feature_flags, cleared.deprecated) == (None, None, (), True)
+
+
+async def test_flags_hide_an_event_type_from_those_who_have_none_of_them(engine: Engine) -> None:
+    await engine.event_types.create(name="open")
+    await engine.event_types.create(name="beta", feature_flags=["one", "two"])
+    assert [one.name for one in (await engine.event_types.list(feature_flags=[])).data] == ["open"]
+    assert [one.name async for one in engine.event_types.iterate(feature_flags=["two"])] == ["beta", "open"]
+    assert (await engine.event_types.get("beta", feature_flags=["two"])).name == "beta"
+    with pytest.raises(NotFoundError):
+        await engine.event_types.get("beta", feature_flags=["three"])
+
+
+async def test_event_types_are_walked_whatever_their_names_begin_with(engine: Engine) -> None:
+    names = ["-a", "--", "a", ".", "_", "0", "Z"]
+    for name in names:
+        await engine.event_types.create(name=name, schemas={"1": {}})
+    seen, iterator = [], None
+    while True:
+        page = await engine.event_types.list(limit=1, iterator=iterator, with_content=False)
+        assert all(one.schemas is None for one in page.data)
+        seen += [one.name for one in page.data]
+        iterator = page.iterator
+        if page.done:
+            break
+    assert seen == sorted(names)
