@@ -42,8 +42,8 @@ def after_failure(health: Health, now: int, window: int) -> tuple[Health, Signal
     first, last = health.first_failure_at, health.last_failure_at
     if first is None or last is None or now - last > 2 * window:
         return Health(first_failure_at=now, last_failure_at=now), Signal.NONE
-    # A clock that was set back must not shorten or lengthen the silence that is measured from here.
-    last = now
+    # A clock that was set back must not lengthen the window or the silence that is measured from here.
+    first, last = min(first, now), now
     age = now - first
     if age >= window:
         return Health(first, last, warned=True), Signal.DISABLE

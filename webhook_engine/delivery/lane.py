@@ -7,18 +7,22 @@ instant of it, and the dispatcher refills the lane when it has room again.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from enum import IntEnum
 
+from webhook_engine.delivery.health import WELL
 from webhook_engine.delivery.target import Target
 from webhook_engine.model import Health
 from webhook_engine.store.records import Due
 
-__all__ = ["Lane", "Standing", "Verdict"]
+__all__ = ["Lane", "Memory", "Standing", "Verdict"]
 
 INITIAL_LIMIT = 2
 MAX_QUEUED = 4_096
 MAX_QUEUED_UNPROVEN = 256
 MAX_QUEUED_BYTES = 4 * 1024 * 1024
+MAX_QUEUED_IN_ALL = 65_536
+MAX_QUEUED_BYTES_IN_ALL = 128 * 1024 * 1024
 RETRY_TURN = 4
 
 
@@ -27,7 +31,8 @@ class Standing(IntEnum):
 
     PROVEN = 0
     UNTRIED = 1
-    SUSPECT = 2
+    SLOW = 2
+    SUSPECT = 3
 
 
 class Verdict(IntEnum):
@@ -42,14 +47,29 @@ class Verdict(IntEnum):
     TIMEOUT = 3
 
 
+class Memory:
+    """What all lanes together hold in memory; those that are not proven may fill half of it."""
+
+    def __init__(self, max_queued: int = MAX_QUEUED_IN_ALL, max_bytes: int = MAX_QUEUED_BYTES_IN_ALL) -> None:
+        self.queued = 0
+        self.bytes = 0
+        self._max_queued = max_queued
+        self._max_bytes = max_bytes
+
+    def full(self, standing: Standing) -> bool:
+        """Whether a lane of this standing should leave what it has in the database."""
+        share = 1 if standing is Standing.PROVEN else 2
+        return self.queued * share >= self._max_queued or self.bytes * share >= self._max_bytes
+
+
 class Lane:
     """The due deliveries of one endpoint."""
 
-    def __init__(self, endpoint_id: str, limit: int) -> None:
+    def __init__(self, endpoint_id: str, limit: int, memory: Memory | None = None) -> None:
         self.endpoint_id = endpoint_id
         self.target: Target | None = None
         """What to send to and how; ``None`` until loaded, or after an edit."""
-        self.health: Health = Health()
+        self.health: Health = WELL
         self.max_limit = limit
         self.limit = min(INITIAL_LIMIT, limit)
         self.standing = Standing.UNTRIED
@@ -58,18 +78,19 @@ class Lane:
         """Attempts made whose outcome is not committed yet."""
         self.stored_from: int | None = None
         """Earliest instant of what is due but only in the database."""
-        self.listed = False
-        """Whether it stands in the line of lanes that may send."""
         self.refilling = False
         self.loading = False
         self.settling = 0
         """Settlements under way."""
         self.edits = 0
         """Edits of the endpoint so far; a target that was read before one is out of date."""
+        self._memory = memory or Memory()
         self._manual: deque[Due] = deque()
         self._first: deque[Due] = deque()
         self._retries: deque[Due] = deque()
-        self._known: dict[str, bool] = {}
+        self._known: dict[str, int] = {}
+        """Keys of what is queued, in flight or unrecorded, with the sizes of their payloads."""
+        self._known_bytes = 0
         self._left_during_refill: set[str] = set()
         self._bytes = 0
         self._turn = 0
@@ -85,6 +106,11 @@ class Lane:
         return len(self._first) + len(self._retries)
 
     @property
+    def only_retries(self) -> bool:
+        """Whether nothing but retries waits."""
+        return not (self._manual or self._first)
+
+    @property
     def known(self) -> int:
         """Deliveries in memory, queued, in flight or unrecorded."""
         return len(self._known)
@@ -95,11 +121,21 @@ class Lane:
         return not (self._known or self.refilling or self.loading or self.settling)
 
     def room(self) -> int:
-        """How many more deliveries may be kept in memory."""
-        queued = len(self._manual) + len(self._first) + len(self._retries)
-        if queued and self._bytes >= MAX_QUEUED_BYTES:
-            return 0
-        return max(0, (MAX_QUEUED if self.standing is Standing.PROVEN else MAX_QUEUED_UNPROVEN) - queued)
+        """How many more deliveries may be kept in memory; one always may."""
+        queued = self.queued
+        if self._bytes >= MAX_QUEUED_BYTES or self._memory.full(self.standing):
+            most = 1
+        else:
+            most = MAX_QUEUED if self.standing is Standing.PROVEN else MAX_QUEUED_UNPROVEN
+        return max(0, most - queued)
+
+    def refill_size(self, most: int) -> tuple[int, int]:
+        """How many deliveries, and bytes of payload, to read so that at least one new is found and at most ``most``.
+
+        What is known may be read once more, so it is counted on top.
+        """
+        room_bytes = max(1, MAX_QUEUED_BYTES - self._bytes)
+        return min(most, self.room()) + len(self._known) + 1, room_bytes + self._known_bytes
 
     def wants_refill(self, now: int) -> bool:
         """Whether the database has something due that memory has room for."""
@@ -108,6 +144,7 @@ class Lane:
             and self.stored_from <= now
             and not self.refilling
             and self.queued <= self.max_limit
+            and self.room() > 0
         )
 
     def note_stored(self, due_at: int) -> None:
@@ -117,13 +154,17 @@ class Lane:
 
     def push(self, due: Due) -> bool:
         """Queue a delivery that is due; ``False`` if there is no room, and it must be noted as stored."""
-        if not self.room():
-            return False
-        key = due.manual_id or due.message_id
+        key = _key(due)
         if key in self._known or key in self._left_during_refill:
             return True
-        self._known[key] = True
-        self._bytes += len(due.payload or b"")
+        if not self.room():
+            return False
+        size = len(due.payload or b"")
+        self._known[key] = size
+        self._known_bytes += size
+        self._bytes += size
+        self._memory.queued += 1
+        self._memory.bytes += size
         if due.manual_id:
             self._manual.append(due)
         elif due.attempt_count:
@@ -142,38 +183,41 @@ class Lane:
         self.refilling = False
         self._left_during_refill.clear()
 
-    def drop(self, key: str) -> None:
-        """A delivery need not be made any more (it succeeded otherwise, or was cancelled)."""
-        if key in self._known:
-            self._known[key] = False
+    def drop(self, message_id: str) -> None:
+        """A scheduled delivery need not be made any more (it succeeded otherwise, or was cancelled).
+
+        One in flight stays known until its outcome is committed.
+        """
         if self.refilling:
-            self._left_during_refill.add(key)
+            self._left_during_refill.add(message_id)
+        for queue in (self._first, self._retries):
+            for due in queue:
+                if due.message_id == message_id:
+                    queue.remove(due)
+                    self._unqueued((due,))
+                    self.forget(message_id)
+                    return
 
     def forget(self, key: str) -> None:
         """An outcome is committed: the database says from here on what is to come."""
-        self._known.pop(key, None)
+        self._known_bytes -= self._known.pop(key, 0)
         if self.refilling:
             self._left_during_refill.add(key)
 
     def clear(self) -> None:
         """Forget what is queued and scheduled, because the endpoint is disabled or deleted. Manual attempts stay."""
-        for due in (*self._first, *self._retries):
-            self.forget(due.message_id)
-        self._first.clear()
-        self._retries.clear()
-        self._bytes = sum(len(due.payload or b"") for due in self._manual)
+        for queue in (self._first, self._retries):
+            for due in queue:
+                self.forget(due.message_id)
+            self._unqueued(queue)
+            queue.clear()
 
     def next(self, *, retries_allowed: bool) -> Due | None:
         """Take the delivery whose turn it is."""
-        while True:
-            due = self._next_queued(retries_allowed=retries_allowed)
-            if due is None:
-                return None
-            self._bytes -= len(due.payload or b"")
-            key = due.manual_id or due.message_id
-            if self._known.get(key):
-                return due
-            self._known.pop(key, None)
+        due = self._next_queued(retries_allowed=retries_allowed)
+        if due is not None:
+            self._unqueued((due,))
+        return due
 
     def _next_queued(self, *, retries_allowed: bool) -> Due | None:
         if self._manual:
@@ -184,16 +228,27 @@ class Lane:
             return retries.popleft()
         return self._first.popleft() if self._first else None
 
+    def _unqueued(self, dues: Iterable[Due]) -> None:
+        for due in dues:
+            size = len(due.payload or b"")
+            self._bytes -= size
+            self._memory.bytes -= size
+            self._memory.queued -= 1
+
     def learn(self, verdict: Verdict) -> None:
         """Adapt the limit to what an attempt showed."""
         if verdict is Verdict.QUICK:
             self.limit = min(self.limit + 1, self.max_limit)
             self.standing = Standing.PROVEN
         elif verdict is Verdict.SLOW:
-            self.standing = Standing.SUSPECT
+            self.standing = Standing.SLOW
         elif verdict is Verdict.OVERLOADED:
             self.limit = max(self.limit // 2, 1)
             self.standing = Standing.SUSPECT
         else:
             self.limit = 1
             self.standing = Standing.SUSPECT
+
+
+def _key(due: Due) -> str:
+    return due.manual_id or due.message_id

@@ -4,28 +4,39 @@ Four rules keep a slow or dead endpoint from delaying a healthy one:
 
 * A lane has a limit of its own. It starts small, grows by one with each quick answer, halves when the receiver asks
   for less (429, 502, 503, 504) or cannot be reached, and falls to one after a timeout.
-* No lane may hold more requests than there are free places left. However many lanes hog, places stay free.
-* Lanes that did not answer well lately, or never yet, together get at most half of all places; new ones before dead.
-* Retries together get at most half of all places, and within a lane one turn in four while first attempts wait.
+* Who has the fewest requests in flight goes first, and no lane may hold more than there are free places left. However
+  many lanes hog, places stay free.
+* Lanes that did not answer well lately, or never yet, together get at most half of all places; of that, slow ones get
+  at most three quarters, and of that, those that failed at most two thirds: new before slow before dead. They are not
+  forgotten either: now and then one of them goes before the proven.
+* Retries together get at most half of all places, and go first one turn in four, among the lanes as within each.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from itertools import islice
 
 import msgspec
 
-from webhook_engine.delivery.lane import Lane, Standing
+from webhook_engine.delivery.lane import Lane, Memory, Standing
 from webhook_engine.store.records import Due
 
 __all__ = ["Lanes", "Place"]
 
 MAX_IDLE_LANES = 10_000
-UNPROVEN_SHARE = 0.5
+IDLE_LOOKS = 100
+"""Lanes looked at when there are too many; bounds the work of opening one."""
+SHARES = {Standing.PROVEN: 1.0, Standing.UNTRIED: 1 / 2, Standing.SLOW: 3 / 8, Standing.SUSPECT: 1 / 4}
+"""Of all places, for lanes of this standing and worse."""
 RETRY_SHARE = 0.5
-LOOK_AHEAD = 64
-"""Lanes looked at for one place; bounds the work of one decision."""
+RETRY_TURN = 4
+
+_IN_ORDER = tuple(Standing)
+_TURNS = 16
+_OUT_OF_ORDER = {4: Standing.UNTRIED, 8: Standing.UNTRIED, 12: Standing.SLOW, 15: Standing.SUSPECT}
+"""Which turns of 16 begin with another standing than the best."""
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -33,7 +44,7 @@ class Place(msgspec.Struct, frozen=True):
 
     lane: Lane
     due: Due
-    unproven: bool
+    standing: Standing
     retry: bool
 
 
@@ -41,22 +52,32 @@ class Lanes:
     """The lanes, and the places for requests that they share.
 
     ``on_throttled`` is told of a lane whose rate limit says wait, and for how many seconds; it offers the lane again.
+    Whoever gives a lane something to send, or its target, offers it too.
     """
 
     def __init__(self, max_in_flight: int, max_per_endpoint: int, on_throttled: Callable[[Lane, float], None]) -> None:
         self.max_in_flight = max_in_flight
         self.in_flight = 0
         self._max_per_endpoint = min(max_per_endpoint, max_in_flight)
-        self._max_unproven = max(1, int(max_in_flight * UNPROVEN_SHARE))
+        self._max_held = [max(1, int(max_in_flight * SHARES[standing])) for standing in Standing]
+        self._held = [0 for _ in Standing]
+        """Places held by lanes that had this standing when they got them."""
         self._max_retries = max(1, int(max_in_flight * RETRY_SHARE))
-        self._unproven_in_flight = 0
         self._retries_in_flight = 0
+        self._turn = 0
+        self._memory = Memory()
         self._lanes: OrderedDict[str, Lane] = OrderedDict()
-        self._lines: dict[Standing, deque[Lane]] = {standing: deque() for standing in Standing}
+        self._lines = [(_Line(self._max_per_endpoint), _Line(self._max_per_endpoint)) for _ in Standing]
+        """For each standing, lanes with something new to send, and lanes with nothing but retries."""
+        self._spots: dict[Lane, tuple[_Line, int]] = {}
+        """Where the lanes that may send stand in line."""
         self._on_throttled = on_throttled
 
     def __iter__(self) -> Iterator[Lane]:
         return iter(list(self._lanes.values()))
+
+    def __len__(self) -> int:
+        return len(self._lanes)
 
     def get(self, endpoint_id: str) -> Lane | None:
         """The lane of an endpoint, if it has one."""
@@ -66,49 +87,75 @@ class Lanes:
         """The lane of an endpoint; made when first needed."""
         lane = self._lanes.get(endpoint_id)
         if lane is None:
-            lane = self._lanes[endpoint_id] = Lane(endpoint_id, self._max_per_endpoint)
-            if len(self._lanes) > MAX_IDLE_LANES:
+            if len(self._lanes) >= MAX_IDLE_LANES:
                 self._forget_idle()
+            lane = self._lanes[endpoint_id] = Lane(endpoint_id, self._max_per_endpoint, self._memory)
         return lane
 
     def offer(self, lane: Lane) -> None:
-        """Let a lane stand in line, if it has something to send and may send more."""
-        if not lane.listed and lane.queued and lane.in_flight < lane.limit and lane.target is not None:
-            lane.listed = True
-            self._lines[lane.standing].append(lane)
+        """Let a lane stand in line where it belongs, if it has something to send and may send more."""
+        spot = None
+        if lane.queued and lane.in_flight < lane.limit and lane.target is not None:
+            spot = (self._lines[lane.standing][lane.only_retries], lane.in_flight)
+        if self._spots.get(lane) != spot:
+            self._unlist(lane)
+            if spot is not None:
+                spot[0].add(lane, spot[1])
+                self._spots[lane] = spot
 
     def take(self, monotonic: float) -> Place | None:
         """Who may send next; ``None`` if nobody may."""
         if self.in_flight >= self.max_in_flight:
             return None
-        for standing, line in self._lines.items():
-            if standing is not Standing.PROVEN and self._unproven_in_flight >= self._max_unproven:
-                return None
-            for _ in range(min(len(line), LOOK_AHEAD)):
-                lane = line.popleft()
-                lane.listed = False
-                place = self._place_for(lane, standing, monotonic)
-                if place is not None:
-                    return place
+        retries_first = self._turn % RETRY_TURN == RETRY_TURN - 1
+        for standing in self._order():
+            room = self._room(standing)
+            if room <= 0:
+                continue
+            for retries in (retries_first, not retries_first):
+                line = self._lines[standing][retries]
+                if retries and self._retries_in_flight >= self._max_retries:
+                    continue
+                while (lane := line.first(room)) is not None:
+                    self._unlist(lane)
+                    place = self._place_for(lane, standing, monotonic)
+                    if place is not None:
+                        self._turn += 1
+                        return place
         return None
 
     def release(self, place: Place) -> None:
         """The request is over, however it ended."""
         self.in_flight -= 1
-        self._unproven_in_flight -= place.unproven
+        self._held[place.standing] -= 1
         self._retries_in_flight -= place.retry
         place.lane.in_flight -= 1
         self.offer(place.lane)
+
+    def _order(self) -> tuple[Standing, ...]:
+        best = _OUT_OF_ORDER.get(self._turn % _TURNS)
+        if best is None:
+            return _IN_ORDER
+        return (best, *(standing for standing in _IN_ORDER if standing is not best))
+
+    def _room(self, standing: Standing) -> int:
+        """Free places that a lane of this standing may have: no class may eat into the share of a better one."""
+        held, room = 0, self.max_in_flight
+        for other in reversed(_IN_ORDER):
+            held += self._held[other]
+            if other <= standing:
+                room = min(room, self._max_held[other] - held)
+        return room
 
     def _place_for(self, lane: Lane, standing: Standing, monotonic: float) -> Place | None:
         target = lane.target
         if target is None or lane.in_flight >= lane.limit:
             return None
-        if lane.standing is not standing or 0 < lane.in_flight >= self.max_in_flight - self.in_flight:
+        if lane.standing is not standing:
             self.offer(lane)
             return None
         wait = max(target.throttle.wait(monotonic), target.application_throttle.wait(monotonic))
-        if wait > 0:
+        if wait > 0 and lane.queued:
             self._on_throttled(lane, wait)
             return None
         due = lane.next(retries_allowed=self._retries_in_flight < self._max_retries)
@@ -117,18 +164,48 @@ class Lanes:
             return None
         target.throttle.spend(monotonic)
         target.application_throttle.spend(monotonic)
-        place = Place(lane, due, standing is not Standing.PROVEN, due.attempt_count > 0)
+        place = Place(lane, due, standing, due.attempt_count > 0 and due.manual_id is None)
         lane.in_flight += 1
         self.in_flight += 1
-        self._unproven_in_flight += place.unproven
+        self._held[standing] += 1
         self._retries_in_flight += place.retry
         self.offer(lane)
         return place
 
+    def _unlist(self, lane: Lane) -> None:
+        spot = self._spots.pop(lane, None)
+        if spot is not None:
+            spot[0].remove(lane, spot[1])
+
     def _forget_idle(self) -> None:
         """Make room. A lane that is forgotten is made anew when its timer wakes it, or when it gets a message."""
-        for endpoint_id, lane in list(self._lanes.items())[: MAX_IDLE_LANES // 10]:
-            if lane.idle and not lane.listed:
+        for endpoint_id, lane in list(islice(self._lanes.items(), IDLE_LOOKS)):
+            if lane.idle:
+                self._unlist(lane)
                 del self._lanes[endpoint_id]
             else:
                 self._lanes.move_to_end(endpoint_id)
+
+
+class _Line:
+    """Lanes in the order of their requests in flight, and among equals in the order of arrival."""
+
+    def __init__(self, most_in_flight: int) -> None:
+        self._by_in_flight: list[OrderedDict[Lane, None]] = [OrderedDict() for _ in range(most_in_flight)]
+        self._count = 0
+
+    def add(self, lane: Lane, in_flight: int) -> None:
+        self._by_in_flight[in_flight][lane] = None
+        self._count += 1
+
+    def remove(self, lane: Lane, in_flight: int) -> None:
+        del self._by_in_flight[in_flight][lane]
+        self._count -= 1
+
+    def first(self, below: int) -> Lane | None:
+        """The first lane that has fewer requests in flight than ``below``."""
+        if self._count:
+            for lanes in islice(self._by_in_flight, below):
+                if lanes:
+                    return next(iter(lanes))
+        return None

@@ -27,15 +27,15 @@ class RetrySchedule:
     def next_delay(self, attempts: int, random: float, asked: int | None = None) -> int | None:
         """Microseconds to wait after ``attempts`` failed attempts; ``None`` when the ladder is used up.
 
-        ``random`` is in [0, 1). ``asked`` is what the receiver asked for (see :func:`retry_after`); it lengthens the
-        step to at most twice its base, and the delay then is never shorter than asked within that bound.
+        ``random`` is in [0, 1). ``asked`` is what the receiver asked for (see :func:`retry_after`): the delay then is
+        never shorter than that or than the step's base, nor longer than twice the base.
         """
         if not 1 <= attempts <= len(self._delays):
             return None
         base = self._delays[attempts - 1]
-        if asked is None or asked <= base:
+        if asked is None:
             return round(base * (1 + self._jitter * (2 * random - 1)))
-        return round(min(asked, 2 * base) * (1 + self._jitter * random))
+        return min(round(max(asked, base) * (1 + self._jitter * random)), 2 * base)
 
 
 def retry_after(header: str | None, now: int) -> int | None:

@@ -6,6 +6,8 @@ __all__ = ["Throttle"]
 
 CATCH_UP_S = 0.05
 """How far a throttle may lag behind its rate and still catch up; it absorbs late wake-ups, and allows no burst."""
+_NO_WAIT_S = 1e-6
+"""Shorter than any timer here can wait, and what sums of floats may differ by."""
 
 
 class Throttle:
@@ -17,7 +19,10 @@ class Throttle:
 
     def wait(self, now: float) -> float:
         """Seconds until the next message may go; 0 if it may go now."""
-        return 0.0 if self.rate is None else max(0.0, self._next - now)
+        if self.rate is None:
+            return 0.0
+        wait = self._next - now
+        return wait if wait > _NO_WAIT_S else 0.0
 
     def spend(self, now: float) -> None:
         """A message goes now."""

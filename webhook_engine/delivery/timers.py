@@ -41,10 +41,14 @@ class Timers:
         elif len(self._heap) > 2 * self._capacity + 64:
             self._rebuild()
 
-    def pop_due(self, now: int) -> list[str]:
-        """Take out the endpoints whose instant has come."""
-        ready = []
-        while self._heap and self._heap[0][0] <= now:
+    def due_at(self, endpoint_id: str) -> int | None:
+        """When the endpoint is to be woken, as far as is known here."""
+        return self._earliest.get(endpoint_id)
+
+    def pop_due(self, now: int, limit: int | None = None) -> list[str]:
+        """Take out the endpoints whose instant has come, earliest first; at most ``limit``."""
+        ready: list[str] = []
+        while self._heap and self._heap[0][0] <= now and (limit is None or len(ready) < limit):
             instant, endpoint_id = heapq.heappop(self._heap)
             if self._earliest.get(endpoint_id) == instant:
                 del self._earliest[endpoint_id]
