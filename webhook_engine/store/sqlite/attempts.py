@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from webhook_engine.model import Attempt, AttemptStatus
 from webhook_engine.store.records import AttemptFilter, RecordedAttempt, Span
 from webhook_engine.store.sqlite import rows
-from webhook_engine.store.sqlite.batches import Blobs, rows_parameter
+from webhook_engine.store.sqlite.batches import BatchStatement
 from webhook_engine.store.sqlite.connection import Session, Value
 from webhook_engine.store.sqlite.database import Database
 from webhook_engine.store.sqlite.filters import message_conditions
@@ -22,13 +22,13 @@ _COLUMNS = rows.columns(rows.ATTEMPT, "attempt")
 STATUSES = (AttemptStatus.SUCCESS, AttemptStatus.FAIL)
 """How an attempt can have ended."""
 
-_ADD = f"""
-INSERT INTO webhook_attempt ({rows.columns(rows.ATTEMPT)})
-SELECT
-    value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, substr(?2, value ->> 9, value ->> 10),
-    value ->> 5, value ->> 6, value ->> 7, value ->> 8
-FROM json_each(?1)
-"""
+_ADD = BatchStatement(
+    f"""
+    INSERT INTO webhook_attempt ({rows.columns(rows.ATTEMPT)})
+    SELECT * FROM {{batch}} WHERE column1 IS NOT NULL
+    """,
+    width=len(rows.ATTEMPT),
+)
 
 _GET = f"""
 SELECT {_COLUMNS} FROM webhook_attempt AS attempt WHERE message_id = ? AND id = ?
@@ -108,28 +108,25 @@ class NewAttempts:
     """A batch of attempts, made ready on the caller's thread to be added in a transaction."""
 
     def __init__(self, batch: Sequence[RecordedAttempt]) -> None:
-        responses = Blobs()
-        found = [
+        self._rows = [
             (
                 attempt.id,
                 attempt.message_id,
                 attempt.endpoint_id,
                 attempt.url,
-                attempt.status,
+                int(attempt.status),
+                attempt.response.encode(errors="replace"),
                 attempt.status_code,
                 attempt.duration_ms,
-                attempt.trigger,
+                int(attempt.trigger),
                 rows.json_of(attempt.request_headers),
-                *responses.add(attempt.response.encode(errors="replace")),
             )
             for attempt in batch
         ]
-        self._parameters = (rows_parameter(found), responses.joined()) if found else None
 
     def add(self, session: Session) -> None:
         """Insert them."""
-        if self._parameters:
-            session.change(_ADD, self._parameters)
+        _ADD.run(session, self._rows)
 
 
 def _filtered(where: AttemptFilter) -> tuple[str, str, dict[str, Value]]:

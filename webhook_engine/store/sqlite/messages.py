@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from webhook_engine.model import Message
 from webhook_engine.store.records import MessageFilter, NewMessage, RoutedMessage, Span
 from webhook_engine.store.sqlite import rows
-from webhook_engine.store.sqlite.batches import Blobs, rows_parameter
-from webhook_engine.store.sqlite.connection import Row, Session, Value
+from webhook_engine.store.sqlite.batches import BatchStatement
+from webhook_engine.store.sqlite.connection import Row, Session
 from webhook_engine.store.sqlite.database import Database
 from webhook_engine.store.sqlite.faults import is_taken
 from webhook_engine.store.sqlite.filters import message_conditions
@@ -24,23 +24,29 @@ _COLUMNS = rows.columns(rows.MESSAGE, "message")
 MAX_MERGED_EVENT_TYPES = 20
 """Event types asked for by which a list is merged from one range each; with more, one range is filtered."""
 
-_ADD_MESSAGES = f"""
-INSERT INTO webhook_message ({rows.columns(rows.MESSAGE)}, payload_expires_at, payload)
-SELECT
-    value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
-    value ->> 8, substr(?2, value ->> 9, value ->> 10)
-FROM json_each(?1)
-"""
+_ADD_MESSAGES = BatchStatement(
+    f"""
+    INSERT INTO webhook_message ({rows.columns(rows.MESSAGE)}, payload_expires_at, payload)
+    SELECT * FROM {{batch}} WHERE column1 IS NOT NULL
+    """,
+    width=len(rows.MESSAGE) + 2,
+)
 
-_ADD_DELIVERIES = """
-INSERT INTO webhook_delivery (message_id, endpoint_id, status, due_at)
-SELECT value ->> 0, value ->> 1, 1, value ->> 2 FROM json_each(?1)
-"""
+_ADD_DELIVERIES = BatchStatement(
+    """
+    INSERT INTO webhook_delivery (message_id, endpoint_id, status, due_at)
+    SELECT column1, column2, 1, column3 FROM {batch} WHERE column1 IS NOT NULL
+    """,
+    width=3,
+)
 
-_ADD_MANUAL_ATTEMPTS = """
-INSERT INTO webhook_manual_attempt (endpoint_id, id, message_id)
-SELECT value ->> 0, value ->> 1, value ->> 1 FROM json_each(?1)
-"""
+_ADD_MANUAL_ATTEMPTS = BatchStatement(
+    """
+    INSERT INTO webhook_manual_attempt (endpoint_id, id, message_id)
+    SELECT column1, column2, column2 FROM {batch} WHERE column1 IS NOT NULL
+    """,
+    width=2,
+)
 
 _DELETE_OUTBOX_ROWS = """
 DELETE FROM webhook_outbox WHERE id IN (SELECT value FROM json_each(?1))
@@ -144,7 +150,7 @@ class NewMessages:
         taken: set[object] = {
             identifier for (identifier,) in session.rows(_TAKEN_IDS, (rows.json_of([one.id for one in messages]),))
         }
-        taken.update(session.rows(_TAKEN_EVENT_IDS, (rows_parameter(event_ids),)))
+        taken.update(session.rows(_TAKEN_EVENT_IDS, (rows.json_of(event_ids),)))
         fresh, refused = [], []
         for routed in self._batch:
             keys = _keys(routed.message)
@@ -157,32 +163,25 @@ class NewMessages:
 
 
 class _Prepared:
-    """The parameters of the statements that insert a batch."""
+    """The rows that a batch consists of."""
 
     def __init__(self, batch: Sequence[RoutedMessage]) -> None:
-        payloads = Blobs()
-        messages: list[Row] = []
-        deliveries: list[Row] = []
-        manual_attempts: list[Row] = []
+        self._messages = [_message_row(routed.message) for routed in batch]
+        self._deliveries: list[Row] = []
+        self._manual_attempts: list[Row] = []
         for routed in batch:
             message = routed.message
-            messages.append(_message_row(message, *payloads.add(message.payload)))
-            due_at = message.deliver_at or message.created_at
             if routed.manual_to is None:
-                deliveries.extend((message.id, endpoint_id, due_at) for endpoint_id in routed.endpoint_ids)
+                due_at = message.created_at if message.deliver_at is None else message.deliver_at
+                self._deliveries.extend((message.id, endpoint_id, due_at) for endpoint_id in routed.endpoint_ids)
             else:
-                deliveries.append((message.id, routed.manual_to, None))
-                manual_attempts.append((routed.manual_to, message.id))
-        self._messages: tuple[Value, ...] = (rows_parameter(messages), payloads.joined())
-        self._deliveries = rows_parameter(deliveries) if deliveries else None
-        self._manual_attempts = rows_parameter(manual_attempts) if manual_attempts else None
+                self._deliveries.append((message.id, routed.manual_to, None))
+                self._manual_attempts.append((routed.manual_to, message.id))
 
     def insert(self, session: Session) -> None:
-        session.change(_ADD_MESSAGES, self._messages)
-        if self._deliveries:
-            session.change(_ADD_DELIVERIES, (self._deliveries,))
-        if self._manual_attempts:
-            session.change(_ADD_MANUAL_ATTEMPTS, (self._manual_attempts,))
+        _ADD_MESSAGES.run(session, self._messages)
+        _ADD_DELIVERIES.run(session, self._deliveries)
+        _ADD_MANUAL_ATTEMPTS.run(session, self._manual_attempts)
 
 
 def _keys(message: NewMessage) -> set[object]:
@@ -192,7 +191,7 @@ def _keys(message: NewMessage) -> set[object]:
     return keys
 
 
-def _message_row(message: NewMessage, offset: int, size: int) -> Row:
+def _message_row(message: NewMessage) -> Row:
     return (
         message.id,
         message.application_id,
@@ -203,6 +202,5 @@ def _message_row(message: NewMessage, offset: int, size: int) -> Row:
         message.deliver_at,
         message.created_at,
         message.payload_expires_at,
-        offset,
-        size,
+        message.payload,
     )

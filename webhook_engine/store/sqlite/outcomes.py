@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from webhook_engine.store.records import DeliveryChange, Outcomes
+from webhook_engine.store.records import DeliveryChange, EndpointCondition, Outcomes
 from webhook_engine.store.sqlite.attempts import NewAttempts
-from webhook_engine.store.sqlite.batches import rows_parameter
+from webhook_engine.store.sqlite.batches import BatchStatement
 from webhook_engine.store.sqlite.connection import Row, Session
 from webhook_engine.store.sqlite.messages import NewMessages
 
@@ -14,50 +14,46 @@ __all__ = ["NewOutcomes"]
 
 # A success always applies. Another change applies to what is still pending, and after a manual attempt only where
 # nothing is scheduled: the schedule may have moved on while that attempt was under way. The attempt always counts.
-_CHANGE_DELIVERIES = """
-UPDATE webhook_delivery
-SET
-    attempt_count = attempt_count + change.attempted,
-    status = iif(change.applies, change.status, webhook_delivery.status),
-    due_at = iif(change.applies, change.due_at, webhook_delivery.due_at),
-    step = iif(change.applies, change.step, webhook_delivery.step),
-    reason = iif(change.applies, change.reason, webhook_delivery.reason),
-    settled_at = iif(change.applies, change.settled_at, webhook_delivery.settled_at)
-FROM (
-    SELECT
-        value ->> 0 AS message_id,
-        value ->> 1 AS endpoint_id,
-        value ->> 2 AS status,
-        value ->> 3 AS due_at,
-        value ->> 4 AS step,
-        value ->> 5 AS reason,
-        value ->> 6 AS settled_at,
-        value ->> 7 AS attempted,
-        value ->> 2 = 0
-            OR present.status = 1 AND (present.due_at IS NULL OR NOT value ->> 8) AS applies
-    FROM json_each(?1)
-    CROSS JOIN webhook_delivery AS present
-        ON present.message_id = value ->> 0 AND present.endpoint_id = value ->> 1
-) AS change
-WHERE webhook_delivery.message_id = change.message_id AND webhook_delivery.endpoint_id = change.endpoint_id
-"""
+_APPLIES = "(column3 = 0 OR status = 1 AND (due_at IS NULL OR NOT column9))"
 
-_FORGET_MANUAL_ATTEMPTS = """
-DELETE FROM webhook_manual_attempt
-WHERE (endpoint_id, id) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?1))
-"""
+_CHANGE_DELIVERIES = BatchStatement(
+    """
+    UPDATE webhook_delivery
+    SET
+        status = CASE WHEN {applies} THEN column3 ELSE status END,
+        due_at = CASE WHEN {applies} THEN column4 ELSE due_at END,
+        step = CASE WHEN {applies} THEN column5 ELSE step END,
+        reason = CASE WHEN {applies} THEN column6 ELSE reason END,
+        settled_at = CASE WHEN {applies} THEN column7 ELSE settled_at END,
+        attempt_count = attempt_count + column8
+    FROM {batch}
+    WHERE message_id = column1 AND endpoint_id = column2
+    """.replace("{applies}", _APPLIES),
+    width=9,
+)
 
-_CHANGE_ENDPOINTS = """
-UPDATE webhook_endpoint
-SET
-    first_failure_at = condition.value ->> 1,
-    last_failure_at = condition.value ->> 2,
-    warned = condition.value ->> 3,
-    disabled_at = condition.value ->> 4,
-    disabled_reason = condition.value ->> 5
-FROM json_each(?1) AS condition
-WHERE webhook_endpoint.id = condition.value ->> 0 AND webhook_endpoint.disabled_at IS NULL
-"""
+_FORGET_MANUAL_ATTEMPTS = BatchStatement(
+    """
+    DELETE FROM webhook_manual_attempt
+    WHERE (endpoint_id, id) IN (SELECT column1, column2 FROM {batch} WHERE column1 IS NOT NULL)
+    """,
+    width=2,
+)
+
+_CHANGE_ENDPOINTS = BatchStatement(
+    """
+    UPDATE webhook_endpoint
+    SET
+        first_failure_at = column2,
+        last_failure_at = column3,
+        warned = column4,
+        disabled_at = column5,
+        disabled_reason = column6
+    FROM {batch}
+    WHERE id = column1 AND disabled_at IS NULL
+    """,
+    width=6,
+)
 
 
 class NewOutcomes:
@@ -65,34 +61,18 @@ class NewOutcomes:
 
     def __init__(self, outcomes: Outcomes) -> None:
         self._attempts = NewAttempts(outcomes.attempts)
-        self._changes = [
-            rows_parameter([_change_row(one) for one in round_]) for round_ in _rounds(outcomes.deliveries)
-        ]
-        fulfilled = [(one.endpoint_id, one.manual_id) for one in outcomes.deliveries if one.manual_id]
-        self._fulfilled = rows_parameter(fulfilled) if fulfilled else None
-        conditions = [
-            (
-                endpoint_id,
-                condition.health.first_failure_at,
-                condition.health.last_failure_at,
-                int(condition.health.warned),
-                condition.disabled_at,
-                condition.disabled_reason,
-            )
-            for endpoint_id, condition in outcomes.conditions.items()
-        ]
-        self._conditions = rows_parameter(conditions) if conditions else None
+        self._changes = [[_change_row(change) for change in changes] for changes in _rounds(outcomes.deliveries)]
+        self._fulfilled = [(one.endpoint_id, one.manual_id) for one in outcomes.deliveries if one.manual_id]
+        self._conditions = [_condition_row(*condition) for condition in outcomes.conditions.items()]
         self._messages = NewMessages(outcomes.messages) if outcomes.messages else None
 
     def record(self, session: Session) -> None:
         """Make all changes."""
         self._attempts.add(session)
         for changes in self._changes:
-            session.change(_CHANGE_DELIVERIES, (changes,))
-        if self._fulfilled:
-            session.change(_FORGET_MANUAL_ATTEMPTS, (self._fulfilled,))
-        if self._conditions:
-            session.change(_CHANGE_ENDPOINTS, (self._conditions,))
+            _CHANGE_DELIVERIES.run(session, changes)
+        _FORGET_MANUAL_ATTEMPTS.run(session, self._fulfilled)
+        _CHANGE_ENDPOINTS.run(session, self._conditions)
         if self._messages:
             self._messages.add(session)
 
@@ -114,11 +94,22 @@ def _change_row(change: DeliveryChange) -> Row:
     return (
         change.message_id,
         change.endpoint_id,
-        change.status,
+        int(change.status),
         change.due_at,
         change.step,
         change.reason,
         change.settled_at,
         int(change.attempted),
         int(change.manual_id is not None),
+    )
+
+
+def _condition_row(endpoint_id: str, condition: EndpointCondition) -> Row:
+    return (
+        endpoint_id,
+        condition.health.first_failure_at,
+        condition.health.last_failure_at,
+        int(condition.health.warned),
+        condition.disabled_at,
+        condition.disabled_reason,
     )
