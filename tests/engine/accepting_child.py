@@ -19,7 +19,7 @@ async def main(database: str, url: str) -> None:
     async with Engine.open(
         database, allow_subnets=["127.0.0.1/32"], retry_schedule=["10ms", "50ms", "200ms", "1s", "1s"], jitter=0.2
     ) as engine:
-        application, _ = await engine.applications.get_or_create(name="Crash", uid="crash")
+        application = await engine.applications.get_or_create(name="Crash", uid="crash")
         if not (await engine.endpoints.list("crash")).data:
             await engine.endpoints.create("crash", url=url)
 

@@ -42,9 +42,7 @@ async def test_every_message_that_was_accepted_arrives_although_the_process_is_k
     # A third of the answers are failures, so that retries are pending when the process dies.
     async with Receiver(answer=lambda _: 500 if chance.random() < 0.3 else 200) as receiver:
         for _ in range(KILLS):
-            accepted += await asyncio.to_thread(
-                run_until_killed, database, receiver.url, chance.uniform(0.02, 0.4)
-            )
+            accepted += await asyncio.to_thread(run_until_killed, database, receiver.url, chance.uniform(0.02, 0.4))
         async with Engine.open(database, allow_subnets=["127.0.0.1/32"], retry_schedule=["50ms"] * 20) as engine:
             async with asyncio.timeout(60):
                 while set(accepted) - {request.headers["webhook-id"] for request in receiver.requests}:

@@ -70,7 +70,7 @@ class Dispatcher(Service):
         sender: Sender,
         recorder: Recorder,
         load_target: Callable[[str], Coroutine[None, None, tuple[Target, StoredEndpoint]]],
-        on_disabled: Callable[[str], None],
+        on_condition: Callable[[str], None],
         rules: Rules,
         clock: Clock,
         ids: IdSource,
@@ -82,7 +82,7 @@ class Dispatcher(Service):
         self._sender = sender
         self._recorder = recorder
         self._load_target = load_target
-        self._on_disabled = on_disabled
+        self._on_condition = on_condition
         self._rules = rules
         self._clock = clock
         self._ids = ids
@@ -139,9 +139,13 @@ class Dispatcher(Service):
                 lane.drop(due.message_id)
             if change.due_at is not None:
                 lane.note_stored(change.due_at)
-            if outcome.condition is not None and outcome.condition.disabled_at is not None:
-                self._on_disabled(outcome.application_id)
-                lane.note_stored(outcome.condition.disabled_at)
+            if outcome.condition is not None:
+                health, disabled_at = outcome.condition.health, outcome.condition.disabled_at
+                if disabled_at is not None:
+                    lane.note_stored(disabled_at)
+                # Callers see the start of a window, and its end; what moves within it, nobody sees.
+                if disabled_at is not None or health.first_failure_at in {None, health.last_failure_at}:
+                    self._on_condition(outcome.application_id)
             if lane.stored_from is not None:
                 self._attend(lane)
         self._pump()

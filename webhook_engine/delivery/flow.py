@@ -99,7 +99,7 @@ class DeliveryFlow:
             sender=self._sender,
             recorder=self._recorder,
             load_target=self._load_target,
-            on_disabled=self._disabled,
+            on_condition=self._condition_changed,
             rules=settings.rules,
             clock=clock,
             ids=ids,
@@ -189,7 +189,7 @@ class DeliveryFlow:
         if webhooks:
             self._dispatcher.offer(webhooks)
 
-    def _disabled(self, application_id: str) -> None:
+    def _condition_changed(self, application_id: str) -> None:
         self._directory.forget_endpoints(application_id)
 
     async def _load_target(self, endpoint_id: str) -> tuple[Target, StoredEndpoint]:
