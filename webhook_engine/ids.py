@@ -26,16 +26,27 @@ class IdSource:
     """Makes ids; one instance serves a whole process, so that its ids strictly increase."""
 
     def __init__(self) -> None:
+        self._step = -1
         self._last = 0
+        self._high = -1
+        self._head = ""
 
     def new(self, prefix: str, instant: int) -> str:
         """A fresh id for ``instant`` (microseconds since the epoch), for example ``new("msg_", now)``."""
-        value = (_step_of(instant) << _RANDOM_BITS) | int.from_bytes(os.urandom(15), "big")
-        if value <= self._last:
-            # The odd gap keeps neighbours apart, so that an id does not give away the one before it.
-            value = self._last + 1 + int.from_bytes(os.urandom(8), "big")
-        self._last = value
-        return prefix + _base62(value)
+        step = _step_of(instant)
+        if step > self._step:
+            self._step = step
+            value = (step << _RANDOM_BITS) | int.from_bytes(os.urandom(15), "big")
+            # After ids ran ahead of the clock, a new step may still be behind them.
+            self._last = max(value, self._last + 1)
+        else:
+            # A random gap, so that an id does not give away the one before it; small, so that most digits stay.
+            self._last += 1 + int.from_bytes(os.urandom(5), "big")
+        high, low = divmod(self._last, _BASE_9)
+        if high != self._high:
+            self._high = high
+            self._head = _nine_digits(high // _BASE_9) + _nine_digits(high % _BASE_9)
+        return prefix + self._head + _nine_digits(low)
 
 
 def id_bounds(prefix: str, instant: int) -> tuple[str, str]:
