@@ -4,8 +4,8 @@ Four rules keep a slow or dead endpoint from delaying a healthy one:
 
 * A lane has a limit of its own. It starts small, grows by one with each quick answer, halves when the receiver asks
   for less (429, 502, 503, 504) or cannot be reached, and falls to one after a timeout.
-* Who has the fewest requests in flight goes first, and no lane may hold more than there are free places left. However
-  many lanes hog, places stay free.
+* Who has the fewest requests in flight goes first, and no lane that has any may get more than a quarter of the places
+  that are free. However many lanes hog, places stay free for the others.
 * Lanes that did not answer well lately, or never yet, together get at most half of all places; of that, slow ones get
   at most three quarters, and of that, those that failed at most two thirds: new before slow before dead. They are not
   forgotten either: now and then one of them goes before the proven.
@@ -14,6 +14,7 @@ Four rules keep a slow or dead endpoint from delaying a healthy one:
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -30,6 +31,7 @@ IDLE_LOOKS = 100
 """Lanes looked at when there are too many; bounds the work of opening one."""
 SHARES = {Standing.PROVEN: 1.0, Standing.UNTRIED: 1 / 2, Standing.SLOW: 3 / 8, Standing.SUSPECT: 1 / 4}
 """Of all places, for lanes of this standing and worse."""
+FREE_SHARE = 4
 RETRY_SHARE = 0.5
 RETRY_TURN = 4
 
@@ -116,7 +118,7 @@ class Lanes:
                 line = self._lines[standing][retries]
                 if retries and self._retries_in_flight >= self._max_retries:
                     continue
-                while (lane := line.first(room)) is not None:
+                while (lane := line.first(below=math.ceil(room / FREE_SHARE))) is not None:
                     self._unlist(lane)
                     place = self._place_for(lane, standing, monotonic)
                     if place is not None:
