@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from webhook_engine.store.access import KeptAnswer
-from webhook_engine.store.sqlite.batches import Blobs, rows_parameter
+from webhook_engine.store.sqlite.batches import BatchStatement
 from webhook_engine.store.sqlite.database import Database
 
 __all__ = ["SqliteAnswers"]
 
-# The whole batch is one statement: its bytes are one parameter, and where each part begins and ends is another.
-_KEEP = """
-INSERT INTO webhook_answer (digest, expires_at, sealed)
-SELECT substr(?2, value ->> 0, value ->> 1), value ->> 2, substr(?2, value ->> 3, value ->> 4)
-FROM json_each(?1) WHERE true
-ON CONFLICT (digest) DO UPDATE SET expires_at = excluded.expires_at, sealed = excluded.sealed
-"""
+_KEEP = BatchStatement(
+    """
+    INSERT INTO webhook_answer (digest, expires_at, sealed)
+    SELECT column1, column2, column3 FROM {batch} WHERE column1 IS NOT NULL
+    ON CONFLICT (digest) DO UPDATE SET expires_at = excluded.expires_at, sealed = excluded.sealed
+    """,
+    3,
+)
 
 _FIND = """
 SELECT sealed, expires_at FROM webhook_answer WHERE digest = ? AND expires_at > ?
@@ -40,10 +41,8 @@ class SqliteAnswers:
 
     async def keep(self, answers: Sequence[KeptAnswer]) -> None:
         """Keep a batch of answers."""
-        blobs = Blobs()
-        rows = [(*blobs.add(one.digest), one.expires_at, *blobs.add(one.sealed)) for one in answers]
-        parameters = (rows_parameter(rows), blobs.joined())
-        await self._database.write(lambda session: session.change(_KEEP, parameters))
+        rows = [(one.digest, one.expires_at, one.sealed) for one in answers]
+        await self._database.write(lambda session: _KEEP.run(session, rows))
 
     async def find(self, digest: bytes, now: int) -> KeptAnswer | None:
         """The answer, if it has not expired."""

@@ -1,0 +1,116 @@
+"""``webhook-engine serve``: the daemon."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from webhook_engine.config import Config
+from webhook_engine.engine import Engine
+from webhook_engine.log import get_logger
+from webhook_engine.server.listener import Server
+from webhook_engine.server.logs import configure_logging
+
+__all__ = ["serve"]
+
+SWITCH_INTERVAL_S = 0.0002
+"""How soon the thread that writes to the database gets its turn beside a busy event loop; the default is 5 ms."""
+
+log = get_logger("daemon")
+
+
+def serve(
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config", "-c", metavar="FILE", help="The TOML file; without it, WEBHOOK_ENGINE_CONFIG names one."
+        ),
+    ] = None,
+    listen: Annotated[
+        str | None,
+        typer.Option(
+            "--listen", "-l", metavar="ADDRESS", help="host:port, [IPv6]:port or unix:/path; a port 0 is any."
+        ),
+    ] = None,
+) -> None:
+    """Run the engine with its HTTP API until SIGTERM or Ctrl-C; a second one ends it at once.
+
+    Needs no configuration: the database is webhook-engine.db here, and secrets are generated beside it.
+    """
+    loaded = Config.load(config)
+    configure_logging(loaded.log)
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    failure = _run(_serve(loaded, listen))
+    if failure is not None:
+        raise failure
+
+
+async def _serve(config: Config, listen: str | None) -> BaseException | None:
+    """Serve until told to stop, or until the engine fails; what it failed of is returned."""
+    stopping = _stop_signals()
+    engine = Engine(config)
+    await engine.start()
+    failure: BaseException | None = None
+    try:
+        async with engine.serve(listen) as server:
+            _greet(server, config)
+            gc.collect()
+            gc.freeze()  # what lives as long as the process need not be looked at again and again
+            failure = await _until(stopping, engine)
+            log.info("daemon.stopping", grace_s=config.delivery.shutdown_grace.total_seconds())
+    finally:
+        await engine.stop()
+    log.info("daemon.stopped")
+    return failure
+
+
+async def _until(stopping: asyncio.Event, engine: Engine) -> BaseException | None:
+    told = asyncio.create_task(stopping.wait())
+    crashed = asyncio.create_task(engine.crashed())
+    try:
+        await asyncio.wait({told, crashed}, return_when=asyncio.FIRST_COMPLETED)
+        return crashed.result() if crashed.done() else None
+    finally:
+        told.cancel()
+        crashed.cancel()
+
+
+def _stop_signals() -> asyncio.Event:
+    """An event that SIGTERM and SIGINT set; when either comes again, the process ends at once."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def told(number: signal.Signals) -> None:
+        if stopping.is_set():
+            os._exit(128 + number)
+        stopping.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, told, number)
+    return stopping
+
+
+def _greet(server: Server, config: Config) -> None:
+    database = config.store.path
+    token = f"webhook-engine token  # in {Path.cwd()}"
+    if config.auth.jwt_public_key is not None:
+        token = "tokens are made elsewhere, with the private key of auth.jwt_public_key"  # noqa: S105
+    log.info(
+        "daemon.serving", url=server.url, public_url=server.public_url, database=str(database.resolve()), token=token
+    )
+
+
+def _run(main: object) -> BaseException | None:
+    """Run the daemon on the fastest event loop there is."""
+    try:
+        import uvloop  # noqa: PLC0415 (there is none on Windows)
+    except ImportError:
+        return asyncio.run(main)  # type: ignore[arg-type]
+    return uvloop.run(main)  # type: ignore[arg-type]

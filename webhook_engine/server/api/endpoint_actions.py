@@ -1,0 +1,313 @@
+"""What is done with an endpoint besides editing it, on the wire: secret, headers, statistics, sending by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from webhook_engine.errors import ExampleUnavailableError, ValidationError
+from webhook_engine.model import Task
+from webhook_engine.resources import headers as header_rules
+from webhook_engine.server.api import checks
+from webhook_engine.server.api.common import SinceUntilIn
+from webhook_engine.server.api.endpoints import secret_problems
+from webhook_engine.server.api.errors import ApiError, Problem
+from webhook_engine.server.api.messages import MessageOut
+from webhook_engine.server.api.messages import shown as message_shown
+from webhook_engine.server.api.query import NoQuery, Query
+from webhook_engine.server.api.route import Auth, Call, In, NoBody, Out, Route
+from webhook_engine.server.auth import Capability
+
+__all__ = ["ROUTES", "TaskStartedOut", "started"]
+
+MAX_GRACE_S = 7 * 24 * 3600
+DEFAULT_GRACE_S = 24 * 3600
+
+
+class EndpointSecretOut(Out, frozen=True, kw_only=True):
+    """What the consumer verifies with."""
+
+    key: str
+
+
+class EndpointSecretRotateIn(In, frozen=True, kw_only=True):
+    """How to rotate a secret."""
+
+    key: str | None = None
+    grace_period_seconds: Annotated[int, Meta(ge=0, le=2**32 - 1)] | None = None
+
+    def problems(self) -> Iterator[Problem]:
+        """What is not allowed."""
+        yield from secret_problems(self.key)
+        if self.grace_period_seconds is not None and self.grace_period_seconds > MAX_GRACE_S:
+            yield Problem(("body", "grace_period_seconds"), "Duration must be between 0 and 7 days")
+
+
+class EndpointHeadersOut(Out, frozen=True, kw_only=True):
+    """The endpoint's own headers; of sensitive ones only the names."""
+
+    headers: Mapping[str, str]
+    sensitive: Sequence[str]
+
+
+class EndpointHeadersIn(In, frozen=True, kw_only=True):
+    """All headers of an endpoint."""
+
+    headers: dict[str, str]
+
+    def problems(self) -> Iterator[Problem]:
+        """What is not allowed."""
+        try:
+            header_rules.checked("headers", self.headers)
+        except ValidationError as error:
+            yield Problem(("body", "headers"), f"headers: {error}", "value_error.jsondecode")
+
+
+class EndpointHeadersPatchIn(In, frozen=True, kw_only=True):
+    """Changes of headers; null removes one, and so does its name in ``deleteHeaders``."""
+
+    headers: dict[str, str | None]
+    delete_headers: list[str] | None = None
+
+    def changes(self) -> dict[str, str | None]:
+        """All changes in one."""
+        return {**dict.fromkeys(self.delete_headers or ()), **self.headers}
+
+    def problems(self) -> Iterator[Problem]:
+        """What is not allowed."""
+        try:
+            header_rules.changed("headers", {}, self.changes())
+        except ValidationError as error:
+            yield Problem(("body", "headers", "__all__"), str(error))
+
+
+class EndpointStatsQuery(Query, frozen=True, kw_only=True):
+    """The span of time to count in."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+class EndpointStatsOut(Out, frozen=True, kw_only=True):
+    """How many attempts there were."""
+
+    success: int
+    pending: int
+    sending: int
+    fail: int
+    canceled: int
+
+
+class EventExampleIn(In, frozen=True, kw_only=True):
+    """Which example to send."""
+
+    event_type: str
+    example_index: Annotated[int, Meta(ge=0, le=1000)] | None = None
+
+    def problems(self) -> Iterator[Problem]:
+        """What is not allowed."""
+        yield from checks.event_type(("body", "event_type"), self.event_type)
+
+
+class TaskStartedOut(Out, frozen=True, kw_only=True):
+    """A background task that was started."""
+
+    id: str
+    status: str
+    task: str
+    updated_at: datetime
+
+
+def started(task: Task) -> TaskStartedOut:
+    """A task that was just started, as clients see it."""
+    return TaskStartedOut(id=task.id, status=task.status.value, task=task.task, updated_at=task.updated_at)
+
+
+async def get_secret(call: Call[NoQuery, NoBody]) -> Out:
+    """Of an Ed25519 endpoint it is the public key."""
+    return EndpointSecretOut(
+        key=await call.organization.endpoints.get_secret(call.application.id, call.parameters["endpoint_id"])
+    )
+
+
+async def rotate_secret(call: Call[NoQuery, EndpointSecretRotateIn]) -> Out:
+    """The replaced secret goes on signing for the grace period."""
+    grace = call.body.grace_period_seconds
+    key = await call.organization.endpoints.rotate_secret(
+        call.application.id,
+        call.parameters["endpoint_id"],
+        call.body.key,
+        timedelta(seconds=DEFAULT_GRACE_S if grace is None else grace),
+    )
+    return EndpointSecretOut(key=key)
+
+
+async def get_headers(call: Call[NoQuery, NoBody]) -> Out:
+    """Without the values of sensitive ones."""
+    found = await call.organization.endpoints.get_headers(call.application.id, call.parameters["endpoint_id"])
+    return EndpointHeadersOut(headers=found.headers, sensitive=found.sensitive)
+
+
+async def put_headers(call: Call[NoQuery, EndpointHeadersIn]) -> None:
+    """Replace all headers."""
+    await call.organization.endpoints.set_headers(
+        call.application.id, call.parameters["endpoint_id"], call.body.headers
+    )
+
+
+async def patch_headers(call: Call[NoQuery, EndpointHeadersPatchIn]) -> None:
+    """Change some headers."""
+    await call.organization.endpoints.patch_headers(
+        call.application.id, call.parameters["endpoint_id"], call.body.changes()
+    )
+
+
+async def get_stats(call: Call[EndpointStatsQuery, NoBody]) -> Out:
+    """Attempts in a span of at most 28 days."""
+    try:
+        stats = await call.organization.endpoints.stats(
+            call.application.id, call.parameters["endpoint_id"], call.query.since, call.query.until
+        )
+    except ValidationError as error:
+        raise ApiError(400, "invalid_range", error.problem) from error
+    return EndpointStatsOut(**msgspec.structs.asdict(stats))
+
+
+async def send_example(call: Call[NoQuery, EventExampleIn]) -> Out:
+    """Send an example to this endpoint alone, whatever its filters."""
+    try:
+        message = await call.organization.endpoints.send_example(
+            call.application.id,
+            call.parameters["endpoint_id"],
+            call.body.event_type,
+            example_index=call.body.example_index or 0,
+        )
+    except ExampleUnavailableError as error:
+        raise ApiError(
+            400, "invalid_scheme", f"Unable to generate example message from event-type schema: {error.problem}"
+        ) from error
+    return message_shown(message, with_content=False)
+
+
+async def recover(call: Call[NoQuery, SinceUntilIn]) -> Out:
+    """Send again what failed."""
+    since, until = call.body.bounds()
+    endpoint_id = call.parameters["endpoint_id"]
+    return started(await call.organization.endpoints.recover(call.application.id, endpoint_id, since, until))
+
+
+async def replay_missing(call: Call[NoQuery, SinceUntilIn]) -> Out:
+    """Send what was never on its way to this endpoint."""
+    since, until = call.body.bounds()
+    endpoint_id = call.parameters["endpoint_id"]
+    return started(await call.organization.endpoints.replay_missing(call.application.id, endpoint_id, since, until))
+
+
+_ONE = "/app/{app_id}/endpoint/{endpoint_id}"
+
+ROUTES = (
+    Route(
+        "GET",
+        f"{_ONE}/secret",
+        get_secret,
+        auth=Auth.APPLICATION,
+        needs=Capability.VIEW_ENDPOINT_SECRET,
+        answers={200: EndpointSecretOut},
+        summary="Get the signing secret of an endpoint",
+        operation="endpoint.get-secret",
+    ),
+    Route(
+        "POST",
+        f"{_ONE}/secret/rotate",
+        rotate_secret,
+        auth=Auth.APPLICATION,
+        needs=Capability.MANAGE_ENDPOINT_SECRET,
+        body=EndpointSecretRotateIn,
+        answers={200: EndpointSecretOut},
+        fails=(400,),
+        summary="Replace the signing secret of an endpoint",
+        operation="endpoint.rotate-secret",
+    ),
+    Route(
+        "GET",
+        f"{_ONE}/headers",
+        get_headers,
+        auth=Auth.APPLICATION,
+        needs=Capability.VIEW_BASE,
+        answers={200: EndpointHeadersOut},
+        summary="Get the headers of an endpoint",
+        operation="endpoint.get-headers",
+    ),
+    Route(
+        "PUT",
+        f"{_ONE}/headers",
+        put_headers,
+        auth=Auth.APPLICATION,
+        needs=Capability.MANAGE_ENDPOINT,
+        body=EndpointHeadersIn,
+        answers={204: None},
+        summary="Replace the headers of an endpoint",
+        operation="endpoint.update-headers",
+    ),
+    Route(
+        "PATCH",
+        f"{_ONE}/headers",
+        patch_headers,
+        auth=Auth.APPLICATION,
+        needs=Capability.MANAGE_ENDPOINT,
+        body=EndpointHeadersPatchIn,
+        answers={204: None},
+        summary="Change the headers of an endpoint",
+        operation="endpoint.patch-headers",
+    ),
+    Route(
+        "GET",
+        f"{_ONE}/stats",
+        get_stats,
+        auth=Auth.APPLICATION,
+        needs=Capability.VIEW_BASE,
+        query=EndpointStatsQuery,
+        answers={200: EndpointStatsOut},
+        fails=(400,),
+        summary="Count the attempts of an endpoint",
+        operation="endpoint.get-stats",
+    ),
+    Route(
+        "POST",
+        f"{_ONE}/send-example",
+        send_example,
+        auth=Auth.APPLICATION,
+        needs=Capability.CREATE_ATTEMPTS,
+        body=EventExampleIn,
+        answers={200: MessageOut},
+        fails=(400,),
+        summary="Send an example message to an endpoint",
+        operation="endpoint.send-example",
+    ),
+    Route(
+        "POST",
+        f"{_ONE}/recover",
+        recover,
+        auth=Auth.APPLICATION,
+        needs=Capability.CREATE_ATTEMPTS,
+        body=SinceUntilIn,
+        answers={202: TaskStartedOut},
+        summary="Send again what failed for an endpoint",
+        operation="endpoint.recover",
+    ),
+    Route(
+        "POST",
+        f"{_ONE}/replay-missing",
+        replay_missing,
+        auth=Auth.APPLICATION,
+        needs=Capability.CREATE_ATTEMPTS,
+        body=SinceUntilIn,
+        answers={202: TaskStartedOut},
+        summary="Send what an endpoint never had",
+        operation="endpoint.replay-missing",
+    ),
+)

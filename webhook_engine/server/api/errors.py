@@ -1,0 +1,140 @@
+"""The errors of the API as clients see them, and how the engine's own errors become such."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import msgspec
+
+from webhook_engine.errors import (
+    ConfigError,
+    ConflictError,
+    EngineNotRunningError,
+    NotFoundError,
+    PayloadUnavailableError,
+    RotationLimitError,
+    StoreUnavailableError,
+    ValidationError,
+    WebhookEngineError,
+)
+
+__all__ = [
+    "ApiError",
+    "HttpError",
+    "HttpValidationError",
+    "Problem",
+    "UnprocessableError",
+    "as_api_error",
+    "malformed",
+]
+
+RETRY_AFTER_S = 1
+
+_MISSING = re.compile(r"Object missing required field `(.+?)`")
+_PATH = re.compile(r"^(?P<text>.*?) - at `\$(?P<path>.*)`$", re.DOTALL)
+
+
+class HttpError(msgspec.Struct, frozen=True):
+    """The body of every error but 422 and 500."""
+
+    code: str
+    detail: str
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """One thing that is wrong with a request."""
+
+    loc: tuple[str, ...]
+    """``body`` or ``query``, then the names that lead to it."""
+    msg: str
+    type: str = "value_error"
+
+
+class HttpValidationError(msgspec.Struct, frozen=True):
+    """The body of a 422."""
+
+    detail: Sequence[Problem]
+
+
+class ApiError(Exception):
+    """An answer other than success."""
+
+    def __init__(self, status: int, code: str, detail: str, *, retry_after_s: int | None = None) -> None:
+        super().__init__(f"{status} {code}: {detail}")
+        self.status = status
+        self.retry_after_s = retry_after_s
+        self.body = msgspec.json.encode(HttpError(code, detail))
+
+
+class UnprocessableError(ApiError):
+    """A request that is understood but not allowed, with everything that is wrong with it."""
+
+    def __init__(self, *problems: Problem) -> None:
+        super().__init__(422, "validation", "; ".join(problem.msg for problem in problems))
+        self.body = msgspec.json.encode(HttpValidationError(problems))
+
+
+def malformed(error: Exception) -> UnprocessableError:
+    """The answer to a body that is no JSON, or not of the right types; the location is in names of JSON."""
+    text, path = _one_line(error), ""
+    if isinstance(error, RecursionError):
+        text = "the JSON is nested too deeply"
+    elif isinstance(error, UnicodeDecodeError):
+        text = f"the body is not valid UTF-8 (byte {error.start})"
+    elif match := _PATH.match(text):
+        text, path = match["text"], match["path"]
+    if match := _MISSING.match(text):
+        text = f"missing field `{match[1]}`"
+    path = path.lstrip(".")
+    # At the root the path is ".", which split at the dots leaves two empty names.
+    loc = tuple((path or ".").split("."))
+    return UnprocessableError(Problem(("body", *loc), f"{path}: {text}" if path else text, "value_error.jsondecode"))
+
+
+def as_api_error(error: WebhookEngineError) -> ApiError | None:
+    """What clients see of an error of the engine; ``None`` if it is none of their doing."""
+    match error:
+        case ValidationError():
+            return UnprocessableError(Problem(("body", *_location(error.field)), _sentence(error.problem)))
+        case NotFoundError():
+            return ApiError(404, "not_found", "Entity not found")
+        case ConflictError():
+            return _conflict(error)
+        case PayloadUnavailableError():
+            return ApiError(400, "missing_payload", "Unable to resend message. Payload is missing (probably expired).")
+        case RotationLimitError():
+            return ApiError(400, "limit_reached", f"You can only rotate a key 10 times: {error}.")
+        case StoreUnavailableError() | EngineNotRunningError():
+            return ApiError(
+                503,
+                "unavailable",
+                "The request cannot be handled right now, and nothing of it was kept; try again later.",
+                retry_after_s=RETRY_AFTER_S,
+            )
+        case ConfigError():
+            return ApiError(400, "not_configured", _one_line(error))
+        case _:
+            return None
+
+
+def _conflict(error: ConflictError) -> ApiError:
+    if error.kind == "event type":
+        return ApiError(409, "event_type_exists", "An event_type with this name already exists")
+    if error.kind == "application":
+        return ApiError(409, "conflict", "An application with that id or uid already exists")
+    return ApiError(409, "conflict", "A conflict has occurred")
+
+
+def _location(field: str) -> tuple[str, ...]:
+    """``channels[0]`` as ``channels``, ``[0]``."""
+    name, bracket, rest = field.partition("[")
+    return (name, bracket + rest) if bracket else (name,)
+
+
+def _sentence(problem: str) -> str:
+    return problem[:1].upper() + problem[1:]
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

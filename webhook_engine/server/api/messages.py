@@ -1,0 +1,290 @@
+"""Messages on the wire."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from webhook_engine.delivery.routing import recipients
+from webhook_engine.errors import NotFoundError
+from webhook_engine.model import Message
+from webhook_engine.resources.validation import is_name
+from webhook_engine.server.api import checks
+from webhook_engine.server.api.applications import ApplicationIn, ensure_application
+from webhook_engine.server.api.common import InstantText, ListResponse, instant_problems
+from webhook_engine.server.api.errors import Problem, UnprocessableError
+from webhook_engine.server.api.instants import parse_instant
+from webhook_engine.server.api.payloads import EMPTY, payload_problems, shown_payload
+from webhook_engine.server.api.query import EventTypesQuery, NoQuery, Query
+from webhook_engine.server.api.route import Auth, Call, In, NoBody, Out, Route
+from webhook_engine.server.auth import Capability
+
+__all__ = ["ROUTES", "MessageOut", "Payload", "message_fields", "shown", "shown_all"]
+
+ID_PREFIX = "msg_"
+MAX_RETENTION_DAYS = 90
+BIG_PAGE = 128 * 1024
+"""Bytes of payload from which on a page is rendered beside the event loop."""
+
+Payload = Annotated[msgspec.Raw, Meta(extra_json_schema={"type": "object"})]
+
+
+class TransformationParams(In, frozen=True, kw_only=True):
+    """Of these only a raw payload is known."""
+
+    raw_payload: str | None = None
+
+
+class MessageIn(In, frozen=True, kw_only=True):
+    """A new message."""
+
+    ALSO_REQUIRED = ("payload",)
+
+    event_type: str
+    payload: Payload = msgspec.field(default_factory=msgspec.Raw)
+    data: Payload = msgspec.field(default_factory=msgspec.Raw)
+    """Another name of ``payload``."""
+    event_id: str | None = None
+    channels: list[str] | None = None
+    tags: list[str] | None = None
+    deliver_at: InstantText | None = None
+    payload_retention_period: int | None = None
+    payload_retention_hours: int | None = None
+    transformations_params: TransformationParams | None = None
+    application: ApplicationIn | None = None
+
+    def json(self) -> bytes:
+        """The payload exactly as it was sent; empty if there was none."""
+        return bytes(self.payload) or bytes(self.data)
+
+    def problems(self) -> Iterator[Problem]:
+        """What is not allowed."""
+        text = self.json()
+        if not text:
+            yield Problem(("body", "", ""), "missing field `payload`", "value_error.jsondecode")
+        else:
+            yield from payload_problems(text)
+        yield from checks.event_type(("body", "event_type"), self.event_type)
+        if self.event_id is not None:
+            yield from checks.uid(("body", "uid"), self.event_id, ID_PREFIX)
+        if self.channels is not None:
+            yield from checks.channels(("body", "channels"), self.channels)
+        if self.tags is not None:
+            yield from checks.tags(("body", "tags"), self.tags)
+        if self.deliver_at is not None:
+            yield from instant_problems("deliverAt", self.deliver_at)
+        period = self.payload_retention_period
+        if period is not None and not 1 <= period <= MAX_RETENTION_DAYS:
+            yield Problem(("body", "payload_retention_period"), "Validation error")
+        if self.application is not None:
+            yield from self.application.problems("body", "application")
+
+    def values(self) -> dict[str, Any]:
+        """As arguments of the manager."""
+        raw = self.transformations_params and self.transformations_params.raw_payload
+        return {
+            "event_type": self.event_type,
+            "payload": self.json() if raw is None else raw,
+            "event_id": self.event_id,
+            "channels": self.channels,
+            "tags": self.tags,
+            "deliver_at": None if self.deliver_at is None else parse_instant(self.deliver_at),
+            "payload_retention_period": self.payload_retention_period,
+            "payload_retention_hours": self.payload_retention_hours,
+        }
+
+
+class MessageOut(Out, frozen=True, kw_only=True):
+    """A message."""
+
+    event_id: str | None
+    event_type: str
+    payload: Payload
+    channels: Sequence[str] | None
+    id: str
+    timestamp: datetime
+    tags: Sequence[str] | UnsetType = UNSET
+    deliver_at: datetime | UnsetType = UNSET
+
+
+class MessageCreateQuery(Query, frozen=True, kw_only=True):
+    """What to answer."""
+
+    with_content: bool = True
+
+
+class MessageListQuery(EventTypesQuery, frozen=True, kw_only=True):
+    """Which messages to list."""
+
+    ITERATOR_PREFIX = ID_PREFIX
+    BY_TIME = True
+
+    with_content: bool = True
+
+
+class MessagePrecheckIn(In, frozen=True, kw_only=True):
+    """A message that is thought of."""
+
+    event_type: str
+    channels: list[str] | None = None
+
+    def problems(self) -> Iterator[Problem]:
+        """What is not allowed."""
+        yield from checks.event_type(("body", "event_type"), self.event_type)
+        yield from checks.channels(("body", "channels"), self.channels)
+
+
+class MessagePrecheckOut(Out, frozen=True, kw_only=True):
+    """Whether any endpoint would get it."""
+
+    active: bool
+
+
+def message_fields(message: Message, *, with_content: bool) -> dict[str, Any]:
+    """The fields of a message as clients see it."""
+    return {
+        "event_id": message.event_id,
+        "event_type": message.event_type,
+        "payload": shown_payload(message.payload) if with_content else EMPTY,
+        "channels": message.channels,
+        "id": message.id,
+        "timestamp": message.timestamp,
+        "tags": UNSET if message.tags is None else message.tags,
+        "deliver_at": UNSET if message.deliver_at is None else message.deliver_at,
+    }
+
+
+def shown(message: Message, *, with_content: bool) -> MessageOut:
+    """A message as clients see it."""
+    return MessageOut(**message_fields(message, with_content=with_content))
+
+
+async def shown_all(messages: Sequence[Message], *, with_content: bool) -> list[dict[str, Any]]:
+    """The fields of each of many messages, without holding up the event loop where there is much to render."""
+
+    def render() -> list[dict[str, Any]]:
+        return [message_fields(message, with_content=with_content) for message in messages]
+
+    size = sum(len(message.payload or b"") for message in messages) if with_content else 0
+    return await asyncio.to_thread(render) if size > BIG_PAGE else render()
+
+
+async def list_messages(call: Call[MessageListQuery, NoBody]) -> Out:
+    """Newest first."""
+    query = call.query
+    page = await call.organization.messages.list(
+        call.application.id,
+        limit=query.limit,
+        iterator=query.iterator,
+        before=query.before,
+        after=query.after,
+        event_types=query.event_types,
+        channel=query.channel,
+        tag=query.tag,
+        with_content=query.with_content,
+    )
+    return ListResponse(
+        data=[MessageOut(**fields) for fields in await shown_all(page.data, with_content=query.with_content)],
+        iterator=page.iterator,
+        prev_iterator=page.prev_iterator or UNSET,
+        done=page.done,
+    )
+
+
+async def create_message(call: Call[MessageCreateQuery, MessageIn]) -> Out:
+    """Accept a message; it is durable when the answer comes."""
+    key, body, messages = call.parameters["app_id"], call.body, call.organization.messages
+    values = body.values()
+    try:
+        message = await messages.create(key, **values)
+    except NotFoundError:
+        if not is_name(key):
+            raise UnprocessableError(*checks.limited(("path", "app_id_or_uid"), key)) from None
+        application = await ensure_application(call, key, body.application)
+        message = await messages.create(application.id, **values)
+    return shown(message, with_content=call.query.with_content)
+
+
+async def precheck(call: Call[NoQuery, MessagePrecheckIn]) -> Out:
+    """Whether any endpoint would get such a message now."""
+    endpoints = await call.context.services.directory.endpoints(call.application.id)
+    return MessagePrecheckOut(active=bool(recipients(endpoints, call.body.event_type, call.body.channels)))
+
+
+async def get_message(call: Call[MessageCreateQuery, NoBody]) -> Out:
+    """By id or event id."""
+    with_content = call.query.with_content
+    message = await call.organization.messages.get(
+        call.application.id, call.parameters["msg_id"], with_content=with_content
+    )
+    [fields] = await shown_all([message], with_content=with_content)
+    return MessageOut(**fields)
+
+
+async def expunge_message(call: Call[NoQuery, NoBody]) -> None:
+    """Delete the payload for good."""
+    await call.organization.messages.expunge_content(call.application.id, call.parameters["msg_id"])
+
+
+_COLLECTION = "/app/{app_id}/msg"
+
+ROUTES = (
+    Route(
+        "GET",
+        _COLLECTION,
+        list_messages,
+        auth=Auth.APPLICATION,
+        needs=Capability.VIEW_BASE,
+        query=MessageListQuery,
+        answers={200: ListResponse[MessageOut]},
+        summary="List the messages of an application",
+        operation="message.list",
+    ),
+    Route(
+        "POST",
+        _COLLECTION,
+        create_message,
+        auth=Auth.ORGANIZATION,
+        query=MessageCreateQuery,
+        body=MessageIn,
+        answers={202: MessageOut},
+        fails=(404, 409, 503),
+        summary="Create a message",
+        operation="message.create",
+    ),
+    Route(
+        "POST",
+        f"{_COLLECTION}/precheck/active",
+        precheck,
+        auth=Auth.ORGANIZATION_APPLICATION,
+        body=MessagePrecheckIn,
+        answers={200: MessagePrecheckOut},
+        summary="Ask whether any endpoint would get a message",
+        operation="message.precheck",
+    ),
+    Route(
+        "GET",
+        f"{_COLLECTION}/{{msg_id}}",
+        get_message,
+        auth=Auth.APPLICATION,
+        needs=Capability.VIEW_BASE,
+        query=MessageCreateQuery,
+        answers={200: MessageOut},
+        summary="Get a message",
+        operation="message.get",
+    ),
+    Route(
+        "DELETE",
+        f"{_COLLECTION}/{{msg_id}}/content",
+        expunge_message,
+        auth=Auth.ORGANIZATION_APPLICATION,
+        answers={204: None},
+        summary="Delete the payload of a message",
+        operation="message.expunge-content",
+    ),
+)

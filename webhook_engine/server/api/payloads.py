@@ -1,0 +1,56 @@
+"""Payloads on the wire: taken in to the byte, shown in canonical form. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import accumulate
+
+import msgspec
+
+from webhook_engine.server.api.canonical import canonical_json
+from webhook_engine.server.api.errors import Problem
+
+__all__ = ["EMPTY", "payload_problems", "shown_payload"]
+
+MAX_DEPTH = 128
+
+EMPTY = msgspec.Raw(b"{}")
+"""In place of a payload that was not asked for."""
+EXPIRED = msgspec.Raw(b'{"expired":true}')
+
+_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_NO_BRACKET = bytes(set(range(256)) - set(b"[]{}"))
+_STEP = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+
+
+def payload_problems(payload: bytes) -> Iterator[Problem]:
+    """What is wrong with the JSON text of a payload that was found well-formed."""
+    place, kind = ("body", "payload"), "value_error.jsondecode"
+    if not payload.startswith(b"{"):
+        yield Problem(place, "Payload must be an object.", kind)
+    elif not _is_utf8(payload):
+        yield Problem(place, "payload: the text is not valid UTF-8", kind)
+    elif payload.count(b"{") + payload.count(b"[") > MAX_DEPTH and _depth(payload) > MAX_DEPTH:
+        yield Problem(place, f"payload: at most {MAX_DEPTH} levels of nesting are allowed", kind)
+
+
+def shown_payload(payload: bytes | None) -> msgspec.Raw:
+    """A payload as clients see it; one that is gone, or is no JSON, is shown as expired."""
+    text = None if payload is None else canonical_json(payload)
+    return EXPIRED if text is None else msgspec.Raw(text)
+
+
+def _is_utf8(text: bytes) -> bool:
+    if text.isascii():
+        return True
+    try:
+        text.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _depth(text: bytes) -> int:
+    brackets = _STRINGS.sub(b"", text).translate(None, _NO_BRACKET)
+    return max(accumulate(map(_STEP.__getitem__, brackets)))

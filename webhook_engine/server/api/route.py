@@ -1,0 +1,225 @@
+"""A route of the API: everything that is to be known of it, in one declaration; and how a request runs through it.
+
+The order of the steps is part of the contract: query, token, scope, application, body, and then the handler.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import ClassVar, Generic, TypeVar
+
+import msgspec
+
+from webhook_engine.engine import Organization
+from webhook_engine.errors import NotFoundError, ValidationError
+from webhook_engine.model import Application
+from webhook_engine.server.api.errors import ApiError, Problem, UnprocessableError, malformed
+from webhook_engine.server.api.query import NoQuery, Query, query_parser
+from webhook_engine.server.auth import Capability, Principal
+from webhook_engine.server.context import Context
+
+__all__ = ["Answer", "Auth", "Call", "Handler", "In", "NoBody", "Out", "Reply", "Route"]
+
+Q = TypeVar("Q", bound=Query)
+B = TypeVar("B", bound="In")
+
+_PARAMETER = re.compile(r"\{(\w+)\}")
+_encode = msgspec.json.Encoder().encode
+
+
+class In(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Base of what clients send; unknown members are ignored."""
+
+    ALSO_REQUIRED: ClassVar[tuple[str, ...]] = ()
+    """Members whose absence is noticed by :meth:`problems`, since they have another name too."""
+
+    def problems(self) -> Iterator[Problem]:
+        """What is not allowed, although it is of the right type."""
+        return iter(())
+
+
+class NoBody(In, frozen=True, kw_only=True, rename="camel"):
+    """For routes that do not look at the body."""
+
+
+class Out(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Base of what clients get. The order of the fields is that of the wire; what is ``UNSET`` is left out."""
+
+
+class Auth(Enum):
+    """Whose token a route wants."""
+
+    NONE = auto()
+    TOKEN = auto()
+    """Any."""
+    ORGANIZATION = auto()
+    ORGANIZATION_APPLICATION = auto()
+    """The organization's, and the application in the path must exist."""
+    APPLICATION = auto()
+    """The organization's, or that of the application in the path."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A success with another status than the usual one."""
+
+    status: int
+    value: Out | None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What goes back to the client."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Call(Generic[Q, B]):
+    """One request on its way through a route."""
+
+    context: Context
+    parameters: Mapping[str, str]
+    query: Q
+    body: B
+    visitor: Principal | None
+    found: Application | None
+
+    @property
+    def principal(self) -> Principal:
+        """Who asks; every route but those without authentication has one."""
+        if self.visitor is None:
+            raise LookupError("this route takes requests without a token")
+        return self.visitor
+
+    @property
+    def organization(self) -> Organization:
+        """The managers of the organization that the token belongs to."""
+        return self.principal.organization
+
+    @property
+    def application(self) -> Application:
+        """The application in the path, where the route wants one that exists."""
+        if self.found is None:
+            raise LookupError("this route does not look up an application")
+        return self.found
+
+
+Handler = Callable[[Call[Q, B]], Awaitable[Out | Reply | None]]
+
+
+class Route(Generic[Q, B]):
+    """One method of one path."""
+
+    def __init__(
+        self,
+        method: str,
+        path: str,
+        handler: Handler[Q, B],
+        *,
+        auth: Auth,
+        answers: Mapping[int, type[Out] | None],
+        summary: str,
+        operation: str,
+        query: type[Q] = NoQuery,  # type: ignore[assignment]
+        body: type[B] = NoBody,  # type: ignore[assignment]
+        needs: Capability | None = None,
+        fails: Sequence[int] = (),
+        deprecated: bool = False,
+        secret: bool = False,
+    ) -> None:
+        """``answers``: type by status, the usual one first. ``fails``: further statuses that may come.
+
+        ``needs``: the capability that an application token must have. ``operation``: its name in the document, like
+        ``application.list``.
+        """
+        self.method = method
+        self.path = path
+        self.handler = handler
+        self.auth = auth
+        self.answers = answers
+        self.summary = summary
+        self.operation = operation
+        self.query_type = query
+        self.body_type = body
+        self.needs = needs
+        self.fails = fails
+        self.deprecated = deprecated
+        self.parameters: tuple[str, ...] = tuple(_PARAMETER.findall(path))
+        self.reads_body = body is not NoBody
+        self._status = next(iter(answers))
+        self._parse_query = query_parser(query)
+        self._query_fields = {each.name for each in msgspec.structs.fields(query)}
+        self._body_fields = {each.name for each in msgspec.structs.fields(body)}
+        self._decoder = msgspec.json.Decoder(body)
+        self._no_body = None if self.reads_body else body()
+
+    async def run(
+        self, context: Context, parameters: Mapping[str, str], query: str, authorization: str | None, body: bytes
+    ) -> Answer:
+        """Answer one request; raises ``ApiError`` or an error of the engine."""
+        parsed = self._parse_query(query)
+        visitor, application = None, None
+        if self.auth is not Auth.NONE:
+            visitor = context.authenticator.principal(authorization)
+            application = await self._authorized(visitor, context, parameters)
+        call = Call(context, parameters, parsed, self._no_body or self._decoded(body), visitor, application)
+        try:
+            outcome = await self.handler(call)
+        except ValidationError as error:
+            raise self._unprocessable(error) from error
+        if isinstance(outcome, Reply):
+            return Answer(outcome.status, b"" if outcome.value is None else _encode(outcome.value))
+        return Answer(self._status, b"" if outcome is None else _encode(outcome))
+
+    async def _authorized(
+        self, visitor: Principal, context: Context, parameters: Mapping[str, str]
+    ) -> Application | None:
+        """The application in the path, if the route looks it up; raises ``ApiError`` with 403 or 404."""
+        if visitor.application_id is not None:
+            if self.auth in (Auth.ORGANIZATION, Auth.ORGANIZATION_APPLICATION):
+                raise forbidden()
+            # A token whose application was deleted is good for nothing any more.
+            await self._application(visitor, context, visitor.application_id)
+        application = None
+        if self.auth in (Auth.APPLICATION, Auth.ORGANIZATION_APPLICATION):
+            application = await self._application(visitor, context, parameters["app_id"])
+        if self.needs is not None and not visitor.may(self.needs):
+            raise forbidden()
+        return application
+
+    async def _application(self, visitor: Principal, context: Context, key: str) -> Application:
+        application = context.services.directory.cached_application(visitor.organization.id, key)
+        if application is None:
+            application = await visitor.organization.applications.get(key)
+        if visitor.application_id is not None and application.id != visitor.application_id:
+            raise NotFoundError("application", key)
+        return application
+
+    def _decoded(self, body: bytes) -> B:
+        try:
+            decoded = self._decoder.decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise malformed(error) from None
+        if problems := list(decoded.problems()):
+            raise UnprocessableError(*problems)
+        return decoded
+
+    def _unprocessable(self, error: ValidationError) -> ApiError:
+        name, bracket, rest = error.field.partition("[")
+        if name in self.parameters:
+            place = "path"
+        else:
+            place = "query" if name in self._query_fields and name not in self._body_fields else "body"
+        loc = (place, name, bracket + rest) if bracket else (place, name)
+        return UnprocessableError(Problem(loc, error.problem[:1].upper() + error.problem[1:]))
+
+
+def forbidden() -> ApiError:
+    """The answer to a token that is valid but not good enough."""
+    return ApiError(403, "insufficient access", "Insufficient access for the given operation.")

@@ -1,0 +1,173 @@
+"""From a request to its answer: the one function that everything served goes through.
+
+It does not use aiohttp's own application and router: the table of routes is the API's own, and finding a route in it
+costs the same whether there are ten or a hundred.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+from urllib.parse import unquote
+
+from aiohttp import web
+from multidict import CIMultiDict
+
+from webhook_engine.errors import WebhookEngineError
+from webhook_engine.log import get_logger
+from webhook_engine.server.api.errors import ApiError, as_api_error
+from webhook_engine.server.api.route import Answer, Route
+from webhook_engine.server.api.routes import PREFIX, ROUTES, RouteTree
+from webhook_engine.server.api.unavailable import not_allowed, not_found
+from webhook_engine.server.context import Context
+from webhook_engine.server.idempotency import Idempotency, request_digest
+from webhook_engine.server.protocol import read_body
+
+__all__ = ["App", "Page"]
+
+MAX_CONCURRENT = 4096
+"""Requests of the API handled at once; more are told to come again later."""
+LONGEST_KEY = 1024
+
+Page = Callable[[web.BaseRequest, Sequence[str]], Awaitable[web.StreamResponse]]
+"""What serves a path outside the API: it gets the request and the segments of the path after its prefix."""
+
+log = get_logger("server")
+
+_API = tuple(PREFIX.strip("/").split("/"))
+_DOCUMENT = ["openapi.json"]
+_JSON = CIMultiDict({"content-type": "application/json", "access-control-allow-origin": "*"})
+_EMPTY = CIMultiDict({"access-control-allow-origin": "*"})
+_INTERNAL_ERROR = Answer(500, b"{}")
+
+
+class App:
+    """The API, and the pages beside it."""
+
+    def __init__(
+        self,
+        context: Context,
+        idempotency: Idempotency,
+        *,
+        max_body: int,
+        pages: Mapping[str, Page],
+        document: bytes | None,
+    ) -> None:
+        """``pages`` by the first segment of their paths; ``""`` is what is at the root.
+
+        ``document`` is the OpenAPI document; without it the API is not served.
+        """
+        self._context = context
+        self._idempotency = idempotency
+        self._max_body = max_body
+        self._pages = pages
+        self._tree = RouteTree(() if document is None else ROUTES)
+        self._document = document
+        self._running = 0
+
+    async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request, whatever it is."""
+        target = request.raw_path
+        if not target.startswith("/"):
+            target = request.rel_url.raw_path_qs if hasattr(request.rel_url, "raw_path_qs") else str(request.rel_url)
+        path, _, query = target.partition("?")
+        # Slashes at the end, and doubled ones, make no difference.
+        segments = [unquote(part) if "%" in part else part for part in path.split("/") if part]
+        if tuple(segments[:2]) != _API:
+            return await self._page(request, segments)
+        if request.method == "OPTIONS":
+            return _preflight(request)
+        try:
+            answer = await self._api(request, segments[2:], path, query)
+        except ApiError as error:
+            answer = _failure(error)
+        except WebhookEngineError as error:
+            known = as_api_error(error)
+            if known is None or known.status >= 500:
+                log.error("request.failed", method=request.method, path=path, error=repr(error), exc_info=known is None)
+            answer = _INTERNAL_ERROR if known is None else _failure(known)
+        except Exception as error:
+            log.exception("request.failed", method=request.method, path=path, error=repr(error))
+            answer = _INTERNAL_ERROR
+        return _response(answer)
+
+    async def _api(self, request: web.BaseRequest, segments: Sequence[str], path: str, query: str) -> Answer:
+        routes, values = self._tree.find(segments)
+        method = request.method
+        if self._document is not None and segments == _DOCUMENT and method in ("GET", "HEAD"):
+            return Answer(200, self._document)
+        route = routes.get(method) or (routes.get("GET") if method == "HEAD" else None)
+        if route is None or self._running >= MAX_CONCURRENT:
+            await self._drain(request)
+            if not routes:
+                raise not_found(segments)
+            if route is None:
+                raise not_allowed(tuple(routes))
+            raise ApiError(503, "overloaded", "Too many requests at once; try again soon.", retry_after_s=1)
+        self._running += 1
+        try:
+            return await self._run(route, request, dict(zip(route.parameters, values, strict=True)), path, query)
+        finally:
+            self._running -= 1
+
+    async def _run(
+        self, route: Route[Any, Any], request: web.BaseRequest, parameters: Mapping[str, str], path: str, query: str
+    ) -> Answer:
+        headers = request.headers
+        body = b""
+        if route.method != "GET":
+            body = await read_body(request, self._max_body)
+            if "content-encoding" in headers and headers["content-encoding"].lower() != "identity":
+                raise ApiError(415, "unsupported_encoding", "Request bodies must not be compressed.")
+        authorization = headers.get("authorization")
+        work = partial(route.run, self._context, parameters, query, authorization, body)
+        key = headers.get("idempotency-key") if route.method == "POST" else None
+        if not key or authorization is None:
+            return await work()
+        if len(key) > LONGEST_KEY:
+            raise ApiError(400, "generic_error", f"An idempotency key may have at most {LONGEST_KEY} characters.")
+        # Somebody whose token was revoked must not get old answers either.
+        self._context.authenticator.principal(authorization)
+        return await self._idempotency.run(request_digest(authorization, key, f"{path.rstrip('/')}?{query}"), work)
+
+    async def _drain(self, request: web.BaseRequest) -> None:
+        if not request.content.is_eof():
+            await read_body(request, self._max_body)
+
+    async def _page(self, request: web.BaseRequest, segments: Sequence[str]) -> web.StreamResponse:
+        page = self._pages.get(segments[0] if segments else "")
+        try:
+            if page is None:
+                await self._drain(request)
+                raise not_found(segments)
+            return await page(request, segments[1:])
+        except ApiError as error:
+            return _response(_failure(error))
+        except WebhookEngineError as error:
+            return _response(_failure(as_api_error(error) or ApiError(500, "internal", "Internal error")))
+
+
+def _failure(error: ApiError) -> Answer:
+    headers = {} if error.retry_after_s is None else {"retry-after": str(error.retry_after_s)}
+    return Answer(error.status, error.body, headers)
+
+
+def _response(answer: Answer) -> web.Response:
+    headers = _JSON if answer.body else _EMPTY
+    if answer.headers:
+        headers = CIMultiDict({**headers, **answer.headers})
+    return web.Response(status=answer.status, body=answer.body or None, headers=headers)
+
+
+def _preflight(request: web.BaseRequest) -> web.Response:
+    """The answer to a browser that asks whether a page may call the API; any may, since it needs a token anyway."""
+    return web.Response(
+        headers={
+            "access-control-allow-origin": "*",
+            "access-control-allow-methods": "*",
+            "access-control-allow-headers": request.headers.get("access-control-request-headers", "*"),
+            "access-control-max-age": "600",
+            "vary": "access-control-request-headers",
+        }
+    )

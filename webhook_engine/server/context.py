@@ -1,0 +1,28 @@
+"""What the handlers of routes work with, besides the managers of the caller's organization."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from webhook_engine.engine import Engine
+from webhook_engine.resources.flow import Services
+from webhook_engine.server.auth import Authenticator
+from webhook_engine.server.portal_links import PortalLinks
+from webhook_engine.server.revocations import Revocations
+from webhook_engine.server.tokens import TokenKeys
+
+__all__ = ["Context"]
+
+
+@dataclass(slots=True)
+class Context:
+    """The parts of a server."""
+
+    engine: Engine
+    services: Services
+    keys: TokenKeys
+    authenticator: Authenticator
+    revocations: Revocations
+    links: PortalLinks
+    public_url: str
+    """How browsers reach the server, without a slash at the end."""

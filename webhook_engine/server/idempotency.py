@@ -1,0 +1,134 @@
+"""Idempotency keys: a POST that is repeated with the same key is done once, and answered the same each time.
+
+The key of an answer is made of the token, the client's key and the target, not of the body. Only successes are kept,
+for twelve hours, in the database: an answer is given only when it is kept, so that a restart changes nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Final
+
+import msgspec
+
+from webhook_engine.clock import Clock, microseconds
+from webhook_engine.encryption import Sealer
+from webhook_engine.errors import SecretsUnreadableError, StoreError
+from webhook_engine.log import get_logger
+from webhook_engine.server.api.errors import ApiError
+from webhook_engine.server.api.route import Answer
+from webhook_engine.server.seen import SeenKeys
+from webhook_engine.store.access import AnswerStore, KeptAnswer
+
+__all__ = ["Idempotency", "request_digest"]
+
+KEPT_FOR: Final = microseconds(timedelta(hours=12))
+LONGEST_WAIT_S = 5.0
+LOADED_AT_ONCE = 10_000
+PURGED_AT_ONCE = 5_000
+
+log = get_logger("server.idempotency")
+
+
+class Idempotency:
+    """Runs requests with a key at most once."""
+
+    def __init__(self, store: AnswerStore, sealer: Sealer, clock: Clock) -> None:
+        self._store = store
+        self._sealer = sealer
+        self._clock = clock
+        self._seen = SeenKeys(KEPT_FOR, clock.now())
+        self._running: dict[bytes, asyncio.Future[Answer | None]] = {}
+        self._unkept: list[KeptAnswer] = []
+        self._next: asyncio.Task[None] | None = None
+        """Will write what is not kept yet, as soon as ``_last`` is through with the batch before."""
+        self._last: asyncio.Task[None] | None = None
+
+    async def load(self) -> None:
+        """Learn which keys were used before the server started."""
+        now, last = self._clock.now(), b""
+        while digests := await self._store.digests(last, LOADED_AT_ONCE, now):
+            for digest in digests:
+                self._seen.add(digest, now)
+            last = digests[-1]
+
+    async def purge(self) -> None:
+        """Remove what has expired."""
+        while await self._store.purge(self._clock.now(), PURGED_AT_ONCE) == PURGED_AT_ONCE:
+            pass
+
+    async def run(self, digest: bytes, work: Callable[[], Awaitable[Answer]]) -> Answer:
+        """The answer of ``work``, or the one that was given before; raises what ``work`` raises."""
+        while (running := self._running.get(digest)) is not None:
+            answer = await _outcome_of(running)
+            if answer is not None:
+                return answer
+        done: asyncio.Future[Answer | None] = asyncio.get_running_loop().create_future()
+        self._running[digest] = done
+        answer = None
+        try:
+            answer = await self._kept(digest)
+            if answer is None:
+                made = await work()
+                if 200 <= made.status < 300:
+                    await self._keep(digest, made)
+                    answer = made
+                return made
+            return answer
+        finally:
+            del self._running[digest]
+            # Without an answer, whoever waits tries it again.
+            done.set_result(answer)
+
+    async def _kept(self, digest: bytes) -> Answer | None:
+        if not self._seen.may_know(digest):
+            return None
+        found = await self._store.find(digest, self._clock.now())
+        if found is None:
+            return None
+        try:
+            status, body = msgspec.msgpack.decode(self._sealer.open(found.sealed, digest.hex()), type=tuple[int, bytes])
+        except SecretsUnreadableError:
+            log.warning("idempotency.unreadable", hint="the main secret is another one than when the answer was kept")
+            return None
+        return Answer(status, body)
+
+    async def _keep(self, digest: bytes, answer: Answer) -> None:
+        """Keep an answer; durable when this returns. What comes in while a batch is written makes the next one."""
+        now = self._clock.now()
+        sealed = self._sealer.seal(msgspec.msgpack.encode((answer.status, answer.body)), digest.hex())
+        self._unkept.append(KeptAnswer(digest=digest, sealed=sealed, expires_at=now + KEPT_FOR))
+        self._seen.add(digest, now)
+        if self._next is None:
+            self._next = self._last = asyncio.create_task(self._write(self._last), name="webhook-engine-answers")
+        try:
+            await asyncio.shield(self._next)
+        except StoreError as error:
+            # What was asked for is done and durable: a failure now would only make the client do it again.
+            log.warning("idempotency.not_kept", error=str(error))
+
+    async def _write(self, before: asyncio.Task[None] | None) -> None:
+        if before is not None:
+            await asyncio.wait({before})
+        batch, self._unkept, self._next = self._unkept, [], None
+        await self._store.keep(batch)
+
+
+async def _outcome_of(running: asyncio.Future[Answer | None]) -> Answer | None:
+    done, _ = await asyncio.wait({running}, timeout=LONGEST_WAIT_S)
+    if not done:
+        raise ApiError(409, "conflict", "A request with this idempotency key is being handled; repeat this one later.")
+    return running.result()
+
+
+def request_digest(authorization: str, key: str, target: str) -> bytes:
+    """What tells requests apart: the same for a repetition, and for nothing else."""
+    hasher = hashlib.blake2b(digest_size=32)
+    for part in (authorization, key, target):
+        encoded = part.encode("utf-8", "surrogateescape")
+        hasher.update(len(encoded).to_bytes(4, "big"))
+        hasher.update(encoded)
+    return hasher.digest()

@@ -1,0 +1,68 @@
+"""Which tokens are not accepted any more: all revocations in memory, so that a request costs no look at the disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from webhook_engine.store.access import Revocation, TokenStore
+
+__all__ = ["EVERY_TOKEN", "Revocations", "application_subject", "session_subject", "token_subject"]
+
+EVERY_TOKEN = "~"  # noqa: S105
+"""Sorts after every token id."""
+
+
+class Revocations:
+    """The revocations of the store, looked up by what the tokens have in common."""
+
+    def __init__(self, store: TokenStore) -> None:
+        self._store = store
+        self._by_subject: dict[str, list[Revocation]] = {}
+
+    async def load(self) -> None:
+        """Read them all, when the server starts."""
+        self._by_subject.clear()
+        self._remember(await self._store.revocations())
+
+    async def add(self, revocations: Sequence[Revocation]) -> None:
+        """Revoke for good: durable when this returns."""
+        await self._store.revoke(revocations)
+        self._remember(revocations)
+
+    async def purge(self, now: int) -> None:
+        """Forget those whose tokens have all expired by themselves, and portal links that were never opened."""
+        await self._store.purge(now)
+        kept = [one for known in self._by_subject.values() for one in known if one.drop_at > now]
+        self._by_subject.clear()
+        self._remember(kept)
+
+    def concern(self, subjects: Sequence[str], token_id: str, now: int) -> bool:
+        """Whether a token with this id, which belongs to these subjects, is revoked."""
+        if not self._by_subject:
+            return False
+        for subject in subjects:
+            for one in self._by_subject.get(subject, ()):
+                if token_id <= one.up_to and one.effective_at <= now:
+                    return True
+        return False
+
+    def _remember(self, revocations: Iterable[Revocation]) -> None:
+        for new in revocations:
+            known = self._by_subject.setdefault(new.subject, [])
+            known[:] = [old for old in known if not (old.up_to <= new.up_to and old.effective_at >= new.effective_at)]
+            known.append(new)
+
+
+def token_subject(digest: bytes) -> str:
+    """One token, by the digest of its signed part."""
+    return f"token:{digest.hex()}"
+
+
+def application_subject(application_id: str) -> str:
+    """All tokens of an application."""
+    return f"app:{application_id}"
+
+
+def session_subject(application_id: str, session_id: str) -> str:
+    """The tokens of one session of an application."""
+    return f"session:{application_id}:{session_id}"

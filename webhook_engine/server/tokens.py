@@ -1,0 +1,139 @@
+"""API tokens: JSON Web Tokens (RFC 7519) for an organization or for one application. Pure, but for the secret's file.
+
+A token names its organization in ``sub``, or its application in ``sub`` and the organization in ``org``. Each has an
+id (``jti``) that sorts by the time it was made, so that all tokens up to some moment can be revoked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import warnings
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import jwt
+from jwt.warnings import InsecureKeyLengthWarning
+
+from webhook_engine.config import Config
+from webhook_engine.encryption import load_or_create_secret_file
+from webhook_engine.errors import ConfigError
+
+__all__ = [
+    "ISSUER",
+    "ORGANIZATION_LIFETIME",
+    "TOKEN_ID_PREFIX",
+    "TokenKeys",
+    "application_claims",
+    "organization_claims",
+    "signed_part",
+]
+
+TOKEN_ID_PREFIX = "tok_"  # noqa: S105
+ISSUER = "svix-server"
+ORGANIZATION_LIFETIME = timedelta(days=10 * 365)
+
+_SIGNATURE_ONLY = {
+    "verify_signature": True,
+    **{f"verify_{claim}": False for claim in ("exp", "nbf", "iat", "aud", "iss", "sub", "jti")},
+}
+
+
+class TokenKeys:
+    """What tokens are signed and checked with; the algorithm is fixed by the configuration, never by the token."""
+
+    def __init__(self, algorithm: str, *, secret: str | None = None, public_key: str | None = None) -> None:
+        self._algorithm = algorithm
+        self._secret = secret
+        self._checking = secret if secret is not None else public_key
+
+    @classmethod
+    def of(cls, config: Config) -> TokenKeys:
+        """The keys that the configuration names; a shared secret is generated beside the database where there is none.
+
+        Raises ``ConfigError``.
+        """
+        auth = config.auth
+        if auth.jwt_public_key is not None:
+            return cls(auth.jwt_algorithm, public_key=auth.jwt_public_key)
+        if auth.jwt_secret is not None:
+            return cls(auth.jwt_algorithm, secret=auth.jwt_secret.reveal())
+        return cls(auth.jwt_algorithm, secret=load_or_create_secret_file(_secret_file(config.store.path)))
+
+    @property
+    def can_sign(self) -> bool:
+        """Whether tokens can be made here, or only checked."""
+        return self._secret is not None
+
+    def sign(self, claims: Mapping[str, object]) -> str:
+        """A token with these claims; raises ``ConfigError`` where only a public key is known."""
+        if self._secret is None:
+            raise ConfigError(
+                f"auth.jwt_public_key: tokens cannot be made here, since {self._algorithm} tokens are signed with a "
+                "private key elsewhere; make the token there, or configure auth.jwt_secret with an HS algorithm"
+            )
+        with warnings.catch_warnings():
+            # The length of the secret is the operator's choice; the server says so once, when it starts.
+            warnings.simplefilter("ignore", InsecureKeyLengthWarning)
+            return jwt.encode(dict(claims), self._secret, algorithm=self._algorithm)
+
+    def verified(self, token: str) -> dict[str, Any] | None:
+        """The claims of a token whose signature is right; they are not checked in any other way."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", InsecureKeyLengthWarning)
+            try:
+                return jwt.decode(token, self._checking, algorithms=[self._algorithm], options=_SIGNATURE_ONLY)  # type: ignore[arg-type]
+            except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
+                return None
+
+    def is_the_secret(self, token: str) -> bool:
+        """Whether somebody took the signing secret for a token."""
+        return self._secret is not None and hmac.compare_digest(token.encode(), self._secret.encode())
+
+
+def organization_claims(organization_id: str, token_id: str, now_s: int) -> dict[str, object]:
+    """The claims of a token for everything in an organization."""
+    return {**_times(now_s, ORGANIZATION_LIFETIME), "iss": ISSUER, "sub": organization_id, "jti": token_id}
+
+
+def application_claims(
+    organization_id: str,
+    application_id: str,
+    token_id: str,
+    now_s: int,
+    lifetime: timedelta,
+    *,
+    feature_flags: Sequence[str] = (),
+    capabilities: Sequence[str] | None = None,
+    session_id: str | None = None,
+) -> dict[str, object]:
+    """The claims of a token for one application, limited to ``capabilities`` unless that is ``None``."""
+    claims: dict[str, object] = {
+        **_times(now_s, lifetime),
+        "iss": ISSUER,
+        "sub": application_id,
+        "org": organization_id,
+        "jti": token_id,
+    }
+    if feature_flags:
+        claims["feature_flags"] = list(feature_flags)
+    if capabilities is not None:
+        claims["capabilities"] = list(capabilities)
+    if session_id is not None:
+        claims["session_id"] = session_id
+    return claims
+
+
+def signed_part(token: str) -> bytes:
+    """A digest of what a token's signature covers; the same for every spelling of the signature."""
+    return hashlib.sha256(token.rpartition(".")[0].encode("utf-8", "surrogatepass")).digest()
+
+
+def _times(now_s: int, lifetime: timedelta) -> dict[str, object]:
+    return {"iat": now_s, "exp": now_s + int(lifetime.total_seconds()), "nbf": now_s}
+
+
+def _secret_file(database: Path) -> Path:
+    return database.with_name(f"{database.name}.jwt_secret")
