@@ -1,0 +1,60 @@
+"""What all commands have in common."""
+
+from __future__ import annotations
+
+import pytest
+from program import run
+
+from webhook_engine import ConfigError, NotFoundError, __version__
+from webhook_engine.cli import app, main
+
+
+def test_the_version() -> None:
+    done = run("--version")
+    assert (done.returncode, done.stdout) == (0, f"webhook-engine {__version__}\n")
+
+
+def test_help_names_every_command() -> None:
+    done = run("--help")
+    assert done.returncode == 0
+    for command in ("demo", "check-config", "verify"):
+        assert command in done.stdout
+
+
+def test_without_a_command_it_shows_help_and_counts_as_wrong_usage() -> None:
+    done = run()
+    assert done.returncode == 2
+    assert "check-config" in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("problem", "code", "words"),
+    [
+        (NotFoundError("application", "acme"), 1, "there is no application 'acme' here"),
+        (ConfigError("a.b = 1: one\nc.d = 2: two"), 2, "error: a.b = 1: one\nerror: c.d = 2: two\n"),
+        (FileNotFoundError(2, "No such file or directory", "x.toml"), 1, "error: x.toml: No such file or directory"),
+        (OSError("odd"), 1, "error: odd"),
+        (KeyError("a bug"), 1, "a fault of the program: KeyError('a bug'); WEBHOOK_ENGINE_TRACEBACK=1 shows where"),
+    ],
+)
+def test_failures_are_told_without_a_traceback(
+    problem: Exception, code: int, words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail() -> None:
+        raise problem
+
+    monkeypatch.setattr("webhook_engine.cli.app", fail)
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == code
+    errors = capsys.readouterr().err
+    assert words in errors
+    assert "Traceback" not in errors
+
+
+def test_a_fault_can_be_looked_into(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEBHOOK_ENGINE_TRACEBACK", "1")
+    monkeypatch.setattr("sys.argv", ["webhook-engine", "check-config", "--config", "nowhere.toml"])
+    with pytest.raises(ConfigError):
+        main()
+    assert app.info.name == "webhook-engine"

@@ -1,0 +1,69 @@
+"""``webhook-engine check-config``: the configuration as it holds."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from webhook_engine.cli.terminal import out
+from webhook_engine.config import Config, EffectiveSetting
+
+__all__ = ["check_config"]
+
+
+def check_config(
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config", "-c", metavar="FILE", help="The TOML file; without it, WEBHOOK_ENGINE_CONFIG names one."
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object, for programs.")] = False,
+) -> None:
+    """Check the configuration and show each setting as it holds, with where it came from. Secrets are masked.
+
+    Exits with 2, and a line for each problem, if there is anything wrong with it.
+    """
+    settings = list(Config.load(config).effective())
+    if as_json:
+        typer.echo(_as_json(settings))
+    elif out.is_terminal:
+        out.print(_as_table(settings))
+    else:
+        for setting in settings:
+            typer.echo(f"{setting.key} = {setting.value}  # {setting.source}")
+
+
+def _as_json(settings: Sequence[EffectiveSetting]) -> str:
+    described = {setting.key: {"value": _plain(setting.value), "source": setting.source} for setting in settings}
+    return json.dumps(described, ensure_ascii=False, indent=2)
+
+
+def _plain(shown: str) -> object:
+    """The value itself; ``None`` where none is set and only what holds instead is shown."""
+    return None if shown.startswith("(") else tomllib.loads(f"value = {shown}")["value"]
+
+
+def _as_table(settings: Sequence[EffectiveSetting]) -> Table:
+    table = Table(box=None, header_style="dim", pad_edge=False, padding=(0, 3, 0, 0))
+    table.add_column("setting", no_wrap=True)
+    table.add_column("value", overflow="fold")
+    table.add_column("from", overflow="fold")
+    for section, group in groupby(settings, key=lambda setting: setting.key.partition(".")[0]):
+        table.add_row()
+        table.add_row(f"[bold]{escape(f'[{section}]')}[/]")
+        for setting in group:
+            style = "dim" if setting.source == "default" else "green"
+            key = setting.key.partition(".")[2]
+            # The name of the variable follows from the key, and would take the place of the value.
+            source = "environment" if setting.source.startswith("environment ") else setting.source
+            table.add_row(f"  {key}", escape(setting.value), f"[{style}]{escape(source)}[/]")
+    return table
