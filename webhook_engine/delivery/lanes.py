@@ -107,16 +107,19 @@ class Lanes:
 
     def take(self, monotonic: float) -> Place | None:
         """Who may send next; ``None`` if nobody may."""
-        if self.in_flight >= self.max_in_flight:
+        if not self._spots or self.in_flight >= self.max_in_flight:
             return None
         retries_first = self._turn % RETRY_TURN == RETRY_TURN - 1
         for standing in self._order():
+            lines = self._lines[standing]
+            if not (lines[0] or lines[1]):
+                continue
             room = self._room(standing)
             if room <= 0:
                 continue
             for retries in (retries_first, not retries_first):
-                line = self._lines[standing][retries]
-                if retries and self._retries_in_flight >= self._max_retries:
+                line = lines[retries]
+                if not line or (retries and self._retries_in_flight >= self._max_retries):
                     continue
                 while (lane := line.first(below=math.ceil(room / FREE_SHARE))) is not None:
                     self._unlist(lane)
@@ -196,6 +199,9 @@ class _Line:
         self._by_in_flight: list[OrderedDict[Lane, None]] = [OrderedDict() for _ in range(most_in_flight)]
         self._count = 0
 
+    def __len__(self) -> int:
+        return self._count
+
     def add(self, lane: Lane, in_flight: int) -> None:
         self._by_in_flight[in_flight][lane] = None
         self._count += 1
@@ -206,8 +212,7 @@ class _Line:
 
     def first(self, below: int) -> Lane | None:
         """The first lane that has fewer requests in flight than ``below``."""
-        if self._count:
-            for lanes in islice(self._by_in_flight, below):
-                if lanes:
-                    return next(iter(lanes))
+        for lanes in islice(self._by_in_flight, below):
+            if lanes:
+                return next(iter(lanes))
         return None
