@@ -1,0 +1,38 @@
+"""Which URLs are inboxes of Play that this engine serves itself: only they may be on a private address. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from yarl import URL
+
+__all__ = ["OwnInboxes"]
+
+_INBOX = re.compile(r"/play/in/[A-Za-z0-9_-]{16,64}/?").fullmatch
+
+
+class OwnInboxes:
+    """Knows where the engine is served, while it is. Nothing but an inbox at exactly that origin is covered."""
+
+    def __init__(self) -> None:
+        self._bases: tuple[URL, ...] = ()
+
+    def serve_at(self, base_urls: Iterable[str]) -> None:
+        """From now on the server is reached at these URLs; none of them means that it is not served any more."""
+        urls = [URL(base) for base in base_urls]
+        self._bases = tuple(url for url in urls if url.scheme in ("http", "https") and url.host)
+
+    def covers(self, url: URL) -> bool:
+        """Whether a request to this URL arrives in an inbox of this engine, and nowhere else."""
+        return any(_same_origin(url, base) and _is_inbox(url.raw_path, base.raw_path) for base in self._bases)
+
+
+def _same_origin(url: URL, base: URL) -> bool:
+    return (url.scheme, url.host, url.port) == (base.scheme, base.host, base.port)
+
+
+def _is_inbox(path: str, base: str) -> bool:
+    """The path is compared as it is sent, so that no encoding or dot leads elsewhere."""
+    base = base.rstrip("/")
+    return path.startswith(base) and _INBOX(path[len(base) :]) is not None

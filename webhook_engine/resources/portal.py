@@ -1,0 +1,92 @@
+"""The way into the consumers' portal: a URL that opens one session, once, within a short time."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import timedelta
+from typing import Protocol
+
+from webhook_engine.errors import PortalUnavailableError, ValidationError
+from webhook_engine.resources import validation
+from webhook_engine.resources.flow import Services
+from webhook_engine.resources.lookup import find_application
+
+__all__ = ["Portal", "PortalEntrance"]
+
+READ_ONLY = ("ViewBase", "ViewEndpointSecret")
+"""What a session may do that changes nothing."""
+
+
+class LinkMaker(Protocol):
+    """What makes the key of a link."""
+
+    async def create(
+        self,
+        organization_id: str,
+        application_id: str,
+        session_ttl: timedelta,
+        *,
+        feature_flags: Sequence[str] = (),
+        capabilities: Sequence[str] | None = None,
+    ) -> str:
+        """A new key; durable when this returns."""
+        ...
+
+
+class PortalEntrance:
+    """Where the portal is and how one gets in; shared by all organizations of an engine."""
+
+    def __init__(self, links: LinkMaker, session_ttl: timedelta, public_url: str | None) -> None:
+        self.links = links
+        self.session_ttl = session_ttl
+        self._public_url = public_url
+        self._served_at: str | None = None
+
+    @property
+    def base_url(self) -> str | None:
+        """How browsers reach the server; ``None`` where nothing is known to serve."""
+        return self._public_url or self._served_at
+
+    def serve_at(self, base_url: str | None) -> None:
+        """From now on the portal is at this URL; ``None`` means that it is not served any more."""
+        self._served_at = base_url
+
+
+class Portal:
+    """Links to the portal for the applications of an organization."""
+
+    def __init__(self, services: Services, organization_id: str, entrance: PortalEntrance) -> None:
+        self._services = services
+        self._organization_id = organization_id
+        self._entrance = entrance
+
+    async def url(
+        self,
+        application: str,
+        *,
+        expiry: timedelta | None = None,
+        feature_flags: Collection[str] = (),
+        read_only: bool = False,
+    ) -> str:
+        """A URL to hand to the consumer, who opens it in a browser: good for one use within ``portal.link_ttl``.
+
+        ``expiry``: how long the session lasts, ``portal.session_ttl`` by default. ``feature_flags``: of the event types
+        to show besides those without a flag. ``read_only``: look, and change nothing. Raises ``NotFoundError``,
+        ``ValidationError``, and ``PortalUnavailableError`` where nothing serves and no ``server.public_url`` is set.
+        """
+        base_url = self._entrance.base_url
+        if base_url is None:
+            raise PortalUnavailableError(
+                "the portal has no address: serve it with `async with engine.serve():`, or set server.public_url to "
+                "where the daemon that works on this database is reached"
+            )
+        lasting = self._entrance.session_ttl if expiry is None else expiry
+        if not isinstance(lasting, timedelta) or lasting < timedelta(seconds=1):
+            raise ValidationError("expiry", "must be a timedelta of at least one second")
+        flags = [validation.name(f"feature_flags[{place}]", flag) for place, flag in enumerate(feature_flags)]
+        capabilities = READ_ONLY if validation.boolean("read_only", read_only) else None
+        found = await find_application(self._services, self._organization_id, application)
+        key = await self._entrance.links.create(
+            self._organization_id, found.id, lasting, feature_flags=flags, capabilities=capabilities
+        )
+        return f"{base_url}/portal/#key={key}"

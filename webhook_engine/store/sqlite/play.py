@@ -1,0 +1,144 @@
+"""Play's inboxes in SQLite."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from webhook_engine.store.play import PlayAnswer, PlayInbox, PlayLimits, PlayRequest
+from webhook_engine.store.sqlite.connection import Row, Session
+from webhook_engine.store.sqlite.database import Database
+
+__all__ = ["SqlitePlay"]
+
+_EXPIRE = """
+DELETE FROM webhook_play_inbox WHERE expires_at <= ?
+"""
+
+_ADD = """
+INSERT INTO webhook_play_inbox (token, created_at, expires_at, used_at, status, delay_ms) VALUES (?, ?, ?, ?, ?, ?)
+"""
+
+_MAKE_ROOM = """
+DELETE FROM webhook_play_inbox WHERE token IN (
+    SELECT token FROM webhook_play_inbox WHERE token <> ?
+    ORDER BY used_at LIMIT max(0, (SELECT count(*) FROM webhook_play_inbox) - ?)
+)
+"""
+
+_GET = """
+SELECT token, created_at, expires_at, status, delay_ms FROM webhook_play_inbox WHERE token = ? AND expires_at > ?
+"""
+
+_SET_ANSWER = """
+UPDATE webhook_play_inbox SET status = ?, delay_ms = ?, used_at = max(used_at, ?) WHERE token = ?
+"""
+
+_USE = """
+UPDATE webhook_play_inbox SET used_at = max(used_at, ?2) WHERE token = ?1 AND expires_at > ?2
+RETURNING token, created_at, expires_at, status, delay_ms
+"""
+
+_RECEIVE = """
+INSERT INTO webhook_play_request (token, id, received_at, method, path, headers, body) VALUES (?, ?, ?, ?, ?, ?, ?)
+"""
+
+_TRIM = """
+DELETE FROM webhook_play_request WHERE token = ?1 AND id IN (
+    SELECT id FROM (
+        SELECT id, row_number() OVER newest AS place, sum(length(body)) OVER newest AS total
+        FROM webhook_play_request WHERE token = ?1 WINDOW newest AS (ORDER BY id DESC)
+    )
+    WHERE place > ?2 OR (total > ?3 AND place > 1)
+)
+"""
+
+_REQUESTS = """
+SELECT id, received_at, method, path, headers, body FROM webhook_play_request
+WHERE token = ? AND id > ? ORDER BY id DESC LIMIT ?
+"""
+
+
+class SqlitePlay:
+    """See :class:`~webhook_engine.store.play.PlayStore`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def add(self, inbox: PlayInbox, limits: PlayLimits) -> None:
+        """Removes expired inboxes, and where there are too many, those that were idle for longest."""
+        now, answer = inbox.created_at, inbox.answer
+
+        def change(session: Session) -> None:
+            session.change(_EXPIRE, (now,))
+            session.change(_ADD, (inbox.token, now, inbox.expires_at, now, answer.status, answer.delay_ms))
+            session.change(_MAKE_ROOM, (inbox.token, limits.inboxes))
+
+        await self._database.write(change)
+
+    async def get(self, token: str, now: int) -> PlayInbox | None:
+        """The inbox with this token."""
+        return _inbox(await self._database.read(_GET, (token, now)))
+
+    async def set_answer(self, token: str, answer: PlayAnswer, now: int) -> PlayInbox | None:
+        """Change how an inbox answers; ``None`` if there is no such inbox."""
+
+        def change(session: Session) -> PlayInbox | None:
+            session.change(_SET_ANSWER, (answer.status, answer.delay_ms, now, token))
+            return _inbox(session.rows(_GET, (token, now)))
+
+        return await self._database.write(change)
+
+    async def receive(self, token: str, request: PlayRequest, limits: PlayLimits) -> PlayInbox | None:
+        """Keep a request and return its inbox; ``None`` if there is no such inbox."""
+        values = (
+            token,
+            request.id,
+            request.received_at,
+            request.method,
+            request.path,
+            json.dumps(request.headers),
+            request.body,
+        )
+
+        def change(session: Session) -> PlayInbox | None:
+            inbox = _inbox(session.rows(_USE, (token, request.received_at)))
+            if inbox is not None:
+                session.change(_RECEIVE, values)
+                session.change(_TRIM, (token, limits.requests, limits.body_bytes))
+            return inbox
+
+        return await self._database.write(change)
+
+    async def requests(self, token: str, after: str, limit: int) -> Sequence[PlayRequest]:
+        """The newest ``limit`` of the requests with ids above ``after``, oldest first."""
+        rows = await self._database.read(_REQUESTS, (token, after, limit))
+        return [
+            PlayRequest(
+                id=request_id,
+                received_at=received_at,
+                method=method,
+                path=path,
+                headers=[(name, value) for name, value in json.loads(headers)],
+                body=body,
+            )
+            for request_id, received_at, method, path, headers, body in reversed(rows)
+        ]
+
+    async def clear(self, token: str) -> None:
+        """Remove the requests of an inbox."""
+        await self._database.write(
+            lambda session: session.change("DELETE FROM webhook_play_request WHERE token = ?", (token,))
+        )
+
+
+def _inbox(rows: Sequence[Row]) -> PlayInbox | None:
+    if not rows:
+        return None
+    token, created_at, expires_at, status, delay_ms = rows[0]
+    return PlayInbox(
+        token=token,
+        created_at=created_at,
+        expires_at=expires_at,
+        answer=PlayAnswer(status=status, delay_ms=delay_ms),
+    )
