@@ -1,0 +1,114 @@
+"""The messages of an endpoint, and the endpoints of a message."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from store.world import START, World, change, kept, manual
+
+from webhook_engine.clock import to_datetime
+from webhook_engine.model import AttemptedMessage, AttemptStatus, DeliveryStatus
+from webhook_engine.store.records import DeliveryFilter, NewMessage, Outcomes, Span, StoredEndpoint
+from webhook_engine.store.seam import Store
+
+EVERYTHING = Span(limit=1_000)
+SUCCESS, PENDING, FAIL = AttemptStatus.SUCCESS, AttemptStatus.PENDING, AttemptStatus.FAIL
+SENDING, CANCELED = AttemptStatus.SENDING, AttemptStatus.CANCELED
+
+
+async def make_every_kind(
+    store: Store, world: World, endpoint: StoredEndpoint
+) -> list[tuple[NewMessage, AttemptStatus]]:
+    """Messages of every status, type, channel and tag; some settled without an attempt."""
+    made = []
+    kinds = itertools.product(AttemptStatus, ("a", "b"), (None, ("x",)), (None, ("t", "u")))
+    for number, (status, event_type, channels, tags) in enumerate(kinds):
+        message = await world.send(endpoint, event_type=event_type, channels=channels, tags=tags)
+        made.append((message, status))
+        attempted = status is SENDING or (number % 2 == 0 and status is not SUCCESS)
+        if status is SENDING:
+            changed = change(message, endpoint, DeliveryStatus.PENDING, START * 2)
+        elif status is PENDING:
+            continue
+        else:
+            changed = change(message, endpoint, DeliveryStatus(status), reason="why", attempted=attempted)
+        await store.deliveries.record(Outcomes(deliveries=[changed]))
+    return made
+
+
+@pytest.mark.parametrize("descending", [True, False])
+async def test_messages_of_an_endpoint_are_filtered_in_every_combination(
+    store: Store, world: World, descending: bool
+) -> None:
+    application, endpoint = await world.pair()
+    made = await make_every_kind(store, world, endpoint)
+    await world.send(await world.endpoint(application))
+    low, high = made[2][0].id, made[-3][0].id
+    for status, event_types, channel, tag in itertools.product(
+        (None, *AttemptStatus), (None, ("a",), ("a", "b", "z")), (None, "x"), (None, "u")
+    ):
+        expected = [
+            (message.id, is_status)
+            for message, is_status in made
+            if low < message.id < high
+            and (status is None or is_status is status)
+            and (event_types is None or message.event_type in event_types)
+            and (channel is None or channel in (message.channels or ()))
+            and (tag is None or tag in (message.tags or ()))
+        ]
+        where = DeliveryFilter(status=status, event_types=event_types, channel=channel, tag=tag)
+        for limit in (3, 1_000):
+            span = Span(low=low, high=high, descending=descending, limit=limit)
+            listed = await store.deliveries.list_by_endpoint(endpoint.endpoint.id, span, where)
+            in_order = expected[::-1] if descending else expected
+            assert [(one.message.id, one.status) for one in listed] == in_order[:limit], where
+
+
+async def test_a_listed_message_tells_how_it_stands(store: Store, world: World) -> None:
+    _, endpoint = await world.pair()
+    sent = await world.send(endpoint, channels=("x",), payload=b"\x00\xff")
+    await world.conclude(sent, endpoint, DeliveryStatus.PENDING, START * 2)
+    endpoint_id = endpoint.endpoint.id
+    expected = AttemptedMessage(
+        message=kept(sent), status=SENDING, reason=None, attempt_count=1, next_attempt=to_datetime(START * 2)
+    )
+    assert await store.deliveries.list_by_endpoint(endpoint_id, EVERYTHING, DeliveryFilter()) == [expected]
+    [bare] = await store.deliveries.list_by_endpoint(endpoint_id, EVERYTHING, DeliveryFilter(with_content=False))
+    assert bare.message == kept(sent, payload=None)
+
+
+async def test_a_manual_attempt_that_waits_is_pending(store: Store, world: World) -> None:
+    application, endpoint = await world.pair()
+    sent = await world.send(application=application)
+    await store.deliveries.request_attempt(manual(sent, endpoint, "manual_1"))
+    [listed] = await store.deliveries.list_by_endpoint(endpoint.endpoint.id, EVERYTHING, DeliveryFilter(status=PENDING))
+    assert (listed.message.id, listed.status, listed.next_attempt) == (sent.id, PENDING, None)
+
+
+async def test_the_endpoints_of_a_message_include_deleted_ones(store: Store, world: World) -> None:
+    application = await world.application()
+    endpoints = [await world.endpoint(application, uid=f"uid-{number}") for number in range(4)]
+    await world.endpoint(application)
+    sent = await world.send(*endpoints)
+    await world.send(*endpoints)
+    await world.conclude(sent, endpoints[1], DeliveryStatus.SUCCEEDED)
+    await store.endpoints.delete(endpoints[2].endpoint.id, world.tick())
+    listed = await store.deliveries.list_by_message(sent.id, Span(descending=False))
+    assert [one.endpoint.id for one in listed] == [stored.endpoint.id for stored in endpoints]
+    assert [one.status for one in listed] == [PENDING, SUCCESS, PENDING, PENDING]
+    assert listed[0].endpoint == endpoints[0].endpoint
+    assert listed[0].next_attempt == to_datetime(sent.created_at)
+    assert listed[2].endpoint.uid is None
+
+    span = Span(low=endpoints[0].endpoint.id, high=endpoints[3].endpoint.id, descending=True, limit=1)
+    [one] = await store.deliveries.list_by_message(sent.id, span)
+    assert one.endpoint.id == endpoints[2].endpoint.id
+
+
+async def test_what_is_still_to_come_is_counted(store: Store, world: World) -> None:
+    application, endpoint = await world.pair()
+    await make_every_kind(store, world, endpoint)
+    await world.send(await world.endpoint(application))
+    assert await store.deliveries.count_pending(endpoint.endpoint.id) == (8, 8)
+    assert await store.deliveries.count_pending("ep_none") == (0, 0)

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from store.world import World, routed
+
+from webhook_engine.store.records import OutboxRow, OutboxVerdict, RoutedMessage
+from webhook_engine.store.seam import Store
+
+if TYPE_CHECKING:
+    from store.conftest import Place
+
+
+async def test_a_row_is_read_as_it_was_written(store: Store, place: Place) -> None:
+    number = place.write_outbox(
+        application="acme",
+        event_type="invoice.paid",
+        payload=b"\x00\xff",
+        event_id="inv-1",
+        channels='["a"]',
+        tags='["t"]',
+        deliver_at="2030-01-01T00:00:00Z",
+        organization="org_1",
+        message_id="msg_1",
+    )
+    assert await store.outbox.waiting(10) == [
+        OutboxRow(
+            id=number,
+            message_id="msg_1",
+            organization="org_1",
+            application="acme",
+            event_type="invoice.paid",
+            payload=b"\x00\xff",
+            event_id="inv-1",
+            channels='["a"]',
+            tags='["t"]',
+            deliver_at="2030-01-01T00:00:00Z",
+        )
+    ]
+
+
+async def test_a_payload_may_be_text(store: Store, place: Place) -> None:
+    place.write_outbox(application="acme", event_type="a", payload='{"ü":1}')
+    place.write_outbox(application="acme", event_type="a", payload="")
+    assert [row.payload for row in await store.outbox.waiting(10)] == ['{"ü":1}'.encode(), b""]
+
+
+async def test_a_row_that_is_not_text_does_not_stop_the_rest(store: Store, place: Place) -> None:
+    place.write_outbox(application=b"\xff\xfe", event_type=b"\xff", payload=5, channels=b"\xff", event_id=7)
+    place.write_outbox(application="acme", event_type="a", payload="{}")
+    odd, good = await store.outbox.waiting(10)
+    assert (odd.application, odd.payload, odd.event_id) == ("\ufffd\ufffd", b"5", "7")
+    assert good.application == "acme"
+
+
+async def test_rows_come_oldest_first(store: Store, place: Place) -> None:
+    numbers = [place.write_outbox(application="acme", event_type="a", payload=b"") for _ in range(5)]
+    assert [row.id for row in await store.outbox.waiting(3)] == numbers[:3]
+    assert [row.id for row in await store.outbox.waiting(10)] == numbers
+
+
+async def test_what_is_set_aside_waits_no_more(store: Store, world: World, place: Place) -> None:
+    numbers = [place.write_outbox(application="acme", event_type="a", payload=b"") for _ in range(3)]
+    verdicts = [OutboxVerdict(numbers[0], "no such application"), OutboxVerdict(numbers[2], "bad 'type'")]
+    await store.outbox.set_aside(verdicts, world.now)
+    assert [row.id for row in await store.outbox.waiting(10)] == [numbers[1]]
+    await store.outbox.set_aside([], world.now)
+
+
+async def test_a_row_goes_when_its_message_is_stored(store: Store, world: World, place: Place) -> None:
+    application, endpoint = await world.pair()
+    numbers = [place.write_outbox(application=application.id, event_type="a", payload=b"") for _ in range(2)]
+    message = world.new_message(application.id)
+    await store.messages.add([routed(message, endpoint, outbox_id=numbers[0])])
+    assert [row.id for row in await store.outbox.waiting(10)] == [numbers[1]]
+
+
+async def test_a_row_goes_also_when_its_message_is_there_already(store: Store, world: World, place: Place) -> None:
+    application, endpoint = await world.pair()
+    sent = await world.send(endpoint, event_id="inv-1")
+    numbers = [place.write_outbox(application=application.id, event_type="a", payload=b"") for _ in range(3)]
+    batch = [
+        RoutedMessage(world.new_message(application.id, event_id="inv-1"), [], outbox_id=numbers[0]),
+        RoutedMessage(sent, [], outbox_id=numbers[1]),
+        RoutedMessage(world.new_message(application.id), [], outbox_id=numbers[2]),
+    ]
+    assert list(await store.messages.add(batch)) == batch[:2]
+    assert await store.outbox.waiting(10) == []
+
+
+async def test_changes_by_others_and_by_itself_are_noticed(store: Store, world: World, place: Place) -> None:
+    assert await store.outbox.changed() is True
+    assert await store.outbox.changed() is False
+    place.write_outbox(application="acme", event_type="a", payload=b"")
+    assert await store.outbox.changed() is True
+    assert await store.outbox.changed() is False
+    await world.application()
+    assert await store.outbox.changed() is True
+    assert await store.outbox.changed() is False
+
+
+async def test_the_first_answer_after_opening_is_yes(store: Store) -> None:
+    await store.outbox.changed()
+    await store.close()
+    await store.open()
+    assert await store.outbox.changed() is True
+    assert await store.outbox.changed() is False
