@@ -1,0 +1,100 @@
+"""Connections for the sender: checked where they are made, reused while they are good, few while they are idle."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import functools
+import socket
+import ssl
+from typing import TYPE_CHECKING, cast
+
+from aiohttp import TCPConnector
+from aiohttp.client_proto import ResponseHandler
+
+from webhook_engine.delivery.exchange import CURRENT
+from webhook_engine.delivery.guard import AddressGuard
+from webhook_engine.delivery.resolver import Resolver
+
+if TYPE_CHECKING:
+    from aiohttp import ClientRequest, ClientTimeout
+    from aiohttp.connector import AddrInfoType, Connection
+    from aiohttp.tracing import Trace
+
+__all__ = ["Connector", "Handler"]
+
+KEEPALIVE_S = 30.0
+"""How long an idle connection is kept (aiohttp looks once in that time, so up to twice as long)."""
+MAX_IDLE = 256
+"""Idle connections in all; beyond that, a connection is closed after its answer."""
+
+
+class Handler(ResponseHandler):
+    """aiohttp's end of a connection, which also knows whether anything of the answer has come."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, connections: set[Handler]) -> None:
+        super().__init__(loop)
+        self._connections = connections
+        self.turn = 0
+        self.answered = False
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes came."""
+        self.answered = True
+        super().data_received(data)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """The connection is over."""
+        self._connections.discard(self)
+        super().connection_lost(exc)
+
+
+class Connector(TCPConnector):
+    """Connects only to addresses that ``guard`` accepts; ``None`` accepts all (a proxy, the engine's own inbox)."""
+
+    def __init__(self, guard: AddressGuard | None, resolver: Resolver, ssl_context: ssl.SSLContext | None) -> None:
+        super().__init__(
+            limit=0,
+            keepalive_timeout=KEEPALIVE_S,
+            resolver=resolver,
+            use_dns_cache=False,  # The resolver has one.
+            ssl=ssl_context or True,
+            socket_factory=self._socket,
+        )
+        self._guard = guard
+        self._connections: set[Handler] = set()
+        self.in_use = 0
+        """Requests under way; the sender counts them."""
+        make_handler = functools.partial(Handler, loop=self._loop, connections=self._connections)
+        self._factory = cast("functools.partial[ResponseHandler]", make_handler)
+
+    async def connect(self, req: ClientRequest, traces: list[Trace], timeout: ClientTimeout) -> Connection:
+        """A pooled connection that is still good, or a new one."""
+        exchange = CURRENT.get()
+        while True:
+            connection = await super().connect(req, traces, timeout)
+            handler = cast("Handler", connection.protocol)
+            if not handler.turn:
+                self._connections.add(handler)
+                break
+            # What came while nothing was asked would be taken for the answer, so such a connection is not used either.
+            if not exchange.only_new and not handler.should_close:
+                break
+            connection.close()
+        if len(self._connections) - self.in_use > MAX_IDLE:
+            handler.force_close()
+        exchange.reused = handler.turn > 0
+        exchange.handler = handler
+        exchange.turn = handler.turn = handler.turn + 1
+        handler.answered = False
+        return connection
+
+    def _socket(self, address_info: AddrInfoType) -> socket.socket:
+        """Called with exactly what will be connected to: here no name can change its address any more."""
+        family, kind, protocol, _, address = address_info
+        exchange = CURRENT.get()
+        if self._guard is not None and (refusal := self._guard.refusal(address[0])):
+            exchange.refusal = refusal
+            raise OSError(errno.EACCES, refusal)
+        exchange.allowed = True
+        return socket.socket(family, kind, protocol)

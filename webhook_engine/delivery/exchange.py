@@ -1,0 +1,99 @@
+"""What is known of a request while it is under way, and when its time is over."""
+
+from __future__ import annotations
+
+import asyncio
+from contextvars import ContextVar
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from webhook_engine.delivery.connector import Handler
+
+__all__ = ["CURRENT", "Deadlines", "Exchange"]
+
+
+class Exchange:
+    """What the sender and the connector know of one request."""
+
+    __slots__ = ("allowed", "cancelling", "expired", "handler", "only_new", "refusal", "reused", "task", "turn")
+
+    def __init__(self, task: asyncio.Task[object]) -> None:
+        self.task = task
+        self.cancelling = task.cancelling()
+        self.expired = False
+        """The time is over."""
+        self.refusal: str | None = None
+        """Why an address was refused."""
+        self.allowed = False
+        """Some address was not refused."""
+        self.only_new = False
+        """No pooled connection, please."""
+        self.reused = False
+        """The connection had served before."""
+        self.handler: Handler | None = None
+        """The connection, once there is one."""
+        self.turn = 0
+        """Which of the requests on that connection this one is."""
+
+    @property
+    def unheard_on_old_connection(self) -> bool:
+        """Whether the request went out on a connection that had served before, and not a byte of an answer came.
+
+        The other side may close an idle connection just when it is used again. Most likely it never saw the request; a
+        new connection tells. (aiohttp by itself repeats only methods that are idempotent, which POST is not.)
+        """
+        return self.reused and self.handler is not None and not self.handler.answered
+
+    def expire(self) -> None:
+        """End the request, because its time is over."""
+        self.expired = True
+        self.task.cancel()
+
+    def abort(self) -> None:
+        """Drop the connection at once, without ceremonies that the other side could draw out, if it is still ours."""
+        if self.handler is not None and self.handler.turn == self.turn:
+            self.handler.abort()
+
+
+CURRENT: ContextVar[Exchange] = ContextVar("webhook_engine_exchange")
+"""The exchange that a connection is wanted for."""
+
+
+class Deadlines:
+    """Expires exchanges that last longer than ``timeout_s``.
+
+    All have the same time, so the oldest is always the next; one timer for it is cheaper than one for each.
+    """
+
+    def __init__(self, timeout_s: float) -> None:
+        self._timeout_s = timeout_s
+        self._loop = asyncio.get_running_loop()
+        self._under_way: dict[Exchange, float] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def begin(self, exchange: Exchange) -> None:
+        """Its time runs from now on."""
+        deadline = self._under_way[exchange] = self._loop.time() + self._timeout_s
+        if self._timer is None:
+            self._timer = self._loop.call_at(deadline, self._expire)
+
+    def end(self, exchange: Exchange) -> None:
+        """It is finished."""
+        self._under_way.pop(exchange, None)
+
+    def close(self) -> None:
+        """Expect nothing more."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _expire(self) -> None:
+        self._timer = None
+        now = self._loop.time()
+        while self._under_way:
+            exchange, deadline = next(iter(self._under_way.items()))
+            if deadline > now:
+                self._timer = self._loop.call_at(deadline, self._expire)
+                return
+            del self._under_way[exchange]
+            exchange.expire()
