@@ -9,15 +9,17 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from types import TracebackType
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from webhook_engine.clock import Clock, microseconds
 from webhook_engine.config import Config, DeliveryConfig
 from webhook_engine.delivery.decision import Rules
 from webhook_engine.delivery.flow import DeliveryFlow, FlowSettings
 from webhook_engine.delivery.notifier import Handler
+from webhook_engine.delivery.own_inbox import OwnInboxes
 from webhook_engine.delivery.retry import RetrySchedule
 from webhook_engine.delivery.service import Service
 from webhook_engine.encryption import Sealer, load_or_create_secret_file
@@ -32,12 +34,16 @@ from webhook_engine.resources.endpoints import Endpoints
 from webhook_engine.resources.event_types import EventTypes
 from webhook_engine.resources.flow import Policy, Services
 from webhook_engine.resources.messages import Messages
+from webhook_engine.resources.portal import Portal, PortalEntrance
 from webhook_engine.resources.tasks import Tasks
 from webhook_engine.store.directory import Directory
 from webhook_engine.store.records import NewMessage, OutboxRow
 from webhook_engine.store.sealed import open_secret
 from webhook_engine.store.sqlite import SqliteStore
 from webhook_engine.version import __version__
+
+if TYPE_CHECKING:
+    from webhook_engine.server.listener import Server
 
 __all__ = ["Engine", "Organization"]
 
@@ -49,7 +55,7 @@ E = TypeVar("E", bound=OperationalEvent)
 class Organization:
     """The managers of one organization, a tenant of the platform."""
 
-    def __init__(self, services: Services, organization_id: str) -> None:
+    def __init__(self, services: Services, organization_id: str, entrance: PortalEntrance) -> None:
         self.id = organization_id
         self.applications = Applications(services, organization_id)
         self.endpoints = Endpoints(services, organization_id)
@@ -57,6 +63,7 @@ class Organization:
         self.messages = Messages(services, organization_id)
         self.attempts = Attempts(services, organization_id)
         self.tasks = Tasks(services, organization_id)
+        self.portal = Portal(services, organization_id, entrance)
 
 
 class Engine(Organization):
@@ -76,6 +83,7 @@ class Engine(Organization):
         directory = Directory(self._store)
         ids = IdSource()
         self._sealer = Sealer()
+        self._own_inboxes = OwnInboxes()
         self._flow = DeliveryFlow(
             _flow_settings(self.config),
             store=self._store,
@@ -85,6 +93,7 @@ class Engine(Organization):
             sealer=self._sealer,
             admit=self._admit,
             on_crash=self._crashed,
+            is_own_inbox=self._own_inboxes.covers,
         )
         self._services = Services(
             store=self._store,
@@ -100,9 +109,17 @@ class Engine(Organization):
                 payload_retention=self.config.retention.payload,
             ),
         )
+        # A link is made the same way here and by the server, which the engine must not need to be imported.
+        links = import_module("webhook_engine.server.portal_links").PortalLinks
+        self._entrance = PortalEntrance(
+            links(self._store.tokens, self._clock, self.config.portal.link_ttl),
+            self.config.portal.session_ttl,
+            self.config.server.public_url if self.config.server.portal else None,
+        )
         self._running = False
         self._crash: BaseException | None = None
-        super().__init__(self._services, DEFAULT_ORGANIZATION)
+        self._crashing = asyncio.Event()
+        super().__init__(self._services, DEFAULT_ORGANIZATION, self._entrance)
 
     @classmethod
     def open(cls, database: str | os.PathLike[str], /, *, clock: Clock | None = None, **settings: object) -> Engine:
@@ -115,7 +132,7 @@ class Engine(Organization):
 
     def organization(self, organization_id: str) -> Organization:
         """The same managers for another organization (``org_…``)."""
-        return Organization(self._services, organization_id)
+        return Organization(self._services, organization_id, self._entrance)
 
     def on(self, kind: type[E]) -> Callable[[Handler[E]], Handler[E]]:
         """Decorate a function, coroutine or plain, that is to be called with every event of a class.
@@ -128,6 +145,36 @@ class Engine(Organization):
             return handler
 
         return register
+
+    def serve(self, listen: str | None = None) -> Server:
+        """The HTTP API, the portal and Play in this process, for ``async with engine.serve(…) as server:``.
+
+        ``listen`` is as ``server.listen``, which holds without it; ``server.url`` tells what it became. The engine must
+        be running for as long as the server.
+        """
+        # The server is built on the engine, so the engine must not need it to be imported.
+        server: type[Server] = import_module("webhook_engine.server.listener").Server
+        return server(self, listen)
+
+    def served_at(self, *base_urls: str) -> None:
+        """A server tells where it is reached, how browsers do so first; without URLs, that it has stopped."""
+        self._own_inboxes.serve_at(base_urls if self.config.server.play else ())
+        self._entrance.serve_at(base_urls[0] if base_urls and self.config.server.portal else None)
+
+    @property
+    def services(self) -> Services:
+        """What the managers work with, for the parts of this package that are built on an engine."""
+        return self._services
+
+    @property
+    def running(self) -> bool:
+        """Whether it was started, has not been stopped, and has not crashed."""
+        return self._running and self._crash is None
+
+    async def crashed(self) -> BaseException:
+        """Wait until a part of the engine fails for good, and return why; a daemon ends then."""
+        await self._crashing.wait()
+        return self._crash or EngineNotRunningError("the engine has crashed")
 
     async def __aenter__(self) -> Engine:
         await self.start()
@@ -150,6 +197,7 @@ class Engine(Organization):
         if self._running:
             raise EngineNotRunningError("this engine is running already; start another Engine for another database")
         self._crash = None
+        self._crashing.clear()
         await self._store.open()
         try:
             await self._unlock()
@@ -208,6 +256,7 @@ class Engine(Organization):
     def _crashed(self, service: Service, error: BaseException) -> None:
         log.critical("engine.crashed", service=service.name, error=repr(error))
         self._crash = error
+        self._crashing.set()
 
     def _require_running(self) -> None:
         if self._crash is not None:

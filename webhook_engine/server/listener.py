@@ -21,6 +21,7 @@ from webhook_engine.log import get_logger
 from webhook_engine.server.api.openapi import documentation_pages, openapi_document
 from webhook_engine.server.app import App
 from webhook_engine.server.auth import Authenticator
+from webhook_engine.server.consumer_pages import consumer_pages
 from webhook_engine.server.context import Context
 from webhook_engine.server.idempotency import Idempotency
 from webhook_engine.server.portal_links import PortalLinks
@@ -102,7 +103,10 @@ class Server:
                 idempotency,
                 max_body=self._config.max_body,
                 document=msgspec.json.encode(openapi_document(self.public_url)) if self._config.api else None,
-                pages=documentation_pages(self.public_url) if self._config.api else {},
+                pages={
+                    **(documentation_pages(self.public_url) if self._config.api else {}),
+                    **consumer_pages(self._engine, self._config, self.public_url),
+                },
             )
             self._runner = web.ServerRunner(HttpServer(app), shutdown_timeout=self._drain_s())
             await self._runner.setup()
@@ -111,10 +115,12 @@ class Server:
             listening.close()
             await self.stop()
             raise
+        self._engine.served_at(self.public_url, self.url)
         self._tidying = asyncio.create_task(self._tidy(revocations, idempotency), name="webhook-engine-tidying")
 
     async def stop(self) -> None:
         """Accept nothing more, finish what is being answered, and close. Stopping twice is harmless."""
+        self._engine.served_at()
         if self._tidying is not None:
             self._tidying.cancel()
             with suppress(asyncio.CancelledError):

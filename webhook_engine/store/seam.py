@@ -23,6 +23,8 @@ from webhook_engine.model import (
     Task,
     TaskStatus,
 )
+from webhook_engine.store.access import AnswerStore, TokenStore
+from webhook_engine.store.play import PlayStore
 from webhook_engine.store.records import (
     ApplicationChanges,
     AttemptFilter,
@@ -346,6 +348,12 @@ class Store(Protocol):
     def tasks(self) -> TaskStore: ...
     @property
     def outbox(self) -> OutboxStore: ...
+    @property
+    def tokens(self) -> TokenStore: ...
+    @property
+    def answers(self) -> AnswerStore: ...
+    @property
+    def play(self) -> PlayStore: ...
 
     async def open(self) -> None:
         """Take the database for this engine and bring its schema up to date.

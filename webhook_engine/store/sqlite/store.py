@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from webhook_engine.store.sqlite.answers import SqliteAnswers
 from webhook_engine.store.sqlite.applications import SqliteApplications
 from webhook_engine.store.sqlite.attempts import SqliteAttempts
 from webhook_engine.store.sqlite.database import Database
@@ -14,8 +15,10 @@ from webhook_engine.store.sqlite.event_types import SqliteEventTypes
 from webhook_engine.store.sqlite.lock import EngineLock
 from webhook_engine.store.sqlite.messages import SqliteMessages
 from webhook_engine.store.sqlite.outbox import SqliteOutbox
+from webhook_engine.store.sqlite.play import SqlitePlay
 from webhook_engine.store.sqlite.schema import migrate, migrations
 from webhook_engine.store.sqlite.tasks import SqliteTasks
+from webhook_engine.store.sqlite.tokens import SqliteTokens
 
 __all__ = ["SqliteStore"]
 
@@ -35,6 +38,9 @@ class SqliteStore:
         self.attempts = SqliteAttempts(self.database)
         self.tasks = SqliteTasks(self.database)
         self.outbox = SqliteOutbox(self.database)
+        self.tokens = SqliteTokens(self.database)
+        self.answers = SqliteAnswers(self.database)
+        self.play = SqlitePlay(self.database)
         self._lock = EngineLock(path)
         self._changing = asyncio.Lock()
 

@@ -1,0 +1,29 @@
+"""What consumers open in a browser, by the first segment of its path: the portal and Play."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from webhook_engine.engine import Engine
+from webhook_engine.server.play.inboxes import Inboxes
+from webhook_engine.server.play.routes import PlayPages
+from webhook_engine.server.portal.routes import PortalPages
+from webhook_engine.settings import ServerConfig
+
+if TYPE_CHECKING:
+    from webhook_engine.server.app import Page
+
+__all__ = ["consumer_pages"]
+
+
+def consumer_pages(engine: Engine, server: ServerConfig, public_url: str) -> Mapping[str, Page]:
+    """The pages that the configuration switches on."""
+    services, config = engine.services, engine.config
+    pages: dict[str, Page] = {}
+    if server.portal or server.play:
+        pages["portal"] = PortalPages(config.portal.frame_ancestors, page=server.portal)
+    if server.play:
+        inboxes = Inboxes(services.store.play, services.clock, services.ids, config.play)
+        pages["play"] = PlayPages(inboxes, public_url)
+    return pages

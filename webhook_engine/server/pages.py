@@ -1,0 +1,96 @@
+"""Pages and their files: read from the package once, and sent with headers that leave the scripts of others no room."""
+
+from __future__ import annotations
+
+import hashlib
+import mimetypes
+from collections.abc import Mapping, Sequence
+from importlib.resources.abc import Traversable
+
+import msgspec
+from aiohttp import web
+
+from webhook_engine.server.api.errors import ApiError
+
+__all__ = ["Files", "only", "page_headers", "relative_root"]
+
+_ROOT = b"{{root}}"
+_KINDS = {".js": "text/javascript", ".css": "text/css", ".html": "text/html", ".svg": "image/svg+xml"}
+_ASSET_HEADERS = {
+    "Cache-Control": "no-cache",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+class _File(msgspec.Struct, frozen=True):
+    body: bytes
+    kind: str
+    tag: str
+
+
+class Files:
+    """The files of one folder of the package, without its subfolders."""
+
+    def __init__(self, folder: Traversable) -> None:
+        self._files = {file.name: _read(file) for file in folder.iterdir() if file.is_file()}
+
+    def asset(self, request: web.BaseRequest, name: str) -> web.Response:
+        """A script, a style or a picture; the browser keeps it and asks each time whether it has changed."""
+        only(request, "GET", "HEAD")
+        file = self._files.get(name)
+        if file is None or name.endswith(".html"):
+            raise ApiError(404, "not_found", "There is no such file.")
+        headers = {"ETag": file.tag, **_ASSET_HEADERS}
+        if file.tag in request.headers.get("If-None-Match", ""):
+            return web.Response(status=304, headers=headers)
+        return web.Response(body=file.body, content_type=file.kind, charset="utf-8", headers=headers)
+
+    def page(self, request: web.BaseRequest, name: str, headers: Mapping[str, str], status: int = 200) -> web.Response:
+        """A page; ``{{root}}`` in it becomes the way from its own address up to the server's root."""
+        only(request, "GET", "HEAD")
+        body = self._files[name].body.replace(_ROOT, relative_root(request.raw_path).encode())
+        return web.Response(status=status, body=body, content_type="text/html", charset="utf-8", headers=headers)
+
+
+def only(request: web.BaseRequest, *methods: str) -> None:
+    """Raises ``ApiError`` with 405 for any other method."""
+    if request.method not in methods:
+        raise ApiError(405, "method_not_allowed", f"Only {', '.join(methods)} can be used here.")
+
+
+def page_headers(frame_ancestors: Sequence[str] = ()) -> dict[str, str]:
+    """The headers of a page: only own files, nothing inline, framed only by ``frame_ancestors``."""
+    policy = (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self'",
+        "connect-src 'self'",
+        "base-uri 'none'",
+        "form-action 'none'",
+        f"frame-ancestors {' '.join(frame_ancestors)}" if frame_ancestors else "frame-ancestors 'none'",
+    )
+    headers = {
+        "Content-Security-Policy": "; ".join(policy),
+        "Referrer-Policy": "no-referrer",
+        "X-Content-Type-Options": "nosniff",
+        "Cache-Control": "no-store",
+        "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    }
+    if not frame_ancestors:
+        headers |= {"X-Frame-Options": "DENY", "Cross-Origin-Opener-Policy": "same-origin"}
+    return headers
+
+
+def relative_root(target: str) -> str:
+    """The way from a request target up to the root, so that pages work behind a proxy that adds a path."""
+    return "../" * (target.partition("?")[0].count("/") - 1) or "./"
+
+
+def _read(file: Traversable) -> _File:
+    body = file.read_bytes()
+    ending = file.name[file.name.rfind(".") :]
+    kind = _KINDS.get(ending) or mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+    return _File(body, kind, f'"{hashlib.sha256(body).hexdigest()[:20]}"')

@@ -1,0 +1,112 @@
+"""The rules of Play: what an inbox takes, how it answers, how long it lives, and whether a signature verifies."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Sequence
+from datetime import timedelta
+
+from webhook_engine.clock import Clock, ManualClock, microseconds, to_datetime
+from webhook_engine.config import PlayConfig
+from webhook_engine.errors import ValidationError
+from webhook_engine.ids import IdSource
+from webhook_engine.signing import Webhook, WebhookVerificationError
+from webhook_engine.store.play import PlayAnswer, PlayInbox, PlayLimits, PlayRequest, PlayStore
+
+__all__ = ["MAX_DELAY_MS", "Inboxes", "is_token", "verdict"]
+
+MAX_DELAY_MS = 30_000
+MAX_REQUESTS_READ = 500
+MAX_HEADERS_BYTES = 32 * 1024
+"""Of all headers of one request; what is beyond is not kept."""
+FULL_BODIES = 16
+"""How many bodies of the largest size an inbox keeps; of smaller ones it keeps more."""
+_TOKEN_BYTES = 18
+
+is_token = re.compile(r"[A-Za-z0-9_-]{16,64}").fullmatch
+
+
+class Inboxes:
+    """Makes inboxes, receives for them, and shows what they received."""
+
+    def __init__(self, store: PlayStore, clock: Clock, ids: IdSource, bounds: PlayConfig) -> None:
+        self.max_body = bounds.max_body
+        self._store = store
+        self._clock = clock
+        self._ids = ids
+        self._ttl = microseconds(bounds.ttl)
+        self._limits = PlayLimits(
+            inboxes=bounds.max_inboxes,
+            requests=bounds.max_requests,
+            body_bytes=bounds.max_body * FULL_BODIES,
+        )
+
+    async def create(self) -> PlayInbox:
+        """A new inbox with a token that cannot be guessed."""
+        now = self._clock.now()
+        inbox = PlayInbox(token=secrets.token_urlsafe(_TOKEN_BYTES), created_at=now, expires_at=now + self._ttl)
+        await self._store.add(inbox, self._limits)
+        return inbox
+
+    async def get(self, token: str) -> PlayInbox | None:
+        """The inbox, if it has not expired."""
+        return await self._store.get(token, self._clock.now()) if is_token(token) else None
+
+    async def set_answer(self, token: str, status: int, delay_ms: int) -> PlayInbox | None:
+        """Choose how the inbox answers from now on; raises ``ValidationError``."""
+        if not 200 <= status <= 599:
+            raise ValidationError("status", "must be from 200 to 599")
+        if not 0 <= delay_ms <= MAX_DELAY_MS:
+            raise ValidationError("delayMs", f"must be from 0 to {MAX_DELAY_MS}")
+        if not is_token(token):
+            return None
+        return await self._store.set_answer(token, PlayAnswer(status=status, delay_ms=delay_ms), self._clock.now())
+
+    async def receive(
+        self, token: str, method: str, path: str, headers: Sequence[tuple[str, str]], body: bytes
+    ) -> PlayInbox | None:
+        """Keep a request; ``None`` if there is no such inbox."""
+        if not is_token(token):
+            return None
+        now = self._clock.now()
+        request = PlayRequest(
+            id=self._ids.new("preq_", now),
+            received_at=now,
+            method=method,
+            path=path,
+            headers=list(_bounded(headers)),
+            body=body,
+        )
+        return await self._store.receive(token, request, self._limits)
+
+    async def requests(self, token: str, after: str = "") -> Sequence[PlayRequest]:
+        """What the inbox received after the request with this id, oldest first."""
+        return await self._store.requests(token, after, MAX_REQUESTS_READ)
+
+    async def clear(self, token: str) -> None:
+        """Forget what the inbox received."""
+        await self._store.clear(token)
+
+
+def verdict(secret: str, request: PlayRequest) -> str | None:
+    """Why the signature of a request did not verify at the moment of its arrival; ``None`` if it did.
+
+    Raises ``ValidationError`` if the secret is not one.
+    """
+    webhook = Webhook(secret, tolerance=timedelta(minutes=5), clock=ManualClock(to_datetime(request.received_at)))
+    try:
+        webhook.check(request.body, dict(request.headers))
+    except WebhookVerificationError as problem:
+        return str(problem)
+    return None
+
+
+def _bounded(headers: Sequence[tuple[str, str]]) -> Sequence[tuple[str, str]]:
+    kept, size = [], 0
+    for name, value in headers:
+        size += len(name) + len(value)
+        if size > MAX_HEADERS_BYTES:
+            break
+        kept.append((name, value.encode("utf-8", "replace").decode()))
+    return kept

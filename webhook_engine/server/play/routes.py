@@ -1,0 +1,138 @@
+"""Play over HTTP: ``POST /play/`` makes an inbox, ``/play/in/{token}/`` takes all, ``/play/view/{token}`` shows it.
+
+Whoever knows the token of an inbox may see and change it; there are no other tokens here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from importlib.resources import files
+from typing import TypeVar
+
+import msgspec
+from aiohttp import web
+
+from webhook_engine.errors import ValidationError
+from webhook_engine.server.api.errors import ApiError
+from webhook_engine.server.pages import Files, only, page_headers
+from webhook_engine.server.play.inboxes import Inboxes, verdict
+from webhook_engine.server.play.wire import AnswerIn, RequestsOut, VerifyIn, VerifyOut, inbox_out, request_out
+from webhook_engine.server.protocol import read_body
+from webhook_engine.store.play import PlayInbox
+
+__all__ = ["PlayPages"]
+
+T = TypeVar("T")
+
+MAX_CONTROL_BODY = 4096
+_BODILESS = frozenset({204, 205, 304})
+
+# What an inbox answers must never become a page of this origin.
+_INERT = {
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+
+
+class PlayPages:
+    """Everything under ``/play``. ``base_url`` is how the server is reached, without a slash at the end."""
+
+    def __init__(self, inboxes: Inboxes, base_url: str) -> None:
+        self._inboxes = inboxes
+        self._base_url = base_url
+        self._files = Files(files("webhook_engine.server.play") / "static")
+
+    async def __call__(self, request: web.BaseRequest, segments: Sequence[str]) -> web.StreamResponse:
+        """Answer one request; ``segments`` are those of the path after ``play``."""
+        match segments:
+            case []:
+                return await self._create() if request.method == "POST" else self._welcome(request)
+            case ["in", token, *_]:
+                return await self._receive(request, token)
+            case ["static", name]:
+                return self._files.asset(request, name)
+            case ["view", token]:
+                found = await self._inboxes.get(token)
+                return self._files.page(request, "view.html", page_headers(), status=200 if found else 404)
+            case ["inbox", token]:
+                return await self._inbox(request, await self._found(token))
+            case ["inbox", token, "verify"]:
+                only(request, "POST")
+                return await self._verify(request, await self._found(token))
+        raise ApiError(404, "not_found", "Play has no such page; POST /play/ makes an inbox.")
+
+    def _welcome(self, request: web.BaseRequest) -> web.StreamResponse:
+        return self._files.page(request, "welcome.html", page_headers())
+
+    async def _create(self) -> web.StreamResponse:
+        return _json(201, inbox_out(await self._inboxes.create(), self._base_url))
+
+    async def _inbox(self, request: web.BaseRequest, inbox: PlayInbox) -> web.StreamResponse:
+        only(request, "GET", "HEAD", "PUT", "DELETE")
+        if request.method == "PUT":
+            return await self._set_answer(request, inbox.token)
+        if request.method == "DELETE":
+            await self._inboxes.clear(inbox.token)
+            return web.Response(status=204)
+        requests = await self._inboxes.requests(inbox.token, request.query.get("after", ""))
+        shown = RequestsOut(inbox=inbox_out(inbox, self._base_url), requests=[request_out(one) for one in requests])
+        return _json(200, shown)
+
+    async def _set_answer(self, request: web.BaseRequest, token: str) -> web.StreamResponse:
+        wanted = await _given(request, AnswerIn)
+        try:
+            inbox = await self._inboxes.set_answer(token, wanted.status, wanted.delay_ms)
+        except ValidationError as error:
+            raise ApiError(422, "validation", str(error)) from None
+        if inbox is None:
+            raise _gone()
+        return _json(200, inbox_out(inbox, self._base_url))
+
+    async def _verify(self, request: web.BaseRequest, inbox: PlayInbox) -> web.StreamResponse:
+        given = await _given(request, VerifyIn)
+        requests = await self._inboxes.requests(inbox.token)
+        try:
+            problems = {one.id: verdict(given.secret, one) for one in requests}
+        except ValidationError as error:
+            raise ApiError(422, "validation", str(error)) from None
+        return _json(200, VerifyOut(problems=problems))
+
+    async def _receive(self, request: web.BaseRequest, token: str) -> web.StreamResponse:
+        body = await read_body(request, self._inboxes.max_body)
+        headers = [(name.decode("latin-1"), value.decode("utf-8", "replace")) for name, value in request.raw_headers]
+        inbox = await self._inboxes.receive(token, request.method, request.raw_path, headers, body)
+        if inbox is None:
+            raise _gone()
+        if inbox.answer.delay_ms:
+            await asyncio.sleep(inbox.answer.delay_ms / 1_000)
+        status = inbox.answer.status
+        if status in _BODILESS:
+            return web.Response(status=status, headers=_INERT)
+        text = "ok\n" if status < 300 else f"Play answers {status}, as was chosen on its page\n"
+        return web.Response(status=status, text=text, headers=_INERT)
+
+    async def _found(self, token: str) -> PlayInbox:
+        inbox = await self._inboxes.get(token)
+        if inbox is None:
+            raise _gone()
+        return inbox
+
+
+async def _given(request: web.BaseRequest, kind: type[T]) -> T:
+    try:
+        return msgspec.json.decode(await read_body(request, MAX_CONTROL_BODY), type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise ApiError(422, "validation", str(error)) from None
+
+
+def _json(status: int, value: object) -> web.Response:
+    headers = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+    body = msgspec.json.encode(value)
+    return web.Response(status=status, body=body, content_type="application/json", headers=headers)
+
+
+def _gone() -> ApiError:
+    return ApiError(404, "not_found", "There is no such inbox, or it has expired; POST /play/ makes a new one.")

@@ -1,0 +1,24 @@
+// Talks to Play's own little API.
+
+export const root = new URL(document.querySelector("meta[name=root]").content, location.href);
+
+export async function call(method, path, body) {
+  let response;
+  try {
+    response = await fetch(new URL(`play/${path}`, root), {
+      method,
+      body: body === undefined ? undefined : JSON.stringify(body),
+      headers: body === undefined ? {} : { "content-type": "application/json" },
+      credentials: "omit",
+      cache: "no-store",
+    });
+  } catch {
+    throw Object.assign(new Error("The server cannot be reached; trying again."), { status: 0 });
+  }
+  const text = await response.text();
+  const value = text ? JSON.parse(text) : undefined;
+  if (!response.ok) {
+    throw Object.assign(new Error(value?.detail ?? `The server answered ${response.status}.`), { status: response.status });
+  }
+  return value;
+}

@@ -1,0 +1,252 @@
+// The page of one inbox: what it received, live; how it answers; and whether the signatures verify.
+
+import { fill, h, icon, reconcile } from "../../portal/static/dom.js";
+import { fullTime, plural } from "../../portal/static/format.js";
+import {
+  button,
+  card,
+  codeBox,
+  copyButton,
+  empty,
+  field,
+  headersTable,
+  input,
+  repeatedly,
+  select,
+  toast,
+  when,
+} from "../../portal/static/ui.js";
+import { call, root } from "./client.js";
+
+const MAX_SHOWN = 500;
+const STATUSES = [
+  [200, "200 OK"],
+  [204, "204 No Content"],
+  [301, "301 Moved Permanently"],
+  [400, "400 Bad Request"],
+  [401, "401 Unauthorized"],
+  [404, "404 Not Found"],
+  [410, "410 Gone"],
+  [429, "429 Too Many Requests"],
+  [500, "500 Internal Server Error"],
+  [503, "503 Service Unavailable"],
+];
+const DELAYS = [
+  [0, "None"],
+  [1_000, "1 second"],
+  [5_000, "5 seconds"],
+  [20_000, "20 seconds"],
+  [30_000, "30 seconds"],
+];
+
+const token = location.pathname.replace(/\/+$/, "").split("/").at(-1);
+const path = `inbox/${encodeURIComponent(token)}`;
+const stop = new AbortController();
+const state = { requests: [], inbox: undefined, picked: undefined, secret: "", problems: {} };
+
+const list = h("ul", { class: "list" });
+const none = empty("inbox", "Nothing has arrived yet", "Send a request to the URL above; it shows up here by itself.");
+const detail = h("div", { class: "stack", "aria-live": "off" });
+const count = h("p", { class: "soft small", role: "status" });
+const main = h("main", { id: "main", tabindex: "-1" });
+document.body.append(
+  h("a", { class: "skip", href: "#main" }, "Skip to content"),
+  h("header", { class: "bar" }, h("div", { class: "bar-inner" }, h("div", { class: "brand" }, icon("inbox", 22), "Play"))),
+  main,
+);
+
+const refresh = repeatedly(
+  async () => {
+    try {
+      const after = state.requests.at(-1)?.id ?? "";
+      const { inbox, requests } = await call("GET", `${path}?after=${encodeURIComponent(after)}`);
+      const first = !state.inbox;
+      state.inbox = inbox;
+      state.requests = [...state.requests, ...requests].slice(-MAX_SHOWN);
+      if (first) lay();
+      if (requests.length && state.secret) await verify();
+      if (first || requests.length) show();
+    } catch (error) {
+      if (error.status === 404) gone();
+    }
+  },
+  1_000,
+  stop.signal,
+);
+
+function gone() {
+  stop.abort();
+  fill(
+    document.body,
+    h(
+      "main",
+      { class: "alone" },
+      h(
+        "div",
+        { class: "card" },
+        h("div", { class: "mark" }, icon("inbox", 24)),
+        h("h1", {}, "This inbox has expired"),
+        h("p", { class: "soft" }, "Inboxes of Play are temporary, and so is what they received. You can make a new one at any time."),
+        h("p", {}, h("a", { class: "button main", href: new URL("play/", root).href }, "Create a new inbox")),
+      ),
+    ),
+  );
+}
+
+function lay() {
+  const { inbox } = state;
+  fill(
+    main,
+    h(
+      "div",
+      { class: "head" },
+      h("div", {}, h("h1", {}, "Temporary inbox"), h("p", {}, "Anything sent to this URL is shown below, until ", fullTime(inbox.expiresAt), ".")),
+      count,
+    ),
+    h(
+      "div",
+      { class: "stack" },
+      card("Inbox URL", h("div", { class: "secret" }, h("code", {}, inbox.url), copyButton("Copy inbox URL", inbox.url))),
+      h("div", { class: "pair" }, answerCard(), signatureCard()),
+      h(
+        "div",
+        { class: "split" },
+        h(
+          "section",
+          { class: "card" },
+          h("div", { class: "card-head" }, h("h2", {}, "Requests"), h("div", { class: "row-end" }, button("Clear", clear, { kind: "plain", size: "tiny" }))),
+          h("div", {}, none, list),
+        ),
+        detail,
+      ),
+    ),
+  );
+}
+
+function answerCard() {
+  const known = (choices, value, text) => (choices.some(([each]) => each === value) ? choices : [...choices, [value, text]]);
+  const { status: now, delayMs: wait } = state.inbox;
+  const status = select(known(STATUSES, now, String(now)), { value: now });
+  const delay = select(known(DELAYS, wait, `${wait} ms`), { value: wait });
+  const save = async () => {
+    try {
+      state.inbox = await call("PUT", path, { status: Number(status.value), delayMs: Number(delay.value) });
+      toast(`Play now answers ${state.inbox.status}`);
+    } catch (error) {
+      toast(error.message, "bad");
+    }
+  };
+  status.addEventListener("change", save);
+  delay.addEventListener("change", save);
+  return card("Answer", h("div", { class: "stack-small" }, field("Status", status), field("Delay", delay)), {
+    note: "Choose what senders get, to see how failures are handled.",
+  });
+}
+
+function signatureCard() {
+  const secret = input({ class: "input code", placeholder: "whsec_…", type: "password" });
+  const wrapped = field("Signing secret", secret, {
+    hint: "From the page of the endpoint. It is used to check what arrived, and kept nowhere.",
+  });
+  const check = async () => {
+    state.secret = secret.value.trim();
+    state.problems = {};
+    wrapped.complain();
+    if (state.secret) {
+      try {
+        await verify();
+      } catch (error) {
+        state.secret = "";
+        wrapped.complain(error.message);
+      }
+    }
+    show();
+  };
+  const form = h(
+    "form",
+    { class: "stack-small", on: { submit: (event) => (event.preventDefault(), check()) } },
+    wrapped,
+    h("div", { class: "row" }, button("Verify signatures", undefined, { submit: true })),
+  );
+  return card("Signature", form);
+}
+
+async function verify() {
+  ({ problems: state.problems } = await call("POST", `${path}/verify`, { secret: state.secret }));
+}
+
+async function clear() {
+  await call("DELETE", path);
+  state.requests = [];
+  state.picked = undefined;
+  show();
+  refresh();
+}
+
+function show() {
+  const newest = [...state.requests].reverse();
+  none.hidden = newest.length > 0;
+  count.textContent = plural(newest.length, "request", "requests");
+  if (!newest.some(({ id }) => id === state.picked)) state.picked = newest[0]?.id;
+  reconcile(
+    list,
+    newest,
+    ({ id }) => id,
+    (request) =>
+      h(
+        "li",
+        {},
+        h(
+          "button",
+          { type: "button", class: "pick", "aria-pressed": String(request.id === state.picked), on: { click: () => pick(request.id) } },
+          h("span", { class: "tag" }, request.method),
+          h("span", { class: "small" }, mark(request)),
+          when(request.receivedAt),
+        ),
+      ),
+    (request) => `${request.id === state.picked}${verdictOf(request)}`,
+  );
+  const request = newest.find(({ id }) => id === state.picked);
+  fill(detail, request ? details(request) : []);
+}
+
+function pick(id) {
+  state.picked = id;
+  show();
+}
+
+function verdictOf(request) {
+  if (!state.secret || !(request.id in state.problems)) return undefined;
+  return state.problems[request.id] ?? "";
+}
+
+function mark(request) {
+  const verdict = verdictOf(request);
+  if (verdict === undefined) return request.headers.some(([name]) => /-signature$/i.test(name)) ? "signed" : "";
+  return verdict === ""
+    ? h("span", { class: "state good" }, icon("check", 14), "Verified")
+    : h("span", { class: "state bad" }, icon("cross", 14), "Not verified");
+}
+
+function details(request) {
+  const verdict = verdictOf(request);
+  return [
+    verdict === ""
+      ? h("section", { class: "notice info" }, icon("check", 20), h("div", {}, h("h2", {}, "The signature verifies"), h("p", {}, "This request was sent by the holder of the secret, and not changed on its way.")))
+      : verdict && h("section", { class: "notice bad" }, icon("cross", 20), h("div", {}, h("h2", {}, "The signature does not verify"), h("p", {}, verdict))),
+    card(
+      "Request",
+      h(
+        "dl",
+        { class: "facts wide" },
+        [
+          ["Method", request.method],
+          ["Received", fullTime(request.receivedAt)],
+          ["Path", h("code", {}, request.path)],
+        ].map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))),
+      ),
+    ),
+    codeBox(request.encoding === "base64" ? "Body (base64)" : "Body", request.body, { json: request.encoding !== "base64" }),
+    card("Headers", headersTable("Request headers", request.headers)),
+  ];
+}

@@ -1,0 +1,100 @@
+"""Play's own little API: what the page of an inbox and ``webhook-engine listen`` ask for."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import msgspec
+
+from webhook_engine.clock import to_datetime
+from webhook_engine.store.play import PlayInbox, PlayRequest
+
+__all__ = ["AnswerIn", "InboxOut", "RequestOut", "RequestsOut", "VerifyIn", "VerifyOut", "inbox_out", "request_out"]
+
+
+class _Wire(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """Base of what goes over the wire."""
+
+
+class InboxOut(_Wire, frozen=True, kw_only=True):
+    """An inbox."""
+
+    token: str
+    url: str
+    """Where to send to."""
+    view_url: str
+    created_at: datetime
+    expires_at: datetime
+    status: int
+    delay_ms: int
+
+
+class RequestOut(_Wire, frozen=True, kw_only=True):
+    """A request that was received; its body as text, or as base64 where it is none."""
+
+    id: str
+    received_at: datetime
+    method: str
+    path: str
+    headers: Sequence[tuple[str, str]]
+    body: str
+    encoding: str
+    """``utf-8`` or ``base64``."""
+
+
+class RequestsOut(_Wire, frozen=True, kw_only=True):
+    """The inbox as it is now, and what it received, oldest first."""
+
+    inbox: InboxOut
+    requests: Sequence[RequestOut]
+
+
+class AnswerIn(_Wire, frozen=True, kw_only=True):
+    """How an inbox shall answer."""
+
+    status: int = 200
+    delay_ms: int = 0
+
+
+class VerifyIn(_Wire, frozen=True, kw_only=True):
+    """A signing secret; it is used for this answer and kept nowhere."""
+
+    secret: str
+
+
+class VerifyOut(_Wire, frozen=True, kw_only=True):
+    """By id of the request: why its signature does not verify, or null if it does."""
+
+    problems: Mapping[str, str | None]
+
+
+def inbox_out(inbox: PlayInbox, base_url: str) -> InboxOut:
+    """An inbox as clients see it; ``base_url`` is that of the server, without a slash at the end."""
+    return InboxOut(
+        token=inbox.token,
+        url=f"{base_url}/play/in/{inbox.token}/",
+        view_url=f"{base_url}/play/view/{inbox.token}",
+        created_at=to_datetime(inbox.created_at),
+        expires_at=to_datetime(inbox.expires_at),
+        status=inbox.answer.status,
+        delay_ms=inbox.answer.delay_ms,
+    )
+
+
+def request_out(request: PlayRequest) -> RequestOut:
+    """A request as clients see it."""
+    try:
+        body, encoding = request.body.decode(), "utf-8"
+    except UnicodeDecodeError:
+        body, encoding = base64.b64encode(request.body).decode(), "base64"
+    return RequestOut(
+        id=request.id,
+        received_at=to_datetime(request.received_at),
+        method=request.method,
+        path=request.path,
+        headers=request.headers,
+        body=body,
+        encoding=encoding,
+    )

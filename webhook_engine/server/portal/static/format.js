@@ -1,0 +1,52 @@
+// How times, numbers and payloads are written.
+
+const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto", style: "short" });
+const absolute = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+const day = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
+const hour = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const whole = new Intl.NumberFormat();
+const SPANS = [
+  ["day", 86_400],
+  ["hour", 3_600],
+  ["minute", 60],
+];
+
+export const number = (value) => whole.format(value);
+export const dayOf = (date) => day.format(date);
+export const hourOf = (date) => hour.format(date);
+export const fullTime = (text) => absolute.format(new Date(text));
+
+/** "5 min. ago", "in 2 days". */
+export function fromNow(text, now = Date.now()) {
+  const seconds = (new Date(text).getTime() - now) / 1_000;
+  for (const [unit, size] of SPANS) {
+    if (Math.abs(seconds) >= size) return relative.format(Math.trunc(seconds / size), unit);
+  }
+  return Math.abs(seconds) < 3 ? "just now" : relative.format(Math.trunc(seconds), "second");
+}
+
+export function duration(milliseconds) {
+  return milliseconds < 1_000 ? `${milliseconds} ms` : `${(milliseconds / 1_000).toFixed(1)} s`;
+}
+
+/** The value of a `datetime-local` field for a moment. */
+export function localInput(date) {
+  return new Date(date.getTime() - date.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+}
+
+export function pretty(value) {
+  return JSON.stringify(value, null, 2) ?? "";
+}
+
+/** Text as indented JSON if it is JSON, else as it is. */
+export function prettyText(text) {
+  try {
+    return pretty(JSON.parse(text));
+  } catch {
+    return text;
+  }
+}
+
+export function plural(count, one, many) {
+  return `${number(count)} ${count === 1 ? one : many}`;
+}

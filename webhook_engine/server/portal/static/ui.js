@@ -1,0 +1,302 @@
+// Pieces that several pages are made of.
+
+import { fill, freshId, h, icon } from "./dom.js";
+import { fromNow, fullTime, prettyText } from "./format.js";
+
+/** A button; `kind` is "main", "danger", "plain" or nothing. While its action runs it cannot be pressed again. */
+export function button(label, action, { kind = "", size = "", glyph, name, submit = false, disabled = false } = {}) {
+  const element = h(
+    "button",
+    { type: submit ? "submit" : "button", class: `button ${kind} ${size}`, "aria-label": name, disabled },
+    glyph && icon(glyph),
+    label,
+  );
+  if (action) {
+    element.addEventListener("click", () => {
+      if (element.getAttribute("aria-disabled") === "true") return;
+      const running = action(element);
+      if (running instanceof Promise) busy(element, running);
+    });
+  }
+  return element;
+}
+
+/** Keep a button from being pressed again until the promise has ended; say what went wrong. */
+export async function busy(element, promise) {
+  element.setAttribute("aria-disabled", "true");
+  try {
+    return await promise;
+  } catch (error) {
+    if (error?.name !== "AbortError") toast(error.message, "bad");
+    return undefined;
+  } finally {
+    element.removeAttribute("aria-disabled");
+  }
+}
+
+/** A short message at the edge of the page, read out by screen readers. */
+export function toast(text, kind = "") {
+  let holder = document.querySelector(".toasts");
+  if (!holder) {
+    holder = h("div", { class: "toasts", role: "status", "aria-live": "polite" });
+    document.body.append(holder);
+  }
+  const element = h("div", { class: `toast ${kind}` }, text);
+  holder.append(element);
+  setTimeout(() => element.remove(), kind === "bad" ? 8_000 : 4_000);
+}
+
+const STATES = {
+  0: ["Succeeded", "good", "check"],
+  1: ["Pending", "wait", "clock"],
+  2: ["Failed", "bad", "cross"],
+  3: ["Pending", "wait", "clock"],
+  4: ["Cancelled", "", "dash"],
+};
+
+/** The state of a delivery in words; one whose next attempt is due is pending, whatever the last one was. */
+export function stateOf(delivery) {
+  return delivery.nextAttempt ? 3 : delivery.status;
+}
+
+export function stateBadge(status) {
+  const [word, kind, glyph] = STATES[status] ?? ["Not sent", "", "dash"];
+  return h("span", { class: `state ${kind}` }, icon(glyph, 14), word);
+}
+
+export function endpointBadge(endpoint) {
+  return endpoint.disabled
+    ? h("span", { class: "state bad" }, icon("dash", 14), "Disabled")
+    : h("span", { class: "state good" }, icon("check", 14), "Enabled");
+}
+
+/** How the receiver answered one attempt. */
+export function codeBadge(attempt) {
+  const good = attempt.status === 0;
+  const code = attempt.responseStatusCode || "No answer";
+  return h("span", { class: `state ${good ? "good" : "bad"}` }, icon(good ? "check" : "cross", 14), String(code));
+}
+
+/** A time as distance from now, kept up to date by `tick`. */
+export function when(text, className = "faint") {
+  return h("time", { class: className, datetime: text, title: fullTime(text) }, fromNow(text));
+}
+
+setInterval(() => {
+  for (const element of document.querySelectorAll("time[datetime]")) {
+    const text = fromNow(element.getAttribute("datetime"));
+    if (element.textContent !== text) element.textContent = text;
+  }
+}, 1_000);
+
+/** A labelled field around a control, with a hint and a place for what is wrong. */
+export function field(label, control, { hint, optional = false } = {}) {
+  const id = control.id || freshId("field");
+  const inner = control.matches("input, select, textarea") ? control : control.querySelector("input, select, textarea");
+  inner.id = id;
+  const problem = h("p", { class: "problem", id: `${id}-problem`, hidden: true });
+  const hintElement = hint && h("p", { class: "hint", id: `${id}-hint` }, hint);
+  inner.setAttribute("aria-describedby", [hint && `${id}-hint`, `${id}-problem`].filter(Boolean).join(" "));
+  const element = h(
+    "div",
+    { class: "field" },
+    h("div", { class: "row" }, h("label", { for: id }, label), optional && h("span", { class: "optional faint" }, "optional")),
+    control,
+    hintElement,
+    problem,
+  );
+  element.complain = (text) => {
+    problem.textContent = text ?? "";
+    problem.hidden = !text;
+    if (text) inner.setAttribute("aria-invalid", "true");
+    else inner.removeAttribute("aria-invalid");
+  };
+  return element;
+}
+
+export function input(attributes = {}) {
+  return h("input", { class: "input", type: "text", autocomplete: "off", spellcheck: "false", ...attributes });
+}
+
+/** A native select; `choices` are pairs of value and text. Their texts are labels, so that a page's states stand out. */
+export function select(choices, { value, ...attributes } = {}) {
+  const element = h(
+    "select",
+    { class: "input", ...attributes },
+    choices.map(([key, text]) => h("option", { value: key, label: text })),
+  );
+  if (value !== undefined) element.value = value;
+  return element;
+}
+
+export async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    const area = h("textarea", { class: "unseen", value: text, "aria-hidden": "true" });
+    document.body.append(area);
+    area.select();
+    document.execCommand("copy");
+    area.remove();
+  }
+  toast("Copied");
+}
+
+export function copyButton(name, text) {
+  return button("", () => copy(typeof text === "function" ? text() : text), { kind: "plain icon", glyph: "copy", name });
+}
+
+/** Text in a box with a title and a button that copies it; JSON is laid out and coloured. */
+export function codeBox(title, text, { json = false, lines = false, id } = {}) {
+  const shown = json ? prettyText(text) : text;
+  const pre = h("pre", { tabindex: "0", role: "region", "aria-label": title, id }, json ? coloured(shown) : shown);
+  return h(
+    "div",
+    { class: `code-box ${lines ? "lines" : ""}` },
+    h("div", { class: "code-head" }, h("span", { class: "title" }, title), copyButton(`Copy ${title.toLowerCase()}`, shown)),
+    pre,
+  );
+}
+
+const TOKENS = /("(?:[^"\\]|\\.)*")(\s*:)?|\b(?:true|false|null)\b|-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?/g;
+const MAX_COLOURED = 60_000;
+
+function coloured(text) {
+  if (text.length > MAX_COLOURED) return [text];
+  const parts = [];
+  let end = 0;
+  for (const match of text.matchAll(TOKENS)) {
+    if (match.index > end) parts.push(text.slice(end, match.index));
+    const kind = match[2] ? "json-key" : match[1] ? "json-text" : "json-other";
+    parts.push(h("span", { class: kind }, match[1] ?? match[0]));
+    if (match[2]) parts.push(match[2]);
+    end = match.index + match[0].length;
+  }
+  parts.push(text.slice(end));
+  return parts;
+}
+
+export function headersTable(caption, pairs) {
+  return h(
+    "table",
+    { class: "headers" },
+    h("caption", { class: "unseen" }, caption),
+    h("tbody", {}, pairs.map(([name, value]) => h("tr", {}, h("th", { scope: "row" }, name), h("td", {}, value)))),
+  );
+}
+
+export function notice(kind, glyph, title, ...content) {
+  return h("section", { class: `notice ${kind}` }, icon(glyph, 20), h("div", {}, title && h("h2", {}, title), content));
+}
+
+export function empty(glyph, title, text, ...more) {
+  return h("div", { class: "empty" }, icon(glyph, 32), h("h2", {}, title), text && h("p", {}, text), more);
+}
+
+export function loading(text = "Loading…") {
+  return h("p", { class: "loading" }, h("span", { class: "spin", "aria-hidden": "true" }), text);
+}
+
+export function card(title, content, { actions, note, level = "h2" } = {}) {
+  return h(
+    "section",
+    { class: "card" },
+    title && h("div", { class: "card-head" }, h(level, {}, title), actions && h("div", { class: "row-end" }, actions), note && h("p", {}, note)),
+    h("div", { class: "card-body" }, content),
+  );
+}
+
+export function tags(values) {
+  return h("div", { class: "tags" }, values.map((value) => h("span", { class: "tag" }, value)));
+}
+
+/** Ask before something that cannot be undone; resolves to whether the person agreed. */
+export function confirm(title, text, agree, kind = "main") {
+  const heading = freshId("dialog");
+  const dialog = h(
+    "dialog",
+    { "aria-labelledby": heading },
+    h("div", { class: "dialog-body" }, h("h2", { id: heading }, title), h("p", { class: "soft" }, text)),
+    h(
+      "div",
+      { class: "dialog-end" },
+      button("Cancel", () => dialog.close()),
+      button(agree, () => dialog.close("yes"), { kind }),
+    ),
+  );
+  document.body.append(dialog);
+  dialog.showModal();
+  return new Promise((resolve) => {
+    dialog.addEventListener("close", () => {
+      dialog.remove();
+      resolve(dialog.returnValue === "yes");
+    });
+  });
+}
+
+/** Tabs after the pattern of the ARIA guide: arrows move between them. `pages` are [key, label, render]. */
+export function tabs(pages, current, onChange) {
+  const panel = h("div", { role: "tabpanel", id: freshId("panel"), tabindex: "-1" });
+  const elements = pages.map(([key, label]) =>
+    h("button", { type: "button", role: "tab", class: "tab", id: freshId("tab"), "aria-controls": panel.id, on: { click: () => show(key) } }, label),
+  );
+  const list = h("div", { class: "tabs", role: "tablist", "aria-label": "Sections", on: { keydown: move } }, elements);
+  let shown;
+
+  function show(key) {
+    if (key === shown) return;
+    shown = key;
+    pages.forEach(([each], place) => {
+      elements[place].setAttribute("aria-selected", String(each === key));
+      elements[place].tabIndex = each === key ? 0 : -1;
+      if (each === key) panel.setAttribute("aria-labelledby", elements[place].id);
+    });
+    onChange(key);
+    fill(panel, pages.find(([each]) => each === key)[2]());
+  }
+
+  function move(event) {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    const from = elements.indexOf(document.activeElement);
+    if (!step || from < 0) return;
+    event.preventDefault();
+    const to = (from + step + pages.length) % pages.length;
+    show(pages[to][0]);
+    elements[to].focus();
+  }
+
+  show(pages.some(([key]) => key === current) ? current : pages[0][0]);
+  return [list, panel];
+}
+
+/** Run now and again every so often until the signal ends it; one run at a time, and none while the page is hidden. */
+export function repeatedly(work, everyMs, signal) {
+  let timer;
+  let again = false;
+  let running = false;
+  async function run() {
+    clearTimeout(timer);
+    if (running) {
+      again = true;
+      return;
+    }
+    running = true;
+    again = false;
+    try {
+      if (!document.hidden) await work();
+    } catch (error) {
+      if (error?.name !== "AbortError" && error?.fatal) return;
+    } finally {
+      running = false;
+    }
+    if (!signal.aborted) timer = setTimeout(run, again ? 0 : everyMs);
+  }
+  const wake = () => document.hidden || run();
+  document.addEventListener("visibilitychange", wake);
+  signal.addEventListener("abort", () => {
+    clearTimeout(timer);
+    document.removeEventListener("visibilitychange", wake);
+  });
+  run();
+  return run;
+}
