@@ -63,6 +63,7 @@ if TYPE_CHECKING:
         TriggerType,
     )
     from webhook_engine.signing import Webhook, WebhookVerificationError
+    from webhook_engine.sync import SyncEngine
     from webhook_engine.version import __version__
 
 __all__ = [
@@ -105,6 +106,7 @@ __all__ = [
     "SecretsUnreadableError",
     "StoreError",
     "StoreUnavailableError",
+    "SyncEngine",
     "Task",
     "TaskStatus",
     "TriggerType",
@@ -172,6 +174,7 @@ _HOMES = {
         "Webhook",
         "WebhookVerificationError",
     ),
+    "sync": ("SyncEngine",),
     "version": ("__version__",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

@@ -1,0 +1,133 @@
+"""The engine for code without an event loop.
+
+>>> with SyncEngine.open("webhooks.db") as engine:
+...     engine.messages.create("acme", event_type="invoice.paid", payload={"id": 1})
+
+It runs the asynchronous engine on a thread of its own. Any number of threads may use it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import TYPE_CHECKING, TypeVar
+
+from webhook_engine.clock import Clock
+from webhook_engine.config import Config
+from webhook_engine.engine import Engine
+from webhook_engine.events import OperationalEvent
+from webhook_engine.sync.background import BackgroundLoop
+from webhook_engine.sync.managers import SyncManagers
+
+if TYPE_CHECKING:
+    from webhook_engine.server.listener import Server
+
+__all__ = ["SyncEngine", "SyncManagers"]
+
+E = TypeVar("E", bound=OperationalEvent)
+
+
+class SyncEngine(SyncManagers):
+    """Delivers webhooks. Use it as a context manager, or with :meth:`start` and :meth:`stop`.
+
+    The managers are those of :class:`~webhook_engine.Engine`, with the same arguments, results and errors; what is
+    awaited there is waited for here. A process that was forked from one with a running engine has to start its own.
+    """
+
+    def __init__(self, config: Config | None = None, *, clock: Clock | None = None) -> None:
+        self._engine = Engine(config, clock=clock)
+        self._background = BackgroundLoop("webhook-engine")
+        super().__init__(self._engine, self._background)
+
+    @classmethod
+    def open(cls, database: str | os.PathLike[str], /, *, clock: Clock | None = None, **settings: object) -> SyncEngine:
+        """An engine on one database file, with settings as for ``Engine.open``."""
+        return cls(Config.for_database(database, **settings), clock=clock)
+
+    @property
+    def config(self) -> Config:
+        """The configuration that it was made with."""
+        return self._engine.config
+
+    @property
+    def running(self) -> bool:
+        """Whether it was started here, has not been stopped, and has not crashed."""
+        return self._background.running and self._engine.running
+
+    def organization(self, organization_id: str) -> SyncManagers:
+        """The same managers for another organization (``org_…``)."""
+        return SyncManagers(self._engine.organization(organization_id), self._background)
+
+    def on(self, kind: type[E]) -> Callable[[Callable[[E], object]], Callable[[E], object]]:
+        """Decorate a function that is to be called with every event of a class, as :meth:`Engine.on` has it.
+
+        It runs on a thread of its own, so that it may use this engine; coroutine functions run on the engine's loop.
+        """
+
+        def register(handler: Callable[[E], object]) -> Callable[[E], object]:
+            async def handle(event: E) -> object:
+                if inspect.iscoroutinefunction(handler):
+                    return await handler(event)
+                return await asyncio.to_thread(handler, event)
+
+            self._engine.on(kind)(handle)
+            return handler
+
+        return register
+
+    def start(self) -> None:
+        """Start the engine in a thread of its own; raises as ``Engine.start``."""
+        already = self._background.running
+        self._background.start()
+        try:
+            self._background.run(self._engine.start())
+        except BaseException:
+            if not already:
+                self._background.stop()
+            raise
+
+    def stop(self) -> None:
+        """Stop the engine as ``Engine.stop``, and end its thread. Stopping twice is harmless."""
+        if self._background.running:
+            try:
+                self._background.run(self._engine.stop())
+            finally:
+                self._background.stop()
+
+    def __enter__(self) -> SyncEngine:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._background.running:
+            try:
+                self._background.run(self._engine.__aexit__(kind, error, traceback))
+            finally:
+                self._background.stop()
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait until everything accepted or enqueued before the call is routed, and nothing is due or in flight.
+
+        Raises ``TimeoutError`` after so many seconds.
+        """
+        self._background.run(self._engine.join(timeout))
+
+    @contextmanager
+    def serve(self, listen: str | None = None) -> Iterator[Server]:
+        """The HTTP API, the portal and Play in this process, as ``Engine.serve`` has them."""
+
+        async def server() -> Server:
+            return self._engine.serve(listen)
+
+        serving = self._background.run(server())
+        self._background.run(serving.__aenter__())
+        try:
+            yield serving
+        finally:
+            self._background.run(serving.__aexit__(None, None, None))

@@ -1,0 +1,299 @@
+"""The types of the managers without ``await``. Made by tests/sync/managers_stub.py; do not edit."""
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from msgspec import UnsetType
+
+from webhook_engine.engine import Organization
+from webhook_engine.model import (
+    Application,
+    Attempt,
+    AttemptedDestination,
+    AttemptedMessage,
+    AttemptStatus,
+    Endpoint,
+    EndpointHeaders,
+    EndpointStats,
+    EventType,
+    Message,
+    Page,
+    Task,
+    TaskStatus,
+)
+from webhook_engine.resources.pagination import Order
+from webhook_engine.resources.payloads import Payload
+from webhook_engine.store.records import NewMessage, OutboxRow
+from webhook_engine.sync.background import BackgroundLoop
+
+__all__ = ["SyncManagers"]
+
+class Applications:
+    def create(
+        self,
+        *,
+        name: str,
+        uid: str | None = ...,
+        throttle_rate: int | None = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> Application: ...
+    def delete(self, application: str) -> None: ...
+    def get(self, application: str) -> Application: ...
+    def get_or_create(
+        self,
+        *,
+        name: str,
+        uid: str | None = ...,
+        throttle_rate: int | None = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> Application: ...
+    def iterate(self) -> Iterator[Application]: ...
+    def list(self, *, limit: int = ..., iterator: str | None = ..., order: Order = ...) -> Page[Application]: ...
+    def update(
+        self,
+        application: str,
+        *,
+        name: str | UnsetType = ...,
+        uid: str | UnsetType | None = ...,
+        throttle_rate: int | UnsetType | None = ...,
+        metadata: Mapping[str, str] | UnsetType | None = ...,
+    ) -> Application: ...
+
+class Endpoints:
+    def create(
+        self,
+        application: str,
+        *,
+        url: str,
+        description: str = ...,
+        uid: str | None = ...,
+        event_types: Collection[str] | None = ...,
+        channels: Collection[str] | None = ...,
+        throttle_rate: int | None = ...,
+        version: int = ...,
+        disabled: bool = ...,
+        secret: str | None = ...,
+        headers: Mapping[str, str] | None = ...,
+        metadata: Mapping[str, str] | None = ...,
+    ) -> Endpoint: ...
+    def delete(self, application: str, endpoint: str) -> None: ...
+    def disable(self, application: str, endpoint: str) -> Endpoint: ...
+    def enable(self, application: str, endpoint: str) -> Endpoint: ...
+    def get(self, application: str, endpoint: str) -> Endpoint: ...
+    def get_headers(self, application: str, endpoint: str) -> EndpointHeaders: ...
+    def get_secret(self, application: str, endpoint: str) -> str: ...
+    def iterate(self, application: str) -> Iterator[Endpoint]: ...
+    def list(
+        self, application: str, *, limit: int = ..., iterator: str | None = ..., order: Order = ...
+    ) -> Page[Endpoint]: ...
+    def patch_headers(self, application: str, endpoint: str, changes: Mapping[str, str | None]) -> None: ...
+    def recover(self, application: str, endpoint: str, since: datetime, until: datetime | None = ...) -> Task: ...
+    def replay_missing(
+        self, application: str, endpoint: str, since: datetime, until: datetime | None = ...
+    ) -> Task: ...
+    def rotate_secret(
+        self, application: str, endpoint: str, secret: str | None = ..., grace_period: timedelta = ...
+    ) -> str: ...
+    def send_example(
+        self, application: str, endpoint: str, event_type: str, *, example_index: int = ...
+    ) -> Message: ...
+    def set_headers(self, application: str, endpoint: str, headers: Mapping[str, str]) -> None: ...
+    def stats(
+        self, application: str, endpoint: str, since: datetime | None = ..., until: datetime | None = ...
+    ) -> EndpointStats: ...
+    def update(
+        self,
+        application: str,
+        endpoint: str,
+        *,
+        url: str | UnsetType = ...,
+        description: str | UnsetType = ...,
+        uid: str | UnsetType | None = ...,
+        event_types: Collection[str] | UnsetType | None = ...,
+        channels: Collection[str] | UnsetType | None = ...,
+        throttle_rate: int | UnsetType | None = ...,
+        version: int | UnsetType = ...,
+        disabled: bool | UnsetType = ...,
+        metadata: Mapping[str, str] | UnsetType | None = ...,
+    ) -> Endpoint: ...
+
+class EventTypes:
+    def create(
+        self,
+        *,
+        name: str,
+        description: str = ...,
+        archived: bool = ...,
+        deprecated: bool = ...,
+        schemas: Mapping[str, object] | None = ...,
+        feature_flags: Collection[str] = ...,
+        group_name: str | None = ...,
+    ) -> EventType: ...
+    def delete(self, name: str, *, expunge: bool = ...) -> None: ...
+    def get(self, name: str, *, feature_flags: Collection[str] | None = ...) -> EventType: ...
+    def iterate(
+        self, *, include_archived: bool = ..., feature_flags: Collection[str] | None = ...
+    ) -> Iterator[EventType]: ...
+    def list(
+        self,
+        *,
+        limit: int = ...,
+        iterator: str | None = ...,
+        include_archived: bool = ...,
+        with_content: bool = ...,
+        feature_flags: Collection[str] | None = ...,
+    ) -> Page[EventType]: ...
+    def update(
+        self,
+        name: str,
+        *,
+        description: str | UnsetType = ...,
+        archived: bool | UnsetType = ...,
+        deprecated: bool | UnsetType = ...,
+        schemas: Mapping[str, object] | UnsetType | None = ...,
+        feature_flags: Collection[str] | UnsetType = ...,
+        group_name: str | UnsetType | None = ...,
+    ) -> EventType: ...
+
+class Messages:
+    def admit(self, row: OutboxRow) -> NewMessage: ...
+    def cancel(self, application: str, message: str) -> int: ...
+    def create(
+        self,
+        application: str,
+        *,
+        event_type: str,
+        payload: Payload,
+        event_id: str | None = ...,
+        channels: Collection[str] | None = ...,
+        tags: Collection[str] | None = ...,
+        deliver_at: datetime | None = ...,
+        payload_retention_period: int | None = ...,
+        payload_retention_hours: int | None = ...,
+    ) -> Message: ...
+    def expunge_content(self, application: str, message: str) -> None: ...
+    def get(self, application: str, message: str, *, with_content: bool = ...) -> Message: ...
+    def iterate(
+        self,
+        application: str,
+        *,
+        before: datetime | None = ...,
+        after: datetime | None = ...,
+        event_types: Collection[str] | None = ...,
+        channel: str | None = ...,
+        tag: str | None = ...,
+        with_content: bool = ...,
+    ) -> Iterator[Message]: ...
+    def list(
+        self,
+        application: str,
+        *,
+        limit: int = ...,
+        iterator: str | None = ...,
+        before: datetime | None = ...,
+        after: datetime | None = ...,
+        event_types: Collection[str] | None = ...,
+        channel: str | None = ...,
+        tag: str | None = ...,
+        with_content: bool = ...,
+    ) -> Page[Message]: ...
+
+class Attempts:
+    def expunge_content(self, application: str, message: str, attempt_id: str) -> None: ...
+    def get(self, application: str, message: str, attempt_id: str) -> Attempt: ...
+    def iterate_by_endpoint(
+        self, application: str, endpoint: str, *, before: datetime | None = ..., after: datetime | None = ...
+    ) -> Iterator[Attempt]: ...
+    def iterate_by_message(self, application: str, message: str) -> Iterator[Attempt]: ...
+    def list_attempted_destinations(
+        self, application: str, message: str, *, limit: int = ..., iterator: str | None = ...
+    ) -> Page[AttemptedDestination]: ...
+    def list_attempted_messages(
+        self,
+        application: str,
+        endpoint: str,
+        *,
+        limit: int = ...,
+        iterator: str | None = ...,
+        before: datetime | None = ...,
+        after: datetime | None = ...,
+        status: AttemptStatus | int | None = ...,
+        event_types: Collection[str] | None = ...,
+        channel: str | None = ...,
+        tag: str | None = ...,
+        with_content: bool = ...,
+    ) -> Page[AttemptedMessage]: ...
+    def list_by_endpoint(
+        self,
+        application: str,
+        endpoint: str,
+        *,
+        limit: int = ...,
+        iterator: str | None = ...,
+        before: datetime | None = ...,
+        after: datetime | None = ...,
+        status: AttemptStatus | int | None = ...,
+        status_code_class: int | None = ...,
+        event_types: Collection[str] | None = ...,
+        channel: str | None = ...,
+        tag: str | None = ...,
+    ) -> Page[Attempt]: ...
+    def list_by_message(
+        self,
+        application: str,
+        message: str,
+        *,
+        limit: int = ...,
+        iterator: str | None = ...,
+        before: datetime | None = ...,
+        after: datetime | None = ...,
+        endpoint: str | None = ...,
+        status: AttemptStatus | int | None = ...,
+        status_code_class: int | None = ...,
+        event_types: Collection[str] | None = ...,
+        channel: str | None = ...,
+        tag: str | None = ...,
+    ) -> Page[Attempt]: ...
+    def resend(self, application: str, message: str, endpoint: str) -> None: ...
+
+class Tasks:
+    def get(self, task_id: str, *, application: str | None = ...) -> Task: ...
+    def iterate(
+        self, *, status: TaskStatus | str | None = ..., task: str | None = ..., application: str | None = ...
+    ) -> Iterator[Task]: ...
+    def list(
+        self,
+        *,
+        limit: int = ...,
+        iterator: str | None = ...,
+        order: Order = ...,
+        status: TaskStatus | str | None = ...,
+        task: str | None = ...,
+        application: str | None = ...,
+    ) -> Page[Task]: ...
+    def wait(self, task_id: str, timeout: float | None = ...) -> Task: ...
+
+class Portal:
+    def url(
+        self,
+        application: str,
+        *,
+        expiry: timedelta | None = ...,
+        feature_flags: Collection[str] = ...,
+        read_only: bool = ...,
+    ) -> str: ...
+
+class SyncManagers:
+    id: str
+    applications: Applications
+    endpoints: Endpoints
+    event_types: EventTypes
+    messages: Messages
+    attempts: Attempts
+    tasks: Tasks
+    portal: Portal
+    def __init__(self, organization: Organization, background: BackgroundLoop) -> None: ...
+
+def managers_of(organization: Organization) -> dict[str, object]: ...
+def public_methods(kind: type[object]) -> dict[str, Callable[..., Any]]: ...
