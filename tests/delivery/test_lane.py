@@ -247,6 +247,10 @@ def test_a_lane_without_room_for_one_more_wants_no_refill() -> None:
     assert lane.queued < lane.max_limit
     assert not lane.push(make_due("msg_4"))
     assert not lane.wants_refill(10)
+    assert lane.stored_from is None, "so that nobody schedules it for now, over and over"
+    lane.next(retries_allowed=True)
+    assert lane.stored_from == 0
+    assert lane.wants_refill(10)
 
 
 @pytest.mark.parametrize("most", [64, 256, 512, 5_000])

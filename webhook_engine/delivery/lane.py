@@ -76,8 +76,6 @@ class Lane:
         self.in_flight = 0
         self.unrecorded = 0
         """Attempts made whose outcome is not committed yet."""
-        self.stored_from: int | None = None
-        """Earliest instant of what is due but only in the database."""
         self.refilling = False
         self.loading = False
         self.settling = 0
@@ -85,6 +83,7 @@ class Lane:
         self.edits = 0
         """Edits of the endpoint so far; a target that was read before one is out of date."""
         self._memory = memory or Memory()
+        self._stored_from: int | None = None
         self._manual: deque[Due] = deque()
         self._first: deque[Due] = deque()
         self._retries: deque[Due] = deque()
@@ -120,6 +119,18 @@ class Lane:
         """Whether nothing at all is going on."""
         return not (self._known or self.refilling or self.loading or self.settling)
 
+    @property
+    def stored_from(self) -> int | None:
+        """Earliest instant of what is only in the database; ``None`` also while there is no room to take it up.
+
+        A lane without room has something queued, and is seen to after each attempt: until then there is nothing to do.
+        """
+        return self._stored_from if self.room() else None
+
+    @stored_from.setter
+    def stored_from(self, instant: int | None) -> None:
+        self._stored_from = instant
+
     def room(self) -> int:
         """How many more deliveries may be kept in memory; one always may."""
         queued = self.queued
@@ -139,18 +150,15 @@ class Lane:
 
     def wants_refill(self, now: int) -> bool:
         """Whether the database has something due that memory has room for."""
-        return (
-            self.stored_from is not None
-            and self.stored_from <= now
-            and not self.refilling
-            and self.queued <= self.max_limit
-            and self.room() > 0
-        )
+        if self.refilling or self.queued > self.max_limit:
+            return False
+        stored_from = self.stored_from
+        return stored_from is not None and stored_from <= now
 
     def note_stored(self, due_at: int) -> None:
         """Something of this lane is due at ``due_at``, and only in the database."""
-        if self.stored_from is None or due_at < self.stored_from:
-            self.stored_from = due_at
+        if self._stored_from is None or due_at < self._stored_from:
+            self._stored_from = due_at
 
     def push(self, due: Due) -> bool:
         """Queue a delivery that is due; ``False`` if there is no room, and it must be noted as stored."""
@@ -176,7 +184,7 @@ class Lane:
     def begin_refill(self) -> None:
         """From now until :meth:`end_refill`, what leaves the lane is remembered: the read may show it as it was."""
         self.refilling = True
-        self.stored_from = None
+        self._stored_from = None
 
     def end_refill(self) -> None:
         """The read is over."""
