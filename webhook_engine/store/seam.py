@@ -252,6 +252,10 @@ class DeliveryStore(Protocol):
         """In the order of endpoint ids; deleted endpoints included."""
         ...
 
+    async def standing(self, message_ids: Sequence[str]) -> dict[str, dict[AttemptStatus, int]]:
+        """How many deliveries of each message are in which state; without those that have none."""
+        ...
+
     async def count_pending(self, endpoint_id: str) -> tuple[int, int]:
         """How many are still to come: never attempted, and attempted before."""
         ...

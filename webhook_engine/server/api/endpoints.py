@@ -138,6 +138,10 @@ class EndpointOut(EndpointFields, frozen=True, kw_only=True):
     """An endpoint."""
 
     metadata: Mapping[str, str]
+    disabled_at: datetime | UnsetType = UNSET
+    disabled_reason: str | UnsetType = UNSET
+    first_failure_at: datetime | UnsetType = UNSET
+    """The start of the failure window that is open, or that disabled it."""
 
 
 class EndpointListQuery(OrderedQuery, frozen=True, kw_only=True):
@@ -167,7 +171,13 @@ def endpoint_fields(endpoint: Endpoint) -> dict[str, Any]:
 
 def shown(endpoint: Endpoint) -> EndpointOut:
     """An endpoint as clients see it."""
-    return EndpointOut(**endpoint_fields(endpoint), metadata=endpoint.metadata)
+    return EndpointOut(
+        **endpoint_fields(endpoint),
+        metadata=endpoint.metadata,
+        disabled_at=UNSET if endpoint.disabled_at is None else endpoint.disabled_at,
+        disabled_reason=UNSET if endpoint.disabled_reason is None else endpoint.disabled_reason,
+        first_failure_at=UNSET if endpoint.first_failure_at is None else endpoint.first_failure_at,
+    )
 
 
 def secret_problems(secret: str | None) -> Iterator[Problem]:

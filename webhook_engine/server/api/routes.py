@@ -13,6 +13,7 @@ from webhook_engine.server.api import (
     endpoints,
     event_types,
     health,
+    insight,
     messages,
     tasks,
 )
@@ -30,6 +31,7 @@ ROUTES: tuple[Route[Any, Any], ...] = (
     *messages.ROUTES,
     *attempts.ROUTES,
     *tasks.ROUTES,
+    *insight.ROUTES,
     *access.ROUTES,
     *health.ROUTES,
 )

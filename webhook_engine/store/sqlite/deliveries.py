@@ -1,15 +1,23 @@
-"""Deliveries in SQLite: what is due, and what becomes of it."""
+"""Deliveries in SQLite: what is due, and what becomes of it.
+
+Statements here and in the lists name the index where SQLite has a choice: statistics that a host program gathers, maybe
+at a time when there was little to see, must not lead it to read the rows of everybody else.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from webhook_engine.model import AttemptedDestination, AttemptedMessage, DeliveryStatus
+from webhook_engine.model import AttemptedDestination, AttemptedMessage, AttemptStatus, DeliveryStatus
 from webhook_engine.store.records import DeliveryFilter, Due, Outcomes, ReplayCandidate, Span, TaskProgress
 from webhook_engine.store.sqlite import rows
 from webhook_engine.store.sqlite.connection import Row, Session, Value
 from webhook_engine.store.sqlite.database import Database
-from webhook_engine.store.sqlite.delivery_lists import destinations_of_message, messages_of_endpoint
+from webhook_engine.store.sqlite.delivery_lists import (
+    destinations_of_message,
+    messages_of_endpoint,
+    standing_of_messages,
+)
 from webhook_engine.store.sqlite.outcomes import NewOutcomes
 from webhook_engine.store.sqlite.tasks import record_progress
 
@@ -20,7 +28,7 @@ _ENDPOINTS_WITH_DUE = """
 WITH RECURSIVE waiting (endpoint_id) AS (
     SELECT min(endpoint_id) FROM (
         SELECT (
-            SELECT endpoint_id FROM webhook_delivery
+            SELECT endpoint_id FROM webhook_delivery INDEXED BY webhook_delivery_by_due
             WHERE endpoint_id > ?1 AND due_at IS NOT NULL
             ORDER BY endpoint_id LIMIT 1
         ) AS endpoint_id
@@ -31,7 +39,7 @@ WITH RECURSIVE waiting (endpoint_id) AS (
     SELECT (
         SELECT min(endpoint_id) FROM (
             SELECT (
-                SELECT endpoint_id FROM webhook_delivery
+                SELECT endpoint_id FROM webhook_delivery INDEXED BY webhook_delivery_by_due
                 WHERE endpoint_id > waiting.endpoint_id AND due_at IS NOT NULL
                 ORDER BY endpoint_id LIMIT 1
             ) AS endpoint_id
@@ -53,7 +61,7 @@ SELECT
         WHEN EXISTS (SELECT 1 FROM webhook_manual_attempt AS manual WHERE manual.endpoint_id = waiting.endpoint_id)
         THEN 0
         ELSE (
-            SELECT min(due_at) FROM webhook_delivery AS delivery
+            SELECT min(due_at) FROM webhook_delivery AS delivery INDEXED BY webhook_delivery_by_due
             WHERE delivery.endpoint_id = waiting.endpoint_id AND delivery.due_at IS NOT NULL
         )
     END
@@ -78,7 +86,7 @@ _DUE_SCHEDULED = """
 SELECT
     delivery.message_id, delivery.endpoint_id, delivery.due_at, delivery.step, delivery.attempt_count,
     message.event_id, message.payload, NULL
-FROM webhook_delivery AS delivery
+FROM webhook_delivery AS delivery INDEXED BY webhook_delivery_by_due
 CROSS JOIN webhook_message AS message ON message.id = delivery.message_id
 WHERE delivery.endpoint_id = ?1 AND delivery.due_at <= ?2
 ORDER BY delivery.due_at
@@ -86,7 +94,7 @@ LIMIT ?3
 """
 
 _NEXT_DUE_AT = """
-SELECT min(due_at) FROM webhook_delivery WHERE endpoint_id = ? AND due_at > ?
+SELECT min(due_at) FROM webhook_delivery INDEXED BY webhook_delivery_by_due WHERE endpoint_id = ? AND due_at > ?
 """
 
 _ADD_UNSCHEDULED = """
@@ -101,7 +109,7 @@ _SETTLE_SCHEDULED = """
 UPDATE webhook_delivery
 SET status = ?2, due_at = NULL, reason = ?3, settled_at = ?4
 FROM (
-    SELECT message_id FROM webhook_delivery
+    SELECT message_id FROM webhook_delivery INDEXED BY webhook_delivery_by_due
     WHERE endpoint_id = ?1 AND due_at IS NOT NULL
     ORDER BY due_at
     LIMIT ?5
@@ -141,7 +149,7 @@ WHERE delivery.message_id = ? AND delivery.endpoint_id = ?
 
 _RECOVERABLE = """
 SELECT delivery.message_id, delivery.settled_at
-FROM webhook_delivery AS delivery
+FROM webhook_delivery AS delivery INDEXED BY webhook_delivery_by_failure
 CROSS JOIN webhook_message AS message ON message.id = delivery.message_id
 WHERE delivery.endpoint_id = ?1 AND delivery.status = 2
     AND delivery.settled_at >= ?2 AND delivery.settled_at < ?3
@@ -163,7 +171,7 @@ SELECT
         SELECT 1 FROM webhook_delivery AS delivery
         WHERE delivery.message_id = message.id AND delivery.endpoint_id = ?2
     )
-FROM webhook_message AS message
+FROM webhook_message AS message INDEXED BY webhook_message_by_application
 WHERE message.application_id = ?1 AND message.id > ?3 AND message.id < ?4
 ORDER BY message.id
 LIMIT ?5
@@ -302,6 +310,10 @@ class SqliteDeliveries:
     async def list_by_message(self, message_id: str, span: Span) -> Sequence[AttemptedDestination]:
         """In the order of endpoint ids; deleted endpoints included."""
         return await destinations_of_message(self._database, message_id, span)
+
+    async def standing(self, message_ids: Sequence[str]) -> dict[str, dict[AttemptStatus, int]]:
+        """How many deliveries of each message are in which state; without those that have none."""
+        return await standing_of_messages(self._database, message_ids)
 
     async def count_pending(self, endpoint_id: str) -> tuple[int, int]:
         """How many are to come: never attempted, and attempted before."""

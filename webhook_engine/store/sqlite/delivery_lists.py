@@ -14,7 +14,7 @@ from webhook_engine.store.sqlite.database import Database
 from webhook_engine.store.sqlite.filters import message_conditions
 from webhook_engine.store.sqlite.spans import bounds, direction
 
-__all__ = ["destinations_of_message", "messages_of_endpoint"]
+__all__ = ["destinations_of_message", "messages_of_endpoint", "standing_of_messages"]
 
 _STATE = ("status", "attempt_count", "due_at", "reason")
 _MESSAGE_COLUMNS = rows.columns(rows.MESSAGE, "message")
@@ -38,7 +38,7 @@ async def messages_of_endpoint(
     conditions, parameters = message_conditions(where.event_types, where.channel, where.tag)
     low, high = bounds(span)
     parameters |= {"endpoint": endpoint_id, "low": low, "high": high, "limit": span.limit}
-    tables = "webhook_delivery AS delivery"
+    tables = "webhook_delivery AS delivery INDEXED BY webhook_delivery_by_status"
     if conditions:
         tables += " CROSS JOIN webhook_message AS message"
         conditions = f"AND message.id = delivery.message_id {conditions}"
@@ -68,6 +68,22 @@ async def messages_of_endpoint(
         for status, attempt_count, due_at, reason, *message in await database.read(sql, parameters)
     ]
     return sorted(found, key=lambda one: one.message.id, reverse=span.descending)
+
+
+_STANDING = """
+SELECT message_id, status, attempted, count(*) FROM webhook_delivery
+WHERE message_id IN (SELECT value FROM json_each(?)) GROUP BY message_id, status, attempted
+"""
+
+
+async def standing_of_messages(
+    database: Database, message_ids: Sequence[str]
+) -> dict[str, dict[AttemptStatus, int]]:
+    """How many deliveries of each message are in which state."""
+    standing: dict[str, dict[AttemptStatus, int]] = {}
+    for message_id, status, attempted, count in await database.read(_STANDING, (rows.json_of(list(message_ids)),)):
+        standing.setdefault(message_id, {})[rows.attempt_status(status, attempted)] = count
+    return standing
 
 
 async def destinations_of_message(database: Database, message_id: str, span: Span) -> Sequence[AttemptedDestination]:

@@ -1,0 +1,234 @@
+"""What the portal shows beyond what other clients ask for: messages with their states, attempts over time, headers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from itertools import pairwise
+from typing import Annotated
+
+from msgspec import Meta
+
+from webhook_engine.clock import from_datetime, to_datetime
+from webhook_engine.ids import id_bounds
+from webhook_engine.model import AttemptStatus, Message
+from webhook_engine.server.api.common import ListResponse
+from webhook_engine.server.api.errors import Problem
+from webhook_engine.server.api.messages import MessageOut, shown_all
+from webhook_engine.server.api.query import EventTypesQuery, NoQuery, Query
+from webhook_engine.server.api.route import Auth, Call, NoBody, Out, Route
+from webhook_engine.server.auth import Capability
+
+__all__ = ["ROUTES"]
+
+DEFAULT_SPAN = timedelta(days=7)
+LONGEST_SPAN = timedelta(days=28, minutes=5)
+PAGE = 250
+MAX_PAGES = 20
+"""How far a list that is filtered by state looks for messages before it answers with those that it has found."""
+
+
+class MessageStateQuery(EventTypesQuery, frozen=True, kw_only=True):
+    """Which messages to list."""
+
+    ITERATOR_PREFIX = "msg_"
+    BY_TIME = True
+
+    status: AttemptStatus | None = None
+    with_content: bool = False
+
+
+class MessageStateOut(MessageOut, frozen=True, kw_only=True):
+    """A message, and how it stands at all its endpoints together."""
+
+    status: int | None
+    """``None`` if it goes to no endpoint."""
+    status_text: str | None
+    succeeded: int
+    pending: int
+    failed: int
+
+
+class AttemptsOverTimeQuery(Query, frozen=True, kw_only=True):
+    """The span of time, and into how many parts it is cut."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    parts: Annotated[int, Meta(ge=1, le=96)] = 28
+
+    def problems(self) -> Iterator[Problem]:
+        """What is not allowed."""
+        if self.since is not None and self.until is not None and not self.since < self.until:
+            yield Problem(("query", "since"), "'since' must be before 'until'")
+
+
+class PartOut(Out, frozen=True, kw_only=True):
+    """Attempts in one part of the span."""
+
+    start: datetime
+    success: int
+    fail: int
+
+
+class AttemptsOverTimeOut(Out, frozen=True, kw_only=True):
+    """Attempts of an endpoint over time."""
+
+    since: datetime
+    until: datetime
+    data: Sequence[PartOut]
+
+
+class AttemptHeadersOut(Out, frozen=True, kw_only=True):
+    """The request headers of an attempt; values that are secret are masked."""
+
+    headers: Mapping[str, str]
+
+
+async def list_states(call: Call[MessageStateQuery, NoBody]) -> Out:
+    """Newest first. With ``status`` a page may be short although there is more; then ``done`` is false."""
+    query, messages, wanted = call.query, call.organization.messages, call.query.status
+    kept: list[tuple[Message, Mapping[AttemptStatus, int]]] = []
+    iterator, done = query.iterator, False
+    for _ in range(1 if wanted is None else MAX_PAGES):
+        page = await messages.list(
+            call.application.id,
+            limit=query.limit if wanted is None else PAGE,
+            iterator=iterator,
+            before=query.before,
+            after=query.after,
+            event_types=query.event_types,
+            channel=query.channel,
+            tag=query.tag,
+            with_content=query.with_content,
+        )
+        standing = await call.context.services.store.deliveries.standing([message.id for message in page.data])
+        iterator, done = page.iterator or iterator, page.done
+        for message in page.data:
+            if len(kept) >= query.limit:
+                done = False
+                break
+            counts = standing.get(message.id, {})
+            iterator = message.id
+            if wanted is None or _overall(counts) is _plain(wanted):
+                kept.append((message, counts))
+        if done or len(kept) >= query.limit:
+            break
+    fields = await shown_all([message for message, _ in kept], with_content=query.with_content)
+    return ListResponse(
+        data=[
+            _state(each, counts, _overall(counts)) for each, (_, counts) in zip(fields, kept, strict=True)
+        ],
+        iterator=iterator if kept or not done else None,
+        done=done,
+    )
+
+
+async def attempts_over_time(call: Call[AttemptsOverTimeQuery, NoBody]) -> Out:
+    """How many attempts succeeded and failed in each part of a span, 7 days by default and 28 at most."""
+    now = call.context.services.clock.now()
+    until = now if call.query.until is None else min(from_datetime(call.query.until), now)
+    since = until - _micros(DEFAULT_SPAN) if call.query.since is None else from_datetime(call.query.since)
+    since = min(max(since, until - _micros(LONGEST_SPAN)), until - call.query.parts)
+    endpoint = await call.organization.endpoints.get(call.application.id, call.parameters["endpoint_id"])
+    parts = call.query.parts
+    edges = [since + (until - since) * place // parts for place in range(parts + 1)]
+    store = call.context.services.store.attempts
+    counted = await asyncio.gather(
+        *(
+            store.count(endpoint.id, id_bounds("atmpt_", start)[0], _before(end, last=end == until))
+            for start, end in pairwise(edges)
+        )
+    )
+    return AttemptsOverTimeOut(
+        since=to_datetime(since),
+        until=to_datetime(until),
+        data=[
+            PartOut(
+                start=to_datetime(start),
+                success=counts.get(AttemptStatus.SUCCESS, 0),
+                fail=counts.get(AttemptStatus.FAIL, 0),
+            )
+            for start, counts in zip(edges, counted, strict=False)
+        ],
+    )
+
+
+async def attempt_headers(call: Call[NoQuery, NoBody]) -> Out:
+    """The headers of the request that was sent."""
+    attempt = await call.organization.attempts.get(
+        call.application.id, call.parameters["msg_id"], call.parameters["attempt_id"]
+    )
+    return AttemptHeadersOut(headers=attempt.request_headers)
+
+
+def _overall(counts: Mapping[AttemptStatus, int]) -> AttemptStatus | None:
+    """What is still to come goes first, then what went wrong."""
+    order = (AttemptStatus.PENDING, AttemptStatus.SENDING, AttemptStatus.FAIL, AttemptStatus.SUCCESS)
+    for status in (*order, AttemptStatus.CANCELED):
+        if counts.get(status):
+            return _plain(status)
+    return None
+
+
+def _plain(status: AttemptStatus) -> AttemptStatus:
+    return AttemptStatus.PENDING if status is AttemptStatus.SENDING else status
+
+
+def _state(
+    fields: Mapping[str, object], counts: Mapping[AttemptStatus, int], overall: AttemptStatus | None
+) -> MessageStateOut:
+    return MessageStateOut(
+        **fields,  # type: ignore[arg-type]
+        status=None if overall is None else int(overall),
+        status_text=None if overall is None else overall.name.lower(),
+        succeeded=counts.get(AttemptStatus.SUCCESS, 0),
+        pending=counts.get(AttemptStatus.PENDING, 0) + counts.get(AttemptStatus.SENDING, 0),
+        failed=counts.get(AttemptStatus.FAIL, 0),
+    )
+
+
+def _before(instant: int, *, last: bool) -> str:
+    """The highest attempt id of a part; the last part ends with now."""
+    low, high = id_bounds("atmpt_", instant)
+    return high if last else low
+
+
+def _micros(span: timedelta) -> int:
+    return span // timedelta(microseconds=1)
+
+
+ROUTES = (
+    Route(
+        "GET",
+        "/app/{app_id}/message-state",
+        list_states,
+        auth=Auth.APPLICATION,
+        needs=Capability.VIEW_BASE,
+        query=MessageStateQuery,
+        answers={200: ListResponse[MessageStateOut]},
+        summary="List the messages of an application with how they stand",
+        operation="message.list-states",
+    ),
+    Route(
+        "GET",
+        "/app/{app_id}/endpoint/{endpoint_id}/stats/by-time",
+        attempts_over_time,
+        auth=Auth.APPLICATION,
+        needs=Capability.VIEW_BASE,
+        query=AttemptsOverTimeQuery,
+        answers={200: AttemptsOverTimeOut},
+        summary="Count the attempts of an endpoint over time",
+        operation="endpoint.get-stats-by-time",
+    ),
+    Route(
+        "GET",
+        "/app/{app_id}/msg/{msg_id}/attempt/{attempt_id}/headers",
+        attempt_headers,
+        auth=Auth.APPLICATION,
+        needs=Capability.VIEW_BASE,
+        answers={200: AttemptHeadersOut},
+        summary="Get the request headers of an attempt",
+        operation="message-attempt.get-headers",
+    ),
+)
