@@ -46,7 +46,11 @@ log = get_logger("delivery")
 
 LONGEST_NAP_S = 0.1
 """How long a jump of the clock may go unnoticed."""
+JUMP_BACK = 100_000
+"""Microseconds that the clock may be set back without anybody waiting noticeably longer."""
 REFILL = 512
+REFILL_PAUSE = 1_000_000
+"""Microseconds between two looks of a busy lane for its retries."""
 SCAN_PAGE = 1_000
 SETTLE_PAGE = 500
 PAUSE_AFTER_ERROR_S = 1.0
@@ -86,8 +90,9 @@ class Dispatcher(Service):
         self._rules = rules
         self._clock = clock
         self._ids = ids
-        self._timers = Timers()
-        self._lanes = Lanes(max_in_flight, max_in_flight_per_endpoint, self._wake_later)
+        self._max_in_flight = max_in_flight
+        self._max_in_flight_per_endpoint = max_in_flight_per_endpoint
+        self._forget_everything()
         self._max_backlog = 2 * max_in_flight
         self._attempting: set[asyncio.Task[None]] = set()
         self._errands: set[asyncio.Task[None]] = set()
@@ -107,7 +112,7 @@ class Dispatcher(Service):
                     Due(message.id, routed.manual_to, now, 0, 0, message.event_id, message.payload, message.id)
                 )
             for endpoint_id in routed.endpoint_ids:
-                lane = self._lanes.open(endpoint_id)
+                lane = self._lane(endpoint_id)
                 if due_at > now or not lane.push(
                     Due(message.id, endpoint_id, due_at, 0, 0, message.event_id, message.payload)
                 ):
@@ -117,7 +122,7 @@ class Dispatcher(Service):
 
     def offer_one(self, due: Due) -> None:
         """A manual attempt was asked for and is committed."""
-        lane = self._lanes.open(due.endpoint_id)
+        lane = self._lane(due.endpoint_id)
         if not lane.push(due):
             lane.note_stored(due.due_at)
         self._attend(lane)
@@ -125,7 +130,7 @@ class Dispatcher(Service):
 
     def more_stored(self, endpoint_id: str, due_at: int) -> None:
         """Deliveries of this endpoint were scheduled in the database for ``due_at``."""
-        lane = self._lanes.open(endpoint_id)
+        lane = self._lane(endpoint_id)
         lane.note_stored(due_at)
         self._attend(lane)
 
@@ -138,7 +143,7 @@ class Dispatcher(Service):
             if due.manual_id and change.status is DeliveryStatus.SUCCEEDED:
                 lane.drop(due.message_id)
             if change.due_at is not None:
-                lane.note_stored(change.due_at)
+                lane.note_stored(change.due_at, retry=True)
             if outcome.condition is not None:
                 health, disabled_at = outcome.condition.health, outcome.condition.disabled_at
                 if disabled_at is not None:
@@ -180,7 +185,7 @@ class Dispatcher(Service):
     async def settle(self, endpoint_id: str, *, deleted: bool) -> None:
         """End all that is scheduled for an endpoint that is disabled or deleted."""
         status = DeliveryStatus.CANCELLED if deleted else DeliveryStatus.FAILED
-        lane = self._lanes.open(endpoint_id)
+        lane = self._lane(endpoint_id)
         lane.settling += 1
         try:
             lane.clear()
@@ -206,14 +211,24 @@ class Dispatcher(Service):
 
     async def start(self) -> None:
         """Begin with everything that is scheduled in the database."""
+        self._forget_everything()
         self._stop_watching_clock = self._clock.on_jump(self.nudge)
         self._timers.horizon = 0
         await super().start()
 
+    def _forget_everything(self) -> None:
+        """What a run before this one let go of is in the database, and only there."""
+        self._timers = Timers()
+        self._lanes = Lanes(self._max_in_flight, self._max_in_flight_per_endpoint, self._wake_later)
+
     async def run(self) -> None:
         """Wake lanes when their time has come."""
+        before = self._clock.now()
         while not self.stopping:
             now = self._clock.now()
+            if now < before - JUMP_BACK:
+                self._wake_all(now)
+            before = now
             if self._timers.horizon is not None and self._timers.horizon <= now and not self._scanning:
                 self._scanning = True
                 self._timers.horizon = None
@@ -240,12 +255,28 @@ class Dispatcher(Service):
             await asyncio.gather(*late, return_exceptions=True)
         await asyncio.gather(*self._errands, return_exceptions=True)
 
+    def _lane(self, endpoint_id: str) -> Lane:
+        """The lane of an endpoint; a new one is told what the timers know of it."""
+        lane = self._lanes.get(endpoint_id)
+        if lane is None:
+            lane = self._lanes.open(endpoint_id)
+            stored_from = self._timers.instant_of(endpoint_id)
+            if stored_from is not None:
+                lane.note_stored(stored_from)
+        return lane
+
     def _wake(self, endpoint_id: str) -> None:
         known = self._lanes.get(endpoint_id) is not None
-        lane = self._lanes.open(endpoint_id)
+        lane = self._lane(endpoint_id)
         if not known:
             lane.note_stored(self._clock.now())
         self._attend(lane)
+
+    def _wake_all(self, now: int) -> None:
+        """The clock was set back: what paused until an instant must not wait until the clock gets there once more."""
+        for lane in self._lanes:
+            lane.note_stored(now)
+            self._attend(lane)
 
     def _wake_later(self, lane: Lane, seconds: float) -> None:
         self._timers.schedule(lane.endpoint_id, self._clock.now() + round(seconds * 1_000_000))
@@ -339,17 +370,17 @@ class Dispatcher(Service):
 
     async def _refill(self, lane: Lane) -> None:
         now = self._clock.now()
-        limit = min(REFILL, lane.room()) + lane.known + 1
+        limit, size = lane.refill_size(REFILL)
+        hurried = lane.queued > lane.max_limit
         try:
-            rows = await self._deliveries.due(lane.endpoint_id, now, limit)
-            for due in rows:
-                if not lane.push(due):
-                    lane.note_stored(due.due_at)
-                    break
-            else:
-                later = now if len(rows) == limit else await self._deliveries.next_due_at(lane.endpoint_id, now)
-                if later is not None:
-                    lane.note_stored(later)
+            rows = await self._deliveries.due(lane.endpoint_id, now, limit, payload_bytes=size)
+            if not all(lane.push(due) for due in rows) or not _is_all(rows, limit, size):
+                lane.note_stored(now)
+                if hurried:
+                    # Older first attempts stand before the retries that it asked for: let some of them go first.
+                    lane.note_stored(now + REFILL_PAUSE, retry=True)
+            elif (later := await self._deliveries.next_due_at(lane.endpoint_id, now)) is not None:
+                lane.note_stored(later, retry=True)
         except StoreError as error:
             self._later_again(lane, error)
         finally:
@@ -463,6 +494,11 @@ class Dispatcher(Service):
         lane.forget(due.manual_id or due.message_id)
         lane.note_stored(due.due_at)
         self._attend(lane)
+
+
+def _is_all(rows: Sequence[Due], limit: int, size: int) -> bool:
+    """Whether a read that was bounded in number and in bytes of payload has met neither bound."""
+    return len(rows) < limit and sum(len(due.payload or b"") for due in rows) < size
 
 
 def _verdict(answer: Answer) -> Verdict:

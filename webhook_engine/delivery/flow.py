@@ -110,8 +110,9 @@ class DeliveryFlow:
         self._relay = Relay(store.outbox, self._router, admit, clock)
         self._replayer = Replayer(store, directory, self._dispatcher, self.notifier, clock)
         self._services = (self._recorder, self._dispatcher, self._router, self._relay)
+        self._on_crash = on_crash
         for service in self._services:
-            service.on_crash = on_crash
+            service.on_crash = self._crashed
 
     async def start(self) -> None:
         """Begin to deliver, with what was left over from before."""
@@ -135,6 +136,8 @@ class DeliveryFlow:
         """Return when all that was accepted or enqueued before is routed, and nothing is due or unrecorded."""
         await self._relay.catch_up()
         while self._router.backlog or self._replayer.running or not self._dispatcher.quiet():
+            if any(service.crashed for service in self._services):
+                return
             await asyncio.sleep(JOIN_LOOKS_EVERY_S)
 
     # What the resources ask of it.
@@ -183,6 +186,13 @@ class DeliveryFlow:
         self.notifier.on(kind, handler)
 
     # What its parts ask of one another.
+
+    def _crashed(self, service: Service, error: BaseException) -> None:
+        # What is sent now may never be recorded, and what is accepted may never be sent.
+        for one in self._services:
+            one.stopping = True
+            one.nudge()
+        self._on_crash(service, error)
 
     def _recorded(self, batch: Sequence[Outcome], webhooks: Sequence[RoutedMessage]) -> None:
         self._dispatcher.recorded(batch)

@@ -84,6 +84,8 @@ class Lane:
         """Edits of the endpoint so far; a target that was read before one is out of date."""
         self._memory = memory or Memory()
         self._stored_from: int | None = None
+        self._retry_from: int | None = None
+        """Earliest instant of a retry that is only in the database, as far as is known."""
         self._manual: deque[Due] = deque()
         self._first: deque[Due] = deque()
         self._retries: deque[Due] = deque()
@@ -149,16 +151,23 @@ class Lane:
         return min(most, self.room()) + len(self._known) + 1, room_bytes + self._known_bytes
 
     def wants_refill(self, now: int) -> bool:
-        """Whether the database has something due that memory has room for."""
-        if self.refilling or self.queued > self.max_limit:
+        """Whether the database has something due that memory has room for.
+
+        A lane that always has new messages asks for its retries all the same, lest they never have their turn.
+        """
+        if self.refilling:
             return False
+        if self.queued > self.max_limit:
+            return not self._retries and self._retry_from is not None and self._retry_from <= now and self.room() > 0
         stored_from = self.stored_from
         return stored_from is not None and stored_from <= now
 
-    def note_stored(self, due_at: int) -> None:
+    def note_stored(self, due_at: int, *, retry: bool = False) -> None:
         """Something of this lane is due at ``due_at``, and only in the database."""
         if self._stored_from is None or due_at < self._stored_from:
             self._stored_from = due_at
+        if retry and (self._retry_from is None or due_at < self._retry_from):
+            self._retry_from = due_at
 
     def push(self, due: Due) -> bool:
         """Queue a delivery that is due; ``False`` if there is no room, and it must be noted as stored."""
@@ -184,7 +193,7 @@ class Lane:
     def begin_refill(self) -> None:
         """From now until :meth:`end_refill`, what leaves the lane is remembered: the read may show it as it was."""
         self.refilling = True
-        self._stored_from = None
+        self._stored_from = self._retry_from = None
 
     def end_refill(self) -> None:
         """The read is over."""

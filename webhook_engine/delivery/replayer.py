@@ -46,6 +46,7 @@ class Replayer:
         self._notifier = notifier
         self._clock = clock
         self._running: dict[str, asyncio.Task[None]] = {}
+        self._stopping = asyncio.Event()
 
     @property
     def running(self) -> int:
@@ -54,15 +55,14 @@ class Replayer:
 
     async def start(self) -> None:
         """Go on with the tasks that were running when the engine stopped."""
+        self._stopping = asyncio.Event()
         for task, cursor in await self._store.tasks.running():
             self._begin(task, cursor)
 
     async def stop(self) -> None:
-        """Leave the running tasks where they stand."""
-        running = list(self._running.values())
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
+        """Leave the running tasks where they stand, each after the page that it is at."""
+        self._stopping.set()
+        await asyncio.gather(*self._running.values(), return_exceptions=True)
 
     async def add(self, task: Task, cursor: str | None) -> None:
         """Run a new task; it is durable when this returns."""
@@ -78,15 +78,26 @@ class Replayer:
     async def _run(self, task: Task, cursor: str | None) -> None:
         progress = TaskProgress(task_id=task.id, status=TaskStatus.RUNNING, cursor=cursor, data=task.data)
         pause = FIRST_PAUSE_S
-        while progress.status is TaskStatus.RUNNING:
+        told = False
+        while not told and not self._stopping.is_set():
             try:
-                progress = await self._step(task, progress)
+                if progress.status is TaskStatus.RUNNING:
+                    progress = await self._step(task, progress)
+                else:
+                    await self._finished(task, progress)
+                    told = True
                 pause = FIRST_PAUSE_S
             except StoreError as error:
                 log.error("task.waiting", task_id=task.id, error=str(error), again_in_s=pause)
-                await asyncio.sleep(pause)
+                await self._pause(pause)
                 pause = min(pause * 2, LONGEST_PAUSE_S)
-        await self._finished(task, progress)
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+        except TimeoutError:
+            pass
 
     async def _step(self, task: Task, progress: TaskProgress) -> TaskProgress:
         stored = await self._store.endpoints.load(task.endpoint_id or "")

@@ -79,10 +79,14 @@ class Router(Service):
             try:
                 await self._store(batch)
             except StoreError as error:
-                for arrival in batch:
-                    if not arrival.accepted.done():
-                        arrival.accepted.set_exception(error)
-            self._storing = 0
+                _refuse(batch, error)
+            except Exception as error:
+                # Nobody must wait for a router that is dead.
+                _refuse((*batch, *self._arrivals), EngineNotRunningError(f"the engine has crashed: {error!r}"))
+                self._arrivals.clear()
+                raise
+            finally:
+                self._storing = 0
 
     def _next_batch(self) -> list[_Arrival]:
         batch: list[_Arrival] = []
@@ -117,3 +121,9 @@ class Router(Service):
         return RoutedMessage(
             message, recipients(endpoints, message.event_type, message.channels), None, arrival.outbox_id
         )
+
+
+def _refuse(arrivals: Sequence[_Arrival], error: Exception) -> None:
+    for arrival in arrivals:
+        if not arrival.accepted.done():
+            arrival.accepted.set_exception(error)

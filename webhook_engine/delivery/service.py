@@ -22,13 +22,15 @@ class Service:
     def __init__(self, name: str) -> None:
         self.name = name
         self.stopping = False
+        self.crashed = False
         self.on_crash: Callable[[Service, BaseException], None] | None = None
         self._nudged = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Begin."""
-        self.stopping = False
+        self.stopping = self.crashed = False
+        self._nudged = asyncio.Event()  # Made anew, because it belongs to the event loop that it is first used on.
         self._task = asyncio.create_task(self._guarded(), name=f"webhook-engine-{self.name}")
 
     async def stop(self) -> None:
@@ -61,5 +63,6 @@ class Service:
             await self.run()
         except Exception as error:
             log.exception("service.crashed", service=self.name)
+            self.stopping = self.crashed = True
             if self.on_crash:
                 self.on_crash(self, error)
