@@ -241,7 +241,7 @@ class Dispatcher(Service):
             await self.nap(min(until_next, LONGEST_NAP_S) or 0.001)
 
     async def drain(self, grace_s: float) -> None:
-        """Send nothing new; let what is in flight finish for so long, then let go of it. It is made again after start."""
+        """Send nothing new; let what is in flight finish for so long, then let go of it, to be made after start."""
         await self.stop()
         self._stop_watching_clock()
         for errand in self._errands:

@@ -74,7 +74,7 @@ class _Cache(Generic[K, V]):
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
         self._kept: OrderedDict[K, V] = OrderedDict()
-        self._changes = 0
+        self._loads: dict[K, list[_Load]] = {}
 
     def get(self, key: K) -> V | None:
         value = self._kept.get(key)
@@ -86,17 +86,33 @@ class _Cache(Generic[K, V]):
         if key in self._kept:
             self._kept.move_to_end(key)
             return self._kept[key]
-        while True:
-            changes = self._changes
-            value = await read()
-            # What was read while something changed may be the state before the change, and would stay for ever.
-            if changes == self._changes:
-                break
+        load = _Load()
+        self._loads.setdefault(key, []).append(load)
+        try:
+            # What was read while it changed may be the state before the change, and would stay for ever.
+            while load.outdated:
+                load.outdated = False
+                value = await read()
+        finally:
+            loads = self._loads[key]
+            loads.remove(load)
+            if not loads:
+                del self._loads[key]
         self._kept[key] = value
         if len(self._kept) > self._capacity:
             self._kept.popitem(last=False)
         return value
 
     def forget(self, key: K) -> None:
-        self._changes += 1
         self._kept.pop(key, None)
+        for load in self._loads.get(key, ()):
+            load.outdated = True
+
+
+class _Load:
+    """A read under way."""
+
+    __slots__ = ("outdated",)
+
+    def __init__(self) -> None:
+        self.outdated = True
