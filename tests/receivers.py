@@ -13,6 +13,8 @@ Each is an async context manager with a ``url``, the ``requests`` that came and 
     Receiver(lambda request: 200 if b"paid" in request.body else 422)
     Receiver(Reply(200, delay=0.2))                          # slow
 
+    receiver.answer(200); receiver.behaviour = hanging().behaviour     # change it on the way
+
     async with hanging() as receiver: ...                    # takes the request, never answers
     async with tls("expired") as receiver: ...               # see the functions at the end
 """
@@ -134,7 +136,7 @@ class Receiver:
         self.connections = 0
         self._script = script
         self._answered = 0
-        self._behaviour = behaviour or Receiver._by_script
+        self.behaviour = behaviour or Receiver._by_script
         self._tls_context = tls_context
         self._host = host
         self._name = name or host
@@ -204,15 +206,15 @@ class Receiver:
                 async with self._arrived:
                     self.requests.append(request)
                     self._arrived.notify_all()
-                if not await self._behaviour(self, request, reader, writer):
+                if not await self.behaviour(self, request, reader, writer):
                     break
         except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             writer.transport.abort()
         finally:
-            self._tasks.discard(task)
             writer.close()
             with suppress(OSError, asyncio.CancelledError):
                 await writer.wait_closed()
+            self._tasks.discard(task)
 
     async def _by_script(self, request: Request, _reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         script, number = self._script, self._answered
@@ -456,7 +458,7 @@ def trusting() -> ssl.SSLContext:
 
 
 def tls(certificate: str = "good", script: Script = 200, *, behaviour: Behaviour | None = None) -> Receiver:
-    """A receiver behind TLS; its certificate is ``good``, ``expired``, ``wrong host``, ``self-signed`` or ``unknown``."""
+    """A receiver behind TLS; its certificate: ``good``, ``expired``, ``wrong host``, ``self-signed`` or ``unknown``."""
     now = datetime.now(UTC)
     issuer = authority() if certificate not in {"self-signed", "unknown"} else trustme.CA()
     names = ["elsewhere.example"] if certificate == "wrong host" else ["127.0.0.1", "localhost"]

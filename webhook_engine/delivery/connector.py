@@ -43,6 +43,16 @@ class Handler(ResponseHandler):
         self.answered = True
         super().data_received(data)
 
+    def close(self) -> None:
+        """Close the connection."""
+        self._connections.discard(self)
+        super().close()
+
+    def abort(self) -> None:
+        """Drop the connection."""
+        self._connections.discard(self)
+        super().abort()
+
     def connection_lost(self, exc: BaseException | None) -> None:
         """The connection is over."""
         self._connections.discard(self)
@@ -81,7 +91,7 @@ class Connector(TCPConnector):
             if not exchange.only_new and not handler.should_close:
                 break
             connection.close()
-        if len(self._connections) - self.in_use > MAX_IDLE:
+        if len(self._connections) - self.in_use >= MAX_IDLE:
             handler.force_close()
         exchange.reused = handler.turn > 0
         exchange.handler = handler

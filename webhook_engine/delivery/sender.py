@@ -153,7 +153,7 @@ class Sender:
             if exchange.expired and exchange.task.uncancel() <= exchange.cancelling:
                 failure, text = FailureKind.TIMEOUT, self._timeout_text(exchange, response)
             elif isinstance(error, Exception):
-                failure, text = _describe(error, exchange, url, response)
+                failure, text = _describe(error, exchange, url, response, self._guard)
             else:
                 raise
         finally:
@@ -255,7 +255,7 @@ def _text(body: bytes, limit: int) -> str:
 
 
 def _describe(
-    error: Exception, exchange: Exchange, url: URL, response: ClientResponse | None
+    error: Exception, exchange: Exchange, url: URL, response: ClientResponse | None, guard: AddressGuard
 ) -> tuple[FailureKind, str]:
     """What kind of failure an error is, and its text: which thing, and what was wrong with it."""
     place = f"{url.host}:{url.port}"
@@ -278,7 +278,7 @@ def _describe(
         case aiohttp.ClientResponseError():
             return FailureKind.PROTOCOL, f"the answer of {place} is not valid HTTP: {_shortened(error.message)}"
         case aiohttp.InvalidURL():
-            return _describe_odd_host(url)
+            return _describe_odd_host(url.host or "", guard)
         case OSError() | aiohttp.ClientConnectionError():
             begun = exchange.handler is not None and exchange.handler.answered
             what = "within the headers of the answer" if begun else "before the answer"
@@ -286,15 +286,15 @@ def _describe(
     return FailureKind.PROTOCOL, f"the request to {place} could not be made: {_problem(error)}"
 
 
-def _describe_odd_host(url: URL) -> tuple[FailureKind, str]:
+def _describe_odd_host(host: str, guard: AddressGuard) -> tuple[FailureKind, str]:
     """What to say of ``http://2130706433/`` and the like, which aiohttp refuses before anything is looked up."""
     try:
-        address = socket.inet_ntoa(socket.inet_aton(url.host or ""))
+        address = socket.inet_ntoa(socket.inet_aton(host.rstrip(".")))
     except OSError:
-        return FailureKind.PROTOCOL, f"{url.host} is not a host that can be sent to"
-    if refusal := AddressGuard().refusal(address):
-        return FailureKind.BLOCKED, f"{refusal}; besides, an address must be written as four decimal numbers"
-    return FailureKind.PROTOCOL, f"the host {url.host} must be written as {address}"
+        return FailureKind.PROTOCOL, f"{host!r} is not a host that can be sent to"
+    if refusal := guard.refusal(address):
+        return FailureKind.BLOCKED, refusal
+    return FailureKind.PROTOCOL, f"the host {host} must be written as {address}"
 
 
 def _problem(error: BaseException) -> str:
