@@ -2,22 +2,25 @@
 
     python accepting_child.py DATABASE URL
 
-It ends by being killed.
+Each line on its input begins a life, in a process of its own that is forked when everything is imported already:
+``PID 123``, ``READY``, ids, and ``DEAD`` when somebody has killed it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 
+import webhook_engine.engine
 from webhook_engine import Engine
 
 CREATORS = 8
 
 
-async def main(database: str, url: str) -> None:
+async def accept(database: str, url: str) -> None:
     async with Engine.open(
-        database, allow_subnets=["127.0.0.1/32"], retry_schedule=["10ms", "50ms", "200ms", "1s", "1s"], jitter=0.2
+        database, allow_subnets=["127.0.0.0/8"], retry_schedule=["10ms", "50ms", "200ms", "1s", "1s"]
     ) as engine:
         application = await engine.applications.get_or_create(name="Crash", uid="crash")
         if not (await engine.endpoints.list("crash")).data:
@@ -28,11 +31,23 @@ async def main(database: str, url: str) -> None:
             while True:
                 number += 1
                 message = await engine.messages.create(application.id, event_type="crash.test", payload={"n": number})
-                print(message.id, flush=True)
+                # One line in one write, so that a kill leaves no half of an id behind.
+                os.write(1, f"{message.id}\n".encode())
 
-        print("READY", flush=True)
+        os.write(1, b"READY\n")
         await asyncio.gather(*(create() for _ in range(CREATORS)))
 
 
+def main(database: str, url: str) -> None:
+    assert webhook_engine.engine
+    while os.read(0, 1):
+        life = os.fork()
+        if life == 0:
+            asyncio.run(accept(database, url))
+        os.write(1, f"PID {life}\n".encode())
+        os.waitpid(life, 0)
+        os.write(1, b"DEAD\n")
+
+
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:]))
+    main(*sys.argv[1:])

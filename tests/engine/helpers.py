@@ -11,8 +11,7 @@ from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
-from aiohttp import web
-from receivers import Receiver
+from receivers import Receiver, Reply, Request
 
 from webhook_engine import (
     Attempt,
@@ -93,21 +92,19 @@ def record_events(engine: Engine, kind: type[OperationalEvent] = OperationalEven
     return events
 
 
-def reply(status: int, body: str = "", headers: Mapping[str, str] | None = None) -> web.Response:
-    """An answer with more to it than a status."""
-    return web.Response(status=status, text=body, headers=headers)
-
-
 class Answers:
-    """Answers for a receiver that a test may change as it goes."""
+    """Answers for a receiver that a test may change as it goes; notes when each request came."""
 
     def __init__(self, status: int = 200, headers: Mapping[str, str] | None = None, body: str = "") -> None:
         self.status = status
         self.headers = dict(headers or {})
         self.body = body
+        self.moments: list[float] = []
+        """By ``time.perf_counter``, in the order of the requests."""
 
-    def __call__(self, _request: object) -> web.Response:
-        return reply(self.status, self.body, self.headers)
+    def __call__(self, _request: Request) -> Reply:
+        self.moments.append(time.perf_counter())
+        return Reply(self.status, self.body.encode(), self.headers)
 
 
 def ids_of(receiver: Receiver) -> list[str]:

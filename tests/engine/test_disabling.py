@@ -20,7 +20,7 @@ from engine.helpers import (
     send_many,
 )
 from freezegun import freeze_time
-from receivers import Hang, Receiver
+from receivers import Receiver, hanging
 
 from webhook_engine import (
     AttemptStatus,
@@ -48,7 +48,7 @@ async def fail_for(engine: Engine, clock: ManualClock, length: timedelta, step: 
 
 async def test_five_days_of_failure_warn_once_halfway_and_disable_once(tmp_path: Path) -> None:
     clock = ManualClock(START)
-    async with Receiver(answer=Answers(500)) as receiver, local_engine(tmp_path / "e.db", clock) as engine:
+    async with Receiver(Answers(500)) as receiver, local_engine(tmp_path / "e.db", clock) as engine:
         warnings = record_events(engine, EndpointFailingEvent)
         disabled = record_events(engine, EndpointDisabledEvent)
         endpoint = await acme(engine, receiver.url)
@@ -80,7 +80,7 @@ async def test_five_days_of_failure_warn_once_halfway_and_disable_once(tmp_path:
 async def test_one_message_that_fails_down_a_long_ladder_is_enough(tmp_path: Path) -> None:
     clock = ManualClock(START)
     async with (
-        Receiver(answer=Answers(500)) as receiver,
+        Receiver(Answers(500)) as receiver,
         local_engine(tmp_path / "e.db", clock, retry_schedule=LONG) as engine,
     ):
         disabled = record_events(engine, EndpointDisabledEvent)
@@ -100,7 +100,7 @@ async def test_one_message_that_fails_down_a_long_ladder_is_enough(tmp_path: Pat
 async def test_five_days_pass_under_freezegun(tmp_path: Path) -> None:
     with freeze_time("2026-01-01", real_asyncio=True) as frozen:
         async with (
-            Receiver(answer=Answers(500)) as receiver,
+            Receiver(Answers(500)) as receiver,
             local_engine(tmp_path / "e.db", retry_schedule=["12h"] * 20) as engine,
         ):
             warnings = record_events(engine, EndpointFailingEvent)
@@ -122,7 +122,7 @@ async def test_a_success_ends_the_window(tmp_path: Path) -> None:
     clock = ManualClock(START)
     answers = Answers(500)
     async with (
-        Receiver(answer=answers) as receiver,
+        Receiver(answers) as receiver,
         local_engine(tmp_path / "e.db", clock, retry_schedule=[]) as engine,
     ):
         disabled = record_events(engine, EndpointDisabledEvent)
@@ -144,7 +144,7 @@ async def test_a_success_ends_the_window(tmp_path: Path) -> None:
 async def test_a_silence_longer_than_two_windows_ends_the_window(tmp_path: Path) -> None:
     clock = ManualClock(START)
     async with (
-        Receiver(answer=Answers(500)) as receiver,
+        Receiver(Answers(500)) as receiver,
         local_engine(tmp_path / "e.db", clock, retry_schedule=[]) as engine,
     ):
         disabled = record_events(engine, EndpointDisabledEvent)
@@ -164,7 +164,7 @@ async def test_a_silence_longer_than_two_windows_ends_the_window(tmp_path: Path)
 
 async def test_the_window_is_remembered_over_a_restart(tmp_path: Path) -> None:
     clock = ManualClock(START)
-    async with Receiver(answer=Answers(500)) as receiver:
+    async with Receiver(Answers(500)) as receiver:
         async with local_engine(tmp_path / "e.db", clock, retry_schedule=[]) as engine:
             await acme(engine, receiver.url)
             await fail_for(engine, clock, 4 * DAY)
@@ -178,7 +178,7 @@ async def test_the_window_is_remembered_over_a_restart(tmp_path: Path) -> None:
 
 
 async def test_410_gone_disables_at_once(tmp_path: Path) -> None:
-    async with Receiver(answer=Answers(410)) as receiver, local_engine(tmp_path / "e.db") as engine:
+    async with Receiver(Answers(410)) as receiver, local_engine(tmp_path / "e.db") as engine:
         disabled = record_events(engine, EndpointDisabledEvent)
         endpoint = await acme(engine, receiver.url)
         message = await send(engine)
@@ -196,7 +196,7 @@ async def test_410_gone_disables_at_once(tmp_path: Path) -> None:
 
 async def test_410_is_a_failure_like_any_other_where_configured(tmp_path: Path) -> None:
     async with (
-        Receiver(answer=Answers(410)) as receiver,
+        Receiver(Answers(410)) as receiver,
         local_engine(tmp_path / "e.db", disable_on_gone=False) as engine,
     ):
         endpoint = await acme(engine, receiver.url)
@@ -209,7 +209,7 @@ async def test_410_is_a_failure_like_any_other_where_configured(tmp_path: Path) 
 @pytest.mark.parametrize(("status", "outcome"), [(200, AttemptStatus.SUCCESS), (500, AttemptStatus.FAIL)])
 async def test_the_receiver_may_ask_to_be_disabled(tmp_path: Path, status: int, outcome: AttemptStatus) -> None:
     answers = Answers(status, {"webhook-delivery": "disable"})
-    async with Receiver(answer=answers) as receiver, local_engine(tmp_path / "e.db") as engine:
+    async with Receiver(answers) as receiver, local_engine(tmp_path / "e.db") as engine:
         disabled = record_events(engine, EndpointDisabledEvent)
         endpoint = await acme(engine, receiver.url)
         message = await send(engine)
@@ -222,7 +222,7 @@ async def test_the_receiver_may_ask_to_be_disabled(tmp_path: Path, status: int, 
 async def test_the_receiver_may_end_a_delivery(tmp_path: Path) -> None:
     answers = Answers(500, {"Webhook-Delivery": "abort-message"})
     clock = ManualClock(START)
-    async with Receiver(answer=answers) as receiver, local_engine(tmp_path / "e.db", clock) as engine:
+    async with Receiver(answers) as receiver, local_engine(tmp_path / "e.db", clock) as engine:
         endpoint = await acme(engine, receiver.url)
         message = await send(engine)
         await engine.join(timeout=5)
@@ -236,7 +236,7 @@ async def test_the_receiver_may_end_a_delivery(tmp_path: Path) -> None:
 async def test_what_is_pending_fails_when_the_endpoint_is_disabled_and_recover_finds_it(tmp_path: Path) -> None:
     clock = ManualClock(START)
     answers = Answers(500)
-    async with Receiver(answer=answers) as receiver, local_engine(tmp_path / "e.db", clock) as engine:
+    async with Receiver(answers) as receiver, local_engine(tmp_path / "e.db", clock) as engine:
         endpoint = await acme(engine, receiver.url)
         messages = await send_many(engine, 20)
         await engine.join(timeout=5)
@@ -251,9 +251,9 @@ async def test_what_is_pending_fails_when_the_endpoint_is_disabled_and_recover_f
         await engine.endpoints.enable("acme", endpoint.id)
         sent = len(receiver.requests)
         task = await engine.endpoints.recover("acme", endpoint.id, since=START - HOUR)
-        finished = await engine.tasks.wait(task.id, timeout=5)
-        assert (finished.status, finished.data["processed"]) == (TaskStatus.FINISHED, 21)
         await engine.join(timeout=5)
+        finished = await engine.tasks.get(task.id)
+        assert (finished.status, finished.data["processed"]) == (TaskStatus.FINISHED, 21)
         assert len(receiver.requests) == sent + 21
         for message in messages:
             assert (await destination(engine, message)).status is AttemptStatus.SUCCESS
@@ -281,7 +281,7 @@ async def test_a_disabled_endpoint_gets_no_new_messages_and_replay_missing_sends
 async def test_enabling_clears_the_window_and_sends_nothing_by_itself(tmp_path: Path) -> None:
     clock = ManualClock(START)
     answers = Answers(500)
-    async with Receiver(answer=answers) as receiver, local_engine(tmp_path / "e.db", clock) as engine:
+    async with Receiver(answers) as receiver, local_engine(tmp_path / "e.db", clock) as engine:
         disabled = record_events(engine, EndpointDisabledEvent)
         enabled = record_events(engine, EndpointEnabledEvent)
         endpoint = await acme(engine, receiver.url)
@@ -307,7 +307,7 @@ async def test_enabling_clears_the_window_and_sends_nothing_by_itself(tmp_path: 
 
 async def test_an_endpoint_that_is_disabled_and_enabled_in_a_row_resends_nothing(tmp_path: Path) -> None:
     clock = ManualClock(START)
-    async with Receiver(answer=Answers(500)) as receiver, local_engine(tmp_path / "e.db", clock) as engine:
+    async with Receiver(Answers(500)) as receiver, local_engine(tmp_path / "e.db", clock) as engine:
         endpoint = await acme(engine, receiver.url)
         messages = await send_many(engine, 30)
         await engine.join(timeout=5)
@@ -331,7 +331,7 @@ async def test_disabling_by_hand_emits_no_disabled_event(tmp_path: Path) -> None
 
 async def test_deleting_an_endpoint_cancels_what_is_pending(tmp_path: Path) -> None:
     clock = ManualClock(START)
-    async with Receiver(answer=Answers(500)) as receiver, local_engine(tmp_path / "e.db", clock) as engine:
+    async with Receiver(Answers(500)) as receiver, local_engine(tmp_path / "e.db", clock) as engine:
         endpoint = await acme(engine, receiver.url)
         message = await send(engine)
         await engine.join(timeout=5)
@@ -344,7 +344,7 @@ async def test_deleting_an_endpoint_cancels_what_is_pending(tmp_path: Path) -> N
 
 async def test_deleting_an_application_cancels_what_is_pending_for_all_its_endpoints(tmp_path: Path) -> None:
     clock = ManualClock(START)
-    async with Receiver(answer=Answers(500)) as receiver, local_engine(tmp_path / "e.db", clock) as engine:
+    async with Receiver(Answers(500)) as receiver, local_engine(tmp_path / "e.db", clock) as engine:
         for _ in range(3):
             await acme(engine, receiver.url)
         await send(engine)
@@ -359,7 +359,7 @@ async def test_deleting_an_application_cancels_what_is_pending_for_all_its_endpo
 
 
 async def test_a_request_in_flight_while_its_endpoint_is_disabled_fails_as_disabled(tmp_path: Path) -> None:
-    async with Hang() as hang, local_engine(tmp_path / "e.db", timeout="300ms") as engine:
+    async with hanging() as hang, local_engine(tmp_path / "e.db", timeout="300ms") as engine:
         endpoint = await acme(engine, hang.url)
         messages = await send_many(engine, 10)
         await engine.endpoints.disable("acme", endpoint.id)
@@ -372,7 +372,7 @@ async def test_a_request_in_flight_while_its_endpoint_is_disabled_fails_as_disab
 async def test_a_burst_that_all_comes_in_at_the_fifth_day_disables_once(tmp_path: Path) -> None:
     clock = ManualClock(START)
     async with (
-        Receiver(answer=Answers(500)) as receiver,
+        Receiver(Answers(500)) as receiver,
         local_engine(tmp_path / "e.db", clock, retry_schedule=[]) as engine,
     ):
         disabled = record_events(engine, EndpointDisabledEvent)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import time
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -40,7 +41,7 @@ MILLISECOND = timedelta(milliseconds=1)
 
 async def test_the_default_ladder_makes_eight_attempts_each_exactly_when_due(tmp_path: Path) -> None:
     clock = ManualClock(START)
-    async with Receiver(answer=Answers(500)) as receiver, local_engine(tmp_path / "e.db", clock) as engine:
+    async with Receiver(Answers(500)) as receiver, local_engine(tmp_path / "e.db", clock) as engine:
         await acme(engine, receiver.url)
         message = await send(engine)
         await engine.join(timeout=5)
@@ -51,7 +52,7 @@ async def test_the_default_ladder_makes_eight_attempts_each_exactly_when_due(tmp
             await pass_time(engine, clock, MILLISECOND)
         attempts = await attempts_of(engine, message)
         moments = [attempt.timestamp for attempt in attempts]
-        assert [later - earlier for earlier, later in zip(moments, moments[1:], strict=False)] == LADDER
+        assert [later - earlier for earlier, later in itertools.pairwise(moments)] == LADDER
         assert [attempt.response_status_code for attempt in attempts] == [500] * 8
         await pass_time(engine, clock, timedelta(days=30))
         assert len(receiver.requests) == 8
@@ -63,7 +64,7 @@ async def test_the_default_ladder_makes_eight_attempts_each_exactly_when_due(tmp
 
 async def test_the_default_ladder_holds_under_freezegun(tmp_path: Path) -> None:
     with freeze_time("2026-01-01", real_asyncio=True) as frozen:
-        async with Receiver(answer=Answers(500)) as receiver, local_engine(tmp_path / "e.db") as engine:
+        async with Receiver(Answers(500)) as receiver, local_engine(tmp_path / "e.db") as engine:
             await acme(engine, receiver.url)
             message = await send(engine)
             await engine.join(timeout=5)
@@ -80,7 +81,7 @@ async def test_the_default_ladder_holds_under_freezegun(tmp_path: Path) -> None:
 
 async def test_each_attempt_is_signed_anew_with_the_time_that_it_is_made_at(tmp_path: Path) -> None:
     clock = ManualClock(START)
-    async with Receiver(answer=Answers(500)) as receiver, local_engine(tmp_path / "e.db", clock) as engine:
+    async with Receiver(Answers(500)) as receiver, local_engine(tmp_path / "e.db", clock) as engine:
         await acme(engine, receiver.url)
         await send(engine)
         await engine.join(timeout=5)
@@ -94,7 +95,7 @@ async def test_each_attempt_is_signed_anew_with_the_time_that_it_is_made_at(tmp_
 
 async def test_the_platform_hears_of_the_fourth_failure_and_of_the_last(tmp_path: Path) -> None:
     clock = ManualClock(START)
-    async with Receiver(answer=Answers(500)) as receiver, local_engine(tmp_path / "e.db", clock) as engine:
+    async with Receiver(Answers(500)) as receiver, local_engine(tmp_path / "e.db", clock) as engine:
         events = record_events(engine)
         endpoint = await acme(engine, receiver.url)
         message = await send(engine)
@@ -117,7 +118,7 @@ async def test_the_platform_hears_of_the_fourth_failure_and_of_the_last(tmp_path
 
 async def test_a_ladder_of_four_attempts_reports_exhausted_and_not_failing(tmp_path: Path) -> None:
     async with (
-        Receiver(answer=Answers(500)) as receiver,
+        Receiver(Answers(500)) as receiver,
         local_engine(tmp_path / "e.db", retry_schedule=["1ms"] * 3) as engine,
     ):
         events = record_events(engine)
@@ -134,7 +135,7 @@ async def test_a_delivery_recovers_if_it_succeeds_after_it_was_reported_as_faili
 ) -> None:
     answers = Answers(503)
     clock = ManualClock(START)
-    async with Receiver(answer=answers) as receiver, local_engine(tmp_path / "e.db", clock) as engine:
+    async with Receiver(answers) as receiver, local_engine(tmp_path / "e.db", clock) as engine:
         events = record_events(engine, MessageAttemptRecoveredEvent)
         await acme(engine, receiver.url)
         message = await send(engine)
@@ -152,7 +153,7 @@ async def test_a_delivery_recovers_if_it_succeeds_after_it_was_reported_as_faili
 
 async def test_an_empty_schedule_makes_one_attempt(tmp_path: Path) -> None:
     async with (
-        Receiver(answer=Answers(500)) as receiver,
+        Receiver(Answers(500)) as receiver,
         local_engine(tmp_path / "e.db", retry_schedule=[]) as engine,
     ):
         events = record_events(engine, MessageAttemptExhaustedEvent)
@@ -165,15 +166,16 @@ async def test_an_empty_schedule_makes_one_attempt(tmp_path: Path) -> None:
 
 
 async def test_a_schedule_of_milliseconds_is_kept(tmp_path: Path) -> None:
+    answers = Answers(500)
     async with (
-        Receiver(answer=Answers(500)) as receiver,
+        Receiver(answers) as receiver,
         local_engine(tmp_path / "e.db", retry_schedule=["1ms", "10ms", "60ms", "150ms"]) as engine,
     ):
         await acme(engine, receiver.url)
         await send(engine)
         await receiver.wait_for(5, timeout=5)
-        arrivals = [request.received_at for request in receiver.requests]
-        gaps = [later - earlier for earlier, later in zip(arrivals, arrivals[1:], strict=False)]
+        arrivals = answers.moments
+        gaps = [later - earlier for earlier, later in itertools.pairwise(arrivals)]
         for gap, wanted in zip(gaps, [0.001, 0.01, 0.06, 0.15], strict=True):
             # An arrival is later than the due time by the way there; so a gap may be short by what the first one lost.
             assert wanted - 0.02 <= gap <= wanted + 0.5
@@ -183,24 +185,23 @@ async def test_a_schedule_of_milliseconds_is_kept(tmp_path: Path) -> None:
 async def test_retry_after_in_seconds_lengthens_the_step_up_to_twice(tmp_path: Path, status: int) -> None:
     clock = ManualClock(START)
     answers = Answers(status, {"retry-after": "8"})
-    async with Receiver(answer=answers) as receiver:
-        async with local_engine(tmp_path / "e.db", clock) as engine:
-            await acme(engine, receiver.url)
-            message = await send(engine)
-            await engine.join(timeout=5)
-            assert await wait_until_next(engine, message, clock) == timedelta(seconds=8)
-            answers.headers = {"retry-after": "86400"}
-            await pass_time(engine, clock, 8)
-            assert await wait_until_next(engine, message, clock) == timedelta(minutes=10)
-            answers.headers = {"retry-after": "1"}
-            await pass_time(engine, clock, 600)
-            assert await wait_until_next(engine, message, clock) == timedelta(minutes=30)
+    async with Receiver(answers) as receiver, local_engine(tmp_path / "e.db", clock) as engine:
+        await acme(engine, receiver.url)
+        message = await send(engine)
+        await engine.join(timeout=5)
+        assert await wait_until_next(engine, message, clock) == timedelta(seconds=8)
+        answers.headers = {"retry-after": "86400"}
+        await pass_time(engine, clock, 8)
+        assert await wait_until_next(engine, message, clock) == timedelta(minutes=10)
+        answers.headers = {"retry-after": "1"}
+        await pass_time(engine, clock, 600)
+        assert await wait_until_next(engine, message, clock) == timedelta(minutes=30)
 
 
 async def test_retry_after_as_a_date_counts_from_now(tmp_path: Path) -> None:
     clock = ManualClock(START)
     answers = Answers(503, {"retry-after": format_datetime(START + timedelta(seconds=7), usegmt=True)})
-    async with Receiver(answer=answers) as receiver, local_engine(tmp_path / "e.db", clock) as engine:
+    async with Receiver(answers) as receiver, local_engine(tmp_path / "e.db", clock) as engine:
         await acme(engine, receiver.url)
         message = await send(engine)
         await engine.join(timeout=5)
@@ -212,12 +213,11 @@ async def test_retry_after_as_a_date_counts_from_now(tmp_path: Path) -> None:
 
 async def test_jitter_spreads_the_retries_within_a_fifth(tmp_path: Path) -> None:
     clock = ManualClock(START)
-    async with Receiver(answer=Answers(500)) as receiver:
-        async with local_engine(tmp_path / "e.db", clock, jitter=0.2) as engine:
-            await acme(engine, receiver.url)
-            messages = await asyncio.gather(*(send(engine, number) for number in range(100)))
-            await engine.join(timeout=10)
-            waits = [(await wait_until_next(engine, message, clock)).total_seconds() for message in messages]
+    async with Receiver(Answers(500)) as receiver, local_engine(tmp_path / "e.db", clock, jitter=0.2) as engine:
+        await acme(engine, receiver.url)
+        messages = await asyncio.gather(*(send(engine, number) for number in range(100)))
+        await engine.join(timeout=10)
+        waits = [(await wait_until_next(engine, message, clock)).total_seconds() for message in messages]
     assert min(waits) >= 4
     assert max(waits) <= 6
     assert max(waits) - min(waits) > 1
@@ -239,7 +239,7 @@ async def test_what_is_sent_for_later_waits_for_its_time(tmp_path: Path) -> None
 
 async def test_a_pending_retry_survives_a_restart_and_keeps_its_place_on_the_ladder(tmp_path: Path) -> None:
     clock = ManualClock(START)
-    async with Receiver(answer=Answers(500)) as receiver:
+    async with Receiver(Answers(500)) as receiver:
         for attempts, step in enumerate([timedelta(0), *LADDER], start=1):
             async with local_engine(tmp_path / "e.db", clock) as engine:
                 if attempts == 1:
@@ -255,7 +255,7 @@ async def test_a_pending_retry_survives_a_restart_and_keeps_its_place_on_the_lad
 async def test_many_failures_at_once_all_come_back_on_time(tmp_path: Path) -> None:
     clock = ManualClock(START)
     answers = Answers(500)
-    async with Receiver(answer=answers) as receiver, local_engine(tmp_path / "e.db", clock) as engine:
+    async with Receiver(answers) as receiver, local_engine(tmp_path / "e.db", clock) as engine:
         await acme(engine, receiver.url)
         messages = await asyncio.gather(*(send(engine, number) for number in range(1_000)))
         await engine.join(timeout=20)
@@ -267,7 +267,7 @@ async def test_many_failures_at_once_all_come_back_on_time(tmp_path: Path) -> No
         assert time.perf_counter() - begun < 10
 
 
-async def wait_until_next(engine, message: str, clock: ManualClock) -> timedelta:  # noqa: ANN001
+async def wait_until_next(engine, message: str, clock: ManualClock) -> timedelta:
     """How long from now until the next attempt."""
     end = await destination(engine, message)
     assert end.next_attempt is not None

@@ -20,7 +20,7 @@ from engine.helpers import (
     send,
     until,
 )
-from receivers import Hang, Receiver
+from receivers import Receiver, hanging
 
 from webhook_engine import (
     AttemptStatus,
@@ -38,7 +38,7 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 async def test_a_resend_that_succeeds_settles_the_delivery_and_cancels_its_retries(tmp_path: Path) -> None:
     clock = ManualClock(START)
     answers = Answers(500)
-    async with Receiver(answer=answers) as receiver, local_engine(tmp_path / "e.db", clock) as engine:
+    async with Receiver(answers) as receiver, local_engine(tmp_path / "e.db", clock) as engine:
         endpoint = await acme(engine, receiver.url)
         message = await send(engine)
         await engine.join(timeout=5)
@@ -56,7 +56,7 @@ async def test_a_resend_that_succeeds_settles_the_delivery_and_cancels_its_retri
 
 async def test_a_resend_that_fails_leaves_the_schedule_as_it_was(tmp_path: Path) -> None:
     clock = ManualClock(START)
-    async with Receiver(answer=Answers(500)) as receiver, local_engine(tmp_path / "e.db", clock) as engine:
+    async with Receiver(Answers(500)) as receiver, local_engine(tmp_path / "e.db", clock) as engine:
         endpoint = await acme(engine, receiver.url)
         message = await send(engine)
         await engine.join(timeout=5)
@@ -78,7 +78,7 @@ async def test_a_resend_that_fails_leaves_the_schedule_as_it_was(tmp_path: Path)
 
 async def test_a_resend_goes_to_a_disabled_endpoint_too(tmp_path: Path) -> None:
     answers = Answers(410)
-    async with Receiver(answer=answers) as receiver, local_engine(tmp_path / "e.db") as engine:
+    async with Receiver(answers) as receiver, local_engine(tmp_path / "e.db") as engine:
         endpoint = await acme(engine, receiver.url)
         message = await send(engine)
         await engine.join(timeout=5)
@@ -91,7 +91,7 @@ async def test_a_resend_goes_to_a_disabled_endpoint_too(tmp_path: Path) -> None:
 
 async def test_a_message_that_was_delivered_can_be_sent_again(tmp_path: Path) -> None:
     answers = Answers(200)
-    async with Receiver(answer=answers) as receiver, local_engine(tmp_path / "e.db") as engine:
+    async with Receiver(answers) as receiver, local_engine(tmp_path / "e.db") as engine:
         endpoint = await acme(engine, receiver.url)
         message = await send(engine)
         await engine.join(timeout=5)
@@ -109,7 +109,7 @@ async def test_a_message_can_be_sent_to_an_endpoint_that_never_had_it(
     tmp_path: Path, status: int, outcome: AttemptStatus
 ) -> None:
     clock = ManualClock(START)
-    async with Receiver(answer=Answers(status)) as receiver, local_engine(tmp_path / "e.db", clock) as engine:
+    async with Receiver(Answers(status)) as receiver, local_engine(tmp_path / "e.db", clock) as engine:
         await engine.applications.create(name="Acme", uid="acme")
         message = await send(engine)
         endpoint = await acme(engine, receiver.url)
@@ -134,7 +134,7 @@ async def test_a_message_whose_payload_is_gone_cannot_be_sent_again(tmp_path: Pa
 
 async def test_a_pending_retry_whose_payload_was_expunged_fails_with_that_reason(tmp_path: Path) -> None:
     clock = ManualClock(START)
-    async with Receiver(answer=Answers(500)) as receiver, local_engine(tmp_path / "e.db", clock) as engine:
+    async with Receiver(Answers(500)) as receiver, local_engine(tmp_path / "e.db", clock) as engine:
         await acme(engine, receiver.url)
         message = await send(engine)
         await engine.join(timeout=5)
@@ -147,7 +147,7 @@ async def test_a_pending_retry_whose_payload_was_expunged_fails_with_that_reason
 
 async def test_a_resend_that_was_not_made_yet_survives_a_restart(tmp_path: Path) -> None:
     database = tmp_path / "e.db"
-    async with Hang() as hang, Receiver() as receiver:
+    async with hanging() as hang, Receiver() as receiver:
         async with local_engine(database, shutdown_grace="0s", max_in_flight_per_endpoint=1) as engine:
             endpoint = await acme(engine, hang.url)
             message = await send(engine)
@@ -178,7 +178,7 @@ async def test_manual_attempts_never_start_or_cross_a_failure_window_and_a_succe
     clock = ManualClock(START)
     answers = Answers(200)
     async with (
-        Receiver(answer=answers) as receiver,
+        Receiver(answers) as receiver,
         local_engine(tmp_path / "e.db", clock, retry_schedule=[]) as engine,
     ):
         disabled = record_events(engine, EndpointDisabledEvent)
@@ -213,7 +213,7 @@ async def test_a_resend_to_what_does_not_exist_is_refused(tmp_path: Path) -> Non
 async def test_an_example_is_sent_whatever_the_filters_and_also_to_a_disabled_endpoint(tmp_path: Path) -> None:
     schema = {"1": {"type": "object", "examples": [{"id": 7}, {"id": 8}]}}
     clock = ManualClock(START)
-    async with Receiver(answer=Answers(500)) as receiver, local_engine(tmp_path / "e.db", clock) as engine:
+    async with Receiver(Answers(500)) as receiver, local_engine(tmp_path / "e.db", clock) as engine:
         await engine.event_types.create(name="invoice.paid", schemas=schema)
         await engine.event_types.create(name="other")
         endpoint = await acme(engine, receiver.url, event_types=["other"], channels=["red"])
@@ -245,7 +245,7 @@ async def test_an_event_type_without_an_example_is_refused(tmp_path: Path) -> No
 
 async def test_cancelling_a_message_ends_its_retries(tmp_path: Path) -> None:
     clock = ManualClock(START)
-    async with Receiver(answer=Answers(500)) as receiver, local_engine(tmp_path / "e.db", clock) as engine:
+    async with Receiver(Answers(500)) as receiver, local_engine(tmp_path / "e.db", clock) as engine:
         await acme(engine, receiver.url)
         message = await send(engine)
         await engine.join(timeout=5)

@@ -68,6 +68,11 @@ class Recorder(Service):
         self._waiting: list[Outcome] = []
         self._committing = 0
 
+    async def start(self) -> None:
+        """Begin; what an earlier run could not record is made again."""
+        self._waiting, self._committing = [], 0
+        await super().start()
+
     @property
     def backlog(self) -> int:
         """Outcomes that are not committed yet."""
