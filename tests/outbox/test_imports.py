@@ -29,6 +29,7 @@ def test_enqueue_loads_the_standard_library_and_a_handful_of_modules() -> None:
         "webhook_engine.outbox.dialect",
         "webhook_engine.outbox.drivers",
         "webhook_engine.outbox.row",
+        "webhook_engine.outbox.wakeup",
     }
     foreign = {name for name in (name.split(".")[0] for name in loaded) if name not in sys.stdlib_module_names}
     assert foreign == {"webhook_engine"}

@@ -13,22 +13,17 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
-from typing import TYPE_CHECKING
 
-from webhook_engine.outbox.dialect import SQLITE
-from webhook_engine.outbox.drivers import driver_of
+from webhook_engine.outbox.dialect import DialectName, dialect_named
+from webhook_engine.outbox.drivers import Connection, driver_of
 from webhook_engine.outbox.row import Payload, make_row
-
-if TYPE_CHECKING:
-    import sqlite3
-
-    import aiosqlite
+from webhook_engine.outbox.wakeup import wake
 
 __all__ = ["Payload", "create_table", "create_table_async", "enqueue", "enqueue_async", "table_sql"]
 
 
 def enqueue(
-    connection: sqlite3.Connection,
+    connection: Connection,
     *,
     application: str,
     event_type: str,
@@ -41,6 +36,8 @@ def enqueue(
 ) -> str:
     """Write a message to the outbox in the connection's present transaction; returns the id that it will have.
 
+    ``connection``: of ``sqlite3``; a ``Connection`` or ``Session`` of SQLAlchemy; Django's; or a DB-API connection to
+    PostgreSQL (psycopg, psycopg2, pg8000) or MySQL (PyMySQL, mysqlclient, MySQL Connector, MariaDB Connector).
     ``application``: the id or uid of the consumer, which need not exist before the transaction is committed.
     ``payload``: ``bytes`` or ``str`` are sent exactly as given; a mapping or list is written as compact JSON.
     ``event_id``: a name of your own, unique per application; of several messages with it only one is sent.
@@ -64,11 +61,12 @@ def enqueue(
         organization=organization,
     )
     driver_of(connection, asynchronous=False).insert(connection, row)
+    wake()
     return row.message_id
 
 
 async def enqueue_async(
-    connection: aiosqlite.Connection,
+    connection: Connection,
     *,
     application: str,
     event_type: str,
@@ -79,7 +77,11 @@ async def enqueue_async(
     deliver_at: datetime | None = None,
     organization: str | None = None,
 ) -> str:
-    """Like :func:`enqueue`, for the connection of an asynchronous library."""
+    """Like :func:`enqueue`, for the connection of an asynchronous library.
+
+    ``connection``: of aiosqlite; an ``AsyncConnection`` or ``AsyncSession`` of SQLAlchemy; of psycopg or asyncpg to
+    PostgreSQL; of aiomysql or asyncmy to MySQL.
+    """
     row = make_row(
         application=application,
         event_type=event_type,
@@ -90,23 +92,25 @@ async def enqueue_async(
         deliver_at=deliver_at,
         organization=organization,
     )
-    await driver_of(connection, asynchronous=True).insert(connection, row)
+    await driver_of(connection, asynchronous=True).insert_async(connection, row)
+    wake()
     return row.message_id
 
 
-def create_table(connection: sqlite3.Connection) -> None:
+def create_table(connection: Connection) -> None:
     """Make the outbox table where it is missing, in the connection's present transaction if there is one.
 
-    The engine does this by itself in its own database file.
+    MySQL commits that transaction, as it does for every change of a table. The engine does this by itself in its own
+    database file.
     """
     driver_of(connection, asynchronous=False).create_table(connection)
 
 
-async def create_table_async(connection: aiosqlite.Connection) -> None:
+async def create_table_async(connection: Connection) -> None:
     """Like :func:`create_table`, for the connection of an asynchronous library."""
-    await driver_of(connection, asynchronous=True).create_table(connection)
+    await driver_of(connection, asynchronous=True).create_table_async(connection)
 
 
-def table_sql() -> str:
-    """The definition of the outbox table as SQL for SQLite, for those who keep their schema in migrations."""
-    return SQLITE.table_sql()
+def table_sql(dialect: DialectName = "sqlite") -> str:
+    """The definition of the outbox table as SQL, for those who keep their schema in migrations."""
+    return dialect_named(dialect).table_sql()

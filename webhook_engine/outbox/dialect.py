@@ -1,24 +1,35 @@
-"""The SQL of a kind of database: the table, and how a row is inserted."""
+"""The SQL of a kind of database: how the outbox table is made, and how a row is inserted."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.resources import files
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
+from webhook_engine.errors import ValidationError
 from webhook_engine.outbox.row import OutboxRow
 
-__all__ = ["SQLITE", "TABLE", "Dialect"]
+__all__ = [
+    "DIALECTS",
+    "MYSQL",
+    "POSTGRESQL",
+    "SQLITE",
+    "TABLE",
+    "Dialect",
+    "DialectName",
+    "dialect_named",
+    "insert_sql",
+]
 
 TABLE = "webhook_outbox"
+
+DialectName = Literal["sqlite", "postgresql", "mysql"]
 
 
 class Dialect(NamedTuple):
     """A kind of database. Its table is defined in the file ``<name>.sql`` beside this one."""
 
-    name: str
-    insert: str
-    """One row, with placeholders for the values of an ``OutboxRow`` in their order."""
+    name: DialectName
 
     def table_sql(self) -> str:
         """The definition of the table and its index; harmless where they are there already."""
@@ -26,13 +37,34 @@ class Dialect(NamedTuple):
 
     def table_statements(self) -> Sequence[str]:
         """The same one by one: many drivers take one statement at a time, or commit before a script."""
-        return [statement for block in self.table_sql().split("\n\n") if (statement := block.strip())]
+        return [statement.rstrip(";") for block in self.table_sql().split("\n\n") if (statement := block.strip())]
 
 
-def _insert(placeholder: str) -> str:
+SQLITE = Dialect("sqlite")
+POSTGRESQL = Dialect("postgresql")
+MYSQL = Dialect("mysql")
+DIALECTS = (SQLITE, POSTGRESQL, MYSQL)
+
+
+def dialect_named(name: str) -> Dialect:
+    """The dialect of a database, by the name that it has here, or at SQLAlchemy or Django."""
+    wanted = "mysql" if name == "mariadb" else name
+    for dialect in DIALECTS:
+        if dialect.name == wanted:
+            return dialect
+    raise ValidationError("dialect", f"must be sqlite, postgresql or mysql, not {name!r}")
+
+
+def insert_sql(placeholder: Literal["?", "%s", "$", ":"]) -> str:
+    """The statement that inserts an ``OutboxRow``, the same for all databases but for the form of placeholders.
+
+    ``?`` and ``%s`` stand for values in their order, ``$`` is followed by a number, and ``:`` by the name of a column.
+    """
     columns = OutboxRow._fields
-    values = ", ".join([placeholder] * len(columns))
-    return f"INSERT INTO {TABLE} ({', '.join(columns)}) VALUES ({values})"  # noqa: S608 (names of ours)
-
-
-SQLITE = Dialect("sqlite", _insert("?"))
+    values = {
+        "?": ["?"] * len(columns),
+        "%s": ["%s"] * len(columns),
+        "$": [f"${position}" for position in range(1, len(columns) + 1)],
+        ":": [f":{name}" for name in columns],
+    }
+    return f"INSERT INTO {TABLE} ({', '.join(columns)}) VALUES ({', '.join(values[placeholder])})"  # noqa: S608 (ours)

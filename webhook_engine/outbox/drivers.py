@@ -7,43 +7,94 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 from webhook_engine.errors import ValidationError
-from webhook_engine.outbox.dialect import SQLITE, TABLE, Dialect
+from webhook_engine.outbox.dialect import MYSQL, POSTGRESQL, SQLITE, TABLE, Dialect, dialect_named, insert_sql
 from webhook_engine.outbox.row import OutboxRow
 
-__all__ = ["Driver", "driver_of"]
+__all__ = ["Connection", "Driver", "WithCursor", "WithExecute", "driver_of"]
+
+
+class WithCursor(Protocol):
+    """What every DB-API connection has, and Django's."""
+
+    def cursor(self, *args: Any, **kwargs: Any) -> Any:
+        """Make a cursor."""
+        ...
+
+
+class WithExecute(Protocol):
+    """What the connections and sessions of SQLAlchemy have, and those of asyncpg."""
+
+    def execute(self, *args: Any, **kwargs: Any) -> Any:
+        """Run a statement."""
+        ...
+
+
+Connection = WithCursor | WithExecute
+"""The connection or session of a supported library; which those are is known when it is used."""
 
 
 class Driver(NamedTuple):
     """How to use the connections of one library."""
 
-    module: str
-    connection: str
-    """The class of its connections, in ``module``."""
-    dialect: Dialect
+    name: str
+    """Module and class of its connections."""
     asynchronous: bool
-    insert: Callable[[Any, OutboxRow], Any]
-    create_table: Callable[[Any], Any]
+    placeholder: Literal["?", "%s", "$", ":"]
+    dialect: Callable[[Any], Any]
+    """The kind of database that a connection leads to; awaitable where the library is asynchronous."""
+    execute: Callable[[Any, str, OutboxRow | None], Any]
+    """Runs a statement in the connection's present transaction; awaitable where the library is asynchronous."""
 
     @property
-    def name(self) -> str:
-        """The class of its connections, as a person would write it."""
-        return f"{self.module}.{self.connection}"
+    def library(self) -> str:
+        """The library itself."""
+        return self.name.partition(".")[0]
 
     def made(self, connection: object) -> bool:
         """Whether a connection is one of this library."""
-        module = sys.modules.get(self.module)
-        return module is not None and isinstance(connection, getattr(module, self.connection))
+        module_name, _, class_name = self.name.rpartition(".")
+        module = sys.modules.get(module_name)
+        return module is not None and isinstance(connection, getattr(module, class_name, ()))
+
+    def insert(self, connection: Any, row: OutboxRow) -> None:
+        """Write a row."""
+        try:
+            self.execute(connection, insert_sql(self.placeholder), row)
+        except Exception as error:
+            _explain(error, create="create_table(connection)")
+            raise
+
+    async def insert_async(self, connection: Any, row: OutboxRow) -> None:
+        """Write a row."""
+        try:
+            await self.execute(connection, insert_sql(self.placeholder), row)
+        except Exception as error:
+            _explain(error, create="await create_table_async(connection)")
+            raise
+
+    def create_table(self, connection: Any) -> None:
+        """Make the table where it is missing."""
+        for statement in self.dialect(connection).table_statements():
+            self.execute(connection, statement, None)
+
+    async def create_table_async(self, connection: Any) -> None:
+        """Make the table where it is missing."""
+        for statement in (await self.dialect(connection)).table_statements():
+            await self.execute(connection, statement, None)
 
 
 def driver_of(connection: object, *, asynchronous: bool) -> Driver:
     """The driver of a connection; raises ``ValidationError`` if there is none of that sort."""
     driver = next((driver for driver in _DRIVERS if driver.made(connection)), None)
     if driver is None:
-        allowed = " or a ".join(driver.name for driver in _DRIVERS if driver.asynchronous is asynchronous)
-        raise ValidationError("connection", f"must be a {allowed}, not a {type(connection).__qualname__}")
+        libraries = dict.fromkeys(one.library for one in _DRIVERS if one.asynchronous is asynchronous)
+        kind = "an asynchronous connection" if asynchronous else "a connection"
+        raise ValidationError(
+            "connection", f"must be {kind} of {', '.join(libraries)}; not a {type(connection).__qualname__}"
+        )
     if driver.asynchronous and not asynchronous:
         raise ValidationError("connection", f"a {driver.name} needs the asynchronous form of this function, …_async")
     if asynchronous and not driver.asynchronous:
@@ -51,53 +102,117 @@ def driver_of(connection: object, *, asynchronous: bool) -> Driver:
     return driver
 
 
-def _plain(dialect: Dialect) -> tuple[Callable[[Any, OutboxRow], None], Callable[[Any], None]]:
-    """For a connection with ``execute(statement, values)``."""
-
-    def insert(connection: Any, row: OutboxRow) -> None:
-        try:
-            connection.execute(dialect.insert, row)
-        except Exception as error:
-            _explain(error, create="create_table(connection)")
-            raise
-
-    def create_table(connection: Any) -> None:
-        for statement in dialect.table_statements():
-            connection.execute(statement)
-
-    return insert, create_table
-
-
-def _awaited(
-    dialect: Dialect,
-) -> tuple[Callable[[Any, OutboxRow], Awaitable[None]], Callable[[Any], Awaitable[None]]]:
-    """For a connection with ``await execute(statement, values)``."""
-
-    async def insert(connection: Any, row: OutboxRow) -> None:
-        try:
-            await _run(connection, dialect.insert, row)
-        except Exception as error:
-            _explain(error, create="await create_table_async(connection)")
-            raise
-
-    async def create_table(connection: Any) -> None:
-        for statement in dialect.table_statements():
-            await _run(connection, statement, ())
-
-    async def _run(connection: Any, statement: str, values: Sequence[object]) -> None:
-        cursor = await connection.execute(statement, values)
-        await cursor.close()
-
-    return insert, create_table
-
-
 def _explain(error: Exception, *, create: str) -> None:
     """Add what to do to the database's own words, where the table is missing."""
-    if f"no such table: {TABLE}" in str(error):
+    words = str(error)
+    if TABLE in words and any(missing in words for missing in ("no such table", "does not exist", "doesn't exist")):
         error.add_note(f"This database has no outbox yet; make it once with webhook_engine.outbox.{create}.")
 
 
+# How statements are run.
+
+
+def _directly(connection: Any, statement: str, values: Sequence[object] | None) -> None:
+    connection.execute(statement, *_given(values))
+
+
+def _by_cursor(connection: Any, statement: str, values: Sequence[object] | None) -> None:
+    cursor = connection.cursor()
+    try:
+        cursor.execute(statement, *_given(values))
+    finally:
+        cursor.close()
+
+
+async def _directly_async(connection: Any, statement: str, values: Sequence[object] | None) -> None:
+    cursor = await connection.execute(statement, *_given(values))
+    await cursor.close()
+
+
+async def _by_cursor_async(connection: Any, statement: str, values: Sequence[object] | None) -> None:
+    async with connection.cursor() as cursor:
+        await cursor.execute(statement, *_given(values))
+
+
+async def _by_arguments_async(connection: Any, statement: str, values: Sequence[object] | None) -> None:
+    await connection.execute(statement, *(values or ()))
+
+
+def _as_text(connection: Any, statement: str, row: OutboxRow | None) -> Any:
+    """For SQLAlchemy, whose text has colons before names only; awaitable if the connection is an asynchronous one."""
+    text = sys.modules["sqlalchemy"].text
+    if row is None:
+        return connection.execute(text(statement.replace(":", "\\:")))
+    return connection.execute(text(statement), row._asdict())
+
+
+def _given(values: Sequence[object] | None) -> tuple[Sequence[object], ...]:
+    return () if values is None else (tuple(values),)
+
+
+# What kind of database a connection leads to.
+
+
+def _always(dialect: Dialect) -> Callable[[Any], Dialect]:
+    return lambda _: dialect
+
+
+def _always_async(dialect: Dialect) -> Callable[[Any], Awaitable[Dialect]]:
+    async def known(_: Any) -> Dialect:
+        return dialect
+
+    return known
+
+
+def _of_sqlalchemy(connection: Any) -> Dialect:
+    owner = connection if hasattr(connection, "dialect") else connection.connection()
+    return dialect_named(owner.dialect.name)
+
+
+async def _of_sqlalchemy_async(connection: Any) -> Dialect:
+    owner = connection if hasattr(connection, "dialect") else await connection.connection()
+    return dialect_named(owner.dialect.name)
+
+
+def _of_django(connection: Any) -> Dialect:
+    return dialect_named(connection.vendor)
+
+
 _DRIVERS = (
-    Driver("sqlite3", "Connection", SQLITE, False, *_plain(SQLITE)),
-    Driver("aiosqlite", "Connection", SQLITE, True, *_awaited(SQLITE)),
+    Driver("sqlite3.Connection", False, "?", _always(SQLITE), _directly),
+    Driver("aiosqlite.Connection", True, "?", _always_async(SQLITE), _directly_async),
+    *(
+        Driver(f"sqlalchemy.{name}", False, ":", _of_sqlalchemy, _as_text)
+        for name in ("engine.Connection", "orm.Session", "orm.scoped_session")
+    ),
+    *(
+        Driver(f"sqlalchemy.ext.asyncio.{name}", True, ":", _of_sqlalchemy_async, _as_text)
+        for name in ("AsyncConnection", "AsyncSession", "async_scoped_session")
+    ),
+    *(
+        Driver(name, False, "%s", _of_django, _by_cursor)
+        for name in ("django.utils.connection.ConnectionProxy", "django.db.backends.base.base.BaseDatabaseWrapper")
+    ),
+    *(
+        Driver(name, False, "%s", _always(POSTGRESQL), _by_cursor)
+        for name in ("psycopg.Connection", "psycopg2.extensions.connection", "pg8000.dbapi.Connection")
+    ),
+    *(
+        Driver(name, False, "%s", _always(MYSQL), _by_cursor)
+        for name in (
+            "pymysql.connections.Connection",
+            "MySQLdb.connections.Connection",
+            "mysql.connector.abstracts.MySQLConnectionAbstract",
+            "mariadb.connections.Connection",
+        )
+    ),
+    Driver("psycopg.AsyncConnection", True, "%s", _always_async(POSTGRESQL), _directly_async),
+    *(
+        Driver(f"asyncpg.{name}", True, "$", _always_async(POSTGRESQL), _by_arguments_async)
+        for name in ("connection.Connection", "pool.PoolConnectionProxy")
+    ),
+    *(
+        Driver(f"{name}.Connection", True, "%s", _always_async(MYSQL), _by_cursor_async)
+        for name in ("aiomysql", "asyncmy.connection")
+    ),
 )

@@ -1,0 +1,126 @@
+"""PostgreSQL and MariaDB for tests: the installed programs, started in a directory that goes away with the tests.
+
+Neither runs as root: where the tests do, the servers get the account that their packages made. They listen on a Unix
+socket only, and write nothing to disk before it must be.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+import pymysql
+import pytest
+
+PATIENCE_S = 60.0
+
+
+@contextmanager
+def postgresql() -> Iterator[str]:
+    """The URL of the database ``postgres`` on a fresh server; skips the test where none is installed."""
+    programs = _programs("postgres", "initdb", package="postgresql")
+    with _home("postgres") as (home, account):
+        data = home / "data"
+        _run([programs["initdb"], "-D", data, "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8"], account)
+        options = ["-c", "fsync=off", "-c", "listen_addresses=", "-c", f"unix_socket_directories={home}"]
+        url = f"postgresql:///postgres?host={home}&user=postgres"
+        with _serving([programs["postgres"], "-D", data, *options], account, home, lambda: _psycopg(url)):
+            yield url
+
+
+@contextmanager
+def mariadb() -> Iterator[str]:
+    """The URL of the database ``app`` on a fresh server; skips the test where none is installed."""
+    programs = _programs("mariadbd", "mariadb-install-db", package="mariadb-server")
+    with _home("mysql") as (home, account):
+        data, socket = home / "data", home / "db.sock"
+        user = account or getpass.getuser()
+        install = [programs["mariadb-install-db"], "--no-defaults", f"--datadir={data}", f"--user={user}"]
+        _run([*install, "--auth-root-authentication-method=normal", "--skip-test-db"], account)
+        options = [f"--datadir={data}", f"--socket={socket}", "--skip-networking", f"--pid-file={home / 'pid'}"]
+        options += ["--innodb-flush-log-at-trx-commit=0", "--innodb-flush-method=nosync", f"--user={user}"]
+        with _serving([programs["mariadbd"], "--no-defaults", *options], account, home, lambda: _pymysql(socket)):
+            yield f"mysql://root@localhost/app?unix_socket={socket}"
+
+
+def _psycopg(url: str) -> None:
+    psycopg.connect(url, connect_timeout=5).close()
+
+
+def _pymysql(socket: Path) -> None:
+    # A connection that cannot be made leaves its socket to the garbage collector.
+    if not socket.exists():
+        raise FileNotFoundError(socket)
+    connection = pymysql.connect(user="root", unix_socket=str(socket))
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE DATABASE IF NOT EXISTS app CHARACTER SET utf8mb4")
+    connection.close()
+
+
+def _programs(*names: str, package: str) -> dict[str, str]:
+    places = [*os.get_exec_path(), "/usr/sbin", *sorted(map(str, Path("/usr/lib/postgresql").glob("*/bin")))[::-1]]
+    found = {name: shutil.which(name, path=os.pathsep.join(places)) for name in names}
+    for name, path in found.items():
+        if path is None:
+            pytest.skip(f"the program {name} is not installed (Debian package {package})")
+    return {name: str(path) for name, path in found.items()}
+
+
+@contextmanager
+def _home(account: str) -> Iterator[tuple[Path, str | None]]:
+    """A directory of the server's own, and the account that it runs under if that is another than ours."""
+    home = Path(tempfile.mkdtemp(prefix="server-", dir="/tmp"))
+    try:
+        if os.geteuid() != 0:
+            yield home, None
+            return
+        try:
+            entry = pwd.getpwnam(account)
+        except KeyError:
+            entry = pwd.getpwnam("nobody")
+        os.chown(home, entry.pw_uid, entry.pw_gid)
+        home.chmod(0o755)
+        yield home, entry.pw_name
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+def _run(command: list[object], account: str | None) -> None:
+    done = subprocess.run(list(map(str, command)), user=account, cwd="/tmp", capture_output=True, check=False)
+    assert done.returncode == 0, (done.stdout + done.stderr).decode(errors="replace")
+
+
+@contextmanager
+def _serving(
+    command: list[object], account: str | None, home: Path, connect: Callable[[], None]
+) -> Iterator[subprocess.Popen[bytes]]:
+    with (home / "log").open("wb") as log:
+        server = subprocess.Popen(list(map(str, command)), user=account, cwd=home, stdout=log, stderr=log)
+        try:
+            ends_at = time.monotonic() + PATIENCE_S
+            while True:
+                try:
+                    connect()
+                    break
+                except (OSError, psycopg.Error, pymysql.Error) as error:
+                    if server.poll() is not None or time.monotonic() > ends_at:
+                        words = (home / "log").read_text(errors="replace")
+                        raise AssertionError(f"{error!r}\n{words}") from error
+                    time.sleep(0.05)
+            yield server
+        finally:
+            server.terminate()
+            try:
+                server.wait(20)
+            except subprocess.TimeoutExpired:
+                server.kill()
+                server.wait()
