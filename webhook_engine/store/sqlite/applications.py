@@ -29,7 +29,8 @@ VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 _GET = f"""
 SELECT {_COLUMNS} FROM webhook_application WHERE id = ?2 AND organization_id = ?1 AND deleted = 0
 UNION ALL
-SELECT {_COLUMNS} FROM webhook_application WHERE organization_id = ?1 AND uid = ?2
+SELECT {_COLUMNS} FROM webhook_application INDEXED BY webhook_application_by_uid
+WHERE organization_id = ?1 AND uid = ?2
 LIMIT 1
 """
 
@@ -108,7 +109,7 @@ class SqliteApplications:
     async def list(self, organization_id: str, span: Span) -> Sequence[Application]:
         """In the order of ids."""
         sql = f"""
-        SELECT {_COLUMNS} FROM webhook_application
+        SELECT {_COLUMNS} FROM webhook_application INDEXED BY webhook_application_by_organization
         WHERE organization_id = ? AND id > ? AND id < ? AND deleted = 0
         ORDER BY id {direction(span)} LIMIT ?
         """

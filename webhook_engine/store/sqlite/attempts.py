@@ -61,11 +61,11 @@ class SqliteAttempts:
     async def list_by_endpoint(self, endpoint_id: str, span: Span, where: AttemptFilter) -> Sequence[Attempt]:
         """In the order of ids."""
         statuses = STATUSES if where.status is None else (where.status,)
-        tables, conditions, parameters = _filtered(where)
+        message, conditions, parameters = _filtered(where)
         # The index holds the attempts of each status in order; the database merges the ranges as it reads.
         ranges = [
             f"""
-            SELECT {_COLUMNS} FROM {tables}
+            SELECT {_COLUMNS} FROM webhook_attempt AS attempt INDEXED BY webhook_attempt_by_endpoint {message}
             WHERE attempt.endpoint_id = :endpoint AND attempt.status = {status:d}
             AND attempt.id > :low AND attempt.id < :high {conditions}
             """
@@ -76,14 +76,14 @@ class SqliteAttempts:
 
     async def list_by_message(self, message_id: str, span: Span, where: AttemptFilter) -> Sequence[Attempt]:
         """In the order of ids."""
-        tables, conditions, parameters = _filtered(where)
+        message, conditions, parameters = _filtered(where)
         if where.status is not None:
             conditions += f" AND attempt.status = {where.status:d}"
         if where.endpoint_id is not None:
             conditions += " AND attempt.endpoint_id = :endpoint"
             parameters["endpoint"] = where.endpoint_id
         sql = f"""
-        SELECT {_COLUMNS} FROM {tables}
+        SELECT {_COLUMNS} FROM webhook_attempt AS attempt {message}
         WHERE attempt.message_id = :message AND attempt.id > :low AND attempt.id < :high {conditions}
         ORDER BY attempt.id {direction(span)} LIMIT :limit
         """
@@ -130,13 +130,13 @@ class NewAttempts:
 
 
 def _filtered(where: AttemptFilter) -> tuple[str, str, dict[str, Value]]:
-    """The tables, the conditions and their parameters."""
+    """The join with the message if it is needed, the conditions, and their parameters."""
     conditions, parameters = message_conditions(where.event_types, where.channel, where.tag)
-    tables = "webhook_attempt AS attempt"
+    message = ""
     if conditions:
-        tables += " CROSS JOIN webhook_message AS message"
+        message = "CROSS JOIN webhook_message AS message"
         conditions = f"AND message.id = attempt.message_id {conditions}"
     if where.status_code_class is not None:
         conditions += " AND attempt.status_code BETWEEN :code AND :code + 99"
         parameters["code"] = where.status_code_class
-    return tables, conditions, parameters
+    return message, conditions, parameters

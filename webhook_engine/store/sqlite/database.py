@@ -61,6 +61,7 @@ class Database:
         self.commits = 0
         """Transactions committed since it was opened."""
         self._waiting: deque[_Waiting[object]] = deque()
+        self._batch: list[_Waiting[object]] = []
         self._writer: Connection | None = None
         self._watcher: Connection | None = None
         self._readers: list[Connection] = []
@@ -162,7 +163,7 @@ class Database:
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(change, done))  # type: ignore[arg-type]
         if not self._committing:
-            self._committing = asyncio.create_task(self._commit_all(), name="webhook-engine-writer")
+            self._begin_commits()
         return await done
 
     async def _connect(self, pragmas: Sequence[str]) -> Connection:
@@ -173,19 +174,24 @@ class Database:
     def _closed(self) -> StoreError:
         return StoreError(f"{self.path} is not open")
 
+    def _begin_commits(self) -> None:
+        self._committing = asyncio.create_task(self._commit_all(), name="webhook-engine-writer")
+        self._committing.add_done_callback(self._end_commits)
+
     async def _commit_all(self) -> None:
         """Commit until nothing waits."""
-        batch: list[_Waiting[object]] = []
-        try:
-            while self._waiting:
-                batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_CHANGES_PER_COMMIT))]
-                await self._commit(batch)
-        finally:
-            # Only a task that was cancelled from outside leaves somebody waiting.
-            self._committing = None
-            abandoned = StoreUnavailableError(f"{self.path}: the writer was cancelled; try again later")
-            _settle([*batch, *self._waiting], [abandoned] * (len(batch) + len(self._waiting)))
-            self._waiting.clear()
+        while self._waiting:
+            self._batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_CHANGES_PER_COMMIT))]
+            await self._commit(self._batch)
+            self._batch = []
+
+    def _end_commits(self, _: asyncio.Task[None]) -> None:
+        # A batch is left only where the task was cancelled from outside, and may be committed all the same.
+        batch, self._batch = self._batch, []
+        _settle(batch, [StoreUnavailableError(f"{self.path}: the writer was cancelled")] * len(batch))
+        self._committing = None
+        if self._waiting:
+            self._begin_commits()
 
     async def _commit(self, batch: list[_Waiting[object]]) -> None:
         changes = [waiting.change for waiting in batch]

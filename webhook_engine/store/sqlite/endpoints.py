@@ -28,7 +28,8 @@ VALUES ({", ".join("?" for _ in rows.ENDPOINT)})
 _GET = f"""
 SELECT {_COLUMNS} FROM webhook_endpoint WHERE id = ?2 AND application_id = ?1 AND deleted = 0
 UNION ALL
-SELECT {_COLUMNS} FROM webhook_endpoint WHERE application_id = ?1 AND uid = ?2
+SELECT {_COLUMNS} FROM webhook_endpoint INDEXED BY webhook_endpoint_by_uid
+WHERE application_id = ?1 AND uid = ?2
 LIMIT 1
 """
 
@@ -41,7 +42,7 @@ SELECT {_COLUMNS} FROM webhook_endpoint ORDER BY id LIMIT 1
 """
 
 _OF_APPLICATION = f"""
-SELECT {_COLUMNS} FROM webhook_endpoint
+SELECT {_COLUMNS} FROM webhook_endpoint INDEXED BY webhook_endpoint_by_application
 WHERE application_id = ? AND deleted = 0
 ORDER BY id
 """
@@ -110,7 +111,7 @@ class SqliteEndpoints:
     async def list(self, application_id: str, span: Span) -> Sequence[StoredEndpoint]:
         """In the order of ids."""
         sql = f"""
-        SELECT {_COLUMNS} FROM webhook_endpoint
+        SELECT {_COLUMNS} FROM webhook_endpoint INDEXED BY webhook_endpoint_by_application
         WHERE application_id = ? AND id > ? AND id < ? AND deleted = 0
         ORDER BY id {direction(span)} LIMIT ?
         """

@@ -66,7 +66,8 @@ WHERE application_id = wanted.value ->> 0 AND event_id = wanted.value ->> 1
 _GET = f"""
 SELECT {_COLUMNS}, payload FROM webhook_message AS message WHERE id = ?2 AND application_id = ?1
 UNION ALL
-SELECT {_COLUMNS}, payload FROM webhook_message AS message WHERE application_id = ?1 AND event_id = ?2
+SELECT {_COLUMNS}, payload FROM webhook_message AS message INDEXED BY webhook_message_by_event_id
+WHERE application_id = ?1 AND event_id = ?2
 LIMIT 1
 """
 
@@ -98,18 +99,17 @@ class SqliteMessages:
         low, high = bounds(span)
         parameters |= {"application_id": application_id, "low": low, "high": high, "limit": span.limit}
         payload = "message.payload" if where.with_content else "NULL"
-        select = f"SELECT {_COLUMNS}, {payload} FROM webhook_message AS message"
-        of_application = "message.application_id = :application_id"
-        in_range = "message.id > :low AND message.id < :high"
+        select = f"SELECT {_COLUMNS}, {payload} FROM webhook_message AS message INDEXED BY"
+        within = f"message.application_id = :application_id AND message.id > :low AND message.id < :high {conditions}"
         types = where.event_types
         if types and len(types) <= MAX_MERGED_EVENT_TYPES:
             parameters |= {f"type_{number}": name for number, name in enumerate(dict.fromkeys(types))}
             ranges = [
-                f"{select} WHERE {of_application} AND message.event_type = :type_{number} AND {in_range} {conditions}"
+                f"{select} webhook_message_by_event_type WHERE message.event_type = :type_{number} AND {within}"
                 for number in range(len(set(types)))
             ]
         else:
-            ranges = [f"{select} WHERE {of_application} AND {in_range} {conditions}"]
+            ranges = [f"{select} webhook_message_by_application WHERE {within}"]
         sql = f"{' UNION ALL '.join(ranges)} ORDER BY 1 {direction(span)} LIMIT :limit"
         return [rows.message(row) for row in await self._database.read(sql, parameters)]
 

@@ -28,7 +28,7 @@ SELECT {_COLUMNS} FROM webhook_task WHERE id = ?2 AND organization_id = ?1
 """
 
 _RUNNING = f"""
-SELECT {_COLUMNS}, cursor FROM webhook_task WHERE status = 'running' ORDER BY id
+SELECT {_COLUMNS}, cursor FROM webhook_task INDEXED BY webhook_task_running WHERE status = 'running' ORDER BY id
 """
 
 _ADVANCE = """
@@ -76,7 +76,7 @@ class SqliteTasks:
         wanted = {"status": status and status.value, "task": kind, "application_id": application_id}
         filters = {name: value for name, value in wanted.items() if value is not None}
         sql = f"""
-        SELECT {_COLUMNS} FROM webhook_task
+        SELECT {_COLUMNS} FROM webhook_task INDEXED BY webhook_task_by_organization
         WHERE organization_id = ? AND id > ? AND id < ?
         {" ".join(f"AND {name} = ?" for name in filters)}
         ORDER BY id {direction(span)} LIMIT ?

@@ -1,0 +1,142 @@
+"""One engine for one file, over processes, links and deaths."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from store.world import World
+
+from webhook_engine.errors import EngineAlreadyRunningError, StoreUnavailableError
+from webhook_engine.store.sqlite import SqliteStore
+
+HOLD = """
+import asyncio, sys
+from pathlib import Path
+from webhook_engine.store.sqlite import SqliteStore
+
+async def main():
+    store = SqliteStore(Path(sys.argv[1]))
+    await store.open()
+    print("open", flush=True)
+    await asyncio.sleep(600)
+
+asyncio.run(main())
+"""
+
+ROOT = Path(__file__).parents[2]
+
+
+def spoil(path: Path) -> None:
+    path.write_bytes(b"this is no database, but a text that is long enough to be taken for a page" * 100)
+
+
+@contextmanager
+def holder(path: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process with an open store."""
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(path)], stdout=subprocess.PIPE, text=True, cwd=ROOT
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "open\n"
+            yield process
+        finally:
+            process.kill()
+
+
+async def test_the_error_names_the_holder(sqlite_store: SqliteStore, path: Path) -> None:
+    with pytest.raises(EngineAlreadyRunningError) as caught:
+        await SqliteStore(path).open()
+    text = str(caught.value)
+    assert str(path) in text
+    assert f"process {os.getpid()} on {socket.gethostname()}" in text
+    assert World(sqlite_store)
+
+
+async def test_another_process_is_named_too(path: Path) -> None:
+    with holder(path) as process, pytest.raises(EngineAlreadyRunningError, match=f"process {process.pid} on"):
+        await SqliteStore(path).open()
+
+
+async def test_a_process_that_was_killed_holds_nothing(path: Path) -> None:
+    with holder(path) as process:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        assert json.loads(path.with_name("webhooks.db.lock").read_text())["pid"] == process.pid
+        store = SqliteStore(path)
+        await store.open()
+        await World(store).pair()
+        await store.close()
+
+
+async def test_a_link_does_not_lead_past_the_lock(sqlite_store: SqliteStore, path: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link.db"
+    link.symlink_to(path)
+    with pytest.raises(EngineAlreadyRunningError):
+        await SqliteStore(link).open()
+    assert World(sqlite_store)
+
+
+async def test_a_relative_path_stays_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    store = SqliteStore(Path("webhooks.db"))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    await store.open()
+    await store.close()
+    assert (tmp_path / "webhooks.db").exists()
+
+
+async def test_a_forked_child_does_not_keep_the_lock(path: Path) -> None:
+    store = SqliteStore(path)
+    await store.open()
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(writing)
+        os.read(reading, 1)
+        os._exit(0)
+    os.close(reading)
+    try:
+        await store.close()
+        await store.open()
+        await store.close()
+    finally:
+        os.close(writing)
+        await asyncio.to_thread(os.waitpid, child, 0)
+
+
+async def test_an_unreadable_holder_is_still_a_holder(sqlite_store: SqliteStore, path: Path) -> None:
+    path.with_name("webhooks.db.lock").write_text("rubbish")
+    with pytest.raises(EngineAlreadyRunningError, match="just starting or stopping"):
+        await SqliteStore(path).open()
+    assert World(sqlite_store)
+
+
+async def test_a_failed_opening_lets_go_and_can_be_repeated(path: Path) -> None:
+    spoil(path)
+    store = SqliteStore(path)
+    for _ in range(2):
+        with pytest.raises(StoreUnavailableError, match="not a database"):
+            await store.open()
+    os.unlink(path)
+    await store.open()
+    await World(store).pair()
+    await store.close()
+
+
+async def test_a_directory_that_is_missing_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "missing" / "webhooks.db"
+    with pytest.raises(StoreUnavailableError, match="check that the directory exists") as caught:
+        await SqliteStore(path).open()
+    assert str(path) in str(caught.value)
