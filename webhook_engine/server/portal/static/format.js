@@ -41,12 +41,56 @@ export function pretty(value) {
 /** Text as indented JSON if it is JSON, else as it is. */
 export function prettyText(text) {
   try {
-    return pretty(JSON.parse(text));
+    JSON.parse(text);
   } catch {
     return text;
   }
+  return indented(text);
 }
 
 export function plural(count, one, many) {
   return `${number(count)} ${count === 1 ? one : many}`;
+}
+
+const JSON_TOKEN = /"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s{}[\],:"]+/g;
+
+/** JSON laid out with indents, its numbers and strings exactly as they were written. */
+export function indented(text) {
+  let depth = 0;
+  let out = "";
+  let before = "";
+  const newline = () => `\n${"  ".repeat(depth)}`;
+  for (const [token] of text.matchAll(JSON_TOKEN)) {
+    if (token === "}" || token === "]") {
+      depth -= 1;
+      out += before === "{" || before === "[" ? token : newline() + token;
+    } else {
+      if (before === "{" || before === "[" || before === ",") out += newline();
+      out += token === ":" ? ": " : token;
+      if (token === "{" || token === "[") depth += 1;
+    }
+    before = token;
+  }
+  return out;
+}
+
+/** The text of one member of a JSON object, as it was written. */
+export function memberText(text, name) {
+  let depth = 0;
+  let key = true;
+  let found = false;
+  let start = -1;
+  for (const match of text.matchAll(JSON_TOKEN)) {
+    const token = match[0];
+    if (found && start < 0 && token !== ":") start = match.index;
+    if (token === "{" || token === "[") depth += 1;
+    if (token === "}" || token === "]") depth -= 1;
+    if (start >= 0 && ((depth === 1 && token === ",") || depth === 0)) return text.slice(start, match.index);
+    if (depth === 1 && token === ",") key = true;
+    else if (depth === 1 && key && token !== "{") {
+      found = token === JSON.stringify(name);
+      key = false;
+    }
+  }
+  return undefined;
 }

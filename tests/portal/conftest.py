@@ -1,0 +1,109 @@
+"""A real browser on a real, served engine. Where there is no browser, these tests are skipped, and say so."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from receivers import Receiver
+
+from webhook_engine import Engine
+
+pytest.importorskip("playwright", reason="the Python package playwright is not installed")
+
+from playwright.async_api import Browser, BrowserContext, Error, Page, async_playwright, expect  # noqa: E402
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+ARTEFACTS = Path(__file__).parent.parent / "artefacts"
+INVOICE_SCHEMA = {
+    "1": {
+        "type": "object",
+        "properties": {"id": {"type": "string"}, "amount": {"type": "number"}},
+        "examples": [{"id": "inv_1042", "amount": 129.5, "currency": "EUR"}],
+    }
+}
+
+expect.set_options(timeout=10_000)
+
+
+class Stage:
+    """An engine with its server, an application ``acme``, and a browser."""
+
+    def __init__(self, engine: Engine, url: str, browser: Browser) -> None:
+        self.engine = engine
+        self.url = url
+        self.browser = browser
+        self.problems: list[str] = []
+        """What the browser complained about, such as a violated Content-Security-Policy."""
+        self.requested: list[str] = []
+        """Every URL that the browser asked for, and every Referer that it sent."""
+
+    async def context(self, **options: object) -> BrowserContext:
+        """A browser without a past."""
+        return await self.browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})  # type: ignore[arg-type]
+
+    async def page(self, context: BrowserContext | None = None, **options: object) -> Page:
+        """An empty page whose complaints and requests are noted."""
+        page = await (context or await self.context(**options)).new_page()
+        page.on("pageerror", lambda error: self.problems.append(str(error)))
+        page.on("console", lambda said: self.problems.append(said.text) if said.type == "error" else None)
+        page.on("request", lambda request: self.requested.extend((request.url, request.headers.get("referer", ""))))
+        return page
+
+    async def portal(self, application: str = "acme", *, read_only: bool = False, **options: object) -> Page:
+        """The portal, opened by a fresh link."""
+        page = await self.page(**options)
+        await page.goto(await self.engine.portal.url(application, read_only=read_only))
+        await expect(page.get_by_role("heading", level=1)).to_be_visible()
+        return page
+
+
+@asynccontextmanager
+async def staged(database: Path, **settings: object) -> AsyncIterator[Stage]:
+    """A stage with an engine of its own."""
+    options = {"allow_subnets": ["127.0.0.0/8"], "retry_schedule": ["100ms"], "jitter": 0, **settings}
+    async with (
+        async_playwright() as playwright,
+        Engine.open(database, **options) as engine,
+        engine.serve("127.0.0.1:0") as server,
+    ):
+        executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+        try:
+            browser = await playwright.chromium.launch(executable_path=executable, args=FLAGS)
+        except Error as error:
+            pytest.skip(f"no browser: install Debian's chromium ({str(error).splitlines()[0]})")
+        await engine.applications.create(name="Acme Corporation", uid="acme")
+        await engine.event_types.create(
+            name="invoice.paid", description="An invoice was paid in full", schemas=INVOICE_SCHEMA
+        )
+        await engine.event_types.create(name="user.created", description="Somebody signed up")
+        try:
+            yield Stage(engine, server.url, browser)
+        finally:
+            await browser.close()
+
+
+@pytest_asyncio.fixture
+async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
+    """An engine, its server and a browser."""
+    async with staged(tmp_path / "engine.db") as one:
+        yield one
+
+
+@pytest_asyncio.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    """A receiver that answers 200 until it is told otherwise."""
+    async with Receiver() as one:
+        yield one

@@ -1,0 +1,69 @@
+// The pages before and after a session: plain words about what to do.
+
+import { fill, h, icon } from "./dom.js";
+import { begin } from "./session.js";
+import { button, field, input } from "./ui.js";
+
+function alone(glyph, title, ...content) {
+  document.title = `${title} · Webhooks`;
+  const heading = h("h1", { tabindex: "-1" }, title);
+  fill(
+    document.body,
+    h("main", { class: "alone" }, h("div", { class: "card" }, h("div", { class: "mark" }, icon(glyph, 24)), heading, content)),
+  );
+  heading.focus();
+}
+
+const soft = (text) => h("p", { class: "soft" }, text);
+
+/** The link was used before, or is too old. */
+export function used() {
+  alone(
+    "link",
+    "This link has expired or was already used",
+    soft("For your safety, each link to this page works once and only for a short time."),
+    soft("Go back to where you found the link and open it again from there; you get a fresh one each time."),
+  );
+}
+
+/** The session ended while the page was open. */
+export function ended() {
+  alone(
+    "clock",
+    "Your session has ended",
+    soft("You were signed out because your access has expired or was withdrawn. Nothing that you saved is lost."),
+    soft("To go on, open the link to this page again from where you found it."),
+  );
+}
+
+export function unreachable(retry) {
+  alone("warning", "The server cannot be reached", soft("Check your connection and try again."), h("div", { class: "row" }, button("Try again", retry, { kind: "main" })));
+}
+
+/** Somebody came without a link: a consumer who must get one, or an operator with a token. */
+export function entrance(enter) {
+  const token = input({ class: "input code", type: "password", autocomplete: "off", required: true });
+  const wrapped = field("API token", token, { hint: "The token of an organization shows all its applications." });
+  const form = h(
+    "form",
+    { class: "stack-small", on: { submit } },
+    wrapped,
+    h("div", { class: "row" }, button("Sign in", undefined, { submit: true })),
+  );
+  function submit(event) {
+    event.preventDefault();
+    try {
+      begin(token.value.trim());
+    } catch (error) {
+      wrapped.complain(error.message);
+      return;
+    }
+    enter();
+  }
+  alone(
+    "hook",
+    "Open this page from your platform",
+    soft("You get here by a link from the service whose webhooks you receive. Look for it in its settings."),
+    h("details", {}, h("summary", { class: "soft small" }, "I operate this service"), form),
+  );
+}

@@ -1,0 +1,131 @@
+// The page of one endpoint.
+
+import { api, app, get } from "./api.js";
+import { statistics } from "./chart.js";
+import { fill, h, icon } from "./dom.js";
+import { settingsTab } from "./endpoint_settings.js";
+import { fullTime } from "./format.js";
+import { endpointMessages } from "./messages.js";
+import { repairCard } from "./repair.js";
+import { secretCard } from "./secret.js";
+import { may } from "./session.js";
+import { testingTab } from "./testing.js";
+import { button, card, empty, endpointBadge, loading, notice, repeatedly, tabs, tags, toast, when } from "./ui.js";
+import { verifyTab } from "./verify.js";
+
+/** "#/endpoints/{id}" */
+export function endpointPage(page, signal, id, tab = "overview") {
+  const heading = h("div", { class: "head" }, h("div", {}, h("h1", {}, "Endpoint")));
+  const state = h("div", { class: "stack" });
+  const content = h("div", {}, loading());
+  const facts = h("div", {});
+  let endpoint;
+  let seen;
+  let inner = new AbortController();
+  signal.addEventListener("abort", () => inner.abort());
+  fill(page, h("a", { class: "back", href: "#/endpoints" }, icon("left", 14), "Back"), heading, state, content);
+
+  /** A signal for what one tab shows; it ends when another tab is chosen. */
+  function next() {
+    inner.abort();
+    inner = new AbortController();
+    if (signal.aborted) inner.abort();
+    return inner.signal;
+  }
+
+  function overview() {
+    const mine = next();
+    return h(
+      "div",
+      { class: "columns" },
+      h("div", { class: "stack" }, statistics(id, mine), endpointMessages(id, mine)),
+      h("div", { class: "stack" }, facts, secretCard(id, mine), may("CreateAttempts") && repairCard(id, mine)),
+    );
+  }
+
+  function changed(now) {
+    endpoint = now;
+    const text = JSON.stringify(now);
+    if (text === seen) return;
+    const first = seen === undefined;
+    seen = text;
+    document.title = `${now.url} · Webhooks`;
+    fill(
+      heading,
+      h("div", {}, h("h1", {}, h("a", { href: `#/endpoints/${id}` }, now.url)), now.description && h("p", {}, now.description)),
+      h("div", { class: "row-end" }, endpointBadge(now)),
+    );
+    fill(state, now.disabled ? disabledNotice(now, changed) : now.firstFailureAt && failingNotice(now));
+    state.classList.toggle("spaced", Boolean(state.firstChild));
+    fill(facts, factsCard(now));
+    if (!first) return;
+    const pages = [
+      ["overview", "Overview", overview],
+      ["testing", "Testing", () => testingTab(id, next())],
+      ["verify", "Verify", () => verifyTab(endpoint, next())],
+      ["settings", "Settings", () => settingsTab(endpoint, next(), changed)],
+    ];
+    fill(content, tabs(pages, tab, (key) => history.replaceState(null, "", `#/endpoints/${id}${key === "overview" ? "" : `?tab=${key}`}`)));
+  }
+
+  repeatedly(
+    async () => {
+      try {
+        changed(await get(app("endpoint", id), {}, signal));
+      } catch (error) {
+        if (error.status === 404) {
+          fill(content, empty("warning", "There is no such endpoint", "It may have been deleted."));
+          error = Object.assign(new Error(error.message), { fatal: true });
+        }
+        throw error;
+      }
+    },
+    2_000,
+    signal,
+  );
+}
+
+function disabledNotice(endpoint, changed) {
+  const enable = async () => {
+    changed(await api("PATCH", app("endpoint", endpoint.id), { body: { disabled: false } }));
+    toast("The endpoint is enabled");
+  };
+  const why = endpoint.disabledReason ?? "no reason is known";
+  return notice(
+    "bad",
+    "warning",
+    "This endpoint is disabled",
+    h("p", {}, `Nothing is sent to it. Reason: ${why}.`),
+    h(
+      "p",
+      { class: "small" },
+      endpoint.disabledAt && ["Disabled ", when(endpoint.disabledAt, ""), ` (${fullTime(endpoint.disabledAt)}). `],
+      endpoint.firstFailureAt && `No attempt has succeeded since ${fullTime(endpoint.firstFailureAt)}. `,
+    ),
+    h("p", { class: "small" }, "What to do: repair your server, try it out on the tab Testing, enable the endpoint, and then recover what it did not get."),
+    may("ManageEndpoint") && h("div", { class: "row" }, button("Enable endpoint", enable, { kind: "main", glyph: "play" })),
+  );
+}
+
+function failingNotice(endpoint) {
+  return notice(
+    "wait",
+    "warning",
+    "This endpoint does not accept what is sent",
+    h("p", { class: "small" }, `No attempt has succeeded since ${fullTime(endpoint.firstFailureAt)}. If this goes on for days, the endpoint is disabled by itself. Look at an attempt below to see what your server answered.`),
+  );
+}
+
+function factsCard(endpoint) {
+  const known = [
+    ["Event types", endpoint.eventTypes?.length ? tags(endpoint.eventTypes) : "All event types"],
+    ["Channels", endpoint.channels?.length && tags(endpoint.channels)],
+    ["Rate limit", endpoint.throttleRate && `${endpoint.throttleRate} per second`],
+    ["Created", fullTime(endpoint.createdAt)],
+    ["Endpoint id", h("code", {}, endpoint.uid ?? endpoint.id)],
+  ];
+  return card(
+    "Details",
+    h("dl", { class: "facts" }, known.filter(([, value]) => value).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))),
+  );
+}

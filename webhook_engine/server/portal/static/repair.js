@@ -1,0 +1,56 @@
+// Sending again what an endpoint did not get.
+
+import { api, app, get } from "./api.js";
+import { fill, h } from "./dom.js";
+import { localInput, plural } from "./format.js";
+import { button, card, field, input } from "./ui.js";
+
+const DAYS_BACK = 7;
+const LOOK_MS = 700;
+
+/** "Recover failed messages" and "Replay missing messages", with their progress. */
+export function repairCard(endpoint, signal) {
+  const since = input({ type: "datetime-local", value: localInput(new Date(Date.now() - DAYS_BACK * 86_400_000)) });
+  const wrapped = field("Since", since);
+  const progress = h("div", { class: "stack-small", role: "status" });
+  const recover = button("Recover failed messages", () => run("recover", "Sending again what did not succeed"), { glyph: "again" });
+  const replay = button("Replay missing messages", () => run("replay-missing", "Sending what was never sent here"), {});
+
+  async function run(action, text) {
+    wrapped.complain();
+    if (!since.value) return wrapped.complain("Choose a date and a time.");
+    const bar = h("progress", { class: "progress", "aria-label": text });
+    const words = h("p", { class: "small" }, `${text}…`);
+    fill(progress, words, bar);
+    try {
+      const body = { since: new Date(since.value).toISOString() };
+      const { id } = await api("POST", app("endpoint", endpoint, action), { body, signal });
+      await watch(id, text, words);
+    } catch (error) {
+      fill(progress);
+      if (error.name !== "AbortError") wrapped.complain(error.message);
+    }
+    return undefined;
+  }
+
+  async function watch(id, text, words) {
+    for (;;) {
+      const { status, data } = await get(`background-task/${encodeURIComponent(id)}`, {}, signal);
+      const count = plural(data.processed ?? 0, "message", "messages");
+      if (status === "running") {
+        words.textContent = `${text}: ${count} so far…`;
+      } else {
+        const done = status === "finished" ? `Done: ${count} on the way.` : `This stopped after ${count}; try again.`;
+        fill(progress, h("p", { class: "small" }, done));
+        return;
+      }
+      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+    }
+  }
+
+  return card(
+    "Catch up",
+    h("div", { class: "stack-small" }, wrapped, h("div", { class: "row" }, recover, replay), progress),
+    { note: "After an outage of yours, have messages sent again: those that did not succeed, or those created while this endpoint was disabled." },
+  );
+}
