@@ -69,26 +69,26 @@ class StoredEndpoint(msgspec.Struct, frozen=True, kw_only=True):
 class ApplicationChanges(msgspec.Struct, frozen=True, kw_only=True):
     """The columns of an application to change; what is ``UNSET`` stays."""
 
-    uid: str | None | UnsetType = UNSET
+    uid: str | UnsetType | None = UNSET
     name: str | UnsetType = UNSET
-    throttle_rate: int | None | UnsetType = UNSET
+    throttle_rate: int | UnsetType | None = UNSET
     metadata: Mapping[str, str] | UnsetType = UNSET
 
 
 class EndpointChanges(msgspec.Struct, frozen=True, kw_only=True):
     """The columns of an endpoint to change; what is ``UNSET`` stays."""
 
-    uid: str | None | UnsetType = UNSET
+    uid: str | UnsetType | None = UNSET
     url: str | UnsetType = UNSET
     description: str | UnsetType = UNSET
-    event_types: tuple[str, ...] | None | UnsetType = UNSET
-    channels: tuple[str, ...] | None | UnsetType = UNSET
-    throttle_rate: int | None | UnsetType = UNSET
+    event_types: tuple[str, ...] | UnsetType | None = UNSET
+    channels: tuple[str, ...] | UnsetType | None = UNSET
+    throttle_rate: int | UnsetType | None = UNSET
     version: int | UnsetType = UNSET
     metadata: Mapping[str, str] | UnsetType = UNSET
     sealed_key: bytes | UnsetType = UNSET
     old_keys: tuple[OldKey, ...] | UnsetType = UNSET
-    sealed_headers: bytes | None | UnsetType = UNSET
+    sealed_headers: bytes | UnsetType | None = UNSET
     condition: EndpointCondition | UnsetType = UNSET
 
 
@@ -107,9 +107,9 @@ class EventTypeChanges(msgspec.Struct, frozen=True, kw_only=True):
     description: str | UnsetType = UNSET
     archived: bool | UnsetType = UNSET
     deprecated: bool | UnsetType = UNSET
-    schemas: Mapping[str, object] | None | UnsetType = UNSET
+    schemas: Mapping[str, object] | UnsetType | None = UNSET
     feature_flags: tuple[str, ...] | UnsetType = UNSET
-    group_name: str | None | UnsetType = UNSET
+    group_name: str | UnsetType | None = UNSET
 
 
 class NewMessage(msgspec.Struct, frozen=True, kw_only=True):

@@ -263,7 +263,7 @@ class SqliteDeliveries:
         found = await self._database.read(_GET, (message_id, endpoint_id))
         return rows.due(found[0]) if found else None
 
-    async def recover(  # noqa: PLR0917 (as the seam has it)
+    async def recover(
         self, endpoint_id: str, since: int, until: int, now: int, limit: int, progress: TaskProgress
     ) -> tuple[int, int | None]:
         """Schedule failed deliveries again, for a full run through the ladder, with the task's progress."""
