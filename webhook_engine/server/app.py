@@ -37,8 +37,8 @@ log = get_logger("server")
 
 _API = tuple(PREFIX.strip("/").split("/"))
 _DOCUMENT = ["openapi.json"]
-_JSON = CIMultiDict({"content-type": "application/json", "access-control-allow-origin": "*"})
-_EMPTY = CIMultiDict({"access-control-allow-origin": "*"})
+_EMPTY = CIMultiDict({"server": "webhook-engine", "access-control-allow-origin": "*"})
+_JSON = CIMultiDict({"content-type": "application/json", **_EMPTY})
 _INTERNAL_ERROR = Answer(500, b"{}")
 
 

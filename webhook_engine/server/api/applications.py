@@ -72,9 +72,9 @@ class ApplicationPatch(In, frozen=True, kw_only=True):
 class ApplicationOut(Out, frozen=True, kw_only=True):
     """An application."""
 
-    uid: str | UnsetType
+    uid: str | UnsetType = UNSET
     name: str
-    rate_limit: int | UnsetType
+    rate_limit: int | UnsetType = UNSET
     throttle_rate: int | None
     id: str
     created_at: datetime

@@ -1,0 +1,165 @@
+"""The daemon as a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import stat
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import pytest
+from receivers import Receiver, Reply
+from server.helpers import Client
+
+
+class Daemon:
+    """A running ``webhook-engine serve``."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+        self.log: list[dict[str, object]] = []
+        self.url = ""
+
+    async def until(self, event: str) -> dict[str, object]:
+        """Read the log up to an event."""
+        assert self.process.stderr is not None
+        async with asyncio.timeout(20):
+            while line := await self.process.stderr.readline():
+                self.log.append(json.loads(line))
+                if self.log[-1]["event"] == event:
+                    return self.log[-1]
+        raise AssertionError(f"no {event} in {self.log}")
+
+    async def end(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Tell it to stop; its exit code."""
+        self.process.send_signal(number)
+        async with asyncio.timeout(20):
+            await self.process.communicate()
+        assert self.process.returncode is not None
+        return self.process.returncode
+
+
+async def command(directory: Path, *arguments: str, **environment: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-c", "from webhook_engine.cli import main; main()", *arguments,
+        cwd=directory, env={**os.environ, **environment},
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+
+
+async def output(directory: Path, *arguments: str, **environment: str) -> tuple[int | None, str, str]:
+    process = await command(directory, *arguments, **environment)
+    out, err = await process.communicate()
+    return process.returncode, out.decode(), err.decode()
+
+
+@asynccontextmanager
+async def daemon(directory: Path, listen: str = "127.0.0.1:0", **environment: str) -> AsyncIterator[Daemon]:
+    process = await command(directory, "serve", "--listen", listen, **environment)
+    running = Daemon(process)
+    try:
+        running.url = str((await running.until("daemon.serving"))["url"])
+        yield running
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()
+
+
+async def token(directory: Path, *arguments: str) -> str:
+    code, out, err = await output(directory, "token", *arguments)
+    assert (code, err) == (0, "")
+    return out.strip()
+
+
+async def test_it_starts_with_nothing_and_stops_with_zero(tmp_path: Path, session: aiohttp.ClientSession) -> None:
+    async with daemon(tmp_path) as running:
+        api = Client(session, running.url, await token(tmp_path))
+        assert (await api.post("/app", {"name": "x"})).status == 201
+        for name in ("main_secret", "jwt_secret"):
+            assert stat.S_IMODE((tmp_path / f"webhook-engine.db.{name}").stat().st_mode) == 0o600
+        assert await running.end() == 0
+
+
+async def test_the_token_is_printed_bare_without_opening_the_database(tmp_path: Path) -> None:
+    printed = await token(tmp_path, "org_other")
+    assert printed.count(".") == 2
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["webhook-engine.db.jwt_secret"]
+    assert (await output(tmp_path, "token", "acme"))[0] == 2
+    assert (await output(tmp_path, "token", "--app", "acme"))[0] == 2
+
+
+async def test_a_kill_loses_neither_messages_nor_keys_nor_revocations(
+    tmp_path: Path, session: aiohttp.ClientSession
+) -> None:
+    bearer, leaving = await token(tmp_path), await token(tmp_path)
+    key = {"idempotency-key": "k"}
+    answers = []
+    for _ in range(2):
+        async with daemon(tmp_path) as running:
+            api = Client(session, running.url, bearer)
+            if not answers:
+                await api.post("/app", {"name": "x", "uid": "acme"})
+            answers.append((await api.post("/app/acme/msg", {"eventType": "a", "payload": {}}, headers=key)).text)
+            left = await api.with_token(leaving).post("/auth/logout")
+            assert left.status == (204 if len(answers) == 1 else 401)
+            running.process.kill()
+    assert answers[0] == answers[1]
+
+
+async def test_it_lets_deliveries_finish(tmp_path: Path, session: aiohttp.ClientSession) -> None:
+    bearer = await token(tmp_path)
+    allow = {"WEBHOOK_ENGINE_DELIVERY__ALLOW_SUBNETS": '["127.0.0.1/32"]'}
+    async with Receiver(Reply(200, delay=0.5)) as receiver, daemon(tmp_path, **allow) as running:
+        api = Client(session, running.url, bearer)
+        await api.post("/app", {"name": "x", "uid": "acme"})
+        await api.post("/app/acme/endpoint", {"url": receiver.url})
+        message = (await api.post("/app/acme/msg", {"eventType": "a", "payload": {}})).json["id"]
+        await receiver.wait_for(1)
+        assert await running.end(signal.SIGINT) == 0
+        async with daemon(tmp_path, **allow) as again:
+            [attempt] = (await Client(session, again.url, bearer).get(f"/app/acme/attempt/msg/{message}")).json["data"]
+            assert attempt["status"] == 0
+
+
+@pytest.mark.parametrize("listen", ["[::1]:0", "unix:{}/api.sock"])
+async def test_it_listens_where_it_is_told(tmp_path: Path, listen: str) -> None:
+    if listen.startswith("["):
+        with socket.socket(socket.AF_INET6) as probe:
+            try:
+                probe.bind(("::1", 0))
+            except OSError:
+                pytest.skip("no IPv6 here")
+    async with daemon(tmp_path, listen.format(tmp_path)) as running:
+        path = running.url.removeprefix("unix:") if running.url.startswith("unix:") else None
+        connector = aiohttp.UnixConnector(path) if path else aiohttp.TCPConnector()
+        async with aiohttp.ClientSession(connector=connector) as session:
+            base = "http://localhost" if path else running.url
+            async with session.get(f"{base}/api/v1/health/ping") as response:
+                assert response.status == 204
+        assert await running.end() == 0
+    assert not (tmp_path / "api.sock").exists()
+
+
+async def test_what_hinders_it_is_said_in_one_line(tmp_path: Path) -> None:
+    async with daemon(tmp_path) as running:
+        code, _, err = await output(tmp_path, "serve", "--listen", "127.0.0.1:0")
+        assert code == 1
+        assert "in use by another engine" in err.splitlines()[-1]
+        elsewhere = tmp_path / "elsewhere"
+        elsewhere.mkdir()
+        taken = running.url.removeprefix("http://")
+        code, _, err = await output(elsewhere, "serve", "--listen", taken)
+        assert code == 2
+        assert "the address is in use" in err.splitlines()[-1]
+    code, _, err = await output(tmp_path, "serve", WEBHOOK_ENGINE_SERVER__LISTEN="nowhere")
+    assert code == 2
+    assert "server.listen" in err
+    assert "Traceback" not in err

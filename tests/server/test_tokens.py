@@ -1,0 +1,194 @@
+"""Who may do what: tokens, permissions route by route, and their end."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from server.helpers import JWT_SECRET, Client, Tokens
+
+from webhook_engine.model import DEFAULT_ORGANIZATION
+from webhook_engine.server.api.route import Auth, Route
+from webhook_engine.server.api.routes import ROUTES
+from webhook_engine.server.auth import Capability
+
+INVALID = '{"code":"authentication_failed","detail":"Invalid token"}'
+
+
+async def test_without_a_good_token_nothing_is_told(api: Client, tokens: Tokens) -> None:
+    now = int(time.time())
+    bad = [
+        None,
+        "",
+        "x",
+        "a.b.c",
+        "x" * 100_000,
+        Tokens("another secret, which is also long enough to be one").organization(),
+        tokens.organization(exp=now - 1000),
+        tokens.organization(iat=now + 1000),
+        tokens.organization(nbf=now + 1000),
+        tokens.organization(exp="never"),
+        jwt.encode({"sub": DEFAULT_ORGANIZATION}, "", algorithm="none"),
+        jwt.encode({"sub": DEFAULT_ORGANIZATION}, JWT_SECRET, algorithm="HS512"),
+    ]
+    for token in bad[:4] + bad[5:]:
+        answer = await api.with_token(token).get("/app")
+        assert (answer.status, answer.text) == (401, INVALID), token
+    assert (await api.with_token(bad[4]).get("/app")).status == 400  # more than a header may hold
+    basic = await api.with_token(None).get("/app", headers={"authorization": "Basic eDp5"})
+    assert basic.status == 401
+
+
+async def test_clocks_may_be_a_quarter_of_an_hour_apart(api: Client, tokens: Tokens) -> None:
+    now = int(time.time())
+    assert (await api.with_token(tokens.organization(exp=now - 800)).get("/app")).status == 200
+    assert (await api.with_token(tokens.organization(iat=now + 800, nbf=now)).get("/app")).status == 200
+    assert (await api.with_token(tokens.organization(iat=None, exp=None, nbf=None)).get("/app")).status == 200
+
+
+async def test_the_scheme_is_not_case_sensitive(api: Client) -> None:
+    assert (await api.with_token(None).get("/app", headers={"authorization": f"bEARER   {api.token}"})).status == 200
+
+
+async def test_ids_of_the_wrong_kind_have_their_own_codes(api: Client, tokens: Tokens) -> None:
+    wrong = await api.with_token(tokens.organization("acme")).get("/app")
+    assert wrong.text == '{"code":"bad_token","detail":"`sub` is not a valid organization id."}'
+    wrong = await api.with_token(tokens.application("app_x", "acme")).get("/app")
+    assert wrong.text == '{"code":"bad token","detail":"`org` is not a valid organization id"}'
+    wrong = await api.with_token(tokens.application("x")).get("/app")
+    assert wrong.text == '{"code":"bad token","detail":"`sub` is not a valid application id"}'
+    missing = await api.with_token(tokens.organization(sub=None)).get("/app")
+    assert missing.json["detail"] == "Invalid token (missing `sub`)."
+
+
+async def test_the_secret_is_no_token(api: Client) -> None:
+    answer = await api.with_token(JWT_SECRET).get("/app")
+    assert answer.status == 401
+    assert "signing secrets can not be used as tokens" in answer.json["detail"]
+
+
+async def test_an_organization_need_not_look_like_an_id(api: Client, tokens: Tokens) -> None:
+    other = api.with_token(tokens.organization("org_of my own"))
+    assert (await other.get("/app")).json["data"] == []
+
+
+@pytest.fixture
+async def others(acme: Client, tokens: Tokens) -> tuple[str, str]:
+    """Ids of ``acme`` and of another application."""
+    await acme.post("/app/acme/endpoint", {"url": "http://example.com", "uid": "e"})
+    other = await acme.post("/app", {"name": "Other", "uid": "other"})
+    return (await acme.get("/app/acme")).json["id"], other.json["id"]
+
+
+def path_of(route: Route[Any, Any], application: str) -> str:
+    path = route.path.replace("{app_id}", application)
+    for name in route.parameters:
+        path = path.replace(f"{{{name}}}", "e" if name == "endpoint_id" else "none")
+    return path
+
+
+async def test_application_tokens_reach_their_own_application_only(
+    acme: Client, tokens: Tokens, others: tuple[str, str]
+) -> None:
+    mine, _ = others
+    consumer = acme.with_token(tokens.application(mine))
+    for route in ROUTES:
+        if route.auth in (Auth.ORGANIZATION, Auth.ORGANIZATION_APPLICATION):
+            answer = await consumer(route.method, path_of(route, "acme"), {})
+            assert (answer.status, answer.json["code"]) == (403, "insufficient access"), route.path
+        elif route.auth is Auth.APPLICATION:
+            answer = await consumer(route.method, path_of(route, "other"), {})
+            assert (answer.status, answer.json["code"]) == (404, "not_found"), route.path
+
+
+async def test_capabilities_limit_application_tokens(acme: Client, tokens: Tokens, others: tuple[str, str]) -> None:
+    mine, _ = others
+    for route in ROUTES:
+        if route.needs is None:
+            continue
+        without = acme.with_token(
+            tokens.application(mine, capabilities=[each for each in Capability if each is not route.needs])
+        )
+        assert (await without(route.method, path_of(route, "acme"), {})).status == 403, route.path
+        only = acme.with_token(tokens.application(mine, capabilities=[route.needs]))
+        assert (await only(route.method, path_of(route, "acme"), {})).status != 403, route.path
+
+
+async def test_feature_flags_hide_event_types(acme: Client, tokens: Tokens, others: tuple[str, str]) -> None:
+    await acme.post("/event-type", {"name": "open", "description": ""})
+    await acme.post("/event-type", {"name": "beta", "description": "", "featureFlag": "beta"})
+    plain, flagged = (acme.with_token(tokens.application(others[0], feature_flags=flags)) for flags in ([], ["beta"]))
+    assert [each["name"] for each in (await plain.get("/event-type")).json["data"]] == ["open"]
+    assert [each["name"] for each in (await flagged.get("/event-type")).json["data"]] == ["beta", "open"]
+    assert (await plain.get("/event-type/beta")).status == 404
+
+
+async def test_queries_are_checked_before_tokens_and_tokens_before_bodies(api: Client) -> None:
+    stranger = api.with_token(None)
+    assert (await stranger.get("/app?limit=300")).status == 422
+    assert (await stranger.post("/app", {})).status == 401
+    assert (await api.patch("/app/none", {"name": None})).status == 404
+
+
+async def test_a_token_of_a_deleted_application_finds_nothing(
+    acme: Client, tokens: Tokens, others: tuple[str, str]
+) -> None:
+    consumer = acme.with_token(tokens.application(others[0]))
+    assert (await consumer.get("/app/acme")).status == 200
+    await acme.delete("/app/acme")
+    assert (await consumer.get("/app/acme")).status == 404
+    assert (await consumer.get("/event-type")).status == 404
+
+
+async def test_a_link_to_the_portal_opens_once(acme: Client) -> None:
+    wanted = {"featureFlags": ["beta"], "capabilities": ["ViewBase"], "sessionId": "s"}
+    access = (await acme.post("/auth/app-portal-access/acme", wanted)).json
+    key = access["url"].partition("#key=")[2]
+    opened = await acme.with_token(None).post("/auth/portal-session", {"key": key})
+    assert opened.status == 200
+    visitor = acme.with_token(opened.json["token"])
+    assert (await visitor.get("/app/acme")).status == 200
+    assert (await visitor.post("/app/acme/endpoint", {"url": "http://e.com"})).status == 403
+    again = await acme.with_token(None).post("/auth/portal-session", {"key": key})
+    assert again.status == 401
+    claims = jwt.decode(opened.json["token"], JWT_SECRET, algorithms=["HS256"])
+    assert (claims["feature_flags"], claims["capabilities"], claims["session_id"]) == (["beta"], ["ViewBase"], "s")
+
+
+async def test_ending_all_tokens_ends_unopened_links_too(acme: Client) -> None:
+    access = (await acme.post("/auth/app-portal-access/acme", {})).json
+    assert (await acme.post("/auth/app/acme/expire-all", {})).status == 204
+    assert (await acme.with_token(access["token"]).get("/app/acme")).status == 401
+    key = access["url"].partition("#key=")[2]
+    assert (await acme.with_token(None).post("/auth/portal-session", {"key": key})).status == 401
+
+
+async def test_a_revoked_token_gets_no_old_answers(acme: Client, tokens: Tokens) -> None:
+    leaving = acme.with_token(tokens.organization())
+    key = {"idempotency-key": "k"}
+    assert (await leaving.post("/app", {"name": "x"}, headers=key)).status == 201
+    assert (await leaving.post("/auth/logout")).status == 204
+    assert (await leaving.post("/app", {"name": "x"}, headers=key)).status == 401
+
+
+_PRIVATE = Ed25519PrivateKey.generate()
+
+
+class TestTokensMadeElsewhere:
+    """With a public key, tokens can be checked and not made."""
+
+    @pytest.fixture
+    def settings(self) -> dict[str, object]:
+        public = _PRIVATE.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+        return {"auth__jwt_algorithm": "EdDSA", "auth__jwt_public_key": public, "auth__jwt_secret": None}
+
+    async def test_they_are_accepted_and_shared_secrets_are_not(self, api: Client) -> None:
+        token = jwt.encode({"sub": DEFAULT_ORGANIZATION}, _PRIVATE, algorithm="EdDSA")
+        mine = api.with_token(token)
+        assert (await mine.post("/app", {"name": "x", "uid": "acme"})).status == 201
+        assert (await api.get("/app")).status == 401
+        assert (await mine.post("/auth/app-portal-access/acme", {})).json["code"] == "not_configured"

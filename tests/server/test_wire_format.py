@@ -1,0 +1,312 @@
+"""What clients compare to the letter: slashes, compactness, payload text, error bodies, nulls and absences."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from receivers import Receiver
+from server.helpers import Client, eventually
+
+from webhook_engine.server.api.canonical import canonical_json
+from webhook_engine.server.api.instants import parse_instant
+
+
+@pytest.mark.parametrize("path", ["//root/api/v1/app/", "//root//api/v1/app", "//root/api/v1//app//?limit=1"])
+async def test_slashes_make_no_difference_and_are_not_redirected(api: Client, path: str) -> None:
+    assert (await api.get(path)).status == 200
+
+
+async def test_answers_are_compact_json(acme: Client) -> None:
+    assert (await acme.get("/app?limit=0")).text == '{"data":[],"iterator":null,"done":false}'
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ('{"test":"value"}', '{"test":"value"}'),
+        ("{ }", "{}"),
+        ('{"b":1, "a":2.0}', '{"a":2.0,"b":1}'),
+        ('{"n":1e400,"m":12345678901234567890123,"z":-0}', '{"m":12345678901234567890123,"n":1e400,"z":-0}'),
+        ('{"a":1,"a":2}', '{"a":2}'),
+        (r'{"\u00e9":"\/","\ud83d\ude00":null}', '{"é":"/","😀":null}'),
+        ('{"Z":1,"a":{"y":[1.50,{"b":1,"a":2}],"x":true}}', '{"Z":1,"a":{"x":true,"y":[1.50,{"a":2,"b":1}]}}'),
+    ],
+)
+async def test_payload_is_shown_sorted_with_its_own_numbers_and_delivered_to_the_byte(
+    acme: Client, given: str, shown: str
+) -> None:
+    async with Receiver() as receiver:
+        await acme.post("/app/acme/endpoint", {"url": receiver.url})
+        made = await acme.post("/app/acme/msg", f'{{"eventType":"a", "payload" : {given} }}')
+        assert made.status == 202
+        assert f'"payload":{shown},"channels"' in made.text
+        got = await acme.get(f"/app/acme/msg/{made.json['id']}")
+        assert f'"payload":{shown},' in got.text
+        await receiver.wait_for(1)
+        assert receiver.bodies == [given.encode()]
+    hidden = await acme.get(f"/app/acme/msg/{made.json['id']}?with_content=false")
+    assert '"payload":{},' in hidden.text
+
+
+def test_what_is_no_json_has_no_canonical_form() -> None:
+    assert canonical_json(b"<xml/>") is None
+    assert canonical_json(b'{"a":NaN}') is None
+    assert canonical_json(b"[" * 100_000 + b"]" * 100_000) is None
+    assert canonical_json(b'{"a":"\\ud800"}') == '{"a":"\ufffd"}'.encode()
+
+
+async def test_data_is_another_name_of_payload(acme: Client) -> None:
+    made = await acme.post("/app/acme/msg", {"eventType": "a", "data": {"x": 1}})
+    assert made.json["payload"] == {"x": 1}
+
+
+async def test_raw_payload_is_delivered_instead_and_shown_as_expired(acme: Client) -> None:
+    async with Receiver() as receiver:
+        await acme.post("/app/acme/endpoint", {"url": receiver.url})
+        made = await acme.post(
+            "/app/acme/msg",
+            {"eventType": "a", "payload": {}, "transformationsParams": {"rawPayload": "<x/>", "headers": {"a": "b"}}},
+        )
+        assert made.json["payload"] == {"expired": True}
+        await receiver.wait_for(1)
+        assert receiver.bodies == [b"<x/>"]
+
+
+async def test_expunged_payload_is_shown_as_expired(acme: Client) -> None:
+    made = await acme.post("/app/acme/msg", {"eventType": "a", "payload": {}})
+    deleted = await acme.delete(f"/app/acme/msg/{made.json['id']}/content")
+    assert (deleted.status, deleted.text) == (204, "")
+    assert '"payload":{"expired":true}' in (await acme.get(f"/app/acme/msg/{made.json['id']}")).text
+
+
+async def test_nulls_and_absences_are_those_of_each_type(acme: Client) -> None:
+    application = (await acme.get("/app/acme")).json
+    assert list(application) == ["uid", "name", "throttleRate", "id", "createdAt", "updatedAt", "metadata"]
+    anonymous = (await acme.post("/app", {"name": "x"})).json
+    assert "uid" not in anonymous
+    assert "rateLimit" not in anonymous
+    assert (await acme.patch("/app/acme", {"rateLimit": 5})).json["rateLimit"] == 5
+    endpoint = (await acme.post("/app/acme/endpoint", {"url": "http://example.com"})).json
+    assert list(endpoint) == [
+        *("description", "rateLimit", "throttleRate", "uid", "url", "version", "disabled", "eventTypes", "filterTypes"),
+        *("channels", "createdAt", "updatedAt", "id", "metadata"),
+    ]
+    assert (endpoint["uid"], endpoint["eventTypes"], endpoint["rateLimit"], endpoint["version"]) == (
+        None,
+        None,
+        None,
+        1,
+    )
+    message = (await acme.post("/app/acme/msg", {"eventType": "a", "payload": {}})).json
+    assert list(message) == ["eventId", "eventType", "payload", "channels", "id", "timestamp"]
+    assert (message["eventId"], message["channels"]) == (None, None)
+
+
+async def test_attempts_have_the_fields_of_the_contract(acme: Client) -> None:
+    async with Receiver(500) as receiver:
+        endpoint = (await acme.post("/app/acme/endpoint", {"url": receiver.url})).json
+        message = (await acme.post("/app/acme/msg", {"eventType": "a", "payload": {}})).json
+
+        async def three() -> list[dict[str, object]]:
+            found = (await acme.get(f"/app/acme/attempt/msg/{message['id']}")).json["data"]
+            return found if len(found) == 3 else []
+
+        attempts = await eventually(three)
+        assert list(attempts[0]) == [
+            *("url", "response", "responseStatusCode", "responseDurationMs", "status", "statusText", "triggerType"),
+            *("msgId", "endpointId", "id", "timestamp"),
+        ]
+        assert [each["id"] for each in attempts] == sorted((each["id"] for each in attempts), reverse=True)
+        assert (attempts[0]["status"], attempts[0]["statusText"], attempts[0]["responseStatusCode"]) == (2, "fail", 500)
+        [listed] = (await acme.get(f"/app/acme/endpoint/{endpoint['id']}/msg")).json["data"]
+        assert (listed["status"], listed["statusText"], "nextAttempt" in listed) == (2, "fail", False)
+        [seen] = (await acme.get(f"/app/acme/msg/{message['id']}/endpoint")).json["data"]
+        assert (seen["status"], seen["nextAttempt"], "metadata" in seen) == (2, None, False)
+
+
+class TestErrors:
+    """Bodies of errors, exactly."""
+
+    async def test_validation_errors_have_only_detail(self, api: Client) -> None:
+        answer = await api.post("/app", {"name": ""})
+        assert answer.status == 422
+        assert answer.text == (
+            '{"detail":[{"loc":["body","name"],"msg":"Application names must be at least one character",'
+            '"type":"value_error"}]}'
+        )
+
+    async def test_other_errors_have_code_and_detail(self, api: Client) -> None:
+        assert (await api.get("/app/none")).text == '{"code":"not_found","detail":"Entity not found"}'
+        assert (await api.post("/app/none/msg", {"eventType": "a", "payload": {}})).text == (
+            '{"code":"not_found","detail":"Application not found"}'
+        )
+
+    @pytest.mark.parametrize("body", [b"", b"{}", b"[]", b"nul", b'{"name":"x"', b"\xff", b'"x"'])
+    async def test_problems_at_the_root_have_two_empty_names(self, api: Client, body: bytes) -> None:
+        [problem] = (await api.post("/app", body)).json["detail"]
+        assert problem["loc"] == ["body", "", ""]
+        assert problem["type"] == "value_error.jsondecode"
+
+    @pytest.mark.parametrize(
+        ("given", "loc"),
+        [
+            ({"name": "x", "rateLimit": 1.0}, ["body", "rateLimit"]),
+            ({"name": "x", "rateLimit": -1}, ["body", "rateLimit"]),
+            ({"name": "x", "throttleRate": 70000}, ["body", "throttleRate"]),
+            ({"name": None}, ["body", "name"]),
+        ],
+    )
+    async def test_type_errors_are_located_in_names_of_json(self, api: Client, given: object, loc: list[str]) -> None:
+        [problem] = (await api.post("/app", given)).json["detail"]
+        assert (problem["loc"], problem["type"]) == (loc, "value_error.jsondecode")
+
+    @pytest.mark.parametrize(
+        ("given", "loc"),
+        [
+            ({"name": "x", "uid": "ä"}, ["body", "uid", "__all__"]),
+            ({"name": "x", "uid": "app_x"}, ["body", "uid", "__all__"]),
+            ({"name": "x", "uid": ""}, ["body", "uid", "__all__"]),
+            ({"name": "x", "throttleRate": 0}, ["body", "throttle_rate"]),
+            ({"name": "x", "rateLimit": 0}, ["body", "rate_limit"]),
+            ({"name": "x\x01"}, ["body", "name"]),
+            ({"name": "x", "metadata": {"a": "b" * 5000}}, ["body", "metadata", "__all__"]),
+        ],
+    )
+    async def test_rules_are_located_in_snake_case(self, api: Client, given: object, loc: list[str]) -> None:
+        answer = await api.post("/app", given)
+        [problem] = answer.json["detail"]
+        assert (answer.status, problem["loc"], problem["type"]) == (422, loc, "value_error")
+
+    async def test_message_rules(self, acme: Client) -> None:
+        async def problem(**body: object) -> dict[str, object]:
+            answer = await acme.post("/app/acme/msg", {"eventType": "a", "payload": {}, **body})
+            assert answer.status == 422, answer.text
+            return dict(answer.json["detail"][0])
+
+        assert (await problem(payload=[]))["msg"] == "Payload must be an object."
+        assert (await problem(eventType="a b"))["loc"] == ["body", "event_type", "__all__"]
+        assert (await problem(eventId="msg_1"))["loc"] == ["body", "uid", "__all__"]
+        assert (await problem(channels=[]))["loc"] == ["body", "channels", "__all__"]
+        assert (await problem(channels=["ok", "not ok"]))["loc"] == ["body", "channels", "[1]", "__all__"]
+        assert (await problem(payloadRetentionPeriod=91))["msg"] == "Validation error"
+        assert (await problem(deliverAt="tomorrow"))["loc"] == ["body", "deliverAt"]
+
+    async def test_endpoint_rules(self, acme: Client) -> None:
+        async def problem(**body: object) -> dict[str, object]:
+            answer = await acme.post("/app/acme/endpoint", {"url": "http://example.com", **body})
+            assert answer.status == 422, answer.text
+            return dict(answer.json["detail"][0])
+
+        assert (await problem(eventTypes=["no.such"])) == {
+            "loc": ["body", "eventTypes"],
+            "msg": "The following event types don't exist: no.such",
+            "type": "value_error",
+        }
+        assert (await problem(url="ftp://x"))["msg"] == "Endpoint URL schemes must be http or https"
+        assert (await problem(url="x"))["type"] == "value_error.jsondecode"
+        assert (await problem(secret="whsec_x"))["loc"] == ["body", "key", "__all__"]
+        assert (await problem(description=None))["type"] == "value_error.jsondecode"
+        assert (await problem(disabled=None))["loc"] == ["body", "disabled"]
+        # A client that sends back what it got sends both names.
+        both = await problem(eventTypes=None, filterTypes=None)
+        assert both["loc"] == ["body", "", ""]
+        assert "duplicate field" in str(both["msg"])
+
+    async def test_limit_is_refused_and_not_clamped(self, acme: Client) -> None:
+        answer = await acme.get("/app?limit=251")
+        assert answer.json["detail"][0]["loc"] == ["query", "limit", "limit"]
+        assert (await acme.get("/app?limit=250")).status == 200
+        assert (await acme.get("/app?limit=-1")).json["code"] == "generic_error"
+        assert (await acme.get("/app?limit=NaN")).status == 400
+        assert (await acme.get("/app?iterator=ep_x")).json["detail"][0]["loc"] == ["query", "iterator", "__all__"]
+        assert (await acme.get("/app/acme/msg?iterator=msg_x")).status == 422
+
+    async def test_unknown_routes_and_methods_are_json(self, api: Client) -> None:
+        assert (await api.get("/nope")).json["code"] == "not_found"
+        assert (await api.delete("/app")).json["code"] == "method_not_allowed"
+        assert (await api.get("//root/elsewhere")).json["code"] == "not_found"
+        hosted = await api.get("/app/x/integration")
+        assert (hosted.status, "Integrations" in hosted.json["detail"]) == (404, True)
+
+    async def test_conflicts(self, acme: Client) -> None:
+        assert (await acme.post("/app", {"name": "x", "uid": "acme"})).text == (
+            '{"code":"conflict","detail":"An application with that id or uid already exists"}'
+        )
+        message = {"eventType": "a", "payload": {}, "eventId": "one"}
+        assert (await acme.post("/app/acme/msg", message)).status == 202
+        assert (await acme.post("/app/acme/msg", message)).text == (
+            '{"code":"conflict","detail":"A conflict has occurred"}'
+        )
+
+
+NOW = datetime(2026, 1, 1, 10, 0, 0, 123456, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-01-01 10:00:00.123456789 UTC",
+        "2026-01-01T10:00:00.123456Z",
+        "2026-1-1t10:0:0.123456z",
+        "2026-01-01T12:00:00.123456+02:00",
+        "2026-01-01T12:00:00.123456 0200",
+        "2026-01-01T05:00:00.123456-05:00",
+        "2026-01-01T10:00:00.123456",
+    ],
+)
+def test_dates_are_read_in_all_their_forms(text: str) -> None:
+    assert parse_instant(text) == NOW
+
+
+@pytest.mark.parametrize(
+    "text", ["", "x", "2026-13-01T00:00:00Z", "2026-02-30T00:00:00Z", "0001-01-01T00:00:00+23:00", "9" * 1000]
+)
+def test_what_is_no_date_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"time"):
+        parse_instant(text)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "event_types=a&event_types=b",
+        "event_types=a,b",
+        "event_types[]=a&event_types[]=b",
+        "event_types%5B0%5D=a&event_types%5B1%5D=b",
+    ],
+)
+async def test_lists_in_queries_have_four_spellings(acme: Client, query: str) -> None:
+    for event_type in "abc":
+        await acme.post("/app/acme/msg", {"eventType": event_type, "payload": {}})
+    found = (await acme.get(f"/app/acme/msg?{query}")).json["data"]
+    assert [each["eventType"] for each in found] == ["b", "a"]
+    assert (await acme.get("/app/acme/msg?event_types=")).json["detail"][0]["loc"] == ["query", "__all__"]
+
+
+async def test_after_alone_pages_from_the_oldest_and_shows_the_newest_first(acme: Client) -> None:
+    ids = [(await acme.post("/app/acme/msg", {"eventType": "a", "payload": {}})).json["id"] for _ in range(3)]
+    since = (datetime.now(UTC) - timedelta(hours=1)).strftime("%Y-%m-%d %H:%M:%S UTC").replace(" ", "%20")
+    page = (await acme.get(f"/app/acme/msg?limit=2&after={since}")).json
+    assert [each["id"] for each in page["data"]] == [ids[1], ids[0]]
+    everything = (await acme.get("/app/acme/msg")).json
+    assert everything["done"] is True
+    assert everything["iterator"] == ids[0]
+    assert everything["prevIterator"] == f"-{ids[2]}"
+
+
+async def test_health_needs_no_token_and_openapi_neither(api: Client) -> None:
+    anybody = api.with_token(None)
+    assert (await anybody.get("/health")).json["database"] == {"status": "ok"}
+    ping = await anybody.get("/health/ping")
+    assert (ping.status, ping.text) == (204, "")
+    assert json.loads((await anybody.get("/openapi.json")).text)["openapi"] == "3.1.0"
+
+
+async def test_any_page_may_call_the_api(api: Client) -> None:
+    preflight = await api("OPTIONS", "/app", headers={"access-control-request-headers": "authorization,x-y"})
+    assert preflight.headers["access-control-allow-origin"] == "*"
+    assert preflight.headers["access-control-allow-headers"] == "authorization,x-y"
+    assert preflight.headers["access-control-max-age"] == "600"
+    assert (await api.get("/nope")).headers["access-control-allow-origin"] == "*"
