@@ -168,7 +168,7 @@ class EventType(msgspec.Struct, frozen=True, kw_only=True):
         return self.feature_flags[0] if self.feature_flags else None
 
 
-class Message(msgspec.Struct, frozen=True, kw_only=True):
+class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An event to deliver."""
 
     id: str
@@ -270,7 +270,7 @@ class Page(msgspec.Struct, Generic[T], frozen=True, kw_only=True):
 # What follows flows inside the engine.
 
 
-class Health(msgspec.Struct, frozen=True):
+class Health(msgspec.Struct, frozen=True, gc=False):
     """The failure window of an endpoint; all ``None`` while the endpoint is well."""
 
     first_failure_at: int | None = None

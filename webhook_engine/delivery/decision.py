@@ -58,7 +58,7 @@ class Turn(Enum):
     RECOVERED = "recovered"
 
 
-class Decision(msgspec.Struct, frozen=True):
+class Decision(msgspec.Struct, frozen=True, gc=False):
     """What to record after an attempt."""
 
     change: DeliveryChange

@@ -53,13 +53,13 @@ class Memory:
     def __init__(self, max_queued: int = MAX_QUEUED_IN_ALL, max_bytes: int = MAX_QUEUED_BYTES_IN_ALL) -> None:
         self.queued = 0
         self.bytes = 0
-        self._max_queued = max_queued
-        self._max_bytes = max_bytes
+        self._max = (max_queued, max_bytes)
+        self._max_unproven = (max_queued // 2, max_bytes // 2)
 
     def full(self, standing: Standing) -> bool:
         """Whether a lane of this standing should leave what it has in the database."""
-        share = 1 if standing is Standing.PROVEN else 2
-        return self.queued * share >= self._max_queued or self.bytes * share >= self._max_bytes
+        max_queued, max_bytes = self._max if standing is Standing.PROVEN else self._max_unproven
+        return self.queued >= max_queued or self.bytes >= max_bytes
 
 
 class Lane:
@@ -127,7 +127,7 @@ class Lane:
 
         A lane without room has something queued, and is seen to after each attempt: until then there is nothing to do.
         """
-        return self._stored_from if self.room() else None
+        return self._stored_from if self._stored_from is not None and self.room() else None
 
     @stored_from.setter
     def stored_from(self, instant: int | None) -> None:

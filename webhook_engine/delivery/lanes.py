@@ -41,7 +41,7 @@ _OUT_OF_ORDER = {4: Standing.UNTRIED, 8: Standing.UNTRIED, 12: Standing.SLOW, 15
 """Which turns of 16 begin with another standing than the best."""
 
 
-class Place(msgspec.Struct, frozen=True):
+class Place(msgspec.Struct, frozen=True, gc=False):
     """A request that may be made now; given back with :meth:`Lanes.release`."""
 
     lane: Lane

@@ -38,7 +38,7 @@ STOP_PATIENCE_S = 10.0
 """How long a stopping engine tries to record in a database that refuses."""
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class Outcome(msgspec.Struct, frozen=True, gc=False):
     """What an attempt came to."""
 
     lane: Lane

@@ -53,7 +53,7 @@ class Directory:
     async def endpoint(self, application_id: str, key: str) -> StoredEndpoint | None:
         """An endpoint of an application, by id or uid."""
         for stored in await self.endpoints(application_id):
-            if stored.endpoint.id == key or stored.endpoint.uid == key:
+            if key in (stored.endpoint.id, stored.endpoint.uid):
                 return stored
         return None
 

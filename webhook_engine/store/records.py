@@ -1,6 +1,7 @@
 """What the store takes and gives: the stored forms behind the public records of :mod:`webhook_engine.model`.
 
-Instants are ``int`` microseconds since the epoch.
+Instants are ``int`` microseconds since the epoch. What there is one of for each message or attempt is kept out of the
+garbage collector's sight (``gc=False``): it can be part of no cycle, and there are many.
 """
 
 from __future__ import annotations
@@ -112,7 +113,7 @@ class EventTypeChanges(msgspec.Struct, frozen=True, kw_only=True):
     group_name: str | UnsetType | None = UNSET
 
 
-class NewMessage(msgspec.Struct, frozen=True, kw_only=True):
+class NewMessage(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A validated message that is not stored yet."""
 
     id: str
@@ -129,7 +130,7 @@ class NewMessage(msgspec.Struct, frozen=True, kw_only=True):
     """``None``: as ``retention.payload`` says."""
 
 
-class RoutedMessage(msgspec.Struct, frozen=True):
+class RoutedMessage(msgspec.Struct, frozen=True, gc=False):
     """A message and the endpoints that it goes to."""
 
     message: NewMessage
@@ -141,7 +142,7 @@ class RoutedMessage(msgspec.Struct, frozen=True):
     """The outbox row that it was; deleted in the same transaction."""
 
 
-class Due(msgspec.Struct, frozen=True):
+class Due(msgspec.Struct, frozen=True, gc=False):
     """A delivery (or a manual attempt of one) as the lanes handle it."""
 
     message_id: str
@@ -158,7 +159,7 @@ class Due(msgspec.Struct, frozen=True):
     """Set if a person asked for this attempt."""
 
 
-class DeliveryChange(msgspec.Struct, frozen=True):
+class DeliveryChange(msgspec.Struct, frozen=True, gc=False):
     """What becomes of a delivery after an attempt, or without one."""
 
     message_id: str
@@ -174,7 +175,7 @@ class DeliveryChange(msgspec.Struct, frozen=True):
     attempted: bool = True
 
 
-class RecordedAttempt(msgspec.Struct, frozen=True):
+class RecordedAttempt(msgspec.Struct, frozen=True, gc=False):
     """An attempt to keep."""
 
     id: str
