@@ -51,7 +51,7 @@ class FailureKind(StrEnum):
     """What came is not HTTP, or broke off; or the request cannot be put into HTTP."""
 
 
-class Answer(msgspec.Struct, frozen=True):
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """What came of one exchange."""
 
     status_code: int
