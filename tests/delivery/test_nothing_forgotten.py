@@ -65,6 +65,26 @@ async def test_a_lane_that_always_has_new_messages_makes_its_retries_in_time(tmp
         assert tries == 2
 
 
+@pytest.mark.xfail(strict=True, reason="new messages are queued before older ones that wait in the database")
+async def test_what_a_restart_found_in_the_database_does_not_wait_while_new_messages_come_faster_than_they_go(
+    tmp_path: Path,
+) -> None:
+    async with Receiver([500, 200]) as receiver:
+        async with local_engine(tmp_path / "e.db", retry_schedule=["500ms"]) as engine:
+            await acme(engine, receiver.url, throttle_rate=40)
+            failed = await send(engine)
+            await engine.join(timeout=5)
+        async with local_engine(tmp_path / "e.db", retry_schedule=["500ms"]) as engine:
+            await send_many(engine, 100)
+            ends_at = time.perf_counter() + 5
+            tries = 1
+            while time.perf_counter() < ends_at and tries < 2:
+                await send(engine)
+                await asyncio.sleep(0.005)
+                tries = sum(request.headers["webhook-id"] == failed for request in receiver.requests)
+            assert tries == 2
+
+
 async def test_a_dead_endpoint_with_large_payloads_leaves_the_engine_at_rest(tmp_path: Path) -> None:
     async with (
         hanging() as dead,
