@@ -80,7 +80,7 @@ class AttemptsOverTimeOut(Out, frozen=True, kw_only=True):
 
 
 class AttemptHeadersOut(Out, frozen=True, kw_only=True):
-    """The request headers of an attempt; values that are secret are masked."""
+    """The request headers of an attempt; values that are secret are masked, and signatures are not kept."""
 
     headers: Mapping[str, str]
 
@@ -159,7 +159,12 @@ async def attempt_headers(call: Call[NoQuery, NoBody]) -> Out:
     attempt = await call.organization.attempts.get(
         call.application.id, call.parameters["msg_id"], call.parameters["attempt_id"]
     )
-    return AttemptHeadersOut(headers=attempt.request_headers)
+    headers = dict(attempt.request_headers)
+    for prefix in call.context.engine.config.delivery.signature_headers:
+        # These two follow from the attempt: a request is signed at the instant that its attempt has in its id.
+        headers[f"{prefix}-id"] = attempt.msg_id
+        headers[f"{prefix}-timestamp"] = str(from_datetime(attempt.timestamp) // 1_000_000)
+    return AttemptHeadersOut(headers=headers)
 
 
 def _overall(counts: Mapping[AttemptStatus, int]) -> AttemptStatus | None:

@@ -114,7 +114,7 @@ function lay() {
         h(
           "section",
           { class: "card" },
-          h("div", { class: "card-head" }, h("h2", {}, "Requests"), h("div", { class: "row-end" }, button("Clear", clear, { kind: "plain", size: "tiny" }))),
+          h("div", { class: "card-head over" }, h("h2", {}, "Requests"), h("div", { class: "row-end" }, button("Clear", clear, { kind: "plain", size: "tiny" }))),
           h("div", {}, none, list),
         ),
         detail,

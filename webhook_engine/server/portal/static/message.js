@@ -91,7 +91,7 @@ function deliveries(message, signal) {
 }
 
 function deliveryCard(message, signal, refresh) {
-  const head = h("div", { class: "card-head" });
+  const head = h("div", { class: "card-head over" });
   const list = h("div", {});
   const element = h("section", { class: "card" }, head, list);
   const again = button("Resend", () => resend(), { glyph: "again" });

@@ -130,7 +130,7 @@ function messageList(signal, read, hint, title) {
 
   return h(
     "section",
-    { class: "card", "aria-label": "List of messages" },
+    { class: "card last", "aria-label": "List of messages" },
     title && h("div", { class: "card-head" }, h("h2", {}, title)),
     filters,
     wait,

@@ -5,7 +5,7 @@ import { fill, h } from "./dom.js";
 import { may } from "./session.js";
 import { button, card, confirm, copyButton, toast } from "./ui.js";
 
-const HIDDEN = "whsec_••••••••••••••••";
+const HIDDEN = "whsec_••••••••••";
 
 export function readSecret(endpoint, signal) {
   return get(app("endpoint", endpoint, "secret"), {}, signal).then(({ key }) => key);

@@ -103,6 +103,6 @@ function tester(endpoint, types, signal) {
     card("Send an example", h("div", { class: "stack-small" }, field("Event type", type), example, problem, h("div", { class: "row" }, send)), {
       note: "See how your server handles an event before real ones arrive.",
     }),
-    h("section", { class: "card", "aria-label": "What was sent", role: "region", "aria-live": "polite" }, h("div", { class: "card-head" }, h("h2", {}, "Results")), none, results),
+    h("section", { class: "card", "aria-label": "What was sent", role: "region", "aria-live": "polite" }, h("div", { class: "card-head over" }, h("h2", {}, "Results")), none, results),
   ];
 }

@@ -149,7 +149,8 @@ export function copyButton(name, text) {
 /** Text in a box with a title and a button that copies it; JSON is laid out and coloured. */
 export function codeBox(title, text, { json = false, lines = false, id } = {}) {
   const shown = json ? prettyText(text) : text;
-  const pre = h("pre", { tabindex: "0", role: "region", "aria-label": title, id }, json ? coloured(shown) : shown);
+  const structured = json && /^\s*[[{]/.test(shown);
+  const pre = h("pre", { tabindex: "0", role: "region", "aria-label": title, id }, structured ? coloured(shown) : shown);
   return h(
     "div",
     { class: `code-box ${lines ? "lines" : ""}` },
