@@ -7,9 +7,9 @@ costs the same whether there are ten or a hundred.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from functools import partial
-from typing import Any
-from urllib.parse import unquote
+from functools import lru_cache, partial
+from typing import Any, NamedTuple
+from urllib.parse import unquote, urlsplit
 
 from aiohttp import web
 from multidict import CIMultiDict
@@ -23,12 +23,16 @@ from webhook_engine.server.api.unavailable import not_allowed, not_found
 from webhook_engine.server.context import Context
 from webhook_engine.server.idempotency import Idempotency, request_digest
 from webhook_engine.server.protocol import read_body
+from webhook_engine.server.proxies import client_address
 
 __all__ = ["App", "Page"]
 
 MAX_CONCURRENT = 4096
 """Requests of the API handled at once; more are told to come again later."""
 LONGEST_KEY = 1024
+PLACES = 4096
+"""Paths whose routes are remembered."""
+LONGEST_PLACE = 512
 
 Page = Callable[[web.BaseRequest, Sequence[str]], Awaitable[web.StreamResponse]]
 """What serves a path outside the API: it gets the request and the segments of the path after its prefix."""
@@ -40,6 +44,16 @@ _DOCUMENT = ["openapi.json"]
 _EMPTY = CIMultiDict({"server": "webhook-engine", "access-control-allow-origin": "*"})
 _JSON = CIMultiDict({"content-type": "application/json", **_EMPTY})
 _INTERNAL_ERROR = Answer(500, b"{}")
+
+
+class _Place(NamedTuple):
+    """Where a path leads."""
+
+    segments: Sequence[str]
+    """In the API those after its prefix."""
+    routes: Mapping[str, Route[Any, Any]] | None
+    """``None`` outside the API."""
+    values: Sequence[str]
 
 
 class App:
@@ -65,35 +79,47 @@ class App:
         self._tree = RouteTree(() if document is None else ROUTES)
         self._document = document
         self._running = 0
+        # A reverse proxy in front may leave the path of the public URL in place, or take it off.
+        self._prefix = [part for part in urlsplit(context.public_url).path.split("/") if part]
+        # The same few paths are asked for over and over.
+        self._locate = lru_cache(PLACES)(self._placed)
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request, whatever it is."""
         target = request.raw_path
         if not target.startswith("/"):
-            target = request.rel_url.raw_path_qs if hasattr(request.rel_url, "raw_path_qs") else str(request.rel_url)
+            target = request.rel_url.raw_path_qs
         path, _, query = target.partition("?")
-        # Slashes at the end, and doubled ones, make no difference.
-        segments = [unquote(part) if "%" in part else part for part in path.split("/") if part]
-        if tuple(segments[:2]) != _API:
-            return await self._page(request, segments)
+        place = self._locate(path) if len(path) <= LONGEST_PLACE else self._placed(path)
+        if place.routes is None:
+            return await self._page(request, place.segments)
         if request.method == "OPTIONS":
             return _preflight(request)
         try:
-            answer = await self._api(request, segments[2:], path, query)
+            answer = await self._api(request, place, path, query)
         except ApiError as error:
             answer = _failure(error)
         except WebhookEngineError as error:
             known = as_api_error(error)
             if known is None or known.status >= 500:
-                log.error("request.failed", method=request.method, path=path, error=repr(error), exc_info=known is None)
+                self._log_failure(request, path, error, with_traceback=known is None)
             answer = _INTERNAL_ERROR if known is None else _failure(known)
         except Exception as error:
-            log.exception("request.failed", method=request.method, path=path, error=repr(error))
+            self._log_failure(request, path, error, with_traceback=True)
             answer = _INTERNAL_ERROR
         return _response(answer)
 
-    async def _api(self, request: web.BaseRequest, segments: Sequence[str], path: str, query: str) -> Answer:
-        routes, values = self._tree.find(segments)
+    def _placed(self, path: str) -> _Place:
+        # Slashes at the end, and doubled ones, make no difference.
+        segments = [unquote(part) if "%" in part else part for part in path.split("/") if part]
+        if self._prefix and segments[: len(self._prefix)] == self._prefix:
+            segments = segments[len(self._prefix) :]
+        if tuple(segments[:2]) != _API:
+            return _Place(segments, None, ())
+        return _Place(segments[2:], *self._tree.find(segments[2:]))
+
+    async def _api(self, request: web.BaseRequest, place: _Place, path: str, query: str) -> Answer:
+        segments, routes, values = place.segments, place.routes or {}, place.values
         method = request.method
         if self._document is not None and segments == _DOCUMENT and method in ("GET", "HEAD"):
             return Answer(200, self._document)
@@ -130,6 +156,18 @@ class App:
         # Somebody whose token was revoked must not get old answers either.
         self._context.authenticator.principal(authorization)
         return await self._idempotency.run(request_digest(authorization, key, f"{path.rstrip('/')}?{query}"), work)
+
+    def _log_failure(self, request: web.BaseRequest, path: str, error: Exception, *, with_traceback: bool) -> None:
+        trusted = self._context.engine.config.server.trusted_proxies
+        client = client_address(request.remote, request.headers.get("x-forwarded-for"), trusted)
+        log.error(
+            "request.failed",
+            method=request.method,
+            path=path,
+            client=client,
+            error=repr(error),
+            exc_info=error if with_traceback else None,
+        )
 
     async def _drain(self, request: web.BaseRequest) -> None:
         if not request.content.is_eof():
