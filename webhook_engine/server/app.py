@@ -104,7 +104,7 @@ class App:
             if known is None or known.status >= 500:
                 self._log_failure(request, path, error, with_traceback=known is None)
             answer = _INTERNAL_ERROR if known is None else _failure(known)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 (whatever it is, the client gets an answer)
             self._log_failure(request, path, error, with_traceback=True)
             answer = _INTERNAL_ERROR
         return _response(answer)
