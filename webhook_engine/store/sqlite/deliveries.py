@@ -1,7 +1,8 @@
 """Deliveries in SQLite: what is due, and what becomes of it.
 
 Statements here and in the lists name the index where SQLite has a choice: statistics that a host program gathers, maybe
-at a time when there was little to see, must not lead it to read the rows of everybody else.
+at a time when there was little to see, must not lead it to read the rows of everybody else. In ``+status`` the sign
+keeps it from looking for the status in an index where the primary key is meant.
 """
 
 from __future__ import annotations
@@ -128,7 +129,7 @@ RETURNING message_id
 _SETTLE_UNSCHEDULED = """
 UPDATE webhook_delivery
 SET status = ?2, reason = ?3, settled_at = ?4
-WHERE message_id IN (SELECT value FROM json_each(?5)) AND endpoint_id = ?1 AND status = 1 AND due_at IS NULL
+WHERE message_id IN (SELECT value FROM json_each(?5)) AND endpoint_id = ?1 AND +status = 1 AND due_at IS NULL
 """
 
 _CANCEL_MESSAGE = """
@@ -161,7 +162,7 @@ LIMIT ?4
 _RECOVER = """
 UPDATE webhook_delivery
 SET status = 1, due_at = ?2, step = 0, settled_at = NULL, reason = NULL
-WHERE message_id IN (SELECT value FROM json_each(?3)) AND endpoint_id = ?1 AND status = 2
+WHERE message_id IN (SELECT value FROM json_each(?3)) AND endpoint_id = ?1 AND +status = 2
 """
 
 _LOOKED_AT = """

@@ -25,7 +25,8 @@ _CHANGE_DELIVERIES = BatchStatement(
         step = CASE WHEN {applies} THEN column5 ELSE step END,
         reason = CASE WHEN {applies} THEN column6 ELSE reason END,
         settled_at = CASE WHEN {applies} THEN column7 ELSE settled_at END,
-        attempt_count = attempt_count + column8
+        attempt_count = attempt_count + column8,
+        attempted = attempt_count + column8 > 0
     FROM {batch}
     WHERE message_id = column1 AND endpoint_id = column2
     """.replace("{applies}", _APPLIES),

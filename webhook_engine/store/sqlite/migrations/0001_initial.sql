@@ -85,9 +85,9 @@ CREATE TABLE webhook_delivery (
     due_at        INTEGER,          -- set exactly while an attempt is scheduled
     step          INTEGER NOT NULL DEFAULT 0,
     attempt_count INTEGER NOT NULL DEFAULT 0,
+    attempted     INTEGER NOT NULL DEFAULT 0 CHECK (attempted = (attempt_count > 0)), -- for the index by status
     settled_at    INTEGER,
     reason        TEXT,
-    attempted     INTEGER NOT NULL GENERATED ALWAYS AS (attempt_count > 0) VIRTUAL,
     PRIMARY KEY (message_id, endpoint_id)
 ) STRICT, WITHOUT ROWID;
 
