@@ -127,9 +127,7 @@ class EventTypeStore(Protocol):
         """Archived or not."""
         ...
 
-    async def update(
-        self, organization_id: str, name: str, changes: EventTypeChanges, now: int
-    ) -> EventType | None:
+    async def update(self, organization_id: str, name: str, changes: EventTypeChanges, now: int) -> EventType | None:
         """Sets ``updated_at`` to ``now``; ``None`` if there is no such event type."""
         ...
 
@@ -187,9 +185,7 @@ class DeliveryStore(Protocol):
         """Endpoints with something scheduled, in the order of ids, each with its earliest due instant."""
         ...
 
-    async def due(
-        self, endpoint_id: str, until: int, limit: int, *, payload_bytes: int | None = None
-    ) -> Sequence[Due]:
+    async def due(self, endpoint_id: str, until: int, limit: int, *, payload_bytes: int | None = None) -> Sequence[Due]:
         """Manual attempts that were asked for, then scheduled deliveries due at or before ``until``, earliest first.
 
         With ``payload_bytes`` it stops after the one with which their payloads reach that size, though more may be due.
@@ -204,9 +200,7 @@ class DeliveryStore(Protocol):
         """Ask for the manual attempt ``due.manual_id``; makes the delivery if the message has none for the endpoint."""
         ...
 
-    async def settle_pending(
-        self, endpoint_id: str, status: DeliveryStatus, reason: str, now: int, limit: int
-    ) -> int:
+    async def settle_pending(self, endpoint_id: str, status: DeliveryStatus, reason: str, now: int, limit: int) -> int:
         """End up to ``limit`` scheduled deliveries of an endpoint; returns how many, so that 0 means done."""
         ...
 
@@ -242,9 +236,7 @@ class DeliveryStore(Protocol):
         """Make deliveries, due at once, where there are none, with the task's progress."""
         ...
 
-    async def list_by_endpoint(
-        self, endpoint_id: str, span: Span, where: DeliveryFilter
-    ) -> Sequence[AttemptedMessage]:
+    async def list_by_endpoint(self, endpoint_id: str, span: Span, where: DeliveryFilter) -> Sequence[AttemptedMessage]:
         """In the order of message ids."""
         ...
 

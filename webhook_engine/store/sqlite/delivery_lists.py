@@ -76,9 +76,7 @@ WHERE message_id IN (SELECT value FROM json_each(?)) GROUP BY message_id, status
 """
 
 
-async def standing_of_messages(
-    database: Database, message_ids: Sequence[str]
-) -> dict[str, dict[AttemptStatus, int]]:
+async def standing_of_messages(database: Database, message_ids: Sequence[str]) -> dict[str, dict[AttemptStatus, int]]:
     """How many deliveries of each message are in which state."""
     standing: dict[str, dict[AttemptStatus, int]] = {}
     for message_id, status, attempted, count in await database.read(_STANDING, (rows.json_of(list(message_ids)),)):
