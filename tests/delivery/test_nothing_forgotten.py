@@ -7,7 +7,6 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import pytest
 from engine.helpers import acme, local_engine, send, send_many, until
 from receivers import Receiver, Reply, Request, hanging
 
@@ -65,7 +64,6 @@ async def test_a_lane_that_always_has_new_messages_makes_its_retries_in_time(tmp
         assert tries == 2
 
 
-@pytest.mark.xfail(strict=True, reason="new messages are queued before older ones that wait in the database")
 async def test_what_a_restart_found_in_the_database_does_not_wait_while_new_messages_come_faster_than_they_go(
     tmp_path: Path,
 ) -> None:

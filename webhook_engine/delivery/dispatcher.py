@@ -9,14 +9,14 @@ from collections.abc import Callable, Coroutine, Sequence
 from webhook_engine.clock import Clock, to_datetime
 from webhook_engine.delivery.decision import DELETED, DISABLED, EXPIRED, Decision, Rules, Turn, decide
 from webhook_engine.delivery.health import WELL, Signal
-from webhook_engine.delivery.lane import Lane, Verdict
+from webhook_engine.delivery.lane import Lane, Standing, Verdict
 from webhook_engine.delivery.lanes import Lanes, Place
 from webhook_engine.delivery.recorder import Outcome, Recorder
 from webhook_engine.delivery.sender import Answer, FailureKind, Sender
 from webhook_engine.delivery.service import Service
 from webhook_engine.delivery.target import Target
 from webhook_engine.delivery.timers import Timers
-from webhook_engine.errors import StoreError, WebhookEngineError
+from webhook_engine.errors import StoreError
 from webhook_engine.events import (
     EndpointDisabledEvent,
     EndpointFailingEvent,
@@ -53,6 +53,8 @@ REFILL_PAUSE = 1_000_000
 """Microseconds between two looks of a busy lane for its retries."""
 SCAN_PAGE = 1_000
 SETTLE_PAGE = 500
+MAX_ERRANDS = 100
+"""Lanes loaded or filled at once when many are due; the others wait in the timers."""
 PAUSE_AFTER_ERROR_S = 1.0
 QUICK_ANSWER_MS = 1_000
 ASKING_FOR_LESS = frozenset({429, 502, 503, 504})
@@ -113,7 +115,7 @@ class Dispatcher(Service):
                 )
             for endpoint_id in routed.endpoint_ids:
                 lane = self._lane(endpoint_id)
-                if due_at > now or not lane.push(
+                if due_at > now or not lane.push_new(
                     Due(message.id, endpoint_id, due_at, 0, 0, message.event_id, message.payload)
                 ):
                     lane.note_stored(due_at)
@@ -143,10 +145,13 @@ class Dispatcher(Service):
             if due.manual_id and change.status is DeliveryStatus.SUCCEEDED:
                 lane.drop(due.message_id)
             if change.due_at is not None:
-                lane.note_stored(change.due_at, retry=True)
+                lane.note_stored(change.due_at, older=True)
             if outcome.condition is not None:
                 health, disabled_at = outcome.condition.health, outcome.condition.disabled_at
                 if disabled_at is not None:
+                    # A target that is being read just now may be the one from before.
+                    lane.target = None
+                    lane.edits += 1
                     lane.note_stored(disabled_at)
                 # Callers see the start of a window, and its end; what moves within it, nobody sees.
                 if disabled_at is not None or health.first_failure_at in {None, health.last_failure_at}:
@@ -181,6 +186,7 @@ class Dispatcher(Service):
         lane = self._lanes.get(endpoint_id)
         if lane is not None:
             lane.drop(message_id)
+            self._attend(lane)
 
     async def settle(self, endpoint_id: str, *, deleted: bool) -> None:
         """End all that is scheduled for an endpoint that is disabled or deleted."""
@@ -205,7 +211,10 @@ class Dispatcher(Service):
         next_at, now = self._timers.next_at(), self._clock.now()
         if next_at is not None and next_at <= now:
             return False
-        return all(lane.idle and (lane.stored_from is None or lane.stored_from > now) for lane in self._lanes)
+        return all(
+            lane.idle and not lane.troubled and (lane.stored_from is None or lane.stored_from > now)
+            for lane in self._lanes
+        )
 
     # Its own work.
 
@@ -233,12 +242,14 @@ class Dispatcher(Service):
                 self._scanning = True
                 self._timers.horizon = None
                 self._errand(self._scan())
-            for endpoint_id in self._timers.pop_due(now):
+            for endpoint_id in self._timers.pop_due(now, max(0, MAX_ERRANDS - len(self._errands))):
                 self._wake(endpoint_id)
             self._pump()
             next_at = self._timers.next_at()
-            until_next = LONGEST_NAP_S if next_at is None else max(0.0, (next_at - now) / 1_000_000)
-            await self.nap(min(until_next, LONGEST_NAP_S) or 0.001)
+            if next_at is None or self._scanning or len(self._errands) >= MAX_ERRANDS:
+                await self.nap(LONGEST_NAP_S)
+            else:
+                await self.nap(min(max(0.001, (next_at - now) / 1_000_000), LONGEST_NAP_S))
 
     async def drain(self, grace_s: float) -> None:
         """Send nothing new; let what is in flight finish for so long, then let go of it, to be made after start."""
@@ -260,16 +271,16 @@ class Dispatcher(Service):
         lane = self._lanes.get(endpoint_id)
         if lane is None:
             lane = self._lanes.open(endpoint_id)
-            stored_from = self._timers.instant_of(endpoint_id)
+            stored_from = self._timers.due_at(endpoint_id)
             if stored_from is not None:
-                lane.note_stored(stored_from)
+                lane.note_stored(stored_from, older=True)
         return lane
 
     def _wake(self, endpoint_id: str) -> None:
         known = self._lanes.get(endpoint_id) is not None
         lane = self._lane(endpoint_id)
         if not known:
-            lane.note_stored(self._clock.now())
+            lane.note_stored(self._clock.now(), older=True)
         self._attend(lane)
 
     def _wake_all(self, now: int) -> None:
@@ -286,6 +297,7 @@ class Dispatcher(Service):
         """See to what a lane needs: its target, more from the database, a place in line, or waking later."""
         if self.stopping:
             return
+        lane.troubled = False
         if lane.target is None:
             if not lane.loading:
                 lane.loading = True
@@ -293,6 +305,7 @@ class Dispatcher(Service):
             return
         if lane.target.closed and (lane.scheduled or lane.stored_from is not None) and not lane.settling:
             lane.stored_from = None
+            lane.settling += 1
             self._errand(self._close(lane, deleted=lane.target.deleted))
             return
         if lane.stored_from is not None:
@@ -307,11 +320,20 @@ class Dispatcher(Service):
     def _errand(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
         self._errands.add(task)
-        task.add_done_callback(self._errands.discard)
+        task.add_done_callback(self._errand_done)
 
-    def _later_again(self, lane: Lane, error: WebhookEngineError) -> None:
-        """The database refused to give what a lane needs: ask again soon."""
-        log.error("lane.waiting", endpoint_id=lane.endpoint_id, error=str(error), again_in_s=PAUSE_AFTER_ERROR_S)
+    def _errand_done(self, task: asyncio.Task[None]) -> None:
+        self._errands.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None and self.on_crash:
+            log.critical("service.crashed", service=self.name, exc_info=error)
+            self.on_crash(self, error)
+        self.nudge()
+
+    def _later_again(self, lane: Lane, error: Exception) -> None:
+        """A lane could not get what it needs: see to it again soon."""
+        log.error("lane.waiting", endpoint_id=lane.endpoint_id, error=repr(error), again_in_s=PAUSE_AFTER_ERROR_S)
+        lane.troubled = True
         again_at = self._clock.now() + round(PAUSE_AFTER_ERROR_S * 1_000_000)
         lane.note_stored(again_at)
         self._timers.schedule(lane.endpoint_id, again_at)
@@ -325,7 +347,7 @@ class Dispatcher(Service):
                 for endpoint_id, due_at in page:
                     lane = self._lanes.get(endpoint_id)
                     if lane is not None:
-                        lane.note_stored(due_at)
+                        lane.note_stored(due_at, older=True)
                     self._timers.schedule(endpoint_id, due_at)
                 self.nudge()
                 if len(page) < SCAN_PAGE:
@@ -349,8 +371,11 @@ class Dispatcher(Service):
                 target, stored = await self._load_target(lane.endpoint_id)
             if not (lane.in_flight or lane.unrecorded) and lane.health is WELL:
                 lane.health = stored.health
+            if stored.health.first_failure_at is not None and lane.standing is Standing.UNTRIED:
+                # It was failing before the engine started: it must not take the place of one that may be well.
+                lane.standing = Standing.SUSPECT
             lane.target = target
-        except WebhookEngineError as error:
+        except Exception as error:  # noqa: BLE001 (one endpoint that cannot be read must not stop the others)
             self._later_again(lane, error)
             return
         finally:
@@ -361,12 +386,14 @@ class Dispatcher(Service):
     async def _close(self, lane: Lane, *, deleted: bool) -> None:
         try:
             await self.settle(lane.endpoint_id, deleted=deleted)
+            if not deleted and not lane.refilling:
+                lane.begin_refill()
+                await self._refill(lane)
         except StoreError as error:
             self._later_again(lane, error)
-            return
-        if not deleted:
-            lane.begin_refill()
-            await self._refill(lane)
+        finally:
+            lane.settling -= 1
+        self._attend(lane)
 
     async def _refill(self, lane: Lane) -> None:
         now = self._clock.now()
@@ -377,10 +404,11 @@ class Dispatcher(Service):
             if not all(lane.push(due) for due in rows) or not _is_all(rows, limit, size):
                 lane.note_stored(now)
                 if hurried:
-                    # Older first attempts stand before the retries that it asked for: let some of them go first.
-                    lane.note_stored(now + REFILL_PAUSE, retry=True)
-            elif (later := await self._deliveries.next_due_at(lane.endpoint_id, now)) is not None:
-                lane.note_stored(later, retry=True)
+                    lane.note_stored(now + REFILL_PAUSE, older=True)
+            else:
+                lane.caught_up()
+                if (later := await self._deliveries.next_due_at(lane.endpoint_id, now)) is not None:
+                    lane.note_stored(later, older=True)
         except StoreError as error:
             self._later_again(lane, error)
         finally:
@@ -404,9 +432,14 @@ class Dispatcher(Service):
             lane = place.lane
             try:
                 await self._attempt(lane, place.due)
+            except Exception as error:
+                # A fault of the engine's own: the delivery is where it was, in the database, and is tried again.
+                log.exception("attempt.broken", message_id=place.due.message_id, endpoint_id=lane.endpoint_id)
+                lane.forget(place.due.manual_id or place.due.message_id)
+                self._later_again(lane, error)
             finally:
                 self._lanes.release(place)
-            if lane.stored_from is not None or lane.target is None:
+            if lane.target is None or lane.stored_from is not None:
                 self._attend(lane)
             if self.stopping or self._recorder.backlog >= self._max_backlog:
                 return

@@ -84,8 +84,11 @@ class Lane:
         """Edits of the endpoint so far; a target that was read before one is out of date."""
         self._memory = memory or Memory()
         self._stored_from: int | None = None
-        self._retry_from: int | None = None
-        """Earliest instant of a retry that is only in the database, as far as is known."""
+        self._older_from: int | None = None
+        """Earliest instant of what new messages must not keep waiting in the database: retries, or what is unknown."""
+        self._overflowed = False
+        self.troubled = False
+        """Whether it waits because something it needs could not be had."""
         self._manual: deque[Due] = deque()
         self._first: deque[Due] = deque()
         self._retries: deque[Due] = deque()
@@ -153,21 +156,35 @@ class Lane:
     def wants_refill(self, now: int) -> bool:
         """Whether the database has something due that memory has room for.
 
-        A lane that always has new messages asks for its retries all the same, lest they never have their turn.
+        A lane that always has new messages asks for what is older all the same, lest that never has its turn.
         """
         if self.refilling:
             return False
         if self.queued > self.max_limit:
-            return not self._retries and self._retry_from is not None and self._retry_from <= now and self.room() > 0
+            return not self._retries and self._older_from is not None and self._older_from <= now and self.room() > 0
         stored_from = self.stored_from
         return stored_from is not None and stored_from <= now
 
-    def note_stored(self, due_at: int, *, retry: bool = False) -> None:
-        """Something of this lane is due at ``due_at``, and only in the database."""
+    def note_stored(self, due_at: int, *, older: bool = False) -> None:
+        """Something of this lane is due at ``due_at``, and only in the database.
+
+        ``older``: it may be older than what new messages bring, and must not be kept waiting by them.
+        """
         if self._stored_from is None or due_at < self._stored_from:
             self._stored_from = due_at
-        if retry and (self._retry_from is None or due_at < self._retry_from):
-            self._retry_from = due_at
+        if older and (self._older_from is None or due_at < self._older_from):
+            self._older_from = due_at
+
+    def push_new(self, due: Due) -> bool:
+        """Queue a new delivery, but not before those that found no room earlier; ``False`` as for :meth:`push`."""
+        if self._overflowed or not self.push(due):
+            self._overflowed = True
+            return False
+        return True
+
+    def caught_up(self) -> None:
+        """All that is due is in memory again."""
+        self._overflowed = False
 
     def push(self, due: Due) -> bool:
         """Queue a delivery that is due; ``False`` if there is no room, and it must be noted as stored."""
@@ -193,7 +210,7 @@ class Lane:
     def begin_refill(self) -> None:
         """From now until :meth:`end_refill`, what leaves the lane is remembered: the read may show it as it was."""
         self.refilling = True
-        self._stored_from = self._retry_from = None
+        self._stored_from = self._older_from = None
 
     def end_refill(self) -> None:
         """The read is over."""

@@ -14,7 +14,7 @@ import msgspec
 from webhook_engine.delivery.lane import Lane
 from webhook_engine.delivery.notifier import Notifier
 from webhook_engine.delivery.service import Service
-from webhook_engine.errors import StoreError
+from webhook_engine.errors import StoreUnavailableError
 from webhook_engine.events import OperationalEvent
 from webhook_engine.log import get_logger
 from webhook_engine.store.records import (
@@ -50,6 +50,10 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     condition: EndpointCondition | None
     """Of the endpoint, if it changed."""
     events: Sequence[OperationalEvent]
+
+    def without_attempt(self) -> Outcome:
+        """The same without what the database refuses to keep, so that the delivery goes on."""
+        return msgspec.structs.replace(self, attempt=None, events=())
 
 
 class Recorder(Service):
@@ -94,31 +98,44 @@ class Recorder(Service):
                 continue
             batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
             self._committing = len(batch)
-            committed = await self._commit(batch)
-            self._committing = 0
-            if not committed:
-                log.error("outcomes.given_up", count=len(batch), consequence="these requests are repeated after start")
+            if not await self._commit(batch):
+                log.error("outcomes.given_up", count=self.backlog, consequence="these attempts are made again")
                 return
 
     async def _commit(self, batch: Sequence[Outcome]) -> bool:
+        """Commit a batch, sooner or later; ``False`` if the engine stops and the database still refuses."""
         events = [event for outcome in batch for event in outcome.events]
         pause, waited = FIRST_PAUSE_S, 0.0
         while True:
             try:
                 webhooks = await self._notifier.webhooks(events) if events else []
                 await self._deliveries.record(_outcomes(batch, webhooks))
-            except StoreError as error:
+            except StoreUnavailableError as error:
                 log.error("outcomes.not_recorded", count=len(batch), error=str(error), again_in_s=pause)
                 if self.stopping and waited >= STOP_PATIENCE_S:
                     return False
                 await asyncio.sleep(pause)
                 waited += pause
                 pause = min(pause * 2, LONGEST_PAUSE_S)
+            except Exception:
+                # One of them is at fault. It must hold up neither the others nor the engine.
+                if len(batch) == 1 and batch[0].attempt is None:
+                    raise
+                log.exception("outcomes.refused", count=len(batch))
+                return await self._commit_singly(batch)
             else:
                 break
+        self._committing -= len(batch)
         self._on_recorded(batch, webhooks)
         for event in events:
             self._notifier.tell(event)
+        return True
+
+    async def _commit_singly(self, batch: Sequence[Outcome]) -> bool:
+        singles = [batch[0].without_attempt()] if len(batch) == 1 else batch
+        for outcome in singles:
+            if not await self._commit([outcome]):
+                return False
         return True
 
 

@@ -91,6 +91,11 @@ class Replayer:
                 log.error("task.waiting", task_id=task.id, error=str(error), again_in_s=pause)
                 await self._pause(pause)
                 pause = min(pause * 2, LONGEST_PAUSE_S)
+            except Exception as error:
+                if progress.status is not TaskStatus.RUNNING:
+                    raise
+                log.exception("task.broken", task_id=task.id)
+                progress = await self._fail(progress, repr(error))
 
     async def _pause(self, seconds: float) -> None:
         try:
@@ -102,15 +107,16 @@ class Replayer:
     async def _step(self, task: Task, progress: TaskProgress) -> TaskProgress:
         stored = await self._store.endpoints.load(task.endpoint_id or "")
         if stored is None or stored.deleted:
-            failed = msgspec.structs.replace(
-                progress, status=TaskStatus.FAILED, data={**progress.data, "error": "the endpoint was deleted"}
-            )
-            await self._store.tasks.advance(failed, self._clock.now())
-            return failed
+            return await self._fail(progress, "the endpoint was deleted")
         step = self._recover if task.task == RECOVER else self._replay
         after = await step(stored, progress)
         self._dispatcher.more_stored(stored.endpoint.id, self._clock.now())
         return after
+
+    async def _fail(self, progress: TaskProgress, error: str) -> TaskProgress:
+        failed = msgspec.structs.replace(progress, status=TaskStatus.FAILED, data={**progress.data, "error": error})
+        await self._store.tasks.advance(failed, self._clock.now())
+        return failed
 
     async def _recover(self, stored: StoredEndpoint, progress: TaskProgress) -> TaskProgress:
         endpoint_id = stored.endpoint.id
@@ -171,5 +177,5 @@ def _moved(progress: TaskProgress, count: int, cursor: str | None) -> TaskProgre
 def _number(progress: TaskProgress, key: str) -> int:
     value = progress.data.get(key)
     if not isinstance(value, int):
-        raise StoreError(f"task {progress.task_id} has no {key} in its data: {dict(progress.data)!r}")
+        raise ValueError(f"task {progress.task_id} has no {key} in its data: {dict(progress.data)!r}")
     return value

@@ -55,10 +55,6 @@ class Timers:
                 ready.append(endpoint_id)
         return ready
 
-    def instant_of(self, endpoint_id: str) -> int | None:
-        """When the endpoint is to be woken, as far as is known here."""
-        return self._earliest.get(endpoint_id)
-
     def next_at(self) -> int | None:
         """The earliest instant at which :meth:`pop_due` or the database may have something."""
         while self._heap and self._earliest.get(self._heap[0][1]) != self._heap[0][0]:
