@@ -39,6 +39,7 @@ from webhook_engine.resources.tasks import Tasks
 from webhook_engine.store.directory import Directory
 from webhook_engine.store.records import NewMessage, OutboxRow
 from webhook_engine.store.sealed import open_secret
+from webhook_engine.store.sources import ThreadedSource, source_database
 from webhook_engine.store.sqlite import SqliteStore
 from webhook_engine.version import __version__
 
@@ -94,6 +95,7 @@ class Engine(Organization):
             admit=self._admit,
             on_crash=self._crashed,
             is_own_inbox=self._own_inboxes.covers,
+            sources=[ThreadedSource(source_database(url)) for url in self.config.outbox.sources],
         )
         self._services = Services(
             store=self._store,

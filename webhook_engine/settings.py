@@ -38,6 +38,7 @@ from webhook_engine.values import (
     public_url,
     secret,
     size,
+    source_url,
     sqlite_url,
 )
 
@@ -177,15 +178,11 @@ class OutboxConfig(Section):
     NAME = "outbox"
 
     sources: tuple[str, ...] = setting(
-        list_of(sqlite_url(), at_most=100, distinct=True),
+        list_of(source_url(), at_most=100, distinct=True),
         [],
-        "Further databases whose outbox table is watched. That of the engine's own database always is.",
+        "Further databases whose outbox table is watched: SQLite files, PostgreSQL and MySQL. That of the engine's own "
+        "database always is.",
     )
-
-    @property
-    def paths(self) -> tuple[Path, ...]:
-        """The files of the further databases."""
-        return tuple(map(database_path, self.sources))
 
 
 @dataclass(frozen=True, kw_only=True)

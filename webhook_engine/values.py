@@ -47,7 +47,9 @@ __all__ = [
     "public_url",
     "secret",
     "size",
+    "source_url",
     "sqlite_url",
+    "without_passwords",
 ]
 
 T = TypeVar("T")
@@ -62,6 +64,7 @@ _QUANTITY = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?) ?([A-Za-z]*)")
 _URL = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+")
 _SQLITE = "sqlite:///"
 _OTHER_DATABASE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|(file|sqlite):")
+_SERVER_DATABASE = re.compile(r"(postgresql|mysql)://")
 _TYPES = {bool: "a boolean", int: "an integer", float: "a float", str: "a string", list: "a list", tuple: "a list"}
 
 
@@ -411,6 +414,35 @@ def sqlite_url() -> Kind[str]:
     return Kind(allowed=allowed, read=read, show=_quoted, textual=True)
 
 
+def source_url() -> Kind[str]:
+    """The URL of a database whose outbox is watched; a password in it is never shown."""
+    files = sqlite_url()
+
+    def read(value: object) -> str:
+        if isinstance(value, os.PathLike) or not _SERVER_DATABASE.match(_text(value)):
+            return files.read(value)
+        try:
+            parts = urlsplit(_text(value))
+            _ = parts.port
+        except ValueError:  # whose words may quote a part of the URL that is a password
+            raise ValueError("this is not a URL of that form") from None
+        if not parts.path.strip("/") and "dbname=" not in parts.query:
+            raise ValueError("the URL names no database")
+        return _text(value)
+
+    def show(value: str) -> str:
+        return without_passwords(_quoted(value))
+
+    allowed = f'{files.allowed}, "postgresql://user:password@host/database" or "mysql://user:password@host/database"'
+    return Kind(allowed=allowed, read=read, show=show, textual=True, hidden=True)
+
+
+def without_passwords(text: str) -> str:
+    """The text with the passwords of the URLs in it masked."""
+    text = re.sub(r"//([^:/@\"\s]*):[^\"\s]*@", rf"//\1:{_MASK}@", text)
+    return re.sub(r"([?&](?:ssl)?password=)[^&\"\s]*", rf"\1{_MASK}", text)
+
+
 # Kinds made of other kinds.
 
 
@@ -438,7 +470,8 @@ def list_of(kind: Kind[T], *, at_least: int = 0, at_most: int = 1000, distinct: 
             try:
                 items.append(kind.read(item))
             except ValueError as error:
-                raise ValueError(f"item {position}, {literal(item)}: {error}") from None
+                shown = without_passwords(literal(item)) if kind.hidden else literal(item)
+                raise ValueError(f"item {position}, {shown}: {error}") from None
         if distinct and len(set(items)) < len(items):
             raise ValueError("an item is repeated")
         return tuple(items)
@@ -449,6 +482,7 @@ def list_of(kind: Kind[T], *, at_least: int = 0, at_most: int = 1000, distinct: 
         allowed=f"a list of {least}at most {at_most}{different} items, each of them {kind.allowed}",
         read=read,
         show=lambda value: f"[{', '.join(map(kind.show, value))}]",
+        hidden=kind.hidden,
     )
 
 

@@ -632,9 +632,16 @@ class TestServerAddress:
         assert ServerConfig(listen="127.0.0.1:0").url(port=4321) == "http://127.0.0.1:4321"
 
 
-def test_outbox_sources_are_files() -> None:
-    config = Config(outbox={"sources": ["sqlite:///app.db", Path("/var/other.db")]})
-    assert config.outbox.paths == (Path("app.db"), Path("/var/other.db"))
+def test_outbox_sources_are_files_and_servers() -> None:
+    servers = ["postgresql://shop:pa55word@db.example.com/shop", "mysql://shop:pa55word@db.example.com/shop"]
+    config = Config(outbox={"sources": ["sqlite:///app.db", Path("/var/other.db"), *servers]})
+    assert config.outbox.sources == ("sqlite:///app.db", "sqlite:////var/other.db", *servers)
+    [shown] = [setting.value for setting in config.effective() if setting.key == "outbox.sources"]
+    assert "pa55word" not in shown + repr(config)
+    with pytest.raises(ConfigError) as caught:
+        Config(outbox={"sources": ["postgresql://shop:pa55word@db.example.com"]})
+    assert "names no database" in str(caught.value)
+    assert "pa55word" not in str(caught.value)
 
 
 def test_each_section_knows_its_name() -> None:

@@ -39,6 +39,7 @@ from webhook_engine.model import Application, Task
 from webhook_engine.store.directory import Directory
 from webhook_engine.store.records import Due, NewMessage, RoutedMessage, StoredEndpoint
 from webhook_engine.store.seam import Store
+from webhook_engine.store.sources import OutboxSource
 
 __all__ = ["DeliveryFlow", "FlowSettings"]
 
@@ -78,6 +79,7 @@ class DeliveryFlow:
         admit: Admit,
         on_crash: Callable[[Service, BaseException], None],
         is_own_inbox: Callable[[URL], bool] | None = None,
+        sources: Sequence[OutboxSource] = (),
     ) -> None:
         self._settings = settings
         self._store = store
@@ -107,7 +109,7 @@ class DeliveryFlow:
             max_in_flight_per_endpoint=settings.max_in_flight_per_endpoint,
         )
         self._router = Router(store.messages, directory, self._dispatcher.offer)
-        self._relay = Relay(store.outbox, self._router, admit, clock)
+        self._relay = Relay(store.outbox, self._router, admit, clock, sources)
         self._replayer = Replayer(store, directory, self._dispatcher, self.notifier, clock)
         self._services = (self._recorder, self._dispatcher, self._router, self._relay)
         self._on_crash = on_crash

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 __all__ = ["subscribe", "wake"]
 
-_wakers: set[Callable[[], None]] = set()
+_wakers: dict[Callable[[], None], int] = {}
+"""With the process that each belongs to: a fork takes them along, but not the engine."""
 
 
 def subscribe(waker: Callable[[], None]) -> Callable[[], None]:
@@ -14,11 +16,16 @@ def subscribe(waker: Callable[[], None]) -> Callable[[], None]:
 
     The row is not committed yet.
     """
-    _wakers.add(waker)
-    return lambda: _wakers.discard(waker)
+    _wakers[waker] = os.getpid()
+
+    def end() -> None:
+        _wakers.pop(waker, None)
+
+    return end
 
 
 def wake() -> None:
     """A row was written."""
-    for waker in tuple(_wakers):
-        waker()
+    for waker, process in tuple(_wakers.items()):
+        if process == os.getpid():
+            waker()

@@ -1,0 +1,185 @@
+"""Messages from the outbox of another database: taken once, in order, soon, and whatever goes wrong there."""
+
+from __future__ import annotations
+
+import asyncio
+import builtins
+import json
+import sqlite3
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from outbox.sources import LOOPBACK, connected, fresh, left, run
+from receivers import Receiver
+
+from webhook_engine import ConfigError, Engine
+from webhook_engine.outbox import enqueue
+
+COUNT = 250
+
+
+@asynccontextmanager
+async def watching(tmp_path: Path, *sources: str, name: str = "webhooks.db") -> AsyncIterator[tuple[Engine, Receiver]]:
+    """An engine that watches these databases, with a receiver for application ``acme``."""
+    database = tmp_path / name
+    async with Receiver() as receiver:
+        async with Engine.open(database) as engine:
+            await engine.applications.create(name="Acme", uid="acme")
+            await engine.endpoints.create("acme", url=receiver.url)
+        async with Engine.open(database, allow_subnets=LOOPBACK, outbox__sources=list(sources)) as engine:
+            yield engine, receiver
+
+
+async def test_each_message_is_taken_once_and_in_order(tmp_path: Path, source: str) -> None:
+    with connected(source) as connection:
+        ids = [
+            enqueue(connection, application="acme", event_type="invoice.paid", payload={"n": number})
+            for number in range(COUNT)
+        ]
+        connection.commit()
+    async with watching(tmp_path, source) as (engine, receiver):
+        await engine.join(timeout=20)
+        messages = [message async for message in engine.messages.iterate("acme")]
+        assert [message.id for message in messages][::-1] == ids
+        assert [json.loads(message.payload or b"")["n"] for message in messages][::-1] == list(range(COUNT))
+        assert len(receiver.requests) == COUNT
+        assert left(source) == []
+
+
+async def test_a_new_row_is_noticed_within_100_ms(tmp_path: Path, source: str) -> None:
+    # By a statement of another program's, of which nothing in this process knows.
+    body = """convert_to('{"id":1}', 'UTF8')""" if source.startswith("postgresql") else """'{"id":1}'"""
+    statement = f"INSERT INTO webhook_outbox (application, event_type, payload) VALUES ('acme', 'a.b', {body})"
+    delays = []
+    async with watching(tmp_path, source) as (engine, receiver):
+        await engine.join(timeout=10)
+        for number in range(1, 8):
+            await asyncio.to_thread(run, source, statement)
+            committed = time.perf_counter()
+            await receiver.wait_for(number)
+            delays.append(time.perf_counter() - committed)
+            await asyncio.sleep(0.03)
+    # The median: the machine of the tests may be busy with something else.
+    assert sorted(delays)[3] < 0.1, delays
+
+
+async def test_what_can_never_be_delivered_holds_up_nothing(tmp_path: Path, source: str) -> None:
+    with connected(source) as connection:
+        enqueue(connection, application="nobody", event_type="a.b", payload={})
+        enqueue(connection, application="acme", event_type="a.b", payload={"n": 1})
+        enqueue(connection, application="acme", event_type="a.b", payload="x" * 2_000_000)
+        enqueue(connection, application="acme", event_type="a.b", payload={"n": 2})
+        connection.commit()
+    async with watching(tmp_path, source) as (engine, receiver):
+        await engine.join(timeout=10)
+        assert sorted(receiver.bodies) == [b'{"n":1}', b'{"n":2}']
+        first, second = left(source)
+        assert first[1:] == ("nobody", "there is no application 'nobody' here; address it by its id or its uid")
+        assert "1048576" in second[2]
+        # With its reason gone and a clean slate, it is taken like any other.
+        await engine.applications.create(name="Late", uid="nobody")
+        again = f"UPDATE webhook_outbox SET error = NULL, failed_at = NULL WHERE id = {first[0]}"
+        await asyncio.to_thread(run, source, again)
+        async with asyncio.timeout(10):
+            while len(await asyncio.to_thread(left, source)) > 1:
+                await asyncio.sleep(0.01)
+
+
+async def test_a_message_that_is_there_already_is_not_sent_again(tmp_path: Path, source: str) -> None:
+    async with watching(tmp_path, source) as (engine, receiver):
+        with connected(source) as connection:
+            message_id = enqueue(connection, application="acme", event_type="a.b", payload={})
+            connection.commit()
+        await receiver.wait_for(1)
+        await engine.join(timeout=10)
+        columns, values = "application, event_type, payload, message_id", f"'acme', 'a.b', 'x', '{message_id}'"
+        await asyncio.to_thread(run, source, f"INSERT INTO webhook_outbox ({columns}) VALUES ({values})")
+        await engine.join(timeout=10)
+        assert left(source) == []
+        assert len(receiver.requests) == 1
+
+
+async def test_a_database_that_comes_later_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "later.db"
+    async with watching(tmp_path, f"sqlite:///{path}") as (engine, receiver):
+        await engine.messages.create("acme", event_type="a.b", payload={"own": True})
+        await receiver.wait_for(1)
+        fresh(f"sqlite:///{path}")
+        with connected(f"sqlite:///{path}") as connection:
+            enqueue(connection, application="acme", event_type="a.b", payload={"later": True})
+            connection.commit()
+        await receiver.wait_for(2, timeout=15)
+
+
+async def test_a_lost_connection_is_made_anew(tmp_path: Path, postgresql_url: str) -> None:
+    fresh(postgresql_url)
+    async with watching(tmp_path, postgresql_url) as (engine, receiver):
+        await engine.join(timeout=10)
+        terminate = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'webhook-engine'"
+        assert await asyncio.to_thread(run, postgresql_url, terminate) == [(True,)]
+        with connected(postgresql_url) as connection:
+            enqueue(connection, application="acme", event_type="a.b", payload={})
+            connection.commit()
+        await receiver.wait_for(1, timeout=15)
+
+
+async def test_without_its_trigger_the_table_is_looked_at_often(tmp_path: Path, postgresql_url: str) -> None:
+    fresh(postgresql_url)
+    run(postgresql_url, "DROP TRIGGER webhook_outbox_notify ON webhook_outbox")
+    async with watching(tmp_path, postgresql_url) as (engine, receiver):
+        await engine.join(timeout=10)
+        with connected(postgresql_url) as connection:
+            enqueue(connection, application="acme", event_type="a.b", payload={})
+            connection.commit()
+        await receiver.wait_for(1, timeout=2)
+
+
+async def test_only_one_engine_takes_from_an_outbox(tmp_path: Path, source: str) -> None:
+    async with watching(tmp_path, source) as (first, receiver):
+        await first.join(timeout=10)
+        async with watching(tmp_path, source, name="other.db") as (second, other):
+            with connected(source) as connection:
+                for number in range(20):
+                    enqueue(connection, application="acme", event_type="a.b", payload={"n": number})
+                connection.commit()
+            await receiver.wait_for(20)
+            with pytest.raises(TimeoutError):
+                await second.join(timeout=0.3)
+            assert other.requests == []
+
+
+async def test_a_row_is_noticed_at_once_when_it_was_written_here(tmp_path: Path) -> None:
+    delays = []
+    async with watching(tmp_path) as (_, receiver):
+        database = sqlite3.connect(tmp_path / "webhooks.db")
+        for number in range(1, 12):
+            await asyncio.sleep(0.013 * (number % 5))
+            with database:
+                enqueue(database, application="acme", event_type="a.b", payload={})
+            committed = time.perf_counter()
+            await receiver.wait_for(number)
+            delays.append(time.perf_counter() - committed)
+        database.close()
+    assert sorted(delays)[5] < 0.04, delays
+
+
+@pytest.mark.parametrize(("scheme", "driver"), [("postgresql", "psycopg"), ("mysql", "pymysql")])
+def test_a_missing_driver_is_named_with_its_extra(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scheme: str, driver: str
+) -> None:
+    original = builtins.__import__
+
+    def without(name: str, *arguments: object, **keywords: object) -> object:
+        if name.partition(".")[0] == driver:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+        return original(name, *arguments, **keywords)  # type: ignore[arg-type]
+
+    monkeypatch.delitem(sys.modules, f"webhook_engine.store.sources.{scheme}", raising=False)
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(ConfigError, match=rf"webhook-engine\[{scheme}\]") as caught:
+        Engine.open(tmp_path / "webhooks.db", outbox__sources=[f"{scheme}://shop:pa55word@db/shop"])
+    assert "pa55word" not in str(caught.value)

@@ -1,0 +1,102 @@
+"""A service that looks into an outbox again and again: now and then, and soon after this process wrote to one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
+
+from webhook_engine.delivery.service import Service
+from webhook_engine.errors import EngineNotRunningError, StoreError, WebhookEngineError
+from webhook_engine.log import get_logger
+from webhook_engine.outbox import wakeup
+from webhook_engine.store.records import NewMessage, OutboxRow, OutboxVerdict
+
+__all__ = ["Admit", "Lookout", "admit_all"]
+
+log = get_logger("outbox")
+
+Admit = Callable[[OutboxRow], Awaitable[NewMessage]]
+"""Makes a message of a row, by the same rules as ``messages.create``; raises a ``WebhookEngineError`` if it cannot."""
+
+SOON_S = (0.001, 0.002, 0.005, 0.01, 0.02)
+"""When to look after somebody enqueued here: the row comes with a commit that follows in the next moment, or later."""
+CATCH_UP_LOOKS_EVERY_S = 0.001
+
+
+class Lookout(Service):
+    """Base of what moves rows out of one outbox."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.asked = False
+        """Whether to look whatever the database says."""
+        self._rounds = 0
+        self._soon: list[float] = []
+        self._forget: Callable[[], None] | None = None
+
+    async def start(self) -> None:
+        """Begin, with what was left in the outbox."""
+        self.asked = True
+        loop = asyncio.get_running_loop()
+
+        def wake() -> None:
+            with suppress(RuntimeError):  # the loop is closed: the engine was never stopped
+                loop.call_soon_threadsafe(self._hurry)
+
+        self._forget = wakeup.subscribe(wake)
+        await super().start()
+
+    async def stop(self) -> None:
+        """End, when what is begun is finished."""
+        if self._forget is not None:
+            self._forget()
+            self._forget = None
+        await super().stop()
+
+    async def catch_up(self) -> None:
+        """Return when every row that was committed before the call has been moved or set aside."""
+        # The round that is under way may have looked before the call; the one after it has not.
+        target = self._rounds + 2
+        while self._rounds < target and not self.stopping:
+            self.asked = True
+            self.nudge()
+            await asyncio.sleep(CATCH_UP_LOOKS_EVERY_S)
+
+    def looked(self) -> None:
+        """A round is over, and all that it found is moved."""
+        self._rounds += 1
+
+    async def rest(self, seconds: float) -> None:
+        """Wait until it is time for the next look: at most so long."""
+        await self.nap(min(self._soon.pop(0), seconds) if self._soon else seconds)
+
+    def _hurry(self) -> None:
+        if not self._soon:
+            self.nudge()
+        self._soon = list(SOON_S)
+
+
+async def admit_all(
+    rows: Iterable[OutboxRow], admit: Admit, source: str | None = None
+) -> tuple[list[tuple[OutboxRow, NewMessage]], list[OutboxVerdict]]:
+    """Rows with their messages, in their order, and those that can never be delivered, with the reasons."""
+    admitted: list[tuple[OutboxRow, NewMessage]] = []
+    verdicts: list[OutboxVerdict] = []
+    for row in rows:
+        try:
+            admitted.append((row, await admit(row)))
+        except (StoreError, EngineNotRunningError):
+            raise
+        except WebhookEngineError as error:
+            verdicts.append(_set_aside(row, str(error), source))
+        except Exception as error:
+            # Whatever it is, one row must not hold up those behind it.
+            log.exception("outbox.not_understood", outbox_id=row.id, source=source)
+            verdicts.append(_set_aside(row, repr(error), source))
+    return admitted, verdicts
+
+
+def _set_aside(row: OutboxRow, error: str, source: str | None) -> OutboxVerdict:
+    log.error("outbox.set_aside", outbox_id=row.id, application=row.application, error=error, source=source)
+    return OutboxVerdict(row.id, error)

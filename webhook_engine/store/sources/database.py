@@ -1,0 +1,233 @@
+"""The outbox table through a blocking driver: the statements, which differ little from database to database."""
+
+# ruff: noqa: S608 (only names of ours are put into statements, values never)
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, ClassVar
+
+import msgspec
+
+from webhook_engine.errors import StoreError, StoreUnavailableError
+from webhook_engine.outbox.dialect import TABLE
+from webhook_engine.store.records import OutboxRow, OutboxVerdict
+
+__all__ = ["SetAsideRow", "SourceDatabase"]
+
+_COLUMNS = (
+    "message_id",
+    "organization",
+    "application",
+    "event_type",
+    "payload",
+    "event_id",
+    "channels",
+    "tags",
+    "deliver_at",
+)
+
+
+class SetAsideRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A row that can never be delivered as it stands."""
+
+    id: int
+    application: str
+    event_type: str
+    error: str
+    failed_at: str
+    message_id: str | None
+
+
+class SourceDatabase(ABC):
+    """One connection, used by one thread at a time. Each change is committed when its method returns."""
+
+    placeholder: ClassVar[str]
+    waiting: ClassVar[str] = "error IS NULL"
+    """The condition of rows that wait to be moved."""
+    now: ClassVar[str] = "CURRENT_TIMESTAMP"
+    """The expression for the value of ``failed_at``."""
+    begin: ClassVar[str] = "BEGIN"
+    errors: tuple[type[Exception], ...]
+    """What the driver raises."""
+    look_every_s: float = 0.05
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._connection: Any = None
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection."""
+        return self._connection is not None
+
+    @property
+    def descriptor(self) -> int | None:
+        """A socket that becomes readable when the database tells that there is something; ``None`` if it never does."""
+        return None
+
+    def told(self) -> bool:
+        """Whether the database has told already that there is something, so that the socket will not do so."""
+        return False
+
+    @abstractmethod
+    def _connect(self) -> Any:
+        """A connection that commits each statement by itself."""
+
+    @abstractmethod
+    def _take(self) -> None:
+        """Keep other engines off this outbox for as long as the connection lasts; raises ``StoreError`` if one is."""
+
+    def connect(self, *, exclusive: bool = True) -> None:
+        """Connect; ``exclusive`` as the one engine that takes from this outbox."""
+        with self._faults():
+            self._connection = self._connect()
+            if exclusive:
+                self._take()
+
+    def close(self) -> None:
+        """Close the connection; harmless where there is none."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(*self.errors):
+                connection.close()
+
+    def changed(self) -> bool:
+        """Whether somebody may have written since the last call."""
+        return True
+
+    def rows(self, limit: int) -> list[OutboxRow]:
+        """Rows to be moved, oldest first."""
+        columns = ", ".join(self._column(name) for name in _COLUMNS)
+        found = self._read(f"SELECT id, {columns} FROM {TABLE} WHERE {self.waiting} ORDER BY id LIMIT {limit:d}")
+        return [_row(values) for values in found]
+
+    def identify(self, message_ids: Sequence[tuple[int, str]]) -> None:
+        """Keep the message ids that rows without one were given."""
+        statement = f"UPDATE {TABLE} SET message_id = {self.placeholder} WHERE id = {self.placeholder}"
+        self._change([(statement, (message_id, row_id)) for row_id, message_id in message_ids])
+
+    def remove(self, row_ids: Sequence[int]) -> None:
+        """Rows whose messages are stored."""
+        self._change([(f"DELETE FROM {TABLE} WHERE id IN ({self._list(row_ids)})", row_ids)])
+
+    def set_aside(self, verdicts: Sequence[OutboxVerdict]) -> None:
+        """Keep rows that can never be delivered out of the way, with their errors."""
+        statement = (
+            f"UPDATE {TABLE} SET error = {self.placeholder}, failed_at = {self.now} WHERE id = {self.placeholder}"
+        )
+        self._change([(statement, (verdict.error, verdict.id)) for verdict in verdicts])
+
+    # For people, who look after what was set aside.
+
+    def count_waiting(self) -> int:
+        """How many rows wait to be moved."""
+        return int(self._read(f"SELECT count(*) FROM {TABLE} WHERE {self.waiting}")[0][0])
+
+    def list_set_aside(self, limit: int) -> list[SetAsideRow]:
+        """Rows that were set aside, oldest first."""
+        found = self._read(
+            f"SELECT id, application, event_type, error, failed_at, message_id FROM {TABLE} "
+            f"WHERE NOT ({self.waiting}) ORDER BY id LIMIT {limit:d}"
+        )
+        return [
+            SetAsideRow(
+                id=row_id,
+                application=_text(application) or "",
+                event_type=_text(event_type) or "",
+                error=_text(error) or "",
+                failed_at=str(failed_at),
+                message_id=_text(message_id),
+            )
+            for row_id, application, event_type, error, failed_at, message_id in found
+        ]
+
+    def retry(self, row_ids: Sequence[int] | None) -> int:
+        """Let rows that were set aside be tried again, or all of them; how many there were."""
+        return self._change_set_aside(f"UPDATE {TABLE} SET error = NULL, failed_at = NULL", row_ids)
+
+    def discard(self, row_ids: Sequence[int] | None) -> int:
+        """Delete rows that were set aside, or all of them; how many there were."""
+        return self._change_set_aside(f"DELETE FROM {TABLE}", row_ids)
+
+    def _change_set_aside(self, statement: str, row_ids: Sequence[int] | None) -> int:
+        chosen = "" if row_ids is None else f" AND id IN ({self._list(row_ids)})"
+        return self._change([(f"{statement} WHERE NOT ({self.waiting}){chosen}", row_ids or ())])
+
+    def _column(self, name: str) -> str:
+        """How a column is read."""
+        return name
+
+    def _list(self, values: Sequence[object]) -> str:
+        return ", ".join([self.placeholder] * len(values)) or "NULL"
+
+    def _read(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        with self._faults():
+            cursor = self._connection.cursor()
+            try:
+                cursor.execute(statement, tuple(values))
+                return list(cursor.fetchall())
+            finally:
+                cursor.close()
+
+    def _change(self, statements: Sequence[tuple[str, Sequence[object]]]) -> int:
+        """All or nothing; how many rows were changed."""
+        changed = 0
+        with self._faults():
+            cursor = self._connection.cursor()
+            try:
+                cursor.execute(self.begin)
+                for statement, values in statements:
+                    cursor.execute(statement, tuple(values))
+                    changed += cursor.rowcount
+                cursor.execute("COMMIT")
+            except BaseException:
+                with suppress(*self.errors):
+                    cursor.execute("ROLLBACK")
+                raise
+            finally:
+                with suppress(*self.errors):
+                    cursor.close()
+        return changed
+
+    @contextmanager
+    def _faults(self) -> Iterator[None]:
+        """Turns what the driver raises into our errors, and drops the connection: a broken one is of no use."""
+        try:
+            yield
+        except StoreError:
+            self.close()
+            raise
+        except Exception as error:
+            if not isinstance(error, (*self.errors, OSError)):
+                raise
+            self.close()
+            words = " ".join(str(error).split()) or repr(error)
+            missing = TABLE in words and any(each in words for each in ("no such table", "not exist", "n't exist"))
+            hint = "; make the table with what `webhook-engine outbox sql` prints" if missing else ""
+            raise StoreUnavailableError(f"the outbox of {self.name}: {words}{hint}") from error
+
+
+def _row(values: Sequence[Any]) -> OutboxRow:
+    """Anybody may have written anything into the table; nothing here fails."""
+    row_id, message_id, organization, application, event_type, payload, event_id, channels, tags, deliver_at = values
+    return OutboxRow(
+        id=row_id,
+        message_id=_text(message_id),
+        organization=_text(organization),
+        application=_text(application) or "",
+        event_type=_text(event_type) or "",
+        payload=payload.encode() if isinstance(payload, str) else bytes(payload or b""),
+        event_id=_text(event_id),
+        channels=_text(channels),
+        tags=_text(tags),
+        deliver_at=_text(deliver_at),
+    )
+
+
+def _text(value: object) -> str | None:
+    if value is None:
+        return None
+    return bytes(value).decode(errors="replace") if isinstance(value, bytes | bytearray | memoryview) else str(value)

@@ -1,0 +1,67 @@
+"""The outbox in a MySQL or MariaDB database, which can tell nobody of a new row: it is asked for often."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import pymysql
+
+from webhook_engine.errors import ConfigError, StoreUnavailableError
+from webhook_engine.store.sources.database import SourceDatabase
+
+__all__ = ["MysqlSource"]
+
+CONNECT_TIMEOUT_S = 10
+ANSWER_TIMEOUT_S = 60
+DEFAULT_PORT = 3306
+
+_OPTIONS = {"unix_socket", "charset", "ssl_ca", "ssl_cert", "ssl_key", "ssl_verify_cert", "ssl_verify_identity"}
+_LOCK = "SELECT GET_LOCK(CONCAT('webhook_outbox.', MD5(DATABASE())), 0)"
+
+
+class MysqlSource(SourceDatabase):
+    """Has no index of waiting rows alone, so ``failed_at`` stands for ``error`` in conditions."""
+
+    placeholder = "%s"
+    waiting = "failed_at IS NULL"
+    now = "CURRENT_TIMESTAMP(6)"
+    errors = (pymysql.Error,)
+
+    def __init__(self, name: str, url: str) -> None:
+        super().__init__(name)
+        self._arguments = _arguments(name, url)
+
+    def _connect(self) -> Any:
+        return pymysql.connect(**self._arguments)
+
+    def _take(self) -> None:
+        [(taken,)] = self._read(_LOCK)
+        if not taken:
+            raise StoreUnavailableError(f"the outbox of {self.name}: another engine takes from it; stop that one")
+
+
+def _arguments(name: str, url: str) -> dict[str, Any]:
+    parts = urlsplit(url)
+    options: dict[str, Any] = dict(parse_qsl(parts.query))
+    unknown = sorted(set(options) - _OPTIONS)
+    if unknown:
+        raise ConfigError(
+            f"outbox.sources, {name}: unknown option {unknown[0]}; known are {', '.join(sorted(_OPTIONS))}"
+        )
+    for switch in ("ssl_verify_cert", "ssl_verify_identity"):
+        if switch in options:
+            options[switch] = options[switch] in {"1", "true", "yes", "on"}
+    return {
+        "host": unquote(parts.hostname or "localhost"),
+        "port": parts.port or DEFAULT_PORT,
+        "user": unquote(parts.username or ""),
+        "password": unquote(parts.password or ""),
+        "database": unquote(parts.path.lstrip("/")),
+        "charset": "utf8mb4",
+        "autocommit": True,
+        "connect_timeout": CONNECT_TIMEOUT_S,
+        "read_timeout": ANSWER_TIMEOUT_S,
+        "write_timeout": ANSWER_TIMEOUT_S,
+        **options,
+    }

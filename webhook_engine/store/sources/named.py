@@ -1,0 +1,35 @@
+"""From the URL of a database to its outbox; the driver is loaded only when one needs it."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+
+from webhook_engine.errors import ConfigError
+from webhook_engine.store.sources.database import SourceDatabase
+from webhook_engine.store.sources.sqlite import SqliteSource
+from webhook_engine.values import without_passwords
+
+__all__ = ["source_database"]
+
+_SQLITE = "sqlite:///"
+_OTHERS = {"postgresql": ("PostgresqlSource", "psycopg"), "mysql": ("MysqlSource", "pymysql")}
+
+
+def source_database(url: str) -> SourceDatabase:
+    """The outbox that a URL of ``outbox.sources`` means; raises ``ConfigError`` if its driver is not installed."""
+    name = without_passwords(url)
+    scheme = url.partition(":")[0]
+    if scheme == "sqlite":
+        return SqliteSource(name, Path(url.removeprefix(_SQLITE)))
+    class_name, driver = _OTHERS[scheme]
+    try:
+        module = import_module(f"webhook_engine.store.sources.{scheme}")
+    except ModuleNotFoundError as error:
+        if error.name is None or not error.name.startswith(driver):
+            raise
+        raise ConfigError(
+            f"outbox.sources, {name}: the driver {driver} is not installed; pip install 'webhook-engine[{scheme}]'"
+        ) from error
+    database: SourceDatabase = getattr(module, class_name)(name, url)
+    return database

@@ -1,0 +1,77 @@
+"""The outbox in a PostgreSQL database."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psycopg
+
+from webhook_engine.errors import StoreUnavailableError
+from webhook_engine.store.sources.database import SourceDatabase
+
+__all__ = ["PostgresqlSource"]
+
+CONNECT_TIMEOUT_S = 10
+LOCK_SPACE = 0x77686F62
+"""The first half of the advisory lock; the second is the table."""
+
+_OPTIONS: dict[str, Any] = {
+    "connect_timeout": CONNECT_TIMEOUT_S,
+    "application_name": "webhook-engine",
+    # A server that vanished without a word is noticed within a minute.
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
+_HAS_TRIGGER = """
+SELECT count(*) FROM pg_trigger
+WHERE tgrelid = 'webhook_outbox'::regclass AND tgname = 'webhook_outbox_notify' AND tgenabled <> 'D'
+"""
+
+
+class PostgresqlSource(SourceDatabase):
+    """Listens to the notifications of the table's trigger; looks now and then all the same, often without trigger."""
+
+    placeholder = "%s"
+    errors = (psycopg.Error,)
+    look_every_s = 5.0
+    look_every_without_trigger_s = 0.08
+
+    def __init__(self, name: str, url: str) -> None:
+        super().__init__(name)
+        self._url = url
+        self._told = False
+
+    @property
+    def descriptor(self) -> int | None:
+        """The socket of the connection."""
+        connection: psycopg.Connection | None = self._connection
+        return None if connection is None or connection.closed else connection.fileno()
+
+    def _connect(self) -> psycopg.Connection:
+        connection = psycopg.connect(self._url, autocommit=True, **_OPTIONS)
+        connection.add_notify_handler(self._note)
+        connection.execute("LISTEN webhook_outbox")
+        [triggers] = connection.execute(_HAS_TRIGGER).fetchone() or (0,)
+        self.look_every_s = type(self).look_every_s if triggers else self.look_every_without_trigger_s
+        return connection
+
+    def _take(self) -> None:
+        [(taken,)] = self._read(
+            "SELECT pg_try_advisory_lock(%s, 'webhook_outbox'::regclass::oid::integer)", (LOCK_SPACE,)
+        )
+        if not taken:
+            raise StoreUnavailableError(f"the outbox of {self.name}: another engine takes from it; stop that one")
+
+    def changed(self) -> bool:
+        """Whether somebody may have written: here that is only known by looking."""
+        self._told = False
+        return True
+
+    def told(self) -> bool:
+        """Whether a notification came together with an earlier answer."""
+        return self._told or (self._connection is not None and self._connection.pgconn.notifies() is not None)
+
+    def _note(self, _: psycopg.Notify) -> None:
+        self._told = True
