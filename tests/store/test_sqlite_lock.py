@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import signal
@@ -20,7 +19,7 @@ from webhook_engine.errors import EngineAlreadyRunningError, StoreUnavailableErr
 from webhook_engine.store.sqlite import SqliteStore
 
 HOLD = """
-import asyncio, sys
+import asyncio, os, sys, time
 from pathlib import Path
 from webhook_engine.store.sqlite import SqliteStore
 
@@ -28,6 +27,9 @@ async def main():
     store = SqliteStore(Path(sys.argv[1]))
     await store.open()
     print("open", flush=True)
+    if "fork" in sys.argv and os.fork() == 0:
+        print(os.getpid(), flush=True)
+        time.sleep(600)
     await asyncio.sleep(600)
 
 asyncio.run(main())
@@ -41,10 +43,10 @@ def spoil(path: Path) -> None:
 
 
 @contextmanager
-def holder(path: Path) -> Iterator[subprocess.Popen[str]]:
+def holder(path: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     """Another process with an open store."""
     with subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(path)], stdout=subprocess.PIPE, text=True, cwd=ROOT
+        [sys.executable, "-c", HOLD, str(path), *arguments], stdout=subprocess.PIPE, text=True, cwd=ROOT
     ) as process:
         try:
             assert process.stdout is not None
@@ -97,23 +99,37 @@ async def test_a_relative_path_stays_where_it_was(tmp_path: Path, monkeypatch: p
     assert (tmp_path / "webhooks.db").exists()
 
 
-async def test_a_forked_child_does_not_keep_the_lock(path: Path) -> None:
+async def test_a_forked_child_does_not_keep_the_lock_of_a_dead_parent(path: Path) -> None:
+    with holder(path, "fork") as process:
+        assert process.stdout is not None
+        child = int(process.stdout.readline())
+        try:
+            process.kill()
+            process.wait()
+            store = SqliteStore(path)
+            await store.open()
+            await store.close()
+        finally:
+            os.kill(child, signal.SIGKILL)
+
+
+async def test_a_forked_child_takes_nothing_from_its_parent(path: Path) -> None:
+    with holder(path, "fork") as process:
+        assert process.stdout is not None
+        os.kill(int(process.stdout.readline()), signal.SIGKILL)
+        with pytest.raises(EngineAlreadyRunningError, match=f"process {process.pid} on"):
+            await SqliteStore(path).open()
+
+
+async def test_a_lock_is_free_at_once_whoever_was_forked(path: Path) -> None:
     store = SqliteStore(path)
-    await store.open()
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(writing)
-        os.read(reading, 1)
-        os._exit(0)
-    os.close(reading)
-    try:
-        await store.close()
+    for _ in range(5):
         await store.open()
+        child = os.fork()
+        if child == 0:
+            os._exit(0)
         await store.close()
-    finally:
-        os.close(writing)
-        await asyncio.to_thread(os.waitpid, child, 0)
+        os.waitpid(child, 0)
 
 
 async def test_an_unreadable_holder_is_still_a_holder(sqlite_store: SqliteStore, path: Path) -> None:

@@ -80,6 +80,8 @@ class EngineLock:
             _held.discard(self._descriptor)
             with contextlib.suppress(OSError):
                 os.ftruncate(self._descriptor, 0)
+                # Closing alone would not do while a child that was just forked still has its copy.
+                fcntl.flock(self._descriptor, fcntl.LOCK_UN)
             os.close(self._descriptor)
         self._descriptor = None
 
