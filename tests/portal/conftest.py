@@ -9,13 +9,10 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
+from playwright.async_api import Browser, BrowserContext, Error, Page, async_playwright, expect
 from receivers import Receiver
 
 from webhook_engine import Engine
-
-pytest.importorskip("playwright", reason="the Python package playwright is not installed")
-
-from playwright.async_api import Browser, BrowserContext, Error, Page, async_playwright, expect  # noqa: E402
 
 FLAGS = [
     "--no-sandbox",

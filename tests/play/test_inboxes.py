@@ -1,0 +1,113 @@
+"""Inboxes take anything, within bounds, and answer as their owner chose."""
+
+from __future__ import annotations
+
+import base64
+from datetime import timedelta
+
+import pytest
+
+from webhook_engine import ManualClock
+
+from .conftest import Play
+
+
+@pytest.mark.parametrize("method", ["POST", "GET", "PUT", "DELETE", "PATCH", "OPTIONS", "PURGE"])
+async def test_an_inbox_takes_any_method(play: Play, method: str) -> None:
+    inbox = await play.inbox()
+    async with play.client.request(method, inbox["url"] + "deep/er?x=1", data=b"hello", headers={"X-A": "b"}) as answer:
+        assert answer.status == 200
+        assert "sandbox" in answer.headers["content-security-policy"]
+    [request] = await play.received(inbox["token"])
+    assert request["method"] == method
+    assert request["path"].endswith("/deep/er?x=1")  # type: ignore[attr-defined]
+    assert request["body"] == "hello"
+    assert ["X-A", "b"] in request["headers"]  # type: ignore[operator]
+
+
+async def test_bytes_that_are_no_text_are_kept_as_they_are(play: Play) -> None:
+    inbox = await play.inbox()
+    await play.client.post(inbox["url"], data=b"\xff\x00\xfe")
+    [request] = await play.received(inbox["token"])
+    assert request["encoding"] == "base64"
+    assert base64.b64decode(str(request["body"])) == b"\xff\x00\xfe"
+
+
+async def test_an_inbox_answers_as_its_owner_chose(play: Play) -> None:
+    inbox = await play.inbox()
+    control = f"{play.url}/play/inbox/{inbox['token']}"
+    async with play.client.put(control, json={"status": 503, "delayMs": 50}) as answer:
+        assert (await answer.json())["status"] == 503
+    async with play.client.post(inbox["url"]) as answer:
+        assert answer.status == 503
+    for wrong in ({"status": 99}, {"status": 600}, {"delayMs": -1}, {"delayMs": 31_000}, {"status": "many"}):
+        async with play.client.put(control, json=wrong) as answer:
+            assert answer.status == 422, wrong
+
+
+async def test_only_new_requests_are_told(play: Play) -> None:
+    inbox = await play.inbox()
+    await play.client.post(inbox["url"], data=b"1")
+    [first] = await play.received(inbox["token"])
+    await play.client.post(inbox["url"], data=b"2")
+    [second] = await play.received(inbox["token"], after=str(first["id"]))
+    assert second["body"] == "2"
+
+
+async def test_requests_can_be_cleared(play: Play) -> None:
+    inbox = await play.inbox()
+    await play.client.post(inbox["url"])
+    async with play.client.delete(f"{play.url}/play/inbox/{inbox['token']}") as answer:
+        assert answer.status == 204
+    assert await play.received(inbox["token"]) == []
+
+
+@pytest.mark.parametrize("settings", [{"play__max_requests": 3}])
+async def test_the_oldest_requests_go_first(play: Play) -> None:
+    inbox = await play.inbox()
+    for number in range(5):
+        await play.client.post(inbox["url"], data=str(number))
+    assert [request["body"] for request in await play.received(inbox["token"])] == ["2", "3", "4"]
+
+
+@pytest.mark.parametrize("settings", [{"play__max_body": "1kB"}])
+async def test_large_bodies_are_refused_and_many_push_out_the_oldest(play: Play) -> None:
+    inbox = await play.inbox()
+    async with play.client.post(inbox["url"], data=b"x" * 1001) as answer:
+        assert answer.status == 413
+    for _ in range(20):
+        await play.client.post(inbox["url"], data=b"x" * 1000)
+    assert len(await play.received(inbox["token"])) == 16
+
+
+@pytest.mark.parametrize("settings", [{"play__max_inboxes": 3}])
+async def test_the_inbox_that_was_idle_for_longest_makes_room(play: Play, clock: ManualClock) -> None:
+    inboxes = []
+    for _ in range(3):
+        inboxes.append(await play.inbox())
+        clock.advance(1)
+    await play.client.post(inboxes[0]["url"])
+    clock.advance(1)
+    await play.inbox()
+    statuses = [(await play.client.post(inbox["url"])).status for inbox in inboxes]
+    assert statuses == [200, 404, 200]
+
+
+async def test_an_inbox_expires(play: Play, clock: ManualClock) -> None:
+    inbox = await play.inbox()
+    clock.advance(timedelta(days=3, seconds=1))
+    for path in (f"/play/in/{inbox['token']}/", f"/play/inbox/{inbox['token']}", f"/play/view/{inbox['token']}"):
+        async with play.client.get(play.url + path) as answer:
+            assert answer.status == 404, path
+
+
+@pytest.mark.parametrize("token", ["short", "x" * 65, "..%2f..%2fapi", "%00" * 20, "a" * 24])
+async def test_tokens_that_are_none_find_nothing(play: Play, token: str) -> None:
+    async with play.client.post(f"{play.url}/play/in/{token}/") as answer:
+        assert answer.status == 404
+
+
+@pytest.mark.parametrize("settings", [{"server__play": False}])
+async def test_play_can_be_switched_off(play: Play) -> None:
+    async with play.client.post(f"{play.url}/play/") as answer:
+        assert answer.status == 404

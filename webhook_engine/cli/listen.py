@@ -1,0 +1,131 @@
+"""``webhook-engine listen``: relay what arrives in an inbox of Play to a server on this machine."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
+from typing import Annotated, Any
+
+import aiohttp
+import typer
+from multidict import CIMultiDict
+
+from webhook_engine.cli.terminal import CommandError, err, glyph, out
+from webhook_engine.config import Config
+
+__all__ = ["listen"]
+
+LOOK_EVERY_S = 0.3
+TRY_AGAIN_S = 2.0
+PATIENCE_S = 30
+_NOT_RELAYED = frozenset(
+    {"host", "content-length", "connection", "keep-alive", "transfer-encoding", "te", "trailer", "upgrade", "expect"}
+)
+
+
+class _InboxGoneError(CommandError):
+    """The inbox has expired."""
+
+
+def listen(
+    forward: Annotated[
+        str, typer.Option(metavar="URL", help="Your server, such as http://localhost:3000/hook.", show_default=False)
+    ],
+    url: Annotated[
+        str | None,
+        typer.Option(
+            envvar="WEBHOOK_ENGINE_URL", show_envvar=True, help="Where Play is; by default as configured here."
+        ),
+    ] = None,
+    inbox: Annotated[
+        str | None, typer.Option(metavar="TOKEN", help="An inbox that is there already, instead of a new one.")
+    ] = None,
+) -> None:
+    """Relay whatever arrives in an inbox of Play to your own server, until Ctrl-C.
+
+    Add the inbox's URL as an endpoint; each request is repeated here with its method, headers and exact body, so that
+    signatures verify. The sender gets the inbox's answer, not yours.
+    """
+    base = url or Config.load().server.url()
+    if base is None:
+        raise typer.BadParameter("the daemon listens at a Unix socket; say how it is reached", param_hint="--url")
+    if not forward.startswith(("http://", "https://")):
+        raise typer.BadParameter("must begin with http:// or https://", param_hint="--forward")
+    with suppress(KeyboardInterrupt):
+        asyncio.run(_relay(base.rstrip("/"), forward, inbox))
+
+
+async def _relay(base: str, forward: str, token: str | None) -> None:
+    timeout = aiohttp.ClientTimeout(total=PATIENCE_S)
+    async with aiohttp.ClientSession(timeout=timeout, auto_decompress=False) as client:
+        inbox, last = await _opened(client, base, token)
+        out.print(f"Inbox   {inbox['url']}", markup=False, soft_wrap=True)
+        out.print(f"Watch   {inbox['viewUrl']}", markup=False, soft_wrap=True)
+        out.print(f"Relays  {glyph('→', '->')} {forward}", markup=False, soft_wrap=True)
+        async for request in _arriving(client, base, str(inbox["token"]), last):
+            await _repeat(client, forward, str(inbox["token"]), request)
+
+
+async def _opened(client: aiohttp.ClientSession, base: str, token: str | None) -> tuple[Mapping[str, Any], str]:
+    """An inbox, and the id of the last request in it; what came before is not relayed."""
+    try:
+        if token is None:
+            async with client.post(f"{base}/play/") as answer:
+                if answer.status != 201:
+                    raise CommandError(f"{base} has no Play: it answered {answer.status}; see server.play")
+                made: Mapping[str, Any] = await answer.json()
+                return made, ""
+        seen = await _read(client, base, token, "")
+        return seen["inbox"], seen["requests"][-1]["id"] if seen["requests"] else ""
+    except (aiohttp.ClientError, TimeoutError) as problem:
+        raise CommandError(f"{base}: {problem}; is the daemon running? `webhook-engine serve` starts one") from None
+
+
+async def _arriving(
+    client: aiohttp.ClientSession, base: str, token: str, last: str
+) -> AsyncIterator[Mapping[str, Any]]:
+    """Each request as it arrives; an interruption of the daemon is waited out."""
+    while True:
+        try:
+            seen = await _read(client, base, token, last)
+        except (aiohttp.ClientError, TimeoutError) as problem:
+            err.print(f"{base}: {problem}; trying again", style="dim", markup=False)
+            await asyncio.sleep(TRY_AGAIN_S)
+            continue
+        for request in seen["requests"]:
+            last = request["id"]
+            yield request
+        await asyncio.sleep(LOOK_EVERY_S)
+
+
+async def _read(client: aiohttp.ClientSession, base: str, token: str, after: str) -> Mapping[str, Any]:
+    async with client.get(f"{base}/play/inbox/{token}", params={"after": after}) as answer:
+        if answer.status == 404:
+            raise _InboxGoneError("the inbox has expired; start again to get a new one")
+        answer.raise_for_status()
+        seen: Mapping[str, Any] = await answer.json()
+        return seen
+
+
+async def _repeat(client: aiohttp.ClientSession, forward: str, token: str, request: Mapping[str, Any]) -> None:
+    """Send it on, and print what came of it."""
+    body = base64.b64decode(request["body"]) if request["encoding"] == "base64" else request["body"].encode()
+    headers = CIMultiDict(
+        (name, value) for name, value in request["headers"] if name.lower() not in _NOT_RELAYED
+    )
+    rest = str(request["path"]).partition(token)[2].lstrip("/")
+    target = f"{forward.rstrip('/')}/{rest}" if rest and not rest.startswith("?") else forward + rest
+    began = asyncio.get_running_loop().time()
+    try:
+        async with client.request(
+            request["method"], target, headers=headers, data=body or None, allow_redirects=False
+        ) as answer:
+            await answer.read()
+            style, told = ("green" if answer.ok else "red"), str(answer.status)
+    except (aiohttp.ClientError, TimeoutError) as problem:
+        style, told = "red", str(problem) or "no answer in time"
+    took_ms = int((asyncio.get_running_loop().time() - began) * 1_000)
+    out.print(f"{request['receivedAt'][11:19]}  {request['method']:<6} {len(body):>7} B  ", markup=False, end="")
+    out.print(f"{told}  {took_ms} ms", style=style, markup=False, soft_wrap=True)
