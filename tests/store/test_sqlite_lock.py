@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -129,7 +130,7 @@ async def test_a_lock_is_free_at_once_whoever_was_forked(path: Path) -> None:
         if child == 0:
             os._exit(0)
         await store.close()
-        os.waitpid(child, 0)
+        await asyncio.to_thread(os.waitpid, child, 0)
 
 
 async def test_an_unreadable_holder_is_still_a_holder(sqlite_store: SqliteStore, path: Path) -> None:

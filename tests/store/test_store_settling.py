@@ -1,5 +1,7 @@
 """Ending what is scheduled, and scheduling again: disabling, deleting, cancelling, recovering, replaying."""
 
+import asyncio
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -138,6 +140,18 @@ async def test_a_recovery_goes_on_where_it_was(store: Store, world: World) -> No
     count, following = await store.deliveries.recover(endpoint.endpoint.id, START, FAR, FAR, 2, moved)
     assert (count, following) == (2, START + 2)
     assert await store.tasks.running() == [(await store.tasks.get(ORGANIZATION, task.id), "c")]
+
+
+async def test_two_recoveries_at_once_take_each_delivery_once(store: Store, world: World) -> None:
+    _, endpoint = await world.pair()
+    for _ in range(20):
+        message = await world.send(endpoint)
+        await world.conclude(message, endpoint, FAILED)
+    tasks = [await world.task() for _ in range(3)]
+    results = await asyncio.gather(
+        *(store.deliveries.recover(endpoint.endpoint.id, START, FAR, FAR, 50, progress(task)) for task in tasks)
+    )
+    assert sum(count for count, _ in results) == 20
 
 
 @given(
