@@ -95,6 +95,23 @@ async def test_closing_waits_for_reads(store: Store, world: World) -> None:
     assert [len(found) for found in await asyncio.gather(*reading)] == [1] * 20
 
 
+async def test_closing_goes_on_without_a_caller_who_gives_up(store: Store, world: World, place: Place) -> None:
+    application, endpoint = await world.pair()
+    sent = world.new_message(application.id)
+    writing = asyncio.create_task(store.messages.add([routed(sent, endpoint)]))
+    await asyncio.sleep(0)
+    closing = asyncio.create_task(store.close())
+    await asyncio.sleep(0)
+    closing.cancel()
+    await asyncio.gather(closing, return_exceptions=True)
+    await writing
+    await store.close()
+    again = place.store()
+    await again.open()
+    assert await again.messages.get(application.id, sent.id) == kept(sent)
+    await again.close()
+
+
 async def test_many_at_once_are_all_stored(store: Store, world: World) -> None:
     application, endpoint = await world.pair()
     sent = [world.new_message(application.id) for _ in range(1_500)]

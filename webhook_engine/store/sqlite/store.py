@@ -43,6 +43,7 @@ class SqliteStore:
         self.play = SqlitePlay(self.database)
         self._lock = EngineLock(path)
         self._changing = asyncio.Lock()
+        self._closing: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Take the database for this engine and bring its schema up to date."""
@@ -58,6 +59,11 @@ class SqliteStore:
 
     async def close(self) -> None:
         """Finish what is being written, and let go. Closing twice is harmless."""
+        # A caller who gives up must not leave a half-closed store behind; it is closed without him.
+        self._closing = asyncio.create_task(self._close())
+        await asyncio.shield(self._closing)
+
+    async def _close(self) -> None:
         async with self._changing:
             await self._let_go()
 
