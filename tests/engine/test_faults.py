@@ -245,7 +245,7 @@ async def test_a_database_at_its_limit_refuses_and_goes_on_when_the_limit_is_lif
 
 
 async def limit_pages(engine: Engine, pages: int) -> None:
-    writer = engine._store._database._writer
+    writer = engine._store.database._writer
     assert writer
     await writer.run(lambda session: session.rows(f"PRAGMA max_page_count={pages}"))
 

@@ -65,13 +65,14 @@ def _fill(database: Path, application_id: str) -> None:
         numbers = "WITH RECURSIVE numbers (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n < ?1 - 1)"
         connection.execute(
             f"{numbers} INSERT INTO webhook_message (id, application_id, event_type, created_at, payload)"
-            " SELECT printf('msg_1%026d', n), ?2, 'a.b', ?3, CAST(printf('{\"n\":%d,\"text\":\"%0200d\"}', n, n) AS BLOB)"
+            " SELECT printf('msg_1%026d', n), ?2, 'a.b', ?3, CAST(printf('[%d,\"%0200d\"]', n, n) AS BLOB)"
             " FROM numbers",
             (MILLION, application_id, now - 3_600_000_000),
         )
         connection.execute(
-            f"{numbers} INSERT INTO webhook_delivery (message_id, endpoint_id, status, due_at, step, attempt_count)"
-            " SELECT printf('msg_1%026d', n), target.id, 1, ?2 + n, 1, 1"
+            f"{numbers} INSERT INTO webhook_delivery"
+            " (message_id, endpoint_id, status, due_at, step, attempt_count, attempted)"
+            " SELECT printf('msg_1%026d', n), target.id, 1, ?2 + n, 1, 1, 1"
             " FROM numbers JOIN target ON target.number = n % ?3",
             (MILLION, now - 10_000_000, len(endpoints)),
         )

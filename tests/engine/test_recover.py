@@ -69,7 +69,7 @@ async def test_recover_sends_all_that_failed_however_many(tmp_path: Path) -> Non
         assert event.progress["processed"] == MANY
 
 
-@pytest.mark.parametrize("pages", [0, 1, 2])
+@pytest.mark.parametrize("pages", [0, 2])
 async def test_recover_goes_on_after_a_restart_in_the_middle(tmp_path: Path, pages: int) -> None:
     database = tmp_path / "e.db"
     answers = Answers()
@@ -221,7 +221,7 @@ async def test_a_task_of_an_endpoint_that_was_deleted_fails_with_the_reason(tmp_
         finished = record_events(engine, BackgroundTaskFinishedEvent)
         endpoint = await acme(engine, receiver.url)
         begun = datetime.now(UTC)
-        await fail_many(engine, receiver, answers, MANY)
+        await fail_many(engine, receiver, answers, 600)
         task = await engine.endpoints.recover("acme", endpoint.id, since=begun)
         await engine.endpoints.delete("acme", endpoint.id)
         after = await engine.tasks.wait(task.id, timeout=10)
