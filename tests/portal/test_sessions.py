@@ -22,7 +22,7 @@ async def test_a_link_opens_the_portal_once(stage: Stage) -> None:
     url = await stage.engine.portal.url("acme")
     first = await stage.page()
     await first.goto(url)
-    await expect(first.get_by_role("heading", name="Endpoints")).to_be_visible()
+    await expect(first.get_by_role("heading", name="Endpoints", exact=True)).to_be_visible()
     await expect(first.get_by_text("Acme Corporation")).to_be_visible()
     second = await stage.page(await stage.context())
     await second.goto(url)
@@ -73,7 +73,7 @@ async def test_no_secret_is_in_a_url_or_referer_or_cookie(stage: Stage, caplog: 
     key = url.partition("#key=")[2]
     page = await stage.page()
     await page.goto(url)
-    await expect(page.get_by_role("heading", name="Endpoints")).to_be_visible()
+    await expect(page.get_by_role("heading", name="Endpoints", exact=True)).to_be_visible()
     await page.get_by_role("link", name="Messages").click()
     token = await page.evaluate("JSON.parse(sessionStorage.getItem('webhook-engine.session')).token")
     assert key not in page.url

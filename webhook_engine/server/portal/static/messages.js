@@ -121,7 +121,7 @@ function messageList(signal, read, hint, title) {
     next = last;
     const filtered = [state, type, from, to].some(({ value }) => value);
     none.hidden = data.length > 0;
-    none.querySelector("p").textContent = filtered ? "No message fits these filters." : hint;
+    none.querySelector("p:last-child").textContent = filtered ? "No message fits these filters." : hint;
     older.disabled = done || !last;
     newer.disabled = !back.length;
     pager.hidden = older.disabled && newer.disabled;

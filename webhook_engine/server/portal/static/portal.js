@@ -80,7 +80,8 @@ function lay() {
   show();
 }
 
-function show() {
+/** Show the page that the address names; `moved` says that the person came from another one. */
+function show(moved) {
   if (location.hash.startsWith("#key=")) return void start();
   if (!session() || !main?.isConnected) return;
   leaving.abort();
@@ -103,7 +104,7 @@ function show() {
   scrollTo(0, 0);
   const heading = main.querySelector("h1");
   document.title = heading ? `${heading.textContent} · Webhooks` : "Webhooks";
-  if (document.activeElement === document.body) main.focus({ preventScroll: true });
+  if (moved && document.activeElement === document.body) main.focus({ preventScroll: true });
 }
 
 addEventListener("hashchange", show);

@@ -34,10 +34,13 @@ export function repairCard(endpoint, signal) {
   }
 
   async function watch(id, text, words) {
+    let ended = false;
     for (;;) {
       const { status, data } = await get(`background-task/${encodeURIComponent(id)}`, {}, signal);
       const count = plural(data.processed ?? 0, "message", "messages");
-      if (status === "running") {
+      if (status === "running" || !ended) {
+        // The last count may be written a moment after the end, so the end is looked at twice.
+        ended = status !== "running";
         words.textContent = `${text}: ${count} so far…`;
       } else {
         const done = status === "finished" ? `Done: ${count} on the way.` : `This stopped after ${count}; try again.`;

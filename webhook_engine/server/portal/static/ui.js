@@ -191,7 +191,7 @@ export function notice(kind, glyph, title, ...content) {
 }
 
 export function empty(glyph, title, text, ...more) {
-  return h("div", { class: "empty" }, icon(glyph, 32), h("h2", {}, title), text && h("p", {}, text), more);
+  return h("div", { class: "empty" }, icon(glyph, 32), h("p", { class: "empty-title" }, title), text && h("p", {}, text), more);
 }
 
 export function loading(text = "Loading…") {
