@@ -51,7 +51,9 @@ async def test_every_page_passes_axe_and_is_kept_as_a_picture(
     await look("new-endpoint", "/endpoints/new")
     await look("endpoint", f"/endpoints/{endpoint.id}")
     await look("disabled", f"/endpoints/{legacy.id}")
-    await look("testing", f"/endpoints/{endpoint.id}?tab=testing", page.get_by_role("button", name="Send example").click)
+    await look(
+        "testing", f"/endpoints/{endpoint.id}?tab=testing", page.get_by_role("button", name="Send example").click
+    )
     await look("verify", f"/endpoints/{endpoint.id}?tab=verify")
     await look("settings", f"/endpoints/{endpoint.id}?tab=settings")
     await look("messages", "/messages")

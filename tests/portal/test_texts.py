@@ -8,7 +8,7 @@ from receivers import Receiver, Reply
 
 from .conftest import Stage
 
-ATTACK = "<img src=x onerror=\"window.hit=1\"><script>window.hit=1</script>'\"><svg onload=window.hit=1>"
+ATTACK = '<img src=x onerror="window.hit=1"><script>window.hit=1</script>\'"><svg onload=window.hit=1>'
 
 
 async def test_texts_of_everybody_stay_texts(stage: Stage, receiver: Receiver) -> None:

@@ -1,4 +1,4 @@
-"""The command line; one module for each group of commands.
+"""The command line; one module for each command or group of commands, imported when it is called.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage or configuration. What went wrong is said on standard error, one line for
 each problem.
@@ -7,22 +7,39 @@ each problem.
 from __future__ import annotations
 
 import os
-from typing import Annotated
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
+from typer.main import get_command
 
-from webhook_engine.cli.check_config import check_config
-from webhook_engine.cli.demo import demo
-from webhook_engine.cli.serve import serve
-from webhook_engine.cli.terminal import error, out
-from webhook_engine.cli.token import token
-from webhook_engine.cli.verify import verify
 from webhook_engine.errors import ConfigError, WebhookEngineError
 from webhook_engine.version import __version__
 
-__all__ = ["app", "main"]
+__all__ = ["COMMANDS", "app", "main"]
 
 TRACEBACK_VARIABLE = "WEBHOOK_ENGINE_TRACEBACK"
+
+COMMANDS = {
+    "serve": ("serve", "Run the engine with its HTTP API until SIGTERM or Ctrl-C; a second one ends it at once."),
+    "demo": ("demo", "Show the engine at work: a message delivered, one retried, an endpoint disabled."),
+    "token": ("token", "Print a token: for ten years and everything in an organization, or for one application."),
+    "check-config": ("check_config", "Check the configuration and show each setting as it holds."),
+    "portal": ("portal", "Print a URL that opens the portal of an application."),
+    "send": ("send", "Send a message to the endpoints of an application."),
+    "resend": ("resend", "Send a message to an endpoint once more, now, whatever came of it before."),
+    "recover": ("recover", "Send again everything that failed for an endpoint since a time."),
+    "replay-missing": ("replay_missing", "Send an endpoint the messages since a time that were never meant for it."),
+    "app": ("application", "Applications: the consumers of webhooks."),
+    "endpoint": ("endpoint", "Endpoints: the URLs of an application."),
+    "event-type": ("event_type", "Event types: the named kinds of messages."),
+    "message": ("message", "Messages, and what came of them."),
+    "task": ("task", "Background tasks: how a recover or a replay goes on."),
+    "listen": ("listen", "Relay whatever arrives in an inbox of Play to your own server."),
+    "verify": ("verify", "Verify a webhook that was received, and say which mistake was made if it is not authentic."),
+}
+"""The module of each command, which has a function or a group of that name; and what the list of commands says."""
 
 app = typer.Typer(
     name="webhook-engine",
@@ -32,9 +49,22 @@ app = typer.Typer(
 )
 
 
+class _Later(TyperCommand):
+    """Stands in the list for a command, and imports it when it is called."""
+
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        module = COMMANDS[self.name or ""][0]
+        found = getattr(import_module(f"{__name__}.{module}"), module)
+        if not isinstance(found, typer.Typer):
+            alone = typer.Typer(add_completion=False, context_settings=app.info.context_settings)
+            alone.command(self.name)(found)
+            found = alone
+        return get_command(found).make_context(info_name, args, parent, **extra)
+
+
 def _print_version(wanted: bool) -> None:
     if wanted:
-        out.print(f"webhook-engine {__version__}")
+        typer.echo(f"webhook-engine {__version__}")
         raise typer.Exit
 
 
@@ -47,11 +77,12 @@ def _common(
     """Webhook Engine delivers webhooks reliably from one SQLite file."""
 
 
-app.command()(serve)
-app.command()(demo)
-app.command()(token)
-app.command()(check_config)
-app.command()(verify)
+def _placeholder() -> None:
+    """Never called: a command replaces itself by the real one."""
+
+
+for _name, (_, _summary) in COMMANDS.items():
+    app.command(_name, cls=_Later, help=_summary)(_placeholder)
 
 
 def main() -> None:
@@ -59,6 +90,8 @@ def main() -> None:
     try:
         app()
     except Exception as problem:
+        from webhook_engine.cli.terminal import CommandError, error  # noqa: PLC0415 (of use only where all is lost)
+
         if os.environ.get(TRACEBACK_VARIABLE):
             raise
         if isinstance(problem, OSError) and problem.strerror:
@@ -67,4 +100,5 @@ def main() -> None:
             error(str(problem))
         else:
             error(f"this is a fault of the program: {problem!r}; {TRACEBACK_VARIABLE}=1 shows where")
-        raise SystemExit(2 if isinstance(problem, ConfigError) else 1) from None
+        code = problem.exit_code if isinstance(problem, CommandError) else 2 if isinstance(problem, ConfigError) else 1
+        raise SystemExit(code) from None

@@ -112,9 +112,7 @@ async def _read(client: aiohttp.ClientSession, base: str, token: str, after: str
 async def _repeat(client: aiohttp.ClientSession, forward: str, token: str, request: Mapping[str, Any]) -> None:
     """Send it on, and print what came of it."""
     body = base64.b64decode(request["body"]) if request["encoding"] == "base64" else request["body"].encode()
-    headers = CIMultiDict(
-        (name, value) for name, value in request["headers"] if name.lower() not in _NOT_RELAYED
-    )
+    headers = CIMultiDict((name, value) for name, value in request["headers"] if name.lower() not in _NOT_RELAYED)
     rest = str(request["path"]).partition(token)[2].lstrip("/")
     target = f"{forward.rstrip('/')}/{rest}" if rest and not rest.startswith("?") else forward + rest
     began = asyncio.get_running_loop().time()

@@ -116,9 +116,7 @@ async def list_states(call: Call[MessageStateQuery, NoBody]) -> Out:
             break
     fields = await shown_all([message for message, _ in kept], with_content=query.with_content)
     return ListResponse(
-        data=[
-            _state(each, counts, _overall(counts)) for each, (_, counts) in zip(fields, kept, strict=True)
-        ],
+        data=[_state(each, counts, _overall(counts)) for each, (_, counts) in zip(fields, kept, strict=True)],
         iterator=iterator if kept or not done else None,
         done=done,
     )

@@ -1,0 +1,112 @@
+"""``webhook-engine portal`` and ``webhook-engine listen``, as processes of their own beside a served engine."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import pytest
+from receivers import Receiver
+
+from webhook_engine import Engine, Webhook
+
+PATIENCE_S = 30
+
+
+@asynccontextmanager
+async def command(*arguments: str, cwd: Path) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A process of the command line that is ended when it is not needed any more."""
+    environment = {**os.environ, "WEBHOOK_ENGINE_STORE__URL": "sqlite:///engine.db", "PYTHONUNBUFFERED": "1"}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        "from webhook_engine.cli import main; main()",
+        *arguments,
+        cwd=cwd,
+        env=environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def outcome(*arguments: str, cwd: Path) -> tuple[int | None, str, str]:
+    """Exit code, standard output and standard error."""
+    async with command(*arguments, cwd=cwd) as process, asyncio.timeout(PATIENCE_S):
+        out, err = await process.communicate()
+    return process.returncode, out.decode(), err.decode()
+
+
+async def test_portal_prints_a_link_that_works(tmp_path: Path) -> None:
+    async with Engine.open(tmp_path / "engine.db") as engine, engine.serve("127.0.0.1:0") as server:
+        application = await engine.applications.create(name="Acme", uid="acme")
+        code, out, err = await outcome("portal", "acme", "--url", server.url, "--expiry", "2h", cwd=tmp_path)
+        assert (code, err) == (0, "")
+        match = re.fullmatch(re.escape(server.url) + r"/portal/#key=([\w-]{40,})\n", out)
+        assert match, out
+        async with (
+            aiohttp.ClientSession() as client,
+            client.post(f"{server.url}/api/v1/auth/portal-session", json={"key": match[1]}) as answer,
+        ):
+            assert (await answer.json())["applicationId"] == application.id
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nobody"], "there is no application 'nobody'"),
+        (["acme", "--token", "wrong"], "does not accept the token"),
+        (["acme", "--expiry", "1s"], "between 1 hour and 7 days"),
+        (["acme", "--url", "http://127.0.0.1:9"], "is the daemon running?"),
+    ],
+)
+async def test_portal_says_what_is_wrong(tmp_path: Path, arguments: list[str], said: str) -> None:
+    async with Engine.open(tmp_path / "engine.db") as engine, engine.serve("127.0.0.1:0") as server:
+        await engine.applications.create(name="Acme", uid="acme")
+        code, out, err = await outcome("portal", "--url", server.url, *arguments, cwd=tmp_path)
+    assert (code, out) == (1, "")
+    assert said in err
+
+
+async def test_listen_relays_what_arrives_so_that_it_verifies(tmp_path: Path) -> None:
+    async with (
+        Engine.open(tmp_path / "engine.db") as engine,
+        engine.serve("127.0.0.1:0") as server,
+        Receiver() as local,
+        command("listen", "--forward", local.url, "--url", server.url, cwd=tmp_path) as process,
+        asyncio.timeout(PATIENCE_S),
+    ):
+        assert process.stdout is not None
+        first = (await process.stdout.readline()).decode()
+        url = first.split()[1]
+        await engine.applications.create(name="Acme", uid="acme")
+        endpoint = await engine.endpoints.create("acme", url=url)
+        await engine.messages.create("acme", event_type="invoice.paid", payload={"n": 1})
+        [request] = await local.wait_for(1, timeout=PATIENCE_S)
+        secret = await engine.endpoints.get_secret("acme", endpoint.id)
+        assert Webhook(secret).verify(request.body, dict(request.headers)) == {"n": 1}
+        while "POST" not in (line := (await process.stdout.readline()).decode()):
+            pass
+        assert "200" in line
+        process.send_signal(signal.SIGINT)
+        assert await process.wait() == 0
+
+
+async def test_listen_needs_a_daemon(tmp_path: Path) -> None:
+    code, _, err = await outcome(
+        "listen", "--forward", "http://127.0.0.1:1/", "--url", "http://127.0.0.1:9", cwd=tmp_path
+    )
+    assert code == 1
+    assert "is the daemon running?" in err
