@@ -11,6 +11,7 @@ from webhook_engine.delivery.decision import DELETED, DISABLED, EXPIRED, Decisio
 from webhook_engine.delivery.health import WELL, Signal
 from webhook_engine.delivery.lane import Lane, Standing, Verdict
 from webhook_engine.delivery.lanes import Lanes, Place
+from webhook_engine.delivery.measures import LaneFigures, Measures, lane_figures
 from webhook_engine.delivery.recorder import Outcome, Recorder
 from webhook_engine.delivery.sender import Answer, FailureKind, Sender
 from webhook_engine.delivery.service import Service
@@ -82,6 +83,7 @@ class Dispatcher(Service):
         ids: IdSource,
         max_in_flight: int,
         max_in_flight_per_endpoint: int,
+        measures: Measures,
     ) -> None:
         super().__init__("dispatcher")
         self._deliveries = deliveries
@@ -94,6 +96,7 @@ class Dispatcher(Service):
         self._ids = ids
         self._max_in_flight = max_in_flight
         self._max_in_flight_per_endpoint = max_in_flight_per_endpoint
+        self._measures = measures
         self._forget_everything()
         self._max_backlog = 2 * max_in_flight
         self._attempting: set[asyncio.Task[None]] = set()
@@ -215,6 +218,10 @@ class Dispatcher(Service):
             lane.idle and not lane.troubled and (lane.stored_from is None or lane.stored_from > now)
             for lane in self._lanes
         )
+
+    def lane_figures(self) -> LaneFigures:
+        """How the lanes stand at this moment."""
+        return lane_figures(self._lanes, self._clock.monotonic())
 
     # Its own work.
 
@@ -456,7 +463,14 @@ class Dispatcher(Service):
             return
         started_at = self._clock.now()
         attempt_id = self._ids.new("atmpt_", started_at)
-        answer = await self._exchange(target, due.message_id, due.payload, started_at)
+        try:
+            headers = target.request_headers(due.message_id, started_at, due.payload)
+            answer = await self._sender.send(target.url, headers, due.payload)
+        except Exception as error:
+            # Whatever is wrong with this one, it takes its way down the ladder like any failure, and is looked into.
+            log.exception("attempt.not_made", message_id=due.message_id, endpoint_id=due.endpoint_id)
+            answer = Answer(0, f"the request could not be made: {type(error).__name__}", FailureKind.PROTOCOL, 0)
+        self._measures.attempt_made(due, answer, started_at)
         now = self._clock.now()
         closed = lane.target.closed if lane.target is not None else False
         decision = decide(
@@ -486,16 +500,6 @@ class Dispatcher(Service):
         lane.unrecorded += 1
         self._recorder.add(Outcome(lane, due, target.application.id, attempt, decision.change, condition, events))
         _log_attempt(due, attempt, decision, answer)
-
-    async def _exchange(self, target: Target, message_id: str, payload: bytes, now: int) -> Answer:
-        try:
-            headers = target.request_headers(message_id, now, payload)
-            return await self._sender.send(target.url, headers, payload)
-        except Exception as error:
-            # Whatever is wrong with this one, it takes its way down the ladder like any failure, and is looked into.
-            log.exception("attempt.broken", message_id=message_id, endpoint_id=target.endpoint.id)
-            text = f"the request could not be made: {type(error).__name__}"
-            return Answer(0, text, FailureKind.PROTOCOL, 0, None, None)
 
     def _settle_without_payload(self, lane: Lane, target: Target, due: Due) -> None:
         change = DeliveryChange(

@@ -145,6 +145,8 @@ class Lanes:
 
     def _room(self, standing: Standing) -> int:
         """Free places that a lane of this standing may have: no class may eat into the share of a better one."""
+        if standing is Standing.PROVEN:
+            return self.max_in_flight - self.in_flight
         held, room = 0, self.max_in_flight
         for other in reversed(_IN_ORDER):
             held += self._held[other]
@@ -198,6 +200,8 @@ class _Line:
     def __init__(self, most_in_flight: int) -> None:
         self._by_in_flight: list[OrderedDict[Lane, None]] = [OrderedDict() for _ in range(most_in_flight)]
         self._count = 0
+        self._lowest = 0
+        """No lane has fewer requests in flight than that."""
 
     def __len__(self) -> int:
         return self._count
@@ -205,6 +209,7 @@ class _Line:
     def add(self, lane: Lane, in_flight: int) -> None:
         self._by_in_flight[in_flight][lane] = None
         self._count += 1
+        self._lowest = min(self._lowest, in_flight)
 
     def remove(self, lane: Lane, in_flight: int) -> None:
         del self._by_in_flight[in_flight][lane]
@@ -212,7 +217,9 @@ class _Line:
 
     def first(self, below: int) -> Lane | None:
         """The first lane that has fewer requests in flight than ``below``."""
-        for lanes in islice(self._by_in_flight, below):
-            if lanes:
+        below = min(below, len(self._by_in_flight))
+        while self._lowest < below:
+            if lanes := self._by_in_flight[self._lowest]:
                 return next(iter(lanes))
+            self._lowest += 1
         return None
