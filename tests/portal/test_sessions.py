@@ -140,6 +140,19 @@ async def test_an_operator_sees_every_application(stage: Stage) -> None:
     await expect(page.get_by_role("banner").get_by_text("Globex")).to_be_visible()
 
 
+async def test_a_token_that_is_none_is_refused(stage: Stage) -> None:
+    page = await stage.page()
+    await page.goto(f"{stage.url}/portal/")
+    await page.get_by_text("I operate this service").click()
+    await page.get_by_label("API token").fill("nonsense")
+    await page.get_by_role("button", name="Sign in").click()
+    await expect(page.get_by_text("This is not an API token")).to_be_visible()
+    forged = _organization_token(stage)[:-4] + "AAAA"
+    await page.get_by_label("API token").fill(forged)
+    await page.get_by_role("button", name="Sign in").click()
+    await expect(page.get_by_text("This token is not accepted")).to_be_visible()
+
+
 async def test_a_portal_shows_one_application_only(stage: Stage) -> None:
     other = await stage.engine.applications.create(name="Globex", uid="globex")
     page = await stage.portal()

@@ -25,7 +25,7 @@ __all__ = ["ROUTES"]
 DEFAULT_SPAN = timedelta(days=7)
 LONGEST_SPAN = timedelta(days=28, minutes=5)
 PAGE = 250
-MAX_PAGES = 20
+MAX_PAGES = 8
 """How far a list that is filtered by state looks for messages before it answers with those that it has found."""
 
 

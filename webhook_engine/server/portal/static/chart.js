@@ -29,7 +29,7 @@ export function statistics(endpoint, signal) {
       before = seen;
       fill(content, numbers(data), drawn(data, span.value), axis(data, span.value));
     },
-    3_000,
+    5_000,
     signal,
   );
   span.addEventListener("change", () => refresh());

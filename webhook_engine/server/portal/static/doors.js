@@ -41,7 +41,7 @@ export function unreachable(retry) {
 }
 
 /** Somebody came without a link: a consumer who must get one, or an operator with a token. */
-export function entrance(enter) {
+export function entrance(enter, complaint) {
   const token = input({ class: "input code", type: "password", autocomplete: "off", required: true });
   const wrapped = field("API token", token, { hint: "The token of an organization shows all its applications." });
   const form = h(
@@ -64,6 +64,7 @@ export function entrance(enter) {
     "hook",
     "Open this page from your platform",
     soft("You get here by a link from the service whose webhooks you receive. Look for it in its settings."),
-    h("details", {}, h("summary", { class: "soft small" }, "I operate this service"), form),
+    h("details", { open: Boolean(complaint) }, h("summary", { class: "soft small" }, "I operate this service"), form),
   );
+  wrapped.complain(complaint);
 }

@@ -109,8 +109,10 @@ function show(moved) {
 
 addEventListener("hashchange", show);
 onEnd(() => {
+  const { operator } = session();
   leaving.abort();
   keep(undefined);
-  ended(start);
+  if (operator) entrance(start, "This token is not accepted, or not any more.");
+  else ended();
 });
 start();
