@@ -42,7 +42,8 @@ const DELAYS = [
 const token = location.pathname.replace(/\/+$/, "").split("/").at(-1);
 const path = `inbox/${encodeURIComponent(token)}`;
 const stop = new AbortController();
-const state = { requests: [], inbox: undefined, picked: undefined, secret: "", problems: {} };
+// Until somebody picks a request, the newest one is shown.
+const state = { requests: [], inbox: undefined, picked: undefined, chosen: false, secret: "", problems: {}, shown: "" };
 
 const list = h("ul", { class: "list" });
 const none = empty("inbox", "Nothing has arrived yet", "Send a request to the URL above; it shows up here by itself.");
@@ -187,7 +188,8 @@ function show() {
   const newest = [...state.requests].reverse();
   none.hidden = newest.length > 0;
   count.textContent = plural(newest.length, "request", "requests");
-  if (!newest.some(({ id }) => id === state.picked)) state.picked = newest[0]?.id;
+  if (!newest.some(({ id }) => id === state.picked)) state.chosen = false;
+  if (!state.chosen) state.picked = newest[0]?.id;
   reconcile(
     list,
     newest,
@@ -207,11 +209,15 @@ function show() {
     (request) => `${request.id === state.picked}${verdictOf(request)}`,
   );
   const request = newest.find(({ id }) => id === state.picked);
+  const shown = request ? `${request.id}${verdictOf(request)}` : "";
+  if (shown === state.shown) return;
+  state.shown = shown;
   fill(detail, request ? details(request) : []);
 }
 
 function pick(id) {
   state.picked = id;
+  state.chosen = true;
   show();
 }
 
