@@ -68,28 +68,35 @@ class Stage:
 
 
 @asynccontextmanager
-async def staged(database: Path, **settings: object) -> AsyncIterator[Stage]:
-    """A stage with an engine of its own."""
-    options = {"allow_subnets": ["127.0.0.0/8"], "retry_schedule": ["100ms"], "jitter": 0, **settings}
-    async with (
-        async_playwright() as playwright,
-        Engine.open(database, **options) as engine,
-        engine.serve("127.0.0.1:0") as server,
-    ):
-        executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+async def browsing() -> AsyncIterator[Browser]:
+    """A headless browser; skips the test where there is none."""
+    executable = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    async with async_playwright() as playwright:
         try:
             browser = await playwright.chromium.launch(executable_path=executable, args=FLAGS)
         except Error as error:
             pytest.skip(f"no browser: install Debian's chromium ({str(error).splitlines()[0]})")
+        try:
+            yield browser
+        finally:
+            await browser.close()
+
+
+@asynccontextmanager
+async def staged(database: Path, **settings: object) -> AsyncIterator[Stage]:
+    """A stage with an engine of its own."""
+    options = {"allow_subnets": ["127.0.0.0/8"], "retry_schedule": ["100ms"], "jitter": 0, **settings}
+    async with (
+        browsing() as browser,
+        Engine.open(database, **options) as engine,  # type: ignore[arg-type]
+        engine.serve("127.0.0.1:0") as server,
+    ):
         await engine.applications.create(name="Acme Corporation", uid="acme")
         await engine.event_types.create(
             name="invoice.paid", description="An invoice was paid in full", schemas=INVOICE_SCHEMA
         )
         await engine.event_types.create(name="user.created", description="Somebody signed up")
-        try:
-            yield Stage(engine, server.url, browser)
-        finally:
-            await browser.close()
+        yield Stage(engine, server.url, browser)
 
 
 @pytest_asyncio.fixture
