@@ -62,8 +62,10 @@ if TYPE_CHECKING:
         TaskStatus,
         TriggerType,
     )
+    from webhook_engine.shared import SharedEngine
     from webhook_engine.signing import Webhook, WebhookVerificationError
     from webhook_engine.sync import SyncEngine
+    from webhook_engine.sync.shared import SyncSharedEngine
     from webhook_engine.version import __version__
 
 __all__ = [
@@ -104,9 +106,11 @@ __all__ = [
     "RotationLimitError",
     "SchemaVersionError",
     "SecretsUnreadableError",
+    "SharedEngine",
     "StoreError",
     "StoreUnavailableError",
     "SyncEngine",
+    "SyncSharedEngine",
     "Task",
     "TaskStatus",
     "TriggerType",
@@ -174,7 +178,9 @@ _HOMES = {
         "Webhook",
         "WebhookVerificationError",
     ),
+    "shared": ("SharedEngine",),
     "sync": ("SyncEngine",),
+    "sync.shared": ("SyncSharedEngine",),
     "version": ("__version__",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

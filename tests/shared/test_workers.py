@@ -1,0 +1,146 @@
+"""Several workers of a web server share one engine: exactly one runs it, all enqueue, another takes over."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from receivers import Receiver
+
+from webhook_engine import Engine, EngineNotRunningError, SharedEngine
+
+HERE = Path(__file__).parent
+
+
+@asynccontextmanager
+async def prepared(tmp_path: Path) -> AsyncIterator[tuple[Path, Receiver]]:
+    """A database with application ``acme``, whose endpoint is the receiver."""
+    database = tmp_path / "webhooks.db"
+    async with Receiver() as receiver:
+        async with Engine.open(database) as engine:
+            await engine.applications.create(name="Acme", uid="acme")
+            await engine.endpoints.create("acme", url=receiver.url)
+        yield database, receiver
+
+
+@asynccontextmanager
+async def serving(database: Path, *command: str) -> AsyncIterator[str]:
+    """A web server as a process group of its own, and its URL."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {**os.environ, "DATABASE": str(database), "PYTHONPATH": str(HERE)}
+    server = subprocess.Popen(
+        [sys.executable, "-m", *(part.format(port=port) for part in command)],
+        env=environment,
+        start_new_session=True,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        try:
+            await asyncio.to_thread(server.wait, 20)
+        except subprocess.TimeoutExpired:
+            os.killpg(server.pid, signal.SIGKILL)
+            server.wait()
+
+
+async def ask(url: str, path: str = "/") -> dict[str, Any] | None:
+    """What some worker answers, if one does; a connection of its own, so that it may be another every time."""
+    try:
+        async with aiohttp.ClientSession() as session, session.get(url + path) as response:
+            return dict(await response.json())
+    except (aiohttp.ClientError, OSError):
+        return None
+
+
+async def roll_call(url: str, workers: int, *, without: int | None = None) -> dict[int, bool]:
+    """Which workers there are, and whether each leads; waits until as many as wanted are there and one leads."""
+    seen: dict[int, bool] = {}
+    async with asyncio.timeout(45):
+        while len(seen) < workers or not any(seen.values()):
+            for answer in await asyncio.gather(*(ask(url) for _ in range(8))):
+                if answer and answer["pid"] != without:
+                    seen[answer["pid"]] = answer["leading"]
+            await asyncio.sleep(0.05)
+    return seen
+
+
+async def enqueued(url: str) -> str:
+    """Enqueue through some worker, asking again where one has just died; the id."""
+    async with asyncio.timeout(20):
+        while True:
+            answer = await ask(url, "/enqueue")
+            if answer:
+                return str(answer["id"])
+
+
+def gunicorn(workers: int, *more: str) -> list[str]:
+    return ["gunicorn", "wsgi_app:application", "--bind", "127.0.0.1:{port}", "--workers", str(workers), *more]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("more", [[], ["--preload"]], ids=["plain", "preload"])
+@pytest.mark.parametrize("workers", [2, 4])
+async def test_gunicorn_with_the_leader_killed(tmp_path: Path, workers: int, more: list[str]) -> None:
+    async with prepared(tmp_path) as (database, receiver), serving(database, *gunicorn(workers, *more)) as url:
+        sent = [await enqueued(url) for _ in range(10)]
+        if not more:  # with preload, the process that forks the workers leads, and does not answer
+            before = await roll_call(url, workers)
+            [leader] = [pid for pid, leads in before.items() if leads]
+            os.kill(leader, signal.SIGKILL)
+            sent += [await enqueued(url) for _ in range(10)]
+            after = await roll_call(url, workers, without=leader)
+            assert list(after.values()).count(True) == 1
+            assert leader not in after
+        sent += [await enqueued(url) for _ in range(10)]
+        async with asyncio.timeout(30):
+            while set(sent) - {request.headers["webhook-id"] for request in receiver.requests}:
+                await asyncio.sleep(0.05)
+
+
+async def test_another_takes_over_when_one_stops(tmp_path: Path) -> None:
+    async with prepared(tmp_path) as (database, receiver):
+        first, second = (SharedEngine.open(database, allow_subnets=["127.0.0.1/32"]) for _ in range(2))
+        async with second:
+            await first.start()
+            assert (second.leading, first.leading) == (True, False)
+            await first.enqueue(application="acme", event_type="a.b", payload={"n": 1})
+            await second.enqueue(application="acme", event_type="a.b", payload={"n": 2})
+            await receiver.wait_for(2)
+            with pytest.raises(EngineNotRunningError, match="another process"):
+                _ = first.engine
+            assert (await second.engine.applications.get("acme")).name == "Acme"
+            await second.stop()
+            assert not second.leading
+            await first.enqueue(application="acme", event_type="a.b", payload={"n": 3})
+            assert (await first.wait_until_leading(timeout=10)).running
+            await receiver.wait_for(3)
+            await first.stop()
+            await first.stop()
+
+
+async def test_enqueueing_needs_no_engine_anywhere(tmp_path: Path) -> None:
+    database = tmp_path / "webhooks.db"
+    late = SharedEngine.open(database)
+    message_id = await late.enqueue(application="acme", event_type="a.b", payload={})
+    async with Engine.open(tmp_path / "other.db", outbox__sources=[f"sqlite:///{database}"]):
+        pass
+    async with prepared(tmp_path) as (_, receiver):
+        async with SharedEngine.open(database, allow_subnets=["127.0.0.1/32"]) as shared:
+            assert shared.leading
+        assert receiver.requests == []  # the application was not there when the row was moved
+    assert message_id.startswith("msg_")

@@ -1,0 +1,193 @@
+"""One engine for several processes of the same program, such as the workers of gunicorn or uvicorn.
+
+>>> async with SharedEngine.open("webhooks.db") as webhooks:      # the same in every worker
+...     await webhooks.enqueue(application="acme", event_type="invoice.paid", payload={"id": 1})
+
+The lock of the database decides which process runs the engine. The others try again and again, so that another takes
+over when that one ends, however it ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from datetime import datetime
+from types import TracebackType
+from typing import TypeVar
+
+from webhook_engine.clock import Clock
+from webhook_engine.config import Config
+from webhook_engine.delivery.notifier import Handler
+from webhook_engine.engine import Engine
+from webhook_engine.errors import EngineAlreadyRunningError, EngineNotRunningError, StoreUnavailableError
+from webhook_engine.events import OperationalEvent
+from webhook_engine.log import get_logger
+from webhook_engine.outbox import Payload, enqueue
+from webhook_engine.store.sqlite.enqueue import write_to_outbox
+
+__all__ = ["SharedEngine"]
+
+log = get_logger("shared")
+
+E = TypeVar("E", bound=OperationalEvent)
+
+TRY_EVERY_S = 0.25
+"""How often a process that does not lead tries to; a try costs one system call."""
+PAUSE_AFTER_FAULT_S = 2.0
+
+
+class SharedEngine:
+    """Runs the engine in one of the processes that have this, and enqueues in all of them.
+
+    Messages enqueued here are durable when :meth:`enqueue` returns, whether any engine runs or not. What needs a
+    running engine, such as its managers, is at hand as :attr:`engine` in the process that leads.
+    """
+
+    def __init__(self, config: Config | None = None, *, clock: Clock | None = None) -> None:
+        self._engine = Engine(config, clock=clock)
+        # Made absolute now, as the engine does: the process may change its directory.
+        self._path = self._engine.config.store.path.resolve()
+        self._task: asyncio.Task[None] | None = None
+        self._leading = asyncio.Event()
+
+    @classmethod
+    def open(
+        cls, database: str | os.PathLike[str], /, *, clock: Clock | None = None, **settings: object
+    ) -> SharedEngine:
+        """One engine on one database file, with settings as for ``Engine.open``; the same in every process."""
+        return cls(Config.for_database(database, **settings), clock=clock)
+
+    @property
+    def config(self) -> Config:
+        """The configuration that it was made with."""
+        return self._engine.config
+
+    @property
+    def leading(self) -> bool:
+        """Whether the engine runs in this process."""
+        return self._leading.is_set()
+
+    @property
+    def engine(self) -> Engine:
+        """The engine, where this process leads; raises ``EngineNotRunningError`` where another one does."""
+        if not self.leading:
+            raise EngineNotRunningError(
+                "the engine runs in another process; ask that one, or its HTTP API if it serves one"
+            )
+        return self._engine
+
+    def on(self, kind: type[E]) -> Callable[[Handler[E]], Handler[E]]:
+        """Decorate a function that is to be called with every event of a class, in the process that leads."""
+        return self._engine.on(kind)
+
+    async def enqueue(
+        self,
+        *,
+        application: str,
+        event_type: str,
+        payload: Payload,
+        event_id: str | None = None,
+        channels: Collection[str] | None = None,
+        tags: Collection[str] | None = None,
+        deliver_at: datetime | None = None,
+        organization: str | None = None,
+    ) -> str:
+        """Write a message to the outbox of the engine's own database, in a transaction of its own; returns its id.
+
+        The arguments are those of :func:`webhook_engine.outbox.enqueue`, which is the one to use where the message
+        belongs to a change in the program's database.
+        """
+        return await asyncio.to_thread(
+            self.enqueue_blocking,
+            application=application,
+            event_type=event_type,
+            payload=payload,
+            event_id=event_id,
+            channels=channels,
+            tags=tags,
+            deliver_at=deliver_at,
+            organization=organization,
+        )
+
+    def enqueue_blocking(self, *, application: str, event_type: str, payload: Payload, **details: object) -> str:
+        """Like :meth:`enqueue`, for a thread without an event loop."""
+        return write_to_outbox(
+            self._path,
+            lambda connection: enqueue(
+                connection,
+                application=application,
+                event_type=event_type,
+                payload=payload,
+                **details,  # type: ignore[arg-type]
+            ),
+        )
+
+    async def wait_until_leading(self, timeout: float | None = None) -> Engine:
+        """Wait until this process runs the engine; raises ``TimeoutError`` after so many seconds."""
+        async with asyncio.timeout(timeout):
+            await self._leading.wait()
+        return self._engine
+
+    async def start(self) -> None:
+        """Run the engine, or try again and again while another process does.
+
+        Raises, for what no other process can help with, as ``Engine.start`` does.
+        """
+        if self._task is not None:
+            raise EngineNotRunningError("this was started already")
+        leads = await self._try()
+        self._task = asyncio.create_task(self._lead(leads), name="webhook-engine-shared")
+
+    async def stop(self) -> None:
+        """Stop the engine if it runs here, so that another process takes over. Stopping twice is harmless."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+            # Not left to the task, which never came to it if it was cancelled before its first step.
+            await self._step_down()
+
+    async def __aenter__(self) -> SharedEngine:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def _try(self) -> bool:
+        """Whether the engine runs here now."""
+        try:
+            await self._engine.start()
+        except EngineAlreadyRunningError:
+            return False
+        self._leading.set()
+        log.info("engine.leading", pid=os.getpid())
+        return True
+
+    async def _lead(self, leads: bool) -> None:
+        while True:
+            if leads:
+                await self._until_crashed()
+            # Apart from one another, so that not all of them try in the same instant.
+            await asyncio.sleep(TRY_EVERY_S * random.uniform(0.8, 1.2))  # noqa: S311 (no secret)
+            try:
+                leads = await self._try()
+            except StoreUnavailableError as error:
+                log.error("engine.cannot_lead", error=str(error))
+                await asyncio.sleep(PAUSE_AFTER_FAULT_S)
+
+    async def _until_crashed(self) -> None:
+        error = await self._engine.crashed()
+        log.error("engine.lead_lost", error=repr(error))
+        await self._step_down()
+        await asyncio.sleep(PAUSE_AFTER_FAULT_S)
+
+    async def _step_down(self) -> None:
+        self._leading.clear()
+        await self._engine.stop()

@@ -1,0 +1,145 @@
+"""One engine for several processes of a program without an event loop, such as the workers of gunicorn.
+
+>>> webhooks = SyncSharedEngine.open("webhooks.db")
+>>> webhooks.start()                                              # in every worker
+>>> webhooks.enqueue(application="acme", event_type="invoice.paid", payload={"id": 1})
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+import threading
+from collections.abc import Callable, Collection
+from datetime import datetime
+from types import TracebackType
+from typing import TypeVar
+
+from webhook_engine.clock import Clock
+from webhook_engine.config import Config
+from webhook_engine.events import OperationalEvent
+from webhook_engine.outbox import Payload
+from webhook_engine.shared import SharedEngine
+from webhook_engine.sync.background import BackgroundLoop
+
+__all__ = ["SyncSharedEngine"]
+
+E = TypeVar("E", bound=OperationalEvent)
+
+
+class SyncSharedEngine:
+    """Runs the engine on a thread of one of the processes that have this, and enqueues in all of them.
+
+    A process that was forked from one that started it can enqueue, and has to start it again to take part in running
+    the engine; :meth:`start` does nothing where that is done.
+    """
+
+    def __init__(self, config: Config | None = None, *, clock: Clock | None = None) -> None:
+        self._config = config or Config()
+        self._clock = clock
+        self._handlers: list[tuple[type[OperationalEvent], Callable[[OperationalEvent], object]]] = []
+        self._shared = SharedEngine(self._config, clock=clock)
+        self._background = BackgroundLoop("webhook-engine")
+        self._changing = threading.Lock()
+
+    @classmethod
+    def open(
+        cls, database: str | os.PathLike[str], /, *, clock: Clock | None = None, **settings: object
+    ) -> SyncSharedEngine:
+        """One engine on one database file, with settings as for ``Engine.open``; the same in every process."""
+        return cls(Config.for_database(database, **settings), clock=clock)
+
+    @property
+    def config(self) -> Config:
+        """The configuration that it was made with."""
+        return self._config
+
+    @property
+    def leading(self) -> bool:
+        """Whether the engine runs in this process."""
+        return self._background.running and self._shared.leading
+
+    def on(self, kind: type[E]) -> Callable[[Callable[[E], object]], Callable[[E], object]]:
+        """Decorate a function that is to be called with every event of a class, in the process that leads.
+
+        It runs on a thread of its own. Say so before :meth:`start`.
+        """
+
+        def register(handler: Callable[[E], object]) -> Callable[[E], object]:
+            self._handlers.append((kind, handler))  # type: ignore[arg-type]
+            return handler
+
+        return register
+
+    def enqueue(
+        self,
+        *,
+        application: str,
+        event_type: str,
+        payload: Payload,
+        event_id: str | None = None,
+        channels: Collection[str] | None = None,
+        tags: Collection[str] | None = None,
+        deliver_at: datetime | None = None,
+        organization: str | None = None,
+    ) -> str:
+        """Write a message to the outbox of the engine's own database, in a transaction of its own; returns its id.
+
+        The arguments are those of :func:`webhook_engine.outbox.enqueue`, which is the one to use where the message
+        belongs to a change in the program's database.
+        """
+        return self._shared.enqueue_blocking(
+            application=application,
+            event_type=event_type,
+            payload=payload,
+            event_id=event_id,
+            channels=channels,
+            tags=tags,
+            deliver_at=deliver_at,
+            organization=organization,
+        )
+
+    def start(self) -> None:
+        """Run the engine, or try again and again while another process does; harmless where that is done here."""
+        with self._changing:
+            if self._background.running:
+                return
+            # Nothing of an engine is of use in another process than the one that began it.
+            self._shared = SharedEngine(self._config, clock=self._clock)
+            self._background = BackgroundLoop("webhook-engine")
+            for kind, handler in self._handlers:
+                self._shared.on(kind)(_on_a_thread(handler))
+            self._background.start()
+            try:
+                self._background.run(self._shared.start())
+            except BaseException:
+                self._background.stop()
+                raise
+
+    def stop(self) -> None:
+        """Stop the engine if it runs here, so that another process takes over. Stopping twice is harmless."""
+        with self._changing:
+            if self._background.running:
+                try:
+                    self._background.run(self._shared.stop())
+                finally:
+                    self._background.stop()
+
+    def __enter__(self) -> SyncSharedEngine:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+
+def _on_a_thread(handler: Callable[[OperationalEvent], object]) -> Callable[[OperationalEvent], object]:
+    async def handle(event: OperationalEvent) -> object:
+        if inspect.iscoroutinefunction(handler):
+            return await handler(event)
+        return await asyncio.to_thread(handler, event)
+
+    return handle
