@@ -18,8 +18,10 @@ from webhook_engine.clock import Clock, microseconds
 from webhook_engine.config import Config, DeliveryConfig
 from webhook_engine.delivery.decision import Rules
 from webhook_engine.delivery.flow import DeliveryFlow, FlowSettings
+from webhook_engine.delivery.measures import LaneFigures, Measures
 from webhook_engine.delivery.notifier import Handler
 from webhook_engine.delivery.own_inbox import OwnInboxes
+from webhook_engine.delivery.retention import RetentionPolicy
 from webhook_engine.delivery.retry import RetrySchedule
 from webhook_engine.delivery.service import Service
 from webhook_engine.encryption import Sealer, load_or_create_secret_file
@@ -97,6 +99,7 @@ class Engine(Organization):
             is_own_inbox=self._own_inboxes.covers,
             sources=[ThreadedSource(source_database(url)) for url in self.config.outbox.sources],
         )
+        self._store.database.on_commit = self._flow.measures.committed
         self._services = Services(
             store=self._store,
             directory=directory,
@@ -167,6 +170,19 @@ class Engine(Organization):
     def services(self) -> Services:
         """What the managers work with, for the parts of this package that are built on an engine."""
         return self._services
+
+    @property
+    def measures(self) -> Measures:
+        """What was counted since this engine was made."""
+        return self._flow.measures
+
+    def lane_figures(self) -> LaneFigures:
+        """How the queues of the endpoints stand at this moment."""
+        return self._flow.lane_figures()
+
+    def keep_for(self, policy: RetentionPolicy) -> None:
+        """Delete from now on what is older than this."""
+        self._flow.retention.policy = policy
 
     @property
     def running(self) -> bool:
@@ -289,4 +305,5 @@ def _flow_settings(config: Config) -> FlowSettings:
             failure_window=microseconds(delivery.failure_window),
             disable_on_gone=delivery.disable_on_gone,
         ),
+        retention=RetentionPolicy(config.retention.payload, config.retention.attempts),
     )

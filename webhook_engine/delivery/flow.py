@@ -21,10 +21,12 @@ from webhook_engine.clock import Clock
 from webhook_engine.delivery.decision import Rules
 from webhook_engine.delivery.dispatcher import Dispatcher
 from webhook_engine.delivery.guard import AddressGuard
+from webhook_engine.delivery.measures import LaneFigures, Measures
 from webhook_engine.delivery.notifier import Handler, Notifier
 from webhook_engine.delivery.recorder import Outcome, Recorder
 from webhook_engine.delivery.relay import Admit, Relay
 from webhook_engine.delivery.replayer import Replayer
+from webhook_engine.delivery.retention import Retention, RetentionPolicy
 from webhook_engine.delivery.router import Router
 from webhook_engine.delivery.sender import Sender
 from webhook_engine.delivery.service import Service
@@ -62,6 +64,7 @@ class FlowSettings(msgspec.Struct, frozen=True, kw_only=True):
     user_agent: str
     operational_organization: str
     rules: Rules
+    retention: RetentionPolicy
 
 
 class DeliveryFlow:
@@ -86,6 +89,7 @@ class DeliveryFlow:
         self._directory = directory
         self._sealer = sealer
         self._application_throttles: WeakValueDictionary[str, Throttle] = WeakValueDictionary()
+        self.measures = Measures()
         self.notifier = Notifier(directory, clock, ids, settings.operational_organization)
         self._sender = Sender(
             timeout_s=settings.timeout_s,
@@ -107,11 +111,13 @@ class DeliveryFlow:
             ids=ids,
             max_in_flight=settings.max_in_flight,
             max_in_flight_per_endpoint=settings.max_in_flight_per_endpoint,
+            measures=self.measures,
         )
-        self._router = Router(store.messages, directory, self._dispatcher.offer)
+        self._router = Router(store.messages, directory, self._stored)
         self._relay = Relay(store.outbox, self._router, admit, clock, sources)
         self._replayer = Replayer(store, directory, self._dispatcher, self.notifier, clock)
-        self._services = (self._recorder, self._dispatcher, self._router, self._relay)
+        self.retention = Retention(store.upkeep, clock, settings.retention, self.measures)
+        self._services = (self._recorder, self._dispatcher, self._router, self._relay, self.retention)
         self._on_crash = on_crash
         for service in self._services:
             service.on_crash = self._crashed
@@ -126,6 +132,7 @@ class DeliveryFlow:
     async def stop(self) -> None:
         """Accept nothing more, let requests in flight finish within the grace, record, and end."""
         grace = self._settings.shutdown_grace_s
+        await self.retention.stop()
         await self._relay.stop()
         await self._replayer.stop()
         await self._router.stop()
@@ -175,6 +182,10 @@ class DeliveryFlow:
         """Run a background task; durable when this returns."""
         await self._replayer.add(task, cursor)
 
+    def lane_figures(self) -> LaneFigures:
+        """How the lanes stand at this moment."""
+        return self._dispatcher.lane_figures()
+
     async def emit(self, event: OperationalEvent) -> None:
         """Tell the handlers, and send the webhook where there is an operational application."""
         webhooks = await self.notifier.webhooks([event])
@@ -196,7 +207,12 @@ class DeliveryFlow:
             one.nudge()
         self._on_crash(service, error)
 
+    def _stored(self, batch: Sequence[RoutedMessage]) -> None:
+        self.measures.messages_accepted(len(batch))
+        self._dispatcher.offer(batch)
+
     def _recorded(self, batch: Sequence[Outcome], webhooks: Sequence[RoutedMessage]) -> None:
+        self.measures.changes_recorded(outcome.change for outcome in batch)
         self._dispatcher.recorded(batch)
         if webhooks:
             self._dispatcher.offer(webhooks)

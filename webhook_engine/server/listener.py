@@ -24,6 +24,7 @@ from webhook_engine.server.auth import Authenticator
 from webhook_engine.server.consumer_pages import consumer_pages
 from webhook_engine.server.context import Context
 from webhook_engine.server.idempotency import Idempotency
+from webhook_engine.server.metrics import MetricsPage
 from webhook_engine.server.portal_links import PortalLinks
 from webhook_engine.server.protocol import HttpServer
 from webhook_engine.server.revocations import Revocations
@@ -49,6 +50,7 @@ class Server:
         self._config = ServerConfig(
             **{key: getattr(config, key) for key in config.settings()} | {"listen": listen or config.listen}
         )
+        self._metrics = MetricsPage(engine)
         self._runner: web.ServerRunner | None = None
         self._tidying: asyncio.Task[None] | None = None
         self._url: str | None = None
@@ -106,6 +108,7 @@ class Server:
                 pages={
                     **(documentation_pages(self.public_url) if self._config.api else {}),
                     **consumer_pages(self._engine, self._config, self.public_url),
+                    **({"metrics": self._metrics} if self._config.metrics else {}),
                 },
             )
             self._runner = web.ServerRunner(HttpServer(app), shutdown_timeout=self._drain_s())
@@ -116,11 +119,13 @@ class Server:
             await self.stop()
             raise
         self._engine.served_at(self.public_url, self.url)
+        self._metrics.start()
         self._tidying = asyncio.create_task(self._tidy(revocations, idempotency), name="webhook-engine-tidying")
 
     async def stop(self) -> None:
         """Accept nothing more, finish what is being answered, and close. Stopping twice is harmless."""
         self._engine.served_at()
+        await self._metrics.stop()
         if self._tidying is not None:
             self._tidying.cancel()
             with suppress(asyncio.CancelledError):

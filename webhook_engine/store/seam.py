@@ -42,6 +42,7 @@ from webhook_engine.store.records import (
     StoredEndpoint,
     TaskProgress,
 )
+from webhook_engine.store.upkeep import UpkeepStore
 
 __all__ = [
     "ApplicationStore",
@@ -350,6 +351,8 @@ class Store(Protocol):
     def answers(self) -> AnswerStore: ...
     @property
     def play(self) -> PlayStore: ...
+    @property
+    def upkeep(self) -> UpkeepStore: ...
 
     async def open(self) -> None:
         """Take the database for this engine and bring its schema up to date.

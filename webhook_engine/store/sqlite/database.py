@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -60,6 +61,8 @@ class Database:
         self.path = path
         self.commits = 0
         """Transactions committed since it was opened."""
+        self.on_commit: Callable[[int, float], None] = lambda _changes, _seconds: None
+        """Is told of each commit: how many changes it held, and how long it took."""
         self._waiting: deque[_Waiting[object]] = deque()
         self._batch: list[_Waiting[object]] = []
         self._writer: Connection | None = None
@@ -79,6 +82,8 @@ class Database:
             self._writer = await self._connect(_PRAGMAS)
             if await self._writer.run(lambda session: session.rows("PRAGMA encoding")) != [("UTF-8",)]:
                 raise StoreUnavailableError(f"{self.path}: its text is not UTF-8; give the engine a file of its own")
+            # Only a file without tables can still be made one that shrinks step by step; others stay as they are.
+            await self._writer.run(lambda session: session.rows("PRAGMA auto_vacuum=INCREMENTAL"))
             if await self._writer.run(lambda session: session.rows("PRAGMA journal_mode=WAL")) != [("wal",)]:
                 raise StoreUnavailableError(f"{self.path}: this file system does not support SQLite's WAL mode")
         except sqlite3.Error as error:
@@ -195,10 +200,12 @@ class Database:
 
     async def _commit(self, batch: list[_Waiting[object]]) -> None:
         changes = [waiting.change for waiting in batch]
+        began_at = time.perf_counter()
         try:
             if not self._writer:
                 raise self._closed()
             results = await self._writer.run(lambda session: _transact(session, changes))
+            self.on_commit(len(batch), time.perf_counter() - began_at)
         except Exception as error:  # noqa: BLE001 (whoever waits must hear of it, whatever it is)
             results = [error] * len(batch)
         self.commits += 1

@@ -19,6 +19,7 @@ from webhook_engine.store.sqlite.play import SqlitePlay
 from webhook_engine.store.sqlite.schema import migrate, migrations
 from webhook_engine.store.sqlite.tasks import SqliteTasks
 from webhook_engine.store.sqlite.tokens import SqliteTokens
+from webhook_engine.store.sqlite.upkeep import SqliteUpkeep
 
 __all__ = ["SqliteStore"]
 
@@ -41,6 +42,7 @@ class SqliteStore:
         self.tokens = SqliteTokens(self.database)
         self.answers = SqliteAnswers(self.database)
         self.play = SqlitePlay(self.database)
+        self.upkeep = SqliteUpkeep(self.database)
         self._lock = EngineLock(path)
         self._changing = asyncio.Lock()
         self._closing: asyncio.Task[None] | None = None

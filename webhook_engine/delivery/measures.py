@@ -1,0 +1,113 @@
+"""What the flow counts as it goes: plain numbers in memory, always on, for whoever wants to show them."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
+
+import msgspec
+
+from webhook_engine.delivery.lane import Lane, Standing
+from webhook_engine.delivery.sender import Answer
+from webhook_engine.model import DeliveryStatus
+from webhook_engine.store.records import DeliveryChange, Due
+
+__all__ = ["Histogram", "LaneFigures", "Measures", "lane_figures"]
+
+SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 30.0, 60.0)
+LAG = (0.005, 0.025, 0.1, 0.5, 1.0, 5.0, 30.0, 60.0, 300.0, 1800.0, 7200.0, 36000.0, 172800.0)
+CHANGES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+COMMIT_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
+SUCCESS = "none"
+"""The failure kind of an attempt that did not fail."""
+
+
+class Histogram:
+    """Counts values by how large they are."""
+
+    __slots__ = ("_bounds", "_counts", "total")
+
+    def __init__(self, bounds: Sequence[float]) -> None:
+        self._bounds = bounds
+        self._counts = [0] * (len(bounds) + 1)
+        self.total = 0.0
+
+    def observe(self, value: float) -> None:
+        """Count one value."""
+        self._counts[bisect_left(self._bounds, value)] += 1
+        self.total += value
+
+    def buckets(self) -> Iterator[tuple[str, int]]:
+        """Each upper bound with how many values were no larger; the last is ``+Inf``."""
+        return zip((*map(str, self._bounds), "+Inf"), accumulate(self._counts), strict=True)
+
+
+class Measures:
+    """Counters and histograms of one engine, since it was made."""
+
+    def __init__(self) -> None:
+        self.accepted = 0
+        self.attempts: Counter[str] = Counter()
+        """By failure kind; ``none`` are the successes."""
+        self.settled: Counter[str] = Counter({"succeeded": 0, "failed": 0})
+        self.attempt_seconds = Histogram(SECONDS)
+        self.lag_seconds = Histogram(LAG)
+        """From the instant at which an attempt was due to that at which it was begun."""
+        self.commit_changes = Histogram(CHANGES)
+        self.commit_seconds = Histogram(COMMIT_SECONDS)
+        self.retention: Counter[str] = Counter({"payloads": 0, "messages": 0, "bytes": 0})
+
+    def messages_accepted(self, count: int) -> None:
+        """Messages were stored with their deliveries."""
+        self.accepted += count
+
+    def attempt_made(self, due: Due, answer: Answer, started_at: int) -> None:
+        """An attempt was made, and something came of it."""
+        self.attempts[SUCCESS if answer.failure is None else answer.failure.value] += 1
+        self.attempt_seconds.observe(answer.duration_ms / 1_000)
+        if due.due_at:
+            self.lag_seconds.observe(max(0, started_at - due.due_at) / 1_000_000)
+
+    def changes_recorded(self, changes: Iterable[DeliveryChange]) -> None:
+        """Deliveries are what the outcomes of attempts made of them."""
+        for change in changes:
+            if change.status is DeliveryStatus.SUCCEEDED:
+                self.settled["succeeded"] += 1
+            elif change.status is DeliveryStatus.FAILED:
+                self.settled["failed"] += 1
+
+    def committed(self, changes: int, seconds: float) -> None:
+        """The database has committed so many changes at once."""
+        self.commit_changes.observe(changes)
+        self.commit_seconds.observe(seconds)
+
+
+class LaneFigures(msgspec.Struct, frozen=True):
+    """All lanes at one moment."""
+
+    by_standing: dict[Standing, int]
+    queued: int
+    in_flight: int
+    throttled: int
+    """Lanes that have something to send and may not yet, because of a rate limit or because the receiver is slow."""
+
+
+def lane_figures(lanes: Iterable[Lane], monotonic: float) -> LaneFigures:
+    """Look at each lane once."""
+    standing = dict.fromkeys(Standing, 0)
+    queued = in_flight = throttled = 0
+    for lane in lanes:
+        standing[lane.standing] += 1
+        queued += lane.queued
+        in_flight += lane.in_flight
+        throttled += bool(lane.queued) and _held_back(lane, monotonic)
+    return LaneFigures(standing, queued, in_flight, throttled)
+
+
+def _held_back(lane: Lane, monotonic: float) -> bool:
+    target = lane.target
+    if target is not None and (target.throttle.wait(monotonic) > 0 or target.application_throttle.wait(monotonic) > 0):
+        return True
+    return lane.in_flight >= lane.limit and lane.limit < lane.max_limit

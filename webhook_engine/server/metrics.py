@@ -1,0 +1,165 @@
+"""``/metrics``: what the engine counts, in the format of Prometheus.
+
+A scrape reads numbers that are in memory. What only the database knows is asked for now and then, never more often than
+every few seconds, and the less often the longer it takes. No label stands for an endpoint, an application or a message.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+
+from webhook_engine.delivery.measures import COMMIT_SECONDS, SUCCESS, Histogram
+from webhook_engine.delivery.sender import FailureKind
+from webhook_engine.engine import Engine
+from webhook_engine.errors import StoreError
+from webhook_engine.server.api.errors import ApiError
+from webhook_engine.store.upkeep import StoreFigures
+from webhook_engine.version import __version__
+
+__all__ = ["MetricsPage"]
+
+PREFIX = "webhook_engine_"
+COUNT_LIMIT = 1_000_000
+"""Deliveries are not counted beyond this number."""
+LOOKS_EVERY_S = 3.0
+LOOK_SHARE = 0.02
+"""Of the time, how much may be spent on asking the database."""
+LOOP_LAG_EVERY_S = 0.25
+
+
+class MetricsPage(Collector):
+    """Answers at ``/metrics``, and measures how late the event loop is, between :meth:`start` and :meth:`stop`."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._figures = StoreFigures()
+        self._look_again_at = 0.0
+        self._looking = asyncio.Lock()
+        self._loop_lag = Histogram(COMMIT_SECONDS)
+        self._listening: asyncio.Task[None] | None = None
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(self)
+
+    def start(self) -> None:
+        """Begin to measure the event loop."""
+        self._listening = asyncio.create_task(self._measure_loop(), name="webhook-engine-loop-lag")
+
+    async def stop(self) -> None:
+        """End. Stopping twice is harmless."""
+        if self._listening is not None:
+            self._listening.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._listening
+            self._listening = None
+
+    async def __call__(self, request: web.BaseRequest, segments: Sequence[str]) -> web.StreamResponse:
+        """Answer one request."""
+        if segments:
+            raise ApiError(404, "not_found", "There is no such page.")
+        if request.method not in ("GET", "HEAD"):
+            raise ApiError(405, "method_not_allowed", "Metrics can only be read.")
+        await self._look()
+        encode, content_type = choose_encoder(request.headers.get("accept", ""))
+        return web.Response(body=encode(self._registry), headers={"content-type": content_type})
+
+    def collect(self) -> Iterator[Metric]:
+        """Every metric there is, as it stands."""
+        yield from self._counters()
+        yield from self._histograms()
+        yield from self._gauges()
+
+    def _counters(self) -> Iterator[Metric]:
+        measures = self._engine.measures
+        yield _counter("messages_accepted", "Messages stored with their deliveries.", measures.accepted)
+        attempts = CounterMetricFamily(
+            f"{PREFIX}attempts", "Attempts by outcome, and by the kind of failure.", labels=("outcome", "failure")
+        )
+        for kind in (SUCCESS, *FailureKind):
+            outcome = "success" if kind == SUCCESS else "failure"
+            attempts.add_metric((outcome, str(kind)), measures.attempts[kind])
+        yield attempts
+        settled = CounterMetricFamily(
+            f"{PREFIX}deliveries_settled", "Deliveries that came to their end with an attempt.", labels=("outcome",)
+        )
+        for outcome, count in measures.settled.items():
+            settled.add_metric((outcome,), count)
+        yield settled
+        retention = measures.retention
+        yield _counter("retention_payloads_deleted", "Payloads deleted by retention.", retention["payloads"])
+        yield _counter("retention_messages_deleted", "Messages deleted by retention.", retention["messages"])
+        yield _counter("retention_freed_bytes", "Bytes given back to the file system.", retention["bytes"])
+
+    def _histograms(self) -> Iterator[Metric]:
+        measures = self._engine.measures
+        yield _histogram("attempt_duration_seconds", "How long attempts took, in all.", measures.attempt_seconds)
+        yield _histogram("delivery_lag_seconds", "From due to begun, of each attempt.", measures.lag_seconds)
+        yield _histogram("commit_changes", "Changes that were committed together.", measures.commit_changes)
+        yield _histogram("commit_duration_seconds", "How long commits took.", measures.commit_seconds)
+        yield _histogram("event_loop_lag_seconds", "How late the event loop was.", self._loop_lag)
+
+    def _gauges(self) -> Iterator[Metric]:
+        lanes, figures = self._engine.lane_figures(), self._figures
+        now = self._engine.services.clock.now()
+        oldest = 0.0 if figures.oldest_due_at is None else max(0.0, (now - figures.oldest_due_at) / 1_000_000)
+        yield _gauge("up", "Whether the engine delivers.", self._engine.running)
+        yield _gauge("requests_in_flight", "Attempts that wait for their answer.", lanes.in_flight)
+        yield _gauge("queue_depth", "Deliveries in memory that are due and wait.", lanes.queued)
+        yield _gauge("lanes_throttled", "Endpoints with something due that must wait.", lanes.throttled)
+        standing = GaugeMetricFamily(
+            f"{PREFIX}lanes", "Endpoints in memory, by how they answered last.", labels=("standing",)
+        )
+        for name, count in lanes.by_standing.items():
+            standing.add_metric((name.name.lower(),), count)
+        yield standing
+        yield _gauge("deliveries_pending", f"Deliveries scheduled, up to {COUNT_LIMIT}.", figures.pending)
+        yield _gauge("oldest_pending_age_seconds", "How long the first delivery has been due.", oldest)
+        yield _gauge("endpoints_disabled", "Endpoints that are disabled.", figures.disabled_endpoints)
+        yield _gauge("outbox_waiting", "Outbox rows that wait to be moved.", figures.outbox_waiting)
+        yield _gauge("outbox_set_aside", "Outbox rows that can never be delivered.", figures.outbox_set_aside)
+        yield _gauge("database_size_bytes", "The database with its write-ahead log.", figures.size_bytes)
+        yield _gauge("database_free_bytes", "Of the database, what is free.", figures.free_bytes)
+        info = GaugeMetricFamily(f"{PREFIX}info", "The version that runs.", labels=("version",))
+        info.add_metric((__version__,), 1)
+        yield info
+
+    async def _look(self) -> None:
+        """Ask the database, unless it was asked a moment ago."""
+        loop = asyncio.get_running_loop()
+        async with self._looking:
+            began_at = loop.time()
+            if began_at < self._look_again_at:
+                return
+            # While the database refuses, the figures before it do.
+            with suppress(StoreError):
+                self._figures = await self._engine.services.store.upkeep.figures(COUNT_LIMIT)
+            ended_at = loop.time()
+            self._look_again_at = ended_at + max(LOOKS_EVERY_S, (ended_at - began_at) / LOOK_SHARE)
+
+    async def _measure_loop(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            wanted = loop.time() + LOOP_LAG_EVERY_S
+            await asyncio.sleep(LOOP_LAG_EVERY_S)
+            self._loop_lag.observe(max(0.0, loop.time() - wanted))
+
+
+def _counter(name: str, documentation: str, value: float) -> Metric:
+    return CounterMetricFamily(f"{PREFIX}{name}", documentation, value=value)
+
+
+def _gauge(name: str, documentation: str, value: float) -> Metric:
+    return GaugeMetricFamily(f"{PREFIX}{name}", documentation, value=value)
+
+
+def _histogram(name: str, documentation: str, histogram: Histogram) -> Metric:
+    return HistogramMetricFamily(
+        f"{PREFIX}{name}", documentation, buckets=list(histogram.buckets()), sum_value=histogram.total
+    )

@@ -1,0 +1,261 @@
+"""Housekeeping in SQLite: each step is one short transaction among the others.
+
+Ids of messages, attempts and tasks begin with their time, so the primary keys lead to what is old.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from typing import cast
+
+from webhook_engine.store.sqlite.connection import Row, Session
+from webhook_engine.store.sqlite.database import Database
+from webhook_engine.store.sqlite.rows import json_of
+from webhook_engine.store.upkeep import Cleaned, Reseal, StoreFigures
+
+__all__ = ["SqliteUpkeep"]
+
+MAX_COUNTED_ENDPOINTS = 10_000
+
+_PENDING = """
+SELECT count(*) FROM (
+    SELECT 1 FROM webhook_delivery INDEXED BY webhook_delivery_by_due WHERE due_at IS NOT NULL LIMIT ?
+)
+"""
+
+# Seeks each endpoint's first entry, instead of reading all entries.
+_OLDEST_DUE = """
+WITH RECURSIVE waiting (endpoint_id, due_at) AS (
+    SELECT endpoint_id, due_at FROM (
+        SELECT endpoint_id, due_at FROM webhook_delivery INDEXED BY webhook_delivery_by_due
+        WHERE due_at IS NOT NULL
+        ORDER BY endpoint_id, due_at LIMIT 1
+    )
+    UNION ALL
+    SELECT following.value ->> 0, following.value ->> 1
+    FROM waiting, json_each(json_array((
+        SELECT json_array(endpoint_id, due_at) FROM webhook_delivery INDEXED BY webhook_delivery_by_due
+        WHERE endpoint_id > waiting.endpoint_id AND due_at IS NOT NULL
+        ORDER BY endpoint_id, due_at LIMIT 1
+    ))) AS following
+    WHERE following.value IS NOT NULL
+    LIMIT ?
+)
+SELECT min(due_at) FROM waiting
+"""
+
+_DISABLED = """
+SELECT count(*) FROM (SELECT 1 FROM webhook_endpoint INDEXED BY webhook_endpoint_disabled
+WHERE disabled_at IS NOT NULL AND deleted = 0 LIMIT ?)
+"""
+
+_OUTBOX_WAITING = """
+SELECT count(*) FROM (SELECT 1 FROM webhook_outbox INDEXED BY webhook_outbox_waiting WHERE error IS NULL LIMIT ?)
+"""
+
+_OUTBOX_IN_ALL = """
+SELECT count(*) FROM (SELECT 1 FROM webhook_outbox LIMIT ?)
+"""
+
+_MESSAGES = """
+SELECT
+    id,
+    payload IS NOT NULL AND payload_expires_at IS NULL,
+    EXISTS (SELECT 1 FROM webhook_delivery WHERE message_id = message.id AND +due_at IS NOT NULL)
+    OR EXISTS (
+        SELECT 1 FROM webhook_delivery AS delivery
+        JOIN webhook_manual_attempt AS manual ON manual.endpoint_id = delivery.endpoint_id
+        WHERE delivery.message_id = message.id AND manual.message_id = message.id
+    )
+FROM webhook_message AS message
+WHERE id > ?1 AND id < ?2
+ORDER BY id
+LIMIT ?3
+"""
+
+_DROP_PAYLOADS = """
+UPDATE webhook_message SET payload = NULL WHERE id IN (SELECT value FROM json_each(?1))
+"""
+
+_EXPIRE_OWN = """
+UPDATE webhook_message SET payload = NULL, payload_expires_at = NULL WHERE id IN (
+    SELECT id FROM webhook_message INDEXED BY webhook_message_by_payload_expiry
+    WHERE payload_expires_at IS NOT NULL AND payload_expires_at <= ?1 LIMIT ?2
+)
+"""
+
+_DELETE_ATTEMPTS = """
+DELETE FROM webhook_attempt WHERE message_id IN (SELECT value FROM json_each(?1)) AND id < ?2
+"""
+
+_STILL_ATTEMPTED = """
+SELECT DISTINCT message_id FROM webhook_attempt WHERE message_id IN (SELECT value FROM json_each(?1))
+"""
+
+_DELETE = (
+    "DELETE FROM webhook_delivery WHERE message_id IN (SELECT value FROM json_each(?1))",
+    "DELETE FROM webhook_message WHERE id IN (SELECT value FROM json_each(?1))",
+)
+
+_PURGE = (
+    "DELETE FROM webhook_revocation WHERE (subject, up_to) IN"
+    " (SELECT subject, up_to FROM webhook_revocation WHERE drop_at <= ?1 LIMIT ?2)",
+    "DELETE FROM webhook_portal_link WHERE digest IN"
+    " (SELECT digest FROM webhook_portal_link WHERE expires_at <= ?1 LIMIT ?2)",
+    "DELETE FROM webhook_answer WHERE digest IN (SELECT digest FROM webhook_answer WHERE expires_at <= ?1 LIMIT ?2)",
+    "DELETE FROM webhook_play_request WHERE rowid IN (SELECT request.rowid FROM webhook_play_inbox AS inbox"
+    " CROSS JOIN webhook_play_request AS request ON request.token = inbox.token"
+    " WHERE inbox.expires_at <= ?1 LIMIT ?2)",
+    "DELETE FROM webhook_play_inbox WHERE token IN (SELECT inbox.token FROM webhook_play_inbox AS inbox"
+    " WHERE inbox.expires_at <= ?1 AND NOT EXISTS"
+    " (SELECT 1 FROM webhook_play_request AS request WHERE request.token = inbox.token) LIMIT ?2)",
+)
+
+_DELETE_TASKS = """
+DELETE FROM webhook_task WHERE id IN (SELECT id FROM webhook_task WHERE id < ?1 AND status <> 'running' LIMIT ?2)
+"""
+
+_SECRETS = """
+SELECT id, sealed_key, old_keys, sealed_headers FROM webhook_endpoint WHERE id > ?1 ORDER BY id LIMIT ?2
+"""
+
+_SET_SECRETS = """
+UPDATE webhook_endpoint SET sealed_key = ?2, old_keys = ?3, sealed_headers = ?4 WHERE id = ?1
+"""
+
+
+class SqliteUpkeep:
+    """See :class:`~webhook_engine.store.upkeep.UpkeepStore`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def figures(self, limit: int) -> StoreFigures:
+        """Read from indexes; nothing is counted beyond ``limit``."""
+        path = self._database.path
+
+        def look(session: Session) -> StoreFigures:
+            outbox = _number(session, _OUTBOX_WAITING, limit) or 0
+            page = _number(session, "PRAGMA page_size") or 0
+            return StoreFigures(
+                pending=_number(session, _PENDING, limit) or 0,
+                oldest_due_at=_number(session, _OLDEST_DUE, MAX_COUNTED_ENDPOINTS),
+                disabled_endpoints=_number(session, _DISABLED, limit) or 0,
+                outbox_waiting=outbox,
+                outbox_set_aside=max(0, (_number(session, _OUTBOX_IN_ALL, limit) or 0) - outbox),
+                size_bytes=sum(_size(path.with_name(f"{path.name}{suffix}")) for suffix in ("", "-wal")),
+                free_bytes=(_number(session, "PRAGMA freelist_count") or 0) * page,
+            )
+
+        return await self._database.read_with(look)
+
+    async def ping(self) -> None:
+        """Have the writer do its next transaction, an empty one."""
+        await self._database.write(lambda _: None)
+
+    async def expire_payloads(self, after: str, until: str, limit: int) -> Cleaned:
+        """Delete the payloads of messages with ids in (``after``, ``until``)."""
+        found = await self._database.read(_MESSAGES, (after, until, limit))
+        ids = [message_id for message_id, has_payload, busy in found if has_payload and not busy]
+        if ids:
+            await self._database.write(lambda session: session.change(_DROP_PAYLOADS, (json_of(ids),)))
+        kept = next((message_id for message_id, has_payload, busy in found if has_payload and busy), None)
+        return _cleaned(found, limit, len(ids), kept)
+
+    async def expire_own_payloads(self, now: int, limit: int) -> int:
+        """Delete up to ``limit`` payloads whose own retention is over."""
+        return await self._database.write(lambda session: session.change(_EXPIRE_OWN, (now, limit)))
+
+    async def delete_messages(self, after: str, until: str, attempts_until: str, limit: int) -> Cleaned:
+        """Delete messages with ids in (``after``, ``until``), with their deliveries and attempts."""
+
+        def change(session: Session) -> Cleaned:
+            found = session.rows(_MESSAGES, (after, until, limit))
+            idle = [message_id for message_id, _, busy in found if not busy]
+            wanted = json_of(idle)
+            session.change(_DELETE_ATTEMPTS, (wanted, attempts_until))
+            attempted = {message_id for (message_id,) in session.rows(_STILL_ATTEMPTED, (wanted,))}
+            session.change(_DROP_PAYLOADS, (json_of(sorted(attempted)),))
+            gone = json_of([message_id for message_id in idle if message_id not in attempted])
+            for statement in _DELETE:
+                session.change(statement, (gone,))
+            kept = next((message_id for message_id, _, busy in found if busy or message_id in attempted), None)
+            return _cleaned(found, limit, len(idle) - len(attempted), kept)
+
+        return await self._database.write(change)
+
+    async def purge(self, now: int, limit: int) -> int:
+        """Remove up to ``limit`` of each of the other things that have expired."""
+        return await self._database.write(
+            lambda session: sum(session.change(statement, (now, limit)) for statement in _PURGE)
+        )
+
+    async def delete_tasks(self, until: str, limit: int) -> int:
+        """Delete up to ``limit`` finished tasks with ids below ``until``."""
+        return await self._database.write(lambda session: session.change(_DELETE_TASKS, (until, limit)))
+
+    async def shrink(self, reserve: float, most_bytes: int) -> int:
+        """Give up to ``most_bytes`` back to the file system, but keep this share of the database free."""
+
+        def spare(session: Session) -> tuple[int, int]:
+            if _number(session, "PRAGMA auto_vacuum") != INCREMENTAL:
+                return 0, 0
+            pages = _number(session, "PRAGMA page_count") or 0
+            free = _number(session, "PRAGMA freelist_count") or 0
+            page = _number(session, "PRAGMA page_size") or 1
+            return min(free - int(pages * reserve), most_bytes // page), page
+
+        pages, page_size = await self._database.read_with(spare)
+        if pages <= 0:
+            return 0
+        await self._database.write(lambda session: session.rows(f"PRAGMA incremental_vacuum({pages:d})"))
+        return pages * page_size
+
+    async def reseal(self, reseal: Reseal, after: str, limit: int) -> tuple[int, str | None]:
+        """Encrypt the secrets of up to ``limit`` endpoints anew, in the order of ids."""
+
+        def change(session: Session) -> tuple[int, str | None]:
+            found = session.rows(_SECRETS, (after, limit))
+            changed = 0
+            for endpoint_id, key, old_keys, headers in found:
+                fresh = (
+                    reseal(key, endpoint_id) or key,
+                    _resealed_old_keys(reseal, endpoint_id, old_keys),
+                    headers and (reseal(headers, f"{endpoint_id}/headers") or headers),
+                )
+                if fresh != (key, old_keys, headers):
+                    changed += session.change(_SET_SECRETS, (endpoint_id, *fresh))
+            return changed, found[-1][0] if len(found) == limit else None
+
+        return await self._database.write(change)
+
+
+INCREMENTAL = 2
+"""What ``PRAGMA auto_vacuum`` says of a file that can be made smaller step by step."""
+
+
+def _resealed_old_keys(reseal: Reseal, endpoint_id: str, text: str) -> str:
+    keys = json.loads(text)
+    fresh = []
+    for sealed, expires_at in keys:
+        plain = base64.b64decode(sealed)
+        fresh.append([base64.b64encode(reseal(plain, endpoint_id) or plain).decode(), expires_at])
+    return text if fresh == keys else json_of(fresh)
+
+
+def _cleaned(found: list[Row], limit: int, changed: int, kept: str | None) -> Cleaned:
+    cursor = cast(str, found[-1][0]) if len(found) == limit else None
+    return Cleaned(looked_at=len(found), changed=changed, kept=kept, cursor=cursor)
+
+
+def _number(session: Session, sql: str, *parameters: int) -> int | None:
+    return cast("int | None", session.rows(sql, parameters)[0][0])
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0

@@ -1,0 +1,91 @@
+"""What keeps a store fit while the engine runs: sizes for metrics, deletion of what is old, and new encryption."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+
+__all__ = ["Cleaned", "Reseal", "StoreFigures", "UpkeepStore"]
+
+Reseal = Callable[[bytes, str], bytes | None]
+"""Given a sealed value and its context, the value sealed anew; ``None`` if it can stay as it is."""
+
+
+class StoreFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """How much there is of what."""
+
+    pending: int = 0
+    """Deliveries with an attempt scheduled, up to the limit of counting."""
+    oldest_due_at: int | None = None
+    """When the scheduled attempt that is to be made first is due."""
+    disabled_endpoints: int = 0
+    outbox_waiting: int = 0
+    outbox_set_aside: int = 0
+    size_bytes: int = 0
+    """The database with its write-ahead log."""
+    free_bytes: int = 0
+    """Of that, what is free for new data."""
+
+
+class Cleaned(msgspec.Struct, frozen=True, kw_only=True):
+    """What one step of a cleaning has done."""
+
+    looked_at: int
+    changed: int
+    kept: str | None
+    """The first message that had to be left as it is, because something of it is still to come."""
+    cursor: str | None
+    """Where to go on; ``None`` when all is done."""
+
+
+class UpkeepStore(Protocol):
+    """Housekeeping, in steps that are small enough to come between deliveries."""
+
+    async def figures(self, limit: int) -> StoreFigures:
+        """Read from indexes; nothing is counted beyond ``limit``."""
+        ...
+
+    async def ping(self) -> None:
+        """Have the writer do its next transaction, an empty one; returns when it has."""
+        ...
+
+    async def expire_payloads(self, after: str, until: str, limit: int) -> Cleaned:
+        """Delete the payloads of messages with ids in (``after``, ``until``).
+
+        Looks at up to ``limit`` messages. Leaves those with a retention of their own, and those with an attempt
+        scheduled.
+        """
+        ...
+
+    async def expire_own_payloads(self, now: int, limit: int) -> int:
+        """Delete up to ``limit`` payloads whose own retention is over; returns how many."""
+        ...
+
+    async def delete_messages(self, after: str, until: str, attempts_until: str, limit: int) -> Cleaned:
+        """Delete messages with ids in (``after``, ``until``), with their deliveries and attempts.
+
+        Looks at up to ``limit`` messages. A message stays while an attempt of it is scheduled, or as long as it has
+        an attempt with an id of ``attempts_until`` or above; its older attempts go, and its payload.
+        """
+        ...
+
+    async def purge(self, now: int, limit: int) -> int:
+        """Remove up to ``limit`` of each of the other things that have expired; returns how many."""
+        ...
+
+    async def delete_tasks(self, until: str, limit: int) -> int:
+        """Delete up to ``limit`` finished tasks with ids below ``until``; returns how many."""
+        ...
+
+    async def shrink(self, reserve: float, most_bytes: int) -> int:
+        """Give up to ``most_bytes`` back to the file system, but keep this share of the database free; returns them."""
+        ...
+
+    async def reseal(self, reseal: Reseal, after: str, limit: int) -> tuple[int, str | None]:
+        """Encrypt the secrets of up to ``limit`` endpoints anew, in the order of ids.
+
+        Returns how many were changed, and the id to go on from (``None`` at the end).
+        """
+        ...
