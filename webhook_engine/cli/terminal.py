@@ -6,7 +6,7 @@ from rich.console import Console
 
 from webhook_engine.errors import WebhookEngineError
 
-__all__ = ["CommandError", "err", "error", "glyph", "out"]
+__all__ = ["CommandError", "UsageError", "err", "error", "glyph", "out"]
 
 out = Console(highlight=False)
 """Results, on standard output."""
@@ -17,6 +17,14 @@ err = Console(highlight=False, stderr=True)
 
 class CommandError(WebhookEngineError):
     """A command could not do what it was asked to; the text says why."""
+
+    exit_code = 1
+
+
+class UsageError(CommandError):
+    """What a command was asked for makes no sense; the text says what would."""
+
+    exit_code = 2
 
 
 def error(text: str) -> None:

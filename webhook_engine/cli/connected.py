@@ -1,0 +1,135 @@
+"""What the commands that talk to a daemon have in common: their options, and how a user writes values."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Concatenate, ParamSpec
+
+import typer
+
+from webhook_engine.cli.client import DEFAULT_URL, Client
+from webhook_engine.cli.terminal import UsageError
+from webhook_engine.clock import Clock, to_datetime
+from webhook_engine.values import parse_duration
+
+__all__ = [
+    "All",
+    "AppArgument",
+    "EndpointArgument",
+    "Iterator",
+    "Limit",
+    "Yes",
+    "changes",
+    "confirmed",
+    "connected",
+    "instant",
+    "most",
+    "pairs",
+]
+
+P = ParamSpec("P")
+
+AppArgument = Annotated[str, typer.Argument(metavar="APP", help="The application, by id or uid.")]
+EndpointArgument = Annotated[str, typer.Argument(metavar="ENDPOINT", help="The endpoint, by id or uid.")]
+Limit = Annotated[int, typer.Option(min=1, help="How many to show.")]
+All = Annotated[bool, typer.Option("--all", help="Show all of them.")]
+Iterator = Annotated[str | None, typer.Option(help="Go on after this one, as the end of a list says.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+_Url = Annotated[str, typer.Option(envvar="WEBHOOK_ENGINE_URL", show_envvar=True, help="Where the daemon is.")]
+_Token = Annotated[
+    str | None,
+    typer.Option(envvar="WEBHOOK_ENGINE_TOKEN", show_envvar=True, help="As `webhook-engine token` prints it."),
+]
+_AsJson = Annotated[bool, typer.Option("--json", help="Print the JSON of the API, for programs.")]
+
+
+def _option(name: str, kind: object, default: object) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=default)
+
+
+_OPTIONS = [_option("url", _Url, DEFAULT_URL), _option("token", _Token, None), _option("as_json", _AsJson, False)]
+
+
+def connected(work: Callable[Concatenate[Client, P], None]) -> Callable[..., None]:
+    """A command from a function that is given a client first; it has --url, --token and --json besides its own."""
+    signature = inspect.signature(work, eval_str=True)
+    own = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in list(signature.parameters.values())[1:]]
+    parameters = [*own, *_OPTIONS]
+
+    def command(**arguments: object) -> None:
+        url, token, as_json = (arguments.pop(each.name) for each in _OPTIONS)
+        with Client(str(url), None if token is None else str(token), as_json=bool(as_json)) as client:
+            work(client, **arguments)  # type: ignore[arg-type, call-arg]
+
+    command.__name__, command.__doc__, command.__module__ = work.__name__, work.__doc__, work.__module__
+    command.__annotations__ = {each.name: each.annotation for each in parameters}
+    command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    return command
+
+
+def most(limit: int, everything: bool) -> int | None:
+    """How many elements of a list are wanted; ``None`` means all."""
+    return None if everything else limit
+
+
+def changes(*, needed: bool = False, **values: object) -> dict[str, object]:
+    """What was given, as a body; an empty text and a rate of 0 take away what there is.
+
+    With ``needed`` there must be something: that is a change which changes nothing otherwise.
+    """
+    given = {name: None if value in ("", 0) and _may_go(name) else value for name, value in values.items()}
+    body = {name: value for name, value in given.items() if values[name] is not None}
+    if needed and not body:
+        raise UsageError("nothing to change: say what, with the options that --help names")
+    return body
+
+
+def _may_go(name: str) -> bool:
+    return name in ("uid", "throttleRate", "groupName")
+
+
+def confirmed(question: str, yes: bool) -> None:
+    """Ask where there is somebody to ask; ends the command if the answer is no."""
+    if not yes and sys.stdin.isatty():
+        typer.confirm(question, abort=True, err=True)
+
+
+def instant(text: str | None, option: str, *, ahead: bool = False) -> str | None:
+    """A time as the API takes it, from a time or from a duration that is counted from now."""
+    if text is None:
+        return None
+    try:
+        length = parse_duration(text)
+    except ValueError:
+        try:
+            given = datetime.fromisoformat(text)
+        except ValueError:
+            direction = "in how long" if ahead else "how long ago"
+            raise UsageError(
+                f"{option} {text}: give a time, such as 2030-01-31T12:00:00Z (UTC unless it says otherwise), or "
+                f"{direction}, such as 90m or 3d"
+            ) from None
+        return (given if given.tzinfo else given.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
+    try:
+        now = to_datetime(Clock().now())
+        return (now + length if ahead else now - length).isoformat()
+    except OverflowError:
+        raise UsageError(f"{option} {text}: there is no such time") from None
+
+
+def pairs(texts: Sequence[str] | None, option: str, separator: str = "=") -> dict[str, str] | None:
+    """``NAME=VALUE`` texts as a mapping; ``None`` where there are none."""
+    if not texts:
+        return None
+    found: dict[str, str] = {}
+    for text in texts:
+        name, mark, value = text.partition(separator)
+        if not mark or not name.strip():
+            example = f"Name{separator} value" if separator == ":" else f"name{separator}value"
+            raise UsageError(f"{option} {text}: must be written {example!r}")
+        found[name.strip()] = value.strip() if separator == ":" else value
+    return found

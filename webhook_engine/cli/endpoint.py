@@ -1,0 +1,349 @@
+"""``webhook-engine endpoint``: the URLs of an application."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+import typer
+
+from webhook_engine.cli.client import Client
+from webhook_engine.cli.connected import (
+    All,
+    AppArgument,
+    EndpointArgument,
+    Iterator,
+    Limit,
+    Yes,
+    changes,
+    confirmed,
+    connected,
+    instant,
+    most,
+    pairs,
+)
+from webhook_engine.cli.message import ATTEMPT_COLUMNS, Attempt, StatusOption, status_code
+from webhook_engine.cli.show import decoded, names, said, show_json, show_list, show_one, show_rows, when
+from webhook_engine.cli.terminal import UsageError
+from webhook_engine.values import parse_duration
+
+__all__ = ["endpoint"]
+
+endpoint = typer.Typer(no_args_is_help=True, help="Endpoints: the URLs of an application.")
+
+UrlText = Annotated[str | None, typer.Option("--to", metavar="URL", help="Where it sends to.")]
+Description = Annotated[str | None, typer.Option(help="What it is for.")]
+EventTypes = Annotated[
+    list[str] | None, typer.Option("--event-type", help="Only these; may be repeated. Without it, all.")
+]
+Channels = Annotated[list[str] | None, typer.Option("--channel", help="Only these; may be repeated.")]
+Metadata = Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="Kept with it; may be repeated.")]
+Header = Annotated[
+    list[str] | None, typer.Option("--header", metavar="NAME:VALUE", help="Sent with each request; may be repeated.")
+]
+
+
+class Endpoint(msgspec.Struct, rename="camel"):
+    """What is shown of an endpoint."""
+
+    id: str
+    url: str
+    disabled: bool
+    description: str
+    metadata: dict[str, str]
+    created_at: datetime
+    updated_at: datetime
+    uid: str | None = None
+    throttle_rate: int | None = None
+    event_types: list[str] | None = None
+    channels: list[str] | None = None
+    disabled_at: datetime | None = None
+    disabled_reason: str | None = None
+    first_failure_at: datetime | None = None
+
+    def state(self) -> str:
+        """In a word."""
+        return "disabled" if self.disabled else "failing" if self.first_failure_at else "enabled"
+
+
+class _Secret(msgspec.Struct):
+    key: str
+
+
+class _Headers(msgspec.Struct):
+    headers: dict[str, str]
+    sensitive: list[str]
+
+
+class _Stats(msgspec.Struct):
+    success: int
+    pending: int
+    sending: int
+    fail: int
+    canceled: int = 0
+
+
+_FIELDS = {
+    "id": lambda one: one.id,
+    "uid": lambda one: one.uid or "",
+    "url": lambda one: one.url,
+    "state": lambda one: one.state(),
+    "disabled": lambda one: when(one.disabled_at),
+    "because": lambda one: one.disabled_reason or "",
+    "failing since": lambda one: when(one.first_failure_at),
+    "description": lambda one: one.description,
+    "event types": lambda one: names(one.event_types, "all"),
+    "channels": lambda one: names(one.channels, ""),
+    "rate limit": lambda one: f"{one.throttle_rate} messages per second" if one.throttle_rate else "",
+    "metadata": lambda one: ", ".join(f"{name}={value}" for name, value in one.metadata.items()),
+    "created": lambda one: when(one.created_at),
+    "updated": lambda one: when(one.updated_at),
+}
+
+
+@endpoint.command("list")
+@connected
+def list_(
+    client: Client, app: AppArgument, limit: Limit = 50, everything: All = False, iterator: Iterator = None
+) -> None:
+    """List the endpoints of an application, newest first."""
+    path = ["app", app, "endpoint"]
+    found = client.listing(path, {}, most=most(limit, everything), iterator=iterator)
+    show_list(client, found, Endpoint, {name: _FIELDS[name] for name in ("id", "uid", "state", "url", "event types")})
+
+
+@endpoint.command()
+@connected
+def get(client: Client, app: AppArgument, endpoint: EndpointArgument) -> None:
+    """Show an endpoint."""
+    show_one(client, client.get(_path(app, endpoint)), Endpoint, _FIELDS)
+
+
+@endpoint.command()
+@connected
+def create(
+    client: Client,
+    app: AppArgument,
+    target: Annotated[str, typer.Argument(metavar="URL", help="Where it sends to.")],
+    event_type: EventTypes = None,
+    channel: Channels = None,
+    description: Description = None,
+    uid: Annotated[str | None, typer.Option(help="Your own name for it, in place of its id.")] = None,
+    rate_limit: Annotated[int | None, typer.Option(min=0, help="Messages per second.")] = None,
+    header: Header = None,
+    secret: Annotated[
+        str | None, typer.Option(help="Its signing secret, whsec_… or whsk_…; by default one is generated.")
+    ] = None,
+    metadata: Metadata = None,
+    disabled: Annotated[bool, typer.Option("--disabled", help="Nothing is sent until it is enabled.")] = False,
+) -> None:
+    """Add an endpoint to an application."""
+    body = changes(
+        url=target,
+        eventTypes=event_type or None,
+        channels=channel or None,
+        description=description,
+        uid=uid,
+        throttleRate=rate_limit,
+        headers=pairs(header, "--header", ":"),
+        secret=secret,
+        metadata=pairs(metadata, "--metadata"),
+        disabled=disabled or None,
+    )
+    show_one(client, client.post(["app", app, "endpoint"], body), Endpoint, _FIELDS)
+
+
+@endpoint.command()
+@connected
+def update(
+    client: Client,
+    app: AppArgument,
+    endpoint: EndpointArgument,
+    target: UrlText = None,
+    event_type: Annotated[
+        list[str] | None, typer.Option("--event-type", help="Only these from now on; may be repeated.")
+    ] = None,
+    all_event_types: Annotated[bool, typer.Option("--all-event-types", help="No filter by event type.")] = False,
+    channel: Annotated[
+        list[str] | None, typer.Option("--channel", help="Only these from now on; may be repeated.")
+    ] = None,
+    all_channels: Annotated[bool, typer.Option("--all-channels", help="No filter by channel.")] = False,
+    description: Description = None,
+    uid: Annotated[str | None, typer.Option(help='Your own name for it; "" takes it away.')] = None,
+    rate_limit: Annotated[int | None, typer.Option(min=0, help="Messages per second; 0 lifts the limit.")] = None,
+    metadata: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="Replaces what there is; may be repeated.")
+    ] = None,
+) -> None:
+    """Change what is given of an endpoint; it holds from the next attempt."""
+    filters = {
+        name: None if everything else values
+        for name, values, everything in (
+            ("eventTypes", event_type, all_event_types),
+            ("channels", channel, all_channels),
+        )
+        if values or everything
+    }
+    body = {
+        **changes(
+            needed=not filters,
+            url=target,
+            description=description,
+            uid=uid,
+            throttleRate=rate_limit,
+            metadata=pairs(metadata, "--metadata"),
+        ),
+        **filters,
+    }
+    show_one(client, client.patch(_path(app, endpoint), body), Endpoint, _FIELDS)
+
+
+@endpoint.command()
+@connected
+def delete(client: Client, app: AppArgument, endpoint: EndpointArgument, yes: Yes = False) -> None:
+    """Delete an endpoint; what is pending for it is cancelled."""
+    confirmed(f"Delete the endpoint {endpoint} of {app}?", yes)
+    said(client, client.delete(_path(app, endpoint)), f"{endpoint} is deleted")
+
+
+@endpoint.command()
+@connected
+def enable(client: Client, app: AppArgument, endpoint: EndpointArgument) -> None:
+    """Enable an endpoint. Nothing is sent by itself: see recover and replay-missing."""
+    body = client.patch(_path(app, endpoint), {"disabled": False})
+    said(
+        client,
+        body,
+        f"{endpoint} is enabled; `webhook-engine recover {app} {endpoint} --since 3d` sends again what failed, and "
+        "replay-missing what it missed",
+    )
+
+
+@endpoint.command()
+@connected
+def disable(client: Client, app: AppArgument, endpoint: EndpointArgument) -> None:
+    """Disable an endpoint; what is pending for it fails, and can be recovered."""
+    said(client, client.patch(_path(app, endpoint), {"disabled": True}), f"{endpoint} is disabled")
+
+
+@endpoint.command()
+@connected
+def secret(client: Client, app: AppArgument, endpoint: EndpointArgument) -> None:
+    """Print what the consumer verifies signatures with, and nothing else."""
+    _print_key(client, client.get([*_path(app, endpoint), "secret"]))
+
+
+@endpoint.command()
+@connected
+def rotate(
+    client: Client,
+    app: AppArgument,
+    endpoint: EndpointArgument,
+    key: Annotated[str | None, typer.Option(help="The new secret; by default one is generated.")] = None,
+    grace: Annotated[
+        str | None, typer.Option(metavar="DURATION", help="How long the old one signs too; 24h by default, at most 7d.")
+    ] = None,
+) -> None:
+    """Replace the signing secret, and print the new one."""
+    body = changes(key=key, gracePeriodSeconds=None if grace is None else _seconds(grace))
+    _print_key(client, client.post([*_path(app, endpoint), "secret", "rotate"], body))
+
+
+@endpoint.command()
+@connected
+def headers(
+    client: Client,
+    app: AppArgument,
+    endpoint: EndpointArgument,
+    add: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME:VALUE", help="Add or replace it; may be repeated.")
+    ] = None,
+    remove: Annotated[list[str] | None, typer.Option("--remove", metavar="NAME", help="May be repeated.")] = None,
+) -> None:
+    """Show the headers that are sent with each request, after changing them if so asked."""
+    path = [*_path(app, endpoint), "headers"]
+    if add or remove:
+        client.patch(path, {"headers": {**dict.fromkeys(remove or ()), **(pairs(add, "--set", ":") or {})}})
+    body = client.get(path)
+    if client.as_json:
+        show_json(body)
+        return
+    found = decoded(body, _Headers)
+    hidden = [[name, "(sensitive, not shown)"] for name in found.sensitive]
+    show_rows(["header", "value"], [*([name, value] for name, value in found.headers.items()), *hidden])
+
+
+@endpoint.command()
+@connected
+def stats(
+    client: Client,
+    app: AppArgument,
+    endpoint: EndpointArgument,
+    since: Annotated[str | None, typer.Option(metavar="TIME", help="A time, or how long ago; at most 28d.")] = None,
+    until: Annotated[str | None, typer.Option(metavar="TIME", help="A time, or how long ago.")] = None,
+) -> None:
+    """Count the attempts of an endpoint."""
+    query = {"since": instant(since, "--since"), "until": instant(until, "--until")}
+    body = client.get([*_path(app, endpoint), "stats"], query)
+    if client.as_json:
+        show_json(body)
+        return
+    counted = decoded(body, _Stats)
+    shown = [("success", counted.success), ("fail", counted.fail), ("pending", counted.pending + counted.sending)]
+    show_rows(["attempts", "count"], [[name, str(count)] for name, count in [*shown, ("canceled", counted.canceled)]])
+
+
+@endpoint.command()
+@connected
+def attempts(
+    client: Client,
+    app: AppArgument,
+    endpoint: EndpointArgument,
+    status: StatusOption = None,
+    limit: Limit = 50,
+    everything: All = False,
+    iterator: Iterator = None,
+) -> None:
+    """List the attempts of an endpoint, newest first."""
+    query = {"status": status_code(status), "with_content": client.as_json, "expanded_statuses": True}
+    path = ["app", app, "attempt", "endpoint", endpoint]
+    found = client.listing(path, query, most=most(limit, everything), iterator=iterator)
+    columns = {name: column for name, column in ATTEMPT_COLUMNS.items() if name != "endpoint"}
+    show_list(client, found, Attempt, columns)
+
+
+@endpoint.command("send-example")
+@connected
+def send_example(
+    client: Client,
+    app: AppArgument,
+    endpoint: EndpointArgument,
+    event_type: Annotated[str, typer.Argument(metavar="EVENT_TYPE", help="Whose example to send.")],
+) -> None:
+    """Send an example of an event type to this endpoint alone, whatever its filters."""
+    body = client.post([*_path(app, endpoint), "send-example"], {"eventType": event_type})
+    message = "" if client.as_json else decoded(body, _Made).id
+    said(client, body, f"{message} is on its way; `webhook-engine message get {app} {message}` shows what comes of it")
+
+
+class _Made(msgspec.Struct):
+    id: str
+
+
+def _path(app: str, endpoint: str) -> list[str]:
+    return ["app", app, "endpoint", endpoint]
+
+
+def _print_key(client: Client, body: bytes) -> None:
+    if client.as_json:
+        show_json(body)
+    else:
+        typer.echo(decoded(body, _Secret).key)
+
+
+def _seconds(text: str) -> int:
+    try:
+        return int(parse_duration(text).total_seconds())
+    except ValueError as problem:
+        raise UsageError(f"--grace {text}: {problem}; give a number with a unit, such as 90m or 3d") from None

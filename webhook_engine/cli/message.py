@@ -1,0 +1,205 @@
+"""``webhook-engine message``: messages, and what came of them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+
+import msgspec
+import typer
+
+from webhook_engine.cli.client import Client
+from webhook_engine.cli.connected import All, AppArgument, Iterator, Limit, Yes, confirmed, connected, instant, most
+from webhook_engine.cli.show import decoded, names, said, show_list, show_one, show_rows, when
+from webhook_engine.cli.terminal import glyph
+from webhook_engine.model import AttemptStatus
+
+__all__ = ["ATTEMPT_COLUMNS", "Attempt", "MessageArgument", "StatusOption", "message", "status_code"]
+
+message = typer.Typer(no_args_is_help=True, help="Messages, and what came of them.")
+
+MAX_ENDPOINTS = 1000
+
+MessageArgument = Annotated[str, typer.Argument(metavar="MESSAGE", help="The message, by id or event id.")]
+EventTypeFilter = Annotated[list[str] | None, typer.Option("--event-type", help="Only these; may be repeated.")]
+Since = Annotated[str | None, typer.Option(metavar="TIME", help="Only later ones: a time, or how long ago, as 3h.")]
+Until = Annotated[str | None, typer.Option(metavar="TIME", help="Only earlier ones, likewise.")]
+
+
+class Status(StrEnum):
+    """How a delivery or an attempt stands, as a user writes it."""
+
+    SUCCESS = "success"
+    PENDING = "pending"
+    FAIL = "fail"
+
+
+StatusOption = Annotated[Status | None, typer.Option(help="Only these.", case_sensitive=False)]
+
+
+def status_code(status: Status | None) -> int | None:
+    """As the API has it."""
+    return None if status is None else int(AttemptStatus[status.name])
+
+
+class Message(msgspec.Struct, rename="camel"):
+    """What is shown of a message."""
+
+    id: str
+    event_type: str
+    timestamp: datetime
+    payload: msgspec.Raw
+    event_id: str | None = None
+    channels: list[str] | None = None
+    tags: list[str] | None = None
+    deliver_at: datetime | None = None
+
+
+class Standing(Message, rename="camel"):
+    """A message, and how it stands at all its endpoints together."""
+
+    status_text: str | None = None
+    succeeded: int = 0
+    pending: int = 0
+    failed: int = 0
+
+
+class Destination(msgspec.Struct, rename="camel"):
+    """An endpoint of a message."""
+
+    id: str
+    url: str
+    status_text: str
+    next_attempt: datetime | None = None
+
+
+class Attempt(msgspec.Struct, rename="camel"):
+    """What is shown of an attempt."""
+
+    id: str
+    msg_id: str
+    endpoint_id: str
+    status_text: str
+    response_status_code: int
+    response_duration_ms: int
+    trigger_type: int
+    timestamp: datetime
+    url: str
+    response: str
+
+
+FIELDS = {
+    "id": lambda one: one.id,
+    "event id": lambda one: one.event_id or "",
+    "event type": lambda one: one.event_type,
+    "channels": lambda one: names(one.channels, ""),
+    "tags": lambda one: names(one.tags, ""),
+    "accepted": lambda one: when(one.timestamp),
+    "deliver at": lambda one: when(one.deliver_at),
+    "payload": lambda one: bytes(one.payload).decode(),
+}
+
+ATTEMPT_COLUMNS = {
+    "message": lambda one: one.msg_id,
+    "endpoint": lambda one: one.endpoint_id,
+    "at": lambda one: when(one.timestamp),
+    "result": lambda one: one.status_text,
+    "code": lambda one: str(one.response_status_code or "-"),
+    "took": lambda one: f"{one.response_duration_ms} ms",
+    "by": lambda one: "hand" if one.trigger_type else "schedule",
+}
+
+
+def _endpoints(one: Standing) -> str:
+    counts = ((one.succeeded, "succeeded"), (one.pending, "pending"), (one.failed, "failed"))
+    return f" {glyph('·', '-')} ".join(f"{count} {word}" for count, word in counts if count) or "none"
+
+
+_STANDING = {
+    "id": lambda one: one.id,
+    "event type": lambda one: one.event_type,
+    "accepted": lambda one: when(one.timestamp),
+    "status": lambda one: one.status_text or "-",
+    "endpoints": _endpoints,
+}
+
+
+@message.command("list")
+@connected
+def list_(
+    client: Client,
+    app: AppArgument,
+    status: StatusOption = None,
+    event_type: EventTypeFilter = None,
+    channel: Annotated[str | None, typer.Option(help="Only of this channel.")] = None,
+    tag: Annotated[str | None, typer.Option(help="Only with this tag.")] = None,
+    since: Since = None,
+    until: Until = None,
+    limit: Limit = 50,
+    everything: All = False,
+    iterator: Iterator = None,
+) -> None:
+    """List the messages of an application with how they stand, newest first."""
+    query = {
+        "status": status_code(status),
+        "event_types": ",".join(event_type) if event_type else None,
+        "channel": channel,
+        "tag": tag,
+        "after": instant(since, "--since"),
+        "before": instant(until, "--until"),
+        "with_content": client.as_json,
+    }
+    found = client.listing(["app", app, "message-state"], query, most=most(limit, everything), iterator=iterator)
+    show_list(client, found, Standing, _STANDING)
+
+
+@message.command()
+@connected
+def get(client: Client, app: AppArgument, message: MessageArgument) -> None:
+    """Show a message with its payload, and how it stands at each endpoint."""
+    show_one(client, client.get(["app", app, "msg", message]), Message, FIELDS)
+    if not client.as_json:
+        found = client.listing(["app", app, "msg", message, "endpoint"], {}, most=MAX_ENDPOINTS)
+        typer.echo()
+        _show_destinations([decoded(bytes(each), Destination) for each in found.data])
+
+
+@message.command()
+@connected
+def attempts(
+    client: Client,
+    app: AppArgument,
+    message: MessageArgument,
+    status: StatusOption = None,
+    endpoint: Annotated[str | None, typer.Option(help="Only to this one, by id or uid.")] = None,
+    limit: Limit = 50,
+    everything: All = False,
+    iterator: Iterator = None,
+) -> None:
+    """List the attempts of a message, newest first."""
+    query = {
+        "status": status_code(status),
+        "endpoint_id": endpoint,
+        "with_content": True,
+        "expanded_statuses": True,
+    }
+    path = ["app", app, "attempt", "msg", message]
+    found = client.listing(path, query, most=most(limit, everything), iterator=iterator)
+    columns = {name: column for name, column in ATTEMPT_COLUMNS.items() if name != "message"}
+    show_list(client, found, Attempt, {**columns, "answer": lambda one: one.response[:60]})
+
+
+@message.command()
+@connected
+def expunge(client: Client, app: AppArgument, message: MessageArgument, yes: Yes = False) -> None:
+    """Delete the payload of a message for good."""
+    confirmed(f"Delete the payload of {message} for good?", yes)
+    said(client, client.delete(["app", app, "msg", message, "content"]), f"the payload of {message} is deleted")
+
+
+def _show_destinations(found: list[Destination]) -> None:
+    if not found:
+        typer.echo("No endpoint was to have it when it came.")
+    rows = [[each.id, each.status_text, when(each.next_attempt) or "-", each.url] for each in found]
+    show_rows(["endpoint", "status", "next attempt", "url"], rows)
