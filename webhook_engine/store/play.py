@@ -74,3 +74,7 @@ class PlayStore(Protocol):
     async def clear(self, token: str) -> None:
         """Remove the requests of an inbox."""
         ...
+
+    async def purge(self, now: int) -> None:
+        """Remove the inboxes that have expired."""
+        ...
