@@ -1,7 +1,8 @@
 """The replayer: background tasks that schedule deliveries again, page by page, so that a restart goes on where it was.
 
 ``endpoint.recover`` takes an endpoint's failed deliveries; ``endpoint.replay`` makes deliveries of messages that match
-the endpoint and never had one. Both only schedule: the endpoint's lane paces the sending.
+the endpoint and never had one; ``endpoint.bulk-replay`` takes all that are settled and pass the caller's filters.
+These only schedule: the endpoint's lane paces the sending. Tasks of other kinds are :mod:`chores`'s to do.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import asyncio
 import msgspec
 
 from webhook_engine.clock import Clock, to_datetime
+from webhook_engine.delivery.chores import Chores
 from webhook_engine.delivery.dispatcher import Dispatcher
 from webhook_engine.delivery.notifier import Notifier
 from webhook_engine.delivery.routing import matches
@@ -20,22 +22,23 @@ from webhook_engine.ids import id_bounds
 from webhook_engine.log import get_logger
 from webhook_engine.model import Task, TaskStatus
 from webhook_engine.store.directory import Directory
-from webhook_engine.store.records import StoredEndpoint, TaskProgress
+from webhook_engine.store.records import DeliveryFilter, Span, StoredEndpoint, TaskProgress
 from webhook_engine.store.seam import Store
 
-__all__ = ["RECOVER", "REPLAY", "Replayer"]
+__all__ = ["BULK_REPLAY", "RECOVER", "REPLAY", "Replayer"]
 
 log = get_logger("tasks")
 
 RECOVER = "endpoint.recover"
 REPLAY = "endpoint.replay"
+BULK_REPLAY = "endpoint.bulk-replay"
 PAGE = 500
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 10.0
 
 
 class Replayer:
-    """Runs the background tasks of endpoints, each in an asyncio task of its own."""
+    """Runs the background tasks, each in an asyncio task of its own."""
 
     def __init__(
         self, store: Store, directory: Directory, dispatcher: Dispatcher, notifier: Notifier, clock: Clock
@@ -45,6 +48,7 @@ class Replayer:
         self._dispatcher = dispatcher
         self._notifier = notifier
         self._clock = clock
+        self._chores = Chores(store, clock)
         self._running: dict[str, asyncio.Task[None]] = {}
         self._stopping = asyncio.Event()
 
@@ -105,10 +109,12 @@ class Replayer:
             pass
 
     async def _step(self, task: Task, progress: TaskProgress) -> TaskProgress:
+        if self._chores.knows(task.task):
+            return await self._chores.step(task, progress)
         stored = await self._store.endpoints.load(task.endpoint_id or "")
         if stored is None or stored.deleted:
             return await self._fail(progress, "the endpoint was deleted")
-        step = self._recover if task.task == RECOVER else self._replay
+        step = {RECOVER: self._recover, BULK_REPLAY: self._bulk_replay}.get(task.task, self._replay)
         after = await step(stored, progress)
         self._dispatcher.more_stored(stored.endpoint.id, self._clock.now())
         return after
@@ -137,6 +143,20 @@ class Replayer:
         wanted = [one.message_id for one in found if matches(endpoint, one.event_type, one.channels)]
         moved = _moved(progress, len(wanted), next_after)
         await self._store.deliveries.replay(endpoint.id, wanted, self._clock.now(), moved)
+        return moved
+
+    async def _bulk_replay(self, stored: StoredEndpoint, progress: TaskProgress) -> TaskProgress:
+        span = Span(
+            low=progress.cursor or id_bounds("msg_", _number(progress, "since"))[0],
+            high=id_bounds("msg_", _number(progress, "until"))[0],
+            descending=False,
+            limit=PAGE,
+        )
+        where = msgspec.convert(progress.data["filter"], DeliveryFilter)
+        found = await self._store.deliveries.list_by_endpoint(stored.endpoint.id, span, where)
+        wanted = [one.message.id for one in found]
+        moved = _moved(progress, len(wanted), wanted[-1] if len(wanted) == PAGE else None)
+        await self._store.deliveries.replay_again(stored.endpoint.id, wanted, self._clock.now(), moved)
         return moved
 
     async def _advance(self, progress: TaskProgress, count: int, cursor: str | None) -> TaskProgress:

@@ -18,7 +18,7 @@ from webhook_engine.resources.edits import unbroken
 from webhook_engine.resources.flow import Services
 from webhook_engine.resources.lookup import find_application
 from webhook_engine.resources.pagination import Order
-from webhook_engine.store.records import ApplicationChanges, Span, StoredEndpoint
+from webhook_engine.store.records import ApplicationChanges, ApplicationFilter, Span, StoredEndpoint
 
 __all__ = ["Applications"]
 
@@ -87,11 +87,28 @@ class Applications:
         return await find_application(self._services, self._organization_id, application)
 
     async def list(
-        self, *, limit: int = pagination.DEFAULT_LIMIT, iterator: str | None = None, order: Order = "ascending"
+        self,
+        *,
+        limit: int = pagination.DEFAULT_LIMIT,
+        iterator: str | None = None,
+        order: Order = "ascending",
+        without_endpoints: bool = True,
+        with_disabled_endpoints: bool = True,
+        no_endpoint_at: Sequence[str] = (),
     ) -> Page[Application]:
-        """A page of applications in the order of their creation; at most 250. Raises ``ValidationError``."""
+        """A page of applications in the order of their creation; at most 250. Raises ``ValidationError``.
+
+        ``without_endpoints`` and ``with_disabled_endpoints``: whether these are listed too. ``no_endpoint_at``: leaves
+        out those that have an endpoint whose URL begins with one of these.
+        """
         request = pagination.by_key(limit=limit, iterator=iterator, order=order, prefix="app_")
-        return request.cut(await self._read(request.span), _ID)
+        where = ApplicationFilter(
+            without_endpoints=validation.boolean("without_endpoints", without_endpoints),
+            with_disabled_endpoints=validation.boolean("with_disabled_endpoints", with_disabled_endpoints),
+            no_endpoint_at=tuple(no_endpoint_at),
+        )
+        found = await self._services.store.applications.list(self._organization_id, request.span, where)
+        return request.cut(found, _ID)
 
     async def iterate(self) -> AsyncIterator[Application]:
         """Every application, oldest first."""

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
+
+import msgspec
 
 from webhook_engine.clock import microseconds, to_datetime
 from webhook_engine.errors import NotFoundError, ValidationError
 from webhook_engine.ids import id_bounds
-from webhook_engine.model import AttemptStatus, EndpointStats, Message, Task, TaskStatus
+from webhook_engine.model import AttemptStatus, EndpointStats, Message, Task
 from webhook_engine.resources import validation
+from webhook_engine.resources.edits import unbroken
 from webhook_engine.resources.endpoint_edits import EndpointEdits
 from webhook_engine.resources.examples import PING, example_of, is_ping
+from webhook_engine.resources.flow import Services
 from webhook_engine.resources.intake import as_message, prepare
+from webhook_engine.resources.starting import start_task
+from webhook_engine.store.records import DeliveryFilter
 
 __all__ = ["EndpointActions"]
 
 RECOVER = "endpoint.recover"
 REPLAY = "endpoint.replay"
+BULK_REPLAY = "endpoint.bulk-replay"
+STATUS_CODE_CLASSES = (0, 100, 200, 300, 400, 500)
+CANCELLED_AT_ONCE = 1_000
 MAX_EXAMPLES = 1000
 
 STATS_SPAN = microseconds(timedelta(days=28))
@@ -71,6 +81,52 @@ class EndpointActions(EndpointEdits):
         """
         return await self._start(REPLAY, application, endpoint, since, until, step=_ID_STEP)
 
+    async def bulk_replay(
+        self,
+        application: str,
+        endpoint: str,
+        since: datetime,
+        until: datetime | None = None,
+        *,
+        event_types: Collection[str] | None = None,
+        channel: str | None = None,
+        tag: str | None = None,
+        status: AttemptStatus | int | None = None,
+        status_code_class: int | None = None,
+    ) -> Task:
+        """Send once more what was sent to this endpoint of the messages of [``since``, ``until``), also successes.
+
+        ``status`` is that of the delivery; ``status_code_class`` (0, 100, … 500) goes by its latest attempt. What is
+        still under way is left alone. A durable background task with the bounds of :meth:`recover`. Raises
+        ``NotFoundError`` and ``ValidationError``.
+        """
+        wanted = None if status is None else validation.member("status", status, AttemptStatus)
+        if status_code_class is not None and status_code_class not in STATUS_CODE_CLASSES:
+            raise ValidationError("status_code_class", f"must be one of {', '.join(map(str, STATUS_CODE_CLASSES))}")
+        where = DeliveryFilter(
+            status=wanted,
+            event_types=validation.event_types("event_types", event_types),
+            channel=None if channel is None else validation.channel("channel", channel),
+            tag=None if tag is None else validation.tag("tag", tag),
+            status_code_class=status_code_class,
+            with_content=False,
+            replayable=True,
+        )
+        chosen = msgspec.to_builtins(where)
+        return await self._start(BULK_REPLAY, application, endpoint, since, until, step=_ID_STEP, filter=chosen)
+
+    async def cancel_pending(self, application: str, endpoint: str, created_before: datetime | None = None) -> int:
+        """Cancel what is scheduled for this endpoint of the messages created before then; returns how many.
+
+        Without ``created_before`` it is everything that is scheduled now. Raises ``NotFoundError`` and
+        ``ValidationError``.
+        """
+        services = self._services
+        now = services.clock.now()
+        bound = now + _ID_STEP if created_before is None else validation.instant("created_before", created_before)
+        _, stored = await self._find(application, endpoint)
+        return await unbroken(_cancel(services, stored.endpoint.id, id_bounds("msg_", min(bound, now + _ID_STEP))[0]))
+
     async def stats(
         self, application: str, endpoint: str, since: datetime | None = None, until: datetime | None = None
     ) -> EndpointStats:
@@ -102,7 +158,15 @@ class EndpointActions(EndpointEdits):
         )
 
     async def _start(
-        self, kind: str, application: str, endpoint: str, since: datetime, until: datetime | None, *, step: int
+        self,
+        kind: str,
+        application: str,
+        endpoint: str,
+        since: datetime,
+        until: datetime | None,
+        *,
+        step: int,
+        **more: object,
     ) -> Task:
         services = self._services
         found = await self._application(application)
@@ -110,19 +174,14 @@ class EndpointActions(EndpointEdits):
         # A bound is exclusive: one step after now, so that what happened just now is in.
         begin, end = self._bounds(since, until, now, now + step)
         _, stored = await self._find(found.id, endpoint)
-        task = Task(
-            id=services.ids.new("qtask_", now),
-            organization_id=self._organization_id,
+        return await start_task(
+            services,
+            self._organization_id,
+            kind,
+            {"processed": 0, "since": begin, "until": end, **more},
             application_id=found.id,
             endpoint_id=stored.endpoint.id,
-            task=kind,
-            status=TaskStatus.RUNNING,
-            data={"processed": 0, "since": begin, "until": end},
-            created_at=to_datetime(now),
-            updated_at=to_datetime(now),
         )
-        await services.flow.start_task(task, None)
-        return task
 
     def _bounds(self, since: object, until: object, now: int, latest: int) -> tuple[int, int]:
         begin = validation.instant("since", since)
@@ -134,6 +193,19 @@ class EndpointActions(EndpointEdits):
         if begin >= end:
             raise ValidationError("since", "must be in the past, and before 'until'")
         return begin, end
+
+
+async def _cancel(services: Services, endpoint_id: str, before: str) -> int:
+    count = 0
+    while True:
+        cancelled = await services.store.deliveries.cancel_before(
+            endpoint_id, before, "cancelled by hand", services.clock.now(), CANCELLED_AT_ONCE
+        )
+        for message_id in cancelled:
+            services.flow.cancelled(endpoint_id, message_id)
+        count += len(cancelled)
+        if len(cancelled) < CANCELLED_AT_ONCE:
+            return count
 
 
 def _in_words(length: timedelta) -> str:

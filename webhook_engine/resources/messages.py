@@ -8,16 +8,22 @@ from operator import attrgetter
 
 import msgspec
 
-from webhook_engine.model import Application, Message, Page
+from webhook_engine.errors import ValidationError
+from webhook_engine.model import Application, Message, Page, Task
 from webhook_engine.resources import pagination, validation
 from webhook_engine.resources.edits import unbroken
 from webhook_engine.resources.flow import Services
 from webhook_engine.resources.intake import as_message, from_outbox, prepare
 from webhook_engine.resources.lookup import find_application, find_message
 from webhook_engine.resources.payloads import Payload
+from webhook_engine.resources.starting import start_task
+from webhook_engine.resources.validation import is_name
 from webhook_engine.store.records import MessageFilter, NewMessage, OutboxRow, Span
 
 __all__ = ["Messages"]
+
+PURGE = "application.purge_content"
+MAX_EXPUNGED = 1000
 
 _ID = attrgetter("id")
 
@@ -137,6 +143,30 @@ class Messages:
         found = await self._application(application)
         stored = await find_message(self._services, found, message)
         await self._services.store.messages.expunge(stored.id)
+
+    async def expunge_contents(self, application: str, messages: Collection[str]) -> dict[str, bool]:
+        """Delete the payloads of up to 1000 messages for good; tells of each whether there is such a message.
+
+        Raises ``NotFoundError`` for an unknown application, and ``ValidationError``.
+        """
+        if len(messages) > MAX_EXPUNGED:
+            raise ValidationError("messages", f"must be at most {MAX_EXPUNGED}")
+        found = await self._application(application)
+        ids: dict[str, str | None] = {}
+        for key in messages:
+            stored = await self._services.store.messages.get(found.id, key) if is_name(key) else None
+            ids[key] = None if stored is None else stored.id
+        await self._services.store.messages.expunge(*{each for each in ids.values() if each is not None})
+        return {key: message_id is not None for key, message_id in ids.items()}
+
+    async def expunge_all_contents(self, application: str) -> Task:
+        """Delete the payloads of all messages there are now, for good, as a durable background task.
+
+        Raises ``NotFoundError``.
+        """
+        found = await self._application(application)
+        data = {"processed": 0, "until": self._services.clock.now() + 1}
+        return await start_task(self._services, self._organization_id, PURGE, data, application_id=found.id)
 
     async def cancel(self, application: str, message: str) -> int:
         """Cancel every delivery of a message that is still scheduled; returns how many. Raises ``NotFoundError``."""

@@ -1,21 +1,26 @@
-"""Background tasks: how the recovery or the replay of an endpoint goes on."""
+"""Background tasks: how the recovery or the replay of an endpoint goes on; and counting what was used."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
+from datetime import datetime
 from operator import attrgetter
 
-from webhook_engine.errors import NotFoundError
+from webhook_engine.errors import NotFoundError, ValidationError
 from webhook_engine.model import Page, Task, TaskStatus
 from webhook_engine.resources import pagination, validation
 from webhook_engine.resources.flow import Services
 from webhook_engine.resources.lookup import find_application, required_key
 from webhook_engine.resources.pagination import Order
+from webhook_engine.resources.starting import start_task
+from webhook_engine.resources.validation import is_name
 from webhook_engine.store.records import Span
 
 __all__ = ["Tasks"]
 
+USAGE = "application.stats"
+EVENT_TYPES = "event-type.aggregate"
 FIRST_NAP_S = 0.01
 LONGEST_NAP_S = 0.5
 
@@ -78,6 +83,38 @@ class Tasks:
                 await asyncio.sleep(nap)
                 nap = min(nap * 2, LONGEST_NAP_S)
         return task
+
+    async def count_usage(
+        self, since: datetime, until: datetime, applications: Collection[str] | None = None
+    ) -> tuple[Task, Sequence[str]]:
+        """Count how many deliveries the messages of [``since``, ``until``) have, for each application.
+
+        Returns the task, whose ``data`` has the result when it has finished, and which of ``applications`` there are
+        not. Raises ``ValidationError``, also if there is none of them.
+        """
+        begin, end = validation.instant("since", since), validation.instant("until", until)
+        if begin >= end:
+            raise ValidationError("since", "must be before 'until'")
+        found: set[str] | None = None
+        unknown = []
+        if applications is not None:
+            found = set()
+            for key in applications:
+                application = None
+                if is_name(key):
+                    application = await self._services.directory.application(self._organization_id, key)
+                if application is None:
+                    unknown.append(key)
+                else:
+                    found.add(application.id)
+            if not found:
+                raise ValidationError("app_ids", "there is no such application")
+        data = {"since": begin, "until": end, "appIds": found and sorted(found), "appStats": []}
+        return await start_task(self._services, self._organization_id, USAGE, data), unknown
+
+    async def list_used_event_types(self) -> Task:
+        """List the event types in the filters of the endpoints of each application, as a background task."""
+        return await start_task(self._services, self._organization_id, EVENT_TYPES, {"event_types": []})
 
     async def _read(self, span: Span, status: object, kind: object, application: str | None) -> Sequence[Task]:
         return await self._services.store.tasks.list(

@@ -23,6 +23,7 @@ from webhook_engine.model import (
 
 __all__ = [
     "ApplicationChanges",
+    "ApplicationFilter",
     "AttemptFilter",
     "DeliveryChange",
     "DeliveryFilter",
@@ -234,6 +235,17 @@ class ReplayCandidate(msgspec.Struct, frozen=True):
     channels: tuple[str, ...] | None
 
 
+class ApplicationFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which applications of an organization to list."""
+
+    without_endpoints: bool = True
+    """Whether those without an endpoint are listed."""
+    with_disabled_endpoints: bool = True
+    """Whether those with a disabled endpoint are listed."""
+    no_endpoint_at: tuple[str, ...] = ()
+    """Without those that have an endpoint whose URL begins with one of these."""
+
+
 class MessageFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which messages of an application to list."""
 
@@ -257,6 +269,11 @@ class AttemptFilter(msgspec.Struct, frozen=True, kw_only=True):
 
 class DeliveryFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which messages of an endpoint to list."""
+
+    status_code_class: int | None = None
+    """100, 200, …: those whose latest attempt was answered so; see :class:`AttemptFilter`."""
+    replayable: bool = False
+    """Only what is settled, and whose payload is still there."""
 
     status: AttemptStatus | None = None
     """``PENDING``: never attempted; ``SENDING``: attempted, and another attempt is scheduled."""

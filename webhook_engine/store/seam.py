@@ -27,6 +27,7 @@ from webhook_engine.store.access import AnswerStore, TokenStore
 from webhook_engine.store.play import PlayStore
 from webhook_engine.store.records import (
     ApplicationChanges,
+    ApplicationFilter,
     AttemptFilter,
     DeliveryFilter,
     Due,
@@ -76,7 +77,9 @@ class ApplicationStore(Protocol):
         """Deletes it and all its endpoints; pending deliveries are left to be cancelled by ``settle_pending``."""
         ...
 
-    async def list(self, organization_id: str, span: Span) -> Sequence[Application]:
+    async def list(
+        self, organization_id: str, span: Span, where: ApplicationFilter | None = None
+    ) -> Sequence[Application]:
         """In the order of ids."""
         ...
 
@@ -166,8 +169,8 @@ class MessageStore(Protocol):
         """In the order of ids."""
         ...
 
-    async def expunge(self, message_id: str) -> None:
-        """Deletes the payload."""
+    async def expunge(self, *message_ids: str) -> None:
+        """Deletes the payloads."""
         ...
 
 
@@ -235,6 +238,27 @@ class DeliveryStore(Protocol):
 
     async def replay(self, endpoint_id: str, message_ids: Sequence[str], now: int, progress: TaskProgress) -> None:
         """Make deliveries, due at once, where there are none, with the task's progress."""
+        ...
+
+    async def replay_again(
+        self, endpoint_id: str, message_ids: Sequence[str], now: int, progress: TaskProgress
+    ) -> None:
+        """Schedule settled deliveries once more, for a full run through the ladder, with the task's progress."""
+        ...
+
+    async def cancel_before(
+        self, endpoint_id: str, message_id: str, reason: str, now: int, limit: int
+    ) -> Sequence[str]:
+        """Cancel up to ``limit`` scheduled deliveries of messages with ids before ``message_id``; returns their ids."""
+        ...
+
+    async def count_of_messages(
+        self, application_id: str, after: str, until: str, limit: int
+    ) -> tuple[int, str | None]:
+        """How many deliveries the messages with ids in (``after``, ``until``) have.
+
+        Looks at up to ``limit`` messages; returns the count and the id to continue from (``None`` at the end).
+        """
         ...
 
     async def list_by_endpoint(self, endpoint_id: str, span: Span, where: DeliveryFilter) -> Sequence[AttemptedMessage]:

@@ -1,6 +1,6 @@
 """The types of the managers without ``await``. Made by tests/sync/managers_stub.py; do not edit."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -49,7 +49,16 @@ class Applications:
         metadata: Mapping[str, str] | None = ...,
     ) -> Application: ...
     def iterate(self) -> Iterator[Application]: ...
-    def list(self, *, limit: int = ..., iterator: str | None = ..., order: Order = ...) -> Page[Application]: ...
+    def list(
+        self,
+        *,
+        limit: int = ...,
+        iterator: str | None = ...,
+        order: Order = ...,
+        without_endpoints: bool = ...,
+        with_disabled_endpoints: bool = ...,
+        no_endpoint_at: Sequence[str] = ...,
+    ) -> Page[Application]: ...
     def update(
         self,
         application: str,
@@ -61,6 +70,20 @@ class Applications:
     ) -> Application: ...
 
 class Endpoints:
+    def bulk_replay(
+        self,
+        application: str,
+        endpoint: str,
+        since: datetime,
+        until: datetime | None = ...,
+        *,
+        event_types: Collection[str] | None = ...,
+        channel: str | None = ...,
+        tag: str | None = ...,
+        status: AttemptStatus | int | None = ...,
+        status_code_class: int | None = ...,
+    ) -> Task: ...
+    def cancel_pending(self, application: str, endpoint: str, created_before: datetime | None = ...) -> int: ...
     def create(
         self,
         application: str,
@@ -172,7 +195,9 @@ class Messages:
         payload_retention_period: int | None = ...,
         payload_retention_hours: int | None = ...,
     ) -> Message: ...
+    def expunge_all_contents(self, application: str) -> Task: ...
     def expunge_content(self, application: str, message: str) -> None: ...
+    def expunge_contents(self, application: str, messages: Collection[str]) -> dict[str, bool]: ...
     def get(self, application: str, message: str, *, with_content: bool = ...) -> Message: ...
     def iterate(
         self,
@@ -258,6 +283,9 @@ class Attempts:
     def resend(self, application: str, message: str, endpoint: str) -> None: ...
 
 class Tasks:
+    def count_usage(
+        self, since: datetime, until: datetime, applications: Collection[str] | None = ...
+    ) -> tuple[Task, Sequence[str]]: ...
     def get(self, task_id: str, *, application: str | None = ...) -> Task: ...
     def iterate(
         self, *, status: TaskStatus | str | None = ..., task: str | None = ..., application: str | None = ...
@@ -272,6 +300,7 @@ class Tasks:
         task: str | None = ...,
         application: str | None = ...,
     ) -> Page[Task]: ...
+    def list_used_event_types(self) -> Task: ...
     def wait(self, task_id: str, timeout: float | None = ...) -> Task: ...
 
 class Portal:

@@ -87,6 +87,11 @@ class ApplicationListQuery(OrderedQuery, frozen=True, kw_only=True):
 
     ITERATOR_PREFIX = ID_PREFIX
 
+    exclude_apps_with_no_endpoints: bool = False
+    exclude_apps_with_disabled_endpoints: bool = False
+    exclude_apps_with_svix_play_endpoints: bool = False
+    """Those that have an endpoint at a Play inbox of this server, or of the hosted service."""
+
 
 class ApplicationCreateQuery(Query, frozen=True, kw_only=True):
     """How to create an application."""
@@ -128,8 +133,14 @@ async def ensure_application(call: Call[Any, Any], key: str, given: ApplicationI
 async def list_applications(call: Call[ApplicationListQuery, NoBody]) -> Out:
     """Oldest first, unless asked otherwise."""
     query = call.query
+    inboxes = (f"{call.context.public_url}/play/in/", "https://play.svix.com/")
     page = await call.organization.applications.list(
-        limit=query.limit, iterator=query.iterator, order=query.order or "ascending"
+        limit=query.limit,
+        iterator=query.iterator,
+        order=query.order or "ascending",
+        without_endpoints=not query.exclude_apps_with_no_endpoints,
+        with_disabled_endpoints=not query.exclude_apps_with_disabled_endpoints,
+        no_endpoint_at=inboxes if query.exclude_apps_with_svix_play_endpoints else (),
     )
     return listed(page, shown)
 

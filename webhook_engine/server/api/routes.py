@@ -8,14 +8,19 @@ from typing import Any
 from webhook_engine.server.api import (
     access,
     applications,
+    attempt_stats,
     attempts,
+    bulk,
     endpoint_actions,
     endpoints,
     event_types,
     health,
     insight,
     messages,
+    openapi_import,
+    operational,
     tasks,
+    usage,
 )
 from webhook_engine.server.api.route import Route
 
@@ -30,6 +35,11 @@ ROUTES: tuple[Route[Any, Any], ...] = (
     *event_types.ROUTES,
     *messages.ROUTES,
     *attempts.ROUTES,
+    *attempt_stats.ROUTES,
+    *bulk.ROUTES,
+    *operational.ROUTES,
+    *openapi_import.ROUTES,
+    *usage.ROUTES,
     *tasks.ROUTES,
     *insight.ROUTES,
     *access.ROUTES,

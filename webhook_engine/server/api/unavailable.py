@@ -28,8 +28,6 @@ _FEATURES = {
     ("ingest",): "Ingest",
     ("integration",): "Integrations",
     ("management",): "The management API",
-    ("operational-webhook",): "Operational-webhook endpoints",
-    ("stats",): "Usage statistics",
     ("stream",): "Streaming",
     ("transformation-template",): "Transformations",
 }

@@ -10,7 +10,7 @@ from msgspec import UNSET
 
 from webhook_engine.clock import from_datetime
 from webhook_engine.model import Application
-from webhook_engine.store.records import ApplicationChanges, Span
+from webhook_engine.store.records import ApplicationChanges, ApplicationFilter, Span
 from webhook_engine.store.sqlite import rows
 from webhook_engine.store.sqlite.connection import Session, Value
 from webhook_engine.store.sqlite.database import Database
@@ -40,6 +40,11 @@ UPDATE webhook_application SET deleted = 1, uid = NULL, updated_at = ?2 WHERE id
 
 _DELETE_ENDPOINTS = """
 UPDATE webhook_endpoint SET deleted = 1, uid = NULL, updated_at = ?2 WHERE application_id = ?1 AND deleted = 0
+"""
+
+_ENDPOINTS = """
+SELECT 1 FROM webhook_endpoint AS endpoint INDEXED BY webhook_endpoint_by_application
+WHERE endpoint.application_id = webhook_application.id AND endpoint.deleted = 0
 """
 
 
@@ -106,12 +111,29 @@ class SqliteApplications:
 
         return await self._database.write(change)
 
-    async def list(self, organization_id: str, span: Span) -> Sequence[Application]:
+    async def list(
+        self, organization_id: str, span: Span, where: ApplicationFilter | None = None
+    ) -> Sequence[Application]:
         """In the order of ids."""
+        conditions, parameters = _conditions(where or ApplicationFilter())
         sql = f"""
         SELECT {_COLUMNS} FROM webhook_application INDEXED BY webhook_application_by_organization
-        WHERE organization_id = ? AND id > ? AND id < ? AND deleted = 0
+        WHERE organization_id = ? AND id > ? AND id < ? AND deleted = 0 {conditions}
         ORDER BY id {direction(span)} LIMIT ?
         """
-        found = await self._database.read(sql, (organization_id, *bounds(span), span.limit))
+        found = await self._database.read(sql, (organization_id, *bounds(span), *parameters, span.limit))
         return [rows.application(row) for row in found]
+
+
+def _conditions(where: ApplicationFilter) -> tuple[str, list[Value]]:
+    """``AND …`` over the endpoints of an application, and its parameters; empty where nothing is asked."""
+    conditions: list[str] = []
+    if not where.without_endpoints:
+        conditions.append(f"AND EXISTS ({_ENDPOINTS})")
+    if not where.with_disabled_endpoints:
+        conditions.append(f"AND NOT EXISTS ({_ENDPOINTS} AND endpoint.disabled_at IS NOT NULL)")
+    conditions.extend(
+        f"AND NOT EXISTS ({_ENDPOINTS} AND substr(endpoint.url, 1, {len(prefix)}) = ?)"
+        for prefix in where.no_endpoint_at
+    )
+    return " ".join(conditions), list(where.no_endpoint_at)

@@ -187,6 +187,36 @@ WHERE true
 ON CONFLICT DO NOTHING
 """
 
+_REPLAY_AGAIN = """
+UPDATE webhook_delivery
+SET status = 1, due_at = ?2, step = 0, settled_at = NULL, reason = NULL
+WHERE message_id IN (SELECT value FROM json_each(?3)) AND endpoint_id = ?1 AND +status <> 1
+"""
+
+_CANCEL_CREATED_BEFORE = """
+UPDATE webhook_delivery
+SET status = 4, due_at = NULL, reason = ?3, settled_at = ?4
+FROM (
+    SELECT message_id FROM webhook_delivery INDEXED BY webhook_delivery_by_status
+    WHERE endpoint_id = ?1 AND status = 1 AND message_id < ?2 AND due_at IS NOT NULL
+    LIMIT ?5
+) AS chosen
+WHERE webhook_delivery.message_id = chosen.message_id AND webhook_delivery.endpoint_id = ?1
+RETURNING webhook_delivery.message_id
+"""
+
+_COUNT_OF_MESSAGES = """
+SELECT max(id), count(*), coalesce(sum(deliveries), 0) FROM (
+    SELECT message.id AS id, (
+        SELECT count(*) FROM webhook_delivery AS delivery WHERE delivery.message_id = message.id
+    ) AS deliveries
+    FROM webhook_message AS message INDEXED BY webhook_message_by_application
+    WHERE message.application_id = ?1 AND message.id > ?2 AND message.id < ?3
+    ORDER BY message.id
+    LIMIT ?4
+)
+"""
+
 _COUNT_PENDING = """
 SELECT
     (SELECT count(*) FROM webhook_delivery WHERE endpoint_id = ?1 AND status = 1 AND attempted = 0),
@@ -303,6 +333,38 @@ class SqliteDeliveries:
             record_progress(session, progress, now)
 
         await self._database.write(change)
+
+    async def replay_again(
+        self, endpoint_id: str, message_ids: Sequence[str], now: int, progress: TaskProgress
+    ) -> None:
+        """Schedule settled deliveries once more, for a full run through the ladder, with the task's progress."""
+        wanted = rows.json_of(message_ids)
+
+        def change(session: Session) -> None:
+            session.change(_REPLAY_AGAIN, (endpoint_id, now, wanted))
+            record_progress(session, progress, now)
+
+        await self._database.write(change)
+
+    async def cancel_before(
+        self, endpoint_id: str, message_id: str, reason: str, now: int, limit: int
+    ) -> Sequence[str]:
+        """Cancel up to ``limit`` scheduled deliveries of messages with ids before ``message_id``; returns their ids."""
+
+        def change(session: Session) -> list[str]:
+            found = session.rows(_CANCEL_CREATED_BEFORE, (endpoint_id, message_id, reason, now, limit))
+            return [cancelled for (cancelled,) in found]
+
+        return await self._database.write(change)
+
+    async def count_of_messages(
+        self, application_id: str, after: str, until: str, limit: int
+    ) -> tuple[int, str | None]:
+        """How many deliveries the messages with ids in (``after``, ``until``) have, and the id to continue from."""
+        [(last, looked_at, count)] = await self._database.read(
+            _COUNT_OF_MESSAGES, (application_id, after, until, limit)
+        )
+        return count, last if looked_at == limit else None
 
     async def list_by_endpoint(self, endpoint_id: str, span: Span, where: DeliveryFilter) -> Sequence[AttemptedMessage]:
         """In the order of message ids."""

@@ -30,12 +30,20 @@ _OF_STATUS = {
 }
 """Status of the delivery, and whether it was attempted: the index holds each pair in the order of message ids."""
 
+_LATEST_CODE = """(
+    SELECT attempt.status_code FROM webhook_attempt AS attempt
+    WHERE attempt.message_id = delivery.message_id AND attempt.endpoint_id = delivery.endpoint_id
+    ORDER BY attempt.id DESC LIMIT 1
+)"""
+
 
 async def messages_of_endpoint(
     database: Database, endpoint_id: str, span: Span, where: DeliveryFilter
 ) -> Sequence[AttemptedMessage]:
     """In the order of message ids."""
     conditions, parameters = message_conditions(where.event_types, where.channel, where.tag)
+    if where.replayable:
+        conditions += " AND message.payload IS NOT NULL"
     low, high = bounds(span)
     parameters |= {"endpoint": endpoint_id, "low": low, "high": high, "limit": span.limit}
     tables = "webhook_delivery AS delivery INDEXED BY webhook_delivery_by_status"
@@ -43,6 +51,13 @@ async def messages_of_endpoint(
         tables += " CROSS JOIN webhook_message AS message"
         conditions = f"AND message.id = delivery.message_id {conditions}"
     pairs = _ALL if where.status is None else _OF_STATUS[where.status]
+    if where.replayable:
+        pairs = tuple(pair for pair in pairs if pair[0] is not DeliveryStatus.PENDING)
+        if not pairs:
+            return ()
+    if where.status_code_class is not None:
+        conditions += f" AND {_LATEST_CODE} BETWEEN :code AND :code + 99"
+        parameters["code"] = where.status_code_class
     ranges = [
         f"""
         SELECT delivery.message_id AS message_id, {rows.columns(_STATE, "delivery")} FROM {tables}

@@ -72,7 +72,7 @@ LIMIT 1
 """
 
 _EXPUNGE = """
-UPDATE webhook_message SET payload = NULL WHERE id = ?
+UPDATE webhook_message SET payload = NULL WHERE id IN (SELECT value FROM json_each(?))
 """
 
 
@@ -113,9 +113,9 @@ class SqliteMessages:
         sql = f"{' UNION ALL '.join(ranges)} ORDER BY 1 {direction(span)} LIMIT :limit"
         return [rows.message(row) for row in await self._database.read(sql, parameters)]
 
-    async def expunge(self, message_id: str) -> None:
-        """Deletes the payload."""
-        await self._database.write(lambda session: session.change(_EXPUNGE, (message_id,)))
+    async def expunge(self, *message_ids: str) -> None:
+        """Deletes the payloads."""
+        await self._database.write(lambda session: session.change(_EXPUNGE, (rows.json_of(message_ids),)))
 
 
 class NewMessages:

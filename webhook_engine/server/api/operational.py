@@ -1,0 +1,234 @@
+"""Operational-webhook endpoints: a view of the endpoints of an application that is made when it is first needed.
+
+It belongs to the organization ``operational.organization``, and its uid is the organization that the events are of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from webhook_engine.engine import Organization
+from webhook_engine.errors import ConflictError, NotFoundError
+from webhook_engine.events import EndpointEvent, MessageAttemptEvent, OperationalEvent
+from webhook_engine.server.api import endpoint_actions, endpoints
+from webhook_engine.server.api.common import ListResponse
+from webhook_engine.server.api.endpoint_actions import (
+    EndpointHeadersIn,
+    EndpointHeadersOut,
+    EndpointSecretOut,
+    EndpointSecretRotateIn,
+)
+from webhook_engine.server.api.endpoints import EndpointIn, EndpointListQuery, EndpointOut, EndpointUpdate
+from webhook_engine.server.api.query import Query
+from webhook_engine.server.api.route import Auth, Call, Handler, In, NoBody, Out, Reply, Route
+
+__all__ = ["ROUTES"]
+
+Q = TypeVar("Q", bound=Query)
+B = TypeVar("B", bound=In)
+
+
+class OperationalWebhookEndpointOut(Out, frozen=True, kw_only=True):
+    """An endpoint that gets the operational events of the organization."""
+
+    description: str
+    rate_limit: int | UnsetType
+    throttle_rate: int | None
+    uid: str | None
+    url: str
+    disabled: bool
+    event_types: Sequence[str] | None
+    created_at: datetime
+    updated_at: datetime
+    id: str
+    metadata: Mapping[str, str]
+
+
+def _shown(endpoint: EndpointOut) -> OperationalWebhookEndpointOut:
+    return OperationalWebhookEndpointOut(
+        description=endpoint.description,
+        rate_limit=UNSET if endpoint.rate_limit is None else endpoint.rate_limit,
+        throttle_rate=endpoint.throttle_rate,
+        uid=endpoint.uid,
+        url=endpoint.url,
+        disabled=endpoint.disabled,
+        event_types=endpoint.event_types,
+        created_at=endpoint.created_at,
+        updated_at=endpoint.updated_at,
+        id=endpoint.id,
+        metadata=endpoint.metadata,
+    )
+
+
+def _event_types() -> Mapping[str, str]:
+    """Every operational event, with what it means."""
+    found: dict[str, str] = {}
+    waiting: list[type[OperationalEvent]] = [OperationalEvent, EndpointEvent, MessageAttemptEvent]
+    while waiting:
+        kind = waiting.pop()
+        waiting.extend(kind.__subclasses__())
+        if kind.type:
+            found[kind.type] = (kind.__doc__ or "").partition("\n")[0]
+    return found
+
+
+async def _ensure(organization: Organization, of: str) -> None:
+    """Make the application, and register the event types that its endpoints may name."""
+    try:
+        await organization.applications.get(of)
+    except NotFoundError:
+        for name, description in _event_types().items():
+            try:
+                await organization.event_types.create(name=name, description=description)
+            except ConflictError:  # an earlier organization's endpoint needed it
+                continue
+        await organization.applications.get_or_create(name=f"Operational webhooks of {of}", uid=of)
+
+
+async def _view(call: Call[Q, B], *, make: bool = False) -> Call[Q, B]:
+    """The same request, as one about an endpoint of the operational application."""
+    config = call.context.engine.config.operational
+    organization = call.context.engine.organization(config.organization)
+    of = call.organization.id
+    if make:
+        await _ensure(organization, of)
+    return Call(
+        call.context,
+        call.parameters,
+        call.query,
+        call.body,
+        msgspec.structs.replace(call.principal, organization=organization),
+        await organization.applications.get(of),
+    )
+
+
+def _through(handler: Handler[Q, B], *, make: bool = False) -> Callable[[Call[Q, B]], Awaitable[Out | Reply | None]]:
+    """A handler of endpoints, for those of the operational application."""
+
+    async def handle(call: Call[Q, B]) -> Out | Reply | None:
+        outcome = await handler(await _view(call, make=make))
+        if isinstance(outcome, EndpointOut):
+            return _shown(outcome)
+        if isinstance(outcome, Reply) and isinstance(outcome.value, EndpointOut):
+            return Reply(outcome.status, _shown(outcome.value))
+        return outcome
+
+    handle.__doc__ = handler.__doc__
+    return handle
+
+
+async def list_endpoints(call: Call[EndpointListQuery, NoBody]) -> Out:
+    """Newest first, unless asked otherwise."""
+    try:
+        view = await _view(call)
+    except NotFoundError:  # no endpoint was ever made
+        return ListResponse[Any](data=[], iterator=None, done=True)
+    page = await endpoints.list_endpoints(view)
+    assert isinstance(page, ListResponse)  # noqa: S101 (for the type checker)
+    return msgspec.structs.replace(page, data=[_shown(one) for one in page.data])
+
+
+_COLLECTION = "/operational-webhook/endpoint"
+_ONE = "/operational-webhook/endpoint/{endpoint_id}"
+
+ROUTES: tuple[Route[Any, Any], ...] = (
+    Route(
+        "GET",
+        _COLLECTION,
+        list_endpoints,
+        auth=Auth.ORGANIZATION,
+        query=EndpointListQuery,
+        answers={200: ListResponse[OperationalWebhookEndpointOut]},
+        summary="List the operational-webhook endpoints",
+        operation="operational-webhook.endpoint.list",
+    ),
+    Route(
+        "POST",
+        _COLLECTION,
+        _through(endpoints.create_endpoint, make=True),
+        auth=Auth.ORGANIZATION,
+        body=EndpointIn,
+        answers={201: OperationalWebhookEndpointOut},
+        fails=(400, 409),
+        summary="Create an operational-webhook endpoint",
+        operation="operational-webhook.endpoint.create",
+    ),
+    Route(
+        "GET",
+        _ONE,
+        _through(endpoints.get_endpoint),
+        auth=Auth.ORGANIZATION,
+        answers={200: OperationalWebhookEndpointOut},
+        fails=(404,),
+        summary="Get an operational-webhook endpoint",
+        operation="operational-webhook.endpoint.get",
+    ),
+    Route(
+        "PUT",
+        _ONE,
+        _through(endpoints.put_endpoint, make=True),
+        auth=Auth.ORGANIZATION,
+        body=EndpointUpdate,
+        answers={200: OperationalWebhookEndpointOut, 201: OperationalWebhookEndpointOut},
+        fails=(400, 409),
+        summary="Replace an operational-webhook endpoint, or create one",
+        operation="operational-webhook.endpoint.update",
+    ),
+    Route(
+        "DELETE",
+        _ONE,
+        _through(endpoints.delete_endpoint),
+        auth=Auth.ORGANIZATION,
+        answers={204: None},
+        fails=(404,),
+        summary="Delete an operational-webhook endpoint",
+        operation="operational-webhook.endpoint.delete",
+    ),
+    Route(
+        "GET",
+        f"{_ONE}/secret",
+        _through(endpoint_actions.get_secret),
+        auth=Auth.ORGANIZATION,
+        answers={200: EndpointSecretOut},
+        fails=(404,),
+        summary="Get the signing secret of an operational-webhook endpoint",
+        operation="operational-webhook.endpoint.get-secret",
+    ),
+    Route(
+        "POST",
+        f"{_ONE}/secret/rotate",
+        _through(endpoint_actions.rotate_secret),
+        auth=Auth.ORGANIZATION,
+        body=EndpointSecretRotateIn,
+        answers={200: EndpointSecretOut},
+        fails=(400, 404),
+        summary="Replace the signing secret of an operational-webhook endpoint",
+        operation="operational-webhook.endpoint.rotate-secret",
+    ),
+    Route(
+        "GET",
+        f"{_ONE}/headers",
+        _through(endpoint_actions.get_headers),
+        auth=Auth.ORGANIZATION,
+        answers={200: EndpointHeadersOut},
+        fails=(404,),
+        summary="Get the headers of an operational-webhook endpoint",
+        operation="operational-webhook.endpoint.get-headers",
+    ),
+    Route(
+        "PUT",
+        f"{_ONE}/headers",
+        _through(endpoint_actions.put_headers),
+        auth=Auth.ORGANIZATION,
+        body=EndpointHeadersIn,
+        answers={204: None},
+        fails=(404,),
+        summary="Replace the headers of an operational-webhook endpoint",
+        operation="operational-webhook.endpoint.update-headers",
+    ),
+)
