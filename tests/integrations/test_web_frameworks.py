@@ -1,0 +1,182 @@
+"""Complete small programs: each framework with the engine inside, sending a webhook to itself and verifying it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import fastapi
+import flask
+import httpx
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+from fastapi.testclient import TestClient as FastApiClient
+from receivers import Receiver
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from webhook_engine import Engine, SharedEngine, SyncSharedEngine, Webhook, WebhookVerificationError
+from webhook_engine.integrations import aiohttp as for_aiohttp
+from webhook_engine.integrations import fastapi as for_fastapi
+from webhook_engine.integrations import flask as for_flask
+from webhook_engine.integrations import starlette as for_starlette
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+LOOPBACK = ["127.0.0.1/32"]
+BODY = b'{ "type": "invoice.paid" }'
+
+
+def signed(body: bytes = BODY) -> dict[str, str]:
+    """The headers of a genuine webhook."""
+    now = datetime.now(UTC)
+    signature = Webhook(SECRET).sign("msg_1", now, body)
+    return {
+        "webhook-id": "msg_1",
+        "webhook-timestamp": str(int(now.timestamp())),
+        "webhook-signature": signature,
+        "content-type": "application/json",
+    }
+
+
+async def prepare(database: Path, url: str) -> None:
+    async with Engine.open(database) as engine:
+        await engine.applications.create(name="Acme", uid="acme")
+        await engine.endpoints.create("acme", url=url)
+
+
+async def test_fastapi(tmp_path: Path) -> None:
+    async with Receiver() as receiver:
+        await prepare(tmp_path / "webhooks.db", receiver.url)
+        webhooks = SharedEngine.open(tmp_path / "webhooks.db", allow_subnets=LOOPBACK)
+        app = fastapi.FastAPI(lifespan=for_fastapi.lifespan(webhooks))
+
+        @app.post("/pay")
+        async def pay(engine: Annotated[Any, fastapi.Depends(for_fastapi.engine_of)]) -> str:
+            return await engine.enqueue(application="acme", event_type="invoice.paid", payload={"id": 1})
+
+        @app.post("/hooks")
+        async def hook(event: Annotated[Any, fastapi.Depends(for_fastapi.verified_body(Webhook(SECRET)))]) -> Any:
+            return event
+
+        def use() -> None:
+            with FastApiClient(app) as client:
+                message_id = client.post("/pay").json()
+                assert message_id.startswith("msg_")
+                done.wait(10)
+                assert client.post("/hooks", content=BODY, headers=signed()).json() == json.loads(BODY)
+                refused = client.post("/hooks", content=BODY + b" ", headers=signed())
+                assert refused.status_code == 401
+                assert "body" in refused.json()["detail"]
+                assert client.post("/hooks", content=b"{").status_code == 401
+
+        done = threading.Event()
+        using = asyncio.create_task(asyncio.to_thread(use))
+        try:
+            await receiver.wait_for(1, timeout=10)
+        finally:
+            done.set()
+        await using
+
+
+async def test_starlette(tmp_path: Path) -> None:
+    async def hook(request: Request) -> Response:
+        return JSONResponse(await for_starlette.verified(request, Webhook(SECRET)))
+
+    async def pay(request: Request) -> Response:
+        engine: Engine = for_starlette.engine_of(request)
+        await engine.applications.get_or_create(name="Acme", uid="acme")
+        message = await engine.messages.create("acme", event_type="invoice.paid", payload={})
+        return JSONResponse({"id": message.id})
+
+    app = Starlette(
+        routes=[Route("/hooks", hook, methods=["POST"]), Route("/pay", pay, methods=["POST"])],
+        lifespan=for_starlette.lifespan(Engine.open(tmp_path / "webhooks.db")),
+        exception_handlers={WebhookVerificationError: for_starlette.refused},
+    )
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as client,
+    ):
+        assert (await client.post("/pay")).json()["id"].startswith("msg_")
+        assert (await client.post("/hooks", content=BODY, headers=signed())).json() == json.loads(BODY)
+        refused = await client.post("/hooks", content=BODY)
+        assert (refused.status_code, refused.json()["code"]) == (401, "invalid_signature")
+        assert "webhook-id" in refused.json()["detail"]
+        text = await client.post("/hooks", content=b"text", headers=signed(b"text"))
+        assert (text.status_code, text.json()["code"]) == (400, "invalid_body")
+
+
+async def test_flask(tmp_path: Path) -> None:
+    async with Receiver() as receiver:
+        await prepare(tmp_path / "webhooks.db", receiver.url)
+        webhooks = for_flask.WebhookEngine()
+        app = flask.Flask("shop")
+        app.config["WEBHOOK_ENGINE_DATABASE"] = tmp_path / "webhooks.db"
+        app.config["WEBHOOK_ENGINE_SETTINGS"] = {"allow_subnets": LOOPBACK}
+        webhooks.init_app(app)
+
+        @app.post("/pay")
+        def pay() -> dict[str, str]:
+            return {"id": webhooks.enqueue(application="acme", event_type="invoice.paid", payload={"id": 1})}
+
+        @app.post("/hooks")
+        @for_flask.verify_webhook(Webhook(SECRET))
+        def hook() -> Any:
+            return for_flask.verified_body()
+
+        def use() -> str:
+            client = app.test_client()
+            message_id = client.post("/pay").get_json()["id"]
+            assert client.post("/hooks", data=BODY, headers=signed()).get_json() == json.loads(BODY)
+            refused = client.post("/hooks", data=BODY, headers={**signed(), "webhook-timestamp": "1"})
+            assert refused.status_code == 401
+            assert "timestamp" in refused.get_json()["detail"]
+            return str(message_id)
+
+        message_id = await asyncio.to_thread(use)
+        [request] = await receiver.wait_for(1, timeout=10)
+        assert request.headers["webhook-id"] == message_id
+        engine = app.extensions["webhook_engine"]
+        assert isinstance(engine, SyncSharedEngine)
+        await asyncio.to_thread(engine.stop)
+
+
+async def test_aiohttp(tmp_path: Path) -> None:
+    async with Receiver() as receiver:
+        await prepare(tmp_path / "webhooks.db", receiver.url)
+
+        async def pay(request: web.Request) -> web.Response:
+            engine = request.app[for_aiohttp.ENGINE]
+            message = await engine.messages.create("acme", event_type="invoice.paid", payload={"id": 1})
+            return web.json_response({"id": message.id})
+
+        @for_aiohttp.verify_webhook(Webhook(SECRET))
+        async def hook(request: web.Request) -> web.Response:
+            return web.json_response(for_aiohttp.verified_body(request))
+
+        app = web.Application()
+        engine = Engine.open(tmp_path / "webhooks.db", allow_subnets=LOOPBACK)
+        app.cleanup_ctx.append(for_aiohttp.engine_context(engine))
+        app.router.add_post("/pay", pay)
+        app.router.add_post("/hooks", hook)
+        async with TestClient(TestServer(app)) as client:
+            assert (await client.post("/pay")).status == 200
+            await receiver.wait_for(1, timeout=10)
+            answer = await client.post("/hooks", data=BODY, headers=signed())
+            assert await answer.json() == json.loads(BODY)
+            refused = await client.post("/hooks", data=BODY + b"\n", headers=signed())
+            assert refused.status == 401
+            assert (await refused.json())["code"] == "invalid_signature"
+        assert not engine.running
+
+
+@pytest.mark.parametrize("body", [BODY, b'["text"]'])
+def test_the_helper_of_these_tests_signs_as_it_should(body: bytes) -> None:
+    assert Webhook(SECRET).verify(body, signed(body)) == json.loads(body)

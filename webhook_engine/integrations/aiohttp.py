@@ -1,0 +1,67 @@
+"""aiohttp: run the engine for as long as the program, and receive webhooks.
+
+>>> app = web.Application()
+>>> app.cleanup_ctx.append(engine_context(SharedEngine.open("webhooks.db")))
+>>> app.router.add_post("/hooks", verify_webhook(Webhook(SECRET))(hook))
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+
+from webhook_engine.engine import Engine
+from webhook_engine.integrations.refusal import refusal
+from webhook_engine.shared import SharedEngine
+from webhook_engine.signing import JsonValue, Webhook, WebhookVerificationError
+
+__all__ = ["ENGINE", "engine_context", "verified_body", "verify_webhook"]
+
+ENGINE: web.AppKey[Any] = web.AppKey("webhook_engine", object)
+"""``request.app[ENGINE]`` is the engine that was given to :func:`engine_context`."""
+
+# Older versions of aiohttp have no keys of that kind.
+_BODY: Any = web.RequestKey("webhook_engine_body", object) if hasattr(web, "RequestKey") else "webhook_engine.body"
+
+View = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def engine_context(engine: Engine | SharedEngine) -> Callable[[web.Application], AsyncIterator[None]]:
+    """A cleanup context; with several workers give a ``SharedEngine``."""
+
+    async def context(app: web.Application) -> AsyncIterator[None]:
+        async with engine:
+            app[ENGINE] = engine
+            yield
+
+    return context
+
+
+def verify_webhook(webhook: Webhook) -> Callable[[View], View]:
+    """Decorate a handler that is to see genuine webhooks only; anything else is answered with 401 and the reason.
+
+    The parsed body is ``verified_body(request)``.
+    """
+
+    def decorate(view: View) -> View:
+        @functools.wraps(view)
+        async def checked(request: web.Request) -> web.StreamResponse:
+            try:
+                request[_BODY] = webhook.verify(await request.read(), request.headers)
+            except WebhookVerificationError as error:
+                status, body = refusal(error)
+                return web.json_response(body, status=status)
+            return await view(request)
+
+        return checked
+
+    return decorate
+
+
+def verified_body(request: web.Request) -> JsonValue:
+    """The body of the webhook that a handler was called for."""
+    body: JsonValue = request[_BODY]
+    return body

@@ -1,0 +1,49 @@
+"""``manage.py webhook_engine``: run the engine until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from webhook_engine.integrations.django.configuration import configuration
+from webhook_engine.shared import SharedEngine
+
+__all__ = ["Command"]
+
+
+class Command(BaseCommand):
+    """Runs the engine; of several processes of this command one does, and the others stand by."""
+
+    help = "Deliver the webhooks that this project enqueues, until SIGTERM or SIGINT."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declare the options."""
+        parser.add_argument(
+            "--listen", help="also serve the API and the portal at this address, such as 127.0.0.1:8071"
+        )
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        """Run."""
+        asyncio.run(self._run(options["listen"]))
+
+    async def _run(self, listen: str | None) -> None:
+        stop = asyncio.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        stopping = asyncio.ensure_future(stop.wait())
+        async with SharedEngine(configuration()) as shared:
+            leading = asyncio.ensure_future(shared.wait_until_leading())
+            await asyncio.wait([leading, stopping], return_when=asyncio.FIRST_COMPLETED)
+            if stop.is_set():
+                leading.cancel()
+                return
+            self.stdout.write(f"webhook engine: delivering from {shared.config.store.path}")
+            self.stdout.flush()
+            if listen:
+                async with shared.engine.serve(listen) as server:
+                    self.stdout.write(f"webhook engine: serving {server.url}")
+                    await stop.wait()
+            await stop.wait()

@@ -1,0 +1,36 @@
+"""FastAPI: run the engine for as long as the program, get at it as a dependency, and receive webhooks.
+
+>>> webhooks = SharedEngine.open("webhooks.db")
+>>> app = FastAPI(lifespan=lifespan(webhooks))
+>>> @app.post("/invoices/{number}/pay")
+... async def pay(number: int, webhooks: Annotated[SharedEngine, Depends(engine_of)]): ...
+>>> @app.post("/hooks")
+... async def hook(event: Annotated[Any, Depends(verified_body(Webhook(SECRET)))]): ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from fastapi import HTTPException, Request
+
+from webhook_engine.integrations.refusal import refusal
+from webhook_engine.integrations.starlette import engine_of, lifespan
+from webhook_engine.signing import JsonValue, Webhook, WebhookVerificationError
+
+__all__ = ["engine_of", "lifespan", "verified_body"]
+
+
+def verified_body(webhook: Webhook) -> Callable[[Request], Awaitable[JsonValue]]:
+    """A dependency: the body of a genuine webhook, parsed; anything else is answered with 401 and the reason."""
+
+    async def verified(request: Request) -> JsonValue:
+        try:
+            return webhook.verify(await request.body(), request.headers)
+        except WebhookVerificationError as error:
+            status, body = refusal(error)
+            raise HTTPException(status, body["detail"]) from error
+
+    # FastAPI reads annotations from the outside, where this function's own are unknown.
+    verified.__annotations__ = {"request": Request}
+    return verified
