@@ -21,6 +21,7 @@ async def test_from_use_play_to_a_verified_signature(stage: Stage) -> None:
     play = await opened.value
     await expect(play.get_by_text("Nothing has arrived yet")).to_be_visible()
     await page.get_by_role("button", name="Create endpoint").click()
+    await expect(page.get_by_role("link", name="Watch what arrives")).to_have_attribute("href", play.url)
     await page.get_by_role("tab", name="Testing").click()
     await page.get_by_role("button", name="Send example").click()
     await expect(page.get_by_text("Succeeded")).to_be_visible()

@@ -8,7 +8,7 @@ import { fullTime } from "./format.js";
 import { endpointMessages } from "./messages.js";
 import { repairCard } from "./repair.js";
 import { secretCard } from "./secret.js";
-import { may } from "./session.js";
+import { may, root } from "./session.js";
 import { testingTab } from "./testing.js";
 import { button, card, empty, endpointBadge, loading, notice, repeatedly, tabs, tags, toast, when } from "./ui.js";
 import { verifyTab } from "./verify.js";
@@ -116,11 +116,21 @@ function failingNotice(endpoint) {
   );
 }
 
+/** The page of the inbox of Play that an endpoint's URL is, if it is one. */
+function inboxPage(url) {
+  const inboxes = new URL("play/in/", root).href;
+  if (!url.startsWith(inboxes)) return undefined;
+  const [token] = url.slice(inboxes.length).split(/[/?#]/);
+  return new URL(`play/view/${encodeURIComponent(token)}`, root).href;
+}
+
 function factsCard(endpoint) {
+  const inbox = inboxPage(endpoint.url);
   const known = [
     ["Event types", endpoint.eventTypes?.length ? tags(endpoint.eventTypes) : "All event types"],
     ["Channels", endpoint.channels?.length && tags(endpoint.channels)],
     ["Rate limit", endpoint.throttleRate && `${endpoint.throttleRate} per second`],
+    ["Play", inbox && h("a", { href: inbox, target: "_blank", rel: "noopener noreferrer" }, "Watch what arrives")],
     ["Created", fullTime(endpoint.createdAt)],
     ["Endpoint id", h("code", {}, endpoint.uid ?? endpoint.id)],
   ];
