@@ -232,7 +232,6 @@ async def test_a_task_of_an_endpoint_that_was_deleted_fails_with_the_reason(tmp_
         assert (await engine.endpoints.list("acme")).data == []
 
 
-@pytest.mark.xfail(strict=True, reason="deliveries.recover commits the page and the end of the task without the count")
 async def test_a_page_of_recover_and_its_count_are_one_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     database = tmp_path / "e.db"
     answers = Answers()

@@ -131,7 +131,7 @@ class Replayer:
         count, next_since = await self._store.deliveries.recover(
             endpoint_id, since, _number(progress, "until"), now, PAGE, progress
         )
-        return await self._advance(progress, count, None if next_since is None else str(next_since))
+        return _moved(progress, count, None if next_since is None else str(next_since))
 
     async def _replay(self, stored: StoredEndpoint, progress: TaskProgress) -> TaskProgress:
         endpoint = stored.endpoint
@@ -157,11 +157,6 @@ class Replayer:
         wanted = [one.message.id for one in found]
         moved = _moved(progress, len(wanted), wanted[-1] if len(wanted) == PAGE else None)
         await self._store.deliveries.replay_again(stored.endpoint.id, wanted, self._clock.now(), moved)
-        return moved
-
-    async def _advance(self, progress: TaskProgress, count: int, cursor: str | None) -> TaskProgress:
-        moved = _moved(progress, count, cursor)
-        await self._store.tasks.advance(moved, self._clock.now())
         return moved
 
     async def _finished(self, task: Task, progress: TaskProgress) -> None:

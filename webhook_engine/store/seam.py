@@ -222,8 +222,9 @@ class DeliveryStore(Protocol):
         """Schedule failed deliveries again, for a full run through the ladder, with the task's progress.
 
         Takes those that failed in [``since``, ``until``), oldest first, and whose payload is still there. Returns how
-        many, and the instant to continue from (``None`` when there are no more). ``progress.data`` is stored as given;
-        its status becomes ``FINISHED`` by itself when there are no more.
+        many, and the instant to continue from (``None`` when there are no more). The count is
+        added to ``processed`` in ``progress.data``, which is stored with the instant as cursor, and with the status
+        ``FINISHED`` when there are no more.
         """
         ...
 

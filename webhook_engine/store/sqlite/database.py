@@ -189,6 +189,8 @@ class Database:
             self._batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_CHANGES_PER_COMMIT))]
             await self._commit(self._batch)
             self._batch = []
+            # Whoever was waiting runs now, and what they bring goes into the next commit, not the one after it.
+            await asyncio.sleep(0)
 
     def _end_commits(self, _: asyncio.Task[None]) -> None:
         # A batch is left only where the task was cancelled from outside, and may be committed all the same.

@@ -303,11 +303,10 @@ class SqliteDeliveries:
         found = await self._database.read(_RECOVERABLE, (endpoint_id, since, until, limit + 1))
         message_ids = rows.json_of([message_id for message_id, _ in found[:limit]])
         following: int | None = found[limit][1] if len(found) > limit else None
-        step = progress if following is not None else rows.finished(progress)
 
         def change(session: Session) -> int:
             recovered = session.change(_RECOVER, (endpoint_id, now, message_ids))
-            record_progress(session, step, now)
+            record_progress(session, rows.moved_on(progress, recovered, following), now)
             return recovered
 
         return await self._database.write(change), following

@@ -265,9 +265,15 @@ def due(row: Row) -> Due:
     return Due(*row)
 
 
-def finished(progress: TaskProgress) -> TaskProgress:
-    """The same progress, of a task that has nothing left to do."""
-    return msgspec.structs.replace(progress, status=TaskStatus.FINISHED)
+def moved_on(progress: TaskProgress, count: int, following: int | None) -> TaskProgress:
+    """The progress after ``count`` more, to be continued from ``following``; finished where that is ``None``."""
+    processed = progress.data.get("processed")
+    return msgspec.structs.replace(
+        progress,
+        status=TaskStatus.FINISHED if following is None else TaskStatus.RUNNING,
+        cursor=None if following is None else str(following),
+        data={**progress.data, "processed": (processed if isinstance(processed, int) else 0) + count},
+    )
 
 
 def task(row: Row) -> Task:
