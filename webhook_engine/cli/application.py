@@ -25,7 +25,7 @@ from webhook_engine.cli.show import said, show_list, show_one, when
 
 __all__ = ["application"]
 
-application = typer.Typer(no_args_is_help=True, help="Applications: the consumers of webhooks.")
+application = typer.Typer(no_args_is_help=True, add_completion=False, help="Applications: the consumers of webhooks.")
 
 Uid = Annotated[str | None, typer.Option(help="Your own name for it, in place of its id.")]
 Rate = Annotated[int | None, typer.Option(min=0, help="Messages per second to all its endpoints together.")]

@@ -5,14 +5,14 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Concatenate, ParamSpec
 
 import typer
 
 from webhook_engine.cli.client import DEFAULT_URL, Client
 from webhook_engine.cli.terminal import UsageError
-from webhook_engine.clock import Clock, to_datetime
+from webhook_engine.clock import Clock, microseconds, to_datetime
 from webhook_engine.values import parse_duration
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Iterator",
     "Limit",
     "Yes",
+    "between",
     "changes",
     "confirmed",
     "connected",
@@ -31,6 +32,9 @@ __all__ = [
 ]
 
 P = ParamSpec("P")
+
+AHEAD = microseconds(timedelta(minutes=1))
+"""How far the clock of the daemon may be ahead."""
 
 AppArgument = Annotated[str, typer.Argument(metavar="APP", help="The application, by id or uid.")]
 EndpointArgument = Annotated[str, typer.Argument(metavar="ENDPOINT", help="The endpoint, by id or uid.")]
@@ -90,6 +94,15 @@ def changes(*, needed: bool = False, **values: object) -> dict[str, object]:
 
 def _may_go(name: str) -> bool:
     return name in ("uid", "throttleRate", "groupName")
+
+
+def between(since: str | None, until: str | None) -> dict[str, object]:
+    """The bounds of a list by time, newest first."""
+    after, before = instant(since, "--since"), instant(until, "--until")
+    if after is not None and before is None:
+        # Without an end, the API begins such a list with the oldest.
+        before = to_datetime(Clock().now() + AHEAD).isoformat()
+    return {"after": after, "before": before}
 
 
 def confirmed(question: str, yes: bool) -> None:

@@ -30,7 +30,7 @@ from webhook_engine.values import parse_duration
 
 __all__ = ["endpoint"]
 
-endpoint = typer.Typer(no_args_is_help=True, help="Endpoints: the URLs of an application.")
+endpoint = typer.Typer(no_args_is_help=True, add_completion=False, help="Endpoints: the URLs of an application.")
 
 UrlText = Annotated[str | None, typer.Option("--to", metavar="URL", help="Where it sends to.")]
 Description = Annotated[str | None, typer.Option(help="What it is for.")]

@@ -16,7 +16,7 @@ from webhook_engine.cli.terminal import UsageError
 
 __all__ = ["event_type"]
 
-event_type = typer.Typer(no_args_is_help=True, help="Event types: the named kinds of messages.")
+event_type = typer.Typer(no_args_is_help=True, add_completion=False, help="Event types: the named kinds of messages.")
 
 SCHEMA_VERSION = "1"
 

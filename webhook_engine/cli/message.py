@@ -10,14 +10,14 @@ import msgspec
 import typer
 
 from webhook_engine.cli.client import Client
-from webhook_engine.cli.connected import All, AppArgument, Iterator, Limit, Yes, confirmed, connected, instant, most
+from webhook_engine.cli.connected import All, AppArgument, Iterator, Limit, Yes, between, confirmed, connected, most
 from webhook_engine.cli.show import decoded, names, said, show_list, show_one, show_rows, when
 from webhook_engine.cli.terminal import glyph
 from webhook_engine.model import AttemptStatus
 
 __all__ = ["ATTEMPT_COLUMNS", "Attempt", "MessageArgument", "StatusOption", "message", "status_code"]
 
-message = typer.Typer(no_args_is_help=True, help="Messages, and what came of them.")
+message = typer.Typer(no_args_is_help=True, add_completion=False, help="Messages, and what came of them.")
 
 MAX_ENDPOINTS = 1000
 
@@ -146,8 +146,7 @@ def list_(
         "event_types": ",".join(event_type) if event_type else None,
         "channel": channel,
         "tag": tag,
-        "after": instant(since, "--since"),
-        "before": instant(until, "--until"),
+        **between(since, until),
         "with_content": client.as_json,
     }
     found = client.listing(["app", app, "message-state"], query, most=most(limit, everything), iterator=iterator)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from webhook_engine.cli.client import Client
-from webhook_engine.cli.connected import AppArgument, EndpointArgument, connected, instant
+from webhook_engine.cli.connected import AppArgument, EndpointArgument, between, connected, instant
 from webhook_engine.cli.message import Status, status_code
 from webhook_engine.cli.show import decoded, said
 from webhook_engine.cli.task import Task, follow
@@ -39,12 +39,7 @@ def recover(
     path = ["app", app, "endpoint", endpoint]
     total = None
     if not detach:
-        query = {
-            "status": status_code(Status.FAIL),
-            "after": span["since"],
-            "before": span["until"],
-            "with_content": False,
-        }
+        query = {"status": status_code(Status.FAIL), **between(since, until), "with_content": False}
         failed = client.listing([*path, "msg"], query, most=COUNTED)
         total = len(failed.data) if failed.done else None
     begun(client, [*path, "recover"], span, "failed messages are scheduled again", detach=detach, total=total)

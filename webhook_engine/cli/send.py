@@ -26,7 +26,7 @@ def send(
     app: AppArgument,
     event_type: Annotated[str, typer.Argument(metavar="EVENT_TYPE", help="Such as invoice.paid.")],
     payload: Annotated[
-        str, typer.Argument(metavar="[PAYLOAD|@FILE|-]", help="A JSON object, the file it is in, or standard input.")
+        str, typer.Argument(metavar="PAYLOAD|@FILE|-", help="A JSON object, the file it is in, or standard input.")
     ] = STANDARD_INPUT,
     event_id: Annotated[
         str | None, typer.Option(help="Your own id of the event: a second message with it is refused.")

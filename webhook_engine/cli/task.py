@@ -20,7 +20,9 @@ from webhook_engine.clock import Clock
 
 __all__ = ["follow", "task"]
 
-task = typer.Typer(no_args_is_help=True, help="Background tasks: how a recover or a replay goes on.")
+task = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Background tasks: how a recover or a replay goes on."
+)
 
 LOOK_EVERY_S = 0.2
 LOOK_AGAIN_S = 1
