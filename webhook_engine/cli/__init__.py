@@ -36,6 +36,7 @@ COMMANDS = {
     "event-type": ("event_type", "Event types: the named kinds of messages."),
     "message": ("message", "Messages, and what came of them."),
     "task": ("task", "Background tasks: how a recover or a replay goes on."),
+    "outbox": ("outbox", "The outbox: its table, and the rows that can never be delivered."),
     "listen": ("listen", "Relay whatever arrives in an inbox of Play to your own server."),
     "verify": ("verify", "Verify a webhook that was received, and say which mistake was made if it is not authentic."),
 }
