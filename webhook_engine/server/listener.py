@@ -158,6 +158,7 @@ class Server:
             await asyncio.sleep(TIDY_EVERY_S)
             try:
                 await revocations.purge(self._engine.services.clock.now())
+                await self._engine.services.store.play.purge(self._engine.services.clock.now())
                 await idempotency.purge()
             except StoreError as error:
                 log.warning("server.not_tidied", error=str(error))
