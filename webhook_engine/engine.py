@@ -97,7 +97,11 @@ class Engine(Organization):
             admit=self._admit,
             on_crash=self._crashed,
             is_own_inbox=self._own_inboxes.covers,
-            sources=[ThreadedSource(source_database(url)) for url in self.config.outbox.sources],
+            sources=[
+                ThreadedSource(source_database(url))
+                for url in self.config.outbox.sources
+                if url != self.config.store.url
+            ],
         )
         self._store.database.on_commit = self._flow.measures.committed
         self._services = Services(

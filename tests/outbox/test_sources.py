@@ -183,3 +183,13 @@ def test_a_missing_driver_is_named_with_its_extra(
     with pytest.raises(ConfigError, match=rf"webhook-engine\[{scheme}\]") as caught:
         Engine.open(tmp_path / "webhooks.db", outbox__sources=[f"{scheme}://shop:pa55word@db/shop"])
     assert "pa55word" not in str(caught.value)
+
+
+async def test_the_engines_own_database_may_be_named_too(tmp_path: Path) -> None:
+    own = f"sqlite:///{tmp_path / 'webhooks.db'}"
+    async with watching(tmp_path, own) as (engine, receiver):
+        with connected(own) as connection:
+            enqueue(connection, application="acme", event_type="a.b", payload={})
+            connection.commit()
+        await engine.join(timeout=5)
+        assert len(receiver.requests) == 1

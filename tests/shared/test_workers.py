@@ -92,24 +92,46 @@ def gunicorn(workers: int, *more: str) -> list[str]:
     return ["gunicorn", "wsgi_app:application", "--bind", "127.0.0.1:{port}", "--workers", str(workers), *more]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("more", [[], ["--preload"]], ids=["plain", "preload"])
-@pytest.mark.parametrize("workers", [2, 4])
-async def test_gunicorn_with_the_leader_killed(tmp_path: Path, workers: int, more: list[str]) -> None:
-    async with prepared(tmp_path) as (database, receiver), serving(database, *gunicorn(workers, *more)) as url:
+def uvicorn(workers: int) -> list[str]:
+    return ["uvicorn", "asgi_app:app", "--port", "{port}", "--workers", str(workers)]
+
+
+async def survives_its_leader(tmp_path: Path, workers: int, command: list[str]) -> None:
+    async with prepared(tmp_path) as (database, receiver), serving(database, *command) as url:
         sent = [await enqueued(url) for _ in range(10)]
-        if not more:  # with preload, the process that forks the workers leads, and does not answer
-            before = await roll_call(url, workers)
-            [leader] = [pid for pid, leads in before.items() if leads]
-            os.kill(leader, signal.SIGKILL)
-            sent += [await enqueued(url) for _ in range(10)]
-            after = await roll_call(url, workers, without=leader)
-            assert list(after.values()).count(True) == 1
-            assert leader not in after
+        before = await roll_call(url, workers)
+        [leader] = [pid for pid, leads in before.items() if leads]
+        os.kill(leader, signal.SIGKILL)
         sent += [await enqueued(url) for _ in range(10)]
-        async with asyncio.timeout(30):
-            while set(sent) - {request.headers["webhook-id"] for request in receiver.requests}:
-                await asyncio.sleep(0.05)
+        after = await roll_call(url, workers, without=leader)
+        assert list(after.values()).count(True) == 1
+        sent += [await enqueued(url) for _ in range(10)]
+        await arrived(receiver, sent)
+
+
+async def arrived(receiver: Receiver, sent: list[str]) -> None:
+    async with asyncio.timeout(30):
+        while set(sent) - {request.headers["webhook-id"] for request in receiver.requests}:
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [2, 4])
+async def test_gunicorn_with_the_leader_killed(tmp_path: Path, workers: int) -> None:
+    await survives_its_leader(tmp_path, workers, gunicorn(workers))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("workers", [2])
+async def test_uvicorn_with_the_leader_killed(tmp_path: Path, workers: int) -> None:
+    await survives_its_leader(tmp_path, workers, uvicorn(workers))
+
+
+@pytest.mark.slow
+async def test_gunicorn_that_forks_after_the_start(tmp_path: Path) -> None:
+    # The process that forks the workers leads, and they enqueue.
+    async with prepared(tmp_path) as (database, receiver), serving(database, *gunicorn(2, "--preload")) as url:
+        await arrived(receiver, [await enqueued(url) for _ in range(10)])
 
 
 async def test_another_takes_over_when_one_stops(tmp_path: Path) -> None:
