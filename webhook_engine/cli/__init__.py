@@ -38,6 +38,9 @@ COMMANDS = {
     "task": ("task", "Background tasks: how a recover or a replay goes on."),
     "outbox": ("outbox", "The outbox: its table, and the rows that can never be delivered."),
     "listen": ("listen", "Relay whatever arrives in an inbox of Play to your own server."),
+    "backup": ("backup", "Write the database and its secrets to one file, while the engine runs."),
+    "restore": ("restore", "Put the database and its secrets from a backup in place, where there are none."),
+    "systemd": ("systemd", "Run as a service of systemd: print or install the unit."),
     "verify": ("verify", "Verify a webhook that was received, and say which mistake was made if it is not authentic."),
 }
 """The module of each command, which has a function or a group of that name; and what the list of commands says."""

@@ -13,15 +13,21 @@ from typing import Annotated
 import typer
 
 from webhook_engine.config import Config
+from webhook_engine.delivery.retention import RetentionPolicy
 from webhook_engine.engine import Engine
+from webhook_engine.errors import ConfigError
 from webhook_engine.log import get_logger
 from webhook_engine.server.listener import Server
 from webhook_engine.server.logs import configure_logging
+from webhook_engine.server.supervision import Supervisor, inherited_socket, with_credentials
 
 __all__ = ["serve"]
 
 SWITCH_INTERVAL_S = 0.0002
 """How soon the thread that writes to the database gets its turn beside a busy event loop; the default is 5 ms."""
+
+RELOADED = ("log", "retention")
+"""Sections of the configuration that apply when it is read again; the others do after a restart."""
 
 log = get_logger("daemon")
 
@@ -44,29 +50,37 @@ def serve(
 
     Needs no configuration: the database is webhook-engine.db here, and secrets are generated beside it.
     """
-    loaded = Config.load(config)
+    loaded = Config.load(config, with_credentials(os.environ))
     configure_logging(loaded.log)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    failure = _run(_serve(loaded, listen))
+    failure = _run(_serve(loaded, listen, config))
     if failure is not None:
         raise failure
 
 
-async def _serve(config: Config, listen: str | None) -> BaseException | None:
+async def _serve(config: Config, listen: str | None, file: Path | None) -> BaseException | None:
     """Serve until told to stop, or until the engine fails; what it failed of is returned."""
     stopping = _stop_signals()
+    supervisor, inherited = Supervisor(), inherited_socket()
     engine = Engine(config)
     await engine.start()
     failure: BaseException | None = None
     try:
-        async with engine.serve(listen) as server:
+        async with Server(engine, listen, listening=inherited) as server:
             _greet(server, config)
+            supervisor.ready(f"serving at {server.url}")
+            supervisor.watch(engine.services.store.upkeep.ping)
+            _reload_signal(engine, supervisor, file)
             gc.collect()
             gc.freeze()  # what lives as long as the process need not be looked at again and again
             failure = await _until(stopping, engine)
+            supervisor.stopping("finishing what is in flight")
             log.info("daemon.stopping", grace_s=config.delivery.shutdown_grace.total_seconds())
     finally:
         await engine.stop()
+        await supervisor.end()
+        if inherited is not None:
+            inherited.close()
     log.info("daemon.stopped")
     return failure
 
@@ -95,6 +109,33 @@ def _stop_signals() -> asyncio.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, told, number)
     return stopping
+
+
+def _reload_signal(engine: Engine, supervisor: Supervisor, file: Path | None) -> None:
+    """Let SIGHUP have the configuration read again; what is not in ``RELOADED`` applies after a restart."""
+
+    def reload() -> None:
+        supervisor.reloading()
+        try:
+            fresh = Config.load(file, with_credentials(os.environ))
+        except (ConfigError, OSError) as problem:
+            log.error("daemon.not_reloaded", error=str(problem), consequence="everything stays as it is")
+            supervisor.ready("serving; the configuration could not be read again")
+            return
+        configure_logging(fresh.log)
+        engine.keep_for(RetentionPolicy(fresh.retention.payload, fresh.retention.attempts))
+        changed = [
+            new.key
+            for old, new in zip(engine.config.effective(), fresh.effective(), strict=True)
+            if old.value != new.value and new.key.partition(".")[0] not in RELOADED
+        ]
+        if changed:
+            log.warning("daemon.restart_needed", settings=changed)
+        log.info("daemon.reloaded", sections=list(RELOADED))
+        supervisor.ready("serving; the configuration was read again")
+
+    if hasattr(signal, "SIGHUP"):
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
 
 
 def _greet(server: Server, config: Config) -> None:

@@ -38,7 +38,7 @@ SHARE = 0.2
 """Of the time, how much may be spent on steps."""
 RESERVE = 0.1
 """Share of the file that stays free for what is to come."""
-SHRINK_BYTES = 1024 * 1024
+SHRINK_BYTES = 256 * 1024
 
 
 class RetentionPolicy(msgspec.Struct, frozen=True):

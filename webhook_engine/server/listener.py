@@ -44,12 +44,16 @@ log = get_logger("server")
 class Server:
     """The API of a running engine; ``async with engine.serve() as server:`` starts and stops it."""
 
-    def __init__(self, engine: Engine, listen: str | None = None) -> None:
+    def __init__(self, engine: Engine, listen: str | None = None, *, listening: socket.socket | None = None) -> None:
+        """``listening`` is a socket that somebody else has opened, instead of an address."""
         config = engine.config.server
+        if listening is not None:
+            listen = _name_of(listening)
         self._engine = engine
         self._config = ServerConfig(
             **{key: getattr(config, key) for key in config.settings()} | {"listen": listen or config.listen}
         )
+        self._inherited = listening
         self._metrics = MetricsPage(engine)
         self._runner: web.ServerRunner | None = None
         self._tidying: asyncio.Task[None] | None = None
@@ -135,7 +139,7 @@ class Server:
             await self._runner.cleanup()
             self._runner = None
         address = self._config.listen_address
-        if self._url is not None and isinstance(address, Path):
+        if self._url is not None and isinstance(address, Path) and self._inherited is None:
             address.unlink(missing_ok=True)
         self._url = None
 
@@ -143,6 +147,8 @@ class Server:
         return min(self._engine.config.delivery.shutdown_grace, LONGEST_DRAIN).total_seconds()
 
     def _bound(self) -> socket.socket:
+        if self._inherited is not None:
+            return self._inherited.dup()
         address = self._config.listen_address
         try:
             return _bound_to_path(address) if isinstance(address, Path) else _bound_to_port(*address)
@@ -197,6 +203,15 @@ def _remove_if_dead(path: Path) -> None:
             probe.connect(str(path))
         except ConnectionRefusedError:
             path.unlink(missing_ok=True)
+
+
+def _name_of(listening: socket.socket) -> str:
+    """Where a socket listens, as ``server.listen`` says it."""
+    address = listening.getsockname()
+    if listening.family == socket.AF_UNIX:
+        return f"unix:{address}"
+    host, port = address[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _url_of(listening: socket.socket, config: ServerConfig) -> str:

@@ -210,7 +210,13 @@ class SqliteUpkeep:
         pages, page_size = await self._database.read_with(spare)
         if pages <= 0:
             return 0
-        await self._database.write(lambda session: session.rows(f"PRAGMA incremental_vacuum({pages:d})"))
+
+        def change(session: Session) -> None:
+            # Page by page: Python's module takes the first step of such a statement only, and that is one page.
+            for _ in range(pages):
+                session.rows("PRAGMA incremental_vacuum(1)")
+
+        await self._database.write(change)
         return pages * page_size
 
     async def reseal(self, reseal: Reseal, after: str, limit: int) -> tuple[int, str | None]:

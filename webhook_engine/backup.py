@@ -1,0 +1,134 @@
+"""Backup and restore: one file with the database and the secrets that were generated beside it.
+
+The file is a tar archive that only its owner may read: whoever has it can sign in the name of every endpoint. Secrets
+that are configured, and not generated, are not in it: they belong to wherever the configuration is kept.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import tarfile
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import msgspec
+
+from webhook_engine.config import Config
+from webhook_engine.errors import ConfigError, StoreError
+from webhook_engine.store.sqlite.copy import copy_database, problems_of
+
+__all__ = ["Saved", "back_up", "restore"]
+
+DATABASE = "database"
+SECRETS = ("main_secret", "jwt_secret")
+"""Names in the archive; beside the database they follow its own name."""
+
+
+class Saved(msgspec.Struct, frozen=True):
+    """What a backup or a restore has dealt with."""
+
+    size_bytes: int
+    secrets: Sequence[str]
+    missing: Sequence[str]
+    """Secrets that are not generated, but configured: to be kept elsewhere."""
+
+
+def back_up(config: Config, target: Path) -> Saved:
+    """Write a backup to the new file ``target``; an engine may run meanwhile.
+
+    The database is as it was at one moment. Raises ``StoreError`` if there is something at ``target`` already.
+    """
+    database = config.store.path
+    if target.exists():
+        raise StoreError(f"{target}: there is a file already; a backup never replaces one, so choose another name")
+    draft = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
+    with TemporaryDirectory(dir=target.absolute().parent, prefix=".backup-") as directory:
+        copy = Path(directory, DATABASE)
+        copy_database(database, copy)
+        size = copy.stat().st_size
+        found = [name for name in SECRETS if _beside(database, name).exists()]
+        try:
+            with (
+                os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file,
+                tarfile.open(fileobj=file, mode="w|") as archive,
+            ):
+                for name in found:
+                    archive.add(_beside(database, name), name, filter=_plain)
+                archive.add(copy, DATABASE, filter=_plain)
+            _sync(draft)
+            draft.replace(target)
+            _sync(target.absolute().parent)
+        finally:
+            draft.unlink(missing_ok=True)
+    return Saved(size, found, _configured(config))
+
+
+def restore(config: Config, source: Path) -> Saved:
+    """Put the database and the secrets of a backup where the configuration has them.
+
+    Nothing is replaced: raises ``StoreError`` if one of the files is there, or if the backup is damaged.
+    """
+    database = config.store.path
+    wanted = {DATABASE: database, **{name: _beside(database, name) for name in SECRETS}}
+    for path in (*wanted.values(), database.with_name(f"{database.name}-wal")):
+        if path.exists():
+            raise StoreError(f"{path} is there already; stop the engine, and move it away if it is not needed any more")
+    with TemporaryDirectory(dir=database.absolute().parent, prefix=".restore-") as directory:
+        names = _unpack(source, Path(directory))
+        problems = problems_of(Path(directory, DATABASE))
+        if problems:
+            raise StoreError(f"{source}: the database in it is damaged: {'; '.join(problems)}; take another backup")
+        size = Path(directory, DATABASE).stat().st_size
+        # The database comes last: where it is, everything is.
+        for name in names:
+            Path(directory, name).replace(wanted[name])
+        _sync(database.absolute().parent)
+    return Saved(size, [name for name in names if name != DATABASE], _configured(config))
+
+
+def _unpack(source: Path, directory: Path) -> list[str]:
+    try:
+        with tarfile.open(source, mode="r:") as archive:
+            members = {member.name: member for member in archive if member.isreg()}
+            if DATABASE not in members or members.keys() - {DATABASE, *SECRETS}:
+                raise StoreError(f"{source} is not a backup that `webhook-engine backup` has made")
+            names = [*(name for name in SECRETS if name in members), DATABASE]
+            for name in names:
+                content = archive.extractfile(members[name])
+                path = directory / name
+                with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                    if content is not None:
+                        shutil.copyfileobj(content, file, 1024 * 1024)
+                _sync(path)
+    except tarfile.TarError as error:
+        raise StoreError(f"{source} is not a backup, or it is damaged: {error}") from error
+    except FileNotFoundError:
+        raise ConfigError(f"{source}: there is no such file") from None
+    return names
+
+
+def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
+    member.uid = member.gid = 0
+    member.uname = member.gname = ""
+    member.mode = 0o600
+    return member
+
+
+def _configured(config: Config) -> list[str]:
+    given = {"security.main_secret": config.security.main_secret, "auth.jwt_secret": config.auth.jwt_secret}
+    return [name for name, value in given.items() if value is not None]
+
+
+def _beside(database: Path, name: str) -> Path:
+    return database.with_name(f"{database.name}.{name}")
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,38 @@
+"""``webhook-engine backup``: everything in one file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from webhook_engine.backup import Saved, back_up
+from webhook_engine.cli.terminal import err
+from webhook_engine.config import Config
+
+__all__ = ["backup", "say"]
+
+
+def backup(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write it; nothing may be there yet.")],
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config", "-c", metavar="FILE", help="The TOML file; without it, WEBHOOK_ENGINE_CONFIG names one."
+        ),
+    ] = None,
+) -> None:
+    """Write the database and its secrets to one file, while the engine runs.
+
+    Keep the file safe: whoever has it can sign webhooks in the name of every endpoint.
+    """
+    say(f"wrote {file}", back_up(Config.load(config), file))
+
+
+def say(what: str, saved: Saved) -> None:
+    """Tell a person what was done, and what is to be kept besides."""
+    parts = ", ".join(("the database", *saved.secrets))
+    err.print(f"{what}: {parts} ({saved.size_bytes / 1e6:.1f} MB)", soft_wrap=True)
+    for name in saved.missing:
+        err.print(f"{name} is configured, so it is not in a backup: keep a copy of it elsewhere", soft_wrap=True)

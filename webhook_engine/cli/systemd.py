@@ -1,0 +1,122 @@
+"""``webhook-engine systemd``: the service unit, hardened."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from webhook_engine.cli.terminal import CommandError, err
+
+__all__ = ["systemd"]
+
+UNIT_DIRECTORY = Path("/etc/systemd/system")
+UNIT = "webhook-engine.service"
+
+systemd = typer.Typer(help="Run as a service of systemd.", no_args_is_help=True, add_completion=False)
+
+TEMPLATE = """\
+[Unit]
+Description=Webhook Engine
+Wants=network-online.target
+After=network-online.target
+
+[Service]
+Type=notify
+NotifyAccess=main
+ExecStart={program} serve{options}
+ExecReload=/bin/kill -HUP $MAINPID
+WatchdogSec=30s
+TimeoutStartSec=5min
+TimeoutStopSec=90s
+Restart=on-failure
+RestartSec=2s
+
+# The database and what belongs to it are in /var/lib/webhook-engine. Settings may stand in the environment file.
+DynamicUser=yes
+StateDirectory=webhook-engine
+StateDirectoryMode=0700
+WorkingDirectory=%S/webhook-engine
+Environment=WEBHOOK_ENGINE_STORE__URL=sqlite:///%S/webhook-engine/webhook-engine.db
+EnvironmentFile=-/etc/webhook-engine/environment
+# Secrets, where the generated ones are not wanted: /etc/credstore/webhook-engine.main_secret and .jwt_secret.
+LoadCredential=main_secret:webhook-engine.main_secret
+LoadCredential=jwt_secret:webhook-engine.jwt_secret
+
+LimitNOFILE=65536
+UMask=0077
+ProtectSystem=strict
+ProtectHome=yes
+ProtectProc=invisible
+ProcSubset=pid
+ProtectClock=yes
+ProtectHostname=yes
+ProtectKernelLogs=yes
+ProtectKernelModules=yes
+ProtectKernelTunables=yes
+ProtectControlGroups=yes
+PrivateDevices=yes
+PrivateTmp=yes
+PrivateUsers=yes
+NoNewPrivileges=yes
+LockPersonality=yes
+MemoryDenyWriteExecute=yes
+RemoveIPC=yes
+RestrictNamespaces=yes
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX
+CapabilityBoundingSet=
+AmbientCapabilities=
+SystemCallArchitectures=native
+SystemCallFilter=@system-service
+SystemCallFilter=~@privileged @resources
+SystemCallErrorNumber=EPERM
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", "-c", metavar="FILE", help="The TOML file that the service is to read.")
+]
+
+
+@systemd.command("print")
+def print_unit(config: ConfigOption = None) -> None:
+    """Print the service unit, and nothing else."""
+    typer.echo(unit(config), nl=False)
+
+
+@systemd.command()
+def install(config: ConfigOption = None) -> None:
+    """Write the service unit and have systemd read it; says what to run next."""
+    path = UNIT_DIRECTORY / UNIT
+    if config is not None and not config.exists():
+        raise CommandError(f"{config} is not there; write it first, or leave --config out")
+    path.write_text(unit(config), encoding="utf-8")
+    systemctl = shutil.which("systemctl")
+    if systemctl is not None and Path("/run/systemd/system").exists():
+        subprocess.run([systemctl, "daemon-reload"], check=True)  # noqa: S603 (nothing here is a user's text)
+    err.print(f"wrote {path}; now: systemctl enable --now webhook-engine", soft_wrap=True)
+
+
+def unit(config: Path | None) -> str:
+    """The service unit for this installation."""
+    options = "" if config is None else f" --config {_escaped(str(config.absolute()))}"
+    return TEMPLATE.format(program=_escaped(_program()), options=options)
+
+
+def _program() -> str:
+    beside = Path(sys.executable).with_name("webhook-engine")
+    return str(beside) if beside.exists() else shutil.which("webhook-engine") or "/usr/bin/webhook-engine"
+
+
+def _escaped(text: str) -> str:
+    """As one word of a command line in a unit."""
+    plain = text.replace("%", "%%").replace("$", "$$")
+    return '"' + plain.replace("\\", "\\\\").replace('"', '\\"') + '"' if " " in plain else plain
