@@ -155,6 +155,10 @@ class DeliveryFlow:
         """Route a message and store it with its deliveries; durable when this returns."""
         await self._router.accept(message, manual_to=manual_to)
 
+    def oldest_unstored(self) -> str | None:
+        """The lowest id of a message that was accepted and is not stored yet."""
+        return self._router.oldest_unstored()
+
     async def attempt(self, due: Due) -> None:
         """Make one manual attempt soon; the request is durable when this returns."""
         await self._store.deliveries.request_attempt(due)

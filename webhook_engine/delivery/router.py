@@ -47,11 +47,16 @@ class Router(Service):
         self._on_stored = on_stored
         self._arrivals: deque[_Arrival] = deque()
         self._storing = 0
+        self._batch: Sequence[_Arrival] = ()
 
     @property
     def backlog(self) -> int:
         """Messages that are not stored yet."""
         return len(self._arrivals) + self._storing
+
+    def oldest_unstored(self) -> str | None:
+        """The lowest id of a message that is not stored yet."""
+        return min((arrival.message.id for arrival in (*self._batch, *self._arrivals)), default=None)
 
     async def accept(self, message: NewMessage, *, manual_to: str | None = None, outbox_id: int | None = None) -> None:
         """Store a message with its deliveries; durable when this returns.
@@ -76,6 +81,7 @@ class Router(Service):
                 continue
             batch = self._next_batch()
             self._storing = len(batch)
+            self._batch = batch
             try:
                 await self._store(batch)
             except StoreError as error:
@@ -87,6 +93,7 @@ class Router(Service):
                 raise
             finally:
                 self._storing = 0
+                self._batch = ()
 
     def _next_batch(self) -> list[_Arrival]:
         batch: list[_Arrival] = []

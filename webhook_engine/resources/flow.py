@@ -31,6 +31,10 @@ class Flow(Protocol):
         """
         ...
 
+    def oldest_unstored(self) -> str | None:
+        """The lowest id of a message that was accepted and is not stored yet."""
+        ...
+
     async def attempt(self, due: Due) -> None:
         """Make one manual attempt soon; the request is durable when this returns."""
         ...

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from operator import attrgetter
 
 import msgspec
 
+from webhook_engine.clock import microseconds
 from webhook_engine.errors import ValidationError
+from webhook_engine.ids import id_bounds, is_id
 from webhook_engine.model import Application, Message, Page, Task
 from webhook_engine.resources import pagination, validation
 from webhook_engine.resources.edits import unbroken
@@ -24,6 +26,8 @@ __all__ = ["Messages"]
 
 PURGE = "application.purge_content"
 MAX_EXPUNGED = 1000
+POLLED_BACK = microseconds(timedelta(days=90))
+SETTLED_AFTER = microseconds(timedelta(seconds=2))
 
 _ID = attrgetter("id")
 
@@ -137,6 +141,43 @@ class Messages:
 
         async for message in pagination.walk(read, _ID, span):
             yield message
+
+    async def poll(
+        self,
+        application: str,
+        *,
+        limit: int = pagination.DEFAULT_LIMIT,
+        iterator: str | None = None,
+        after: datetime | None = None,
+        event_type: str | None = None,
+        channel: str | None = None,
+    ) -> tuple[Sequence[Message], str, bool]:
+        """Pull messages instead of having them sent, oldest first: a page, its iterator, and whether it is the last.
+
+        ``iterator`` goes on after an earlier page; without it, it begins with what was created after ``after``, or
+        with the oldest message of the last 90 days.
+
+        A message shows up two seconds after its creation, because ids are in the order of creation and what comes
+        later must not be passed over. A row that stays longer than that in an outbox, because its transaction takes
+        so long or because the engine does not run, may be passed over: it is found by a poll with an earlier ``after``.
+        Raises ``NotFoundError`` and ``ValidationError``.
+        """
+        services = self._services
+        now = services.clock.now()
+        most = validation.integer("limit", limit, 1, pagination.MAX_LIMIT)
+        since = now - POLLED_BACK if after is None else validation.instant("after", after)
+        low = id_bounds("msg_", since)[0]
+        if iterator is not None:
+            if not is_id("msg_", iterator):
+                raise ValidationError("iterator", "must be the iterator of an earlier page")
+            low = iterator
+        found = await self._application(application)
+        high = id_bounds("msg_", now - SETTLED_AFTER)[0]
+        high = min(high, services.flow.oldest_unstored() or high)
+        where = _filter(None if event_type is None else [event_type], channel, None, True)
+        span = Span(low=low, high=high, descending=False, limit=most)
+        page = await services.store.messages.list(found.id, span, where)
+        return page, page[-1].id if page else low, len(page) < most
 
     async def expunge_content(self, application: str, message: str) -> None:
         """Delete the payload of a message for good; it can no longer be sent. Raises ``NotFoundError``."""

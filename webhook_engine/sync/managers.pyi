@@ -223,6 +223,16 @@ class Messages:
         tag: str | None = ...,
         with_content: bool = ...,
     ) -> Page[Message]: ...
+    def poll(
+        self,
+        application: str,
+        *,
+        limit: int = ...,
+        iterator: str | None = ...,
+        after: datetime | None = ...,
+        event_type: str | None = ...,
+        channel: str | None = ...,
+    ) -> tuple[Sequence[Message], str, bool]: ...
 
 class Attempts:
     def expunge_content(self, application: str, message: str, attempt_id: str) -> None: ...

@@ -19,6 +19,7 @@ from webhook_engine.server.api import (
     messages,
     openapi_import,
     operational,
+    poller,
     tasks,
     usage,
 )
@@ -40,6 +41,7 @@ ROUTES: tuple[Route[Any, Any], ...] = (
     *operational.ROUTES,
     *openapi_import.ROUTES,
     *usage.ROUTES,
+    *poller.ROUTES,
     *tasks.ROUTES,
     *insight.ROUTES,
     *access.ROUTES,
