@@ -18,9 +18,9 @@ import msgspec
 
 from webhook_engine.config import Config
 from webhook_engine.errors import ConfigError, StoreError
-from webhook_engine.store.sqlite.copy import copy_database, problems_of
+from webhook_engine.store.sqlite.copy import copy_database, problems_of, shrinks
 
-__all__ = ["Saved", "back_up", "restore"]
+__all__ = ["SECRETS", "Saved", "back_up", "database_problems", "gets_smaller", "restore"]
 
 DATABASE = "database"
 SECRETS = ("main_secret", "jwt_secret")
@@ -87,6 +87,16 @@ def restore(config: Config, source: Path) -> Saved:
             Path(directory, name).replace(wanted[name])
         _sync(database.absolute().parent)
     return Saved(size, [name for name in names if name != DATABASE], _configured(config))
+
+
+def database_problems(database: Path) -> list[str]:
+    """What is wrong with a database file; nothing if it is sound. An engine may run on it."""
+    return problems_of(database)
+
+
+def gets_smaller(database: Path) -> bool:
+    """Whether the file gives back the space of what retention deletes, instead of only using it again."""
+    return shrinks(database)
 
 
 def _unpack(source: Path, directory: Path) -> list[str]:

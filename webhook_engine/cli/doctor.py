@@ -1,0 +1,250 @@
+"""``webhook-engine doctor``: checks what the engine needs, and says what to do about each finding."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import socket
+import ssl
+import stat
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import aiohttp
+import typer
+
+from webhook_engine.backup import SECRETS, database_problems, gets_smaller
+from webhook_engine.cli.demo.receiver import Receiver, Request
+from webhook_engine.cli.terminal import CommandError, out
+from webhook_engine.config import Config
+from webhook_engine.engine import Engine
+from webhook_engine.errors import ConfigError, WebhookEngineError
+
+__all__ = ["doctor"]
+
+Level = Literal["ok", "warning", "error"]
+
+LOW_SPACE = 1_000_000_000
+NO_SPACE = 100_000_000
+SPARE_FILES = 256
+"""Open files besides those of requests in flight."""
+CLOCK_HOST = "https://example.com/"
+WORST_CLOCK_S = 60.0
+"""Receivers refuse signatures that are five minutes off."""
+PATIENCE_S = 10.0
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check has found."""
+
+    check: str
+    level: Level
+    what: str
+    advice: str = ""
+
+
+def doctor(
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config", "-c", metavar="FILE", help="The TOML file; without it, WEBHOOK_ENGINE_CONFIG names one."
+        ),
+    ] = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Ask nobody outside of this machine.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array, for programs.")] = False,
+) -> None:
+    """Check what the engine needs here, and say what to do about each finding.
+
+    Changes nothing, and may be run beside an engine. Exits with 1 if there is an error, with 2 if the configuration is
+    wrong.
+    """
+    findings = []
+    for finding in _findings(config, offline=offline):
+        findings.append(finding)
+        if not as_json:
+            _show(finding)
+    if as_json:
+        typer.echo(json.dumps([asdict(finding) for finding in findings], ensure_ascii=False, indent=2))
+    if any(finding.level == "error" for finding in findings):
+        raise typer.Exit(2 if findings[0].level == "error" else 1)
+
+
+def _show(finding: Finding) -> None:
+    style = {"ok": "green", "warning": "yellow", "error": "bold red"}[finding.level]
+    out.print(f"{finding.level:7}", style=style, end=" ")
+    out.print(f"{finding.check}: {finding.what}", markup=False, soft_wrap=True)
+    if finding.advice:
+        out.print(f"        {finding.advice}", markup=False, soft_wrap=True)
+
+
+def _findings(file: Path | None, *, offline: bool) -> Iterator[Finding]:
+    try:
+        config = Config.load(file)
+    except (ConfigError, OSError) as problem:
+        yield Finding(
+            "configuration", "error", str(problem), "Correct it; `webhook-engine check-config` shows all of it."
+        )
+        return
+    yield Finding("configuration", "ok", "every setting can be read")
+    checks: list[Callable[[Config], Iterator[Finding]]] = [_database, _secrets, _space, _files, _roots, _delivery]
+    if not offline:
+        checks += [_names, _clock]
+    for check in checks:
+        yield from check(config)
+
+
+def _database(config: Config) -> Iterator[Finding]:
+    path = config.store.path
+    if not path.exists():
+        if os.access(path.absolute().parent, os.W_OK):
+            yield Finding("database", "ok", f"{path} is not there yet; the engine will make it")
+        else:
+            advice = "Make the directory, and let the engine's user write in it; or set store.url."
+            yield Finding("database", "error", f"{path.absolute().parent} cannot be written", advice)
+        return
+    problems = database_problems(path)
+    for problem in problems:
+        yield Finding("database", "error", f"{path}: {problem}", "Stop the engine, and restore a backup.")
+    if not problems:
+        yield Finding("database", "ok", f"{path} is sound")
+        if not gets_smaller(path):
+            what = f"{path} reuses what retention frees, but the file never gets smaller"
+            advice = "It is older than that, or a host program made it. A backup that is restored gets smaller."
+            yield Finding("database", "warning", what, advice)
+
+
+def _secrets(config: Config) -> Iterator[Finding]:
+    given = {
+        "main_secret": config.security.main_secret,
+        "jwt_secret": config.auth.jwt_secret or config.auth.jwt_public_key,
+    }
+    for name in SECRETS:
+        path = config.store.path.with_name(f"{config.store.path.name}.{name}")
+        if given[name] is not None:
+            yield Finding("secrets", "ok", f"{name} is configured")
+        elif not path.exists():
+            if name == "main_secret" and config.store.path.exists():
+                advice = "Restore it from a backup before the engine starts, or signing secrets are lost."
+                yield Finding("secrets", "error", f"{path} is missing beside its database", advice)
+            else:
+                yield Finding("secrets", "ok", f"{path} will be generated")
+        elif (mode := stat.S_IMODE(path.stat().st_mode)) & 0o077:
+            yield Finding("secrets", "error", f"{path} can be read by others (mode {mode:o})", f"Run: chmod 600 {path}")
+        else:
+            yield Finding("secrets", "ok", f"{path} is its owner's alone")
+
+
+def _space(config: Config) -> Iterator[Finding]:
+    directory = config.store.path.absolute().parent
+    if not directory.exists():
+        return
+    free = shutil.disk_usage(directory).free
+    level: Level = "error" if free < NO_SPACE else "warning" if free < LOW_SPACE else "ok"
+    advice = "" if level == "ok" else "Make room, or lower retention.payload and retention.attempts."
+    yield Finding("disk", level, f"{free / 1e9:.1f} GB free in {directory}", advice)
+
+
+def _files(config: Config) -> Iterator[Finding]:
+    try:
+        import resource  # noqa: PLC0415 (there is none on Windows)
+    except ImportError:
+        return
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = config.delivery.max_in_flight + SPARE_FILES
+    if limit != resource.RLIM_INFINITY and limit < wanted:
+        advice = f"Allow {wanted} or more (ulimit -n, LimitNOFILE=), or lower delivery.max_in_flight."
+        yield Finding("open files", "warning", f"at most {limit}, but {wanted} may be needed", advice)
+    else:
+        yield Finding("open files", "ok", f"at most {limit}, up to {wanted} needed")
+
+
+def _roots(_config: Config) -> Iterator[Finding]:
+    count = ssl.create_default_context().cert_store_stats()["x509_ca"]
+    paths = ssl.get_default_verify_paths()
+    if count or (paths.capath and any(Path(paths.capath).iterdir())):
+        yield Finding("TLS roots", "ok", "certificates of https endpoints can be checked")
+    else:
+        advice = "Install the package ca-certificates, or name a file of roots in SSL_CERT_FILE."
+        yield Finding("TLS roots", "error", "there are none, so every https endpoint would fail", advice)
+
+
+def _names(config: Config) -> Iterator[Finding]:
+    if config.delivery.proxy is not None:
+        return
+    began_at = time.perf_counter()
+    try:
+        socket.getaddrinfo("example.com", 443, type=socket.SOCK_STREAM)
+    except OSError as problem:
+        advice = "See /etc/resolv.conf and the network; every delivery needs DNS."
+        yield Finding("DNS", "error", f"example.com cannot be looked up: {problem}", advice)
+        return
+    took = time.perf_counter() - began_at
+    slow = took > 1
+    yield Finding(
+        "DNS",
+        "warning" if slow else "ok",
+        f"names are looked up in {took * 1_000:.0f} ms",
+        "A slow resolver delays every new connection; use a nearer one." if slow else "",
+    )
+
+
+def _clock(config: Config) -> Iterator[Finding]:
+    try:
+        off = asyncio.run(_clock_offset(config.delivery.proxy))
+    except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as problem:
+        what = f"it could not be compared with that of {CLOCK_HOST}: {problem or type(problem).__name__}"
+        yield Finding("clock", "warning", what, "See that time is synchronised (timedatectl), and that https gets out.")
+        return
+    if abs(off) > WORST_CLOCK_S:
+        advice = "Synchronise it (timedatectl set-ntp true): receivers refuse signatures with a wrong time."
+        yield Finding("clock", "error", f"it is {off:+.0f} s off", advice)
+    else:
+        yield Finding("clock", "ok", "it is right, to the minute")
+
+
+async def _clock_offset(proxy: str | None) -> float:
+    timeout = aiohttp.ClientTimeout(total=PATIENCE_S)
+    async with aiohttp.ClientSession(timeout=timeout) as session, session.head(CLOCK_HOST, proxy=proxy) as answer:
+        told = aiohttp.helpers.parse_http_date(answer.headers.get("date"))
+    if told is None:
+        raise ValueError("it tells no time")
+    return time.time() - told.timestamp()
+
+
+def _delivery(_config: Config) -> Iterator[Finding]:
+    began_at = time.perf_counter()
+    try:
+        with tempfile.TemporaryDirectory() as directory:
+            asyncio.run(_deliver(Path(directory)))
+    except (WebhookEngineError, OSError, TimeoutError) as problem:
+        advice = "Run `webhook-engine demo` to see more of it; a local firewall may forbid connections to 127.0.0.1."
+        yield Finding("delivery", "error", f"a message to this machine did not arrive: {problem!r}", advice)
+    else:
+        took = time.perf_counter() - began_at
+        yield Finding("delivery", "ok", f"a message was signed, sent, received and verified in {took:.1f} s")
+
+
+async def _deliver(directory: Path) -> None:
+    """Deliver one message from a fresh engine to a receiver on this machine."""
+    received: list[Request] = []
+    async with (
+        Receiver(received.append) as receiver,
+        Engine.open(directory / "doctor.db", allow_subnets=["127.0.0.1/32"], retry_schedule=[]) as engine,
+    ):
+        await engine.applications.create(name="doctor", uid="doctor")
+        endpoint = await engine.endpoints.create("doctor", url=f"{receiver.url}/doctor")
+        receiver.expect("/doctor", await engine.endpoints.get_secret("doctor", endpoint.id), [200])
+        message = await engine.messages.create("doctor", event_type="doctor.checked", payload={})
+        await engine.join(timeout=PATIENCE_S)
+        if not received:
+            page = await engine.attempts.list_by_message("doctor", message.id)
+            raise CommandError(page.data[0].response if page.data else "no attempt was made")
+        if received[0].problem:
+            raise CommandError(received[0].problem)
