@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from webhook_engine.clock import to_datetime
-from webhook_engine.errors import ConflictError, NotFoundError
+from webhook_engine.errors import ConflictError, NotFoundError, ValidationError
 from webhook_engine.events import EndpointDeletedEvent
 from webhook_engine.model import Application, Page
 from webhook_engine.resources import pagination, validation
@@ -105,7 +105,7 @@ class Applications:
         where = ApplicationFilter(
             without_endpoints=validation.boolean("without_endpoints", without_endpoints),
             with_disabled_endpoints=validation.boolean("with_disabled_endpoints", with_disabled_endpoints),
-            no_endpoint_at=tuple(no_endpoint_at),
+            no_endpoint_at=_prefixes(no_endpoint_at),
         )
         found = await self._services.store.applications.list(self._organization_id, request.span, where)
         return request.cut(found, _ID)
@@ -184,3 +184,9 @@ class Applications:
 
 def _name(value: object) -> str:
     return validation.text("name", value, least=1, most=MAX_NAME)
+
+
+def _prefixes(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple) or not all(isinstance(one, str) for one in value):
+        raise ValidationError("no_endpoint_at", "must be a list of strings, beginnings of URLs")
+    return tuple(validation.text("no_endpoint_at", one, least=1, most=1024) for one in value)
