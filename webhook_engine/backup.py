@@ -24,6 +24,7 @@ __all__ = ["SECRETS", "Saved", "back_up", "database_problems", "gets_smaller", "
 
 DATABASE = "database"
 SECRETS = ("main_secret", "jwt_secret")
+OLDER = ("main_secret.older", "jwt_secret.older")
 """Names in the archive; beside the database they follow its own name."""
 
 
@@ -49,7 +50,7 @@ def back_up(config: Config, target: Path) -> Saved:
         copy = Path(directory, DATABASE)
         copy_database(database, copy)
         size = copy.stat().st_size
-        found = [name for name in SECRETS if _beside(database, name).exists()]
+        found = [name for name in (*SECRETS, *OLDER) if _beside(database, name).exists()]
         try:
             with (
                 os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file,
@@ -72,7 +73,7 @@ def restore(config: Config, source: Path) -> Saved:
     Nothing is replaced: raises ``StoreError`` if one of the files is there, or if the backup is damaged.
     """
     database = config.store.path
-    wanted = {DATABASE: database, **{name: _beside(database, name) for name in SECRETS}}
+    wanted = {DATABASE: database, **{name: _beside(database, name) for name in (*SECRETS, *OLDER)}}
     for path in (*wanted.values(), database.with_name(f"{database.name}-wal")):
         if path.exists():
             raise StoreError(f"{path} is there already; stop the engine, and move it away if it is not needed any more")
@@ -103,9 +104,9 @@ def _unpack(source: Path, directory: Path) -> list[str]:
     try:
         with tarfile.open(source, mode="r:") as archive:
             members = {member.name: member for member in archive if member.isreg()}
-            if DATABASE not in members or members.keys() - {DATABASE, *SECRETS}:
+            if DATABASE not in members or members.keys() - {DATABASE, *SECRETS, *OLDER}:
                 raise StoreError(f"{source} is not a backup that `webhook-engine backup` has made")
-            names = [*(name for name in SECRETS if name in members), DATABASE]
+            names = [*(name for name in (*SECRETS, *OLDER) if name in members), DATABASE]
             for name in names:
                 content = archive.extractfile(members[name])
                 path = directory / name

@@ -30,6 +30,7 @@ from webhook_engine.events import OperationalEvent
 from webhook_engine.ids import IdSource
 from webhook_engine.log import get_logger
 from webhook_engine.model import DEFAULT_ORGANIZATION
+from webhook_engine.older_secrets import older_file, older_secrets
 from webhook_engine.resources.applications import Applications
 from webhook_engine.resources.attempts import Attempts
 from webhook_engine.resources.endpoints import Endpoints
@@ -49,6 +50,8 @@ if TYPE_CHECKING:
     from webhook_engine.server.listener import Server
 
 __all__ = ["Engine", "Organization"]
+
+RESEALED_AT_ONCE = 500
 
 log = get_logger("engine")
 
@@ -260,11 +263,32 @@ class Engine(Organization):
         configured = self.config.security.main_secret
         path = _beside(self.config.store.path, "main_secret")
         self._sealer.unlock(
-            configured.reveal() if configured else await asyncio.to_thread(load_or_create_secret_file, path)
+            configured.reveal() if configured else await asyncio.to_thread(load_or_create_secret_file, path),
+            older=await asyncio.to_thread(older_secrets, path),
         )
         some = await self._store.endpoints.first()
         if some is not None:
             open_secret(self._sealer, some.endpoint.id, some.sealed_key)
+        if older_file(path).exists():
+            await self._reseal()
+            await asyncio.to_thread(older_file(path).unlink)
+
+    async def _reseal(self) -> None:
+        """Encrypt with the main secret of today what one before it has encrypted."""
+
+        def fresh(sealed: bytes, context: str) -> bytes | None:
+            if not self._sealer.needs_resealing(sealed):
+                return None
+            return self._sealer.seal(self._sealer.open(sealed, context), context)
+
+        total, after = 0, ""
+        while True:
+            changed, cursor = await self._store.upkeep.reseal(fresh, after, RESEALED_AT_ONCE)
+            total += changed
+            if cursor is None:
+                break
+            after = cursor
+        log.info("secrets.resealed", endpoints=total)
 
     async def _stop(self) -> None:
         await self._flow.stop()

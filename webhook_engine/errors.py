@@ -26,7 +26,7 @@ class WebhookEngineError(Exception):
 
 
 class ConfigError(WebhookEngineError):
-    """A configuration key is unknown, of the wrong type, or impossible; the text names key, value and what is allowed."""
+    """A configuration key is unknown, of the wrong type, or impossible; the text names it, and what is allowed."""
 
 
 class ValidationError(WebhookEngineError):

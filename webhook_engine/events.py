@@ -91,7 +91,7 @@ class EndpointFailingEvent(EndpointEvent, frozen=True, kw_only=True):
 
 
 class EndpointDisabledEvent(EndpointEvent, frozen=True, kw_only=True):
-    """The engine disabled an endpoint: it failed for the whole failure window, or asked for it (410, control header)."""
+    """The engine disabled an endpoint, which failed for the whole failure window or asked for it (410, header)."""
 
     type: ClassVar[str] = "endpoint.disabled"
 

@@ -125,9 +125,8 @@ async def main(messages: int, rounds: int) -> int:
                 recorded += messages
                 stats = await engine.endpoints.stats("bench", endpoint.id)
                 ratios.append(engine_rate / bare_rate)
-                print(
-                    f"{number:5} {bare_rate:9,.0f} {engine_rate:9,.0f} {ratios[-1]:6.2f} {cpu:12.0f} {resident_mib():8.0f}"
-                )
+                rates = f"{bare_rate:9,.0f} {engine_rate:9,.0f} {ratios[-1]:6.2f}"
+                print(f"{number:5} {rates} {cpu:12.0f} {resident_mib():8.0f}")
                 if arrived_bare[1] != messages or arrived[1] != messages or stats.success != recorded:
                     failed = True
                     print(f"LOST: {arrived[1]} of {messages} arrived, {stats.success} of {recorded} are recorded")

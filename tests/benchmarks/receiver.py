@@ -17,8 +17,9 @@ _ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
 
 
 class Counter:
-    requests = 0
-    ids: set[bytes] = set()
+    def __init__(self) -> None:
+        self.requests = 0
+        self.ids: set[bytes] = set()
 
 
 class Receiver(asyncio.Protocol):

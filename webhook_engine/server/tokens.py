@@ -20,6 +20,7 @@ from jwt.warnings import InsecureKeyLengthWarning
 from webhook_engine.config import Config
 from webhook_engine.encryption import load_or_create_secret_file
 from webhook_engine.errors import ConfigError
+from webhook_engine.older_secrets import older_secrets
 
 __all__ = [
     "ISSUER",
@@ -44,10 +45,18 @@ _SIGNATURE_ONLY = {
 class TokenKeys:
     """What tokens are signed and checked with; the algorithm is fixed by the configuration, never by the token."""
 
-    def __init__(self, algorithm: str, *, secret: str | None = None, public_key: str | None = None) -> None:
+    def __init__(
+        self,
+        algorithm: str,
+        *,
+        secret: str | None = None,
+        public_key: str | None = None,
+        older: Sequence[str] = (),
+    ) -> None:
+        """Tokens signed with ``older`` secrets are good too."""
         self._algorithm = algorithm
         self._secret = secret
-        self._checking = secret if secret is not None else public_key
+        self._checking = [secret if secret is not None else public_key, *older]
 
     @classmethod
     def of(cls, config: Config) -> TokenKeys:
@@ -58,9 +67,12 @@ class TokenKeys:
         auth = config.auth
         if auth.jwt_public_key is not None:
             return cls(auth.jwt_algorithm, public_key=auth.jwt_public_key)
+        file = _secret_file(config.store.path)
         if auth.jwt_secret is not None:
-            return cls(auth.jwt_algorithm, secret=auth.jwt_secret.reveal())
-        return cls(auth.jwt_algorithm, secret=load_or_create_secret_file(_secret_file(config.store.path)))
+            secret = auth.jwt_secret.reveal()
+        else:
+            secret = load_or_create_secret_file(file)
+        return cls(auth.jwt_algorithm, secret=secret, older=older_secrets(file))
 
     @property
     def can_sign(self) -> bool:
@@ -83,10 +95,12 @@ class TokenKeys:
         """The claims of a token whose signature is right; they are not checked in any other way."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", InsecureKeyLengthWarning)
-            try:
-                return jwt.decode(token, self._checking, algorithms=[self._algorithm], options=_SIGNATURE_ONLY)  # type: ignore[arg-type]
-            except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
-                return None
+            for key in self._checking:
+                try:
+                    return jwt.decode(token, key, algorithms=[self._algorithm], options=_SIGNATURE_ONLY)  # type: ignore[arg-type]
+                except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
+                    continue
+        return None
 
     def is_the_secret(self, token: str) -> bool:
         """Whether somebody took the signing secret for a token."""
