@@ -68,10 +68,7 @@ class TokenKeys:
         if auth.jwt_public_key is not None:
             return cls(auth.jwt_algorithm, public_key=auth.jwt_public_key)
         file = _secret_file(config.store.path)
-        if auth.jwt_secret is not None:
-            secret = auth.jwt_secret.reveal()
-        else:
-            secret = load_or_create_secret_file(file)
+        secret = auth.jwt_secret.reveal() if auth.jwt_secret is not None else load_or_create_secret_file(file)
         return cls(auth.jwt_algorithm, secret=secret, older=older_secrets(file))
 
     @property

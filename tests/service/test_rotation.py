@@ -1,0 +1,53 @@
+"""Secrets are rotated without losing an endpoint's signing secret or a token."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+from engine.helpers import acme, local_engine
+from program import run
+
+from webhook_engine import Config
+from webhook_engine.older_secrets import rotate
+from webhook_engine.server.tokens import TokenKeys
+
+
+async def test_a_new_main_secret_keeps_every_signing_secret(tmp_path: Path) -> None:
+    path, file = tmp_path / "a.db", tmp_path / "a.db.main_secret"
+    secrets: dict[str, str] = {}
+    async with local_engine(path) as engine:
+        for number in range(3):
+            endpoint = await acme(engine, f"https://example.com/{number}", headers={"x-token": str(number)})
+            await engine.endpoints.rotate_secret("acme", endpoint.id)
+            secrets[endpoint.id] = await engine.endpoints.get_secret("acme", endpoint.id)
+    before = file.read_text()
+    rotate(file)
+    rotate(file)
+    assert (tmp_path / "a.db.main_secret.older").read_text().splitlines()[1] == before.strip()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    for _ in range(2):
+        async with local_engine(path) as engine:
+            assert not (tmp_path / "a.db.main_secret.older").exists()
+            for endpoint_id, secret in secrets.items():
+                assert await engine.endpoints.get_secret("acme", endpoint_id) == secret
+            assert (await engine.endpoints.get_headers("acme", endpoint.id)).headers == {"x-token": "2"}
+    assert file.read_text() != before
+
+
+def test_tokens_of_the_old_jwt_secret_are_good_until_its_file_is_removed(tmp_path: Path) -> None:
+    config = Config.for_database(tmp_path / "a.db")
+    old = TokenKeys.of(config).sign({"sub": "org_1"})
+    done = run("rotate", "jwt-secret", WEBHOOK_ENGINE_STORE__URL=f"sqlite:///{tmp_path}/a.db")
+    assert done.returncode == 0, done.stderr
+    keys = TokenKeys.of(config)
+    assert keys.verified(old) == {"sub": "org_1"}
+    assert keys.sign({"sub": "org_1"}) != old
+    (tmp_path / "a.db.jwt_secret.older").unlink()
+    assert TokenKeys.of(config).verified(old) is None
+
+
+def test_a_configured_secret_is_rotated_in_the_configuration(tmp_path: Path) -> None:
+    environment = {"WEBHOOK_ENGINE_STORE__URL": f"sqlite:///{tmp_path}/a.db"}
+    assert run("rotate", "main-secret", **environment).returncode == 2
+    assert run("rotate", "main-secret", WEBHOOK_ENGINE_SECURITY__MAIN_SECRET="x", **environment).returncode == 2

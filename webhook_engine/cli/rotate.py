@@ -1,0 +1,52 @@
+"""``webhook-engine rotate``: a new secret, without losing what the one before is needed for."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from webhook_engine.cli.terminal import err
+from webhook_engine.config import Config
+from webhook_engine.errors import ConfigError
+from webhook_engine.older_secrets import older_file
+from webhook_engine.older_secrets import rotate as put_new
+
+__all__ = ["rotate"]
+
+
+class Which(StrEnum):
+    """A secret that is generated beside the database."""
+
+    MAIN = "main-secret"
+    JWT = "jwt-secret"
+
+
+def rotate(
+    secret: Annotated[Which, typer.Argument(help="Which one.", metavar="main-secret|jwt-secret")],
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config", "-c", metavar="FILE", help="The TOML file; without it, WEBHOOK_ENGINE_CONFIG names one."
+        ),
+    ] = None,
+) -> None:
+    """Make a new secret, which holds from the next start of the engine; what the old one is needed for goes on.
+
+    With a new main secret, the engine encrypts all signing secrets anew when it starts. With a new JWT secret, tokens
+    of the old one are good until its file is removed.
+    """
+    loaded = Config.load(config)
+    main = secret is Which.MAIN
+    if (loaded.security.main_secret if main else loaded.auth.jwt_secret) is not None:
+        key = "security.main_secret" if main else "auth.jwt_secret"
+        raise ConfigError(f"{key} is configured, so it is changed there; see the documentation for what was before it")
+    path = loaded.store.path.with_name(f"{loaded.store.path.name}.{secret.value.replace('-', '_')}")
+    put_new(path)
+    if main:
+        err.print("restart the engine: it encrypts the signing secrets of all endpoints anew", soft_wrap=True)
+    else:
+        hint = f"restart the engine, make new tokens, and then remove {older_file(path)}"
+        err.print(hint, soft_wrap=True)
