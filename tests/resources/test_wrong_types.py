@@ -39,11 +39,12 @@ METHODS = [
     *(("event_types", name) for name in ["create", "get", "list", "update", "delete"]),
     *(("endpoints", name) for name in ["create", "get", "list", "update", "delete", "enable", "disable", "get_secret"]),
     *(("endpoints", name) for name in ["rotate_secret", "get_headers", "set_headers", "patch_headers", "send_example"]),
-    *(("endpoints", name) for name in ["recover", "replay_missing", "stats"]),
+    *(("endpoints", name) for name in ["recover", "replay_missing", "stats", "bulk_replay", "cancel_pending"]),
     *(("messages", name) for name in ["create", "get", "list", "expunge_content", "cancel"]),
+    *(("messages", name) for name in ["expunge_contents", "expunge_all_contents", "poll"]),
     *(("attempts", name) for name in ["get", "list_by_endpoint", "list_by_message", "list_attempted_messages"]),
     *(("attempts", name) for name in ["list_attempted_destinations", "resend", "expunge_content"]),
-    *(("tasks", name) for name in ["get", "list"]),
+    *(("tasks", name) for name in ["get", "list", "count_usage", "list_used_event_types"]),
 ]
 
 SENSIBLE: dict[str, object] = {

@@ -8,7 +8,7 @@ from webhook_engine.resources.flow import Services
 from webhook_engine.resources.validation import is_name
 from webhook_engine.store.records import StoredEndpoint
 
-__all__ = ["find_application", "find_endpoint", "find_message", "required_key"]
+__all__ = ["find_application", "find_endpoint", "find_message", "keys", "required_key"]
 
 SHOWN = 40
 """Characters of an impossible key that are repeated in the error."""
@@ -48,3 +48,12 @@ def required_key(kind: str, key: object) -> str:
     if not is_name(key):
         raise NotFoundError(kind, key if len(key) <= SHOWN else key[:SHOWN] + "…")
     return key
+
+
+def keys(field: str, value: object, most: int) -> tuple[str, ...]:
+    """Several ids or uids, of things that there may or may not be; raises ``ValidationError`` if they are none."""
+    if not isinstance(value, list | tuple | set | frozenset) or not all(isinstance(one, str) for one in value):
+        raise ValidationError(field, "must be a list of ids or uids")
+    if len(value) > most:
+        raise ValidationError(field, f"must have at most {most} items, not {len(value)}")
+    return tuple(dict.fromkeys(value))

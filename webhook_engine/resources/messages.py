@@ -16,7 +16,7 @@ from webhook_engine.resources import pagination, validation
 from webhook_engine.resources.edits import unbroken
 from webhook_engine.resources.flow import Services
 from webhook_engine.resources.intake import as_message, from_outbox, prepare
-from webhook_engine.resources.lookup import find_application, find_message
+from webhook_engine.resources.lookup import find_application, find_message, keys
 from webhook_engine.resources.payloads import Payload
 from webhook_engine.resources.starting import start_task
 from webhook_engine.resources.validation import is_name
@@ -168,7 +168,7 @@ class Messages:
         since = now - POLLED_BACK if after is None else validation.instant("after", after)
         low = id_bounds("msg_", since)[0]
         if iterator is not None:
-            if not is_id("msg_", iterator):
+            if not isinstance(iterator, str) or not is_id("msg_", iterator):
                 raise ValidationError("iterator", "must be the iterator of an earlier page")
             low = iterator
         found = await self._application(application)
@@ -190,11 +190,10 @@ class Messages:
 
         Raises ``NotFoundError`` for an unknown application, and ``ValidationError``.
         """
-        if len(messages) > MAX_EXPUNGED:
-            raise ValidationError("messages", f"must be at most {MAX_EXPUNGED}")
+        wanted = keys("messages", messages, MAX_EXPUNGED)
         found = await self._application(application)
         ids: dict[str, str | None] = {}
-        for key in messages:
+        for key in wanted:
             stored = await self._services.store.messages.get(found.id, key) if is_name(key) else None
             ids[key] = None if stored is None else stored.id
         await self._services.store.messages.expunge(*{each for each in ids.values() if each is not None})

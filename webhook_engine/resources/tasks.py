@@ -11,7 +11,7 @@ from webhook_engine.errors import NotFoundError, ValidationError
 from webhook_engine.model import Page, Task, TaskStatus
 from webhook_engine.resources import pagination, validation
 from webhook_engine.resources.flow import Services
-from webhook_engine.resources.lookup import find_application, required_key
+from webhook_engine.resources.lookup import find_application, keys, required_key
 from webhook_engine.resources.pagination import Order
 from webhook_engine.resources.starting import start_task
 from webhook_engine.resources.validation import is_name
@@ -21,6 +21,8 @@ __all__ = ["Tasks"]
 
 USAGE = "application.stats"
 EVENT_TYPES = "event-type.aggregate"
+MAX_COUNTED = 1_000
+"""Applications named for which usage is counted; without names it is all of them, however many."""
 FIRST_NAP_S = 0.01
 LONGEST_NAP_S = 0.5
 
@@ -99,7 +101,7 @@ class Tasks:
         unknown = []
         if applications is not None:
             found = set()
-            for key in applications:
+            for key in keys("app_ids", applications, MAX_COUNTED):
                 application = None
                 if is_name(key):
                     application = await self._services.directory.application(self._organization_id, key)
