@@ -68,9 +68,9 @@ async def _serve(config: Config, listen: str | None, file: Path | None) -> BaseE
     try:
         async with Server(engine, listen, listening=inherited) as server:
             _greet(server, config)
+            _reload_signal(engine, supervisor, file)
             supervisor.ready(f"serving at {server.url}")
             supervisor.watch(engine.services.store.upkeep.ping)
-            _reload_signal(engine, supervisor, file)
             gc.collect()
             gc.freeze()  # what lives as long as the process need not be looked at again and again
             failure = await _until(stopping, engine)
