@@ -18,9 +18,9 @@ from webhook_engine.store.records import Due
 __all__ = ["Lane", "Memory", "Standing", "Verdict"]
 
 INITIAL_LIMIT = 2
-MAX_QUEUED = 4_096
+MAX_QUEUED = 16_384
 MAX_QUEUED_UNPROVEN = 256
-MAX_QUEUED_BYTES = 4 * 1024 * 1024
+MAX_QUEUED_BYTES = 16 * 1024 * 1024
 MAX_QUEUED_IN_ALL = 65_536
 MAX_QUEUED_BYTES_IN_ALL = 128 * 1024 * 1024
 RETRY_TURN = 4
