@@ -70,7 +70,7 @@ def make_target(endpoint_id: str = "ep_1", *, throttle: Throttle = UNLIMITED, sh
         headers=CIMultiDict(),
         shown_headers={},
         keys=(),
-        prefixes=(),
+        names=(),
         throttle=throttle,
         application_throttle=shared,
         deleted=False,

@@ -21,7 +21,7 @@ class Clock:
 
     def now(self) -> int:
         """Wall-clock time, in microseconds since the Unix epoch."""
-        return int(time.time() * 1_000_000)
+        return time.time_ns() // 1_000
 
     def monotonic(self) -> float:
         """Seconds that never run backwards, for measuring durations."""

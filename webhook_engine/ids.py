@@ -8,6 +8,7 @@ Ids made by one process strictly increase, even within a step and when the clock
 from __future__ import annotations
 
 import os
+import struct
 
 __all__ = ["KSUID_LENGTH", "IdSource", "id_bounds", "is_id", "timestamp_of"]
 
@@ -30,6 +31,7 @@ class IdSource:
         self._last = 0
         self._high = -1
         self._head = ""
+        self._gaps: list[int] = []
 
     def new(self, prefix: str, instant: int) -> str:
         """A fresh id for ``instant`` (microseconds since the epoch), for example ``new("msg_", now)``."""
@@ -41,12 +43,18 @@ class IdSource:
             self._last = max(value, self._last + 1)
         else:
             # A random gap, so that an id does not give away the one before it; small, so that most digits stay.
-            self._last += 1 + int.from_bytes(os.urandom(5), "big")
+            self._last += self._gap()
         high, low = divmod(self._last, _BASE_9)
         if high != self._high:
             self._high = high
             self._head = _nine_digits(high // _BASE_9) + _nine_digits(high % _BASE_9)
         return prefix + self._head + _nine_digits(low)
+
+    def _gap(self) -> int:
+        if not self._gaps:
+            # One call of the system makes many gaps.
+            self._gaps = [(gap >> 24) + 1 for gap in struct.unpack("256Q", os.urandom(2048))]
+        return self._gaps.pop()
 
 
 def id_bounds(prefix: str, instant: int) -> tuple[str, str]:

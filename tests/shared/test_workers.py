@@ -127,13 +127,6 @@ async def test_uvicorn_with_the_leader_killed(tmp_path: Path, workers: int) -> N
     await survives_its_leader(tmp_path, workers, uvicorn(workers))
 
 
-@pytest.mark.slow
-async def test_gunicorn_that_forks_after_the_start(tmp_path: Path) -> None:
-    # The process that forks the workers leads, and they enqueue.
-    async with prepared(tmp_path) as (database, receiver), serving(database, *gunicorn(2, "--preload")) as url:
-        await arrived(receiver, [await enqueued(url) for _ in range(10)])
-
-
 async def test_another_takes_over_when_one_stops(tmp_path: Path) -> None:
     async with prepared(tmp_path) as (database, receiver):
         first, second = (SharedEngine.open(database, allow_subnets=["127.0.0.1/32"]) for _ in range(2))

@@ -496,10 +496,12 @@ class Dispatcher(Service):
             answer.response,
             target.shown_headers,
         )
-        events = _events(target, due, attempt, decision, started_at, now)
+        eventful = decision.turn is not Turn.NONE or decision.signal is not Signal.NONE
+        events = _events(target, due, attempt, decision, started_at, now) if eventful else ()
         lane.unrecorded += 1
         self._recorder.add(Outcome(lane, due, target.application.id, attempt, decision.change, condition, events))
-        _log_attempt(due, attempt, decision, answer)
+        if answer.failure is not None:
+            _log_failure(due, attempt, decision, answer.failure)
 
     def _settle_without_payload(self, lane: Lane, target: Target, due: Due) -> None:
         change = DeliveryChange(
@@ -518,7 +520,7 @@ class Dispatcher(Service):
 
     def _apply(self, lane: Lane, target: Target, decision: Decision, now: int) -> EndpointCondition | None:
         """Let the endpoint's new state count from now on; returns it if it must be recorded."""
-        changed = decision.health != lane.health
+        changed = decision.health is not lane.health and decision.health != lane.health
         lane.health = decision.health
         if decision.signal is Signal.DISABLE:
             lane.target = target.disabled(decision.disabled_reason)
@@ -597,16 +599,14 @@ def _events(
     return events
 
 
-def _log_attempt(due: Due, attempt: RecordedAttempt, decision: Decision, answer: Answer) -> None:
-    if answer.failure is None:
-        return
+def _log_failure(due: Due, attempt: RecordedAttempt, decision: Decision, failure: FailureKind) -> None:
     log.info(
         "attempt.failed",
         attempt_id=attempt.id,
         message_id=due.message_id,
         endpoint_id=due.endpoint_id,
-        status_code=answer.status_code,
-        failure=answer.failure.value,
-        duration_ms=answer.duration_ms,
+        status_code=attempt.status_code,
+        failure=failure.value,
+        duration_ms=attempt.duration_ms,
         next_attempt_at=decision.change.due_at and to_datetime(decision.change.due_at).isoformat(),
     )

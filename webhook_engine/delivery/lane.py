@@ -7,7 +7,6 @@ instant of it, and the dispatcher refills the lane when it has room again.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
 from enum import IntEnum
 
 from webhook_engine.delivery.health import WELL
@@ -18,9 +17,9 @@ from webhook_engine.store.records import Due
 __all__ = ["Lane", "Memory", "Standing", "Verdict"]
 
 INITIAL_LIMIT = 2
-MAX_QUEUED = 16_384
+MAX_QUEUED = 4_096
 MAX_QUEUED_UNPROVEN = 256
-MAX_QUEUED_BYTES = 16 * 1024 * 1024
+MAX_QUEUED_BYTES = 4 * 1024 * 1024
 MAX_QUEUED_IN_ALL = 65_536
 MAX_QUEUED_BYTES_IN_ALL = 128 * 1024 * 1024
 RETRY_TURN = 4
@@ -76,6 +75,8 @@ class Lane:
         self.in_flight = 0
         self.unrecorded = 0
         """Attempts made whose outcome is not committed yet."""
+        self.queued = 0
+        """Deliveries in memory that wait for their turn."""
         self.refilling = False
         self.loading = False
         self.settling = 0
@@ -98,11 +99,6 @@ class Lane:
         self._left_during_refill: set[str] = set()
         self._bytes = 0
         self._turn = 0
-
-    @property
-    def queued(self) -> int:
-        """Deliveries in memory that wait for their turn."""
-        return len(self._manual) + len(self._first) + len(self._retries)
 
     @property
     def scheduled(self) -> int:
@@ -197,6 +193,7 @@ class Lane:
         self._known[key] = size
         self._known_bytes += size
         self._bytes += size
+        self.queued += 1
         self._memory.queued += 1
         self._memory.bytes += size
         if due.manual_id:
@@ -228,7 +225,7 @@ class Lane:
             for due in queue:
                 if due.message_id == message_id:
                     queue.remove(due)
-                    self._unqueued((due,))
+                    self._unqueued(due)
                     self.forget(message_id)
                     return
 
@@ -243,14 +240,14 @@ class Lane:
         for queue in (self._first, self._retries):
             for due in queue:
                 self.forget(due.message_id)
-            self._unqueued(queue)
+                self._unqueued(due)
             queue.clear()
 
     def next(self, *, retries_allowed: bool) -> Due | None:
         """Take the delivery whose turn it is."""
         due = self._next_queued(retries_allowed=retries_allowed)
         if due is not None:
-            self._unqueued((due,))
+            self._unqueued(due)
         return due
 
     def _next_queued(self, *, retries_allowed: bool) -> Due | None:
@@ -262,12 +259,12 @@ class Lane:
             return retries.popleft()
         return self._first.popleft() if self._first else None
 
-    def _unqueued(self, dues: Iterable[Due]) -> None:
-        for due in dues:
-            size = len(due.payload or b"")
-            self._bytes -= size
-            self._memory.bytes -= size
-            self._memory.queued -= 1
+    def _unqueued(self, due: Due) -> None:
+        size = len(due.payload or b"")
+        self._bytes -= size
+        self._memory.bytes -= size
+        self._memory.queued -= 1
+        self.queued -= 1
 
     def learn(self, verdict: Verdict) -> None:
         """Adapt the limit to what an attempt showed."""

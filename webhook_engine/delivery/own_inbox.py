@@ -25,7 +25,9 @@ class OwnInboxes:
 
     def covers(self, url: URL) -> bool:
         """Whether a request to this URL arrives in an inbox of this engine, and nowhere else."""
-        return any(_same_origin(url, base) and _is_inbox(url.raw_path, base.raw_path) for base in self._bases)
+        return bool(self._bases) and any(
+            _same_origin(url, base) and _is_inbox(url.raw_path, base.raw_path) for base in self._bases
+        )
 
 
 def _same_origin(url: URL, base: URL) -> bool:

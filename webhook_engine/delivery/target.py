@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import unquote
 
 import msgspec
-from multidict import CIMultiDict
+from multidict import CIMultiDict, istr
 from yarl import URL
 
 from webhook_engine.delivery.throttle import Throttle
@@ -33,8 +33,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     """The same for people to see: sensitive values are masked."""
     keys: Sequence[tuple[SigningKey, int | None]]
     """Current key first, each with the instant at which it expires."""
-    prefixes: Sequence[str]
-    """Of the signature headers."""
+    names: Sequence[tuple[str, str, str]]
+    """Of the headers for the id, the timestamp and the signature, in each of the forms that are sent."""
     throttle: Throttle
     application_throttle: Throttle
     deleted: bool
@@ -55,10 +55,11 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
         keys = [key for key, expires_at in self.keys if expires_at is None or expires_at > now]
         signature = sign(keys, message_id, timestamp, body)
         headers = self.headers.copy()
-        for prefix in self.prefixes:
-            headers[f"{prefix}-id"] = message_id
-            headers[f"{prefix}-timestamp"] = str(timestamp)
-            headers[f"{prefix}-signature"] = signature
+        written = str(timestamp)
+        for id_name, timestamp_name, signature_name in self.names:
+            headers[id_name] = message_id
+            headers[timestamp_name] = written
+            headers[signature_name] = signature
         return headers
 
 
@@ -100,8 +101,12 @@ def prepare(
         headers=headers,
         shown_headers=shown,
         keys=keys,
-        prefixes=prefixes,
+        names=[_header_names(prefix) for prefix in prefixes],
         throttle=Throttle(endpoint.throttle_rate),
         application_throttle=application_throttle(application),
         deleted=stored.deleted,
     )
+
+
+def _header_names(prefix: str) -> tuple[str, str, str]:
+    return istr(f"{prefix}-id"), istr(f"{prefix}-timestamp"), istr(f"{prefix}-signature")
