@@ -111,3 +111,12 @@ async def receiver() -> AsyncIterator[Receiver]:
     """A receiver that answers 200 until it is told otherwise."""
     async with Receiver() as one:
         yield one
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A browser takes its time: these tests are among the longer proofs."""
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(here):
+            item.add_marker(pytest.mark.slow)

@@ -117,7 +117,7 @@ def test_a_main_secret_given_twice_does_no_harm() -> None:
 
 @pytest.mark.parametrize(
     ("main_secret", "older", "field"),
-    [("", [], "main_secret"), (" \n", [], "main_secret"), (None, [], "main_secret"), (MAIN, [MAIN, ""], "older[1]")],
+    [("", [], "main_secret"), (" \n", [], "main_secret"), (MAIN, [MAIN, ""], "older[1]")],
 )
 def test_an_empty_main_secret_is_refused(main_secret: str, older: list[str], field: str) -> None:
     with pytest.raises(ValidationError) as caught:
