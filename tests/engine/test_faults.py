@@ -279,6 +279,7 @@ class Locked:
         self._holder.communicate(b".")
 
 
+@pytest.mark.slow
 async def test_a_database_locked_by_another_process_refuses_after_a_while_and_outcomes_are_recorded_later(
     tmp_path: Path,
 ) -> None:

@@ -37,6 +37,7 @@ async def test_changes_are_logged_with_ids_and_nothing_secret_is(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
 ) -> None:
     caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, "webhook_engine")
     async with (
         Receiver([500, 410, 200]) as receiver,
         local_engine(tmp_path / "e.db", retry_schedule=["1ms", "1ms"]) as engine,
