@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from multidict import CIMultiDict
 from yarl import URL
 
+from webhook_engine.delivery.request import Destination
 from webhook_engine.delivery.target import Target
 from webhook_engine.delivery.throttle import Throttle
 from webhook_engine.model import DEFAULT_ORGANIZATION, Application, Endpoint
@@ -66,11 +66,10 @@ def make_target(endpoint_id: str = "ep_1", *, throttle: Throttle = UNLIMITED, sh
     return Target(
         endpoint=make_endpoint(endpoint_id),
         application=make_application(),
-        url=URL("https://example.com/"),
-        headers=CIMultiDict(),
+        destination=Destination(URL("https://example.com/"), {}),
         shown_headers={},
         keys=(),
-        names=(),
+        prefixes=(),
         throttle=throttle,
         application_throttle=shared,
         deleted=False,

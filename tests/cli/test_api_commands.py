@@ -124,6 +124,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     settings = {
         "WEBHOOK_ENGINE_DELIVERY__ALLOW_SUBNETS": '["127.0.0.1/32"]',
         "WEBHOOK_ENGINE_DELIVERY__RETRY_SCHEDULE": "[]",
+        "WEBHOOK_ENGINE_DELIVERY__SHUTDOWN_GRACE": "1s",
         "WEBHOOK_ENGINE_LOG__FORMAT": "json",
     }
     environment = {name: value for name, value in os.environ.items() if not name.startswith("WEBHOOK_ENGINE_")}

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 import receivers
-from multidict import CIMultiDict
 from receivers import Receiver, Reply
 from yarl import URL
 
@@ -20,6 +19,7 @@ from webhook_engine.clock import Clock
 from webhook_engine.delivery import connector as connectors
 from webhook_engine.delivery import resolver as resolvers
 from webhook_engine.delivery.guard import BLOCKED, AddressGuard
+from webhook_engine.delivery.request import Destination
 from webhook_engine.delivery.sender import Answer, FailureKind, Sender
 
 TIMEOUT_S = 0.4
@@ -52,7 +52,7 @@ async def sender() -> AsyncIterator[Sender]:
 
 
 async def send(sender: Sender, url: str, body: bytes = b'{"id":1}') -> Answer:
-    return await sender.send(URL(url, encoded=True), CIMultiDict(HEADERS), body)
+    return await sender.send(Destination(URL(url, encoded=True), HEADERS), "", body)
 
 
 async def exchange(receiver: Receiver, **changes: Any) -> Answer:
@@ -81,18 +81,22 @@ async def test_sends_the_bytes_and_the_headers_it_is_given_and_no_others(sender:
     )
 
 
-async def test_takes_headers_as_pairs_too(sender: Sender) -> None:
+async def test_what_is_added_for_one_request_is_in_no_other(sender: Sender) -> None:
     async with Receiver() as receiver:
-        await sender.send(URL(receiver.url), HEADERS, b"{}")
-    assert receiver.requests[0].headers["x-own-case"] == "kept"
+        destination = Destination(URL(receiver.url), HEADERS)
+        for added in ("webhook-signature: v1,a\r\n", ""):
+            await sender.send(destination, added, b"{}")
+    first, second = receiver.requests
+    assert first.headers["webhook-signature"] == "v1,a"
+    assert "webhook-signature" not in second.headers
+    assert first.headers["x-own-case"] == second.headers["x-own-case"] == "kept"
 
 
 async def test_a_false_length_does_not_reach_the_connection(sender: Sender) -> None:
     async with Receiver() as receiver:
         for name, value in (("Content-Length", "3"), ("Transfer-Encoding", "chunked")):
-            headers = CIMultiDict([*HEADERS, (name, value)])
-            await sender.send(URL(receiver.url), headers, b'{"id":1}')
-            assert headers[name] == value
+            destination = Destination(URL(receiver.url), [*HEADERS, (name, value)])
+            await sender.send(destination, "", b'{"id":1}')
     assert receiver.bodies == [b'{"id":1}'] * 2
     assert all("transfer-encoding" not in request.headers for request in receiver.requests)
 
@@ -100,14 +104,15 @@ async def test_a_false_length_does_not_reach_the_connection(sender: Sender) -> N
 async def test_a_user_name_in_the_url_gives_way_to_the_authorization_header(sender: Sender) -> None:
     async with Receiver() as receiver:
         url = URL(receiver.url.replace("//", "//user:pass@"))
-        answer = await sender.send(url, CIMultiDict([*HEADERS, ("Authorization", "Bearer x")]), b"{}")
+        answer = await sender.send(Destination(url, [*HEADERS, ("Authorization", "Bearer x")]), "", b"{}")
         assert answer.failure is None
     assert receiver.requests[0].headers["authorization"] == "Bearer x"
 
 
 async def test_a_header_that_http_cannot_carry_is_a_failed_attempt(sender: Sender) -> None:
     async with Receiver() as receiver:
-        answer = await sender.send(URL(receiver.url), CIMultiDict({"x-own": "a\r\nevil: b"}), b"{}")
+        answer = await sender.send(Destination(URL(receiver.url), {"x-own": "a\r\nevil: b"}), "", b"{}")
+        assert receiver.connections == 0
     assert (answer.status_code, answer.failure) == (0, FailureKind.PROTOCOL)
     assert "could not be made" in answer.response
 
@@ -419,6 +424,26 @@ async def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next(sender:
         assert receiver.connections == 2
 
 
+async def test_a_connection_that_was_answered_before_all_was_sent_is_not_used_again(sender: Sender) -> None:
+    heads = 0
+
+    async def answer_early(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal heads
+        while await reader.readuntil(b"\r\n\r\n"):
+            heads += 1
+            writer.write(receivers.OK)
+            await released.wait()
+
+    released = asyncio.Event()
+    async with await asyncio.start_server(answer_early, "127.0.0.1", limit=1024) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        for number in (1, 2):
+            assert (await send(sender, url, b"x" * 32 * 1024 * 1024)).failure is None
+            assert heads == number
+        assert not sender._world._connections
+        released.set()
+
+
 async def test_idle_connections_are_bounded(sender: Sender, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connectors, "MAX_IDLE", 3)
     async with Receiver(host="0.0.0.0") as receiver:
@@ -429,7 +454,7 @@ async def test_idle_connections_are_bounded(sender: Sender, monkeypatch: pytest.
         for _ in range(2):
             await send(sender, f"http://127.0.0.1:{receiver.port}/")
         assert receiver.connections == 11
-        assert len(sender._world[1]._connections) == 3
+        assert len(sender._world._connections) == 3
 
 
 # Addresses that are not to be reached.
@@ -462,7 +487,7 @@ async def test_a_private_address_is_not_connected_to(host: str, encoded: bool) -
             url = URL(f"http://{host}:{receiver.port}/", encoded=encoded)
         except ValueError:
             return
-        answer = await sender.send(url, CIMultiDict(HEADERS), b"{}")
+        answer = await sender.send(Destination(url, HEADERS), "", b"{}")
         assert (answer.status_code, answer.failure) == (0, FailureKind.BLOCKED)
         assert BLOCKED in answer.response
         assert receiver.connections == 0
@@ -644,6 +669,23 @@ async def test_requests_go_through_the_proxy(names: Names) -> None:
         answer = await send(sender, "http://target.example/hook")
     assert (answer.status_code, answer.failure) == (200, None)
     assert proxy.requests[0].target == "http://target.example/hook"
+
+
+async def test_the_proxy_is_told_who_asks_and_the_target_is_not(names: Names) -> None:
+    names.table["target.example"] = ["8.8.8.8"]
+    proxy = receivers.proxy()
+    async with proxy, make_sender(proxy=proxy.url.replace("//", "//user:pass@"), guard=NOTHING_PRIVATE) as sender:
+        for _ in range(2):
+            assert (await send(sender, "http://target.example/hook")).failure is None
+    assert [request.headers["proxy-authorization"] for request in proxy.requests] == ["Basic dXNlcjpwYXNz"] * 2
+    assert proxy.connections == 1
+    proxy = receivers.proxy()
+    async with receivers.tls() as receiver, proxy:
+        credentials = proxy.url.replace("//", "//user:pass@")
+        async with make_sender(proxy=credentials, ssl_context=receivers.trusting()) as sender:
+            assert (await send(sender, receiver.url)).failure is None
+    assert proxy.requests[0].headers["proxy-authorization"] == "Basic dXNlcjpwYXNz"
+    assert "proxy-authorization" not in receiver.requests[0].headers
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "localhost", "internal.example", "mixed.example", "2130706433"])

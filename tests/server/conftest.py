@@ -31,6 +31,7 @@ async def engine(tmp_path: Path, settings: dict[str, object]) -> AsyncIterator[E
     base: dict[str, object] = {
         "allow_subnets": ["127.0.0.1/32"],
         "retry_schedule": ["50ms", "50ms"],
+        "shutdown_grace": "1s",
         "auth__jwt_secret": JWT_SECRET,
     }
     async with Engine.open(tmp_path / "webhooks.db", **{**base, **settings}) as running:

@@ -35,7 +35,7 @@ class Handler(ResponseHandler):
     def __init__(self, loop: asyncio.AbstractEventLoop, connections: set[Handler]) -> None:
         super().__init__(loop)
         self._connections = connections
-        self.turn = 0
+        self.used = False
         self.answered = False
 
     def data_received(self, data: bytes) -> None:
@@ -84,7 +84,7 @@ class Connector(TCPConnector):
         while True:
             connection = await super().connect(req, traces, timeout)
             handler = cast("Handler", connection.protocol)
-            if not handler.turn:
+            if not handler.used:
                 self._connections.add(handler)
                 break
             # What came while nothing was asked would be taken for the answer, so such a connection is not used either.
@@ -93,9 +93,9 @@ class Connector(TCPConnector):
             connection.close()
         if len(self._connections) - self.in_use >= MAX_IDLE:
             handler.force_close()
-        exchange.reused = handler.turn > 0
+        exchange.reused = handler.used
         exchange.handler = handler
-        exchange.turn = handler.turn = handler.turn + 1
+        handler.used = True
         handler.answered = False
         return connection
 

@@ -464,8 +464,8 @@ class Dispatcher(Service):
         started_at = self._clock.now()
         attempt_id = self._ids.new("atmpt_", started_at)
         try:
-            headers = target.request_headers(due.message_id, started_at, due.payload)
-            answer = await self._sender.send(target.url, headers, due.payload)
+            signed = target.signed_headers(due.message_id, started_at, due.payload)
+            answer = await self._sender.send(target.destination, signed, due.payload)
         except Exception as error:
             # Whatever is wrong with this one, it takes its way down the ladder like any failure, and is looked into.
             log.exception("attempt.not_made", message_id=due.message_id, endpoint_id=due.endpoint_id)

@@ -7,6 +7,8 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from aiohttp.connector import Connection
+
     from webhook_engine.delivery.connector import Handler
 
 __all__ = ["CURRENT", "Deadlines", "Exchange"]
@@ -15,7 +17,7 @@ __all__ = ["CURRENT", "Deadlines", "Exchange"]
 class Exchange:
     """What the sender and the connector know of one request."""
 
-    __slots__ = ("allowed", "cancelling", "expired", "handler", "only_new", "refusal", "reused", "task", "turn")
+    __slots__ = ("allowed", "cancelling", "connection", "expired", "handler", "only_new", "refusal", "reused", "task")
 
     def __init__(self, task: asyncio.Task[object]) -> None:
         self.task = task
@@ -30,10 +32,10 @@ class Exchange:
         """No pooled connection, please."""
         self.reused = False
         """The connection had served before."""
+        self.connection: Connection | None = None
+        """The connection, as long as it is ours."""
         self.handler: Handler | None = None
-        """The connection, once there is one."""
-        self.turn = 0
-        """Which of the requests on that connection this one is."""
+        """Its inner end, which is remembered."""
 
     @property
     def unheard_on_old_connection(self) -> bool:
@@ -49,10 +51,25 @@ class Exchange:
         self.expired = True
         self.task.cancel()
 
+    def release(self) -> None:
+        """The answer is read: others may have the connection, if it is still good."""
+        connection, self.connection = self.connection, None
+        if connection is None:
+            return
+        if connection.transport is not None and connection.transport.get_write_buffer_size():
+            # It was answered before it was sent to its end, which nobody would take for the next request.
+            connection.close()
+        else:
+            connection.release()
+
     def abort(self) -> None:
-        """Drop the connection at once, without ceremonies that the other side could draw out, if it is still ours."""
-        if self.handler is not None and self.handler.turn == self.turn:
+        """Drop the connection at once, without ceremonies that the other side could draw out."""
+        connection, self.connection = self.connection, None
+        if connection is None:
+            return
+        if self.handler is not None:
             self.handler.abort()
+        connection.close()
 
 
 CURRENT: ContextVar[Exchange] = ContextVar("webhook_engine_exchange")

@@ -7,33 +7,36 @@ import base64
 import os
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from enum import StrEnum
 from types import TracebackType
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import aiohttp
 import msgspec
-from aiohttp import ClientResponse, ClientSession
-from multidict import CIMultiDict, istr
+from aiohttp.http import HttpProcessingError
+from multidict import istr
 from yarl import URL
 
 from webhook_engine.clock import Clock
 from webhook_engine.delivery.connector import Connector
 from webhook_engine.delivery.exchange import CURRENT, Deadlines, Exchange
 from webhook_engine.delivery.guard import AddressGuard
+from webhook_engine.delivery.request import Destination
 from webhook_engine.delivery.resolver import Resolver
+from webhook_engine.delivery.route import Route
+
+if TYPE_CHECKING:
+    from aiohttp import StreamReader
+    from aiohttp.http import RawResponseMessage
 
 __all__ = ["Answer", "FailureKind", "Sender"]
 
 MAX_PROBLEM_LENGTH = 500
 """Characters of a library's own words that are kept."""
 
-_CONTENT_LENGTH = istr("Content-Length")
-_TRANSFER_ENCODING = istr("Transfer-Encoding")
 _RETRY_AFTER = istr("Retry-After")
 _CONTROL = istr("webhook-delivery")
-_NO_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
 
 
 class FailureKind(StrEnum):
@@ -94,20 +97,20 @@ class Sender:
         self._ssl_context = ssl_context
         self._is_own_inbox = is_own_inbox
         self._resolver = Resolver()
-        self._sessions: list[ClientSession] = []
+        self._connectors: list[Connector] = []
 
     async def start(self) -> None:
         """Get ready to send."""
         await self.close()
         self._deadlines = Deadlines(self._timeout_s)
         self._resolver = Resolver()
-        self._world = self._session(None if self._proxy else self._guard, self._resolver)
-        self._own = self._session(None, self._resolver)
+        self._world = self._connector(None if self._proxy else self._guard)
+        self._own = self._connector(None)
 
     async def close(self) -> None:
         """Close all connections; returns when they are closed."""
-        while self._sessions:
-            await self._sessions.pop().close()
+        while self._connectors:
+            await self._connectors.pop().close()
             self._deadlines.close()
         await self._resolver.close()
 
@@ -120,40 +123,45 @@ class Sender:
     ) -> None:
         await self.close()
 
-    async def send(self, url: URL, headers: CIMultiDict[str] | Sequence[tuple[str, str]], body: bytes) -> Answer:
-        """POST the body and return the answer. Every fault becomes an answer too; only cancelling raises."""
+    async def send(self, destination: Destination, further: str, body: bytes) -> Answer:
+        """POST the body and return the answer. Every fault becomes an answer too; only cancelling raises.
+
+        ``further`` are header lines of this request alone, each with its line break.
+        """
         began = self._clock.monotonic()
-        own = self._is_own_inbox is not None and self._is_own_inbox(url)
-        session, connector = self._own if own else self._world
-        proxy = None if own else self._proxy
+        own = self._is_own_inbox is not None and self._is_own_inbox(destination.url)
+        connector = self._own if own else self._world
         exchange = Exchange(cast("asyncio.Task[object]", asyncio.current_task()))
         token = CURRENT.set(exchange)
         connector.in_use += 1
         self._deadlines.begin(exchange)
-        response: ClientResponse | None = None
+        message: RawResponseMessage | None = None
         try:
-            url, headers = _tidied(url, headers)
-            if proxy is not None:
-                await self._check_before_proxy(url, exchange)
+            route = destination.route
+            if route is None or route.connector is not connector:
+                route = destination.route = Route(destination, connector, None if own else self._proxy)
+            if self._proxy is not None and not own:
+                await self._check_before_proxy(destination.url, exchange)
             try:
-                response = await session.post(url, data=body, headers=headers, allow_redirects=False, proxy=proxy)
+                message, content = await route.ask(further, body, exchange)
             except aiohttp.ClientConnectionError:
                 if not exchange.unheard_on_old_connection:
                     raise
+                exchange.abort()
                 exchange.only_new = True
-                response = await session.post(url, data=body, headers=headers, allow_redirects=False, proxy=proxy)
-            if response.content.is_eof():
-                failure, text = _judged(response, response.content.read_nowait(), self._response_limit)
+                message, content = await route.ask(further, body, exchange)
+            if content.is_eof():
+                failure, text = _judged(message, content.read_nowait(), self._response_limit)
+                exchange.release()
             else:
-                failure, text = await self._read(response, exchange)
+                failure, text = await self._read(message, content, exchange)
         except BaseException as error:
             exchange.abort()
-            if response is not None:
-                response.close()
+            status = None if message is None else message.code
             if exchange.expired and exchange.task.uncancel() <= exchange.cancelling:
-                failure, text = FailureKind.TIMEOUT, self._timeout_text(exchange, response)
+                failure, text = FailureKind.TIMEOUT, self._timeout_text(exchange, status)
             elif isinstance(error, Exception):
-                failure, text = _describe(error, exchange, url, response, self._guard)
+                failure, text = _describe(error, exchange, destination.url, status, self._guard)
             else:
                 raise
         finally:
@@ -161,24 +169,27 @@ class Sender:
             connector.in_use -= 1
             CURRENT.reset(token)
         duration_ms = int((self._clock.monotonic() - began) * 1_000)
-        if response is None:
+        if message is None:
             return Answer(0, text, failure, duration_ms)
-        came = response.headers
+        came = message.headers
         retry_after = came.get(_RETRY_AFTER) if failure else None
-        return Answer(response.status, text, failure, duration_ms, retry_after, came.get(_CONTROL))
+        return Answer(message.code, text, failure, duration_ms, retry_after, came.get(_CONTROL))
 
-    async def _read(self, response: ClientResponse, exchange: Exchange) -> tuple[FailureKind | None, str]:
+    async def _read(
+        self, message: RawResponseMessage, content: StreamReader, exchange: Exchange
+    ) -> tuple[FailureKind | None, str]:
         """Read the body up to the limit, and do not wait for what follows it."""
-        body, content = b"", response.content
-        while response.status >= 200 and len(body) <= self._response_limit:
+        body = b""
+        while message.code >= 200 and len(body) <= self._response_limit:
             chunk = await content.readany()
             if not chunk:
                 break
             body += chunk
-        if not content.is_eof():
+        if content.is_eof():
+            exchange.release()
+        else:
             exchange.abort()
-            response.close()
-        return _judged(response, body, self._response_limit)
+        return _judged(message, body, self._response_limit)
 
     async def _check_before_proxy(self, url: URL, exchange: Exchange) -> None:
         """Refuse a target that resolves to any address that is blocked; the proxy would not ask."""
@@ -192,21 +203,14 @@ class Sender:
         if exchange.refusal:
             raise OSError(exchange.refusal)
 
-    def _session(self, guard: AddressGuard | None, resolver: Resolver) -> tuple[ClientSession, Connector]:
-        connector = Connector(guard, resolver, self._ssl_context)
-        session = ClientSession(
-            connector=connector,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            skip_auto_headers=("User-Agent", "Accept-Encoding", "Content-Type"),
-            timeout=_NO_TIMEOUT,
-        )
-        self._sessions.append(session)
-        return session, connector
+    def _connector(self, guard: AddressGuard | None) -> Connector:
+        connector = Connector(guard, self._resolver, self._ssl_context)
+        self._connectors.append(connector)
+        return connector
 
-    def _timeout_text(self, exchange: Exchange, response: ClientResponse | None) -> str:
-        if response is not None:
-            missing = f"the answer {response.status} came, but its body did not end"
+    def _timeout_text(self, exchange: Exchange, status: int | None) -> str:
+        if status is not None:
+            missing = f"the answer {status} came, but its body did not end"
         else:
             missing = "no connection" if exchange.handler is None else "no answer"
         return f"request timed out: {missing} within {self._timeout_s:g} s"
@@ -216,30 +220,12 @@ class _TargetUnknownError(Exception):
     """The name of a target behind a proxy does not resolve."""
 
 
-def _tidied(
-    url: URL, headers: CIMultiDict[str] | Sequence[tuple[str, str]]
-) -> tuple[URL, CIMultiDict[str] | Sequence[tuple[str, str]]]:
-    """Without what would confuse: a user name next to an authorization header, and lengths that are not ours to give.
-
-    Where a body ends is said by us only: on a connection that others use too, a false length would be an attack.
-    """
-    if not isinstance(headers, CIMultiDict):
-        headers = CIMultiDict(headers)
-    if _CONTENT_LENGTH in headers or _TRANSFER_ENCODING in headers:
-        headers = headers.copy()
-        headers.popall(_CONTENT_LENGTH, None)
-        headers.popall(_TRANSFER_ENCODING, None)
-    if "@" in url.raw_authority and "authorization" in headers:
-        url = url.with_user(None)
-    return url, headers
-
-
-def _judged(response: ClientResponse, body: bytes, limit: int) -> tuple[FailureKind | None, str]:
-    status = response.status
+def _judged(message: RawResponseMessage, body: bytes, limit: int) -> tuple[FailureKind | None, str]:
+    status = message.code
     if 200 <= status < 300:
         return None, _text(body, limit) if body else ""
     if status < 200:
-        return FailureKind.STATUS, f"the answer was {status} {response.reason}, which the request did not ask for"
+        return FailureKind.STATUS, f"the answer was {status} {message.reason}, which the request did not ask for"
     return FailureKind.STATUS, _text(body, limit)
 
 
@@ -255,12 +241,12 @@ def _text(body: bytes, limit: int) -> str:
 
 
 def _describe(
-    error: Exception, exchange: Exchange, url: URL, response: ClientResponse | None, guard: AddressGuard
+    error: Exception, exchange: Exchange, url: URL, status: int | None, guard: AddressGuard
 ) -> tuple[FailureKind, str]:
     """What kind of failure an error is, and its text: which thing, and what was wrong with it."""
     place = f"{url.host}:{url.port}"
-    if response is not None:
-        broken = f"the answer {response.status} came, but its body broke off: {_problem(error)}"
+    if status is not None:
+        broken = f"the answer {status} came, but its body broke off: {_problem(error)}"
         return FailureKind.PROTOCOL, broken
     if exchange.refusal and not exchange.allowed:
         return FailureKind.BLOCKED, exchange.refusal
@@ -275,7 +261,7 @@ def _describe(
             return FailureKind.DNS, f"could not resolve {url.host}: {_problem(error.__cause__ or error)}"
         case aiohttp.ClientConnectorError():
             return FailureKind.CONNECT, f"could not connect to {place}: {_problem(error.os_error)}"
-        case aiohttp.ClientResponseError():
+        case HttpProcessingError():
             return FailureKind.PROTOCOL, f"the answer of {place} is not valid HTTP: {_shortened(error.message)}"
         case aiohttp.InvalidURL():
             return _describe_odd_host(url.host or "", guard)

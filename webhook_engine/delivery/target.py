@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import unquote
 
 import msgspec
-from multidict import CIMultiDict, istr
+from multidict import CIMultiDict
 from yarl import URL
 
+from webhook_engine.delivery.request import Destination
 from webhook_engine.delivery.throttle import Throttle
 from webhook_engine.encryption import Sealer
 from webhook_engine.model import Application, Endpoint
@@ -25,16 +26,14 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 
     endpoint: Endpoint
     application: Application
-    url: URL
-    """Without user name and password: those are in the headers."""
-    headers: CIMultiDict[str]
-    """What every request carries; not to be changed."""
+    destination: Destination
+    """Where to, with what every request carries."""
     shown_headers: Mapping[str, str]
     """The same for people to see: sensitive values are masked."""
     keys: Sequence[tuple[SigningKey, int | None]]
     """Current key first, each with the instant at which it expires."""
-    names: Sequence[tuple[str, str, str]]
-    """Of the headers for the id, the timestamp and the signature, in each of the forms that are sent."""
+    prefixes: Sequence[str]
+    """Of the headers for the id, the timestamp and the signature."""
     throttle: Throttle
     application_throttle: Throttle
     deleted: bool
@@ -49,18 +48,17 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
         endpoint = msgspec.structs.replace(self.endpoint, disabled=True, disabled_reason=reason)
         return msgspec.structs.replace(self, endpoint=endpoint)
 
-    def request_headers(self, message_id: str, now: int, body: bytes) -> CIMultiDict[str]:
-        """The headers of an attempt made at ``now``, signed over the exact body with every key that is valid."""
+    def signed_headers(self, message_id: str, now: int, body: bytes) -> str:
+        """The header lines of an attempt made at ``now``, signed over the exact body with every key that is valid."""
         timestamp = now // 1_000_000
         keys = [key for key, expires_at in self.keys if expires_at is None or expires_at > now]
         signature = sign(keys, message_id, timestamp, body)
-        headers = self.headers.copy()
-        written = str(timestamp)
-        for id_name, timestamp_name, signature_name in self.names:
-            headers[id_name] = message_id
-            headers[timestamp_name] = written
-            headers[signature_name] = signature
-        return headers
+        return "".join(
+            [
+                f"{prefix}-id: {message_id}\r\n{prefix}-timestamp: {timestamp}\r\n{prefix}-signature: {signature}\r\n"
+                for prefix in self.prefixes
+            ]
+        )
 
 
 def prepare(
@@ -89,7 +87,6 @@ def prepare(
     if url.raw_user is not None or url.raw_password is not None:
         user_info = f"{unquote(url.raw_user or '')}:{unquote(url.raw_password or '')}"
         headers["authorization"] = "Basic " + base64.b64encode(user_info.encode()).decode()
-        url = url.with_user(None)
     for name, value in own.items():
         headers.pop(name, None)
         headers[name] = value
@@ -97,16 +94,11 @@ def prepare(
     return Target(
         endpoint=endpoint,
         application=application,
-        url=url,
-        headers=headers,
+        destination=Destination(url, headers),
         shown_headers=shown,
         keys=keys,
-        names=[_header_names(prefix) for prefix in prefixes],
+        prefixes=prefixes,
         throttle=Throttle(endpoint.throttle_rate),
         application_throttle=application_throttle(application),
         deleted=stored.deleted,
     )
-
-
-def _header_names(prefix: str) -> tuple[str, str, str]:
-    return istr(f"{prefix}-id"), istr(f"{prefix}-timestamp"), istr(f"{prefix}-signature")
