@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from webhook_engine.errors import (
         ConfigError,
         ConflictError,
+        ConsumerLimitError,
         EngineAlreadyRunningError,
         EngineNotRunningError,
         NotFoundError,
@@ -79,6 +80,7 @@ __all__ = [
     "Config",
     "ConfigError",
     "ConflictError",
+    "ConsumerLimitError",
     "Endpoint",
     "EndpointCreatedEvent",
     "EndpointDeletedEvent",
@@ -131,6 +133,7 @@ _HOMES = {
     "errors": (
         "ConfigError",
         "ConflictError",
+        "ConsumerLimitError",
         "EngineAlreadyRunningError",
         "EngineNotRunningError",
         "NotFoundError",

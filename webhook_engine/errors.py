@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = [
     "ConfigError",
     "ConflictError",
+    "ConsumerLimitError",
     "EngineAlreadyRunningError",
     "EngineNotRunningError",
     "ExampleUnavailableError",
@@ -63,6 +64,10 @@ class ConflictError(WebhookEngineError):
         self.kind = kind
         self.field = field
         self.value = value
+
+
+class ConsumerLimitError(WebhookEngineError):
+    """The application has as many consumers of its message poller as there may be; use one of them again."""
 
 
 class PayloadUnavailableError(WebhookEngineError):

@@ -29,7 +29,6 @@ MISSING = (
     "ingest.",
     "integration.",
     "streaming.",
-    "message.poller.consumer_",
 )
 """How the names of those begin that only the hosted API has."""
 

@@ -1,4 +1,4 @@
-"""The message poller: pulled in order, nothing twice and nothing passed over."""
+"""The message poller: pulled in order, nothing twice and nothing passed over, whoever keeps the position."""
 
 from __future__ import annotations
 
@@ -7,15 +7,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from server.helpers import Client, eventually
+from server.helpers import Client, Tokens, eventually
+from svix.api import MessagePollerConsumerPollOptions, SvixAsync
+from svix.models import ApplicationIn, MessageIn, PollingEndpointConsumerSeekIn
 
 from webhook_engine import Engine
-from webhook_engine.resources import messages
+from webhook_engine.resources import polling
 
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(messages, "SETTLED_AFTER", 50_000)
+    monkeypatch.setattr(polling, "SETTLED_AFTER", 50_000)
 
 
 async def create(acme: Client, number: int, **fields: object) -> None:
@@ -88,3 +90,89 @@ async def test_a_message_that_is_not_stored_yet_is_not_passed_over(
 @pytest.mark.parametrize("query", ["limit=0", "limit=300", "iterator=app_1", "event_type=", "channel=no%20good"])
 async def test_what_cannot_be_asked_is_refused(acme: Client, query: str) -> None:
     assert (await acme.get(f"/app/acme/poller/warehouse?{query}")).status == 422
+
+
+CONSUMER = "/app/acme/poller/warehouse/consumer/one"
+
+
+async def test_the_sdk_pulls_as_a_consumer_whose_position_is_kept(svix: SvixAsync) -> None:
+    await svix.application.create(ApplicationIn(name="Acme", uid="acme"))
+    for number in range(3):
+        await svix.message.create("acme", MessageIn(event_type="a", payload={"n": number}))
+    poller = svix.message.poller
+
+    async def pulled(iterator: str | None = None) -> tuple[list[int], str]:
+        options = MessagePollerConsumerPollOptions(limit=2, iterator=iterator)
+        page = await poller.consumer_poll("acme", "warehouse", "one", options)
+        return [each.payload["n"] for each in page.data], page.iterator
+
+    async def both() -> bool:
+        return (await pulled())[0] == [0, 1]
+
+    await eventually(both)
+    _, iterator = await pulled()
+    assert (await pulled(iterator))[0] == [2]
+    assert (await pulled())[0] == [2]
+    hour_ago = PollingEndpointConsumerSeekIn(after=datetime.now(UTC) - timedelta(hours=1))
+    sought = await poller.consumer_seek("acme", "warehouse", "one", hour_ago)
+    assert (await pulled())[0] == [0, 1]
+    assert (await pulled(sought.iterator))[0] == [0, 1]
+
+
+async def test_a_consumer_of_an_endpoint_gets_what_matches_it(acme: Client) -> None:
+    await acme.post("/event-type", {"name": "b", "description": ""})
+    endpoint = {"url": "https://example.com", "uid": "warehouse", "disabled": True, "eventTypes": ["b"]}
+    made = (await acme.post("/app/acme/endpoint", endpoint)).json
+    await create(acme, 1)
+    await create(acme, 2, eventType="b")
+    assert await numbers(acme, 2, sink="anything/consumer/one") == [1, 2]
+    assert await numbers(acme, 1, sink="warehouse/consumer/one") == [2]
+    page = (await acme.get(CONSUMER)).json
+    assert (await acme.get(f"{CONSUMER}?iterator={page['iterator']}")).json["data"] == []
+    assert (await acme.get(CONSUMER.replace("warehouse", made["id"]))).json["data"] == []
+
+
+async def test_who_may_only_look_moves_no_position(acme: Client, tokens: Tokens) -> None:
+    mine = (await acme.get("/app/acme")).json["id"]
+    await create(acme, 1)
+    assert await numbers(acme, 1, sink="warehouse/consumer/one") == [1]
+    iterator = (await acme.get(CONSUMER)).json["iterator"]
+    looking = acme.with_token(tokens.application(mine, capabilities=["ViewBase"]))
+    assert (await looking.get(CONSUMER)).json["iterator"] == iterator
+    for answer in (
+        await looking.get(f"{CONSUMER}?iterator={iterator}"),
+        await looking.post(f"{CONSUMER}/seek", {"after": "2030-01-01T00:00:00Z"}),
+    ):
+        assert (answer.status, answer.json["code"]) == (403, "insufficient access")
+    assert len((await acme.get(CONSUMER)).json["data"]) == 1
+    acting = acme.with_token(tokens.application(mine))
+    assert (await acting.get(f"{CONSUMER}?iterator={iterator}")).json["data"] == []
+
+
+async def test_an_application_has_a_bounded_number_of_consumers(acme: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(polling, "MAX_CONSUMERS", 1)
+    body = {"after": "2026-01-01 10:00:00.123456789 UTC"}
+    assert (await acme.post(f"{CONSUMER}/seek", body)).status == 200
+    refused = await acme.post("/app/acme/poller/warehouse/consumer/two/seek", body)
+    assert (refused.status, refused.json["code"]) == (400, "limit_reached")
+    assert "1 consumers" in refused.json["detail"]
+
+
+@pytest.mark.parametrize("body", [{}, {"after": None}, {"after": "yesterday"}, {"after": 5}])
+async def test_a_seek_to_nowhere_is_refused(acme: Client, body: dict[str, object]) -> None:
+    answer = await acme.post(f"{CONSUMER}/seek", body)
+    assert (answer.status, answer.json["detail"][0]["type"]) == (422, "value_error.jsondecode")
+
+
+async def test_names_that_cannot_be_are_refused(acme: Client) -> None:
+    for place, path in (("sink_id", "no%20good/consumer/one"), ("consumer_id", "warehouse/consumer/no%20good")):
+        for answer in (
+            await acme.get(f"/app/acme/poller/{path}"),
+            await acme.post(f"/app/acme/poller/{path}/seek", {"after": "2030-01-01T00:00:00Z"}),
+        ):
+            assert (answer.status, answer.json["detail"][0]["loc"]) == (422, ["path", place, "__all__"])
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=300", "iterator=app_1", "iterator=-msg_1"])
+async def test_a_consumer_cannot_ask_it_either(acme: Client, query: str) -> None:
+    assert (await acme.get(f"{CONSUMER}?{query}")).status == 422

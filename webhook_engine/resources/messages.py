@@ -3,41 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from operator import attrgetter
 
 import msgspec
 
-from webhook_engine.clock import microseconds
-from webhook_engine.errors import ValidationError
-from webhook_engine.ids import id_bounds, is_id
-from webhook_engine.model import Application, Message, Page, Task
-from webhook_engine.resources import pagination, validation
+from webhook_engine.model import Message, Page, Task
+from webhook_engine.resources import pagination
 from webhook_engine.resources.edits import unbroken
 from webhook_engine.resources.flow import Services
 from webhook_engine.resources.intake import as_message, from_outbox, prepare
 from webhook_engine.resources.lookup import find_application, find_message, keys
 from webhook_engine.resources.payloads import Payload
+from webhook_engine.resources.polling import Polling, message_filter
 from webhook_engine.resources.starting import start_task
 from webhook_engine.resources.validation import is_name
-from webhook_engine.store.records import MessageFilter, NewMessage, OutboxRow, Span
+from webhook_engine.store.records import NewMessage, OutboxRow, Span
 
 __all__ = ["Messages"]
 
 PURGE = "application.purge_content"
 MAX_EXPUNGED = 1000
-POLLED_BACK = microseconds(timedelta(days=90))
-SETTLED_AFTER = microseconds(timedelta(seconds=2))
 
 _ID = attrgetter("id")
 
 
-class Messages:
+class Messages(Polling):
     """The messages of the applications of an organization."""
-
-    def __init__(self, services: Services, organization_id: str) -> None:
-        self._services = services
-        self._organization_id = organization_id
 
     async def create(
         self,
@@ -116,7 +108,7 @@ class Messages:
         request = pagination.by_time(
             "msg_", limit=limit, iterator=iterator, before=before, after=after, now=self._services.clock.now()
         )
-        where = _filter(event_types, channel, tag, with_content)
+        where = message_filter(event_types, channel, tag, with_content)
         found = await self._application(application)
         return request.cut(await self._services.store.messages.list(found.id, request.span, where), _ID)
 
@@ -133,7 +125,7 @@ class Messages:
     ) -> AsyncIterator[Message]:
         """Every message there is, newest first; the filters are those of :meth:`list`."""
         span = pagination.everything("msg_", before, after)
-        where = _filter(event_types, channel, tag, with_content)
+        where = message_filter(event_types, channel, tag, with_content)
         found = await self._application(application)
 
         async def read(span: Span) -> Sequence[Message]:
@@ -141,43 +133,6 @@ class Messages:
 
         async for message in pagination.walk(read, _ID, span):
             yield message
-
-    async def poll(
-        self,
-        application: str,
-        *,
-        limit: int = pagination.DEFAULT_LIMIT,
-        iterator: str | None = None,
-        after: datetime | None = None,
-        event_type: str | None = None,
-        channel: str | None = None,
-    ) -> tuple[Sequence[Message], str, bool]:
-        """Pull messages instead of having them sent, oldest first: a page, its iterator, and whether it is the last.
-
-        ``iterator`` goes on after an earlier page; without it, it begins with what was created after ``after``, or
-        with the oldest message of the last 90 days.
-
-        A message shows up two seconds after its creation, because ids are in the order of creation and what comes
-        later must not be passed over. A row that stays longer than that in an outbox, because its transaction takes
-        so long or because the engine does not run, may be passed over: it is found by a poll with an earlier ``after``.
-        Raises ``NotFoundError`` and ``ValidationError``.
-        """
-        services = self._services
-        now = services.clock.now()
-        most = validation.integer("limit", limit, 1, pagination.MAX_LIMIT)
-        since = now - POLLED_BACK if after is None else validation.instant("after", after)
-        low = id_bounds("msg_", since)[0]
-        if iterator is not None:
-            if not isinstance(iterator, str) or not is_id("msg_", iterator):
-                raise ValidationError("iterator", "must be the iterator of an earlier page")
-            low = iterator
-        found = await self._application(application)
-        high = id_bounds("msg_", now - SETTLED_AFTER)[0]
-        high = min(high, services.flow.oldest_unstored() or high)
-        where = _filter(None if event_type is None else [event_type], channel, None, True)
-        span = Span(low=low, high=high, descending=False, limit=most)
-        page = await services.store.messages.list(found.id, span, where)
-        return page, page[-1].id if page else low, len(page) < most
 
     async def expunge_content(self, application: str, message: str) -> None:
         """Delete the payload of a message for good; it can no longer be sent. Raises ``NotFoundError``."""
@@ -224,9 +179,6 @@ class Messages:
         now = self._services.clock.now()
         return from_outbox(row, found, self._services.policy, self._services.ids.new("msg_", now), now)
 
-    async def _application(self, key: str) -> Application:
-        return await find_application(self._services, self._organization_id, key)
-
 
 async def _cancel(services: Services, message_id: str) -> int:
     now = services.clock.now()
@@ -234,12 +186,3 @@ async def _cancel(services: Services, message_id: str) -> int:
     for endpoint_id in endpoint_ids:
         services.flow.cancelled(endpoint_id, message_id)
     return len(endpoint_ids)
-
-
-def _filter(event_types: object, channel: object, tag: object, with_content: object) -> MessageFilter:
-    return MessageFilter(
-        event_types=validation.event_types("event_types", event_types),
-        channel=None if channel is None else validation.channel("channel", channel),
-        tag=None if tag is None else validation.tag("tag", tag),
-        with_content=validation.boolean("with_content", with_content),
-    )

@@ -24,6 +24,7 @@ from webhook_engine.model import (
     TaskStatus,
 )
 from webhook_engine.store.access import AnswerStore, TokenStore
+from webhook_engine.store.consumers import ConsumerStore
 from webhook_engine.store.play import PlayStore
 from webhook_engine.store.records import (
     ApplicationChanges,
@@ -74,7 +75,10 @@ class ApplicationStore(Protocol):
         ...
 
     async def delete(self, application_id: str, now: int) -> bool:
-        """Deletes it and all its endpoints; pending deliveries are left to be cancelled by ``settle_pending``."""
+        """Deletes it, all its endpoints and the positions of its consumers.
+
+        Pending deliveries are left to be cancelled by ``settle_pending``.
+        """
         ...
 
     async def list(
@@ -112,7 +116,7 @@ class EndpointStore(Protocol):
         ...
 
     async def delete(self, endpoint_id: str, now: int) -> bool:
-        """Pending deliveries are left to be cancelled by ``settle_pending``."""
+        """Deletes it and the positions of its consumers; pending deliveries are left to ``settle_pending``."""
         ...
 
     async def list(self, application_id: str, span: Span) -> Sequence[StoredEndpoint]:
@@ -374,6 +378,8 @@ class Store(Protocol):
     def tokens(self) -> TokenStore: ...
     @property
     def answers(self) -> AnswerStore: ...
+    @property
+    def consumers(self) -> ConsumerStore: ...
     @property
     def play(self) -> PlayStore: ...
     @property

@@ -182,6 +182,18 @@ class EventTypes:
 class Messages:
     def admit(self, row: OutboxRow) -> NewMessage: ...
     def cancel(self, application: str, message: str) -> int: ...
+    def consumer_poll(
+        self,
+        application: str,
+        sink: str,
+        consumer: str,
+        *,
+        limit: int = ...,
+        iterator: str | None = ...,
+        event_type: str | None = ...,
+        channel: str | None = ...,
+    ) -> tuple[Sequence[Message], str, bool]: ...
+    def consumer_seek(self, application: str, sink: str, consumer: str, *, after: datetime) -> str: ...
     def create(
         self,
         application: str,

@@ -63,6 +63,17 @@ await svix.messageAttempt.resend("acme", message.id, endpoint.id);
 await eventually(async () => (await svix.messageAttempt.listByMsg("acme", message.id)).data.length === 2);
 assert.deepEqual((await svix.message.get("acme", "inv-1", { withContent: true })).payload, { id: 1 });
 assert.ok((await svix.message.list("acme")).data[0].timestamp instanceof Date);
+const poller = svix.message.poller;
+const pulled = await eventually(async () => {
+  const page = await poller.consumerPoll("acme", "warehouse", "one", { limit: 1 });
+  return page.data.length && page;
+});
+assert.deepEqual([pulled.data[0].id, pulled.data[0].payload], [message.id, { id: 1 }]);
+assert.equal((await poller.consumerPoll("acme", "warehouse", "one")).data[0].id, message.id);
+assert.deepEqual((await poller.consumerPoll("acme", "warehouse", "one", { iterator: pulled.iterator })).data, []);
+assert.deepEqual((await poller.consumerPoll("acme", "warehouse", "one")).data, []);
+const sought = await poller.consumerSeek("acme", "warehouse", "one", { after: new Date(Date.now() - 3600_000) });
+assert.equal((await poller.consumerPoll("acme", "warehouse", "one", sought)).data[0].id, message.id);
 await svix.endpoint.recover("acme", endpoint.id, { since: new Date(Date.now() - 3600_000) });
 await svix.endpoint.sendExample("acme", endpoint.id, { eventType: "invoice.paid" });
 assert.equal((await svix.endpoint.getStats("acme", endpoint.id)).fail, 0);

@@ -10,6 +10,7 @@ import msgspec
 from webhook_engine.errors import (
     ConfigError,
     ConflictError,
+    ConsumerLimitError,
     EngineNotRunningError,
     NotFoundError,
     PayloadUnavailableError,
@@ -105,6 +106,8 @@ def as_api_error(error: WebhookEngineError) -> ApiError | None:
             return ApiError(400, "missing_payload", "Unable to resend message. Payload is missing (probably expired).")
         case RotationLimitError():
             return ApiError(400, "limit_reached", f"You can only rotate a key 10 times: {error}.")
+        case ConsumerLimitError():
+            return ApiError(400, "limit_reached", f"{_sentence(str(error))}.")
         case StoreUnavailableError() | EngineNotRunningError():
             return ApiError(
                 503,

@@ -1,32 +1,31 @@
-"""Pulling messages instead of having them sent; the client keeps its position."""
+"""Pulling messages instead of having them sent; the client keeps its position, or has it kept."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from webhook_engine.delivery.routing import matches
+from webhook_engine.model import Message
 from webhook_engine.resources.validation import is_name
 from webhook_engine.server.api import checks
-from webhook_engine.server.api.errors import Problem
+from webhook_engine.server.api.common import InstantText, instant_problems
+from webhook_engine.server.api.errors import Problem, UnprocessableError
+from webhook_engine.server.api.instants import parse_instant
 from webhook_engine.server.api.messages import MessageOut, shown_all
-from webhook_engine.server.api.query import ListQuery
-from webhook_engine.server.api.route import Auth, Call, NoBody, Out, Route
+from webhook_engine.server.api.query import ListQuery, NoQuery
+from webhook_engine.server.api.route import Auth, Call, In, NoBody, Out, Route, forbidden
 from webhook_engine.server.auth import Capability
 
 __all__ = ["ROUTES"]
 
 
-class PollQuery(ListQuery, frozen=True, kw_only=True):
-    """Where to go on, and which messages to take."""
+class ConsumerPollQuery(ListQuery, frozen=True, kw_only=True):
+    """Where to go on, and how far."""
 
     ITERATOR_PREFIX: ClassVar[str] = "msg_"
     BY_TIME: ClassVar[bool] = True
-
-    event_type: str | None = None
-    channel: str | None = None
-    after: datetime | None = None
 
     def problems(self) -> Iterator[Problem]:
         """What is not allowed."""
@@ -35,10 +34,38 @@ class PollQuery(ListQuery, frozen=True, kw_only=True):
             yield Problem(("query", "limit", "limit"), "Given limit must be at least 1")
         if self.iterator is not None and self.iterator.startswith("-"):
             yield Problem(("query", "iterator", "__all__"), "This list goes forward only")
+
+
+class PollQuery(ConsumerPollQuery, frozen=True, kw_only=True):
+    """Where to go on, and which messages to take."""
+
+    event_type: str | None = None
+    channel: str | None = None
+    after: datetime | None = None
+
+    def problems(self) -> Iterator[Problem]:
+        """What is not allowed."""
+        yield from super().problems()
         if self.event_type is not None:
             yield from checks.event_type(("query", "event_type"), self.event_type)
         if self.channel is not None:
             yield from checks.channel_name(("query", "channel"), self.channel)
+
+
+class PollingEndpointConsumerSeekIn(In, frozen=True, kw_only=True):
+    """Where a consumer is to go on."""
+
+    after: InstantText
+
+    def problems(self) -> Iterator[Problem]:
+        """What is not allowed."""
+        yield from instant_problems("after", self.after)
+
+
+class PollingEndpointConsumerSeekOut(Out, frozen=True, kw_only=True):
+    """The position of a consumer."""
+
+    iterator: str
 
 
 class PollingEndpointOut(Out, frozen=True, kw_only=True):
@@ -55,9 +82,8 @@ async def poll(call: Call[PollQuery, NoBody]) -> Out:
     The sink is a name of the client's own; if an endpoint has this id or uid, only what matches it is listed. So a page
     may be short although it is not the last.
     """
-    query, sink = call.query, call.parameters["sink_id"]
-    like = await call.context.services.directory.endpoint(call.application.id, sink) if is_name(sink) else None
-    found, iterator, done = await call.organization.messages.poll(
+    query = call.query
+    polled = await call.organization.messages.poll(
         call.application.id,
         limit=query.limit,
         iterator=query.iterator,
@@ -65,10 +91,53 @@ async def poll(call: Call[PollQuery, NoBody]) -> Out:
         event_type=query.event_type,
         channel=query.channel,
     )
+    return await _page(call, *polled)
+
+
+async def consumer_poll(call: Call[ConsumerPollQuery, NoBody]) -> Out:
+    """The messages after the iterator, which becomes the consumer's position, or after that position."""
+    sink, consumer = _names(call)
+    # Who may only look must not make another client pass something over.
+    if call.query.iterator is not None and not call.principal.may(Capability.MANAGE_ENDPOINT):
+        raise forbidden()
+    polled = await call.organization.messages.consumer_poll(
+        call.application.id, sink, consumer, limit=call.query.limit, iterator=call.query.iterator
+    )
+    return await _page(call, *polled)
+
+
+async def consumer_seek(call: Call[NoQuery, PollingEndpointConsumerSeekIn]) -> Out:
+    """Have a consumer go on with what was created after an instant."""
+    sink, consumer = _names(call)
+    position = await call.organization.messages.consumer_seek(
+        call.application.id, sink, consumer, after=parse_instant(call.body.after)
+    )
+    return PollingEndpointConsumerSeekOut(iterator=position)
+
+
+async def _page(call: Call[Any, NoBody], found: Sequence[Message], iterator: str, done: bool) -> PollingEndpointOut:
+    """Of what was found, that which matches the endpoint, where the sink is one."""
+    sink = call.parameters["sink_id"]
+    like = await call.context.services.directory.endpoint(call.application.id, sink) if is_name(sink) else None
     found = [one for one in found if like is None or matches(like.endpoint, one.event_type, one.channels)]
     data = [MessageOut(**fields) for fields in await shown_all(found, with_content=True)]
     return PollingEndpointOut(data=data, iterator=iterator, done=done)
 
+
+def _names(call: Call[Any, Any]) -> tuple[str, str]:
+    """The sink and the consumer in the path."""
+    names = call.parameters["sink_id"], call.parameters["consumer_id"]
+    problems = [
+        problem
+        for parameter, name in zip(("sink_id", "consumer_id"), names, strict=True)
+        for problem in checks.limited(("path", parameter), name)
+    ]
+    if problems:
+        raise UnprocessableError(*problems)
+    return names
+
+
+_CONSUMER = "/app/{app_id}/poller/{sink_id}/consumer/{consumer_id}"
 
 ROUTES = (
     Route(
@@ -81,5 +150,29 @@ ROUTES = (
         answers={200: PollingEndpointOut},
         summary="Pull the messages of an application",
         operation="message.poller.poll",
+    ),
+    Route(
+        "GET",
+        _CONSUMER,
+        consumer_poll,
+        auth=Auth.APPLICATION,
+        needs=Capability.VIEW_BASE,
+        query=ConsumerPollQuery,
+        answers={200: PollingEndpointOut},
+        fails=(400,),
+        summary="Pull messages, with a position that the server keeps",
+        operation="message.poller.consumer-poll",
+    ),
+    Route(
+        "POST",
+        f"{_CONSUMER}/seek",
+        consumer_seek,
+        auth=Auth.APPLICATION,
+        needs=Capability.MANAGE_ENDPOINT,
+        body=PollingEndpointConsumerSeekIn,
+        answers={200: PollingEndpointConsumerSeekOut},
+        fails=(400,),
+        summary="Set the position of a consumer to an instant",
+        operation="message.poller.consumer-seek",
     ),
 )

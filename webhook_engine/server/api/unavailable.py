@@ -18,7 +18,6 @@ _FEATURES = {
     ("app", "*", "inbound"): "Inbound addresses",
     ("app", "*", "autoconfig"): "Automatic configuration of endpoints",
     ("app", "*", "auto-config"): "Automatic configuration of endpoints",
-    ("app", "*", "poller", "*", "consumer"): "Positions of message pollers kept by the server",
     ("app", "*", "polling-endpoint"): "Polling endpoints",
     ("auth", "stream-portal-access"): "Streaming",
     ("auth", "stream-logout"): "Streaming",

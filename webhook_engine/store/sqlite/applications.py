@@ -13,6 +13,7 @@ from webhook_engine.model import Application
 from webhook_engine.store.records import ApplicationChanges, ApplicationFilter, Span
 from webhook_engine.store.sqlite import rows
 from webhook_engine.store.sqlite.connection import Session, Value
+from webhook_engine.store.sqlite.consumers import FORGET_CONSUMERS_OF_APPLICATION
 from webhook_engine.store.sqlite.database import Database
 from webhook_engine.store.sqlite.faults import naming_conflicts
 from webhook_engine.store.sqlite.spans import bounds, direction
@@ -103,10 +104,11 @@ class SqliteApplications:
         return await self._database.write(change)
 
     async def delete(self, application_id: str, now: int) -> bool:
-        """Deletes it and all its endpoints."""
+        """Deletes it, all its endpoints and the positions of its consumers."""
 
         def change(session: Session) -> bool:
             session.change(_DELETE_ENDPOINTS, (application_id, now))
+            session.change(FORGET_CONSUMERS_OF_APPLICATION, (application_id,))
             return session.change(_DELETE, (application_id, now)) > 0
 
         return await self._database.write(change)

@@ -12,6 +12,7 @@ from webhook_engine.clock import from_datetime
 from webhook_engine.store.records import EndpointChanges, EndpointCondition, Span, StoredEndpoint
 from webhook_engine.store.sqlite import rows
 from webhook_engine.store.sqlite.connection import Session, Value
+from webhook_engine.store.sqlite.consumers import FORGET_CONSUMERS_OF_ENDPOINT
 from webhook_engine.store.sqlite.database import Database
 from webhook_engine.store.sqlite.faults import naming_conflicts
 from webhook_engine.store.sqlite.spans import bounds, direction
@@ -105,8 +106,13 @@ class SqliteEndpoints:
         return await self._database.write(change)
 
     async def delete(self, endpoint_id: str, now: int) -> bool:
-        """Pending deliveries are left to be cancelled by ``settle_pending``."""
-        return await self._database.write(lambda session: session.change(_DELETE, (endpoint_id, now)) > 0)
+        """Deletes it and the positions of its consumers."""
+
+        def change(session: Session) -> bool:
+            session.change(FORGET_CONSUMERS_OF_ENDPOINT, (endpoint_id,))
+            return session.change(_DELETE, (endpoint_id, now)) > 0
+
+        return await self._database.write(change)
 
     async def list(self, application_id: str, span: Span) -> Sequence[StoredEndpoint]:
         """In the order of ids."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from webhook_engine.store.sqlite.answers import SqliteAnswers
 from webhook_engine.store.sqlite.applications import SqliteApplications
 from webhook_engine.store.sqlite.attempts import SqliteAttempts
+from webhook_engine.store.sqlite.consumers import SqliteConsumers
 from webhook_engine.store.sqlite.database import Database
 from webhook_engine.store.sqlite.deliveries import SqliteDeliveries
 from webhook_engine.store.sqlite.endpoints import SqliteEndpoints
@@ -41,6 +42,7 @@ class SqliteStore:
         self.outbox = SqliteOutbox(self.database)
         self.tokens = SqliteTokens(self.database)
         self.answers = SqliteAnswers(self.database)
+        self.consumers = SqliteConsumers(self.database)
         self.play = SqlitePlay(self.database)
         self.upkeep = SqliteUpkeep(self.database)
         self._lock = EngineLock(path)

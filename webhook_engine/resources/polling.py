@@ -1,0 +1,169 @@
+"""Pulling messages instead of having them sent; the engine may keep the position of a consumer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from webhook_engine.clock import microseconds
+from webhook_engine.errors import ConsumerLimitError, ValidationError
+from webhook_engine.ids import id_bounds, is_id
+from webhook_engine.model import Application, Message
+from webhook_engine.resources import pagination, validation
+from webhook_engine.resources.flow import Services
+from webhook_engine.resources.lookup import find_application
+from webhook_engine.store.consumers import Position
+from webhook_engine.store.records import MessageFilter, Span
+
+__all__ = ["Polling", "message_filter"]
+
+POLLED_BACK = microseconds(timedelta(days=90))
+SETTLED_AFTER = microseconds(timedelta(seconds=2))
+MAX_CONSUMERS = 1000
+"""Positions kept for an application."""
+IDLE_AFTER = microseconds(timedelta(days=90))
+"""A consumer that stood still for so long gives way to another one, where there are too many."""
+USE_NOTED_EVERY = microseconds(timedelta(days=1))
+
+Polled = tuple[Sequence[Message], str, bool]
+
+
+class Polling:
+    """The messages of an application in the order of their creation."""
+
+    def __init__(self, services: Services, organization_id: str) -> None:
+        self._services = services
+        self._organization_id = organization_id
+
+    async def poll(
+        self,
+        application: str,
+        *,
+        limit: int = pagination.DEFAULT_LIMIT,
+        iterator: str | None = None,
+        after: datetime | None = None,
+        event_type: str | None = None,
+        channel: str | None = None,
+    ) -> tuple[Sequence[Message], str, bool]:
+        """Pull messages instead of having them sent, oldest first: a page, its iterator, and whether it is the last.
+
+        ``iterator`` goes on after an earlier page; without it, it begins with what was created after ``after``, or
+        with the oldest message of the last 90 days.
+
+        A message shows up two seconds after its creation, because ids are in the order of creation and what comes
+        later must not be passed over. A row that stays longer than that in an outbox, because its transaction takes
+        so long or because the engine does not run, may be passed over: it is found by a poll with an earlier ``after``.
+        Raises ``NotFoundError`` and ``ValidationError``.
+        """
+        if iterator is not None:
+            start = _iterator(iterator)
+        else:
+            start = self._beginning() if after is None else _just_before(after)
+        most = _limit(limit)
+        where = _only(event_type, channel)
+        return await self._pull(await self._application(application), start, most, where)
+
+    async def consumer_poll(
+        self,
+        application: str,
+        sink: str,
+        consumer: str,
+        *,
+        limit: int = pagination.DEFAULT_LIMIT,
+        iterator: str | None = None,
+        event_type: str | None = None,
+        channel: str | None = None,
+    ) -> tuple[Sequence[Message], str, bool]:
+        """Like :meth:`poll`, with the position kept by the engine, so that it outlives the client.
+
+        ``iterator``, that of the page before, says that the client is done with that page: this becomes the position
+        of the consumer, durably, and what comes after it is returned. Without it, what comes after the position is
+        returned, again and again until an iterator is given. A consumer without a position begins with the oldest
+        message of the last 90 days. So nothing is passed over, and after a crash the last page may come once more.
+
+        ``sink`` is an endpoint or a name of your own, and ``consumer`` a name in it; each consumer has its position.
+        Give a consumer to one client at a time: the last iterator given counts. An application has at most 1000
+        consumers; those that stood still for 90 days give way to new ones.
+        Raises ``NotFoundError``, ``ValidationError``, and ``ConsumerLimitError`` where a new one finds no room.
+        """
+        most = _limit(limit)
+        where = _only(event_type, channel)
+        validation.name("consumer", consumer)
+        given = None if iterator is None else _iterator(iterator)
+        found = await self._application(application)
+        sink = await self._sink(found, sink)
+        kept = await self._services.store.consumers.get(found.id, sink, consumer)
+        if given is not None:
+            now = self._services.clock.now()
+            if kept is None or kept.after != given or kept.used_at + USE_NOTED_EVERY <= now:
+                await self._keep(found, sink, consumer, given)
+            return await self._pull(found, given, most, where)
+        return await self._pull(found, self._beginning() if kept is None else kept.after, most, where)
+
+    async def consumer_seek(self, application: str, sink: str, consumer: str, *, after: datetime) -> str:
+        """Set the position of a consumer: it goes on with what was created after ``after``. Returns the iterator.
+
+        Raises ``NotFoundError``, ``ValidationError`` and ``ConsumerLimitError``.
+        """
+        validation.name("consumer", consumer)
+        position = _just_before(after)
+        found = await self._application(application)
+        await self._keep(found, await self._sink(found, sink), consumer, position)
+        return position
+
+    async def _pull(self, application: Application, start: str, most: int, where: MessageFilter) -> Polled:
+        services = self._services
+        high = id_bounds("msg_", services.clock.now() - SETTLED_AFTER)[0]
+        high = min(high, services.flow.oldest_unstored() or high)
+        span = Span(low=start, high=high, descending=False, limit=most)
+        page = await services.store.messages.list(application.id, span, where)
+        return page, page[-1].id if page else start, len(page) < most
+
+    async def _keep(self, application: Application, sink: str, consumer: str, after: str) -> None:
+        now = self._services.clock.now()
+        position = Position(application_id=application.id, sink=sink, consumer=consumer, after=after, used_at=now)
+        if not await self._services.store.consumers.keep(position, MAX_CONSUMERS, now - IDLE_AFTER):
+            raise ConsumerLimitError(
+                f"application {application.id} has {MAX_CONSUMERS} consumers, the most there may be, all of them used "
+                f"in the last {IDLE_AFTER // microseconds(timedelta(days=1))} days; use one of their names again"
+            )
+
+    async def _sink(self, application: Application, sink: str) -> str:
+        """The id where it is an endpoint, so that its uid leads to the same positions."""
+        validation.name("sink", sink)
+        stored = await self._services.directory.endpoint(application.id, sink)
+        return sink if stored is None else stored.endpoint.id
+
+    def _beginning(self) -> str:
+        return id_bounds("msg_", self._services.clock.now() - POLLED_BACK)[0]
+
+    async def _application(self, key: str) -> Application:
+        return await find_application(self._services, self._organization_id, key)
+
+
+def message_filter(event_types: object, channel: object, tag: object, with_content: object) -> MessageFilter:
+    """What to list, validated."""
+    return MessageFilter(
+        event_types=validation.event_types("event_types", event_types),
+        channel=None if channel is None else validation.channel("channel", channel),
+        tag=None if tag is None else validation.tag("tag", tag),
+        with_content=validation.boolean("with_content", with_content),
+    )
+
+
+def _only(event_type: str | None, channel: str | None) -> MessageFilter:
+    return message_filter(None if event_type is None else [event_type], channel, None, True)
+
+
+def _limit(limit: object) -> int:
+    return validation.integer("limit", limit, 1, pagination.MAX_LIMIT)
+
+
+def _iterator(iterator: object) -> str:
+    if not isinstance(iterator, str) or not is_id("msg_", iterator):
+        raise ValidationError("iterator", "must be the iterator of an earlier page")
+    return iterator
+
+
+def _just_before(after: object) -> str:
+    return id_bounds("msg_", validation.instant("after", after))[0]
