@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import os
 import signal
 import socket
+import sqlite3
 import stat
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 
 import aiohttp
@@ -112,6 +115,57 @@ async def test_a_kill_loses_neither_messages_nor_keys_nor_revocations(
             assert left.status == (204 if len(answers) == 1 else 401)
             running.process.kill()
     assert answers[0] == answers[1]
+
+
+async def create_until_killed(api: Client, keys: Iterator[int], running: Daemon) -> set[int]:
+    """Create messages under keys, 32 at a time, and kill the daemon amid them; the keys that were used."""
+    used: set[int] = set()
+    answered = 0
+
+    async def create() -> None:
+        nonlocal answered
+        while True:
+            number = next(keys)
+            used.add(number)
+            await create_once(api, number)
+            answered += 1
+
+    creators = [asyncio.create_task(create()) for _ in range(32)]
+    async with asyncio.timeout(20):
+        while answered < 300:
+            await asyncio.sleep(0.001)
+    running.process.kill()
+    await asyncio.gather(*creators, return_exceptions=True)
+    await running.process.wait()
+    return used
+
+
+async def create_once(api: Client, number: int) -> str:
+    body = {"eventType": "a", "payload": {}, "tags": [f"n{number}"]}
+    answer = await api.post("/app/acme/msg", body, headers={"idempotency-key": str(number)})
+    assert answer.status == 202, answer
+    return str(answer.json["id"])
+
+
+async def test_a_key_makes_one_message_whenever_the_daemon_is_killed(
+    tmp_path: Path, session: aiohttp.ClientSession
+) -> None:
+    bearer, keys, used = await token(tmp_path), itertools.count(), set[int]()
+    for life in range(3):
+        async with daemon(tmp_path) as running:
+            api = Client(session, running.url, bearer)
+            if not life:
+                await api.post("/app", {"name": "x", "uid": "acme"})
+            used |= await create_until_killed(api, keys, running)
+    async with daemon(tmp_path) as running:
+        api = Client(session, running.url, bearer)
+        ids = [await create_once(api, number) for number in sorted(used)]
+        query = "SELECT id, tags FROM webhook_message ORDER BY id"
+        with closing(sqlite3.connect(tmp_path / "webhook-engine.db")) as db:
+            stored = dict(db.execute(query).fetchall())
+    assert len(ids) > 900
+    assert Counter(stored.values()).most_common(1)[0][1] == 1  # no key has made two
+    assert sorted(ids) == sorted(stored)
 
 
 async def test_it_lets_deliveries_finish(tmp_path: Path, session: aiohttp.ClientSession) -> None:

@@ -6,10 +6,11 @@ import asyncio
 from pathlib import Path
 
 import aiohttp
+import pytest
 from receivers import Receiver
 from server.helpers import JWT_SECRET, Client, Tokens
 
-from webhook_engine import Engine
+from webhook_engine import Engine, StoreUnavailableError
 
 
 async def test_put_on_an_unknown_uid_creates_an_object_that_is_not_called_so(api: Client) -> None:
@@ -132,6 +133,43 @@ class TestIdempotency:
             *(acme.post("/app/acme/msg", MESSAGE, headers={"idempotency-key": "k"}) for _ in range(20))
         )
         assert len({answer.text for answer in answers}) == 1
+
+    async def test_a_message_is_never_stored_without_its_answer(
+        self, acme: Client, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def lost(_: object) -> None:
+            raise AssertionError("the answer was to be stored by itself")
+
+        monkeypatch.setattr(engine.services.store.answers, "keep", lost)
+        key = {"idempotency-key": "k"}
+        first = await acme.post("/app/acme/msg", {**MESSAGE, "eventId": "e"}, headers=key)
+        assert first.status == 202
+        assert (await acme.post("/app/acme/msg", {**MESSAGE, "eventId": "e"}, headers=key)).text == first.text
+        for _ in range(2):  # what is refused is no answer to keep
+            again = await acme.post("/app/acme/msg", {**MESSAGE, "eventId": "e"}, headers={"idempotency-key": "l"})
+            assert again.status == 409
+
+    async def test_an_answer_is_never_stored_without_its_message(
+        self, acme: Client, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def refuse(_: object) -> None:
+            raise StoreUnavailableError("the disk is full")
+
+        key = {"idempotency-key": "k"}
+        with monkeypatch.context() as patch:
+            patch.setattr(engine.services.store.messages, "add", refuse)
+            assert (await acme.post("/app/acme/msg", MESSAGE, headers=key)).status == 503
+        made = await acme.post("/app/acme/msg", MESSAGE, headers=key)
+        assert made.status == 202
+        [only] = (await acme.get("/app/acme/msg")).json["data"]
+        assert only["id"] == made.json["id"]
+
+    async def test_the_application_that_comes_with_a_message_changes_nothing(self, api: Client) -> None:
+        body = {**MESSAGE, "application": {"name": "New", "uid": "new"}}
+        answers = [await api.post("/app/new/msg", body, headers={"idempotency-key": "k"}) for _ in range(2)]
+        assert [each.status for each in answers] == [202, 202]
+        assert answers[0].text == answers[1].text
+        assert len((await api.get("/app/new/msg")).json["data"]) == 1
 
     async def test_a_restart_keeps_keys_and_revocations(
         self, tmp_path: Path, session: aiohttp.ClientSession, tokens: Tokens

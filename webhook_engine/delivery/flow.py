@@ -38,6 +38,7 @@ from webhook_engine.events import OperationalEvent
 from webhook_engine.ids import IdSource
 from webhook_engine.log import get_logger
 from webhook_engine.model import Application, Task
+from webhook_engine.store.access import KeptAnswer
 from webhook_engine.store.directory import Directory
 from webhook_engine.store.records import Due, NewMessage, RoutedMessage, StoredEndpoint
 from webhook_engine.store.seam import Store
@@ -151,9 +152,11 @@ class DeliveryFlow:
 
     # What the resources ask of it.
 
-    async def accept(self, message: NewMessage, *, manual_to: str | None = None) -> None:
-        """Route a message and store it with its deliveries; durable when this returns."""
-        await self._router.accept(message, manual_to=manual_to)
+    async def accept(
+        self, message: NewMessage, *, manual_to: str | None = None, answer: KeptAnswer | None = None
+    ) -> None:
+        """Route a message and store it with its deliveries and the answer to be kept; durable when this returns."""
+        await self._router.accept(message, manual_to=manual_to, answer=answer)
 
     def oldest_unstored(self) -> str | None:
         """The lowest id of a message that was accepted and is not stored yet."""

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from webhook_engine.delivery.routing import recipients
 from webhook_engine.delivery.service import Service
 from webhook_engine.errors import ConflictError, EngineNotRunningError, StoreError
+from webhook_engine.store.access import KeptAnswer
 from webhook_engine.store.directory import Directory
 from webhook_engine.store.records import NewMessage, RoutedMessage
 from webhook_engine.store.seam import MessageStore
@@ -24,14 +25,20 @@ MAX_BATCH_BYTES = 8 * 1024 * 1024
 
 
 class _Arrival:
-    __slots__ = ("accepted", "manual_to", "message", "outbox_id")
+    __slots__ = ("accepted", "answer", "manual_to", "message", "outbox_id")
 
     def __init__(
-        self, message: NewMessage, manual_to: str | None, outbox_id: int | None, accepted: asyncio.Future[None]
+        self,
+        message: NewMessage,
+        manual_to: str | None,
+        outbox_id: int | None,
+        answer: KeptAnswer | None,
+        accepted: asyncio.Future[None],
     ) -> None:
         self.message = message
         self.manual_to = manual_to
         self.outbox_id = outbox_id
+        self.answer = answer
         self.accepted = accepted
 
 
@@ -58,8 +65,15 @@ class Router(Service):
         """The lowest id of a message that is not stored yet."""
         return min((arrival.message.id for arrival in (*self._batch, *self._arrivals)), default=None)
 
-    async def accept(self, message: NewMessage, *, manual_to: str | None = None, outbox_id: int | None = None) -> None:
-        """Store a message with its deliveries; durable when this returns.
+    async def accept(
+        self,
+        message: NewMessage,
+        *,
+        manual_to: str | None = None,
+        outbox_id: int | None = None,
+        answer: KeptAnswer | None = None,
+    ) -> None:
+        """Store a message with its deliveries, and with the answer to be kept; durable when this returns.
 
         Raises ``ConflictError`` if its event id is taken, ``StoreUnavailableError`` if the database refuses.
         """
@@ -68,7 +82,7 @@ class Router(Service):
         accepted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if not self._arrivals:
             self.nudge()
-        self._arrivals.append(_Arrival(message, manual_to, outbox_id, accepted))
+        self._arrivals.append(_Arrival(message, manual_to, outbox_id, answer, accepted))
         await accepted
 
     async def run(self) -> None:
@@ -121,13 +135,12 @@ class Router(Service):
     async def _route(self, arrival: _Arrival) -> RoutedMessage:
         message = arrival.message
         if arrival.manual_to is not None:
-            return RoutedMessage(message, (), arrival.manual_to, arrival.outbox_id)
+            return RoutedMessage(message, (), arrival.manual_to, arrival.outbox_id, arrival.answer)
         endpoints = self._directory.cached_endpoints(message.application_id)
         if endpoints is None:
             endpoints = await self._directory.endpoints(message.application_id)
-        return RoutedMessage(
-            message, recipients(endpoints, message.event_type, message.channels), None, arrival.outbox_id
-        )
+        endpoint_ids = recipients(endpoints, message.event_type, message.channels)
+        return RoutedMessage(message, endpoint_ids, None, arrival.outbox_id, arrival.answer)
 
 
 def _refuse(arrivals: Sequence[_Arrival], error: Exception) -> None:

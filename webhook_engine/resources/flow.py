@@ -13,6 +13,7 @@ from webhook_engine.events import OperationalEvent
 from webhook_engine.ids import IdSource
 from webhook_engine.model import Task
 from webhook_engine.resources.edits import EditLocks
+from webhook_engine.store.access import KeptAnswer
 from webhook_engine.store.directory import Directory
 from webhook_engine.store.records import Due, NewMessage, StoredEndpoint
 from webhook_engine.store.seam import Store
@@ -23,10 +24,13 @@ __all__ = ["Flow", "Policy", "Services"]
 class Flow(Protocol):
     """The delivery flow as the resources see it."""
 
-    async def accept(self, message: NewMessage, *, manual_to: str | None = None) -> None:
+    async def accept(
+        self, message: NewMessage, *, manual_to: str | None = None, answer: KeptAnswer | None = None
+    ) -> None:
         """Route a message and store it with its deliveries; durable when this returns.
 
-        With ``manual_to`` it goes to that endpoint alone, whatever its filters, as one manual attempt.
+        With ``manual_to`` it goes to that endpoint alone, whatever its filters, as one manual attempt. ``answer`` is
+        kept if and only if the message is stored.
         Raises ``ConflictError`` if the event id is taken.
         """
         ...

@@ -10,10 +10,11 @@ import msgspec
 
 from webhook_engine.model import Message, Page, Task
 from webhook_engine.resources import pagination
+from webhook_engine.resources.drafts import draft_message
 from webhook_engine.resources.edits import unbroken
 from webhook_engine.resources.flow import Services
-from webhook_engine.resources.intake import as_message, from_outbox, prepare
-from webhook_engine.resources.lookup import find_application, find_message, keys
+from webhook_engine.resources.intake import as_message, from_outbox
+from webhook_engine.resources.lookup import find_message, keys
 from webhook_engine.resources.payloads import Payload
 from webhook_engine.resources.polling import Polling, message_filter
 from webhook_engine.resources.starting import start_task
@@ -57,18 +58,10 @@ class Messages(Polling):
         Raises ``NotFoundError`` for an unknown application, ``ValidationError`` for a value that is not allowed and
         ``StoreUnavailableError`` if it cannot be stored right now.
         """
-        services = self._services
-        found = None
-        if isinstance(application, str):
-            found = services.directory.cached_application(self._organization_id, application)
-        if found is None:
-            found = await find_application(services, self._organization_id, application)
-        now = services.clock.now()
-        message = prepare(
-            found,
-            services.policy,
-            services.ids.new("msg_", now),
-            now,
+        message = await draft_message(
+            self._services,
+            self._organization_id,
+            application,
             event_type=event_type,
             payload=payload,
             event_id=event_id,
@@ -78,7 +71,7 @@ class Messages(Polling):
             payload_retention_period=payload_retention_period,
             payload_retention_hours=payload_retention_hours,
         )
-        await services.flow.accept(message)
+        await self._services.flow.accept(message)
         return as_message(message)
 
     async def get(self, application: str, message: str, *, with_content: bool = True) -> Message:

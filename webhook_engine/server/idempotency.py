@@ -1,7 +1,8 @@
 """Idempotency keys: a POST that is repeated with the same key is done once, and answered the same each time.
 
 The key of an answer is made of the token, the client's key and the target, not of the body. Only successes are kept,
-for twelve hours, in the database: an answer is given only when it is kept, so that a restart changes nothing.
+for twelve hours, in the database: an answer is given only when it is kept, so that a restart changes nothing. That to
+the creation of a message is kept in the transaction that stores the message, so that not even a crash comes between.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from webhook_engine.encryption import Sealer
 from webhook_engine.errors import SecretsUnreadableError, StoreError
 from webhook_engine.log import get_logger
 from webhook_engine.server.api.errors import ApiError
-from webhook_engine.server.api.route import Answer
+from webhook_engine.server.api.route import Answer, Keep
 from webhook_engine.server.seen import SeenKeys
 from webhook_engine.store.access import AnswerStore, KeptAnswer
 
@@ -60,8 +61,19 @@ class Idempotency:
         while await self._store.purge(self._clock.now(), PURGED_AT_ONCE) == PURGED_AT_ONCE:
             pass
 
-    async def run(self, digest: bytes, work: Callable[[], Awaitable[Answer]]) -> Answer:
-        """The answer of ``work``, or the one that was given before; raises what ``work`` raises."""
+    async def run(self, digest: bytes, work: Callable[[Keep], Awaitable[Answer]]) -> Answer:
+        """The answer of ``work``, or the one that was given before; raises what ``work`` raises.
+
+        ``work`` gets a function that makes of its answer what the store keeps. Where it calls that, it sees to it that
+        this is stored with what was asked for; otherwise the answer is kept when ``work`` is done.
+        """
+        handed_over = False
+
+        def keep(answer: Answer) -> KeptAnswer:
+            nonlocal handed_over
+            handed_over = True
+            return self._sealed(digest, answer)
+
         while (running := self._running.get(digest)) is not None:
             answer = await _outcome_of(running)
             if answer is not None:
@@ -72,9 +84,10 @@ class Idempotency:
         try:
             answer = await self._kept(digest)
             if answer is None:
-                made = await work()
+                made = await work(keep)
                 if 200 <= made.status < 300:
-                    await self._keep(digest, made)
+                    if not handed_over:
+                        await self._keep(self._sealed(digest, made))
                     answer = made
                 return made
             return answer
@@ -96,12 +109,15 @@ class Idempotency:
             return None
         return Answer(status, body)
 
-    async def _keep(self, digest: bytes, answer: Answer) -> None:
-        """Keep an answer; durable when this returns. What comes in while a batch is written makes the next one."""
+    def _sealed(self, digest: bytes, answer: Answer) -> KeptAnswer:
         now = self._clock.now()
         sealed = self._sealer.seal(msgspec.msgpack.encode((answer.status, answer.body)), digest.hex())
-        self._unkept.append(KeptAnswer(digest=digest, sealed=sealed, expires_at=now + KEPT_FOR))
         self._seen.add(digest, now)
+        return KeptAnswer(digest=digest, sealed=sealed, expires_at=now + KEPT_FOR)
+
+    async def _keep(self, answer: KeptAnswer) -> None:
+        """Keep an answer; durable when this returns. What comes in while a batch is written makes the next one."""
+        self._unkept.append(answer)
         if self._next is None:
             self._next = self._last = asyncio.create_task(self._write(self._last), name="webhook-engine-answers")
         try:

@@ -78,7 +78,7 @@ class AnswerStore(Protocol):
     """Answers given under an idempotency key."""
 
     async def keep(self, answers: Sequence[KeptAnswer]) -> None:
-        """Keep a batch of answers."""
+        """Keep a batch of answers; one that goes with a message is kept by ``MessageStore.add``."""
         ...
 
     async def find(self, digest: bytes, now: int) -> KeptAnswer | None:

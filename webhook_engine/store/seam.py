@@ -158,7 +158,7 @@ class MessageStore(Protocol):
     """Messages. Their payloads may go before them."""
 
     async def add(self, batch: Sequence[RoutedMessage]) -> Sequence[RoutedMessage]:
-        """Store messages with their deliveries.
+        """Store messages with their deliveries, and with the answers to the requests that made them.
 
         Returns those that were not stored because their event id is taken in their application (each of several
         in the batch but the first). Their outbox rows are deleted all the same: the message is there already.

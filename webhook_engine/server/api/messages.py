@@ -13,6 +13,8 @@ from msgspec import UNSET, Meta, UnsetType
 from webhook_engine.delivery.routing import recipients
 from webhook_engine.errors import NotFoundError
 from webhook_engine.model import Message
+from webhook_engine.resources.drafts import MessageFields, draft_message
+from webhook_engine.resources.intake import as_message
 from webhook_engine.resources.validation import is_name
 from webhook_engine.server.api import checks
 from webhook_engine.server.api.applications import ApplicationIn, ensure_application
@@ -84,9 +86,9 @@ class MessageIn(In, frozen=True, kw_only=True):
         if self.application is not None:
             yield from self.application.problems("body", "application")
 
-    def values(self) -> dict[str, Any]:
-        """As arguments of the manager."""
-        raw = self.transformations_params and self.transformations_params.raw_payload
+    def values(self) -> MessageFields:
+        """As arguments of the engine."""
+        raw = None if self.transformations_params is None else self.transformations_params.raw_payload
         return {
             "event_type": self.event_type,
             "payload": self.json() if raw is None else raw,
@@ -198,16 +200,18 @@ async def list_messages(call: Call[MessageListQuery, NoBody]) -> Out:
 
 async def create_message(call: Call[MessageCreateQuery, MessageIn]) -> Out:
     """Accept a message; it is durable when the answer comes."""
-    key, body, messages = call.parameters["app_id"], call.body, call.organization.messages
-    values = body.values()
+    services, organization_id, key = call.context.services, call.organization.id, call.parameters["app_id"]
+    values = call.body.values()
     try:
-        message = await messages.create(key, **values)
+        message = await draft_message(services, organization_id, key, **values)
     except NotFoundError:
         if not is_name(key):
             raise UnprocessableError(*checks.limited(("path", "app_id_or_uid"), key)) from None
-        application = await ensure_application(call, key, body.application)
-        message = await messages.create(application.id, **values)
-    return shown(message, with_content=call.query.with_content)
+        application = await ensure_application(call, key, call.body.application)
+        message = await draft_message(services, organization_id, application.id, **values)
+    out = shown(as_message(message), with_content=call.query.with_content)
+    await services.flow.accept(message, answer=call.kept(out))
+    return out
 
 
 async def precheck(call: Call[NoQuery, MessagePrecheckIn]) -> Out:

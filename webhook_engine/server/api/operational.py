@@ -104,6 +104,7 @@ async def _view(call: Call[Q, B], *, make: bool = False) -> Call[Q, B]:
         call.body,
         msgspec.structs.replace(call.principal, organization=organization),
         await organization.applications.get(of),
+        kept=lambda _: None,  # the answer is changed afterwards
     )
 
 

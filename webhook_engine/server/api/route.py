@@ -20,8 +20,9 @@ from webhook_engine.server.api.errors import ApiError, Problem, UnprocessableErr
 from webhook_engine.server.api.query import NoQuery, Query, query_parser
 from webhook_engine.server.auth import Capability, Principal
 from webhook_engine.server.context import Context
+from webhook_engine.store.access import KeptAnswer
 
-__all__ = ["Answer", "Auth", "Call", "Handler", "In", "NoBody", "Out", "Reply", "Route"]
+__all__ = ["Answer", "Auth", "Call", "Handler", "In", "Keep", "NoBody", "Out", "Reply", "Route", "forbidden"]
 
 Q = TypeVar("Q", bound=Query)
 B = TypeVar("B", bound="In")
@@ -79,6 +80,10 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+Keep = Callable[[Answer], KeptAnswer]
+"""Makes of an answer what the store keeps of it, for a request with an idempotency key."""
+
+
 @dataclass(slots=True)
 class Call(Generic[Q, B]):
     """One request on its way through a route."""
@@ -89,6 +94,11 @@ class Call(Generic[Q, B]):
     body: B
     visitor: Principal | None
     found: Application | None
+    kept: Callable[[Out], KeptAnswer | None]
+    """Of what will be answered: what to store together with what was asked for, so that neither is without the other.
+
+    A handler that can do so calls it once, before it stores; for all others the answer is kept after them.
+    """
 
     @property
     def principal(self) -> Principal:
@@ -160,22 +170,37 @@ class Route(Generic[Q, B]):
         self._no_body = None if self.reads_body else body()
 
     async def run(
-        self, context: Context, parameters: Mapping[str, str], query: str, authorization: str | None, body: bytes
+        self,
+        context: Context,
+        parameters: Mapping[str, str],
+        query: str,
+        authorization: str | None,
+        body: bytes,
+        keep: Keep | None = None,
     ) -> Answer:
-        """Answer one request; raises ``ApiError`` or an error of the engine."""
+        """Answer one request; raises ``ApiError`` or an error of the engine. ``keep`` comes with an idempotency key."""
         parsed = self._parse_query(query)
         visitor, application = None, None
         if self.auth is not Auth.NONE:
             visitor = context.authenticator.principal(authorization)
             application = await self._authorized(visitor, context, parameters)
-        call = Call(context, parameters, parsed, self._no_body or self._decoded(body), visitor, application)
+        decoded = self._no_body or self._decoded(body)
+
+        def kept(out: Out) -> KeptAnswer | None:
+            return None if keep is None else keep(self._answer(out))
+
+        call = Call(context, parameters, parsed, decoded, visitor, application, kept)
         try:
             outcome = await self.handler(call)
         except ValidationError as error:
             raise self._unprocessable(error) from error
         if isinstance(outcome, Reply):
             return Answer(outcome.status, b"" if outcome.value is None else _encode(outcome.value))
-        return Answer(self._status, b"" if outcome is None else _encode(outcome))
+        return self._answer(outcome)
+
+    def _answer(self, out: Out | None) -> Answer:
+        """The usual success."""
+        return Answer(self._status, b"" if out is None else _encode(out))
 
     async def _authorized(
         self, visitor: Principal, context: Context, parameters: Mapping[str, str]

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from webhook_engine.store.access import KeptAnswer
 from webhook_engine.store.sqlite.batches import BatchStatement
+from webhook_engine.store.sqlite.connection import Session
 from webhook_engine.store.sqlite.database import Database
 
-__all__ = ["SqliteAnswers"]
+__all__ = ["SqliteAnswers", "keep_answers"]
 
 _KEEP = BatchStatement(
     """
@@ -33,6 +34,11 @@ WHERE digest IN (SELECT digest FROM webhook_answer WHERE expires_at <= ? ORDER B
 """
 
 
+def keep_answers(session: Session, answers: Sequence[KeptAnswer]) -> None:
+    """Keep a batch of answers, as part of a transaction."""
+    _KEEP.run(session, [(one.digest, one.expires_at, one.sealed) for one in answers])
+
+
 class SqliteAnswers:
     """See :class:`~webhook_engine.store.access.AnswerStore`."""
 
@@ -41,8 +47,7 @@ class SqliteAnswers:
 
     async def keep(self, answers: Sequence[KeptAnswer]) -> None:
         """Keep a batch of answers."""
-        rows = [(one.digest, one.expires_at, one.sealed) for one in answers]
-        await self._database.write(lambda session: _KEEP.run(session, rows))
+        await self._database.write(lambda session: keep_answers(session, answers))
 
     async def find(self, digest: bytes, now: int) -> KeptAnswer | None:
         """The answer, if it has not expired."""
