@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from engine.helpers import Answers, acme, ids_of, local_engine, pass_time, record_events, send, until
+from engine.helpers import Answers, acme, ids_of, local_engine, pass_time, query, record_events, send, until
 from receivers import Receiver
 from svix.webhooks import Webhook
 
@@ -145,6 +145,34 @@ async def test_the_end_of_a_background_task_is_told(tmp_path: Path) -> None:
         assert (data["taskId"], data["task"], data["status"]) == (task.id, "endpoint.recover", "finished")
         assert data["data"]["processed"] == 0
         assert len(finished) == 1
+
+
+async def test_no_crash_comes_between_the_end_of_a_task_and_what_is_told_of_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    database = tmp_path / "e.db"
+    async with Receiver() as platform, Receiver() as consumer:
+        async with local_engine(database) as engine:
+            await watch(engine, platform.url)
+            endpoint = await acme(engine, consumer.url)
+            await engine.join(timeout=5)
+            query(
+                database,
+                """
+                CREATE TRIGGER died BEFORE INSERT ON webhook_message
+                WHEN NEW.event_type = 'background_task.finished'
+                BEGIN SELECT RAISE(ABORT, 'as if the process died here'); END
+                """,
+            )
+            finished = record_events(engine, BackgroundTaskFinishedEvent)
+            since = endpoint.created_at - timedelta(hours=1)
+            task = await engine.endpoints.recover("acme", endpoint.id, since=since)
+            await until(lambda: "as if the process died here" in caplog.text)
+            assert finished == []
+        query(database, "DROP TRIGGER died")
+        async with local_engine(database) as engine:
+            await engine.join(timeout=5)
+            assert [data["taskId"] for data in told(platform, "background_task.finished")] == [task.id]
 
 
 async def test_a_webhook_is_retried_like_any_other(tmp_path: Path) -> None:

@@ -61,7 +61,8 @@ async def run_the_flow(store: Store, world: World, application: Application, end
     await store.messages.expunge(message.id)
     await store.tasks.running()
     await store.tasks.get(ORGANIZATION, task.id)
-    await store.tasks.advance(progress(task, status=TaskStatus.FINISHED), START)
+    await store.tasks.advance(progress(task), START)
+    await store.tasks.end(progress(task, status=TaskStatus.FINISHED), START, [])
     await store.outbox.waiting(10)
     await store.outbox.set_aside([OutboxVerdict(1, "bad")], START)
 

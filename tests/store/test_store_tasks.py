@@ -1,5 +1,5 @@
 import msgspec
-from store.world import ORGANIZATION, World, ids, progress
+from store.world import ORGANIZATION, World, ids, progress, routed
 
 from webhook_engine.clock import to_datetime
 from webhook_engine.model import TaskStatus
@@ -24,6 +24,21 @@ async def test_a_task_advances(store: Store, world: World) -> None:
     found = await store.tasks.get(ORGANIZATION, added.id)
     assert found is not None
     assert (found.status, found.data) == (TaskStatus.FAILED, {"error": "x"})
+
+
+async def test_a_task_ends_once_with_what_is_told_of_it(store: Store, world: World) -> None:
+    application, endpoint = await world.pair()
+    added = await world.task()
+    ending = progress(added, status=TaskStatus.FINISHED, data={"processed": 5})
+    told, told_again = (routed(world.new_message(application.id), endpoint) for _ in range(2))
+    assert await store.tasks.end(ending, world.tick(), [told])
+    assert not await store.tasks.end(ending, world.tick(), [told_again])
+    assert await store.tasks.running() == []
+    found = await store.tasks.get(ORGANIZATION, added.id)
+    assert found is not None
+    assert (found.status, found.data) == (TaskStatus.FINISHED, {"processed": 5})
+    due = await store.deliveries.due(endpoint.endpoint.id, world.tick(), 10)
+    assert [one.message_id for one in due] == [told.message.id]
 
 
 async def test_running_tasks_of_all_organizations_are_told_oldest_first(store: Store, world: World) -> None:

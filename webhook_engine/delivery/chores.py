@@ -13,8 +13,8 @@ import msgspec
 
 from webhook_engine.clock import Clock
 from webhook_engine.ids import id_bounds
-from webhook_engine.model import Application, Task, TaskStatus
-from webhook_engine.store.records import MessageFilter, Span, TaskProgress
+from webhook_engine.model import Application, Task
+from webhook_engine.store.records import WORK_DONE, MessageFilter, Span, TaskProgress
 from webhook_engine.store.seam import Store
 
 __all__ = ["EVENT_TYPES", "PURGE", "USAGE", "Chores"]
@@ -119,7 +119,6 @@ def _data(progress: TaskProgress) -> dict[str, Any]:
 def _moved(progress: TaskProgress, cursor: str | None, **data: object) -> TaskProgress:
     return msgspec.structs.replace(
         progress,
-        status=TaskStatus.FINISHED if cursor is None else TaskStatus.RUNNING,
-        cursor=cursor,
+        cursor=WORK_DONE if cursor is None else cursor,
         data={**progress.data, **data},
     )

@@ -22,7 +22,7 @@ from webhook_engine.ids import id_bounds
 from webhook_engine.log import get_logger
 from webhook_engine.model import Task, TaskStatus
 from webhook_engine.store.directory import Directory
-from webhook_engine.store.records import DeliveryFilter, Span, StoredEndpoint, TaskProgress
+from webhook_engine.store.records import WORK_DONE, DeliveryFilter, Span, StoredEndpoint, TaskProgress
 from webhook_engine.store.seam import Store
 
 __all__ = ["BULK_REPLAY", "RECOVER", "REPLAY", "Replayer"]
@@ -82,14 +82,14 @@ class Replayer:
     async def _run(self, task: Task, cursor: str | None) -> None:
         progress = TaskProgress(task_id=task.id, status=TaskStatus.RUNNING, cursor=cursor, data=task.data)
         pause = FIRST_PAUSE_S
-        told = False
-        while not told and not self._stopping.is_set():
+        ended = False
+        while not ended and not self._stopping.is_set():
             try:
-                if progress.status is TaskStatus.RUNNING:
+                if progress.status is TaskStatus.RUNNING and progress.cursor != WORK_DONE:
                     progress = await self._step(task, progress)
                 else:
-                    await self._finished(task, progress)
-                    told = True
+                    await self._end(task, progress)
+                    ended = True
                 pause = FIRST_PAUSE_S
             except StoreError as error:
                 log.error("task.waiting", task_id=task.id, error=str(error), again_in_s=pause)
@@ -99,7 +99,7 @@ class Replayer:
                 if progress.status is not TaskStatus.RUNNING:
                     raise
                 log.exception("task.broken", task_id=task.id)
-                progress = await self._fail(progress, repr(error))
+                progress = _failed(progress, repr(error))
 
     async def _pause(self, seconds: float) -> None:
         try:
@@ -113,16 +113,11 @@ class Replayer:
             return await self._chores.step(task, progress)
         stored = await self._store.endpoints.load(task.endpoint_id or "")
         if stored is None or stored.deleted:
-            return await self._fail(progress, "the endpoint was deleted")
+            return _failed(progress, "the endpoint was deleted")
         step = {RECOVER: self._recover, BULK_REPLAY: self._bulk_replay}.get(task.task, self._replay)
         after = await step(stored, progress)
         self._dispatcher.more_stored(stored.endpoint.id, self._clock.now())
         return after
-
-    async def _fail(self, progress: TaskProgress, error: str) -> TaskProgress:
-        failed = msgspec.structs.replace(progress, status=TaskStatus.FAILED, data={**progress.data, "error": error})
-        await self._store.tasks.advance(failed, self._clock.now())
-        return failed
 
     async def _recover(self, stored: StoredEndpoint, progress: TaskProgress) -> TaskProgress:
         endpoint_id = stored.endpoint.id
@@ -159,32 +154,39 @@ class Replayer:
         await self._store.deliveries.replay_again(stored.endpoint.id, wanted, self._clock.now(), moved)
         return moved
 
-    async def _finished(self, task: Task, progress: TaskProgress) -> None:
-        log.info("task.finished", task_id=task.id, task=task.task, status=progress.status.value, **progress.data)
+    async def _end(self, task: Task, progress: TaskProgress) -> None:
+        """Record how a task ended and what is told of it in one commit, so that no crash comes between."""
+        status = TaskStatus.FINISHED if progress.status is TaskStatus.RUNNING else progress.status
+        now = self._clock.now()
         application = await self._directory.application(task.organization_id, task.application_id or "")
         event = BackgroundTaskFinishedEvent(
             organization_id=task.organization_id,
             application_id=task.application_id or "",
             application_uid=application.uid if application else None,
-            timestamp=to_datetime(self._clock.now()),
+            timestamp=to_datetime(now),
             task_id=task.id,
             task=task.task,
-            status=progress.status.value,
+            status=status.value,
             progress=dict(progress.data),
         )
         webhooks = await self._notifier.webhooks([event])
-        if webhooks:
-            await self._store.messages.add(webhooks)
-            self._dispatcher.offer(webhooks)
+        ending = msgspec.structs.replace(progress, status=status, cursor=None)
+        if not await self._store.tasks.end(ending, now, webhooks):
+            return
+        log.info("task.finished", task_id=task.id, task=task.task, status=status.value, **progress.data)
+        self._dispatcher.offer(webhooks)
         self._notifier.tell(event)
+
+
+def _failed(progress: TaskProgress, error: str) -> TaskProgress:
+    return msgspec.structs.replace(progress, status=TaskStatus.FAILED, data={**progress.data, "error": error})
 
 
 def _moved(progress: TaskProgress, count: int, cursor: str | None) -> TaskProgress:
     processed = _number(progress, "processed") + count
     return msgspec.structs.replace(
         progress,
-        status=TaskStatus.FINISHED if cursor is None else TaskStatus.RUNNING,
-        cursor=cursor,
+        cursor=WORK_DONE if cursor is None else cursor,
         data={**progress.data, "processed": processed},
     )
 

@@ -286,6 +286,10 @@ class DeliveryFilter(msgspec.Struct, frozen=True, kw_only=True):
     with_content: bool = True
 
 
+WORK_DONE = "done"
+"""The cursor of a task that has nothing left to do; what is missing is its end, with what is to be told of it."""
+
+
 class TaskProgress(msgspec.Struct, frozen=True, kw_only=True):
     """Where a task stands after a step; stored with the step's own changes."""
 

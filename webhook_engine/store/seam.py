@@ -227,8 +227,8 @@ class DeliveryStore(Protocol):
 
         Takes those that failed in [``since``, ``until``), oldest first, and whose payload is still there. Returns how
         many, and the instant to continue from (``None`` when there are no more). The count is
-        added to ``processed`` in ``progress.data``, which is stored with the instant as cursor, and with the status
-        ``FINISHED`` when there are no more.
+        added to ``processed`` in ``progress.data``, which is stored with the instant as cursor, or with
+        ``WORK_DONE`` when there are no more.
         """
         ...
 
@@ -336,6 +336,13 @@ class TaskStore(Protocol):
 
     async def advance(self, progress: TaskProgress, now: int) -> None:
         """Record where a task stands."""
+        ...
+
+    async def end(self, progress: TaskProgress, now: int, messages: Sequence[RoutedMessage]) -> bool:
+        """Record how a task ended, together with the operational webhooks that tell of it.
+
+        Returns whether it ended now; a task that had ended before stays as it was, and the webhooks are not stored.
+        """
         ...
 
 

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 
 from webhook_engine.clock import from_datetime
 from webhook_engine.model import Task, TaskStatus
-from webhook_engine.store.records import Span, TaskProgress
+from webhook_engine.store.records import RoutedMessage, Span, TaskProgress
 from webhook_engine.store.sqlite import rows
 from webhook_engine.store.sqlite.connection import Session, Value
 from webhook_engine.store.sqlite.database import Database
+from webhook_engine.store.sqlite.messages import NewMessages
 from webhook_engine.store.sqlite.spans import bounds, direction
 
 __all__ = ["SqliteTasks", "record_progress"]
@@ -32,7 +33,7 @@ SELECT {_COLUMNS}, cursor FROM webhook_task INDEXED BY webhook_task_running WHER
 """
 
 _ADVANCE = """
-UPDATE webhook_task SET status = ?2, cursor = ?3, data = ?4, updated_at = ?5 WHERE id = ?1
+UPDATE webhook_task SET status = ?2, cursor = ?3, data = ?4, updated_at = ?5 WHERE id = ?1 AND status = 'running'
 """
 
 
@@ -92,8 +93,20 @@ class SqliteTasks:
         """Record where a task stands."""
         await self._database.write(lambda session: record_progress(session, progress, now))
 
+    async def end(self, progress: TaskProgress, now: int, messages: Sequence[RoutedMessage]) -> bool:
+        """Record how a task ended, together with the operational webhooks that tell of it."""
+        webhooks = NewMessages(messages)
 
-def record_progress(session: Session, progress: TaskProgress, now: int) -> None:
-    """Record where a task stands, in the transaction of the step that it made."""
+        def change(session: Session) -> bool:
+            ended = record_progress(session, progress, now)
+            if ended and messages:
+                webhooks.add(session)
+            return ended
+
+        return await self._database.write(change)
+
+
+def record_progress(session: Session, progress: TaskProgress, now: int) -> bool:
+    """Record where a task stands, in the transaction of the step that it made; whether it was still running."""
     data = rows.json_of(progress.data)
-    session.change(_ADVANCE, (progress.task_id, progress.status.value, progress.cursor, data, now))
+    return session.change(_ADVANCE, (progress.task_id, progress.status.value, progress.cursor, data, now)) == 1
