@@ -1,0 +1,174 @@
+"""The outbox made by a monolith's own migrations, as the documentation shows them, run by the real tools."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import sqlalchemy
+from alembic import command
+from alembic.config import Config
+from alembic.util import CommandError
+from outbox.sources import LOOPBACK, left, run
+from receivers import Receiver
+
+from webhook_engine import Engine
+from webhook_engine.outbox import enqueue
+
+DOCUMENTED = (Path(__file__).parent.parent.parent / "docs" / "embedding.md").read_text("utf-8")
+
+ENV = """
+import sqlalchemy
+from alembic import context
+
+metadata = sqlalchemy.MetaData()
+database = sqlalchemy.create_engine(context.config.get_main_option("sqlalchemy.url"))
+with database.connect() as connection:
+    context.configure(connection=connection, target_metadata=metadata, include_object=include_object)
+    with context.begin_transaction():
+        context.run_migrations()
+database.dispose()
+"""
+
+SETTINGS = """
+SECRET_KEY = "only for tests"
+INSTALLED_APPS = ["shop"]
+DATABASES = {"default": %r}
+USE_TZ = True
+"""
+
+PAY = """
+import django
+
+django.setup()
+
+from django.db import connection, transaction
+from webhook_engine.outbox import enqueue
+
+with transaction.atomic():
+    enqueue(connection, application="acme", event_type="invoice.paid", payload={"id": 1})
+try:
+    with transaction.atomic():
+        enqueue(connection, application="acme", event_type="invoice.paid", payload={"id": 2})
+        raise KeyError("business rule")
+except KeyError:
+    pass
+"""
+
+
+def documented(file: str) -> str:
+    """The block of the documentation that is for a file."""
+    [block] = re.findall(rf"^```python\n(# {re.escape(file)}\n.*?)^```$", DOCUMENTED, re.MULTILINE | re.DOTALL)
+    return str(block)
+
+
+@pytest.fixture
+def url(source: str) -> str:
+    """A database without an outbox."""
+    run(source, "DROP TABLE webhook_outbox")
+    for name in ("alembic_version", "django_migrations"):
+        run(source, f"DROP TABLE IF EXISTS {name}")
+    return source
+
+
+async def deliver(directory: Path, url: str, pay: Callable[[], object]) -> None:
+    """An engine that watches the database delivers what was committed, and only that."""
+    async with Receiver() as receiver:
+        async with Engine.open(directory / "w.db", allow_subnets=LOOPBACK, outbox__sources=[url]) as engine:
+            await engine.applications.create(name="Acme", uid="acme")
+            await engine.endpoints.create("acme", url=receiver.url)
+            await asyncio.to_thread(pay)
+            await receiver.wait_for(1)
+            await engine.join(timeout=10)
+        assert receiver.bodies == [b'{"id":1}']
+    assert left(url) == []
+
+
+def alembic_url(url: str) -> str:
+    scheme, rest = url.split("://", 1)
+    driver = {"sqlite": "pysqlite", "postgresql": "psycopg", "mysql": "pymysql"}[scheme]
+    return f"{scheme}+{driver}://{rest}"
+
+
+async def test_an_alembic_revision(tmp_path: Path, url: str) -> None:
+    versions = tmp_path / "versions"
+    versions.mkdir()
+    (versions / "0007_webhook_outbox.py").write_text(documented("versions/0007_webhook_outbox.py"), "utf-8")
+    (tmp_path / "env.py").write_text(documented("env.py") + ENV, "utf-8")
+    config = Config()
+    config.set_main_option("script_location", str(tmp_path))
+    config.set_main_option("sqlalchemy.url", alembic_url(url).replace("%", "%%"))
+    database = sqlalchemy.create_engine(alembic_url(url))
+
+    def pay() -> None:
+        with database.begin() as connection:
+            enqueue(connection, application="acme", event_type="invoice.paid", payload={"id": 1})
+        with database.connect() as connection:
+            enqueue(connection, application="acme", event_type="invoice.paid", payload={"id": 2})
+
+    try:
+        command.upgrade(config, "head")
+        command.check(config)  # that --autogenerate finds nothing to do
+        await deliver(tmp_path, url, pay)
+        command.downgrade(config, "base")
+        assert not sqlalchemy.inspect(database).has_table("webhook_outbox")
+    finally:
+        database.dispose()
+
+
+async def test_without_the_filter_alembic_would_remove_the_outbox(tmp_path: Path) -> None:
+    versions = tmp_path / "versions"
+    versions.mkdir()
+    (versions / "0007_webhook_outbox.py").write_text(documented("versions/0007_webhook_outbox.py"), "utf-8")
+    (tmp_path / "env.py").write_text("include_object = None\n" + ENV, "utf-8")
+    config = Config()
+    config.set_main_option("script_location", str(tmp_path))
+    config.set_main_option("sqlalchemy.url", f"sqlite:///{tmp_path / 'app.db'}")
+    command.upgrade(config, "head")
+    with pytest.raises(CommandError, match="webhook_outbox"):
+        command.check(config)
+
+
+def django_database(url: str) -> dict[str, object]:
+    parts = urlsplit(url)
+    if parts.scheme == "sqlite":
+        return {"ENGINE": "django.db.backends.sqlite3", "NAME": parts.path.removeprefix("/")}
+    query = parse_qs(parts.query)
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": parts.path.removeprefix("/"),
+        "USER": query["user"][0],
+        "HOST": query["host"][0],
+    }
+
+
+async def test_a_migration_of_a_django_app(tmp_path: Path, url: str) -> None:
+    if url.startswith("mysql"):
+        pytest.skip("Django speaks to MySQL through mysqlclient, which has to be compiled")
+    migrations = tmp_path / "shop" / "migrations"
+    migrations.mkdir(parents=True)
+    for package in (migrations.parent, migrations):
+        (package / "__init__.py").touch()
+    (migrations / "0007_webhook_outbox.py").write_text(documented("shop/migrations/0007_webhook_outbox.py"), "utf-8")
+    (tmp_path / "settings.py").write_text(SETTINGS % django_database(url), "utf-8")
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "settings", "PYTHONPATH": str(tmp_path)}
+
+    def django(*arguments: str) -> str:
+        done = subprocess.run(
+            [sys.executable, *arguments], env=environment, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert "Applying shop.0007_webhook_outbox... OK" in await asyncio.to_thread(django, "-m", "django", "migrate")
+    await deliver(tmp_path, url, lambda: django("-c", PAY))
+    assert "OK" in await asyncio.to_thread(django, "-m", "django", "migrate", "shop", "zero")
+    with pytest.raises(Exception, match="webhook_outbox"):
+        left(url)
