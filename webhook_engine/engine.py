@@ -25,7 +25,7 @@ from webhook_engine.delivery.retention import RetentionPolicy
 from webhook_engine.delivery.retry import RetrySchedule
 from webhook_engine.delivery.service import Service
 from webhook_engine.encryption import Sealer, load_or_create_secret_file
-from webhook_engine.errors import EngineNotRunningError
+from webhook_engine.errors import AFTER_FORK, EngineNotRunningError
 from webhook_engine.events import OperationalEvent
 from webhook_engine.ids import IdSource
 from webhook_engine.log import get_logger
@@ -129,6 +129,7 @@ class Engine(Organization):
             self.config.server.public_url if self.config.server.portal else None,
         )
         self._running = False
+        self._process = 0
         self._crash: BaseException | None = None
         self._crashing = asyncio.Event()
         super().__init__(self._services, DEFAULT_ORGANIZATION, self._entrance)
@@ -194,7 +195,7 @@ class Engine(Organization):
     @property
     def running(self) -> bool:
         """Whether it was started, has not been stopped, and has not crashed."""
-        return self._running and self._crash is None
+        return self._running and self._crash is None and not self._left_behind
 
     async def crashed(self) -> BaseException:
         """Wait until a part of the engine fails for good, and return why; a daemon ends then."""
@@ -219,6 +220,8 @@ class Engine(Organization):
         ``SecretsUnreadableError`` if the main secret is not the one that the endpoints' secrets were encrypted with.
         After a failure it may be tried again.
         """
+        if self._left_behind:
+            raise EngineNotRunningError(AFTER_FORK)
         if self._running:
             raise EngineNotRunningError("this engine is running already; start another Engine for another database")
         self._crash = None
@@ -231,14 +234,16 @@ class Engine(Organization):
             await self._stop()
             raise
         self._running = True
+        self._process = os.getpid()
         log.info("engine.started", database=str(self.config.store.path), version=__version__)
 
     async def stop(self) -> None:
         """Let what is in flight finish within ``delivery.shutdown_grace``, record it, and close the database.
 
-        Stopping twice, or before starting, is harmless. A cancelled stop is carried through all the same.
+        Stopping twice, before starting, or in a forked process is harmless. A cancelled stop is carried through all
+        the same.
         """
-        if not self._running:
+        if not self._running or self._left_behind:
             return
         self._running = False
         stopping = asyncio.ensure_future(self._stop())
@@ -304,7 +309,14 @@ class Engine(Organization):
         self._crash = error
         self._crashing.set()
 
+    @property
+    def _left_behind(self) -> bool:
+        """Whether it was started by a process that this one was forked from, where it goes on."""
+        return self._running and self._process != os.getpid()
+
     def _require_running(self) -> None:
+        if self._left_behind:
+            raise EngineNotRunningError(AFTER_FORK)
         if self._crash is not None:
             raise EngineNotRunningError(f"the engine has crashed: {self._crash!r}") from self._crash
         if not self._running:

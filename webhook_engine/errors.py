@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 __all__ = [
+    "AFTER_FORK",
     "ConfigError",
     "ConflictError",
     "ConsumerLimitError",
@@ -20,6 +21,13 @@ __all__ = [
     "ValidationError",
     "WebhookEngineError",
 ]
+
+AFTER_FORK = (
+    "the engine was started before this process was forked, and what it runs on stayed behind; "
+    "make and start another one after the fork (gunicorn: in post_fork, or without preload_app), "
+    "or share one engine between the processes (SharedEngine, SyncSharedEngine)"
+)
+"""What an ``EngineNotRunningError`` says in a process that was forked from one with a running engine."""
 
 
 class WebhookEngineError(Exception):

@@ -13,12 +13,14 @@ from typing import Any
 from webhook_engine import SyncSharedEngine
 
 webhooks = SyncSharedEngine.open(os.environ["DATABASE"], allow_subnets=["127.0.0.1/32"])
-webhooks.start()
+if "START_LATE" not in os.environ:
+    webhooks.start()
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
     """``/enqueue`` sends a message, anything else says who this is."""
-    webhooks.start()  # harmless where it runs; after a fork it did not
+    if "START_LATE" not in os.environ:
+        webhooks.start()  # harmless where it runs; after a fork it did not
     answer: dict[str, object] = {"pid": os.getpid(), "leading": webhooks.leading}
     if environ["PATH_INFO"] == "/enqueue":
         answer["id"] = webhooks.enqueue(application="acme", event_type="a.b", payload={"pid": os.getpid()})

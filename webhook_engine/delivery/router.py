@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 
 from webhook_engine.delivery.routing import recipients
 from webhook_engine.delivery.service import Service
-from webhook_engine.errors import ConflictError, EngineNotRunningError, StoreError
+from webhook_engine.errors import AFTER_FORK, ConflictError, EngineNotRunningError, StoreError
 from webhook_engine.store.access import KeptAnswer
 from webhook_engine.store.directory import Directory
 from webhook_engine.store.records import NewMessage, RoutedMessage
@@ -77,6 +77,8 @@ class Router(Service):
 
         Raises ``ConflictError`` if its event id is taken, ``StoreUnavailableError`` if the database refuses.
         """
+        if self.left_behind:
+            raise EngineNotRunningError(AFTER_FORK)
         if self.stopping:
             raise EngineNotRunningError("the engine is stopping and accepts no more messages")
         accepted: asyncio.Future[None] = asyncio.get_running_loop().create_future()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 
 from webhook_engine.log import get_logger
@@ -26,9 +27,16 @@ class Service:
         self.on_crash: Callable[[Service, BaseException], None] | None = None
         self._nudged = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._process = 0
+
+    @property
+    def left_behind(self) -> bool:
+        """Whether it was started by a process that this one was forked from."""
+        return self._process not in (0, os.getpid())
 
     async def start(self) -> None:
         """Begin."""
+        self._process = os.getpid()
         self.stopping = self.crashed = False
         self._nudged = asyncio.Event()  # Made anew, because it belongs to the event loop that it is first used on.
         self._task = asyncio.create_task(self._guarded(), name=f"webhook-engine-{self.name}")

@@ -35,7 +35,8 @@ class SyncEngine(SyncManagers):
     """Delivers webhooks. Use it as a context manager, or with :meth:`start` and :meth:`stop`.
 
     The managers are those of :class:`~webhook_engine.Engine`, with the same arguments, results and errors; what is
-    awaited there is waited for here. A process that was forked from one with a running engine has to start its own.
+    awaited there is waited for here. A process that was forked from one with a running engine has to make and start
+    its own.
     """
 
     def __init__(self, config: Config | None = None, *, clock: Clock | None = None) -> None:

@@ -9,7 +9,7 @@ import threading
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from typing import Any, TypeVar
 
-from webhook_engine.errors import EngineNotRunningError
+from webhook_engine.errors import AFTER_FORK, EngineNotRunningError
 
 __all__ = ["BackgroundLoop"]
 
@@ -82,10 +82,7 @@ class BackgroundLoop:
         if self._loop is None:
             return "the engine is not running; use it inside `with`"
         if not self.running:
-            return (
-                "the engine was started before this process was forked, and its thread stayed behind; "
-                "start it after the fork (gunicorn: in post_fork, or without preload_app)"
-            )
+            return AFTER_FORK
         if threading.current_thread() is self._thread:
             return "this is the engine's own thread, which cannot wait for itself; use the asynchronous Engine here"
         return None

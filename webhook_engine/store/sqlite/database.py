@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import sqlite3
 import time
 from collections import deque
@@ -15,7 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Generic, TypeAlias, TypeVar
 
-from webhook_engine.errors import StoreError, StoreUnavailableError
+from webhook_engine.errors import AFTER_FORK, EngineNotRunningError, StoreError, StoreUnavailableError
 from webhook_engine.store.sqlite.connection import Connection, Parameters, Row, Session
 from webhook_engine.store.sqlite.faults import is_environmental, store_error
 
@@ -72,6 +73,7 @@ class Database:
         self._committing: asyncio.Task[None] | None = None
         self._seen_version: int | None = None
         self._started = False
+        self._process = 0
 
     async def open(self) -> None:
         """Open the writer; raises ``StoreUnavailableError`` with the path and the reason."""
@@ -110,6 +112,7 @@ class Database:
             raise store_error(self.path, error) from error
         self.commits = 0
         self._seen_version = None
+        self._process = os.getpid()
         self._started = True
 
     async def close(self) -> None:
@@ -135,7 +138,7 @@ class Database:
 
     async def read_with(self, job: Callable[[Session], T]) -> T:
         """Run ``job`` on a reader."""
-        if not self._started:
+        if not self._at_work:
             raise self._closed()
         reader = await self._idle_readers.get()
         try:
@@ -148,7 +151,7 @@ class Database:
 
     async def changed(self) -> bool:
         """Whether anybody, in whatever process, committed something since the last call."""
-        if not self._watcher or not self._started:
+        if not self._watcher or not self._at_work:
             raise self._closed()
         try:
             [(version,)] = await self._watcher.run(lambda session: session.rows("PRAGMA data_version"))
@@ -163,7 +166,7 @@ class Database:
         ``change`` runs on the writer's thread, maybe more than once, and must depend on nothing but the database and
         its arguments. A caller who is cancelled while waiting does not stop it.
         """
-        if not self._started:
+        if not self._at_work:
             raise self._closed()
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(change, done))  # type: ignore[arg-type]
@@ -176,7 +179,14 @@ class Database:
         await connection.open(pragmas)
         return connection
 
-    def _closed(self) -> StoreError:
+    @property
+    def _at_work(self) -> bool:
+        # A process that was forked has the connections, but not their threads, and must not touch them.
+        return self._started and self._process == os.getpid()
+
+    def _closed(self) -> Exception:
+        if self._started:
+            return EngineNotRunningError(AFTER_FORK)
         return StoreError(f"{self.path} is not open")
 
     def _begin_commits(self) -> None:
