@@ -205,6 +205,41 @@ def test_what_was_cleared_during_a_refill_does_not_come_back_with_it() -> None:
     assert lane.queued == 0
 
 
+def test_what_was_expunged_keeps_its_place_and_loses_its_payload() -> None:
+    memory = Memory()
+    lane = Lane("ep_1", 64, memory)
+    lane.push(make_due("flying", payload=b"x" * 10))
+    lane.next(retries_allowed=True)
+    lane.push(make_due("first", payload=b"x" * 100))
+    lane.push(make_due("other", payload=b"x" * 5))
+    lane.push(make_due("retry", step=1, payload=b"x" * 100))
+    lane.push(make_due("first", manual_id="man_1", payload=b"x" * 100))
+    lane.expunge({"first", "retry", "flying", "elsewhere"})
+    lane.expunge({"first", "retry", "flying", "elsewhere"})
+    assert (memory.bytes, memory.queued, lane.refill_size(100)[1]) == (5, 4, MAX_QUEUED_BYTES - 5 + 15)
+    left = [lane.next(retries_allowed=True) for _ in range(4)]
+    assert [(due.manual_id or due.message_id, due.payload) for due in left if due] == [
+        ("man_1", None),
+        ("first", None),
+        ("other", b"x" * 5),
+        ("retry", None),
+    ]
+    for key in ("man_1", "first", "other", "retry", "flying"):
+        lane.forget(key)
+    assert (memory.bytes, lane.idle, lane.refill_size(100)[1]) == (0, True, MAX_QUEUED_BYTES)
+
+
+def test_what_was_expunged_during_a_read_does_not_come_back_with_its_payload() -> None:
+    lane = Lane("ep_1", 64)
+    lane.begin_refill()
+    lane.expunge({"msg_1"})
+    lane.push(make_due("msg_1"))
+    lane.push(make_due("msg_1", manual_id="man_1"))
+    lane.end_refill()
+    taken = [lane.next(retries_allowed=True) for _ in range(2)]
+    assert [due.payload for due in taken if due] == [None, None]
+
+
 # What stays in the database
 
 

@@ -2,7 +2,7 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from store.world import World, ids, kept, routed
+from store.world import World, ids, kept, manual, routed
 
 from webhook_engine.errors import StoreError
 from webhook_engine.store.access import KeptAnswer
@@ -195,6 +195,14 @@ async def test_payloads_may_be_left_out_of_a_list(store: Store, world: World) ->
     sent = await world.send(endpoint)
     listed = await store.messages.list(application.id, EVERYTHING, MessageFilter(with_content=False))
     assert listed == [kept(sent, payload=None)]
+
+
+async def test_what_was_expunged_cannot_be_asked_for_again(store: Store, world: World) -> None:
+    _, endpoint = await world.pair()
+    sent = await world.send(endpoint)
+    await store.messages.expunge(sent.id)
+    assert await store.deliveries.request_attempt(manual(sent, endpoint, "manual_1")) is False
+    assert [due.manual_id for due in await store.deliveries.due(endpoint.endpoint.id, 2**62, 10)] == [None]
 
 
 async def test_an_expunged_payload_is_gone_and_the_message_stays(store: Store, world: World) -> None:

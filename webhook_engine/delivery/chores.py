@@ -6,7 +6,7 @@ each application in a span of time, ``event-type.aggregate`` lists the event typ
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any
 
 import msgspec
@@ -31,9 +31,10 @@ APPLICATIONS_AT_ONCE = 50
 class Chores:
     """Makes the steps of these tasks; each step is recorded with its progress."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, on_expunged: Callable[[Collection[str]], None]) -> None:
         self._store = store
         self._clock = clock
+        self._on_expunged = on_expunged
         self._steps: dict[str, Callable[[Task, TaskProgress], Awaitable[TaskProgress]]] = {
             PURGE: self._purge,
             USAGE: self._usage,
@@ -58,7 +59,9 @@ class Chores:
             limit=MESSAGES_AT_ONCE,
         )
         found = await self._store.messages.list(task.application_id or "", span, MessageFilter(with_content=False))
-        await self._store.messages.expunge(*(message.id for message in found))
+        ids = [message.id for message in found]
+        await self._store.messages.expunge(*ids)
+        self._on_expunged(ids)
         processed = _data(progress)["processed"] + len(found)
         return _moved(progress, found[-1].id if len(found) == span.limit else None, processed=processed)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 
 from webhook_engine.clock import Clock, to_datetime
 from webhook_engine.delivery.decision import DELETED, DISABLED, EXPIRED, Decision, Rules, Turn, decide
@@ -102,6 +102,8 @@ class Dispatcher(Service):
         self._attempting: set[asyncio.Task[None]] = set()
         self._errands: set[asyncio.Task[None]] = set()
         self._scanning = False
+        self._just_expunged: set[str] = set()
+        """Messages of which an attempt may be about to begin with a payload that is deleted."""
         self._stop_watching_clock: Callable[[], None] = lambda: None
 
     # What the rest of the flow tells it.
@@ -190,6 +192,15 @@ class Dispatcher(Service):
         if lane is not None:
             lane.drop(message_id)
             self._attend(lane)
+
+    def expunged(self, message_ids: Collection[str]) -> None:
+        """The payloads of these messages are deleted, and committed: no attempt that begins from now on sends them."""
+        ids = frozenset(message_ids)
+        for lane in self._lanes:
+            lane.expunge(ids)
+        # Attempts that have their place already begin in the order in which they got it, before this is forgotten.
+        self._just_expunged |= ids
+        asyncio.get_running_loop().call_soon(self._just_expunged.difference_update, ids)
 
     async def settle(self, endpoint_id: str, *, deleted: bool) -> None:
         """End all that is scheduled for an endpoint that is disabled or deleted."""
@@ -458,7 +469,7 @@ class Dispatcher(Service):
         if target is None or (target.closed and (target.deleted or due.manual_id is None)):
             self._abandon(lane, due)
             return
-        if due.payload is None:
+        if due.payload is None or due.message_id in self._just_expunged:
             self._settle_without_payload(lane, target, due)
             return
         started_at = self._clock.now()

@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from ipaddress import IPv4Network, IPv6Network
 from weakref import WeakValueDictionary
 
@@ -117,7 +117,9 @@ class DeliveryFlow:
         self._router = Router(store.messages, directory, self._stored)
         self._relay = Relay(store.outbox, self._router, admit, clock, sources)
         self._replayer = Replayer(store, directory, self._dispatcher, self.notifier, clock)
-        self.retention = Retention(store.upkeep, clock, settings.retention, self.measures)
+        self.retention = Retention(
+            store.upkeep, clock, settings.retention, self.measures, on_expired=self._dispatcher.expunged
+        )
         self._services = (self._recorder, self._dispatcher, self._router, self._relay, self.retention)
         self._on_crash = on_crash
         for service in self._services:
@@ -162,10 +164,12 @@ class DeliveryFlow:
         """The lowest id of a message that was accepted and is not stored yet."""
         return self._router.oldest_unstored()
 
-    async def attempt(self, due: Due) -> None:
-        """Make one manual attempt soon; the request is durable when this returns."""
-        await self._store.deliveries.request_attempt(due)
+    async def attempt(self, due: Due) -> bool:
+        """Make one manual attempt soon; the request is durable when this returns. ``False``: the payload is gone."""
+        if not await self._store.deliveries.request_attempt(due):
+            return False
         self._dispatcher.offer_one(due)
+        return True
 
     def endpoint_changed(self, stored: StoredEndpoint) -> None:
         """An endpoint was changed or deleted; it applies from the next attempt."""
@@ -178,6 +182,10 @@ class DeliveryFlow:
     def cancelled(self, endpoint_id: str, message_id: str) -> None:
         """A delivery was cancelled in the store; it is not made any more."""
         self._dispatcher.drop(endpoint_id, message_id)
+
+    def expunged(self, message_ids: Collection[str]) -> None:
+        """Payloads were deleted in the store; no attempt that begins from now on sends them."""
+        self._dispatcher.expunged(message_ids)
 
     async def settle(self, endpoint_id: str) -> None:
         """End all that is scheduled for an endpoint that is disabled or deleted; returns when nothing is left."""

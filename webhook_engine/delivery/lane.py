@@ -7,7 +7,10 @@ instant of it, and the dispatcher refills the lane when it has room again.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Set
 from enum import IntEnum
+
+import msgspec
 
 from webhook_engine.delivery.health import WELL
 from webhook_engine.delivery.target import Target
@@ -97,6 +100,7 @@ class Lane:
         """Keys of what is queued, in flight or unrecorded, with the sizes of their payloads."""
         self._known_bytes = 0
         self._left_during_refill: set[str] = set()
+        self._expunged_during_refill: set[str] = set()
         self._bytes = 0
         self._turn = 0
 
@@ -189,6 +193,8 @@ class Lane:
             return True
         if not self.room():
             return False
+        if due.message_id in self._expunged_during_refill:
+            due = _without_payload(due)
         size = len(due.payload or b"")
         self._known[key] = size
         self._known_bytes += size
@@ -213,6 +219,7 @@ class Lane:
         """The read is over."""
         self.refilling = False
         self._left_during_refill.clear()
+        self._expunged_during_refill.clear()
 
     def drop(self, message_id: str) -> None:
         """A scheduled delivery need not be made any more (it succeeded otherwise, or was cancelled).
@@ -228,6 +235,25 @@ class Lane:
                     self._unqueued(due)
                     self.forget(message_id)
                     return
+
+    def expunge(self, message_ids: Set[str]) -> None:
+        """The payloads of these messages are deleted: what is queued of them, or being read, loses its own too."""
+        if self.refilling:
+            self._expunged_during_refill |= message_ids
+        # The keys of manual attempts are not those of their messages.
+        if not self._manual and self._known.keys().isdisjoint(message_ids):
+            return
+        for queue in (self._manual, self._first, self._retries):
+            for index, due in enumerate(queue):
+                if due.message_id in message_ids and due.payload is not None:
+                    queue[index] = _without_payload(due)
+                    self._payload_gone(_key(due), len(due.payload))
+
+    def _payload_gone(self, key: str, size: int) -> None:
+        self._known[key] -= size
+        self._known_bytes -= size
+        self._bytes -= size
+        self._memory.bytes -= size
 
     def forget(self, key: str) -> None:
         """An outcome is committed: the database says from here on what is to come."""
@@ -283,3 +309,7 @@ class Lane:
 
 def _key(due: Due) -> str:
     return due.manual_id or due.message_id
+
+
+def _without_payload(due: Due) -> Due:
+    return msgspec.structs.replace(due, payload=None)

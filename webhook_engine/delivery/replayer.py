@@ -48,7 +48,7 @@ class Replayer:
         self._dispatcher = dispatcher
         self._notifier = notifier
         self._clock = clock
-        self._chores = Chores(store, clock)
+        self._chores = Chores(store, clock, on_expunged=dispatcher.expunged)
         self._running: dict[str, asyncio.Task[None]] = {}
         self._stopping = asyncio.Event()
 

@@ -8,7 +8,7 @@ and had to leave, because an attempt is still to come, is where the next pass be
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from datetime import timedelta
 from typing import TypeVar
 
@@ -51,7 +51,15 @@ class RetentionPolicy(msgspec.Struct, frozen=True):
 class Retention(Service):
     """Deletes what is older than :attr:`policy`, which may be replaced at any time."""
 
-    def __init__(self, upkeep: UpkeepStore, clock: Clock, policy: RetentionPolicy, measures: Measures) -> None:
+    def __init__(
+        self,
+        upkeep: UpkeepStore,
+        clock: Clock,
+        policy: RetentionPolicy,
+        measures: Measures,
+        *,
+        on_expired: Callable[[Collection[str]], None],
+    ) -> None:
         super().__init__("retention")
         self.policy = policy
         self.passes = 0
@@ -59,6 +67,7 @@ class Retention(Service):
         self._upkeep = upkeep
         self._clock = clock
         self._measures = measures
+        self._on_expired = on_expired
         self._batch = FIRST_BATCH
         self._payloads_from = ""
         self._stop_watching_clock: Callable[[], None] = lambda: None
@@ -105,13 +114,20 @@ class Retention(Service):
         if not self.stopping:
             # The next pass begins before what was left this time, or where this one ended.
             self._payloads_from = _just_before(kept) if kept else max(payloads_until, self._payloads_from)
-        dropped += await self._repeat(lambda: self._upkeep.expire_own_payloads(now, self._batch))
+        dropped += await self._repeat(lambda: self._expire_own_payloads(now))
         await self._repeat(lambda: self._upkeep.purge(now, self._batch))
         await self._repeat(lambda: self._upkeep.delete_tasks(tasks_until, self._batch))
         freed = await self._repeat(lambda: self._upkeep.shrink(RESERVE, SHRINK_BYTES), sized=False)
         self._measures.retention.update(messages=deleted, payloads=dropped, bytes=freed)
         if deleted or dropped:
             log.info("retention.cleaned", messages=deleted, payloads=dropped, freed_bytes=freed)
+
+    async def _expire_own_payloads(self, now: int) -> int:
+        # Unlike those of the common retention, they go although an attempt may still be scheduled, or in memory.
+        expired = await self._upkeep.expire_own_payloads(now, self._batch)
+        if expired:
+            self._on_expired(expired)
+        return len(expired)
 
     async def _walk(self, after: str, step: Callable[[str], Awaitable[Cleaned]]) -> tuple[int, str | None]:
         """Step through the messages; how many were changed, and the first that was left."""

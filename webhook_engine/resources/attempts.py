@@ -179,18 +179,15 @@ class Attempts:
         found, stored = await self._message(application, message)
         target = await find_endpoint(services, found, endpoint)
         if stored.payload is None:
-            raise PayloadUnavailableError(
-                f"the payload of {stored.id} has expired or was expunged, so it cannot be sent again; "
-                "create the message anew"
-            )
+            raise _payload_unavailable(stored)
         now = services.clock.now()
         due = await services.store.deliveries.get(stored.id, target.endpoint.id)
         if due is None:
             due = Due(stored.id, target.endpoint.id, now, 0, 0, stored.event_id, stored.payload)
         manual_id = services.ids.new("atmpt_", now)
-        await services.flow.attempt(
-            msgspec.structs.replace(due, due_at=now, payload=stored.payload, manual_id=manual_id)
-        )
+        asked = msgspec.structs.replace(due, due_at=now, payload=stored.payload, manual_id=manual_id)
+        if not await services.flow.attempt(asked):
+            raise _payload_unavailable(stored)
 
     async def expunge_content(self, application: str, message: str, attempt_id: str) -> None:
         """Delete the response that an attempt got, for good. Raises ``NotFoundError``."""
@@ -212,6 +209,12 @@ class Attempts:
     ) -> pagination.PageRequest:
         now = self._services.clock.now()
         return pagination.by_time(prefix, limit=limit, iterator=iterator, before=before, after=after, now=now)
+
+
+def _payload_unavailable(message: Message) -> PayloadUnavailableError:
+    return PayloadUnavailableError(
+        f"the payload of {message.id} has expired or was expunged, so it cannot be sent again; create the message anew"
+    )
 
 
 def _attempt_filter(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Protocol
 
@@ -39,8 +40,8 @@ class Flow(Protocol):
         """The lowest id of a message that was accepted and is not stored yet."""
         ...
 
-    async def attempt(self, due: Due) -> None:
-        """Make one manual attempt soon; the request is durable when this returns."""
+    async def attempt(self, due: Due) -> bool:
+        """Make one manual attempt soon; the request is durable when this returns. ``False``: the payload is gone."""
         ...
 
     def endpoint_changed(self, stored: StoredEndpoint) -> None:
@@ -53,6 +54,10 @@ class Flow(Protocol):
 
     def cancelled(self, endpoint_id: str, message_id: str) -> None:
         """A delivery was cancelled in the store; it is not made any more."""
+        ...
+
+    def expunged(self, message_ids: Collection[str]) -> None:
+        """Payloads were deleted in the store; no attempt that begins from now on sends them."""
         ...
 
     async def settle(self, endpoint_id: str) -> None:

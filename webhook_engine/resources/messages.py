@@ -128,15 +128,20 @@ class Messages(Polling):
             yield message
 
     async def expunge_content(self, application: str, message: str) -> None:
-        """Delete the payload of a message for good; it can no longer be sent. Raises ``NotFoundError``."""
+        """Delete the payload of a message for good; no attempt that begins after this returns sends it.
+
+        A request that is in flight meanwhile is not called back. A delivery that is still scheduled fails when it is
+        due, without an attempt, with the reason "payload expired or expunged". Raises ``NotFoundError``.
+        """
         found = await self._application(application)
         stored = await find_message(self._services, found, message)
-        await self._services.store.messages.expunge(stored.id)
+        await unbroken(_expunge(self._services, [stored.id]))
 
     async def expunge_contents(self, application: str, messages: Collection[str]) -> dict[str, bool]:
         """Delete the payloads of up to 1000 messages for good; tells of each whether there is such a message.
 
-        Raises ``NotFoundError`` for an unknown application, and ``ValidationError``.
+        What is still scheduled of them fares as :meth:`expunge_content` says. Raises ``NotFoundError`` for an unknown
+        application, and ``ValidationError``.
         """
         wanted = keys("messages", messages, MAX_EXPUNGED)
         found = await self._application(application)
@@ -144,7 +149,7 @@ class Messages(Polling):
         for key in wanted:
             stored = await self._services.store.messages.get(found.id, key) if is_name(key) else None
             ids[key] = None if stored is None else stored.id
-        await self._services.store.messages.expunge(*{each for each in ids.values() if each is not None})
+        await unbroken(_expunge(self._services, {each for each in ids.values() if each is not None}))
         return {key: message_id is not None for key, message_id in ids.items()}
 
     async def expunge_all_contents(self, application: str) -> Task:
@@ -171,6 +176,11 @@ class Messages(Polling):
         found = await self._application(row.application)
         now = self._services.clock.now()
         return from_outbox(row, found, self._services.policy, self._services.ids.new("msg_", now), now)
+
+
+async def _expunge(services: Services, message_ids: Collection[str]) -> None:
+    await services.store.messages.expunge(*message_ids)
+    services.flow.expunged(message_ids)
 
 
 async def _cancel(services: Services, message_id: str) -> int:

@@ -204,8 +204,11 @@ class DeliveryStore(Protocol):
         """The earliest due instant later than ``after``."""
         ...
 
-    async def request_attempt(self, due: Due) -> None:
-        """Ask for the manual attempt ``due.manual_id``; makes the delivery if the message has none for the endpoint."""
+    async def request_attempt(self, due: Due) -> bool:
+        """Ask for the manual attempt ``due.manual_id``; makes the delivery if the message has none for the endpoint.
+
+        ``False``, and nothing is changed, if the message has no payload any more.
+        """
         ...
 
     async def settle_pending(self, endpoint_id: str, status: DeliveryStatus, reason: str, now: int, limit: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import msgspec
@@ -59,8 +59,8 @@ class UpkeepStore(Protocol):
         """
         ...
 
-    async def expire_own_payloads(self, now: int, limit: int) -> int:
-        """Delete up to ``limit`` payloads whose own retention is over; returns how many."""
+    async def expire_own_payloads(self, now: int, limit: int) -> Sequence[str]:
+        """Delete up to ``limit`` payloads whose own retention is over; returns the ids of their messages."""
         ...
 
     async def delete_messages(self, after: str, until: str, attempts_until: str, limit: int) -> Cleaned:

@@ -98,6 +98,10 @@ _NEXT_DUE_AT = """
 SELECT min(due_at) FROM webhook_delivery INDEXED BY webhook_delivery_by_due WHERE endpoint_id = ? AND due_at > ?
 """
 
+_HAS_PAYLOAD = """
+SELECT 1 FROM webhook_message WHERE id = ? AND payload IS NOT NULL
+"""
+
 _ADD_UNSCHEDULED = """
 INSERT INTO webhook_delivery (message_id, endpoint_id, status) VALUES (?, ?, 1) ON CONFLICT DO NOTHING
 """
@@ -260,14 +264,17 @@ class SqliteDeliveries:
         [(instant,)] = await self._database.read(_NEXT_DUE_AT, (endpoint_id, after))
         return None if instant is None else int(instant)
 
-    async def request_attempt(self, due: Due) -> None:
+    async def request_attempt(self, due: Due) -> bool:
         """Ask for the manual attempt ``due.manual_id``; makes the delivery if the message has none for the endpoint."""
 
-        def change(session: Session) -> None:
+        def change(session: Session) -> bool:
+            if not session.rows(_HAS_PAYLOAD, (due.message_id,)):
+                return False
             session.change(_ADD_UNSCHEDULED, (due.message_id, due.endpoint_id))
             session.change(_REQUEST_ATTEMPT, (due.endpoint_id, due.manual_id, due.message_id))
+            return True
 
-        await self._database.write(change)
+        return await self._database.write(change)
 
     async def settle_pending(self, endpoint_id: str, status: DeliveryStatus, reason: str, now: int, limit: int) -> int:
         """End up to ``limit`` scheduled deliveries of an endpoint; returns how many, so that 0 means done."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
@@ -84,6 +85,7 @@ UPDATE webhook_message SET payload = NULL, payload_expires_at = NULL WHERE id IN
     SELECT id FROM webhook_message INDEXED BY webhook_message_by_payload_expiry
     WHERE payload_expires_at IS NOT NULL AND payload_expires_at <= ?1 LIMIT ?2
 )
+RETURNING id
 """
 
 _DELETE_ATTEMPTS = """
@@ -164,9 +166,11 @@ class SqliteUpkeep:
         kept = next((message_id for message_id, has_payload, busy in found if has_payload and busy), None)
         return _cleaned(found, limit, len(ids), kept)
 
-    async def expire_own_payloads(self, now: int, limit: int) -> int:
+    async def expire_own_payloads(self, now: int, limit: int) -> Sequence[str]:
         """Delete up to ``limit`` payloads whose own retention is over."""
-        return await self._database.write(lambda session: session.change(_EXPIRE_OWN, (now, limit)))
+        return await self._database.write(
+            lambda session: [message_id for (message_id,) in session.rows(_EXPIRE_OWN, (now, limit))]
+        )
 
     async def delete_messages(self, after: str, until: str, attempts_until: str, limit: int) -> Cleaned:
         """Delete messages with ids in (``after``, ``until``), with their deliveries and attempts."""
