@@ -132,7 +132,7 @@ def test_fifty_dead_endpoints_with_a_backlog_do_not_delay_a_healthy_one(proven: 
     assert max(world.waits["well"]) == 0
 
 
-@pytest.mark.parametrize("hogs", [8, 16, 24])
+@pytest.mark.parametrize("hogs", [8, 16, 24, 28, 60, 100])
 def test_busy_endpoints_that_hang_all_at_once_do_not_delay_a_healthy_one_or_a_new_one(hogs: int) -> None:
     world = World()
     for number in range(hogs):
@@ -145,6 +145,41 @@ def test_busy_endpoints_that_hang_all_at_once_do_not_delay_a_healthy_one_or_a_ne
     world.run(21)
     assert max(world.waits["well"]) == 0
     assert max(world.waits["new"]) == 0
+
+
+def test_sixty_endpoints_that_hang_while_all_of_them_are_busy_do_not_delay_a_healthy_one_or_a_new_one() -> None:
+    world, hangs_at = World(), 5.0
+    for number in range(60):
+        name = f"hangs_{number}"
+        world.add(name, lambda: healthy() if world.now < hangs_at else dead())
+        world.at(0.001 * number, lambda name=name: world.arrive(name, 200))
+        world.at(4.85 + 0.005 * number, lambda name=name: world.arrive(name, 2_000))
+    world.add("well", healthy, proven=True)
+    world.add("new", healthy)
+    send_now_and_then(world, "well", 0, 40)
+    send_now_and_then(world, "new", 0.05, 40)
+    world.run(41)
+    assert max(world.waits["well"]) == 0
+    assert max(world.waits["new"]) == 0
+
+
+def test_of_a_crowd_a_lane_that_answers_grows_and_one_that_is_silent_does_not() -> None:
+    world = World(max_in_flight=256)
+    for number in range(4):
+        world.add(f"hangs_{number}", dead, proven=True)
+        world.arrive(f"hangs_{number}", 500)
+    assert world.lanes.in_flight >= 128
+    world.add("silent", dead, proven=True)
+    world.add("well", lambda: (0.1, Verdict.QUICK), proven=True)
+    for name in ("silent", "well"):
+        world.arrive(name, 500)
+    by_round = [world.lanes.open("well").in_flight]
+    for number in range(1, 5):
+        world.run(0.1 * number + 0.05)
+        by_round.append(world.lanes.open("well").in_flight)
+    assert by_round[:3] == [2, 4, 8]
+    assert max(by_round) >= 14
+    assert world.lanes.open("silent").in_flight == 2
 
 
 def test_four_hundred_endpoints_that_hang_under_steady_traffic_do_not_delay_a_healthy_one() -> None:

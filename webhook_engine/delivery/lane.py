@@ -20,6 +20,8 @@ from webhook_engine.store.records import Due
 __all__ = ["Lane", "Memory", "Standing", "Verdict"]
 
 INITIAL_LIMIT = 2
+EARNED_BY_ANSWER = 2
+"""Requests that a lane may begin after an answer, and before the next, without being silent."""
 MAX_QUEUED = 4_096
 MAX_QUEUED_UNPROVEN = 256
 MAX_QUEUED_BYTES = 4 * 1024 * 1024
@@ -76,6 +78,8 @@ class Lane:
         self.limit = min(INITIAL_LIMIT, limit)
         self.standing = Standing.UNTRIED
         self.in_flight = 0
+        self.unanswered = 0
+        """Requests begun since the last answer came."""
         self.unrecorded = 0
         """Attempts made whose outcome is not committed yet."""
         self.queued = 0
@@ -113,6 +117,11 @@ class Lane:
     def only_retries(self) -> bool:
         """Whether nothing but retries waits."""
         return not (self._manual or self._first)
+
+    @property
+    def silent(self) -> bool:
+        """Whether it has begun what its last answer allowed, and is to be heard of before it may have more of many."""
+        return self.in_flight > 0 and self.unanswered >= EARNED_BY_ANSWER
 
     @property
     def known(self) -> int:
@@ -294,6 +303,8 @@ class Lane:
 
     def learn(self, verdict: Verdict) -> None:
         """Adapt the limit to what an attempt showed."""
+        if verdict is not Verdict.TIMEOUT:
+            self.unanswered = 0
         if verdict is Verdict.QUICK:
             self.limit = min(self.limit + 1, self.max_limit)
             self.standing = Standing.PROVEN

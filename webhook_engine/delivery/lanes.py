@@ -1,11 +1,14 @@
 """All lanes, and who may send next. Pure decisions, no I/O, no awaiting.
 
-Four rules keep a slow or dead endpoint from delaying a healthy one:
+Five rules keep a slow or dead endpoint from delaying a healthy one:
 
 * A lane has a limit of its own. It starts small, grows by one with each quick answer, halves when the receiver asks
   for less (429, 502, 503, 504) or cannot be reached, and falls to one after a timeout.
 * Who has the fewest requests in flight goes first, and no lane that has any may get more than a quarter of the places
   that are free. However many lanes hog, places stay free for the others.
+* Once half of all places are taken, requests are earned: a lane that has some in flight
+  may begin two for each answer that comes. Those that answer grow as fast as before; of those that fall silent all at
+  once, however well they stood, each holds what it had and two more, and not its whole limit.
 * Lanes that did not answer well lately, or never yet, together get at most half of all places; of that, slow ones get
   at most three quarters, and of that, those that failed at most two thirds: new before slow before dead. They are not
   forgotten either: now and then one of them goes before the proven.
@@ -32,13 +35,24 @@ IDLE_LOOKS = 100
 SHARES = {Standing.PROVEN: 1.0, Standing.UNTRIED: 1 / 2, Standing.SLOW: 3 / 8, Standing.SUSPECT: 1 / 4}
 """Of all places, for lanes of this standing and worse."""
 FREE_SHARE = 4
+CROWDED_SHARE = 1 / 2
 RETRY_SHARE = 0.5
 RETRY_TURN = 4
 
 _IN_ORDER = tuple(Standing)
+_RETRIES, _SILENT = 1, 2
+"""The lanes of one standing stand in four lines: whether they have nothing but retries, and whether they are silent."""
+_LINES: tuple[int, ...] = (0, _RETRIES, _SILENT, _SILENT | _RETRIES)
+_LINES_RETRIES_FIRST = (_RETRIES, 0, _SILENT | _RETRIES, _SILENT)
+_IN_A_CROWD = 2
+"""How many of these lines, from the first, are served while places are scarce."""
 _TURNS = 16
 _OUT_OF_ORDER = {4: Standing.UNTRIED, 8: Standing.UNTRIED, 12: Standing.SLOW, 15: Standing.SUSPECT}
 """Which turns of 16 begin with another standing than the best."""
+_ORDERS = [
+    tuple(sorted(Standing, key=lambda standing: (standing is not best, standing)))
+    for best in (_OUT_OF_ORDER.get(turn, Standing.PROVEN) for turn in range(_TURNS))
+]
 
 
 class Place(msgspec.Struct, frozen=True, gc=False):
@@ -62,6 +76,7 @@ class Lanes:
         self.in_flight = 0
         self._max_per_endpoint = min(max_per_endpoint, max_in_flight)
         self._max_held = [max(1, int(max_in_flight * SHARES[standing])) for standing in Standing]
+        self._crowded_from = max(1, int(max_in_flight * CROWDED_SHARE))
         self._held = [0 for _ in Standing]
         """Places held by lanes that had this standing when they got them."""
         self._max_retries = max(1, int(max_in_flight * RETRY_SHARE))
@@ -69,8 +84,8 @@ class Lanes:
         self._turn = 0
         self._memory = Memory()
         self._lanes: OrderedDict[str, Lane] = OrderedDict()
-        self._lines = [(_Line(self._max_per_endpoint), _Line(self._max_per_endpoint)) for _ in Standing]
-        """For each standing, lanes with something new to send, and lanes with nothing but retries."""
+        self._lines = [tuple(_Line(self._max_per_endpoint) for _ in _LINES) for _ in Standing]
+        """For each standing."""
         self._spots: dict[Lane, tuple[_Line, int]] = {}
         """Where the lanes that may send stand in line."""
         self._on_throttled = on_throttled
@@ -98,7 +113,8 @@ class Lanes:
         """Let a lane stand in line where it belongs, if it has something to send and may send more."""
         spot = None
         if lane.queued and lane.in_flight < lane.limit and lane.target is not None:
-            spot = (self._lines[lane.standing][lane.only_retries], lane.in_flight)
+            number = _SILENT * lane.silent | lane.only_retries
+            spot = (self._lines[lane.standing][number], lane.in_flight)
         if self._spots.get(lane) != spot:
             self._unlist(lane)
             if spot is not None:
@@ -109,18 +125,18 @@ class Lanes:
         """Who may send next; ``None`` if nobody may."""
         if not self._spots or self.in_flight >= self.max_in_flight:
             return None
-        retries_first = self._turn % RETRY_TURN == RETRY_TURN - 1
-        for standing in self._order():
-            lines = self._lines[standing]
-            if not (lines[0] or lines[1]):
-                continue
-            room = self._room(standing)
-            if room <= 0:
-                continue
-            for retries in (retries_first, not retries_first):
-                line = lines[retries]
-                if not line or (retries and self._retries_in_flight >= self._max_retries):
+        numbers = _LINES_RETRIES_FIRST if self._turn % RETRY_TURN == RETRY_TURN - 1 else _LINES
+        if self.in_flight >= self._crowded_from:
+            numbers = numbers[:_IN_A_CROWD]
+        for standing in _ORDERS[self._turn % _TURNS]:
+            room, lines = 0, self._lines[standing]
+            for number in numbers:
+                line = lines[number]
+                if not line or (number & _RETRIES and self._retries_in_flight >= self._max_retries):
                     continue
+                room = room or self._room(standing)
+                if room <= 0:
+                    break
                 while (lane := line.first(below=math.ceil(room / FREE_SHARE))) is not None:
                     self._unlist(lane)
                     place = self._place_for(lane, standing, monotonic)
@@ -136,12 +152,6 @@ class Lanes:
         self._retries_in_flight -= place.retry
         place.lane.in_flight -= 1
         self.offer(place.lane)
-
-    def _order(self) -> tuple[Standing, ...]:
-        best = _OUT_OF_ORDER.get(self._turn % _TURNS)
-        if best is None:
-            return _IN_ORDER
-        return (best, *(standing for standing in _IN_ORDER if standing is not best))
 
     def _room(self, standing: Standing) -> int:
         """Free places that a lane of this standing may have: no class may eat into the share of a better one."""
@@ -173,6 +183,7 @@ class Lanes:
         target.application_throttle.spend(monotonic)
         place = Place(lane, due, standing, due.attempt_count > 0 and due.manual_id is None)
         lane.in_flight += 1
+        lane.unanswered += 1
         self.in_flight += 1
         self._held[standing] += 1
         self._retries_in_flight += place.retry
