@@ -2,11 +2,29 @@
 
 import { root, session } from "./session.js";
 
+const PATIENCE_MS = 30_000;
+const MAX_PAGE = 250;
+const AGAIN_MS = 1_500;
+const PASSING = [0, 429, 502, 503, 504];
+
 const listeners = [];
+const watchers = [];
+let reached = true;
 
 /** Call when the session has ended. */
 export function onEnd(listener) {
   listeners.push(listener);
+}
+
+/** Call with whether the server can be reached, whenever that changes. */
+export function onReach(watcher) {
+  watchers.push(watcher);
+}
+
+function tell(now) {
+  if (now === reached) return;
+  reached = now;
+  for (const watcher of watchers) watcher(now);
 }
 
 /** What the API refused, in words; `problems` are [field, text] where single fields were wrong. */
@@ -20,6 +38,11 @@ export class ApiError extends Error {
   get fatal() {
     return this.status === 401;
   }
+
+  /** Whether the same may well succeed a moment later. */
+  get passing() {
+    return PASSING.includes(this.status);
+  }
 }
 
 /** The text of an answer; raises `ApiError`. Values of the query that are undefined or empty are left out. */
@@ -29,25 +52,50 @@ export async function text(method, path, { query = {}, body, signal } = {}) {
     if (value !== undefined && value !== null && value !== "") url.searchParams.set(name, value);
   }
   const { token } = session() ?? {};
+  if (!token) throw new ApiError(401, "Your session has ended; open the link to this page again.");
   let response;
+  let answer;
   try {
     response = await fetch(url, {
       method,
-      signal,
+      signal: patient(signal),
       body: body === undefined ? undefined : JSON.stringify(body),
       headers: { authorization: `Bearer ${token}`, ...(body === undefined ? {} : { "content-type": "application/json" }) },
       credentials: "omit",
       cache: "no-store",
     });
+    answer = await response.text();
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new ApiError(0, "The server cannot be reached. Check your connection; this page keeps trying.");
+    tell(false);
+    throw new ApiError(0, "The server cannot be reached. Check your connection, and try again.");
   }
-  const answer = await response.text();
+  // A proxy answers like this while the server behind it is away.
+  tell(![502, 504].includes(response.status));
   if (response.ok) return answer;
   const error = refusal(response.status, answer);
   if (error.fatal && session()?.token === token) listeners.forEach((listener) => listener());
   throw error;
+}
+
+/** Ends with `signal`, or when the server has taken too long. */
+function patient(signal) {
+  const limit = AbortSignal.timeout(PATIENCE_MS);
+  if (!signal) return limit;
+  return AbortSignal.any ? AbortSignal.any([signal, limit]) : signal;
+}
+
+/** What `work` gives; as long as the server is away or busy it is tried again, until `signal` ends that. */
+export async function eventually(work, signal) {
+  for (;;) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!error.passing || signal.aborted) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+    signal.throwIfAborted();
+  }
 }
 
 export async function api(method, path, options) {
@@ -59,27 +107,35 @@ export const get = (path, query, signal) => api("GET", path, { query, signal });
 
 /** A path of the session's application: `app("endpoint", id)`; each part is encoded. */
 export function app(...parts) {
-  return ["app", session().application, ...parts].map(encodeURIComponent).join("/");
+  return ["app", session()?.application ?? "", ...parts].map(encodeURIComponent).join("/");
+}
+
+/** The first `most` items of a list, and whether they are all. */
+export async function upTo(most, path, query, signal) {
+  const data = [];
+  let iterator;
+  let done = false;
+  while (!done && data.length < most) {
+    const page = await get(path, { ...query, limit: Math.min(MAX_PAGE, most - data.length), iterator }, signal);
+    data.push(...page.data);
+    ({ iterator } = page);
+    done = page.done || !iterator;
+  }
+  return { data, done };
 }
 
 /** All pages of a list, up to `most` items. */
 export async function all(path, query, signal, most = 1_000) {
-  const items = [];
-  let iterator;
-  while (items.length < most) {
-    const page = await get(path, { limit: 250, ...query, iterator }, signal);
-    items.push(...page.data);
-    if (page.done || !page.iterator) break;
-    iterator = page.iterator;
-  }
-  return items;
+  return (await upTo(most, path, query, signal)).data;
 }
 
 const WORDS = {
   403: "Your access does not allow this. Ask whoever gave you the link.",
-  404: "This does not exist (any more).",
+  404: "This does not exist, or not any more.",
   429: "Too many requests; try again in a moment.",
+  502: "The server cannot be reached. Check your connection, and try again.",
   503: "The server is busy; try again in a moment.",
+  504: "The server cannot be reached. Check your connection, and try again.",
 };
 
 function refusal(status, answer) {

@@ -1,6 +1,6 @@
 // Attempts: each one a line that opens to show the request and the answer.
 
-import { app, get } from "./api.js";
+import { app, eventually, get } from "./api.js";
 import { fill, h, icon } from "./dom.js";
 import { duration, fullTime } from "./format.js";
 import { codeBadge, codeBox, headersTable, when } from "./ui.js";
@@ -32,7 +32,7 @@ export function attemptLine(attempt, signal, open = false) {
       h("div", {}, h("h3", {}, "Request headers"), headers),
       h("p", { class: "faint" }, `${fullTime(attempt.timestamp)} · ${attempt.id}`),
     );
-    get(app("msg", attempt.msgId, "attempt", attempt.id, "headers"), {}, signal).then(
+    eventually(() => get(app("msg", attempt.msgId, "attempt", attempt.id, "headers"), {}, signal), signal).then(
       (answer) => fill(headers, headersTable("Request headers", Object.entries(answer.headers))),
       (error) => error.name === "AbortError" || fill(headers, h("p", { class: "problem" }, error.message)),
     );

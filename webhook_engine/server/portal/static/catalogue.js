@@ -1,5 +1,6 @@
 // The event catalogue: what can be sent, with schemas and examples.
 
+import { eventually } from "./api.js";
 import { eventTypes, exampleOf } from "./event_types.js";
 import { fill, h, icon } from "./dom.js";
 import { pretty } from "./format.js";
@@ -15,11 +16,11 @@ export function cataloguePage(page, signal) {
     h("div", { class: "head" }, h("div", {}, h("h1", {}, "Event catalogue"), h("p", {}, "The kinds of events that you can receive, and what they look like."))),
     h("section", { class: "card", "aria-label": "List" }, h("div", { class: "filters" }, find), content),
   );
-  eventTypes(signal, session().token).then(
+  eventually(() => eventTypes(session().token), signal).then(
     (types) => {
       if (signal.aborted) return;
       const shown = types.filter(({ archived }) => !archived);
-      const none = empty("inbox", "No event types", "There is nothing in the catalogue that fits.");
+      const none = empty("inbox", "No event types", shown.length ? "Nothing in the catalogue fits your search." : "The catalogue is empty. Endpoints receive every event all the same.");
       const rows = shown.map((type) => ({ row: entry(type), words: `${type.name} ${type.description}`.toLowerCase() }));
       const filter = () => {
         const wanted = find.value.trim().toLowerCase();
@@ -30,7 +31,7 @@ export function cataloguePage(page, signal) {
       filter();
       fill(content, none, h("ul", { class: "list catalogue" }, rows.map(({ row }) => row)));
     },
-    (error) => fill(content, h("p", { class: "problem card-body" }, error.message)),
+    (error) => error.name === "AbortError" || fill(content, h("p", { class: "problem card-body" }, error.message)),
   );
 }
 
@@ -43,9 +44,13 @@ function entry(type) {
       "summary",
       {},
       icon("right", 14),
-      h("span", { class: "name" }, type.name),
-      type.deprecated && h("span", { class: "state wait" }, "Deprecated"),
-      h("span", { class: "what" }, type.description),
+      h(
+        "span",
+        { class: "entry" },
+        h("span", { class: "name" }, type.name),
+        type.deprecated && h("span", { class: "state wait" }, "Deprecated"),
+        h("span", { class: "what" }, type.description),
+      ),
     ),
     body,
   );

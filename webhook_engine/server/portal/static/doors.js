@@ -2,7 +2,7 @@
 
 import { fill, h, icon } from "./dom.js";
 import { begin } from "./session.js";
-import { button, field, input } from "./ui.js";
+import { button, field, input, modal } from "./ui.js";
 
 function alone(glyph, title, ...content) {
   document.title = `${title} · Webhooks`;
@@ -36,6 +36,16 @@ export function ended() {
   );
 }
 
+/** The same while something was typed that is not saved yet; the page stays as it is. Returns how to take it away. */
+export function endedWhileTyping() {
+  const { close } = modal(
+    "Your session has ended",
+    "What you typed is not lost. Open the link to this page again in another tab, from where you found it: this tab then goes on by itself, and you can save.",
+    [["Close", "", ""]],
+  );
+  return close;
+}
+
 export function unreachable(retry) {
   alone("warning", "The server cannot be reached", soft("Check your connection and try again."), h("div", { class: "row" }, button("Try again", retry, { kind: "main" })));
 }
@@ -48,7 +58,7 @@ export function entrance(enter, complaint) {
     "form",
     { class: "stack-small", on: { submit } },
     wrapped,
-    h("div", { class: "row" }, button("Sign in", undefined, { submit: true })),
+    h("div", { class: "row" }, button("Sign in", undefined, { submit: true, kind: "main" })),
   );
   function submit(event) {
     event.preventDefault();
@@ -64,7 +74,7 @@ export function entrance(enter, complaint) {
     "hook",
     "Open this page from your platform",
     soft("You get here by a link from the service whose webhooks you receive. Look for it in its settings."),
-    h("details", { open: Boolean(complaint) }, h("summary", { class: "soft small" }, "I operate this service"), form),
+    h("details", { class: "fold", open: Boolean(complaint) }, h("summary", {}, icon("right", 14), "I operate this service"), form),
   );
   wrapped.complain(complaint);
 }

@@ -2,7 +2,7 @@
 
 import { api, app, get } from "./api.js";
 import { statistics } from "./chart.js";
-import { fill, h, icon } from "./dom.js";
+import { fill, h } from "./dom.js";
 import { settingsTab } from "./endpoint_settings.js";
 import { fullTime } from "./format.js";
 import { endpointMessages } from "./messages.js";
@@ -10,7 +10,7 @@ import { repairCard } from "./repair.js";
 import { secretCard } from "./secret.js";
 import { may, root } from "./session.js";
 import { testingTab } from "./testing.js";
-import { button, card, empty, endpointBadge, loading, notice, repeatedly, tabs, tags, toast, when } from "./ui.js";
+import { backLink, breakable, button, card, empty, endpointBadge, loading, notice, repeatedly, tabs, tags, toast, when } from "./ui.js";
 import { verifyTab } from "./verify.js";
 
 /** "#/endpoints/{id}" */
@@ -23,7 +23,7 @@ export function endpointPage(page, signal, id, tab = "overview") {
   let seen;
   let inner = new AbortController();
   signal.addEventListener("abort", () => inner.abort());
-  fill(page, h("a", { class: "back", href: "#/endpoints" }, icon("left", 14), "Back"), heading, state, content);
+  fill(page, backLink("#/endpoints"), heading, state, content);
 
   /** A signal for what one tab shows; it ends when another tab is chosen. */
   function next() {
@@ -52,7 +52,7 @@ export function endpointPage(page, signal, id, tab = "overview") {
     document.title = `${now.url} · Webhooks`;
     fill(
       heading,
-      h("div", {}, h("h1", {}, h("a", { href: `#/endpoints/${id}` }, now.url)), now.description && h("p", {}, now.description)),
+      h("div", {}, h("h1", { class: "address" }, h("a", { href: `#/endpoints/${id}` }, breakable(now.url))), now.description && h("p", {}, now.description)),
       h("div", { class: "row-end" }, endpointBadge(now)),
     );
     fill(state, now.disabled ? disabledNotice(now, changed) : now.firstFailureAt && failingNotice(now));
@@ -74,7 +74,7 @@ export function endpointPage(page, signal, id, tab = "overview") {
         changed(await get(app("endpoint", id), {}, signal));
       } catch (error) {
         if (error.status === 404) {
-          fill(content, empty("warning", "There is no such endpoint", "It may have been deleted."));
+          fill(content, empty("warning", "There is no such endpoint", "It may have been deleted.", h("a", { class: "button", href: "#/endpoints" }, "All endpoints")));
           error = Object.assign(new Error(error.message), { fatal: true });
         }
         throw error;
@@ -102,7 +102,7 @@ function disabledNotice(endpoint, changed) {
       endpoint.disabledAt && ["Disabled ", when(endpoint.disabledAt, ""), ` (${fullTime(endpoint.disabledAt)}). `],
       endpoint.firstFailureAt && `No attempt has succeeded since ${fullTime(endpoint.firstFailureAt)}. `,
     ),
-    h("p", { class: "small" }, "What to do: repair your server, try it out on the tab Testing, enable the endpoint, and then recover what it did not get."),
+    h("p", { class: "small" }, "What to do: repair your server, try it out on the tab Testing, enable the endpoint, and then recover the messages that it did not get."),
     may("ManageEndpoint") && h("div", { class: "row" }, button("Enable endpoint", enable, { kind: "main", glyph: "play" })),
   );
 }
@@ -111,8 +111,8 @@ function failingNotice(endpoint) {
   return notice(
     "wait",
     "warning",
-    "This endpoint does not accept what is sent",
-    h("p", { class: "small" }, `No attempt has succeeded since ${fullTime(endpoint.firstFailureAt)}. If this goes on for days, the endpoint is disabled by itself. Look at an attempt below to see what your server answered.`),
+    "Deliveries to this endpoint are failing",
+    h("p", { class: "small" }, `No attempt has succeeded since ${fullTime(endpoint.firstFailureAt)}. Open a failed message to see what your server answered. If this goes on for days, the endpoint will be disabled.`),
   );
 }
 

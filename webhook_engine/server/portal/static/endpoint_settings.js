@@ -1,6 +1,6 @@
 // The tab Settings of an endpoint: its form, its headers, and the end of it.
 
-import { api, app, get } from "./api.js";
+import { api, app, eventually, get } from "./api.js";
 import { endpointForm } from "./endpoint_form.js";
 import { eventTypes } from "./event_types.js";
 import { fill, h, reconcile } from "./dom.js";
@@ -9,8 +9,7 @@ import { button, busy, card, confirm, field, input, loading, toast } from "./ui.
 
 export function settingsTab(endpoint, signal, changed) {
   const form = h("div", {}, loading());
-  const types = eventTypes(signal, session().token);
-  types.then(
+  eventually(() => eventTypes(session().token), signal).then(
     (known) => {
       if (signal.aborted) return;
       const save = async (values) => {
@@ -19,13 +18,13 @@ export function settingsTab(endpoint, signal, changed) {
       };
       fill(form, endpointForm(known.filter(({ archived }) => !archived), endpoint, "Save changes", save, { disabled: !may("ManageEndpoint") }));
     },
-    (error) => fill(form, h("p", { class: "problem" }, error.message)),
+    (error) => error.name === "AbortError" || fill(form, h("p", { class: "problem" }, error.message)),
   );
-  return h("div", { class: "stack" }, card("Endpoint", form), headersCard(endpoint, signal), may("ManageEndpoint") && endCard(endpoint, changed));
+  return h("div", { class: "stack narrow" }, card("Endpoint", form), headersCard(endpoint, signal), may("ManageEndpoint") && endCard(endpoint, changed));
 }
 
 function headersCard(endpoint, signal) {
-  const list = h("ul", { class: "list" });
+  const list = h("ul", { class: "list boxed" });
   const none = h("p", { class: "soft small" }, "No headers of your own are sent.");
   const name = input({ class: "input code", autocapitalize: "off" });
   const value = input({ class: "input code" });
@@ -38,12 +37,12 @@ function headersCard(endpoint, signal) {
     const items = [...Object.entries(headers), ...sensitive.map((each) => [each, "•••••••• (kept secret)"])];
     items.sort(([a], [b]) => a.localeCompare(b));
     none.hidden = items.length > 0;
+    list.hidden = !none.hidden;
     reconcile(list, items, ([key]) => key, ([key, shown]) =>
       h(
         "li",
-        { class: "item item-message" },
-        h("div", {}, h("code", {}, key), h("p", { class: "item-note" }, shown)),
-        h("span", {}),
+        { class: "item item-two" },
+        h("div", {}, h("code", {}, key), h("p", { class: "item-note", title: shown }, shown)),
         may("ManageEndpoint") && button("Remove", () => change(key, null), { size: "tiny", kind: "plain", name: `Remove header ${key}` }),
       ),
     );
@@ -56,22 +55,31 @@ function headersCard(endpoint, signal) {
 
   async function submit() {
     wrapped.complain();
+    if (!name.value.trim()) {
+      wrapped.complain("Enter the name of the header, like X-Team.");
+      return void name.focus();
+    }
     try {
       await change(name.value.trim(), value.value);
       name.value = value.value = "";
+      delete form.dataset.typed;
+      name.focus();
     } catch (error) {
       wrapped.complain(error.message);
+      name.focus();
     }
+    return undefined;
   }
 
   const form = h(
     "form",
-    { class: "form", on: { submit: (event) => (event.preventDefault(), busy(add, submit())) } },
+    { class: "form", on: { submit: (event) => (event.preventDefault(), busy(add, submit())), input: () => (form.dataset.typed = "") } },
     h("div", { class: "pair" }, wrapped, field("Header value", value)),
     h("div", { class: "row" }, add),
   );
-  read().catch(() => {});
-  return card("Custom headers", h("div", { class: "stack-small" }, none, list, may("ManageEndpoint") && form), {
+  list.hidden = none.hidden = true;
+  eventually(read, signal).catch(() => {});
+  return card("Custom headers", h("div", { class: "stack" }, none, list, may("ManageEndpoint") && form), {
     note: "Sent with every request to this endpoint. Values of headers like Authorization are never shown again.",
   });
 }

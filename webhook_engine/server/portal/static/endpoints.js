@@ -1,25 +1,42 @@
 // The list of endpoints, with how each is doing.
 
-import { app, get } from "./api.js";
+import { app, get, upTo } from "./api.js";
 import { fill, h, reconcile, svg } from "./dom.js";
 import { number, plural } from "./format.js";
 import { may } from "./session.js";
-import { button, empty, endpointBadge, loading, repeatedly } from "./ui.js";
+import { breakable, button, empty, endpointBadge, input, loading, repeatedly } from "./ui.js";
 
 const PER_PAGE = 50;
+const SEARCHED = 5_000;
+const WORTH_SEARCHING = 10;
 const AT_ONCE = 4;
+const RATE_MS = 20_000;
 
 /** "#/endpoints" */
 export function endpointsPage(page, signal) {
   const list = h("ul", { class: "list" });
   const wait = loading();
-  const none = empty("hook", "No endpoints yet", "An endpoint is a URL of yours that we send events to. Add your first one to begin.");
-  const more = button("Show more", () => ((limit += PER_PAGE), refresh()), { kind: "plain" });
+  const none = welcome();
+  const unfit = empty("hook", "No endpoint fits", "Nothing in the URLs, descriptions and event types fits your search.");
+  const more = button("Show more", () => ((wanted += PER_PAGE), refresh()), { kind: "plain" });
   const pager = h("div", { class: "pager" }, more);
   const problem = h("p", { class: "problem card-body", role: "alert", hidden: true });
+  const find = input({ type: "search", placeholder: "Search by URL, description or event type", "aria-label": "Find endpoints" });
+  const finder = h("div", { class: "filters" }, find);
   const rates = new Map();
-  let limit = PER_PAGE;
-  none.hidden = pager.hidden = true;
+  const inView = new Set();
+  const watch = new IntersectionObserver((entries) => {
+    for (const { target, isIntersecting } of entries) {
+      if (isIntersecting) inView.add(target.dataset.id);
+      else inView.delete(target.dataset.id);
+    }
+    readRates();
+  });
+  let known = [];
+  let wanted = PER_PAGE;
+  let reading = false;
+  for (const element of [none, unfit, pager, finder]) element.hidden = true;
+  signal.addEventListener("abort", () => watch.disconnect());
   fill(
     page,
     h(
@@ -28,65 +45,95 @@ export function endpointsPage(page, signal) {
       h("div", {}, h("h1", {}, "Endpoints"), h("p", {}, "Where your events are sent.")),
       may("ManageEndpoint") && button("Add endpoint", () => (location.hash = "#/endpoints/new"), { kind: "main", glyph: "plus" }),
     ),
-    h("section", { class: "card", "aria-label": "List" }, wait, problem, none, list, pager),
+    h("section", { class: "card", "aria-label": "List" }, finder, wait, problem, none, unfit, list, pager),
   );
 
   const refresh = repeatedly(
     async () => {
       try {
-        const { data, done } = await get(app("endpoint"), { limit: Math.min(limit, 250) }, signal);
-        problem.hidden = true;
-        show(data);
-        pager.hidden = done || limit >= 250;
-        await readRates(data);
-        show(data);
+        const { data, done } = await upTo(find.value.trim() ? SEARCHED : wanted, app("endpoint"), {}, signal);
+        known = data;
+        problem.hidden = wait.hidden = true;
+        finder.hidden = done && known.length <= WORTH_SEARCHING && !find.value;
+        pager.hidden = done || Boolean(find.value.trim());
+        show();
+        await readRates();
       } catch (error) {
-        if (error.name === "AbortError") throw error;
-        problem.textContent = error.message;
-        problem.hidden = false;
+        if (error.name !== "AbortError" && !error.passing) {
+          problem.textContent = error.message;
+          problem.hidden = false;
+          wait.hidden = true;
+        }
         throw error;
-      } finally {
-        wait.hidden = true;
       }
     },
     5_000,
     signal,
   );
+  find.addEventListener("input", () => (show(), refresh()));
 
-  function show(endpoints) {
-    none.hidden = endpoints.length > 0;
-    reconcile(
-      list,
-      endpoints,
-      ({ id }) => id,
-      (endpoint) =>
-        h(
-          "li",
-          { class: "item item-endpoint" },
-          h(
-            "div",
-            {},
-            h("a", { class: "item-link code", href: `#/endpoints/${endpoint.id}` }, endpoint.url),
-            h("p", { class: "item-note" }, [endpoint.description, listens(endpoint)].filter(Boolean).join(" · ")),
-          ),
-          meter(rates.get(endpoint.id)),
-          endpointBadge(endpoint),
-        ),
-      (endpoint) => JSON.stringify([endpoint, rates.get(endpoint.id)]),
-    );
+  function show() {
+    const words = find.value.trim().toLowerCase();
+    const fitting = known.filter((each) => [each.url, each.description, ...(each.eventTypes ?? [])].join(" ").toLowerCase().includes(words));
+    none.hidden = known.length > 0 || !wait.hidden;
+    unfit.hidden = fitting.length > 0 || !none.hidden || !wait.hidden;
+    reconcile(list, fitting, ({ id }) => id, row, (endpoint) => JSON.stringify([endpoint, rates.get(endpoint.id)?.text]));
   }
 
-  async function readRates(endpoints) {
+  function row(endpoint, before) {
+    if (before) watch.unobserve(before);
+    const element = h(
+      "li",
+      { class: "item item-endpoint", "data-id": endpoint.id },
+      h(
+        "div",
+        {},
+        h("a", { class: "item-link code two-lines", href: `#/endpoints/${endpoint.id}`, title: endpoint.url }, breakable(endpoint.url)),
+        h("p", { class: "item-note" }, [endpoint.description, listens(endpoint)].filter(Boolean).join(" · ")),
+      ),
+      meter(rates.get(endpoint.id)),
+      endpointBadge(endpoint),
+    );
+    watch.observe(element);
+    return element;
+  }
+
+  /** How the endpoints that can be seen are doing; each is asked for now and then. */
+  async function readRates() {
+    if (reading) return;
+    reading = true;
     const since = new Date(Date.now() - 86_400_000).toISOString();
-    const left = [...endpoints];
+    const stale = (id) => !(Date.now() - rates.get(id)?.at < RATE_MS);
     const work = async () => {
-      for (let one = left.shift(); one; one = left.shift()) {
-        const { success, fail } = await get(app("endpoint", one.id, "stats"), { since }, signal);
-        rates.set(one.id, { success, fail });
+      for (let id = [...inView].find(stale); id; id = [...inView].find(stale)) {
+        rates.set(id, { ...rates.get(id), at: Date.now() });
+        const { success, fail } = await get(app("endpoint", id, "stats"), { since }, signal);
+        rates.set(id, { success, fail, text: `${success} ${fail}`, at: Date.now() });
       }
     };
-    await Promise.all(Array.from({ length: AT_ONCE }, work));
+    try {
+      await Promise.all(Array.from({ length: AT_ONCE }, work));
+    } catch {
+      // What is missing is asked for again in the next round.
+    } finally {
+      reading = false;
+    }
+    if (!signal.aborted) show();
   }
+}
+
+function welcome() {
+  const steps = [
+    ["Add an endpoint", "A URL of yours that we send events to. No server yet? Play gives you a temporary one."],
+    ["Send an example", "On its tab Testing, and see what arrives and what your server answers."],
+    ["Verify signatures", "The tab Verify has the code for it, in Python, JavaScript and curl."],
+  ];
+  return empty(
+    "hook",
+    "No endpoints yet",
+    "In three steps your server hears of everything that happens here:",
+    h("ol", { class: "steps" }, steps.map(([title, words]) => h("li", {}, h("div", {}, h("p", { class: "step" }, title), h("p", { class: "soft small" }, words))))),
+  );
 }
 
 function listens(endpoint) {
@@ -96,11 +143,11 @@ function listens(endpoint) {
 }
 
 function meter(rate) {
-  if (!rate) return h("div", { class: "meter" });
+  if (rate?.text === undefined) return h("div", { class: "meter" });
   const total = rate.success + rate.fail;
   const share = total ? rate.fail / total : 0;
   const percent = share > 0 && share < 0.01 ? "< 1" : number(Math.round(share * 100));
-  const text = total ? `${percent} % failures, 24 h` : "Nothing in 24 h";
+  const text = total ? `${percent} % failures in 24 h` : "Nothing sent in 24 h";
   return h(
     "div",
     { class: "meter", title: total ? `${number(rate.fail)} of ${number(total)} attempts in the last 24 hours did not succeed` : undefined },

@@ -4,14 +4,19 @@ import { all } from "./api.js";
 import { freshId, h } from "./dom.js";
 import { input } from "./ui.js";
 
+const MAX_TYPES = 5_000;
+const FRESH_MS = 60_000;
+
 let known;
 let knownFor;
+let knownAt = 0;
 
-/** All event types by name, read once for a session. */
-export function eventTypes(signal, token) {
-  if (!known || knownFor !== token) {
+/** All event types by name, read again after a while. */
+export function eventTypes(token) {
+  if (!known || knownFor !== token || Date.now() - knownAt > FRESH_MS) {
     knownFor = token;
-    known = all("event-type", { with_content: true }, undefined).catch((error) => {
+    knownAt = Date.now();
+    known = all("event-type", { with_content: true }, undefined, MAX_TYPES).catch((error) => {
       known = undefined;
       throw error;
     });

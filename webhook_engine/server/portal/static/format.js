@@ -1,10 +1,20 @@
 // How times, numbers and payloads are written.
 
-const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto", style: "short" });
-const absolute = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
-const day = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric" });
-const hour = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
-const whole = new Intl.NumberFormat();
+// The page is in English, so its dates and numbers are, too; somebody's own kind of English is kept.
+const LOCALE = navigator.language?.startsWith("en") ? navigator.language : "en-GB";
+const relative = new Intl.RelativeTimeFormat(LOCALE, { numeric: "auto", style: "short" });
+const absolute = new Intl.DateTimeFormat(LOCALE, {
+  year: "numeric",
+  month: "short",
+  day: "numeric",
+  hour: "2-digit",
+  minute: "2-digit",
+  second: "2-digit",
+  timeZoneName: "short",
+});
+const day = new Intl.DateTimeFormat(LOCALE, { month: "short", day: "numeric" });
+const hour = new Intl.DateTimeFormat(LOCALE, { hour: "2-digit", minute: "2-digit" });
+const whole = new Intl.NumberFormat(LOCALE);
 const SPANS = [
   ["day", 86_400],
   ["hour", 3_600],
@@ -34,6 +44,12 @@ export function localInput(date) {
   return new Date(date.getTime() - date.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
 }
 
+/** The local midnight that a `date` field's day begins with, or the one `later` days after it; days may have 23 or 25 hours. */
+export function midnight(text, later = 0) {
+  const [year, month, date] = text.split("-").map(Number);
+  return new Date(year, month - 1, date + later);
+}
+
 export function pretty(value) {
   return JSON.stringify(value, null, 2) ?? "";
 }
@@ -52,14 +68,16 @@ export function plural(count, one, many) {
   return `${number(count)} ${count === 1 ? one : many}`;
 }
 
-const JSON_TOKEN = /"(?:[^"\\]|\\.)*"|[{}[\],:]|[^\s{}[\],:"]+/g;
+// Each way to read a string is tried once only: whoever sends a body of many quotes or brackets must not stall the page.
+const JSON_TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\],:]|[^\s{}[\],:"]+/g;
+const DEEPEST_INDENT = 40;
 
 /** JSON laid out with indents, its numbers and strings exactly as they were written. */
 export function indented(text) {
   let depth = 0;
   let out = "";
   let before = "";
-  const newline = () => `\n${"  ".repeat(depth)}`;
+  const newline = () => `\n${"  ".repeat(Math.min(depth, DEEPEST_INDENT))}`;
   for (const [token] of text.matchAll(JSON_TOKEN)) {
     if (token === "}" || token === "]") {
       depth -= 1;

@@ -1,11 +1,11 @@
 // One message: what was sent, to whom, and what came of it.
 
-import { all, api, app, get, text } from "./api.js";
+import { all, api, app, eventually, get, text } from "./api.js";
 import { attemptLine } from "./attempts.js";
-import { fill, h, icon, reconcile } from "./dom.js";
+import { fill, h, reconcile } from "./dom.js";
 import { fullTime, indented, memberText } from "./format.js";
 import { may } from "./session.js";
-import { button, card, codeBox, empty, loading, repeatedly, stateBadge, stateOf, tags, toast, when } from "./ui.js";
+import { backLink, breakable, button, card, codeBox, empty, loading, repeatedly, stateBadge, stateOf, tags, toast, when } from "./ui.js";
 
 const PENDING_MS = 700;
 const SETTLED_MS = 2_000;
@@ -17,18 +17,21 @@ export function messagePage(page, signal, id) {
   const title = h("h1", {}, "Message");
   fill(
     page,
-    h("a", { class: "back", href: "#/messages", on: { click: (event) => (event.preventDefault(), history.length > 1 ? history.back() : (location.hash = "#/messages")) } }, icon("left", 14), "Back"),
+    backLink("#/messages"),
     h("div", { class: "head" }, h("div", {}, title, h("p", { class: "faint" }, id))),
     content,
   );
-  text("GET", app("msg", id), { signal }).then(
+  eventually(() => text("GET", app("msg", id), { signal }), signal).then(
     (answer) => {
       const message = JSON.parse(answer);
       title.textContent = message.eventType;
       document.title = `${message.eventType} · Webhooks`;
-      fill(content, deliveries(message, signal), h("div", { class: "columns" }, payload(answer, message), facts(message)));
+      fill(
+        content,
+        h("div", { class: "columns even" }, deliveries(message, signal), h("div", { class: "stack" }, payload(answer, message), facts(message))),
+      );
     },
-    (error) => error.name === "AbortError" || fill(content, empty("warning", "This message cannot be shown", error.message)),
+    (error) => error.name === "AbortError" || fill(content, empty("warning", "This message cannot be shown", error.message, h("a", { class: "button", href: "#/messages" }, "All messages"))),
   );
 }
 
@@ -112,7 +115,7 @@ function deliveryCard(message, signal, refresh) {
       seen = now;
       fill(
         head,
-        h("h2", {}, h("a", { class: "code", href: `#/endpoints/${destination.id}` }, destination.url)),
+        h("h2", {}, h("a", { class: "code", href: `#/endpoints/${destination.id}` }, breakable(destination.url))),
         h("div", { class: "row-end" }, stateBadge(state), may("CreateAttempts") && again),
         destination.nextAttempt && h("p", {}, "Next attempt ", when(destination.nextAttempt, "")),
       );

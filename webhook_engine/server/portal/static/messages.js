@@ -1,9 +1,9 @@
 // Lists of messages with their states: of the application, and of one endpoint.
 
-import { app, get } from "./api.js";
+import { app, eventually, get } from "./api.js";
 import { eventTypes } from "./event_types.js";
 import { fill, h, reconcile } from "./dom.js";
-import { plural } from "./format.js";
+import { midnight, plural } from "./format.js";
 import { session } from "./session.js";
 import { button, empty, field, input, loading, repeatedly, select, stateBadge, stateOf, when } from "./ui.js";
 
@@ -14,7 +14,8 @@ const STATES = [
   ["1", "Pending"],
   ["2", "Failed"],
 ];
-const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
+const MAX_LOOKS = 20;
 
 /** "#/messages" */
 export function messagesPage(page, signal) {
@@ -44,13 +45,15 @@ function messageList(signal, read, hint, title) {
   const list = h("ul", { class: "list" });
   const wait = loading();
   const none = empty("inbox", "No messages", hint);
+  const deeper = h("p", { class: "soft small card-body", role: "status", hidden: true }, "Looking further back…");
   const problem = h("p", { class: "problem card-body", role: "alert", hidden: true });
   const state = select(STATES);
   const type = select([["", "Any"]]);
   const from = input({ type: "date" });
   const to = input({ type: "date" });
-  const older = button("Older", () => (back.push(iterator), (iterator = next), refresh()), {});
-  const newer = button("Newer", () => ((iterator = back.pop()), refresh()), {});
+  const older = button("Older", () => (back.push(iterator), turnTo(next)), {});
+  const newer = button("Newer", () => turnTo(back.pop()), {});
+  const clear = button("Clear filters", () => reset(), { kind: "plain", glyph: "cross" });
   const pager = h("nav", { class: "pager", "aria-label": "Pages" }, newer, older);
   const filters = h(
     "form",
@@ -59,42 +62,80 @@ function messageList(signal, read, hint, title) {
     field("Event type", type),
     field("From", from),
     field("To", to),
+    clear,
   );
-  const back = [];
-  let iterator;
+  // The place in the list is kept with the entry of the history: it is there again after a reload and a step back.
+  const kept = history.state?.messages ?? {};
+  const back = kept.back ?? [];
+  let iterator = kept.iterator ?? undefined;
   let next;
   let turn = 0;
-  none.hidden = true;
+  let shown;
+  const controls = [state, type, from, to];
+  for (const element of [none, pager, clear]) element.hidden = true;
 
-  for (const control of [state, type, from, to]) {
-    control.addEventListener("change", () => {
-      iterator = undefined;
-      back.length = 0;
-      refresh();
-    });
-  }
-  eventTypes(signal, session().token).then(
-    (types) => type.append(...types.map(({ name }) => h("option", { value: name, label: name }))),
+  if (kept.values?.[1]) type.append(h("option", { value: kept.values[1], label: kept.values[1] }));
+  controls.forEach((control, place) => {
+    control.value = kept.values?.[place] ?? "";
+    control.addEventListener("change", changed);
+  });
+  eventually(() => eventTypes(session().token), signal).then(
+    (types) => {
+      const others = types.filter(({ name }) => name !== kept.values?.[1]);
+      type.append(...others.map(({ name }) => h("option", { value: name, label: name })));
+    },
     () => {},
   );
 
+  function turnTo(place) {
+    iterator = place;
+    turn += 1;
+    const values = controls.map(({ value }) => value);
+    history.replaceState({ ...history.state, messages: { values, iterator, back } }, "");
+    return refresh();
+  }
+
+  function changed() {
+    back.length = 0;
+    return turnTo(undefined);
+  }
+
+  function reset() {
+    for (const control of controls) control.value = "";
+    state.focus();
+    return changed();
+  }
+
+  /** A page of messages. Where they are filtered, the server looks at a part of them at a time: then go on. */
+  async function readPage(mine) {
+    let { data, iterator: last, done } = await read(query());
+    for (let looks = 1; !done && last && data.length < PER_PAGE && looks < MAX_LOOKS && mine === turn; looks += 1) {
+      deeper.hidden = data.length > 0 || mine === shown;
+      const page = await read({ ...query(), iterator: last, limit: PER_PAGE - data.length });
+      data = [...data, ...page.data];
+      ({ iterator: last, done } = page);
+    }
+    return { data, iterator: last, done };
+  }
+
   const refresh = repeatedly(
     async () => {
-      turn += 1;
       const mine = turn;
       try {
-        const page = await read(query());
+        const page = await readPage(mine);
         if (mine !== turn) return;
+        shown = mine;
         show(page);
-        problem.hidden = true;
+        problem.hidden = wait.hidden = true;
       } catch (error) {
-        if (error.name !== "AbortError") {
+        if (error.name !== "AbortError" && !error.passing) {
           problem.textContent = error.message;
           problem.hidden = false;
+          wait.hidden = true;
         }
         throw error;
       } finally {
-        wait.hidden = true;
+        deeper.hidden = true;
       }
     },
     1_500,
@@ -102,9 +143,9 @@ function messageList(signal, read, hint, title) {
   );
 
   function query() {
-    const after = from.value && new Date(`${from.value}T00:00`).toISOString();
+    const after = from.value && midnight(from.value).toISOString();
     // With an end, a list that has a beginning goes from the newest down, too.
-    const end = to.value ? new Date(new Date(`${to.value}T00:00`).getTime() + DAY_MS) : after && new Date(Date.now() + DAY_MS / 24);
+    const end = to.value ? midnight(to.value, 1) : after && new Date(Date.now() + HOUR_MS);
     return {
       limit: PER_PAGE,
       iterator,
@@ -119,7 +160,8 @@ function messageList(signal, read, hint, title) {
 
   function show({ data, iterator: last, done }) {
     next = last;
-    const filtered = [state, type, from, to].some(({ value }) => value);
+    const filtered = controls.some(({ value }) => value);
+    clear.hidden = !filtered;
     none.hidden = data.length > 0;
     none.querySelector("p:last-child").textContent = filtered ? "No message fits these filters." : hint;
     older.disabled = done || !last;
@@ -135,6 +177,7 @@ function messageList(signal, read, hint, title) {
     filters,
     wait,
     problem,
+    deeper,
     none,
     list,
     pager,

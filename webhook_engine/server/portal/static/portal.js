@@ -1,10 +1,10 @@
 // The portal's frame: opens the session, shows the page that the address names, and its navigation.
 
-import { onEnd, get, app } from "./api.js";
+import { app, eventually, get, onEnd, onReach } from "./api.js";
 import { fill, h, icon } from "./dom.js";
-import { exchange, keep, session, takeKey } from "./session.js";
-import { button, loading } from "./ui.js";
-import { entrance, ended, used, unreachable } from "./doors.js";
+import { borrow, exchange, keep, onBegun, session, takeKey } from "./session.js";
+import { button, loading, toast } from "./ui.js";
+import { ended, endedWhileTyping, entrance, unreachable, used } from "./doors.js";
 import { applicationsPage } from "./applications.js";
 import { cataloguePage } from "./catalogue.js";
 import { endpointPage } from "./endpoint.js";
@@ -23,9 +23,15 @@ const ROUTES = [
   [/^/, endpointsPage, "Endpoints"],
 ];
 
+const PROBE_MS = 1_500;
+const DEEP = /^#\/./;
+
 let leaving = new AbortController();
+const away = h("div", { class: "away", role: "status" });
+let ending;
 let main;
 let links;
+let naming;
 
 async function start() {
   leaving.abort();
@@ -35,11 +41,13 @@ async function start() {
     try {
       await exchange(key);
     } catch (error) {
-      if (error.status) used();
+      if (error.refused) used();
       else unreachable(() => (history.replaceState(null, "", `#key=${key}`), start()));
       return;
     }
   }
+  // Somebody opened a page of the portal in a new tab.
+  if (!session() && DEEP.test(location.hash)) await borrow();
   if (session()) lay();
   else entrance(start);
 }
@@ -65,19 +73,27 @@ function lay() {
         "div",
         { class: "bar-end" },
         operator && h("a", { class: "button plain tiny", href: "#/applications" }, "Applications"),
-        operator && button("Sign out", () => (keep(undefined), start()), { kind: "plain", size: "tiny" }),
+        operator && button("Sign out", signOut, { kind: "plain", size: "tiny" }),
       ),
     ),
+    away,
   );
   const skip = h("a", { class: "skip", href: "#main", on: { click: (event) => (event.preventDefault(), main.focus()) } }, "Skip to content");
   fill(document.body, skip, bar, main);
-  const showName = () => {
+  naming = () => {
     if (!session()?.application) return;
-    get(app()).then((application) => (name.textContent = application.name), () => {});
+    const read = eventually(() => get(app()), new AbortController().signal);
+    read.then((application) => ((name.textContent = application.name), (name.title = application.name)), () => {});
   };
-  addEventListener("application-chosen", showName);
-  showName();
+  naming();
   show();
+}
+
+function signOut() {
+  leaving.abort();
+  keep(undefined);
+  history.replaceState(null, "", location.pathname);
+  start();
 }
 
 /** Show the page that the address names; `moved` says that the person came from another one. */
@@ -91,7 +107,7 @@ function show(moved) {
     return;
   }
   const [pattern, page, section] = ROUTES.find(([each]) => each.test(location.hash));
-  const parameters = pattern.exec(location.hash).slice(1).map((part) => part && decodeURIComponent(part));
+  const parameters = pattern.exec(location.hash).slice(1).map((part) => part && decoded(part));
   const chosen = Boolean(session().application);
   for (const link of links) {
     link.hidden = !chosen;
@@ -107,12 +123,50 @@ function show(moved) {
   if (moved && document.activeElement === document.body) main.focus({ preventScroll: true });
 }
 
+function decoded(part) {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
+
 addEventListener("hashchange", show);
+addEventListener("application-chosen", () => naming());
+
 onEnd(() => {
-  const { operator } = session();
-  leaving.abort();
+  const { application, operator } = session();
   keep(undefined);
-  if (operator) entrance(start, "This token is not accepted, or not any more.");
-  else ended();
+  if (operator) {
+    leaving.abort();
+    entrance(start, "This token is not accepted, or not any more.");
+  } else if (main?.querySelector("form[data-typed]")) {
+    ending = { application, close: endedWhileTyping() };
+  } else {
+    leaving.abort();
+    ending = { application };
+    ended();
+  }
 });
+
+onBegun((begun) => {
+  if (session() || begun.application !== ending?.application) return;
+  const { close } = ending;
+  ending = undefined;
+  keep(begun);
+  if (!close) return void start();
+  close();
+  toast("You are signed in again");
+  dispatchEvent(new Event("session-resumed"));
+});
+
+onReach(async (reached) => {
+  if (reached) return void fill(away);
+  fill(away, icon("warning", 16), "The server cannot be reached. This page tries again by itself.");
+  while (away.firstChild && session()) {
+    await new Promise((resolve) => setTimeout(resolve, PROBE_MS));
+    await get("health/ping").catch(() => {});
+  }
+});
+
 start();

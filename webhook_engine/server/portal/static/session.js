@@ -1,5 +1,5 @@
 // Who uses the page: a session of one application, opened by a link that works once, or an operator with a token.
-// The token lives in this tab alone, survives a reload, and never becomes part of a URL.
+// The token lives in the tabs of this page alone, survives a reload, and never becomes part of a URL.
 
 const NAME = "webhook-engine.session";
 const PREFIX = "#key=";
@@ -30,6 +30,43 @@ export function keep(next) {
   }
 }
 
+// Tabs of one browser help each other: a link of the page that is opened in a new tab works there, too, and where a
+// session has ended while somebody was typing, the page goes on as soon as a new link was opened in another tab.
+const ANSWER_MS = 250;
+const others = globalThis.BroadcastChannel ? new BroadcastChannel(NAME) : undefined;
+const listeners = [];
+let seenAt = Date.now();
+
+addEventListener("focus", () => (seenAt = Date.now()));
+others?.addEventListener("message", ({ data }) => {
+  if (data.ask && current) others.postMessage({ answer: data.ask, session: current, seenAt });
+  if (data.begun) listeners.forEach((listener) => listener(data.begun));
+});
+
+/** Call with each session that begins in another tab. */
+export function onBegun(listener) {
+  listeners.push(listener);
+}
+
+/** Take over the session of the tab that was used last, if there is one. */
+export function borrow() {
+  if (!others) return Promise.resolve();
+  const ask = crypto.getRandomValues(new Uint32Array(2)).join("-");
+  let best;
+  return new Promise((resolve) => {
+    const hear = ({ data }) => {
+      if (data.answer === ask && !(best?.seenAt > data.seenAt)) best = data;
+    };
+    others.addEventListener("message", hear);
+    others.postMessage({ ask });
+    setTimeout(() => {
+      others.removeEventListener("message", hear);
+      if (best) keep(best.session);
+      resolve();
+    }, ANSWER_MS);
+  });
+}
+
 /** Whether the session allows something; an operator may do everything. */
 export function may(capability) {
   return !current?.capabilities || current.capabilities.includes(capability);
@@ -43,7 +80,7 @@ export function takeKey() {
   return key;
 }
 
-/** Open a session with the key of a link; throws an error whose `status` is 401 if the key is no good. */
+/** Open a session with the key of a link; throws an error that is `refused` if the key is no good. */
 export async function exchange(key) {
   keep(undefined);
   let response;
@@ -56,11 +93,14 @@ export async function exchange(key) {
       cache: "no-store",
     });
   } catch {
-    throw Object.assign(new Error("The server cannot be reached."), { status: 0 });
+    throw Object.assign(new Error("The server cannot be reached."), { refused: false });
   }
-  if (!response.ok) throw Object.assign(new Error("The link is not accepted."), { status: response.status });
+  // A server that is away or busy says nothing about the link.
+  const refused = response.status < 500 && response.status !== 429;
+  if (!response.ok) throw Object.assign(new Error("The link is not accepted."), { refused });
   const { token, applicationId, capabilities } = await response.json();
   keep({ token, application: applicationId, capabilities: capabilities ?? null, operator: false });
+  others?.postMessage({ begun: current });
 }
 
 /** Begin with a token that somebody typed in; that of an organization shows every application. */

@@ -1,6 +1,6 @@
 // The tab Testing: choose an event type, send its example, and watch what becomes of it.
 
-import { api, app, get } from "./api.js";
+import { api, app, eventually, get } from "./api.js";
 import { attemptLine } from "./attempts.js";
 import { eventTypes, exampleOf } from "./event_types.js";
 import { fill, h, reconcile } from "./dom.js";
@@ -13,10 +13,10 @@ const LOOK_MS = 600;
 const MAX_SHOWN = 10;
 
 export function testingTab(endpoint, signal) {
-  const content = h("div", { class: "stack" }, loading());
-  eventTypes(signal, session().token).then(
+  const content = h("div", { class: "columns even" }, loading());
+  eventually(() => eventTypes(session().token), signal).then(
     (types) => signal.aborted || fill(content, tester(endpoint, [...types.filter(({ archived }) => !archived), PING], signal)),
-    (error) => fill(content, h("p", { class: "problem" }, error.message)),
+    (error) => error.name === "AbortError" || fill(content, h("p", { class: "problem" }, error.message)),
   );
   return content;
 }
@@ -51,6 +51,7 @@ function tester(endpoint, types, signal) {
       sent.length = Math.min(sent.length, MAX_SHOWN);
       draw();
       look();
+      shown.scrollIntoView({ block: "nearest", behavior: "smooth" });
     } catch (error) {
       if (error.name !== "AbortError") problem.textContent = error.message;
     }
@@ -99,10 +100,8 @@ function tester(endpoint, types, signal) {
   type.addEventListener("change", show);
   show();
   draw();
-  return [
-    card("Send an example", h("div", { class: "stack-small" }, field("Event type", type), example, problem, h("div", { class: "row" }, send)), {
-      note: "See how your server handles an event before real ones arrive.",
-    }),
-    h("section", { class: "card", "aria-label": "What was sent", role: "region", "aria-live": "polite" }, h("div", { class: "card-head over" }, h("h2", {}, "Results")), none, results),
-  ];
+  const hint = h("p", { class: "hint" }, "Your access allows looking, not sending.");
+  const form = h("div", { class: "stack-small" }, field("Event type", type), h("div", { class: "row" }, send, send.disabled && hint), problem, example);
+  const shown = h("section", { class: "card", "aria-label": "What was sent", role: "region", "aria-live": "polite" }, h("div", { class: "card-head over" }, h("h2", {}, "Results")), none, results);
+  return [card("Send an example", form, { note: "See how your server handles an event before real ones arrive." }), shown];
 }

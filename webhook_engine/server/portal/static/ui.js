@@ -24,6 +24,7 @@ export function button(label, action, { kind = "", size = "", glyph, name, submi
 /** Keep a button from being pressed again until the promise has ended; say what went wrong. */
 export async function busy(element, promise) {
   element.setAttribute("aria-disabled", "true");
+  element.setAttribute("aria-busy", "true");
   try {
     return await promise;
   } catch (error) {
@@ -31,6 +32,7 @@ export async function busy(element, promise) {
     return undefined;
   } finally {
     element.removeAttribute("aria-disabled");
+    element.removeAttribute("aria-busy");
   }
 }
 
@@ -65,8 +67,9 @@ export function stateBadge(status) {
 }
 
 export function endpointBadge(endpoint) {
-  return endpoint.disabled
-    ? h("span", { class: "state bad" }, icon("dash", 14), "Disabled")
+  if (endpoint.disabled) return h("span", { class: "state bad" }, icon("dash", 14), "Disabled");
+  return endpoint.firstFailureAt
+    ? h("span", { class: "state wait" }, icon("warning", 14), "Failing")
     : h("span", { class: "state good" }, icon("check", 14), "Enabled");
 }
 
@@ -88,6 +91,24 @@ setInterval(() => {
     if (element.textContent !== text) element.textContent = text;
   }
 }, 1_000);
+
+let moved = false;
+addEventListener("hashchange", () => (moved = true));
+
+/** A link to where the person came from on this page, or else to `href`. */
+export function backLink(href, text = "Back") {
+  const back = (event) => {
+    if (!moved) return;
+    event.preventDefault();
+    history.back();
+  };
+  return h("a", { class: "back", href, on: { click: back } }, icon("left", 14), text);
+}
+
+/** A URL that may be broken into lines at its slashes. */
+export function breakable(url) {
+  return url.split(/(?<=[/?&])(?![/?&])/).flatMap((part, place) => (place ? [h("wbr"), part] : [part]));
+}
 
 /** A labelled field around a control, with a hint and a place for what is wrong. */
 export function field(label, control, { hint, optional = false } = {}) {
@@ -159,7 +180,7 @@ export function codeBox(title, text, { json = false, lines = false, id } = {}) {
   );
 }
 
-const TOKENS = /("(?:[^"\\]|\\.)*")(\s*:)?|\b(?:true|false|null)\b|-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?/g;
+const TOKENS = /("[^"\\]*(?:\\.[^"\\]*)*")(\s*:)?|\b(?:true|false|null)\b|-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?/g;
 const MAX_COLOURED = 60_000;
 
 function coloured(text) {
@@ -211,28 +232,35 @@ export function tags(values) {
   return h("div", { class: "tags" }, values.map((value) => h("span", { class: "tag" }, value)));
 }
 
-/** Ask before something that cannot be undone; resolves to whether the person agreed. */
-export function confirm(title, text, agree, kind = "main") {
+/** A dialog above the page; `choices` are [label, value, kind of button], and `chosen` resolves to one of the values. */
+export function modal(title, text, choices) {
   const heading = freshId("dialog");
+  const words = freshId("dialog");
   const dialog = h(
     "dialog",
-    { "aria-labelledby": heading },
-    h("div", { class: "dialog-body" }, h("h2", { id: heading }, title), h("p", { class: "soft" }, text)),
+    { "aria-labelledby": heading, "aria-describedby": words },
+    h("div", { class: "dialog-body" }, h("h2", { id: heading }, title), h("p", { class: "soft", id: words }, text)),
     h(
       "div",
       { class: "dialog-end" },
-      button("Cancel", () => dialog.close()),
-      button(agree, () => dialog.close("yes"), { kind }),
+      choices.map(([label, value, kind]) => button(label, () => dialog.close(value), { kind })),
     ),
   );
   document.body.append(dialog);
   dialog.showModal();
-  return new Promise((resolve) => {
+  const chosen = new Promise((resolve) => {
     dialog.addEventListener("close", () => {
       dialog.remove();
-      resolve(dialog.returnValue === "yes");
+      resolve(dialog.returnValue);
     });
   });
+  return { close: () => dialog.close(), chosen };
+}
+
+/** Ask before something that cannot be undone; resolves to whether the person agreed. */
+export async function confirm(title, text, agree, kind = "main") {
+  const { chosen } = modal(title, text, [["Cancel", "", ""], [agree, "yes", kind]]);
+  return (await chosen) === "yes";
 }
 
 /** Tabs after the pattern of the ARIA guide: arrows move between them. `pages` are [key, label, render]. */
@@ -270,9 +298,15 @@ export function tabs(pages, current, onChange) {
   return [list, panel];
 }
 
-/** Run now and again every so often until the signal ends it; one run at a time, and none while the page is hidden. */
+const SHARE = 3;
+
+/**
+ * Run now and again every so often until the signal ends it; one run at a time, and none while the page is hidden.
+ * A server that is slow to answer is asked less often. What ends with the session goes on with the next one.
+ */
 export function repeatedly(work, everyMs, signal) {
   let timer;
+  let tookMs = 0;
   let again = false;
   let running = false;
   async function run() {
@@ -283,14 +317,19 @@ export function repeatedly(work, everyMs, signal) {
     }
     running = true;
     again = false;
+    const began = performance.now();
     try {
       if (!document.hidden) await work();
     } catch (error) {
-      if (error?.name !== "AbortError" && error?.fatal) return;
+      if (error?.name !== "AbortError" && error?.fatal) {
+        if (error.status === 401) addEventListener("session-resumed", run, { once: true, signal });
+        return;
+      }
     } finally {
       running = false;
+      tookMs = performance.now() - began;
     }
-    if (!signal.aborted) timer = setTimeout(run, again ? 0 : everyMs);
+    if (!signal.aborted) timer = setTimeout(run, again ? 0 : Math.max(everyMs, SHARE * tookMs));
   }
   const wake = () => document.hidden || run();
   document.addEventListener("visibilitychange", wake);

@@ -9,7 +9,7 @@ const PLACEHOLDER = "whsec_…";
 
 const MISTAKES = [
   ["The body was parsed first.", "The signature is over the exact bytes. Verify the raw body before any framework turns it into JSON and back."],
-  ["The secret is another one.", "Each endpoint has its own; the one of a test endpoint does not fit the real one. Use it with its prefix whsec_."],
+  ["The secret is another one.", "Each endpoint has its own; the one of a test endpoint does not fit the real one. Copy all of it, with its prefix whsec_."],
   ["The answer is not a success.", "Answer with a status from 200 to 299. Anything else, redirects included, counts as a failure and is tried again."],
   ["The answer comes too late.", "Answer within a few seconds; after 15 seconds, as a rule, it counts as a failure. Queue the event first, and do the work afterwards."],
 ];
