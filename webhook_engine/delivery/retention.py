@@ -33,7 +33,7 @@ SHORTEST_NAP_S = 0.05
 FIRST_BATCH = 50
 SMALLEST_BATCH, LARGEST_BATCH = 8, 1_000
 STEP_S = 0.01
-"""How long a step should take; batches grow and shrink towards it."""
+"""How long a step should keep the writer from others; batches grow and shrink towards it."""
 SHARE = 0.2
 """Of the time, how much may be spent on steps."""
 RESERVE = 0.1
@@ -154,16 +154,20 @@ class Retention(Service):
     async def _paced(self, step: Callable[[], Awaitable[T]], *, sized: bool = True) -> T:
         """Make one step, learn from how long it took, and leave the writer to others for a while."""
         loop = asyncio.get_running_loop()
-        began_at = loop.time()
+        began_at, spent_s = loop.time(), self._upkeep.spent_s
         result = await step()
         took = loop.time() - began_at
         if sized:
-            if took > STEP_S:
-                self._batch = max(self._batch // 2, SMALLEST_BATCH)
-            elif took < STEP_S / 2:
-                self._batch = min(self._batch + self._batch // 4, LARGEST_BATCH)
+            # What a commit takes on a slow disk, it takes for a small batch too.
+            self._batch = _next_batch(self._batch, self._upkeep.spent_s - spent_s)
         await asyncio.sleep(took * (1 / SHARE - 1))
         return result
+
+
+def _next_batch(batch: int, spent_s: float) -> int:
+    if spent_s > STEP_S:
+        return max(batch // 2, SMALLEST_BATCH)
+    return min(batch + batch // 4, LARGEST_BATCH) if spent_s < STEP_S / 2 else batch
 
 
 def _just_before(identifier: str) -> str:

@@ -43,6 +43,9 @@ class Cleaned(msgspec.Struct, frozen=True, kw_only=True):
 class UpkeepStore(Protocol):
     """Housekeeping, in steps that are small enough to come between deliveries."""
 
+    spent_s: float
+    """How long the steps have kept the writer busy so far, in seconds, not counting that they waited or committed."""
+
     async def figures(self, limit: int) -> StoreFigures:
         """Read from indexes; nothing is counted beyond ``limit``."""
         ...

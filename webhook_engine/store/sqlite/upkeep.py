@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import cast
+from typing import TypeVar, cast
 
 from webhook_engine.store.sqlite.connection import Row, Session
 from webhook_engine.store.sqlite.database import Database
@@ -17,6 +18,8 @@ from webhook_engine.store.sqlite.rows import json_of
 from webhook_engine.store.upkeep import Cleaned, Reseal, StoreFigures
 
 __all__ = ["SqliteUpkeep"]
+
+T = TypeVar("T")
 
 MAX_COUNTED_ENDPOINTS = 10_000
 
@@ -133,6 +136,7 @@ class SqliteUpkeep:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.spent_s = 0.0
 
     async def figures(self, limit: int) -> StoreFigures:
         """Read from indexes; nothing is counted beyond ``limit``."""
@@ -162,13 +166,13 @@ class SqliteUpkeep:
         found = await self._database.read(_MESSAGES, (after, until, limit))
         ids = [message_id for message_id, has_payload, busy in found if has_payload and not busy]
         if ids:
-            await self._database.write(lambda session: session.change(_DROP_PAYLOADS, (json_of(ids),)))
+            await self._step(lambda session: session.change(_DROP_PAYLOADS, (json_of(ids),)))
         kept = next((message_id for message_id, has_payload, busy in found if has_payload and busy), None)
         return _cleaned(found, limit, len(ids), kept)
 
     async def expire_own_payloads(self, now: int, limit: int) -> Sequence[str]:
         """Delete up to ``limit`` payloads whose own retention is over."""
-        return await self._database.write(
+        return await self._step(
             lambda session: [message_id for (message_id,) in session.rows(_EXPIRE_OWN, (now, limit))]
         )
 
@@ -188,17 +192,15 @@ class SqliteUpkeep:
             kept = next((message_id for message_id, _, busy in found if busy or message_id in attempted), None)
             return _cleaned(found, limit, len(idle) - len(attempted), kept)
 
-        return await self._database.write(change)
+        return await self._step(change)
 
     async def purge(self, now: int, limit: int) -> int:
         """Remove up to ``limit`` of each of the other things that have expired."""
-        return await self._database.write(
-            lambda session: sum(session.change(statement, (now, limit)) for statement in _PURGE)
-        )
+        return await self._step(lambda session: sum(session.change(statement, (now, limit)) for statement in _PURGE))
 
     async def delete_tasks(self, until: str, limit: int) -> int:
         """Delete up to ``limit`` finished tasks with ids below ``until``."""
-        return await self._database.write(lambda session: session.change(_DELETE_TASKS, (until, limit)))
+        return await self._step(lambda session: session.change(_DELETE_TASKS, (until, limit)))
 
     async def shrink(self, reserve: float, most_bytes: int) -> int:
         """Give up to ``most_bytes`` back to the file system, but keep this share of the database free."""
@@ -220,7 +222,7 @@ class SqliteUpkeep:
             for _ in range(pages):
                 session.rows("PRAGMA incremental_vacuum(1)")
 
-        await self._database.write(change)
+        await self._step(change)
         return pages * page_size
 
     async def reseal(self, reseal: Reseal, after: str, limit: int) -> tuple[int, str | None]:
@@ -240,6 +242,16 @@ class SqliteUpkeep:
             return changed, found[-1][0] if len(found) == limit else None
 
         return await self._database.write(change)
+
+    async def _step(self, change: Callable[[Session], T]) -> T:
+        def timed(session: Session) -> T:
+            began_at = time.perf_counter()
+            try:
+                return change(session)
+            finally:
+                self.spent_s += time.perf_counter() - began_at
+
+        return await self._database.write(timed)
 
 
 INCREMENTAL = 2
