@@ -30,6 +30,7 @@ from webhook_engine.settings import (
     ServerConfig,
     Sourced,
     StoreConfig,
+    TracingConfig,
     all_settings,
     read_section,
     sourced,
@@ -53,6 +54,7 @@ __all__ = [
     "SecurityConfig",
     "ServerConfig",
     "StoreConfig",
+    "TracingConfig",
     "example_toml",
 ]
 
@@ -89,6 +91,7 @@ class Config:
     play: PlayConfig
     operational: OperationalConfig
     retention: RetentionConfig
+    tracing: TracingConfig
     log: LogConfig
     _sources: Mapping[str, str] = field(init=False, repr=False, compare=False)
 

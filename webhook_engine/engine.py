@@ -47,6 +47,7 @@ from webhook_engine.store.sqlite import SqliteStore
 from webhook_engine.version import __version__
 
 if TYPE_CHECKING:
+    from webhook_engine.delivery.tracing import Tracing
     from webhook_engine.server.listener import Server
 
 __all__ = ["Engine", "Organization"]
@@ -90,6 +91,7 @@ class Engine(Organization):
         ids = IdSource()
         self._sealer = Sealer()
         self._own_inboxes = OwnInboxes()
+        self._tracing = _tracing(self.config)
         self._flow = DeliveryFlow(
             _flow_settings(self.config),
             store=self._store,
@@ -105,6 +107,7 @@ class Engine(Organization):
                 for url in self.config.outbox.sources
                 if url != self.config.store.url
             ],
+            tracing=self._tracing,
         )
         self._store.database.on_commit = self._flow.measures.committed
         self._services = Services(
@@ -178,6 +181,11 @@ class Engine(Organization):
     def services(self) -> Services:
         """What the managers work with, for the parts of this package that are built on an engine."""
         return self._services
+
+    @property
+    def tracing(self) -> Tracing | None:
+        """What makes the traces, where they are wanted."""
+        return self._tracing
 
     @property
     def measures(self) -> Measures:
@@ -325,6 +333,17 @@ class Engine(Organization):
 
 def _beside(database: Path, name: str) -> Path:
     return database.with_name(f"{database.name}.{name}")
+
+
+def _tracing(config: Config) -> Tracing | None:
+    if not config.tracing.enabled:
+        return None
+    try:
+        # OpenTelemetry is an extra, and takes its time to import: nobody pays for it who does not want it.
+        tracing: type[Tracing] = import_module("webhook_engine.delivery.tracing").Tracing
+    except ImportError as error:
+        raise config.tracing.unavailable(error) from error
+    return tracing(send_traceparent=config.tracing.send_traceparent)
 
 
 def _flow_settings(config: Config) -> FlowSettings:

@@ -58,6 +58,7 @@ __all__ = [
     "Setting",
     "Sourced",
     "StoreConfig",
+    "TracingConfig",
     "all_settings",
     "read_section",
     "sourced",
@@ -362,6 +363,32 @@ class RetentionConfig(Section):
 
 
 @dataclass(frozen=True, kw_only=True)
+class TracingConfig(Section):
+    """Traces, through OpenTelemetry."""
+
+    NAME = "tracing"
+
+    enabled: bool = setting(
+        boolean(),
+        False,
+        "Whether messages and their attempts are traced. It needs the extra: pip install 'webhook-engine[otel]'.",
+    )
+    send_traceparent: bool = setting(
+        boolean(),
+        False,
+        "Whether deliveries carry a traceparent header, so that receivers can continue the trace. It shows them the "
+        "ids of your traces.",
+    )
+
+    def unavailable(self, error: ImportError) -> ConfigError:
+        """What to raise where OpenTelemetry, or a part of it, is not installed."""
+        return ConfigError(
+            f"tracing.enabled = true: this needs OpenTelemetry ({error}); "
+            "pip install 'webhook-engine[otel]', or set it to false"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class LogConfig(Section):
     """The log of the daemon, on standard error."""
 
@@ -392,6 +419,7 @@ SECTIONS: dict[str, type[Section]] = {
         PlayConfig,
         OperationalConfig,
         RetentionConfig,
+        TracingConfig,
         LogConfig,
     )
 }

@@ -54,6 +54,8 @@ DEFAULTS = {
     "operational.organization": "org_00000000000SvixManagement00",
     "retention.payload": timedelta(days=90),
     "retention.attempts": timedelta(days=90),
+    "tracing.enabled": False,
+    "tracing.send_traceparent": False,
     "log.level": "info",
     "log.format": None,
 }

@@ -7,12 +7,14 @@ import gc
 import os
 import signal
 import sys
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from webhook_engine.config import Config
+from webhook_engine.config import Config, TracingConfig
 from webhook_engine.delivery.retention import RetentionPolicy
 from webhook_engine.engine import Engine
 from webhook_engine.errors import ConfigError
@@ -53,9 +55,24 @@ def serve(
     loaded = Config.load(config, with_credentials(os.environ))
     configure_logging(loaded.log)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
-    failure = _run(_serve(loaded, listen, config))
+    end_traces = _export_traces(loaded.tracing) if loaded.tracing.enabled else None
+    try:
+        failure = _run(_serve(loaded, listen, config))
+    finally:
+        if end_traces is not None:
+            end_traces()
     if failure is not None:
         raise failure
+
+
+def _export_traces(config: TracingConfig) -> Callable[[], None]:
+    """Set up the export of traces; what is returned ends it."""
+    try:
+        export = import_module("webhook_engine.server.trace_export").export_traces
+    except ImportError as error:
+        raise config.unavailable(error) from error
+    end: Callable[[], None] = export(os.environ)
+    return end
 
 
 async def _serve(config: Config, listen: str | None, file: Path | None) -> BaseException | None:

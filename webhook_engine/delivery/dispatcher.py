@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Callable, Collection, Coroutine, Sequence
+from typing import TYPE_CHECKING
 
 from webhook_engine.clock import Clock, to_datetime
 from webhook_engine.delivery.decision import DELETED, DISABLED, EXPIRED, Decision, Rules, Turn, decide
@@ -40,6 +41,9 @@ from webhook_engine.store.records import (
     StoredEndpoint,
 )
 from webhook_engine.store.seam import DeliveryStore
+
+if TYPE_CHECKING:
+    from webhook_engine.delivery.tracing import Tracing
 
 __all__ = ["Dispatcher"]
 
@@ -84,6 +88,7 @@ class Dispatcher(Service):
         max_in_flight: int,
         max_in_flight_per_endpoint: int,
         measures: Measures,
+        tracing: Tracing | None,
     ) -> None:
         super().__init__("dispatcher")
         self._deliveries = deliveries
@@ -97,6 +102,7 @@ class Dispatcher(Service):
         self._max_in_flight = max_in_flight
         self._max_in_flight_per_endpoint = max_in_flight_per_endpoint
         self._measures = measures
+        self._tracing = tracing
         self._forget_everything()
         self._max_backlog = 2 * max_in_flight
         self._attempting: set[asyncio.Task[None]] = set()
@@ -113,15 +119,15 @@ class Dispatcher(Service):
         now = self._clock.now()
         for routed in batch:
             message = routed.message
-            due_at = message.deliver_at or message.created_at
+            due_at, trace = message.deliver_at or message.created_at, message.trace_context
             if routed.manual_to is not None:
                 self.offer_one(
-                    Due(message.id, routed.manual_to, now, 0, 0, message.event_id, message.payload, message.id)
+                    Due(message.id, routed.manual_to, now, 0, 0, message.event_id, message.payload, message.id, trace)
                 )
             for endpoint_id in routed.endpoint_ids:
                 lane = self._lane(endpoint_id)
                 if due_at > now or not lane.push_new(
-                    Due(message.id, endpoint_id, due_at, 0, 0, message.event_id, message.payload)
+                    Due(message.id, endpoint_id, due_at, 0, 0, message.event_id, message.payload, None, trace)
                 ):
                     lane.note_stored(due_at)
                 self._attend(lane)
@@ -476,7 +482,10 @@ class Dispatcher(Service):
         attempt_id = self._ids.new("atmpt_", started_at)
         try:
             signed = target.signed_headers(due.message_id, started_at, due.payload)
-            answer = await self._sender.send(target.destination, signed, due.payload)
+            if self._tracing is None:
+                answer = await self._sender.send(target.destination, signed, due.payload)
+            else:
+                answer = await self._tracing.send(self._sender, target, due, due.payload, attempt_id, signed)
         except Exception as error:
             # Whatever is wrong with this one, it takes its way down the ladder like any failure, and is looked into.
             log.exception("attempt.not_made", message_id=due.message_id, endpoint_id=due.endpoint_id)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Sequence
 from ipaddress import IPv4Network, IPv6Network
+from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 import msgspec
@@ -43,6 +44,9 @@ from webhook_engine.store.directory import Directory
 from webhook_engine.store.records import Due, NewMessage, RoutedMessage, StoredEndpoint
 from webhook_engine.store.seam import Store
 from webhook_engine.store.sources import OutboxSource
+
+if TYPE_CHECKING:
+    from webhook_engine.delivery.tracing import Tracing
 
 __all__ = ["DeliveryFlow", "FlowSettings"]
 
@@ -84,11 +88,13 @@ class DeliveryFlow:
         on_crash: Callable[[Service, BaseException], None],
         is_own_inbox: Callable[[URL], bool] | None = None,
         sources: Sequence[OutboxSource] = (),
+        tracing: Tracing | None = None,
     ) -> None:
         self._settings = settings
         self._store = store
         self._directory = directory
         self._sealer = sealer
+        self._tracing = tracing
         self._application_throttles: WeakValueDictionary[str, Throttle] = WeakValueDictionary()
         self.measures = Measures()
         self.notifier = Notifier(directory, clock, ids, settings.operational_organization)
@@ -113,8 +119,9 @@ class DeliveryFlow:
             max_in_flight=settings.max_in_flight,
             max_in_flight_per_endpoint=settings.max_in_flight_per_endpoint,
             measures=self.measures,
+            tracing=tracing,
         )
-        self._router = Router(store.messages, directory, self._stored)
+        self._router = Router(store.messages, directory, self._stored, tracing)
         self._relay = Relay(store.outbox, self._router, admit, clock, sources)
         self._replayer = Replayer(store, directory, self._dispatcher, self.notifier, clock)
         self.retention = Retention(
@@ -168,7 +175,11 @@ class DeliveryFlow:
         """Make one manual attempt soon; the request is durable when this returns. ``False``: the payload is gone."""
         if not await self._store.deliveries.request_attempt(due):
             return False
-        self._dispatcher.offer_one(due)
+        if self._tracing is not None and due.trace_context is None:
+            # The first of the message to this endpoint: what belongs to its trace is in the database.
+            self._dispatcher.more_stored(due.endpoint_id, due.due_at)
+        else:
+            self._dispatcher.offer_one(due)
         return True
 
     def endpoint_changed(self, stored: StoredEndpoint) -> None:

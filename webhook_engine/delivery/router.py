@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from webhook_engine.delivery.routing import recipients
 from webhook_engine.delivery.service import Service
@@ -17,6 +18,9 @@ from webhook_engine.store.access import KeptAnswer
 from webhook_engine.store.directory import Directory
 from webhook_engine.store.records import NewMessage, RoutedMessage
 from webhook_engine.store.seam import MessageStore
+
+if TYPE_CHECKING:
+    from webhook_engine.delivery.tracing import Tracing
 
 __all__ = ["Router"]
 
@@ -46,12 +50,17 @@ class Router(Service):
     """Accepts messages; ``on_stored`` gets what was committed, before the callers are told."""
 
     def __init__(
-        self, messages: MessageStore, directory: Directory, on_stored: Callable[[Sequence[RoutedMessage]], None]
+        self,
+        messages: MessageStore,
+        directory: Directory,
+        on_stored: Callable[[Sequence[RoutedMessage]], None],
+        tracing: Tracing | None,
     ) -> None:
         super().__init__("router")
         self._messages = messages
         self._directory = directory
         self._on_stored = on_stored
+        self._tracing = tracing
         self._arrivals: deque[_Arrival] = deque()
         self._storing = 0
         self._batch: Sequence[_Arrival] = ()
@@ -82,6 +91,8 @@ class Router(Service):
         if self.stopping:
             raise EngineNotRunningError("the engine is stopping and accepts no more messages")
         accepted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if self._tracing is not None:
+            message = self._tracing.accepting(message, accepted)
         if not self._arrivals:
             self.nudge()
         self._arrivals.append(_Arrival(message, manual_to, outbox_id, answer, accepted))

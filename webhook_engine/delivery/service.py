@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
+from contextvars import Context
 
 from webhook_engine.log import get_logger
 
@@ -39,7 +40,8 @@ class Service:
         self._process = os.getpid()
         self.stopping = self.crashed = False
         self._nudged = asyncio.Event()  # Made anew, because it belongs to the event loop that it is first used on.
-        self._task = asyncio.create_task(self._guarded(), name=f"webhook-engine-{self.name}")
+        # It outlives whatever the host was doing when it started the engine, so it is no part of that request or trace.
+        self._task = asyncio.create_task(self._guarded(), name=f"webhook-engine-{self.name}", context=Context())
 
     async def stop(self) -> None:
         """End, when what is begun is finished."""

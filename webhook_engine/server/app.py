@@ -73,6 +73,7 @@ class App:
         ``document`` is the OpenAPI document; without it the API is not served.
         """
         self._context = context
+        self._tracing = context.engine.tracing
         self._idempotency = idempotency
         self._max_body = max_body
         self._pages = pages
@@ -141,6 +142,8 @@ class App:
         self, route: Route[Any, Any], request: web.BaseRequest, parameters: Mapping[str, str], path: str, query: str
     ) -> Answer:
         headers = request.headers
+        if self._tracing is not None:
+            self._tracing.continue_from(headers)
         body = b""
         if route.method != "GET":
             body = await read_body(request, self._max_body)

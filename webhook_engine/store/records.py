@@ -130,6 +130,8 @@ class NewMessage(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     deliver_at: int | None = None
     payload_expires_at: int | None = None
     """``None``: as ``retention.payload`` says."""
+    trace_context: str | None = None
+    """Of the trace that its attempts belong to: a W3C ``traceparent``, and after a line break its ``tracestate``."""
 
 
 class RoutedMessage(msgspec.Struct, frozen=True, gc=False):
@@ -161,6 +163,8 @@ class Due(msgspec.Struct, frozen=True, gc=False):
     """``None`` if it expired or was expunged."""
     manual_id: str | None = None
     """Set if a person asked for this attempt."""
+    trace_context: str | None = None
+    """That of the message."""
 
 
 class DeliveryChange(msgspec.Struct, frozen=True, gc=False):

@@ -27,10 +27,10 @@ MAX_MERGED_EVENT_TYPES = 20
 
 _ADD_MESSAGES = BatchStatement(
     f"""
-    INSERT INTO webhook_message ({rows.columns(rows.MESSAGE)}, payload_expires_at, payload)
+    INSERT INTO webhook_message ({rows.columns(rows.MESSAGE)}, payload_expires_at, payload, trace_context)
     SELECT * FROM {{batch}} WHERE column1 IS NOT NULL
     """,
-    width=len(rows.MESSAGE) + 2,
+    width=len(rows.MESSAGE) + 3,
 )
 
 _ADD_DELIVERIES = BatchStatement(
@@ -206,4 +206,5 @@ def _message_row(message: NewMessage) -> Row:
         message.created_at,
         message.payload_expires_at,
         message.payload,
+        message.trace_context,
     )

@@ -261,7 +261,7 @@ def attempt_status(status: int, attempt_count: int) -> AttemptStatus:
 
 
 def due(row: Row) -> Due:
-    """Of message id, endpoint id, due instant, step, attempt count, event id, payload, and manual id."""
+    """Of the columns in the order of its fields."""
     return Due(*row)
 
 
