@@ -68,3 +68,4 @@ def test_the_commands_need_no_extra(wheel: ZipFile) -> None:
     plain = {requirement for requirement in needed if "extra ==" not in requirement}
     for name in ("aiohttp", "aiosqlite", "cryptography", "msgspec", "rich", "structlog", "typer"):
         assert any(requirement.startswith(name) for requirement in plain)
+    assert not [requirement for requirement in plain if requirement.startswith("opentelemetry")]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -19,6 +21,28 @@ from webhook_engine import ConflictError, Engine, ManualClock, SyncEngine
 from webhook_engine.outbox import enqueue
 
 ON = {"tracing__enabled": True}
+
+WITHOUT_OPENTELEMETRY = """
+import asyncio, sys
+sys.modules["opentelemetry"] = None  # as where it is not installed
+import webhook_engine.cli.serve
+from webhook_engine import ConfigError, Engine
+
+async def main():
+    async with Engine.open("e.db", retry_schedule=[]) as engine, engine.serve("127.0.0.1:0"):
+        await engine.applications.create(name="Acme", uid="acme")
+        await engine.endpoints.create("acme", url="http://10.0.0.1/")
+        message = await engine.messages.create("acme", event_type="a.b", payload={})
+        await engine.join(10)
+        print(len((await engine.attempts.list_by_message("acme", message.id)).data))
+    print([name for name in sys.modules if name == "webhook_engine.delivery.tracing" or name[:14] == "opentelemetry."])
+    try:
+        Engine.open("e.db", tracing__enabled=True)
+    except ConfigError as error:
+        print(error)
+
+asyncio.run(main())
+"""
 
 
 @pytest.fixture
@@ -122,9 +146,7 @@ async def test_what_is_sent_by_hand_belongs_to_it_too(tmp_path: Path, spans: Spa
     assert triggers == ["scheduled", "manual", "manual"]
 
 
-async def test_traces_are_not_mixed_up_with_each_other_nor_with_that_of_the_start(
-    tmp_path: Path, spans: Spans
-) -> None:
+async def test_traces_are_not_mixed_up_with_each_other_nor_with_that_of_the_start(tmp_path: Path, spans: Spans) -> None:
     file = tmp_path / "e.db"
     async with Receiver() as receiver:
         with at_work() as start:
@@ -289,3 +311,13 @@ async def test_what_was_created_without_it_is_traced_from_then_on(tmp_path: Path
                 assert len(receiver.requests) == 2
     [post] = spans.attempts()
     assert parent_id(post) is None
+
+
+def test_without_the_extra_everything_works_and_the_setting_says_what_to_install(tmp_path: Path) -> None:
+    probe = [sys.executable, "-c", WITHOUT_OPENTELEMETRY]
+    done = subprocess.run(probe, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    attempts, loaded, refusal = done.stdout.splitlines()
+    assert (attempts, loaded) == ("1", "[]")
+    assert "tracing.enabled" in refusal
+    assert "pip install 'webhook-engine[otel]'" in refusal

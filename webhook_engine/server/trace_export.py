@@ -14,9 +14,9 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from webhook_engine.errors import ConfigError
 from webhook_engine.log import get_logger
 
-__all__ = ["export_traces"]
+__all__ = ["export_traces", "exporters"]
 
-FLUSH_PATIENCE_S = 5.0
+FLUSH_PATIENCE_S = 3.0
 """How long a daemon that stops waits for a collector that takes its time."""
 
 log = get_logger("daemon")
@@ -34,7 +34,7 @@ def export_traces(environ: Mapping[str, str]) -> Callable[[], None]:
     if not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
         return lambda: None
     provider = TracerProvider(resource=_resource(), shutdown_on_exit=False)
-    for exporter in _exporters(environ):
+    for exporter in exporters(environ):
         provider.add_span_processor(BatchSpanProcessor(exporter))
     trace.set_tracer_provider(provider)
 
@@ -55,8 +55,11 @@ def _resource() -> Resource:
     return found.merge(Resource({SERVICE_NAME: "webhook-engine"}))
 
 
-def _exporters(environ: Mapping[str, str]) -> Iterator[SpanExporter]:
-    """An exporter for each name in ``OTEL_TRACES_EXPORTER``, which packages register under these names."""
+def exporters(environ: Mapping[str, str]) -> Iterator[SpanExporter]:
+    """An exporter for each name in ``OTEL_TRACES_EXPORTER``; packages register them under these names.
+
+    Raises ``ConfigError`` for one that is not installed.
+    """
     for name in map(str.strip, (environ.get("OTEL_TRACES_EXPORTER") or "otlp").split(",")):
         if name in ("", "none"):
             continue
