@@ -12,6 +12,7 @@ from engine.helpers import (
     DAY,
     Answers,
     acme,
+    attempts_of,
     destination,
     ids_of,
     local_engine,
@@ -31,6 +32,7 @@ from webhook_engine import (
     ManualClock,
     StoreUnavailableError,
     TaskStatus,
+    TriggerType,
     ValidationError,
 )
 from webhook_engine.store.sqlite.tasks import SqliteTasks
@@ -113,6 +115,50 @@ async def test_a_recovered_delivery_gets_a_full_run_through_the_ladder(tmp_path:
             await pass_time(engine, clock, 1)
         assert len(receiver.requests) == 6
         assert (await destination(engine, message)).attempt_count == 6
+
+
+async def test_the_attempts_of_a_recovery_are_scheduled_ones_and_count_in_the_failure_window(tmp_path: Path) -> None:
+    clock = ManualClock(START)
+    answers = Answers(500)
+    async with (
+        Receiver(answers) as receiver,
+        local_engine(tmp_path / "e.db", clock, retry_schedule=[], failure_window="5d") as engine,
+    ):
+        endpoint = await acme(engine, receiver.url)
+        message = await send(engine)
+        await engine.join(timeout=5)
+        await pass_time(engine, clock, 5 * DAY)
+        await engine.endpoints.recover("acme", endpoint.id, since=START - DAY)
+        await engine.join(timeout=5)
+        kinds = [attempt.trigger_type for attempt in await attempts_of(engine, message)]
+        assert kinds == [TriggerType.SCHEDULED, TriggerType.SCHEDULED]
+        assert (await engine.endpoints.get("acme", endpoint.id)).disabled
+
+
+async def test_recover_goes_by_when_a_delivery_failed_and_not_by_when_its_message_was_created(tmp_path: Path) -> None:
+    clock = ManualClock(START)
+    answers = Answers(500)
+    async with (
+        Receiver(answers) as receiver,
+        local_engine(tmp_path / "e.db", clock, retry_schedule=["1h"]) as engine,
+    ):
+        endpoint = await acme(engine, receiver.url)
+        failed_late = await send(engine, 1)
+        await engine.join(timeout=5)
+        await pass_time(engine, clock, timedelta(hours=1))
+        still_retried = await send(engine, 2)
+        await engine.join(timeout=5)
+        clock.advance(timedelta(minutes=1))
+        answers.status = 200
+        receiver.requests.clear()
+        task = await engine.endpoints.recover("acme", endpoint.id, since=START + timedelta(minutes=30))
+        await engine.join(timeout=5)
+        assert (await engine.tasks.get(task.id)).data["processed"] == 1
+        assert ids_of(receiver) == [failed_late]
+        assert (await destination(engine, still_retried)).next_attempt == START + timedelta(hours=2)
+        nothing = await engine.endpoints.recover("acme", endpoint.id, since=START + timedelta(minutes=30))
+        await engine.join(timeout=5)
+        assert (await engine.tasks.get(nothing.id)).data["processed"] == 0
 
 
 async def test_recover_of_an_endpoint_that_goes_on_failing_ends(tmp_path: Path) -> None:

@@ -142,9 +142,8 @@ class DeliveryFlow:
     async def stop(self) -> None:
         """Accept nothing more, let requests in flight finish within the grace, record, and end."""
         grace = self._settings.shutdown_grace_s
-        await self.retention.stop()
-        await self._relay.stop()
-        await self._replayer.stop()
+        # What makes work for the others ends first, and all of it at once: each may be in the midst of a step.
+        await asyncio.gather(self.retention.stop(), self._relay.stop(), self._replayer.stop())
         await self._router.stop()
         await self._dispatcher.drain(grace)
         await self._recorder.stop()

@@ -194,7 +194,10 @@ async def send_example(call: Call[NoQuery, EventExampleIn]) -> Out:
 
 
 async def recover(call: Call[NoQuery, SinceUntilIn]) -> Out:
-    """Send again what failed."""
+    """Send again what failed for good between `since` and `until`, whenever its messages were created.
+
+    Each message gets a full run through the retry schedule. What still has a retry to come is left alone.
+    """
     since, until = call.body.bounds()
     endpoint_id = call.parameters["endpoint_id"]
     return started(await call.organization.endpoints.recover(call.application.id, endpoint_id, since, until))
