@@ -12,52 +12,22 @@ from typing import Any
 
 import pytest
 import receivers
+from delivery.sending import HEADERS, LIMIT, NOTHING_PRIVATE, TIMEOUT_S, exchange, make_sender, send
 from receivers import Receiver, Reply
 from yarl import URL
 
-from webhook_engine.clock import Clock
 from webhook_engine.delivery import connector as connectors
+from webhook_engine.delivery import exchange as exchanges
 from webhook_engine.delivery import resolver as resolvers
 from webhook_engine.delivery.guard import BLOCKED, AddressGuard
 from webhook_engine.delivery.request import Destination
-from webhook_engine.delivery.sender import Answer, FailureKind, Sender
-
-TIMEOUT_S = 0.4
-LIMIT = 1_000
-LOOPBACK = AddressGuard([ip_network("127.0.0.0/8")])
-NOTHING_PRIVATE = AddressGuard([])
-HEADERS = (
-    ("content-type", "application/json"),
-    ("user-agent", "Webhook-Engine/1"),
-    ("webhook-id", "msg_1"),
-    ("X-Own-Case", "kept"),
-)
-
-
-def make_sender(**changes: Any) -> Sender:
-    settings: dict[str, Any] = {
-        "timeout_s": TIMEOUT_S,
-        "response_limit": LIMIT,
-        "guard": LOOPBACK,
-        "proxy": None,
-        "clock": Clock(),
-    }
-    return Sender(**(settings | changes))
+from webhook_engine.delivery.sender import FailureKind, Sender
 
 
 @pytest.fixture
 async def sender() -> AsyncIterator[Sender]:
     async with make_sender() as ready:
         yield ready
-
-
-async def send(sender: Sender, url: str, body: bytes = b'{"id":1}') -> Answer:
-    return await sender.send(Destination(URL(url, encoded=True), HEADERS), "", body)
-
-
-async def exchange(receiver: Receiver, **changes: Any) -> Answer:
-    async with receiver, make_sender(**changes) as sender:
-        return await send(sender, receiver.url)
 
 
 # What is sent.
@@ -221,7 +191,6 @@ async def test_a_compressed_body_is_not_decompressed() -> None:
     ("make", "status", "words"),
     [
         (receivers.hanging, 0, "no answer within 0.4 s"),
-        (receivers.continuing_endlessly, 0, "no answer within 0.4 s"),
         (receivers.trickling, 200, "the answer 200 came, but its body did not end within 0.4 s"),
         (lambda: receivers.trickling(status=500), 500, "the answer 500 came"),
     ],
@@ -293,6 +262,8 @@ async def test_cancelling_goes_through(sender: Sender) -> None:
         (receivers.malformed, 0, FailureKind.PROTOCOL, "is not valid HTTP: "),
         (lambda: receivers.malformed(b"HTTP/1.1 abc\r\n\r\n"), 0, FailureKind.PROTOCOL, "is not valid HTTP: "),
         (receivers.huge_headers, 0, FailureKind.PROTOCOL, "is not valid HTTP: "),
+        (receivers.continuing_endlessly, 0, FailureKind.PROTOCOL, "more than 100 interim answers (100)"),
+        (lambda: receivers.malformed(b"HTTP/1.1 000 No\r\n\r\n"), 0, FailureKind.PROTOCOL, "there is no status 000"),
     ],
 )
 async def test_a_fault_is_a_failed_attempt_that_says_what_was_wrong(
@@ -408,6 +379,30 @@ async def test_both_tries_share_one_time(sender: Sender) -> None:
         assert (await send(sender, receiver.url)).failure is FailureKind.TIMEOUT
         assert time.monotonic() - started < TIMEOUT_S * 1.5
         assert len(receiver.requests) == 3
+
+
+async def test_a_request_that_may_have_been_worked_on_is_not_repeated(
+    sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exchanges, "CLOSED_WHILE_IDLE_S", 0.1)
+    async with Receiver() as receiver:
+        await send(sender, receiver.url)
+
+        async def die_at_work(_r: object, _q: object, _reader: object, _writer: object) -> None:
+            await asyncio.sleep(0.15)
+
+        receiver.behaviour = die_at_work
+        answer = await send(sender, receiver.url)
+        assert (answer.status_code, answer.failure) == (0, FailureKind.CONNECT)
+    assert [request.connection for request in receiver.requests] == [1, 1]
+
+
+async def test_a_request_that_is_repeated_is_told_of(sender: Sender, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    async with receivers.closing_after_each_answer() as receiver:
+        for _ in range(2):
+            await send(sender, receiver.url)
+    assert ["request.repeated" in record.getMessage() for record in caplog.records] == [True]
 
 
 async def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next(sender: Sender) -> None:

@@ -14,10 +14,25 @@ if TYPE_CHECKING:
 __all__ = ["CURRENT", "Deadlines", "Exchange"]
 
 
+CLOSED_WHILE_IDLE_S = 1.0
+"""News that a connection was closed before the request came take no longer than that, wherever the other side is."""
+
+
 class Exchange:
     """What the sender and the connector know of one request."""
 
-    __slots__ = ("allowed", "cancelling", "connection", "expired", "handler", "only_new", "refusal", "reused", "task")
+    __slots__ = (
+        "_asked_at",
+        "allowed",
+        "cancelling",
+        "connection",
+        "expired",
+        "handler",
+        "only_new",
+        "refusal",
+        "reused",
+        "task",
+    )
 
     def __init__(self, task: asyncio.Task[object]) -> None:
         self.task = task
@@ -36,15 +51,24 @@ class Exchange:
         """The connection, as long as it is ours."""
         self.handler: Handler | None = None
         """Its inner end, which is remembered."""
+        self._asked_at: float | None = None
+
+    def asked(self) -> None:
+        """The request is on its way."""
+        self._asked_at = self.task.get_loop().time()
 
     @property
     def unheard_on_old_connection(self) -> bool:
-        """Whether the request went out on a connection that had served before, and not a byte of an answer came.
+        """Whether the request met a connection that had served before just as the other side closed it.
 
-        The other side may close an idle connection just when it is used again. Most likely it never saw the request; a
-        new connection tells. (aiohttp by itself repeats only methods that are idempotent, which POST is not.)
+        An idle connection may be closed at the moment when it is used again. Most likely the request was never seen; a
+        new connection tells. (aiohttp by itself repeats only methods that are idempotent, which POST is not.) If a byte
+        of an answer came, or if the other side took its time, it may have been at work on the request: then that was
+        an attempt, and failed.
         """
-        return self.reused and self.handler is not None and not self.handler.answered
+        if not self.reused or self.handler is None or self.handler.answered:
+            return False
+        return self._asked_at is None or self.task.get_loop().time() - self._asked_at < CLOSED_WHILE_IDLE_S
 
     def expire(self) -> None:
         """End the request, because its time is over."""
@@ -61,6 +85,8 @@ class Exchange:
             connection.close()
         else:
             connection.release()
+            if self.handler is not None:
+                self.handler.rest()
 
     def abort(self) -> None:
         """Drop the connection at once, without ceremonies that the other side could draw out."""

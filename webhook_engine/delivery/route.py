@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 from aiohttp import ClientRequest, hdrs
+from aiohttp.http import HttpProcessingError
 from yarl import URL
 
 from webhook_engine.delivery.connector import Connector
@@ -26,6 +27,8 @@ __all__ = ["Route"]
 
 _NO_TIMEOUT = aiohttp.ClientTimeout(total=None, connect=None, sock_connect=None, sock_read=None)
 _SWITCHING_PROTOCOLS = 101
+MAX_INTERIM_ANSWERS = 100
+"""Such as ``100 Continue`` or ``103 Early Hints``. Whoever sends more keeps us busy for nothing."""
 
 
 class Route:
@@ -49,14 +52,18 @@ class Route:
         """
         connection = await self.connector.connect(self._request, [], _NO_TIMEOUT)
         exchange.connection = connection
-        handler, transport = connection.protocol, connection.transport
+        handler, transport = exchange.handler, connection.transport
         if handler is None or transport is None or transport.is_closing():
             raise aiohttp.ClientConnectionResetError("the connection was lost")
-        handler.set_response_params(read_until_eof=True, auto_decompress=False)
+        handler.expect_answer()
         if proxy_authorization := self._request.headers.get(hdrs.PROXY_AUTHORIZATION):
             further += f"{hdrs.PROXY_AUTHORIZATION}: {proxy_authorization}\r\n"
         transport.writelines((head(self._beginning, further, len(body)), body))
-        while True:
+        exchange.asked()
+        for _ in range(MAX_INTERIM_ANSWERS + 1):
             message, content = await handler.read()
             if message.code >= 200 or message.code == _SWITCHING_PROTOCOLS:
                 return message, content
+            if message.code < 100:
+                raise HttpProcessingError(message=f"there is no status {message.code:03}")
+        raise HttpProcessingError(message=f"more than {MAX_INTERIM_ANSWERS} interim answers ({message.code})")

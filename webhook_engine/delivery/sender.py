@@ -25,12 +25,15 @@ from webhook_engine.delivery.guard import AddressGuard
 from webhook_engine.delivery.request import Destination
 from webhook_engine.delivery.resolver import Resolver
 from webhook_engine.delivery.route import Route
+from webhook_engine.log import get_logger
 
 if TYPE_CHECKING:
     from aiohttp import StreamReader
     from aiohttp.http import RawResponseMessage
 
 __all__ = ["Answer", "FailureKind", "Sender"]
+
+log = get_logger("sender")
 
 MAX_PROBLEM_LENGTH = 500
 """Characters of a library's own words that are kept."""
@@ -147,6 +150,7 @@ class Sender:
             except aiohttp.ClientConnectionError:
                 if not exchange.unheard_on_old_connection:
                     raise
+                log.info("request.repeated", host=destination.url.host, reason="an idle connection was just closed")
                 exchange.abort()
                 exchange.only_new = True
                 message, content = await route.ask(further, body, exchange)
