@@ -44,6 +44,7 @@ from webhook_engine.store.records import NewMessage, OutboxRow
 from webhook_engine.store.sealed import open_secret
 from webhook_engine.store.sources import ThreadedSource, source_database
 from webhook_engine.store.sqlite import SqliteStore
+from webhook_engine.unbroken import unbroken
 from webhook_engine.version import __version__
 
 if TYPE_CHECKING:
@@ -239,7 +240,7 @@ class Engine(Organization):
             await self._unlock()
             await self._flow.start()
         except BaseException:
-            await self._stop()
+            await unbroken(self._stop())
             raise
         self._running = True
         self._process = os.getpid()
@@ -254,12 +255,7 @@ class Engine(Organization):
         if not self._running or self._left_behind:
             return
         self._running = False
-        stopping = asyncio.ensure_future(self._stop())
-        try:
-            await asyncio.shield(stopping)
-        except asyncio.CancelledError:
-            await stopping
-            raise
+        await unbroken(self._stop())
 
     async def join(self, timeout: float | None = None) -> None:
         """Wait until everything accepted or enqueued before the call is routed, and nothing is due or in flight.

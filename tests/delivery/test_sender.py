@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import socket
 import ssl
 import threading
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 import receivers
 from delivery.sending import HEADERS, LIMIT, NOTHING_PRIVATE, TIMEOUT_S, exchange, make_sender, send
+from interruptions import Interrupted
 from receivers import Receiver, Reply
 from yarl import URL
 
@@ -767,3 +769,69 @@ async def test_a_tls_connection_is_dropped_without_ceremony() -> None:
 
 def test_the_context_of_the_tests_trusts_nobody_else() -> None:
     assert receivers.trusting().verify_mode is ssl.CERT_REQUIRED
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_cancelling_anywhere_leaves_no_connection(scheme: str) -> None:
+    made = receivers.tls() if scheme == "https" else Receiver()
+    async with made as receiver, make_sender(ssl_context=receivers.trusting()) as sender:
+        for number in itertools.count():
+            attempt = Interrupted(send(sender, receiver.url), {number})
+
+            async def run(attempt: Interrupted = attempt) -> Any:
+                return await attempt
+
+            await asyncio.gather(asyncio.create_task(run()), return_exceptions=True)
+            assert sender._world.in_use == 0
+            assert not sender._world._acquired
+            assert len(sender._world._connections) <= 1
+            if attempt.waits <= number:
+                break
+            # The next one has to connect anew.
+            await sender.start()
+        assert number >= 2
+    assert not sender._world._connections
+
+
+async def test_a_name_is_what_the_certificate_is_checked_against_and_what_the_server_is_told(names: Names) -> None:
+    told: list[str | None] = []
+    names.table |= {name: ["127.0.0.1"] for name in ("localhost", "localhost.", "elsewhere.example")}
+    async with receivers.tls() as receiver, make_sender(ssl_context=receivers.trusting()) as sender:
+        assert receiver._tls_context
+        receiver._tls_context.sni_callback = lambda _socket, name, _context: told.append(name)
+        for host in ("localhost", "localhost."):
+            assert (await send(sender, f"https://{host}:{receiver.port}/")).failure is None
+        wrong = await send(sender, f"https://elsewhere.example:{receiver.port}/")
+    assert told == ["localhost", "localhost", "elsewhere.example"]
+    assert wrong.failure is FailureKind.TLS
+    assert "not valid for 'elsewhere.example'" in wrong.response
+    assert [request.headers["host"] for request in receiver.requests] == [f"localhost:{receiver.port}"] * 2
+
+
+async def test_an_ipv6_address_is_reached_by_its_literal() -> None:
+    async with (
+        Receiver(host="::1") as receiver,
+        make_sender(guard=AddressGuard([ip_network("::1/128")])) as sender,
+    ):
+        for _ in range(2):
+            assert (await send(sender, receiver.url)).failure is None
+        assert receiver.connections == 1
+        assert receiver.requests[0].headers["host"] == f"[::1]:{receiver.port}"
+
+
+async def test_a_very_long_url_goes_out_whole(sender: Sender) -> None:
+    async with Receiver() as receiver:
+        path = "/" + "a" * 30_000 + "?q=" + "b" * 10_000
+        assert (await send(sender, receiver.url.removesuffix("/hook") + path)).failure is None
+        assert receiver.requests[0].target == path
+
+
+async def test_stopping_closes_idle_and_busy_connections(sender: Sender) -> None:
+    async with Receiver() as idle, receivers.hanging() as busy:
+        await send(sender, idle.url)
+        waiting = asyncio.create_task(send(sender, busy.url))
+        await busy.wait_for(1)
+        await sender.close()
+        answer = await waiting
+        assert answer.failure is FailureKind.CONNECT
+        assert not sender._world._connections

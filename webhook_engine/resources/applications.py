@@ -14,11 +14,11 @@ from webhook_engine.events import EndpointDeletedEvent
 from webhook_engine.model import Application, Page
 from webhook_engine.resources import pagination, validation
 from webhook_engine.resources.announce import announce
-from webhook_engine.resources.edits import unbroken
 from webhook_engine.resources.flow import Services
 from webhook_engine.resources.lookup import find_application
 from webhook_engine.resources.pagination import Order
 from webhook_engine.store.records import ApplicationChanges, ApplicationFilter, Span, StoredEndpoint
+from webhook_engine.unbroken import unbroken
 
 __all__ = ["Applications"]
 

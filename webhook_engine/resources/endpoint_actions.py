@@ -12,13 +12,13 @@ from webhook_engine.errors import NotFoundError, ValidationError
 from webhook_engine.ids import id_bounds
 from webhook_engine.model import AttemptStatus, EndpointStats, Message, Task
 from webhook_engine.resources import validation
-from webhook_engine.resources.edits import unbroken
 from webhook_engine.resources.endpoint_edits import EndpointEdits
 from webhook_engine.resources.examples import PING, example_of, is_ping
 from webhook_engine.resources.flow import Services
 from webhook_engine.resources.intake import as_message, prepare
 from webhook_engine.resources.starting import start_task
 from webhook_engine.store.records import DeliveryFilter
+from webhook_engine.unbroken import unbroken
 
 __all__ = ["EndpointActions"]
 

@@ -6,10 +6,10 @@ from webhook_engine.errors import NotFoundError
 from webhook_engine.events import EndpointEvent
 from webhook_engine.model import Application
 from webhook_engine.resources.announce import announce
-from webhook_engine.resources.edits import unbroken
 from webhook_engine.resources.flow import Services
 from webhook_engine.resources.lookup import find_application, find_endpoint
 from webhook_engine.store.records import EndpointChanges, StoredEndpoint
+from webhook_engine.unbroken import unbroken
 
 __all__ = ["EndpointEdits"]
 

@@ -20,13 +20,13 @@ from webhook_engine.model import Application, Endpoint, Page
 from webhook_engine.resources import headers as header_rules
 from webhook_engine.resources import pagination, validation
 from webhook_engine.resources.announce import announce
-from webhook_engine.resources.edits import unbroken
 from webhook_engine.resources.endpoint_actions import EndpointActions
 from webhook_engine.resources.endpoint_secrets import EndpointSecrets, signing_key
 from webhook_engine.resources.pagination import Order
 from webhook_engine.resources.urls import endpoint_url
 from webhook_engine.store.records import EndpointChanges, EndpointCondition, Span, StoredEndpoint
 from webhook_engine.store.sealed import seal_headers, seal_secret
+from webhook_engine.unbroken import unbroken
 
 __all__ = ["Endpoints"]
 

@@ -11,7 +11,6 @@ import msgspec
 from webhook_engine.model import Message, Page, Task
 from webhook_engine.resources import pagination
 from webhook_engine.resources.drafts import draft_message
-from webhook_engine.resources.edits import unbroken
 from webhook_engine.resources.flow import Services
 from webhook_engine.resources.intake import as_message, from_outbox
 from webhook_engine.resources.lookup import find_message, keys
@@ -20,6 +19,7 @@ from webhook_engine.resources.polling import Polling, message_filter
 from webhook_engine.resources.starting import start_task
 from webhook_engine.resources.validation import is_name
 from webhook_engine.store.records import NewMessage, OutboxRow, Span
+from webhook_engine.unbroken import unbroken
 
 __all__ = ["Messages"]
 

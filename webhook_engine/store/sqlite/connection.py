@@ -10,6 +10,8 @@ from typing import Any, TypeAlias, TypeVar
 
 import aiosqlite
 
+from webhook_engine.unbroken import unbroken
+
 __all__ = ["Connection", "Parameters", "Row", "Session", "Value"]
 
 T = TypeVar("T")
@@ -81,7 +83,7 @@ class Connection:
         try:
             await self.run(lambda session: [session.rows(pragma) for pragma in pragmas])
         except BaseException:
-            await self.close()
+            await unbroken(self.close())
             raise
 
     async def run(self, job: Callable[[Session], T]) -> T:

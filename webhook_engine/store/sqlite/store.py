@@ -21,6 +21,7 @@ from webhook_engine.store.sqlite.schema import migrate, migrations
 from webhook_engine.store.sqlite.tasks import SqliteTasks
 from webhook_engine.store.sqlite.tokens import SqliteTokens
 from webhook_engine.store.sqlite.upkeep import SqliteUpkeep
+from webhook_engine.unbroken import unbroken
 
 __all__ = ["SqliteStore"]
 
@@ -58,7 +59,7 @@ class SqliteStore:
                 await migrate(self.database, migrations())
                 await self.database.start()
             except BaseException:
-                await self._let_go()
+                await unbroken(self._let_go())
                 raise
 
     async def close(self) -> None:
