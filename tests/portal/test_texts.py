@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import aiohttp
+import pytest
 from playwright.async_api import Page, expect
 from receivers import Receiver, Reply
 
@@ -59,6 +60,24 @@ async def test_what_play_received_stays_text(stage: Stage) -> None:
     await expect(page.get_by_role("region", name="Body")).to_have_text(ATTACK)
     await expect(page.get_by_role("cell", name="onerror")).to_be_visible()
     await _unharmed(stage, page)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"[" * 100_000 + b"]" * 100_000, b'{"a": "' + b'\\"' * 60_000 + b'"}'],
+    ids=["deeply nested", "one long string"],
+)
+async def test_a_body_that_is_made_to_stall_the_page_does_not(stage: Stage, body: bytes) -> None:
+    async with aiohttp.ClientSession() as client:
+        async with client.post(f"{stage.url}/play/") as answer:
+            inbox = await answer.json()
+        await client.post(inbox["url"], data=body)
+    page = await stage.page()
+    await page.goto(inbox["viewUrl"])
+    await expect(page.get_by_role("region", name="Body")).to_be_visible()
+    await page.get_by_role("button", name="Clear").click()
+    await expect(page.get_by_text("Nothing has arrived yet")).to_be_visible()
+    assert stage.problems == []
 
 
 async def _unharmed(stage: Stage, page: Page) -> None:

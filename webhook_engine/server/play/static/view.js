@@ -1,7 +1,7 @@
 // The page of one inbox: what it received, live; how it answers; and whether the signatures verify.
 
 import { fill, h, icon, reconcile } from "../../portal/static/dom.js";
-import { fullTime, plural } from "../../portal/static/format.js";
+import { fullTime, number, plural } from "../../portal/static/format.js";
 import {
   button,
   card,
@@ -11,6 +11,8 @@ import {
   field,
   headersTable,
   input,
+  loading,
+  notice,
   repeatedly,
   select,
   toast,
@@ -19,6 +21,7 @@ import {
 import { call, root } from "./client.js";
 
 const MAX_SHOWN = 500;
+const LOOK_MS = 1_000;
 const STATUSES = [
   [200, "200 OK"],
   [204, "204 No Content"],
@@ -47,20 +50,34 @@ const state = { requests: [], inbox: undefined, picked: undefined, chosen: false
 
 const list = h("ul", { class: "list" });
 const none = empty("inbox", "Nothing has arrived yet", "Send a request to the URL above; it shows up here by itself.");
-const detail = h("div", { class: "stack", "aria-live": "off" });
+const detail = h("div", { class: "stack play-detail", "aria-live": "off" });
+const clearing = button("Clear", clear, { kind: "plain", size: "tiny" });
+const away = h("div", { class: "away", role: "status" });
 const count = h("p", { class: "soft small", role: "status" });
 const main = h("main", { id: "main", tabindex: "-1" });
 document.body.append(
   h("a", { class: "skip", href: "#main" }, "Skip to content"),
-  h("header", { class: "bar" }, h("div", { class: "bar-inner" }, h("div", { class: "brand" }, icon("inbox", 22), "Play"))),
+  h(
+    "header",
+    { class: "bar" },
+    h(
+      "div",
+      { class: "bar-inner" },
+      h("div", { class: "brand" }, icon("inbox", 22), "Play"),
+      h("div", { class: "bar-end" }, h("a", { class: "button plain tiny", href: new URL("play/", root).href }, "New inbox")),
+    ),
+    away,
+  ),
   main,
 );
+fill(main, h("h1", { class: "unseen" }, "Temporary inbox"), loading());
 
 const refresh = repeatedly(
   async () => {
     try {
       const after = state.requests.at(-1)?.id ?? "";
       const { inbox, requests } = await call("GET", `${path}?after=${encodeURIComponent(after)}`);
+      fill(away);
       const first = !state.inbox;
       state.inbox = inbox;
       state.requests = [...state.requests, ...requests].slice(-MAX_SHOWN);
@@ -69,9 +86,10 @@ const refresh = repeatedly(
       if (first || requests.length) show();
     } catch (error) {
       if (error.status === 404) gone();
+      else if (!away.firstChild) fill(away, icon("warning", 16), "The server cannot be reached. This page tries again by itself.");
     }
   },
-  1_000,
+  LOOK_MS,
   stop.signal,
 );
 
@@ -108,20 +126,42 @@ function lay() {
       "div",
       { class: "stack" },
       card("Inbox URL", h("div", { class: "secret" }, h("code", {}, inbox.url), copyButton("Copy inbox URL", inbox.url))),
-      h("div", { class: "pair" }, answerCard(), signatureCard()),
       h(
         "div",
         { class: "split" },
         h(
-          "section",
-          { class: "card" },
-          h("div", { class: "card-head over" }, h("h2", {}, "Requests"), h("div", { class: "row-end" }, button("Clear", clear, { kind: "plain", size: "tiny" }))),
-          h("div", {}, none, list),
+          "div",
+          { class: "stack" },
+          h("section", { class: "card" }, h("div", { class: "card-head over" }, h("h2", {}, "Requests"), h("div", { class: "row-end" }, clearing)), h("div", {}, none, list)),
+          signatureCard(),
+          answerCard(),
         ),
         detail,
       ),
     ),
   );
+}
+
+/** What somebody sees who has not sent anything yet. */
+function firstSteps() {
+  const { url } = state.inbox;
+  const sample = `curl ${url} \\
+  -H "content-type: application/json" \\
+  -d '{"hello": "world"}'`;
+  return [
+    card("How to begin", [
+      h(
+        "ol",
+        { class: "steps" },
+        [
+          ["Use the URL as an endpoint", "Paste it where webhooks are set up, and send an example from there; or send a request by hand, as below."],
+          ["See what arrives", "The request shows up here within a second, with its headers and its exact body."],
+          ["Try out failures", "Choose another status or a delay, and see how the sender tries again."],
+        ].map(([title, words]) => h("li", {}, h("div", {}, h("h3", {}, title), h("p", { class: "soft" }, words)))),
+      ),
+    ]),
+    codeBox("curl", sample, { lines: true }),
+  ];
 }
 
 function answerCard() {
@@ -156,6 +196,7 @@ function signatureCard() {
     if (state.secret) {
       try {
         await verify();
+        told();
       } catch (error) {
         state.secret = "";
         wrapped.complain(error.message);
@@ -170,6 +211,14 @@ function signatureCard() {
     h("div", { class: "row" }, button("Verify signatures", undefined, { submit: true })),
   );
   return card("Signature", form);
+}
+
+function told() {
+  const verdicts = state.requests.map(verdictOf);
+  if (!verdicts.length) return toast("What arrives will be checked with this secret");
+  detail.scrollIntoView({ block: "nearest", behavior: "smooth" });
+  const good = verdicts.filter((verdict) => verdict === "").length;
+  return toast(`${good} of ${plural(verdicts.length, "signature verifies", "signatures verify")}`, good ? "" : "bad");
 }
 
 async function verify() {
@@ -187,6 +236,7 @@ async function clear() {
 function show() {
   const newest = [...state.requests].reverse();
   none.hidden = newest.length > 0;
+  clearing.hidden = !none.hidden;
   count.textContent = plural(newest.length, "request", "requests");
   if (!newest.some(({ id }) => id === state.picked)) state.chosen = false;
   if (!state.chosen) state.picked = newest[0]?.id;
@@ -202,23 +252,30 @@ function show() {
           "button",
           { type: "button", class: "pick", "aria-pressed": String(request.id === state.picked), on: { click: () => pick(request.id) } },
           h("span", { class: "tag" }, request.method),
-          h("span", { class: "small" }, mark(request)),
+          h("span", { class: "pick-path" }, below(request.path)),
           when(request.receivedAt),
+          mark(request),
         ),
       ),
     (request) => `${request.id === state.picked}${verdictOf(request)}`,
   );
   const request = newest.find(({ id }) => id === state.picked);
-  const shown = request ? `${request.id}${verdictOf(request)}` : "";
+  const shown = request ? `${request.id}${verdictOf(request)}` : "nothing";
   if (shown === state.shown) return;
   state.shown = shown;
-  fill(detail, request ? details(request) : []);
+  fill(detail, request ? details(request) : firstSteps());
+}
+
+/** What follows the inbox's own address. */
+function below(path) {
+  return path.split(token)[1]?.replace(/^\/?/, "/") ?? path;
 }
 
 function pick(id) {
   state.picked = id;
   state.chosen = true;
   show();
+  if (matchMedia("(max-width: 900px)").matches) detail.scrollIntoView({ behavior: "smooth" });
 }
 
 function verdictOf(request) {
@@ -228,31 +285,40 @@ function verdictOf(request) {
 
 function mark(request) {
   const verdict = verdictOf(request);
-  if (verdict === undefined) return request.headers.some(([name]) => /-signature$/i.test(name)) ? "signed" : "";
-  return verdict === ""
-    ? h("span", { class: "state good" }, icon("check", 14), "Verified")
-    : h("span", { class: "state bad" }, icon("cross", 14), "Not verified");
+  if (verdict === "") return h("span", { class: "state good" }, icon("check", 14), "Verified");
+  if (verdict !== undefined) return h("span", { class: "state bad" }, icon("cross", 14), "Not verified");
+  const signed = request.headers.some(([name]) => /^(webhook|svix)-signature$/i.test(name));
+  return h("span", { class: "state" }, icon(signed ? "info" : "dash", 14), signed ? "Signed" : "Not signed");
+}
+
+const sentence = (text) => `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? "" : "."}`;
+
+function sizeOf({ body, encoding }) {
+  return encoding === "base64" ? atob(body).length : new TextEncoder().encode(body).length;
 }
 
 function details(request) {
   const verdict = verdictOf(request);
   return [
     verdict === ""
-      ? h("section", { class: "notice info" }, icon("check", 20), h("div", {}, h("h2", {}, "The signature verifies"), h("p", {}, "This request was sent by the holder of the secret, and not changed on its way.")))
-      : verdict && h("section", { class: "notice bad" }, icon("cross", 20), h("div", {}, h("h2", {}, "The signature does not verify"), h("p", {}, verdict))),
+      ? notice("good", "check", "The signature verifies", h("p", {}, "This request was sent by the holder of the secret, and not changed on its way."))
+      : verdict && notice("bad", "cross", "The signature does not verify", h("p", {}, sentence(verdict))),
     card(
       "Request",
-      h(
+      [h(
         "dl",
         { class: "facts wide" },
         [
           ["Method", request.method],
           ["Received", fullTime(request.receivedAt)],
-          ["Path", h("code", {}, request.path)],
+          ["Size", `${number(sizeOf(request))} bytes`],
         ].map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))),
       ),
+      h("dl", { class: "facts below" }, h("div", {}, h("dt", {}, "Path"), h("dd", {}, h("code", {}, request.path))))],
     ),
-    codeBox(request.encoding === "base64" ? "Body (base64)" : "Body", request.body, { json: request.encoding !== "base64" }),
+    request.body
+      ? codeBox(request.encoding === "base64" ? "Body (base64)" : "Body", request.body, { json: request.encoding !== "base64" })
+      : h("p", { class: "soft small" }, "The request had no body."),
     card("Headers", headersTable("Request headers", request.headers)),
   ];
 }

@@ -83,7 +83,7 @@ export function endpointForm(types, endpoint, label, save, { cancel, disabled = 
   };
   const form = h(
     "form",
-    { class: "form", novalidate: true, on: { submit: submitted, input: typed } },
+    { class: "form", novalidate: true, on: { submit: submitted, input: typed, change: typed } },
     h(
       "fieldset",
       { class: "form", disabled },

@@ -117,7 +117,7 @@ function deliveryCard(message, signal, refresh) {
         head,
         h("h2", {}, h("a", { class: "code", href: `#/endpoints/${destination.id}` }, breakable(destination.url))),
         h("div", { class: "row-end" }, stateBadge(state), may("CreateAttempts") && again),
-        destination.nextAttempt && h("p", {}, "Next attempt ", when(destination.nextAttempt, "")),
+        destination.nextAttempt && h("p", {}, "Next attempt ", when(destination.nextAttempt, ""), ` · ${fullTime(destination.nextAttempt)}`),
       );
     }
     if (!attempts.length) return void fill(list, h("p", { class: "soft small card-body" }, "Not attempted yet."));

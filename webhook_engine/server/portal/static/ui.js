@@ -169,19 +169,22 @@ export function copyButton(name, text) {
 
 /** Text in a box with a title and a button that copies it; JSON is laid out and coloured. */
 export function codeBox(title, text, { json = false, lines = false, id } = {}) {
-  const shown = json ? prettyText(text) : text;
-  const structured = json && /^\s*[[{]/.test(shown);
+  const whole = json ? prettyText(text) : text;
+  const structured = json && /^\s*[[{]/.test(whole);
+  const shown = whole.slice(0, MAX_SHOWN);
   const pre = h("pre", { tabindex: "0", role: "region", "aria-label": title, id }, structured ? coloured(shown) : shown);
   return h(
     "div",
     { class: `code-box ${lines ? "lines" : ""}` },
-    h("div", { class: "code-head" }, h("span", { class: "title" }, title), copyButton(`Copy ${title.toLowerCase()}`, shown)),
+    h("div", { class: "code-head" }, h("span", { class: "title" }, title), copyButton(`Copy ${title.toLowerCase()}`, whole)),
     pre,
+    shown.length < whole.length && h("p", { class: "code-foot" }, "This is only the beginning. Copy it to have everything."),
   );
 }
 
 const TOKENS = /("[^"\\]*(?:\\.[^"\\]*)*")(\s*:)?|\b(?:true|false|null)\b|-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?/g;
 const MAX_COLOURED = 60_000;
+const MAX_SHOWN = 200_000;
 
 function coloured(text) {
   if (text.length > MAX_COLOURED) return [text];
@@ -202,7 +205,7 @@ export function headersTable(caption, pairs) {
   return h(
     "table",
     { class: "headers" },
-    h("caption", { class: "unseen" }, caption),
+    h("caption", {}, h("span", { class: "unseen" }, caption)),
     h("tbody", {}, pairs.map(([name, value]) => h("tr", {}, h("th", { scope: "row" }, name), h("td", {}, value)))),
   );
 }
