@@ -93,6 +93,31 @@ async def test_the_inbox_that_was_idle_for_longest_makes_room(play: Play, clock:
     assert statuses == [200, 404, 200]
 
 
+@pytest.mark.parametrize("settings", [{"play__max_inboxes": 3}])
+async def test_whoever_makes_many_inboxes_takes_none_that_is_used(play: Play, clock: ManualClock) -> None:
+    used = await play.inbox()
+    clock.advance(1)
+    await play.client.post(used["url"])
+    for _ in range(5):
+        clock.advance(1)
+        await play.inbox()
+    assert len(await play.received(used["token"])) == 1
+
+
+@pytest.mark.parametrize("settings", [{"play__max_body": "1kB"}])
+async def test_many_full_inboxes_push_out_the_oldest_requests_of_all(play: Play, clock: ManualClock) -> None:
+    first = await play.inbox()
+    await play.client.post(first["url"], data=b"first")
+    large = {f"x-large-{place}": "x" * 8000 for place in range(3)}
+    for _ in range(10):
+        clock.advance(1)
+        inbox = await play.inbox()
+        for _ in range(5):
+            await play.client.post(inbox["url"], headers=large)
+    assert await play.received(first["token"]) == []
+    assert len(await play.received(inbox["token"])) == 5
+
+
 async def test_an_inbox_expires(play: Play, clock: ManualClock) -> None:
     inbox = await play.inbox()
     clock.advance(timedelta(days=3, seconds=1))

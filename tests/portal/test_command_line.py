@@ -14,6 +14,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 from receivers import Receiver
+from yarl import URL
 
 from webhook_engine import Engine, Webhook
 
@@ -110,3 +111,37 @@ async def test_listen_needs_a_daemon(tmp_path: Path) -> None:
     )
     assert code == 1
     assert "is the daemon running?" in err
+
+
+async def test_listen_goes_on_after_connections_that_break(tmp_path: Path) -> None:
+    seen: list[str] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.append((await reader.readuntil(b"\r\n")).decode().split()[1])
+        if len(seen) == 2:
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nnot all of it")
+        elif len(seen) > 2:
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+        writer.close()
+
+    local = await asyncio.start_server(answer, "127.0.0.1", 0)
+    forward = f"http://127.0.0.1:{local.sockets[0].getsockname()[1]}/hook"
+    async with (
+        local,
+        Engine.open(tmp_path / "engine.db") as engine,
+        engine.serve("127.0.0.1:0") as server,
+        command("listen", "--forward", forward, "--url", server.url, cwd=tmp_path) as process,
+        aiohttp.ClientSession() as client,
+        asyncio.timeout(PATIENCE_S),
+    ):
+        assert process.stdout is not None
+        url = (await process.stdout.readline()).decode().split()[1]
+        told = [await process.stdout.readline() for _ in range(2)]
+        for path in ("1", "2", "%2e%2e/admin", "3?x=1"):
+            await client.post(URL(url + path, encoded=True), data=b"{}")
+            told.append(await process.stdout.readline())
+    assert [b"200" in line for line in told[2:]] == [False, False, False, True], told
+    assert b"without an answer" in told[2]
+    assert b"within its answer" in told[3]
+    assert b"not relayed" in told[4]
+    assert seen == ["/hook/1", "/hook/2", "/hook/3?x=1"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import aiohttp
-import pytest
 from playwright.async_api import Page, expect
 from receivers import Receiver, Reply
 
@@ -62,16 +61,11 @@ async def test_what_play_received_stays_text(stage: Stage) -> None:
     await _unharmed(stage, page)
 
 
-@pytest.mark.parametrize(
-    "body",
-    [b"[" * 100_000 + b"]" * 100_000, b'{"a": "' + b'\\"' * 60_000 + b'"}'],
-    ids=["deeply nested", "one long string"],
-)
-async def test_a_body_that_is_made_to_stall_the_page_does_not(stage: Stage, body: bytes) -> None:
+async def test_a_body_that_is_made_to_stall_the_page_does_not(stage: Stage) -> None:
     async with aiohttp.ClientSession() as client:
         async with client.post(f"{stage.url}/play/") as answer:
             inbox = await answer.json()
-        await client.post(inbox["url"], data=body)
+        await client.post(inbox["url"], data=b"[" * 100_000 + b"]" * 100_000)
     page = await stage.page()
     await page.goto(inbox["viewUrl"])
     await expect(page.get_by_role("region", name="Body")).to_be_visible()

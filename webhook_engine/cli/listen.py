@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from typing import Annotated, Any
+from urllib.parse import unquote
 
 import aiohttp
 import typer
@@ -23,6 +25,8 @@ PATIENCE_S = 30
 _NOT_RELAYED = frozenset(
     {"host", "content-length", "connection", "keep-alive", "transfer-encoding", "te", "trailer", "upgrade", "expect"}
 )
+# Whoever knows the inbox may send to it; that must not open the whole local server.
+_LEAVING = re.compile(r"(^|[/\\])\.\.?([/\\]|$)")
 
 
 class _InboxGoneError(CommandError):
@@ -112,8 +116,14 @@ async def _read(client: aiohttp.ClientSession, base: str, token: str, after: str
 async def _repeat(client: aiohttp.ClientSession, forward: str, token: str, request: Mapping[str, Any]) -> None:
     """Send it on, and print what came of it."""
     body = base64.b64decode(request["body"]) if request["encoding"] == "base64" else request["body"].encode()
-    headers = CIMultiDict((name, value) for name, value in request["headers"] if name.lower() not in _NOT_RELAYED)
     rest = str(request["path"]).partition(token)[2].lstrip("/")
+    line = f"{request['receivedAt'][11:19]}  {request['method']:<6} {len(body):>7} B  "
+    if _LEAVING.search(unquote(rest.partition("?")[0])):
+        out.print(
+            f"{line}not relayed: its path leaves that of your server: {rest}", style="red", markup=False, soft_wrap=True
+        )
+        return
+    headers = CIMultiDict((name, value) for name, value in request["headers"] if name.lower() not in _NOT_RELAYED)
     target = f"{forward.rstrip('/')}/{rest}" if rest and not rest.startswith("?") else forward + rest
     began = asyncio.get_running_loop().time()
     try:
@@ -123,7 +133,16 @@ async def _repeat(client: aiohttp.ClientSession, forward: str, token: str, reque
             await answer.read()
             style, told = ("green" if answer.ok else "red"), str(answer.status)
     except (aiohttp.ClientError, TimeoutError) as problem:
-        style, told = "red", str(problem) or "no answer in time"
+        style, told = "red", _told(problem)
     took_ms = int((asyncio.get_running_loop().time() - began) * 1_000)
-    out.print(f"{request['receivedAt'][11:19]}  {request['method']:<6} {len(body):>7} B  ", markup=False, end="")
+    out.print(line, markup=False, end="")
     out.print(f"{told}  {took_ms} ms", style=style, markup=False, soft_wrap=True)
+
+
+def _told(problem: Exception) -> str:
+    match problem:
+        case aiohttp.ServerDisconnectedError():
+            return "your server closed the connection without an answer"
+        case aiohttp.ClientPayloadError():
+            return "your server closed the connection within its answer"
+    return str(problem) or f"no answer within {PATIENCE_S} s"

@@ -46,13 +46,15 @@ class PlayLimits(msgspec.Struct, frozen=True, kw_only=True):
     """In one inbox."""
     body_bytes: int
     """In one inbox, all bodies together."""
+    total_bytes: int
+    """In all inboxes, bodies and headers together."""
 
 
 class PlayStore(Protocol):
     """Inboxes and their requests. An inbox that has expired is not found any more."""
 
     async def add(self, inbox: PlayInbox, limits: PlayLimits) -> None:
-        """Removes expired inboxes, and where there are too many, those that were idle for longest."""
+        """Removes expired inboxes, and where there are too many, those never used and then those idle for longest."""
         ...
 
     async def get(self, token: str, now: int) -> PlayInbox | None:
@@ -69,6 +71,10 @@ class PlayStore(Protocol):
 
     async def requests(self, token: str, after: str, limit: int) -> Sequence[PlayRequest]:
         """The newest ``limit`` of the requests with ids above ``after``, oldest first."""
+        ...
+
+    async def trim(self, total_bytes: int) -> int:
+        """Remove the oldest requests of all inboxes beyond this size; returns the size of those that are left."""
         ...
 
     async def clear(self, token: str) -> None:

@@ -22,6 +22,8 @@ MAX_HEADERS_BYTES = 32 * 1024
 """Of all headers of one request; what is beyond is not kept."""
 FULL_BODIES = 16
 """How many bodies of the largest size an inbox keeps; of smaller ones it keeps more."""
+FULL_INBOXES = 64
+"""How many inboxes that are full of bodies are kept in all; of emptier ones more, up to their own limit."""
 _TOKEN_BYTES = 18
 
 is_token = re.compile(r"[A-Za-z0-9_-]{16,64}").fullmatch
@@ -40,7 +42,10 @@ class Inboxes:
             inboxes=bounds.max_inboxes,
             requests=bounds.max_requests,
             body_bytes=bounds.max_body * FULL_BODIES,
+            total_bytes=bounds.max_body * FULL_BODIES * FULL_INBOXES,
         )
+        self._size = self._limits.total_bytes
+        """At most so many bytes are kept now; what was there before the start is counted with the first request."""
 
     async def create(self) -> PlayInbox:
         """A new inbox with a token that cannot be guessed."""
@@ -78,7 +83,20 @@ class Inboxes:
             headers=list(_bounded(headers)),
             body=body,
         )
-        return await self._store.receive(token, request, self._limits)
+        inbox = await self._store.receive(token, request, self._limits)
+        if inbox is not None:
+            await self._bound(request)
+        return inbox
+
+    async def _bound(self, request: PlayRequest) -> None:
+        """Keep the sum over all inboxes within bounds: whoever makes many of them must not fill the disk."""
+        self._size += (
+            len(request.body) + len(request.path) + sum(len(name) + len(value) for name, value in request.headers)
+        )
+        if self._size > self._limits.total_bytes:
+            # Down to three quarters, so that it is not done for each request; no other one does it meanwhile.
+            self._size = 0
+            self._size += await self._store.trim(self._limits.total_bytes * 3 // 4)
 
     async def requests(self, token: str, after: str = "") -> Sequence[PlayRequest]:
         """What the inbox received after the request with this id, oldest first."""

@@ -22,7 +22,7 @@ INSERT INTO webhook_play_inbox (token, created_at, expires_at, used_at, status, 
 _MAKE_ROOM = """
 DELETE FROM webhook_play_inbox WHERE token IN (
     SELECT token FROM webhook_play_inbox WHERE token <> ?
-    ORDER BY used_at LIMIT max(0, (SELECT count(*) FROM webhook_play_inbox) - ?)
+    ORDER BY used_at > created_at, used_at LIMIT max(0, (SELECT count(*) FROM webhook_play_inbox) - ?)
 )
 """
 
@@ -53,6 +53,20 @@ DELETE FROM webhook_play_request WHERE token = ?1 AND id IN (
 )
 """
 
+_TRIM_ALL = """
+DELETE FROM webhook_play_request WHERE id IN (
+    SELECT id FROM (
+        SELECT id, sum(length(body) + length(headers) + length(path)) OVER (ORDER BY id DESC) AS total
+        FROM webhook_play_request
+    )
+    WHERE total > ?
+)
+"""
+
+_SIZE = """
+SELECT coalesce(sum(length(body) + length(headers) + length(path)), 0) FROM webhook_play_request
+"""
+
 _REQUESTS = """
 SELECT id, received_at, method, path, headers, body FROM webhook_play_request
 WHERE token = ? AND id > ? ORDER BY id DESC LIMIT ?
@@ -66,7 +80,7 @@ class SqlitePlay:
         self._database = database
 
     async def add(self, inbox: PlayInbox, limits: PlayLimits) -> None:
-        """Removes expired inboxes, and where there are too many, those that were idle for longest."""
+        """Removes expired inboxes, and where there are too many, those never used and then those idle for longest."""
         now, answer = inbox.created_at, inbox.answer
 
         def change(session: Session) -> None:
@@ -124,6 +138,16 @@ class SqlitePlay:
             )
             for request_id, received_at, method, path, headers, body in reversed(rows)
         ]
+
+    async def trim(self, total_bytes: int) -> int:
+        """Remove the oldest requests of all inboxes beyond this size; returns the size of those that are left."""
+
+        def change(session: Session) -> int:
+            session.change(_TRIM_ALL, (total_bytes,))
+            [(size,)] = session.rows(_SIZE, ())
+            return int(size)
+
+        return await self._database.write(change)
 
     async def clear(self, token: str) -> None:
         """Remove the requests of an inbox."""

@@ -68,7 +68,7 @@ export function plural(count, one, many) {
   return `${number(count)} ${count === 1 ? one : many}`;
 }
 
-// Each way to read a string is tried once only: whoever sends a body of many quotes or brackets must not stall the page.
+// Deeper levels are not indented further: whoever sends a body of a hundred thousand brackets must not stall the page.
 const JSON_TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\],:]|[^\s{}[\],:"]+/g;
 const DEEPEST_INDENT = 40;
 
