@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import aiohttp
@@ -52,7 +53,73 @@ async def test_explicit_nulls_are_taken_where_clients_send_them(api: Client) -> 
     endpoint = {"url": "http://example.com", "secret": None, "channels": None, "version": None, "metadata": None}
     assert (await api.post(f"/app/{created.json['id']}/endpoint", endpoint)).json["version"] == 1
     message = {"eventType": "a", "payload": {}, "channels": None, "eventId": None, "transformationsParams": None}
-    assert (await api.post(f"/app/{created.json['id']}/msg", message)).status == 202
+    retention = {"payloadRetentionPeriod": None, "payloadRetentionHours": None, "deliverAt": None, "tags": None}
+    assert (await api.post(f"/app/{created.json['id']}/msg", {**message, **retention})).status == 202
+    access = await api.post(f"/auth/app-portal-access/{created.json['id']}", {"featureFlags": None})
+    assert (access.status, access.json["detail"][0]["loc"]) == (422, ["body", "featureFlags"])
+
+
+async def test_an_event_id_is_taken_in_its_application_only(acme: Client) -> None:
+    await acme.post("/app", {"name": "Other", "uid": "other"})
+    message = {"eventType": "a", "payload": {}, "eventId": "one"}
+    answers = [await acme.post(f"/app/{uid}/msg", message) for uid in ("acme", "other", "acme")]
+    assert [each.status for each in answers] == [202, 202, 409]
+
+
+async def test_channels_may_have_the_characters_of_the_hosted_api_and_be_ten(acme: Client) -> None:
+    channels = ["project:1+2", *(f"c{number}" for number in range(9))]
+    made = await acme.post("/app/acme/msg", {"eventType": "a", "payload": {}, "channels": channels})
+    assert (made.status, made.json["channels"]) == (202, channels)
+    endpoint = await acme.post("/app/acme/endpoint", {"url": "http://example.com", "channels": channels})
+    assert (endpoint.status, endpoint.json["channels"]) == (201, channels)
+    assert len((await acme.get("/app/acme/msg?channel=project%3A1%2B2")).json["data"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("http://example.com", "http://example.com/"),
+        ("HTTP://FOO.test:80/Foo", "http://foo.test/Foo"),
+        ("http://127.0.0.1:1/x", "http://127.0.0.1:1/x"),
+        ("http://10.0.0.1", "http://10.0.0.1/"),
+    ],
+)
+async def test_a_url_is_shown_in_its_normal_form_and_private_ones_are_taken(
+    acme: Client, given: str, kept: str
+) -> None:
+    made = await acme.post("/app/acme/endpoint", {"url": given})
+    assert (made.status, made.json["url"]) == (201, kept)
+
+
+async def test_an_endpoint_gets_nothing_of_what_was_there_before_it(acme: Client) -> None:
+    async with Receiver() as receiver:
+        await acme.post("/app/acme/msg", {"eventType": "a", "payload": {"n": 1}})
+        await acme.post("/app/acme/endpoint", {"url": receiver.url})
+        await acme.post("/app/acme/msg", {"eventType": "a", "payload": {"n": 2}})
+        await receiver.wait_for(1)
+        assert receiver.bodies == [b'{"n": 2}']
+
+
+async def test_the_endpoints_of_a_message_are_paged_to_their_true_end(acme: Client) -> None:
+    made = [(await acme.post("/app/acme/endpoint", {"url": "http://127.0.0.1:1"})).json["id"] for _ in range(3)]
+    message = (await acme.post("/app/acme/msg", {"eventType": "a", "payload": {}})).json["id"]
+    first = (await acme.get(f"/app/acme/msg/{message}/endpoint?limit=2")).json
+    rest = (await acme.get(f"/app/acme/msg/{message}/endpoint?limit=2&iterator={first['iterator']}")).json
+    assert [each["id"] for each in first["data"] + rest["data"]] == made
+    assert (first["done"], rest["done"]) == (False, True)
+
+
+async def test_only_who_knows_the_status_canceled_is_told_it(acme: Client) -> None:
+    endpoint = (await acme.post("/app/acme/endpoint", {"url": "http://127.0.0.1:1"})).json["id"]
+    later = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    message = (await acme.post("/app/acme/msg", {"eventType": "a", "payload": {}, "deliverAt": later})).json["id"]
+    assert (await acme.post(f"/app/acme/msg/{message}/cancel")).json == {"canceled": 1}
+    path = f"/app/acme/endpoint/{endpoint}/msg"
+    [old], [new] = [(await acme.get(path + query)).json["data"] for query in ("", "?expanded_statuses=true")]
+    assert (old["status"], old["statusText"]) == (2, "fail")
+    assert (new["status"], new["statusText"]) == (4, "canceled")
+    [seen] = (await acme.get(f"/app/acme/msg/{message}/endpoint")).json["data"]
+    assert (seen["status"], seen["statusText"]) == (2, "fail")
 
 
 async def test_an_application_may_be_created_with_its_first_message(api: Client) -> None:

@@ -9,6 +9,7 @@ import pytest
 from receivers import Receiver
 from server.helpers import Client, eventually
 
+from webhook_engine import Engine
 from webhook_engine.server.api.canonical import canonical_json
 from webhook_engine.server.api.instants import parse_instant
 
@@ -156,6 +157,9 @@ class TestErrors:
             ({"name": "x", "rateLimit": -1}, ["body", "rateLimit"]),
             ({"name": "x", "throttleRate": 70000}, ["body", "throttleRate"]),
             ({"name": None}, ["body", "name"]),
+            ({"name": "x", "metadata": []}, ["body", "metadata"]),
+            ({"name": "x", "metadata": {"a": 1}}, ["body", "metadata"]),
+            ({"name": "x", "metadata": {"a": {"b": "c"}}}, ["body", "metadata"]),
         ],
     )
     async def test_type_errors_are_located_in_names_of_json(self, api: Client, given: object, loc: list[str]) -> None:
@@ -190,6 +194,11 @@ class TestErrors:
         assert (await problem(eventId="msg_1"))["loc"] == ["body", "uid", "__all__"]
         assert (await problem(channels=[]))["loc"] == ["body", "channels", "__all__"]
         assert (await problem(channels=["ok", "not ok"]))["loc"] == ["body", "channels", "[1]", "__all__"]
+        assert (await problem(channels=[f"c{number}" for number in range(11)]))["loc"] == [
+            "body",
+            "channels",
+            "__all__",
+        ]
         assert (await problem(payloadRetentionPeriod=91))["msg"] == "Validation error"
         assert (await problem(deliverAt="tomorrow"))["loc"] == ["body", "deliverAt"]
 
@@ -209,10 +218,41 @@ class TestErrors:
         assert (await problem(secret="whsec_x"))["loc"] == ["body", "key", "__all__"]
         assert (await problem(description=None))["type"] == "value_error.jsondecode"
         assert (await problem(disabled=None))["loc"] == ["body", "disabled"]
+        assert (await problem(channels=["a", 1]))["loc"] == ["body", "channels[1]"]
         # A client that sends back what it got sends both names.
         both = await problem(eventTypes=None, filterTypes=None)
         assert both["loc"] == ["body", "", ""]
         assert "duplicate field" in str(both["msg"])
+
+    async def test_headers_are_refused_alike_wherever_they_are_given(self, acme: Client) -> None:
+        await acme.post("/app/acme/endpoint", {"url": "http://example.com", "uid": "e"})
+        for headers, says in (
+            ({"User-Agent": "x"}, 'headers["User-Agent"]: must not be set: this header is the engine\'s own'),
+            ({"a b": "x"}, "headers: must have header names of 1 to 256 letters, digits and '-'"),
+            ({"x": 1}, "headers: Expected `str`, got `int` in one of its values"),
+        ):
+            new = await acme.post("/app/acme/endpoint", {"url": "http://example.com", "headers": headers})
+            put = await acme.put("/app/acme/endpoint/e/headers", {"headers": headers})
+            for answer in (new, put):
+                [problem] = answer.json["detail"]
+                assert problem["loc"] == ["body", "headers"]
+                assert problem["msg"].replace("`str | null`", "`str`") == says
+                assert problem["type"] == "value_error.jsondecode"
+
+    async def test_a_name_in_the_path_is_located_there(self, api: Client) -> None:
+        [problem] = (await api.put("/event-type/no%20good", {"description": ""})).json["detail"]
+        assert problem["loc"] == ["path", "event_type_name", "__all__"]
+
+    async def test_a_failure_of_the_server_tells_nothing(
+        self, acme: Client, engine: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        async def broken(*_: object) -> None:
+            raise RuntimeError("secret things")
+
+        monkeypatch.setattr(engine.services.store.messages, "list", broken)
+        answer = await acme.get("/app/acme/msg")
+        assert (answer.status, answer.text, answer.headers["content-type"]) == (500, "{}", "application/json")
+        assert "secret things" in caplog.text
 
     async def test_limit_is_refused_and_not_clamped(self, acme: Client) -> None:
         answer = await acme.get("/app?limit=251")

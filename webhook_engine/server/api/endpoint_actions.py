@@ -14,7 +14,7 @@ from webhook_engine.model import Task
 from webhook_engine.resources import headers as header_rules
 from webhook_engine.server.api import checks
 from webhook_engine.server.api.common import SinceUntilIn
-from webhook_engine.server.api.endpoints import secret_problems
+from webhook_engine.server.api.endpoints import header_problems, secret_problems
 from webhook_engine.server.api.errors import ApiError, Problem
 from webhook_engine.server.api.messages import MessageOut
 from webhook_engine.server.api.messages import shown as message_shown
@@ -61,10 +61,7 @@ class EndpointHeadersIn(In, frozen=True, kw_only=True):
 
     def problems(self) -> Iterator[Problem]:
         """What is not allowed."""
-        try:
-            header_rules.checked("headers", self.headers)
-        except ValidationError as error:
-            yield Problem(("body", "headers"), f"headers: {error}", "value_error.jsondecode")
+        yield from header_problems(self.headers)
 
 
 class EndpointHeadersPatchIn(In, frozen=True, kw_only=True):

@@ -11,6 +11,7 @@ from msgspec import UNSET, UnsetType
 
 from webhook_engine.errors import NotFoundError, ValidationError
 from webhook_engine.model import Endpoint
+from webhook_engine.resources import headers as header_rules
 from webhook_engine.resources.urls import endpoint_url
 from webhook_engine.server.api import checks
 from webhook_engine.server.api.common import ListResponse, OrderedQuery, Rate, encoded_size, listed
@@ -20,7 +21,7 @@ from webhook_engine.server.api.route import Auth, Call, In, NoBody, Out, Reply, 
 from webhook_engine.server.auth import Capability
 from webhook_engine.signing import SigningKey
 
-__all__ = ["ROUTES", "EndpointOut", "endpoint_fields", "secret_problems", "shown"]
+__all__ = ["ROUTES", "EndpointOut", "endpoint_fields", "header_problems", "secret_problems", "shown"]
 
 ID_PREFIX = "ep_"
 MAX_ENDPOINTS = 1000
@@ -76,6 +77,8 @@ class EndpointIn(EndpointUpdate, frozen=True, kw_only=True):
         """What is not allowed."""
         yield from super().problems()
         yield from secret_problems(self.secret)
+        if self.headers is not None:
+            yield from header_problems(self.headers)
 
     def values(self) -> dict[str, Any]:
         """As arguments of the manager."""
@@ -188,6 +191,14 @@ def secret_problems(secret: str | None) -> Iterator[Problem]:
         SigningKey.parse(secret)
     except ValidationError as error:
         yield Problem(("body", "key", "__all__"), error.problem)
+
+
+def header_problems(headers: Mapping[str, str]) -> Iterator[Problem]:
+    """What is wrong with the headers of an endpoint."""
+    try:
+        header_rules.checked("headers", headers)
+    except ValidationError as error:
+        yield Problem(("body", "headers"), str(error), "value_error.jsondecode")
 
 
 async def list_endpoints(call: Call[EndpointListQuery, NoBody]) -> Out:

@@ -33,6 +33,7 @@ __all__ = [
 RETRY_AFTER_S = 1
 
 _MISSING = re.compile(r"Object missing required field `(.+?)`")
+_SOME_VALUE = "[...]"
 _PATH = re.compile(r"^(?P<text>.*?) - at `\$(?P<path>.*)`$", re.DOTALL)
 
 
@@ -85,6 +86,9 @@ def malformed(error: Exception) -> UnprocessableError:
         text = f"the body is not valid UTF-8 (byte {error.start})"
     elif match := _PATH.match(text):
         text, path = match["text"], match["path"]
+        if _SOME_VALUE in path:
+            # Which member of a map it is, the decoder does not say.
+            path, text = path.partition(_SOME_VALUE)[0], f"{text} in one of its values"
     if match := _MISSING.match(text):
         text = f"missing field `{match[1]}`"
     path = path.lstrip(".")

@@ -12,7 +12,7 @@ from webhook_engine.errors import ConflictError, NotFoundError
 from webhook_engine.model import EventType
 from webhook_engine.server.api import checks
 from webhook_engine.server.api.common import ListResponse, OrderedQuery, listed
-from webhook_engine.server.api.errors import Problem
+from webhook_engine.server.api.errors import Problem, UnprocessableError
 from webhook_engine.server.api.query import NoQuery, Query
 from webhook_engine.server.api.route import Auth, Call, In, NoBody, Out, Reply, Route
 
@@ -169,6 +169,8 @@ async def put_event_type(call: Call[NoQuery, EventTypeUpdate]) -> Out | Reply:
         return shown(await event_types.update(name, **call.body.values()))
     except NotFoundError:
         pass
+    if problems := list(checks.event_type(("path", "event_type_name"), name)):
+        raise UnprocessableError(*problems)
     try:
         return Reply(201, shown(await event_types.create(name=name, **call.body.values())))
     except ConflictError:  # somebody else created it just now
