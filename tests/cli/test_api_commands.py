@@ -216,6 +216,14 @@ def test_where_no_daemon_is_it_names_the_url_and_how_to_start_one() -> None:
     assert f"no daemon answers at {url} (connection refused); `webhook-engine serve` starts one" in done.err
 
 
+def test_why_there_is_no_connection_is_told_in_words(world: World) -> None:
+    done = command("app", "list", "--url", world.url.replace("http:", "https:"), "--token", "x")
+    assert re.search(r"\(TLS failed: [a-z ]+; does it speak https\?\)", done.err)
+    done = command("app", "list", "--url", "http://no.such.host.invalid", "--token", "x")
+    assert "no daemon answers at http://no.such.host.invalid (" in done.err
+    assert "Errno" not in done.err
+
+
 @pytest.mark.parametrize("url", ["127.0.0.1:8071", "http:", "http://[", "ftp://x"])
 def test_what_is_no_url_is_wrong_usage(url: str) -> None:
     done = command("app", "list", "--url", url, "--token", "x")
@@ -350,6 +358,8 @@ def test_endpoints(world: World, acme: str) -> None:
     )
     assert (changed["eventTypes"], changed["channels"], changed["url"]) == (None, None, "http://x.test/")
     assert world("endpoint", "update", acme, "ep").code == 2
+    taken = world("endpoint", "create", acme, "http://x.test/", "--uid", "ep")
+    assert (taken.code, f"another endpoint of {acme} has the uid 'ep'" in taken.err) == (1, True)
     assert "recover" in world("endpoint", "enable", acme, "ep").out
     world("endpoint", "disable", acme, "ep")
     assert re.search(r"^ep_\w+ +ep +disabled +http://x.test/ +all$", world("endpoint", "list", acme).out, re.MULTILINE)
@@ -406,9 +416,15 @@ def test_options_of_a_message(world: World, acme: str) -> None:
     made = world.json("send", acme, "a.b", '{"a":1}', *options)
     assert (made["eventId"], made["channels"], made["tags"]) == ("e1", ["c"], ["t"])
     assert made["deliverAt"] > made["timestamp"]
-    assert world("send", acme, "a.b", "{}", "--event-id", "e1").code == 1
+    again = world("send", acme, "a.b", "{}", "--event-id", "e1")
+    assert again.code == 1
+    assert "a message with the event id 'e1' was accepted before; `webhook-engine message get" in again.err
     twice = {world.json("send", acme, "a.b", "{}", "--idempotency-key", "k1")["id"] for _ in range(2)}
     assert len(twice) == 1
+    world("endpoint", "create", acme, "http://127.0.0.1:1/", "--channel", "later")
+    world.json("send", acme, "a.b", "{}", "--event-id", "e2", "--deliver-at", "2h", "--channel", "later")
+    waiting = world("message", "get", acme, "e2").out
+    assert re.search(r"^ep_\w+ +pending +20\S+ \S+ +http://127.0.0.1:1/$", waiting, re.MULTILINE)
     shown = world("message", "get", acme, "e1").out
     assert re.search(r'^payload +\{"a":1\}$', shown, re.MULTILINE)
     assert "No endpoint was to have it" in shown
@@ -519,7 +535,7 @@ def test_on_a_terminal_there_are_colors_and_a_bar(world: World, acme: str) -> No
     assert re.search(r"\x1b\[31mfail +\x1b\[0m", shown)
     shown = run_on_terminal("recover", acme, "bad", "--since", "1h", **environment).stdout
     assert "━" in shown
-    assert "1 failed messages are scheduled again" in shown
+    assert "1 failed message is scheduled again" in shown
     world.hooks.broken = False
 
 

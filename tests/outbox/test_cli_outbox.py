@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from webhook_engine import Engine
 from webhook_engine.cli.outbox import outbox
-from webhook_engine.cli.terminal import UsageError
+from webhook_engine.cli.terminal import CommandError, UsageError
 from webhook_engine.outbox import enqueue, table_sql
 
 
@@ -55,5 +55,8 @@ async def test_rows_are_listed_retried_and_discarded(
     with pytest.raises(UsageError, match="--all"):
         invoke("discard")
     assert invoke("retry", str(first["id"]), "--source", source) == "1 row tried again\n"
+    for action in ("retry", "discard"):
+        with pytest.raises(CommandError, match=r"^1 of the rows named is not set aside; .* list"):
+            invoke(action, str(first["id"]), "--source", source)
     assert invoke("discard", "--all") == "1 row discarded\n"
     assert [(application, error) for _, application, error in left(source)] == [("first", None), ("third", None)]

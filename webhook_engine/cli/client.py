@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import ssl
 import uuid
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -174,7 +175,7 @@ class Client:
         status, answer = await self._exchange(method, path, query, body, key)
         if 200 <= status < 300:
             return answer
-        raise await self._refusal(status, answer, path)
+        raise await self._refusal(status, answer, path, body)
 
     async def _exchange(
         self,
@@ -231,17 +232,15 @@ class Client:
             raise UsageError(f"--url {self.url}: this is no URL") from None
 
     def _unreachable(self, problem: aiohttp.ClientConnectorError) -> str:
-        cause = problem.os_error
-        reason = os.strerror(cause.errno) if cause.errno and cause.errno > 0 else str(cause)
         return (
-            f"no daemon answers at {self.url} ({reason[:1].lower()}{reason[1:]}); `webhook-engine serve` starts one, "
+            f"no daemon answers at {self.url} ({_reason(problem.os_error)}); `webhook-engine serve` starts one, "
             "and --url or WEBHOOK_ENGINE_URL says where another one is"
         )
 
     def _strange(self, status: int) -> CommandError:
         return CommandError(f"{self.url} answered {status}, and not as the API does; is a daemon at this URL?")
 
-    async def _refusal(self, status: int, answer: bytes, path: Sequence[str]) -> CommandError:
+    async def _refusal(self, status: int, answer: bytes, path: Sequence[str], body: object) -> CommandError:
         with suppress(msgspec.DecodeError):
             if status == 422:
                 problems = msgspec.json.decode(answer, type=_Problems).detail
@@ -259,6 +258,8 @@ class Client:
                 )
             if status == 404:
                 return CommandError(await self._missing(path) or detail)
+            if status == 409 and (taken := _taken(path, body)):
+                return CommandError(taken)
             return CommandError(f"{detail.rstrip('.')} (the daemon answered {status})")
         return self._strange(status)
 
@@ -272,6 +273,30 @@ class Client:
                 command = _LISTED_BY[kind].format(app=app)
                 return f"there is no {_KINDS[kind]} {key!r}; `webhook-engine {command}` shows what there is"
         return None
+
+
+def _reason(cause: OSError) -> str:
+    """Why no connection came about, in a few words."""
+    if isinstance(cause, ssl.SSLError):
+        return f"TLS failed: {(cause.reason or str(cause)).replace('_', ' ').lower()}; does it speak https?"
+    # Numbers below zero are those of the name service, which have texts of their own.
+    text = os.strerror(cause.errno) if cause.errno and cause.errno > 0 else cause.strerror or str(cause)
+    return f"{text[:1].lower()}{text[1:]}"
+
+
+def _taken(path: Sequence[str], body: object) -> str | None:
+    """Which name in a body is another one's already; the daemon says only that one is."""
+    if not isinstance(body, Mapping) or path[0] != "app" or len(path) < 3:
+        return None
+    app = path[1]
+    if path[2] == "msg" and (event_id := body.get("eventId")):
+        return (
+            f"a message with the event id {event_id!r} was accepted before; "
+            f"`webhook-engine message get {app} {event_id}` shows it"
+        )
+    if path[2] == "endpoint" and (uid := body.get("uid")):
+        return f"another endpoint of {app} has the uid {uid!r}; `webhook-engine endpoint get {app} {uid}` shows it"
+    return None
 
 
 def _told(problem: _Problem) -> str:

@@ -183,7 +183,7 @@ def _names(config: Config) -> Iterator[Finding]:
         socket.getaddrinfo("example.com", 443, type=socket.SOCK_STREAM)
     except OSError as problem:
         advice = "See /etc/resolv.conf and the network; every delivery needs DNS."
-        yield Finding("DNS", "error", f"example.com cannot be looked up: {problem}", advice)
+        yield Finding("DNS", "error", f"example.com cannot be looked up: {problem.strerror or problem}", advice)
         return
     took = time.perf_counter() - began_at
     slow = took > 1

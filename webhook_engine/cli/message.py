@@ -200,5 +200,8 @@ def expunge(client: Client, app: AppArgument, message: MessageArgument, yes: Yes
 def _show_destinations(found: list[Destination]) -> None:
     if not found:
         typer.echo("No endpoint was to have it when it came.")
-    rows = [[each.id, each.status_text, when(each.next_attempt) or "-", each.url] for each in found]
+    rows = [
+        [each.id, "pending" if each.next_attempt else each.status_text, when(each.next_attempt) or "-", each.url]
+        for each in found
+    ]
     show_rows(["endpoint", "status", "next attempt", "url"], rows)

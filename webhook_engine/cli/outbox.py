@@ -16,7 +16,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from webhook_engine.cli.terminal import UsageError, out
+from webhook_engine.cli.terminal import CommandError, UsageError, out
 from webhook_engine.config import Config
 from webhook_engine.outbox import table_sql
 from webhook_engine.store.sources import SetAsideRow, SourceDatabase, source_database
@@ -24,7 +24,9 @@ from webhook_engine.values import without_passwords
 
 __all__ = ["outbox"]
 
-outbox = typer.Typer(no_args_is_help=True, help="The outbox: its table, and the rows that can never be delivered.")
+outbox = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="The outbox: its table, and the rows that can never be delivered."
+)
 
 MOST = 1000
 
@@ -110,6 +112,11 @@ def _change(
         with _open(database):
             count += change(database, None if everything else rows)
     typer.echo(f"{count} {'row' if count == 1 else 'rows'} {done}")
+    if rows and (others := len(set(rows)) - count):
+        raise CommandError(
+            f"{others} of the rows named {'is' if others == 1 else 'are'} not set aside; "
+            "`webhook-engine outbox list` shows which are"
+        )
 
 
 def _databases(config: Path | None, source: str | None) -> list[SourceDatabase]:

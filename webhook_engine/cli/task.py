@@ -113,7 +113,7 @@ def follow(client: Client, task_id: str, done: str, total: int | None = None) ->
             while True:
                 body = _looked_at(client, task_id, progress, bar)
                 seen = decoded(body, Task)
-                count = f"{seen.processed} of {total} {done}" if total else f"{seen.processed} {done}"
+                count = f"{seen.processed} of {total} {done}" if total else _counted(seen.processed, done)
                 longest = None if total is None else max(total, seen.processed)
                 progress.update(bar, completed=seen.processed, total=longest, count=count)
                 if seen.status != RUNNING:
@@ -127,8 +127,14 @@ def follow(client: Client, task_id: str, done: str, total: int | None = None) ->
         if client.as_json:
             show_json(body)
         reason = seen.data.get("error") or "the daemon does not say why"
-        raise CommandError(f"the task {task_id} failed after {seen.processed} {done}: {reason}")
-    said(client, body, f"{seen.processed} {done}")
+        raise CommandError(f"the task {task_id} failed after {_counted(seen.processed, done)}: {reason}")
+    said(client, body, _counted(seen.processed, done))
+
+
+def _counted(count: int, done: str) -> str:
+    if count == 1:
+        done = done.replace("messages are", "message is").replace("messages", "message")
+    return f"{count} {done}"
 
 
 def _looked_at(client: Client, task_id: str, progress: Progress, bar: TaskID) -> bytes:
