@@ -21,6 +21,7 @@ _COLUMNS = rows.columns(rows.ATTEMPT, "attempt")
 
 STATUSES = (AttemptStatus.SUCCESS, AttemptStatus.FAIL)
 """How an attempt can have ended."""
+SUCCESSFUL_CODES = 200
 
 _ADD = BatchStatement(
     f"""
@@ -60,7 +61,12 @@ class SqliteAttempts:
 
     async def list_by_endpoint(self, endpoint_id: str, span: Span, where: AttemptFilter) -> Sequence[Attempt]:
         """In the order of ids."""
-        statuses = STATUSES if where.status is None else (where.status,)
+        statuses: Sequence[AttemptStatus] = STATUSES if where.status is None else (where.status,)
+        if where.status_code_class not in (None, SUCCESSFUL_CODES):
+            # Of the successes, maybe very many, none has such a code.
+            statuses = tuple(status for status in statuses if status is not AttemptStatus.SUCCESS)
+            if not statuses:
+                return ()
         message, conditions, parameters = _filtered(where)
         # The index holds the attempts of each status in order; the database merges the ranges as it reads.
         ranges = [
@@ -91,7 +97,7 @@ class SqliteAttempts:
 
     async def count(self, endpoint_id: str, low: str, high: str) -> dict[AttemptStatus, int]:
         """Attempts of an endpoint with ids in [``low``, ``high``], by status."""
-        found = await self._database.read(_COUNT, (endpoint_id, low, high))
+        found = await self._database.read_long(_COUNT, (endpoint_id, low, high))
         return {AttemptStatus(status): count for status, count in found if count}
 
     async def expunge(self, message_id: str, attempt_id: str) -> bool:
@@ -100,7 +106,7 @@ class SqliteAttempts:
 
     async def _list(self, sql: str, parameters: dict[str, Value], span: Span) -> Sequence[Attempt]:
         low, high = bounds(span)
-        found = await self._database.read(sql, {**parameters, "low": low, "high": high, "limit": span.limit})
+        found = await self._database.read_long(sql, {**parameters, "low": low, "high": high, "limit": span.limit})
         return [rows.attempt(row) for row in found]
 
 

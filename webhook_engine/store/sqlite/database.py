@@ -25,6 +25,8 @@ __all__ = ["Change", "Database"]
 T = TypeVar("T")
 
 READERS = 3
+LONG_READS = READERS - 1
+"""How many readers may be at work on what may take long, so that one is left for what deliveries wait for."""
 MAX_CHANGES_PER_COMMIT = 512
 BUSY_TIMEOUT_MS = 5_000
 CHECKPOINT_PAGES = 4_000
@@ -70,6 +72,7 @@ class Database:
         self._watcher: Connection | None = None
         self._readers: list[Connection] = []
         self._idle_readers: asyncio.LifoQueue[Connection] = asyncio.LifoQueue()
+        self._long_reads = asyncio.Semaphore(LONG_READS)
         self._committing: asyncio.Task[None] | None = None
         self._seen_version: int | None = None
         self._started = False
@@ -120,8 +123,12 @@ class Database:
         self._started = False
         while self._committing:
             await asyncio.wait([self._committing])
+        # Whoever waits for a reader comes before us.
+        for _ in range(LONG_READS):
+            await self._long_reads.acquire()
         for _ in self._readers:
             await self._idle_readers.get()
+        self._long_reads = asyncio.Semaphore(LONG_READS)
         writer, self._writer = self._writer, None
         closing = [*self._readers, *filter(None, (self._watcher, writer))]
         self._readers, self._watcher = [], None
@@ -136,10 +143,20 @@ class Database:
         """Run a query on a reader; all its rows."""
         return await self.read_with(lambda session: session.rows(sql, parameters))
 
+    async def read_long(self, sql: str, parameters: Parameters = ()) -> list[Row]:
+        """Run a query that may have to look at many rows; all its rows."""
+        if not self._at_work:
+            raise self._closed()
+        async with self._long_reads:
+            return await self._read(lambda session: session.rows(sql, parameters))
+
     async def read_with(self, job: Callable[[Session], T]) -> T:
         """Run ``job`` on a reader."""
         if not self._at_work:
             raise self._closed()
+        return await self._read(job)
+
+    async def _read(self, job: Callable[[Session], T]) -> T:
         reader = await self._idle_readers.get()
         try:
             return await reader.run(job)

@@ -80,7 +80,7 @@ async def messages_of_endpoint(
             attempt_count=attempt_count,
             next_attempt=None if due_at is None else to_datetime(due_at),
         )
-        for status, attempt_count, due_at, reason, *message in await database.read(sql, parameters)
+        for status, attempt_count, due_at, reason, *message in await database.read_long(sql, parameters)
     ]
     return sorted(found, key=lambda one: one.message.id, reverse=span.descending)
 
