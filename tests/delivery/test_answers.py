@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 import receivers
@@ -138,11 +139,10 @@ async def test_a_flood_ends_in_time_and_leaves_the_event_loop_to_others(first: b
 
     async def watch() -> None:
         nonlocal longest
-        loop = asyncio.get_running_loop()
         while not done:
-            begun = loop.time()
+            begun = time.thread_time()  # what other processes take of the machine is no matter of ours
             await asyncio.sleep(0.001)
-            longest = max(longest, loop.time() - begun)
+            longest = max(longest, time.thread_time() - begun)
 
     async with receivers._repeating(first, again) as receiver, make_sender() as sender:
         watching = asyncio.create_task(watch())
