@@ -127,7 +127,7 @@ class Router(Service):
         size = 0
         while self._arrivals and len(batch) < MAX_BATCH and size < MAX_BATCH_BYTES:
             arrival = self._arrivals.popleft()
-            size += len(arrival.message.payload)
+            size += len(arrival.message.payload) + (0 if arrival.answer is None else len(arrival.answer.sealed))
             batch.append(arrival)
         return batch
 
