@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from engine.helpers import local_engine, query
+from receivers import Receiver
 
+from webhook_engine import ManualClock
 from webhook_engine.errors import StoreError
 from webhook_engine.store.sqlite import SqliteStore, store
 from webhook_engine.store.sqlite.schema import Migration, migrations
@@ -39,6 +42,21 @@ async def test_everything_is_still_there(path: Path) -> None:
         await engine.messages.create("acme", event_type="invoice.paid", payload={})
     assert query(path, "SELECT max(version) FROM webhook_schema") == [(migrations()[-1].version,)]
     assert query(path, "PRAGMA integrity_check") == [("ok",)]
+
+
+async def test_what_was_scheduled_is_sent_when_it_is_due(path: Path) -> None:
+    clock = ManualClock(datetime(2096, 10, 1, tzinfo=UTC))
+    async with (
+        Receiver() as receiver,
+        local_engine(path, clock, security__main_secret=MAIN_SECRET, retention__attempts="36500d") as engine,
+    ):
+        [endpoint] = (await engine.endpoints.list("acme")).data
+        await engine.endpoints.update("acme", endpoint.id, url=receiver.url)
+        await engine.join(timeout=5)
+        assert not receiver.requests
+        clock.advance(timedelta(days=2))
+        await engine.join(timeout=5)
+        assert [request.body for request in receiver.requests] == [b"{}"]
 
 
 async def test_a_step_that_fails_leaves_it_as_it_was(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
