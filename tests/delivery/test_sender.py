@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
 import socket
 import ssl
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from ipaddress import ip_network
 from typing import Any
 
@@ -421,6 +422,15 @@ async def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next(sender:
         assert receiver.connections == 2
 
 
+def peers_of_this_process() -> Iterator[tuple[str, int]]:
+    """Whom the open connections of this process lead to."""
+    for descriptor in os.listdir("/proc/self/fd"):
+        with suppress(OSError):
+            if os.readlink(f"/proc/self/fd/{descriptor}").startswith("socket:"):
+                with socket.socket(fileno=os.dup(int(descriptor))) as copy:
+                    yield copy.getpeername()
+
+
 async def test_a_connection_that_was_answered_before_all_was_sent_is_not_used_again(sender: Sender) -> None:
     heads = 0
 
@@ -438,6 +448,9 @@ async def test_a_connection_that_was_answered_before_all_was_sent_is_not_used_ag
             assert (await send(sender, url, b"x" * 32 * 1024 * 1024)).failure is None
             assert heads == number
         assert not sender._world._connections
+        # The other side need not read what is left of the request: nothing of it is kept for that.
+        await asyncio.sleep(0.05)
+        assert not [peer for peer in peers_of_this_process() if peer == server.sockets[0].getsockname()]
         released.set()
 
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from engine.helpers import DAY, Answers, acme, local_engine, pass_time, send, send_many, until
+from engine.helpers import DAY, Answers, acme, local_engine, pass_time, query, send, send_many, until
 from receivers import Receiver, Request
 from svix.webhooks import Webhook
 
-from webhook_engine import ManualClock
+from webhook_engine import Engine, ManualClock
+from webhook_engine.model import DeliveryStatus
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 RATE = 50
@@ -122,6 +124,77 @@ async def test_an_edit_applies_to_what_is_queued_already(tmp_path: Path) -> None
         await engine.join(timeout=10)
         assert len(old.requests) <= sent + 1
         assert len(old.requests) + len(new.requests) == 50
+
+
+async def give_a_url(engine: Engine, endpoint: str) -> None:
+    await engine.endpoints.update("acme", endpoint, url="http://127.0.0.1:1/")
+
+
+async def rotate(engine: Engine, endpoint: str) -> None:
+    await engine.endpoints.rotate_secret("acme", endpoint)
+
+
+async def limit(engine: Engine, endpoint: str) -> None:
+    await engine.endpoints.update("acme", endpoint, throttle_rate=1)
+
+
+async def disable(engine: Engine, endpoint: str) -> None:
+    await engine.endpoints.disable("acme", endpoint)
+
+
+async def disable_and_enable(engine: Engine, endpoint: str) -> None:
+    await engine.endpoints.disable("acme", endpoint)
+    await engine.endpoints.enable("acme", endpoint)
+
+
+async def delete(engine: Engine, endpoint: str) -> None:
+    await engine.endpoints.delete("acme", endpoint)
+
+
+async def delete_application(engine: Engine, _endpoint: str) -> None:
+    await engine.applications.delete("acme")
+
+
+@pytest.mark.parametrize("answer", [200, 500])
+@pytest.mark.parametrize(
+    ("change", "failed"),
+    [
+        (give_a_url, (DeliveryStatus.PENDING, None)),
+        (rotate, (DeliveryStatus.PENDING, None)),
+        (limit, (DeliveryStatus.PENDING, None)),
+        (disable, (DeliveryStatus.FAILED, "endpoint disabled")),
+        (disable_and_enable, (DeliveryStatus.FAILED, "endpoint disabled")),
+        (delete, (DeliveryStatus.CANCELLED, "endpoint deleted")),
+        (delete_application, (DeliveryStatus.CANCELLED, "endpoint deleted")),
+    ],
+)
+async def test_whatever_happens_to_an_endpoint_meanwhile_a_request_in_flight_is_recorded_once(
+    tmp_path: Path,
+    change: Callable[[Engine, str], Awaitable[None]],
+    failed: tuple[DeliveryStatus, str | None],
+    answer: int,
+) -> None:
+    database, go = tmp_path / "e.db", asyncio.Event()
+
+    async def wait(_request: object) -> int:
+        await go.wait()
+        return answer
+
+    async with Receiver(wait) as receiver, local_engine(database, retry_schedule=["1h"]) as engine:
+        endpoint = await acme(engine, receiver.url)
+        await send(engine)
+        await receiver.wait_for(1)
+        await change(engine, endpoint.id)
+        go.set()
+        await engine.join(timeout=5)
+        assert len(receiver.requests) == 1
+        expected = (DeliveryStatus.SUCCEEDED, None) if answer == 200 else failed
+        [(status, reason, due_at, count)] = query(
+            database, "SELECT status, reason, due_at, attempt_count FROM webhook_delivery"
+        )
+        assert (DeliveryStatus(status), reason, count) == (*expected, 1)
+        assert (due_at is not None) is (expected[0] is DeliveryStatus.PENDING)
+        assert query(database, "SELECT url, status_code FROM webhook_attempt") == [(receiver.url, answer)]
 
 
 @pytest.mark.parametrize("of", ["endpoint", "application"])

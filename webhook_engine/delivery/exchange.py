@@ -77,16 +77,18 @@ class Exchange:
 
     def release(self) -> None:
         """The answer is read: others may have the connection, if it is still good."""
-        connection, self.connection = self.connection, None
+        connection = self.connection
         if connection is None:
             return
         if connection.transport is not None and connection.transport.get_write_buffer_size():
-            # It was answered before it was sent to its end, which nobody would take for the next request.
-            connection.close()
-        else:
-            connection.release()
-            if self.handler is not None:
-                self.handler.rest()
+            # It was answered before it was sent to its end, and the rest of it would be taken for the next request. The
+            # other side may never take that rest, so a close that waits until it is written would wait for ever.
+            self.abort()
+            return
+        self.connection = None
+        connection.release()
+        if self.handler is not None:
+            self.handler.rest()
 
     def abort(self) -> None:
         """Drop the connection at once, without ceremonies that the other side could draw out."""
