@@ -1,3 +1,5 @@
+import time
+
 import pytest
 from flow_parts import make_due
 from hypothesis import given
@@ -171,6 +173,19 @@ def test_a_cancelled_delivery_leaves_the_queue_at_once() -> None:
     lane.drop("msg_2")
     assert (lane.queued, lane.known) == (3, 3)
     assert take_all(lane) == ["man_1", "msg_1", "msg_3"]
+
+
+def test_cancelling_many_that_are_only_in_the_database_costs_next_to_nothing() -> None:
+    lane = Lane("ep_1", 64)
+    for _ in range(64):
+        lane.learn(Verdict.QUICK)
+    for number in range(MAX_QUEUED):
+        lane.push(make_due(f"msg_{number}"))
+    begun = time.process_time()
+    for number in range(20_000):
+        lane.drop(f"elsewhere_{number}")
+    assert time.process_time() - begun < 0.5
+    assert lane.queued == MAX_QUEUED
 
 
 def test_a_delivery_cancelled_in_flight_stays_known_until_its_outcome_is_recorded() -> None:

@@ -237,6 +237,9 @@ class Lane:
         """
         if self.refilling:
             self._left_during_refill.add(message_id)
+        if message_id not in self._known:
+            # Of many that are cancelled at once, most are only in the database: the queues are not searched for them.
+            return
         for queue in (self._first, self._retries):
             for due in queue:
                 if due.message_id == message_id:
