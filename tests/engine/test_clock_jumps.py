@@ -7,11 +7,22 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from engine.helpers import DAY, Answers, acme, destination, local_engine, pass_time, record_events, send, send_many
+from engine.helpers import (
+    DAY,
+    Answers,
+    acme,
+    destination,
+    local_engine,
+    pass_time,
+    record_events,
+    send,
+    send_many,
+    until,
+)
 from freezegun import freeze_time
 from receivers import Receiver
 
-from webhook_engine import AttemptStatus, EndpointDisabledEvent, ManualClock
+from webhook_engine import AttemptStatus, EndpointDisabledEvent, ManualClock, NotFoundError
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 YEAR = timedelta(days=365)
@@ -147,6 +158,25 @@ async def test_a_jump_is_noticed_within_a_second_under_freezegun(tmp_path: Path)
             await receiver.wait_for(62, timeout=1)
             await engine.join(timeout=5)
             assert len(receiver.requests) == 62
+
+
+async def test_a_jump_forward_deletes_nothing_until_it_has_lasted(tmp_path: Path) -> None:
+    clock = ManualClock(START)
+    async with Receiver() as receiver, local_engine(tmp_path / "e.db", clock) as engine:
+        await acme(engine, receiver.url)
+        message = await engine.messages.create("acme", event_type="a.b", payload={}, payload_retention_hours=1)
+        await engine.join(timeout=5)
+        retention = engine._flow.retention
+        await until(lambda: retention.passes)
+        clock.set(START + 4_000 * DAY)
+        await until(lambda: retention._trust.doubted)
+        clock.advance(timedelta(minutes=59))
+        assert (await engine.messages.get("acme", message.id)).payload == b"{}"
+        before = retention.passes
+        clock.advance(timedelta(minutes=2))
+        await until(lambda: retention.passes > before)
+        with pytest.raises(NotFoundError):
+            await engine.messages.get("acme", message.id)
 
 
 async def test_a_rate_limit_does_not_stall_when_the_clock_goes_back(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ import msgspec
 from webhook_engine.clock import Clock, microseconds
 from webhook_engine.delivery.measures import Measures
 from webhook_engine.delivery.service import Service
+from webhook_engine.delivery.trust import DOUBTED_FOR_S, ClockTrust
 from webhook_engine.errors import StoreError
 from webhook_engine.ids import id_bounds
 from webhook_engine.log import get_logger
@@ -70,11 +71,13 @@ class Retention(Service):
         self._on_expired = on_expired
         self._batch = FIRST_BATCH
         self._payloads_from = ""
+        self._trust = ClockTrust()
         self._stop_watching_clock: Callable[[], None] = lambda: None
 
     async def start(self) -> None:
         """Begin with a pass over everything."""
         self._payloads_from = ""
+        self._trust = ClockTrust()
         self._stop_watching_clock = self._clock.on_jump(self.nudge)
         await super().start()
 
@@ -87,12 +90,20 @@ class Retention(Service):
         """Make a pass now and then."""
         while not self.stopping:
             try:
-                await self._pass()
-                self.passes += 1
+                if self._may_delete():
+                    await self._pass()
+                    self.passes += 1
             except StoreError as error:
                 log.warning("retention.interrupted", error=str(error), again_in_s=self._nap_s())
             if not self.stopping:
                 await self.nap(self._nap_s())
+
+    def _may_delete(self) -> bool:
+        doubted = self._trust.doubted
+        believed = self._trust.believes(self._clock.now(), self._clock.monotonic())
+        if not believed and not doubted:
+            log.warning("retention.waits", reason="the clock was set far ahead", deletes_again_after_s=DOUBTED_FOR_S)
+        return believed
 
     def _nap_s(self) -> float:
         shortest = min(self.policy.payload, self.policy.attempts).total_seconds()
