@@ -76,6 +76,24 @@ async def test_what_was_typed_outlives_the_session(tmp_path: Path, receiver: Rec
         await expect(again.get_by_label("Endpoint URL")).to_have_value("")
 
 
+async def test_an_endpoint_is_created_once_though_the_answer_got_lost(stage: Stage, receiver: Receiver) -> None:
+    async def lose(route: Route) -> None:
+        await route.fetch()
+        await route.abort()
+
+    page = await stage.portal()
+    await page.get_by_role("button", name="Add endpoint").click()
+    await page.get_by_label("Endpoint URL").fill(receiver.url)
+    await page.route("**/api/v1/app/*/endpoint", lose)
+    await page.get_by_role("button", name="Create endpoint").click()
+    await expect(page.get_by_text("Check your connection, and try again.")).to_be_visible()
+    await expect(page.get_by_label("Endpoint URL")).to_have_value(receiver.url)
+    await page.unroute("**/api/v1/app/*/endpoint")
+    await page.get_by_role("button", name="Create endpoint").click()
+    await expect(page.get_by_role("link", name=receiver.url)).to_be_visible()
+    assert len((await stage.engine.endpoints.list("acme")).data) == 1
+
+
 async def test_a_link_of_the_page_opens_in_a_new_tab(stage: Stage, receiver: Receiver) -> None:
     await stage.engine.endpoints.create("acme", url=receiver.url)
     page = await stage.portal()

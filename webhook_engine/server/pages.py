@@ -77,10 +77,11 @@ def page_headers(frame_ancestors: Sequence[str] = ()) -> dict[str, str]:
         "Referrer-Policy": "no-referrer",
         "X-Content-Type-Options": "nosniff",
         "Cache-Control": "no-store",
+        "Cross-Origin-Opener-Policy": "same-origin",
         "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     }
     if not frame_ancestors:
-        headers |= {"X-Frame-Options": "DENY", "Cross-Origin-Opener-Policy": "same-origin"}
+        headers["X-Frame-Options"] = "DENY"
     return headers
 
 

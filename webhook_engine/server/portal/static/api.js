@@ -45,8 +45,11 @@ export class ApiError extends Error {
   }
 }
 
-/** The text of an answer; raises `ApiError`. Values of the query that are undefined or empty are left out. */
-export async function text(method, path, { query = {}, body, signal } = {}) {
+/**
+ * The text of an answer; raises `ApiError`. Values of the query that are undefined or empty are left out. What is sent
+ * again with the same `onceKey`, because its answer got lost, is done once.
+ */
+export async function text(method, path, { query = {}, body, signal, onceKey } = {}) {
   const url = new URL(`api/v1/${path}`, root);
   for (const [name, value] of Object.entries(query)) {
     if (value !== undefined && value !== null && value !== "") url.searchParams.set(name, value);
@@ -60,7 +63,11 @@ export async function text(method, path, { query = {}, body, signal } = {}) {
       method,
       signal: patient(signal),
       body: body === undefined ? undefined : JSON.stringify(body),
-      headers: { authorization: `Bearer ${token}`, ...(body === undefined ? {} : { "content-type": "application/json" }) },
+      headers: {
+        authorization: `Bearer ${token}`,
+        ...(body === undefined ? {} : { "content-type": "application/json" }),
+        ...(onceKey ? { "idempotency-key": onceKey } : {}),
+      },
       credentials: "omit",
       cache: "no-store",
     });

@@ -76,6 +76,8 @@ export function endpointPage(page, signal, id, tab = "overview") {
         if (error.status === 404) {
           fill(content, empty("warning", "There is no such endpoint", "It may have been deleted.", h("a", { class: "button", href: "#/endpoints" }, "All endpoints")));
           error = Object.assign(new Error(error.message), { fatal: true });
+        } else if (seen === undefined && error.name !== "AbortError" && !error.passing) {
+          fill(content, empty("warning", "This endpoint cannot be shown", error.message));
         }
         throw error;
       }

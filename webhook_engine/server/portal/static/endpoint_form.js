@@ -140,8 +140,13 @@ export function newEndpointPage(page, signal) {
   eventually(() => eventTypes(session().token), signal).then(
     (types) => {
       if (signal.aborted) return;
+      let tried;
+      let onceKey;
       const save = async (values) => {
-        const created = await api("POST", app("endpoint"), { body: values });
+        const now = JSON.stringify(values);
+        if (now !== tried) onceKey = crypto.getRandomValues(new Uint32Array(4)).join("-");
+        tried = now;
+        const created = await api("POST", app("endpoint"), { body: values, onceKey });
         clearDraft();
         toast("The endpoint was created");
         location.hash = `#/endpoints/${created.id}`;

@@ -90,6 +90,7 @@ function messageList(signal, read, hint, title) {
   function turnTo(place) {
     iterator = place;
     turn += 1;
+    list.classList.add("stale");
     const values = controls.map(({ value }) => value);
     history.replaceState({ ...history.state, messages: { values, iterator, back } }, "");
     return refresh();
@@ -168,6 +169,7 @@ function messageList(signal, read, hint, title) {
     newer.disabled = !back.length;
     pager.hidden = older.disabled && newer.disabled;
     reconcile(list, data, ({ id }) => id, row);
+    list.classList.remove("stale");
   }
 
   return h(

@@ -33,9 +33,17 @@ export function keep(next) {
 // Tabs of one browser help each other: a link of the page that is opened in a new tab works there, too, and where a
 // session has ended while somebody was typing, the page goes on as soon as a new link was opened in another tab.
 const ANSWER_MS = 250;
-const others = globalThis.BroadcastChannel ? new BroadcastChannel(NAME) : undefined;
+const others = channel();
 const listeners = [];
 let seenAt = Date.now();
+
+function channel() {
+  try {
+    return new BroadcastChannel(NAME);
+  } catch {
+    return undefined; // closed like storage to pages in frames in some browsers
+  }
+}
 
 addEventListener("focus", () => (seenAt = Date.now()));
 others?.addEventListener("message", ({ data }) => {
