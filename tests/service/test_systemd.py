@@ -19,7 +19,10 @@ from pathlib import Path
 import aiohttp
 import pytest
 from program import PROGRAM, run
+from typer.testing import CliRunner
 
+from webhook_engine.cli import app
+from webhook_engine.cli.systemd import hidden
 from webhook_engine.errors import StoreUnavailableError
 from webhook_engine.server.supervision import Supervisor, with_credentials
 
@@ -220,3 +223,26 @@ def test_the_unit_is_hardened(unit: Path) -> None:
 
 def test_the_unit_names_the_configuration(tmp_path: Path) -> None:
     assert f"serve --config {tmp_path}/x.toml\n" in run("systemd", "print", "-c", str(tmp_path / "x.toml")).stdout
+
+
+def test_a_program_that_the_unit_would_hide_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("webhook_engine.cli.systemd.UNIT_DIRECTORY", tmp_path)
+    monkeypatch.setattr("webhook_engine.cli.systemd._program", lambda: "/opt/webhook-engine/bin/webhook-engine")
+    monkeypatch.setattr(sys, "prefix", "/opt/webhook-engine")
+    monkeypatch.setattr(sys, "base_prefix", "/usr")
+    assert hidden(None) is None
+    assert hidden(Path("/etc/webhook-engine/config.toml")) is None
+    refused = hidden(Path("/home/somebody/config.toml"))
+    assert refused is not None
+    assert refused.startswith("/home/somebody/config.toml is hidden from the service")
+    monkeypatch.setattr(sys, "prefix", "/root/venv")
+    done = CliRunner().invoke(app, ["systemd", "install"])
+    assert done.exit_code == 1
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr(sys, "prefix", "/opt/webhook-engine")
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    done = CliRunner().invoke(app, ["systemd", "install"])
+    assert done.exit_code == 0
+    assert (
+        "ExecStart=/opt/webhook-engine/bin/webhook-engine serve\n" in (tmp_path / "webhook-engine.service").read_text()
+    )

@@ -16,6 +16,8 @@ __all__ = ["systemd"]
 
 UNIT_DIRECTORY = Path("/etc/systemd/system")
 UNIT = "webhook-engine.service"
+HIDDEN = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")  # noqa: S108 (nothing is written there)
+"""What the unit hides from the service, by ``ProtectHome`` and ``PrivateTmp``."""
 
 systemd = typer.Typer(help="Run as a service of systemd.", no_args_is_help=True, add_completion=False)
 
@@ -90,6 +92,8 @@ ConfigOption = Annotated[
 def print_unit(config: ConfigOption = None) -> None:
     """Print the service unit, and nothing else."""
     typer.echo(unit(config), nl=False)
+    if problem := hidden(config):
+        err.print(problem, soft_wrap=True)
 
 
 @systemd.command()
@@ -98,6 +102,8 @@ def install(config: ConfigOption = None) -> None:
     path = UNIT_DIRECTORY / UNIT
     if config is not None and not config.exists():
         raise CommandError(f"{config} is not there; write it first, or leave --config out")
+    if problem := hidden(config):
+        raise CommandError(problem)
     path.write_text(unit(config), encoding="utf-8")
     systemctl = shutil.which("systemctl")
     if systemctl is not None and Path("/run/systemd/system").exists():
@@ -109,6 +115,19 @@ def unit(config: Path | None) -> str:
     """The service unit for this installation."""
     options = "" if config is None else f" --config {_escaped(str(config.absolute()))}"
     return TEMPLATE.format(program=_escaped(_program()), options=options)
+
+
+def hidden(config: Path | None) -> str | None:
+    """Says which of the files that the service needs the unit hides from it, if it does so with one."""
+    needed = [Path(_program()), Path(sys.prefix), Path(sys.base_prefix), *([] if config is None else [config])]
+    for path in needed:
+        for place in (path.absolute(), path.resolve()):
+            if any(place.is_relative_to(directory) for directory in HIDDEN):
+                return (
+                    f"{place} is hidden from the service by its unit (ProtectHome, PrivateTmp); install it where "
+                    "services can read it: python3 -m venv /opt/webhook-engine, with the system's Python"
+                )
+    return None
 
 
 def _program() -> str:
