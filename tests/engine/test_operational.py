@@ -21,6 +21,7 @@ from webhook_engine import (
     ManualClock,
     MessageAttemptFailingEvent,
     OperationalEvent,
+    StoreError,
 )
 from webhook_engine.model import DEFAULT_ORGANIZATION
 
@@ -173,6 +174,40 @@ async def test_no_crash_comes_between_the_end_of_a_task_and_what_is_told_of_it(
         async with local_engine(database) as engine:
             await engine.join(timeout=5)
             assert [data["taskId"] for data in told(platform, "background_task.finished")] == [task.id]
+
+
+async def test_no_crash_comes_between_a_change_of_an_endpoint_and_what_is_told_of_it(tmp_path: Path) -> None:
+    database = tmp_path / "e.db"
+    async with Receiver() as platform, Receiver() as consumer:
+        async with local_engine(database) as engine:
+            await watch(engine, platform.url)
+            endpoint = await acme(engine, consumer.url, uid="main")
+            await engine.join(timeout=5)
+            query(
+                database,
+                """
+                CREATE TRIGGER died BEFORE INSERT ON webhook_message WHEN NEW.event_type GLOB 'endpoint.*'
+                BEGIN SELECT RAISE(ABORT, 'as if the process died here'); END
+                """,
+            )
+            for change in (
+                engine.endpoints.create("acme", url=consumer.url, uid="other"),
+                engine.endpoints.update("acme", "main", uid="renamed"),
+                engine.endpoints.disable("acme", "main"),
+                engine.endpoints.rotate_secret("acme", "main"),
+                engine.endpoints.delete("acme", "main"),
+                engine.applications.delete("acme"),
+            ):
+                with pytest.raises(StoreError, match="as if the process died here"):
+                    await change
+            assert (await engine.endpoints.list("acme")).data == [endpoint]
+            query(database, "DROP TRIGGER died")
+            await engine.endpoints.update("acme", "main", uid="renamed")
+            await engine.applications.delete("acme")
+            await engine.join(timeout=5)
+        [updated] = told(platform, "endpoint.updated")
+        assert (updated["endpointId"], updated["endpointUid"]) == (endpoint.id, "renamed")
+        assert [data["endpointUid"] for data in told(platform, "endpoint.deleted")] == ["renamed"]
 
 
 async def test_a_webhook_is_retried_like_any_other(tmp_path: Path) -> None:

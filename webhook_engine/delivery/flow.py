@@ -211,13 +211,16 @@ class DeliveryFlow:
         """How the lanes stand at this moment."""
         return self._dispatcher.lane_figures()
 
-    async def emit(self, event: OperationalEvent) -> None:
-        """Tell the handlers, and send the webhook where there is an operational application."""
-        webhooks = await self.notifier.webhooks([event])
+    async def webhooks(self, events: Sequence[OperationalEvent]) -> Sequence[RoutedMessage]:
+        """The events as messages of operational applications, to be stored with what happened."""
+        return await self.notifier.webhooks(events)
+
+    def tell(self, events: Sequence[OperationalEvent], webhooks: Sequence[RoutedMessage]) -> None:
+        """What happened is committed, with these webhooks: send them, and tell the handlers."""
         if webhooks:
-            await self._store.messages.add(webhooks)
             self._dispatcher.offer(webhooks)
-        self.notifier.tell(event)
+        for event in events:
+            self.notifier.tell(event)
 
     def on(self, kind: type[OperationalEvent], handler: Handler[OperationalEvent]) -> None:
         """Call ``handler`` with every event of this class."""

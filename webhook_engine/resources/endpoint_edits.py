@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import msgspec
+from msgspec import UNSET
+
 from webhook_engine.errors import NotFoundError
 from webhook_engine.events import EndpointEvent
 from webhook_engine.model import Application
-from webhook_engine.resources.announce import announce
+from webhook_engine.resources.announce import commit_and_tell, now_changed
 from webhook_engine.resources.flow import Services
 from webhook_engine.resources.lookup import find_application, find_endpoint
-from webhook_engine.store.records import EndpointChanges, StoredEndpoint
+from webhook_engine.store.records import EndpointChanges, RoutedMessage, StoredEndpoint
 from webhook_engine.unbroken import unbroken
 
 __all__ = ["EndpointEdits"]
@@ -39,13 +44,24 @@ class EndpointEdits:
         self, application: Application, endpoint_id: str, changes: EndpointChanges, *events: type[EndpointEvent]
     ) -> StoredEndpoint:
         """Change an endpoint and announce it; returns it as it is then."""
+        services = self._services
 
-        async def steps() -> StoredEndpoint:
-            services = self._services
-            stored = await services.store.endpoints.update(endpoint_id, changes, services.clock.now())
+        async def commit(webhooks: Sequence[RoutedMessage]) -> StoredEndpoint:
+            stored = await services.store.endpoints.update(endpoint_id, changes, services.clock.now(), webhooks)
             if stored is None:
                 raise NotFoundError("endpoint", endpoint_id)
-            await announce(services, application, stored, *events)
             return stored
+
+        async def steps() -> StoredEndpoint:
+            before = (await self._current(application, endpoint_id)).endpoint
+            endpoint = before if changes.uid is UNSET else msgspec.structs.replace(before, uid=changes.uid)
+            return await commit_and_tell(
+                services,
+                application,
+                [endpoint],
+                events,
+                commit,
+                lambda stored: now_changed(services, application, stored),
+            )
 
         return await unbroken(steps())

@@ -19,12 +19,12 @@ from webhook_engine.events import (
 from webhook_engine.model import Application, Endpoint, Page
 from webhook_engine.resources import headers as header_rules
 from webhook_engine.resources import pagination, validation
-from webhook_engine.resources.announce import announce
+from webhook_engine.resources.announce import commit_and_tell, now_changed
 from webhook_engine.resources.endpoint_actions import EndpointActions
 from webhook_engine.resources.endpoint_secrets import EndpointSecrets, signing_key
 from webhook_engine.resources.pagination import Order
 from webhook_engine.resources.urls import endpoint_url
-from webhook_engine.store.records import EndpointChanges, EndpointCondition, Span, StoredEndpoint
+from webhook_engine.store.records import EndpointChanges, EndpointCondition, RoutedMessage, Span, StoredEndpoint
 from webhook_engine.store.sealed import seal_headers, seal_secret
 from webhook_engine.unbroken import unbroken
 
@@ -234,14 +234,32 @@ class Endpoints(EndpointSecrets, EndpointActions):
         return after.endpoint
 
     async def _add(self, application: Application, stored: StoredEndpoint) -> None:
-        await self._services.store.endpoints.add(stored)
-        await announce(self._services, application, stored, EndpointCreatedEvent)
+        services = self._services
+        await commit_and_tell(
+            services,
+            application,
+            [stored.endpoint],
+            [EndpointCreatedEvent],
+            lambda webhooks: services.store.endpoints.add(stored, webhooks),
+            lambda _: now_changed(services, application, stored),
+        )
 
     async def _remove(self, application: Application, stored: StoredEndpoint) -> None:
         services = self._services
-        if not await services.store.endpoints.delete(stored.endpoint.id, services.clock.now()):
-            raise NotFoundError("endpoint", stored.endpoint.id)
-        await announce(services, application, msgspec.structs.replace(stored, deleted=True), EndpointDeletedEvent)
+
+        async def commit(webhooks: Sequence[RoutedMessage]) -> None:
+            if not await services.store.endpoints.delete(stored.endpoint.id, services.clock.now(), webhooks):
+                raise NotFoundError("endpoint", stored.endpoint.id)
+
+        deleted = msgspec.structs.replace(stored, deleted=True)
+        await commit_and_tell(
+            services,
+            application,
+            [stored.endpoint],
+            [EndpointDeletedEvent],
+            commit,
+            lambda _: now_changed(services, application, deleted),
+        )
 
 
 def _id(endpoint: Endpoint) -> str:

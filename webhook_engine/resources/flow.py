@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Protocol
 
@@ -16,7 +16,7 @@ from webhook_engine.model import Task
 from webhook_engine.resources.edits import EditLocks
 from webhook_engine.store.access import KeptAnswer
 from webhook_engine.store.directory import Directory
-from webhook_engine.store.records import Due, NewMessage, StoredEndpoint
+from webhook_engine.store.records import Due, NewMessage, RoutedMessage, StoredEndpoint
 from webhook_engine.store.seam import Store
 
 __all__ = ["Flow", "Policy", "Services"]
@@ -68,8 +68,12 @@ class Flow(Protocol):
         """Run a background task; durable when this returns."""
         ...
 
-    async def emit(self, event: OperationalEvent) -> None:
-        """Tell handlers and the operational application."""
+    async def webhooks(self, events: Sequence[OperationalEvent]) -> Sequence[RoutedMessage]:
+        """The events as messages of operational applications, to be stored with what happened."""
+        ...
+
+    def tell(self, events: Sequence[OperationalEvent], webhooks: Sequence[RoutedMessage]) -> None:
+        """What happened is committed, with these webhooks: send them, and tell the handlers."""
         ...
 
 

@@ -74,8 +74,8 @@ class ApplicationStore(Protocol):
         """Sets ``updated_at`` to ``now``; ``None`` if there is no such application."""
         ...
 
-    async def delete(self, application_id: str, now: int) -> bool:
-        """Deletes it, all its endpoints and the positions of its consumers.
+    async def delete(self, application_id: str, now: int, messages: Sequence[RoutedMessage] = ()) -> bool:
+        """Deletes it, all its endpoints and the positions of its consumers; stores what is told of that with it.
 
         Pending deliveries are left to be cancelled by ``settle_pending``.
         """
@@ -89,9 +89,12 @@ class ApplicationStore(Protocol):
 
 
 class EndpointStore(Protocol):
-    """Endpoints; a deleted one gives up its uid and is found by :meth:`load` alone."""
+    """Endpoints; a deleted one gives up its uid and is found by :meth:`load` alone.
 
-    async def add(self, stored: StoredEndpoint) -> None:
+    ``messages`` are the operational webhooks that tell of a change, stored with it, and only if it is made.
+    """
+
+    async def add(self, stored: StoredEndpoint, messages: Sequence[RoutedMessage] = ()) -> None:
         """Raises ``ConflictError`` if the uid is taken in the application."""
         ...
 
@@ -111,11 +114,13 @@ class EndpointStore(Protocol):
         """All endpoints of an application that are not deleted."""
         ...
 
-    async def update(self, endpoint_id: str, changes: EndpointChanges, now: int) -> StoredEndpoint | None:
+    async def update(
+        self, endpoint_id: str, changes: EndpointChanges, now: int, messages: Sequence[RoutedMessage] = ()
+    ) -> StoredEndpoint | None:
         """Sets ``updated_at`` to ``now``; ``None`` if there is no such endpoint."""
         ...
 
-    async def delete(self, endpoint_id: str, now: int) -> bool:
+    async def delete(self, endpoint_id: str, now: int, messages: Sequence[RoutedMessage] = ()) -> bool:
         """Deletes it and the positions of its consumers; pending deliveries are left to ``settle_pending``."""
         ...
 

@@ -9,12 +9,13 @@ from collections.abc import Sequence
 from msgspec import UNSET
 
 from webhook_engine.clock import from_datetime
-from webhook_engine.store.records import EndpointChanges, EndpointCondition, Span, StoredEndpoint
+from webhook_engine.store.records import EndpointChanges, EndpointCondition, RoutedMessage, Span, StoredEndpoint
 from webhook_engine.store.sqlite import rows
 from webhook_engine.store.sqlite.connection import Session, Value
 from webhook_engine.store.sqlite.consumers import FORGET_CONSUMERS_OF_ENDPOINT
 from webhook_engine.store.sqlite.database import Database
 from webhook_engine.store.sqlite.faults import naming_conflicts
+from webhook_engine.store.sqlite.messages import NewMessages
 from webhook_engine.store.sqlite.spans import bounds, direction
 
 __all__ = ["SqliteEndpoints", "condition_values"]
@@ -59,14 +60,16 @@ class SqliteEndpoints:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, stored: StoredEndpoint) -> None:
+    async def add(self, stored: StoredEndpoint, messages: Sequence[RoutedMessage] = ()) -> None:
         """Raises ``ConflictError`` if the uid is taken in the application."""
         endpoint = stored.endpoint
+        webhooks = NewMessages(messages)
         values = _values(stored)
 
         def change(session: Session) -> None:
             with naming_conflicts("endpoint", {"id": endpoint.id, "uid": endpoint.uid}):
                 session.change(_ADD, [values[name] for name in rows.ENDPOINT])
+            webhooks.add(session)
 
         await self._database.write(change)
 
@@ -89,8 +92,11 @@ class SqliteEndpoints:
         """All endpoints of an application that are not deleted."""
         return [rows.endpoint(row) for row in await self._database.read(_OF_APPLICATION, (application_id,))]
 
-    async def update(self, endpoint_id: str, changes: EndpointChanges, now: int) -> StoredEndpoint | None:
+    async def update(
+        self, endpoint_id: str, changes: EndpointChanges, now: int, messages: Sequence[RoutedMessage] = ()
+    ) -> StoredEndpoint | None:
         """Sets ``updated_at`` to ``now``; ``None`` if there is no such endpoint."""
+        webhooks = NewMessages(messages)
         values = {**_changed_values(changes), "updated_at": now}
         sql = f"""
         UPDATE webhook_endpoint SET {rows.assignments(values)}
@@ -101,16 +107,23 @@ class SqliteEndpoints:
         def change(session: Session) -> StoredEndpoint | None:
             with naming_conflicts("endpoint", {"uid": changes.uid or None}):
                 found = session.rows(sql, (*values.values(), endpoint_id))
-            return rows.endpoint(found[0]) if found else None
+            if not found:
+                return None
+            webhooks.add(session)
+            return rows.endpoint(found[0])
 
         return await self._database.write(change)
 
-    async def delete(self, endpoint_id: str, now: int) -> bool:
+    async def delete(self, endpoint_id: str, now: int, messages: Sequence[RoutedMessage] = ()) -> bool:
         """Deletes it and the positions of its consumers."""
+        webhooks = NewMessages(messages)
 
         def change(session: Session) -> bool:
             session.change(FORGET_CONSUMERS_OF_ENDPOINT, (endpoint_id,))
-            return session.change(_DELETE, (endpoint_id, now)) > 0
+            deleted = session.change(_DELETE, (endpoint_id, now)) > 0
+            if deleted:
+                webhooks.add(session)
+            return deleted
 
         return await self._database.write(change)
 
