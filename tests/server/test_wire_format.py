@@ -144,6 +144,16 @@ class TestErrors:
             '{"code":"not_found","detail":"Application not found"}'
         )
 
+    async def test_schemas_must_be_of_draft_07(self, api: Client) -> None:
+        wrong = {"1": {"type": "object"}, "2": {"properties": {"id": {"type": "strin"}}}}
+        for send, path in ((api.post, "/event-type"), (api.put, "/event-type/a.b"), (api.patch, "/event-type/a.b")):
+            answer = await send(path, {"name": "a.b", "description": "", "schemas": wrong})
+            assert answer.status == 422
+            [problem] = answer.json["detail"]
+            assert (problem["loc"], problem["type"]) == (["body", "schemas", "2"], "value_error.jsondecode")
+            assert 'at properties/id/type: "strin"' in problem["msg"]
+        assert (await api.get("/event-type/a.b")).status == 404
+
     @pytest.mark.parametrize("body", [b"", b"{}", b"[]", b"nul", b'{"name":"x"', b"\xff", b'"x"'])
     async def test_problems_at_the_root_have_two_empty_names(self, api: Client, body: bytes) -> None:
         [problem] = (await api.post("/app", body)).json["detail"]

@@ -11,7 +11,7 @@ from msgspec import UNSET, UnsetType
 from webhook_engine.clock import to_datetime
 from webhook_engine.errors import NotFoundError
 from webhook_engine.model import EventType, Page
-from webhook_engine.resources import pagination, validation
+from webhook_engine.resources import json_schema, pagination, validation
 from webhook_engine.resources.flow import Services
 from webhook_engine.resources.lookup import required_key
 from webhook_engine.store.records import EventTypeChanges, Span
@@ -58,7 +58,7 @@ class EventTypes:
             description=_description(description),
             archived=validation.boolean("archived", archived),
             deprecated=validation.boolean("deprecated", deprecated),
-            schemas=validation.schemas("schemas", schemas),
+            schemas=json_schema.checked("schemas", schemas),
             feature_flags=_feature_flags(feature_flags),
             group_name=validation.optional_name("group_name", group_name),
             created_at=now,
@@ -131,7 +131,7 @@ class EventTypes:
             description=UNSET if description is UNSET else _description(description),
             archived=UNSET if archived is UNSET else validation.boolean("archived", archived),
             deprecated=UNSET if deprecated is UNSET else validation.boolean("deprecated", deprecated),
-            schemas=UNSET if schemas is UNSET else validation.schemas("schemas", schemas),
+            schemas=UNSET if schemas is UNSET else json_schema.checked("schemas", schemas),
             feature_flags=UNSET if feature_flags is UNSET else _feature_flags(feature_flags),
             group_name=UNSET if group_name is UNSET else validation.optional_name("group_name", group_name),
         )

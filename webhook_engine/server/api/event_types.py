@@ -10,6 +10,7 @@ from msgspec import UNSET, UnsetType
 
 from webhook_engine.errors import ConflictError, NotFoundError
 from webhook_engine.model import EventType
+from webhook_engine.resources import json_schema
 from webhook_engine.server.api import checks
 from webhook_engine.server.api.common import ListResponse, OrderedQuery, listed
 from webhook_engine.server.api.errors import Problem, UnprocessableError
@@ -33,6 +34,7 @@ class EventTypeUpdate(In, frozen=True, kw_only=True):
     def problems(self) -> Iterator[Problem]:
         """What is not allowed."""
         yield from checks.control_free(("body", "description"), self.description)
+        yield from _schema_problems(self.schemas)
         yield from _flag_problems(self.feature_flag, self.feature_flags)
         if self.group_name is not None:
             yield from checks.limited(("body", "group_name"), self.group_name)
@@ -75,6 +77,7 @@ class EventTypePatch(In, frozen=True, kw_only=True):
         """What is not allowed."""
         if self.description is not UNSET:
             yield from checks.control_free(("body", "description"), self.description)
+        yield from _schema_problems(self.schemas or None)
         yield from _flag_problems(self.feature_flag or None, self.feature_flags or None)
         if isinstance(self.group_name, str):
             yield from checks.limited(("body", "group_name"), self.group_name)
@@ -191,6 +194,13 @@ async def delete_event_type(call: Call[EventTypeDeleteQuery, NoBody]) -> None:
 
 def _flags(one: str | None, several: list[str] | None) -> list[str] | None:
     return several if several is not None else None if one is None else [one]
+
+
+def _schema_problems(schemas: Mapping[str, Mapping[str, Any]] | None) -> Iterator[Problem]:
+    for version, schema in (schemas or {}).items():
+        if problem := json_schema.fault(schema):
+            text = f"schemas.{version}: not a valid draft-07 JSON Schema: {problem}"
+            yield Problem(("body", "schemas", version), text, "value_error.jsondecode")
 
 
 def _flag_problems(one: str | None, several: list[str] | None) -> Iterator[Problem]:

@@ -1,0 +1,60 @@
+"""The JSON Schemas of an event type must be ones: valid after draft 7, which is what they are shown and read as."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import jsonschema_rs
+
+from webhook_engine.errors import ValidationError
+from webhook_engine.resources import validation
+
+__all__ = ["checked", "fault"]
+
+_DRAFT_7 = "http://json-schema.org/draft-07/schema#"
+_LONGEST = 300
+_DEEPEST = 200
+"""How deep a schema may be nested; the validator is recursive, and has no bound of its own."""
+
+
+def checked(field: str, value: object) -> dict[str, object] | None:
+    """JSON Schemas by version, or ``None``; raises ``ValidationError`` that names the version."""
+    schemas = validation.schemas(field, value)
+    for version, schema in (schemas or {}).items():
+        if isinstance(schema, Mapping) and (problem := fault(schema)):
+            raise ValidationError(f'{field}["{version}"]', f"must be a JSON Schema of draft 7: {problem}")
+    return schemas
+
+
+def fault(schema: Mapping[str, object]) -> str | None:
+    """What is wrong with a schema, and where in it; ``None`` for one that is valid.
+
+    What newer drafts have added is let pass, as draft 7 does with keywords that it does not know. Nothing that the
+    schema refers to is fetched.
+    """
+    if not _is_shallow(schema):
+        return f"it is nested deeper than {_DEEPEST} levels"
+    try:
+        jsonschema_rs.meta.validate({**schema, "$schema": _DRAFT_7})
+    except jsonschema_rs.ValidationError as error:
+        place = "/".join(map(str, error.instance_path))
+        problem = error.message if len(error.message) <= _LONGEST else f"{error.message[:_LONGEST]}…"
+        return f"at {place}: {problem}" if place else problem
+    except ValueError as error:
+        return str(error)[:_LONGEST]
+    return None
+
+
+def _is_shallow(value: object) -> bool:
+    level: list[object] = [value]
+    for _ in range(_DEEPEST):
+        level = [inner for outer in level for inner in _inside(outer)]
+        if not level:
+            return True
+    return False
+
+
+def _inside(value: object) -> Iterable[object]:
+    if isinstance(value, Mapping):
+        return value.values()
+    return value if isinstance(value, list | tuple) else ()
