@@ -7,11 +7,12 @@ import gc
 import os
 import threading
 from collections.abc import Coroutine
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from engine.helpers import acme, ids_of, local_engine, send, until
+from engine.helpers import acme, ids_of, local_engine, query, send, until
 from interruptions import Interrupted
 from receivers import Receiver, hanging
 
@@ -74,3 +75,33 @@ async def test_a_stop_that_is_cancelled_anywhere_is_carried_through(tmp_path: Pa
             await engine.endpoints.update("acme", endpoint.id, url=receiver.url)
             await receiver.wait_for(1)
             assert ids_of(receiver) == [message]
+
+
+async def test_a_resend_that_is_cancelled_anywhere_is_made_or_was_never_asked_for(tmp_path: Path) -> None:
+    database = tmp_path / "e.db"
+    async with Receiver() as receiver, local_engine(database) as engine:
+        endpoint = await acme(engine, receiver.url)
+        message = await send(engine)
+        await engine.join(timeout=5)
+        for first in range(MOST_WAITS):
+            met = await interrupted(engine.attempts.resend("acme", message, endpoint.id), first, 1)
+            await until(lambda: query(database, "SELECT count(*) FROM webhook_manual_attempt") == [(0,)])
+            if not met:
+                break
+        assert first > 1
+        await engine.join(timeout=5)
+        assert len(receiver.requests) > 1
+
+
+async def test_a_task_whose_caller_is_cancelled_anywhere_runs_or_was_never_begun(tmp_path: Path) -> None:
+    database = tmp_path / "e.db"
+    async with Receiver() as receiver, local_engine(database) as engine:
+        endpoint = await acme(engine, receiver.url)
+        since = datetime.now(UTC)
+        for first in range(MOST_WAITS):
+            met = await interrupted(engine.endpoints.recover("acme", endpoint.id, since=since), first, 1)
+            await until(lambda: query(database, "SELECT count(*) FROM webhook_task WHERE status = 'running'") == [(0,)])
+            if not met:
+                break
+        assert first > 1
+        assert query(database, "SELECT count(*) > 0 FROM webhook_task") == [(1,)]

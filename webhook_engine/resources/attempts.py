@@ -22,6 +22,7 @@ from webhook_engine.resources import pagination, validation
 from webhook_engine.resources.flow import Services
 from webhook_engine.resources.lookup import find_application, find_endpoint, find_message, required_key
 from webhook_engine.store.records import AttemptFilter, DeliveryFilter, Due, Span, StoredEndpoint
+from webhook_engine.unbroken import unbroken
 
 __all__ = ["Attempts"]
 
@@ -186,7 +187,7 @@ class Attempts:
             due = Due(stored.id, target.endpoint.id, now, 0, 0, stored.event_id, stored.payload)
         manual_id = services.ids.new("atmpt_", now)
         asked = msgspec.structs.replace(due, due_at=now, payload=stored.payload, manual_id=manual_id)
-        if not await services.flow.attempt(asked):
+        if not await unbroken(services.flow.attempt(asked)):
             raise _payload_unavailable(stored)
 
     async def expunge_content(self, application: str, message: str, attempt_id: str) -> None:

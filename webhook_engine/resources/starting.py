@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from webhook_engine.clock import to_datetime
 from webhook_engine.model import Task, TaskStatus
 from webhook_engine.resources.flow import Services
+from webhook_engine.unbroken import unbroken
 
 __all__ = ["start_task"]
 
@@ -33,5 +34,5 @@ async def start_task(
         created_at=to_datetime(now),
         updated_at=to_datetime(now),
     )
-    await services.flow.start_task(task, None)
+    await unbroken(services.flow.start_task(task, None))
     return task
