@@ -13,6 +13,7 @@ from webhook_engine.delivery.lane import (
     MAX_QUEUED,
     MAX_QUEUED_BYTES,
     MAX_QUEUED_UNPROVEN,
+    ROOM_FOR_MANUAL,
     Lane,
     Memory,
     Standing,
@@ -276,6 +277,32 @@ def test_a_lane_wants_a_refill_when_something_stored_is_due_and_little_is_queued
     assert lane.wants_refill(50)
     lane.push(make_due("msg_4"))
     assert not lane.wants_refill(50)
+
+
+def test_what_a_person_asked_for_finds_room_in_a_full_lane() -> None:
+    lane = Lane("ep_1", 64)
+    for number in range(MAX_QUEUED_UNPROVEN):
+        assert lane.push(make_due(f"msg_{number}", step=1))
+    assert not lane.push(make_due("one more"))
+    taken_up = [lane.push(make_due("msg_1", manual_id=f"man_{number}")) for number in range(ROOM_FOR_MANUAL + 1)]
+    assert taken_up == [True] * ROOM_FOR_MANUAL + [False]
+    assert take_all(lane)[0] == "man_0"
+
+
+def test_what_a_person_asked_for_is_read_although_the_lane_is_full() -> None:
+    lane = Lane("ep_1", 64)
+    for number in range(MAX_QUEUED_UNPROVEN):
+        lane.push(make_due(f"msg_{number}", step=1))
+    lane.note_stored(5, older=True)
+    assert (lane.stored_from, lane.wants_refill(10)) == (None, False)
+    lane.note_manual(10)
+    assert (lane.stored_from, lane.wants_refill(10)) == (5, True)
+    lane.begin_refill()
+    for number in range(ROOM_FOR_MANUAL):
+        lane.push(make_due("msg_1", manual_id=f"man_{number}"))
+    lane.end_refill()
+    lane.note_manual(10)
+    assert (lane.stored_from, lane.wants_refill(10)) == (None, False)
 
 
 def test_a_lane_that_is_being_refilled_wants_no_other() -> None:

@@ -89,6 +89,22 @@ async def test_a_resend_goes_to_a_disabled_endpoint_too(tmp_path: Path) -> None:
         assert (await engine.endpoints.get("acme", endpoint.id)).disabled
 
 
+async def test_a_resend_does_not_wait_for_a_backlog_that_fills_the_lane(tmp_path: Path) -> None:
+    """Somebody has repaired a receiver that was dead for long, and tries it."""
+    async with hanging() as hang, local_engine(tmp_path / "e.db", timeout="2s", shutdown_grace="0s") as engine:
+        endpoint = await acme(engine, hang.url)
+        large = b'"' + b"x" * 900_000 + b'"'
+        messages = [await engine.messages.create("acme", event_type="a.b", payload=large) for _ in range(9)]
+        await hang.wait_for(2)
+        lane = engine._flow._dispatcher._lane(endpoint.id)
+        await until(lambda: lane.in_flight == 2 and lane.room() == 0)
+        await engine.attempts.resend("acme", messages[-1].id, endpoint.id)
+        async with Receiver() as receiver:
+            await engine.endpoints.update("acme", endpoint.id, url=receiver.url)
+            [first, *_] = await receiver.wait_for(1)
+            assert first.headers["webhook-id"] == messages[-1].id
+
+
 async def test_a_message_that_was_delivered_can_be_sent_again(tmp_path: Path) -> None:
     answers = Answers(200)
     async with Receiver(answers) as receiver, local_engine(tmp_path / "e.db") as engine:

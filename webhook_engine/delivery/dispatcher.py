@@ -137,9 +137,15 @@ class Dispatcher(Service):
         """A manual attempt was asked for and is committed."""
         lane = self._lane(due.endpoint_id)
         if not lane.push(due):
-            lane.note_stored(due.due_at)
+            lane.note_manual(due.due_at)
         self._attend(lane)
         self._pump()
+
+    def manual_stored(self, endpoint_id: str, due_at: int) -> None:
+        """A manual attempt was asked for and is committed, and is to be read from the database."""
+        lane = self._lane(endpoint_id)
+        lane.note_manual(due_at)
+        self._attend(lane)
 
     def more_stored(self, endpoint_id: str, due_at: int) -> None:
         """Deliveries of this endpoint were scheduled in the database for ``due_at``."""

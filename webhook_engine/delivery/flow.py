@@ -176,7 +176,7 @@ class DeliveryFlow:
             return False
         if self._tracing is not None and due.trace_context is None:
             # The first of the message to this endpoint: what belongs to its trace is in the database.
-            self._dispatcher.more_stored(due.endpoint_id, due.due_at)
+            self._dispatcher.manual_stored(due.endpoint_id, due.due_at)
         else:
             self._dispatcher.offer_one(due)
         return True

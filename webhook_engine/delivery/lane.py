@@ -24,6 +24,8 @@ EARNED_BY_ANSWER = 2
 """Requests that a lane may begin after an answer, and before the next, without being silent."""
 MAX_QUEUED = 4_096
 MAX_QUEUED_UNPROVEN = 256
+ROOM_FOR_MANUAL = 16
+"""Attempts that a person asked for are taken up although the lane is full: up to so many."""
 MAX_QUEUED_BYTES = 4 * 1024 * 1024
 MAX_QUEUED_IN_ALL = 65_536
 MAX_QUEUED_BYTES_IN_ALL = 128 * 1024 * 1024
@@ -94,6 +96,8 @@ class Lane:
         self._stored_from: int | None = None
         self._older_from: int | None = None
         """Earliest instant of what new messages must not keep waiting in the database: retries, or what is unknown."""
+        self._manual_stored = False
+        """Whether an attempt that a person asked for is only in the database; it does not wait for the queues."""
         self._overflowed = False
         self.troubled = False
         """Whether it waits because something it needs could not be had."""
@@ -139,7 +143,7 @@ class Lane:
 
         A lane without room has something queued, and is seen to after each attempt: until then there is nothing to do.
         """
-        return self._stored_from if self._stored_from is not None and self.room() else None
+        return self._stored_from if self._stored_from is not None and (self.room() or self._manual_stored) else None
 
     @stored_from.setter
     def stored_from(self, instant: int | None) -> None:
@@ -169,6 +173,8 @@ class Lane:
         """
         if self.refilling:
             return False
+        if self._manual_stored:
+            return True
         if self.queued > self.max_limit:
             return not self._retries and self._older_from is not None and self._older_from <= now and self.room() > 0
         stored_from = self.stored_from
@@ -183,6 +189,11 @@ class Lane:
             self._stored_from = due_at
         if older and (self._older_from is None or due_at < self._older_from):
             self._older_from = due_at
+
+    def note_manual(self, due_at: int) -> None:
+        """An attempt that a person asked for is only in the database, unless so many are here that it must wait."""
+        self._manual_stored = len(self._manual) < ROOM_FOR_MANUAL
+        self.note_stored(due_at, older=True)
 
     def push_new(self, due: Due) -> bool:
         """Queue a new delivery, but not before those that found no room earlier; ``False`` as for :meth:`push`."""
@@ -200,7 +211,7 @@ class Lane:
         key = _key(due)
         if key in self._known or key in self._left_during_refill:
             return True
-        if not self.room():
+        if not (self.room() or (due.manual_id and len(self._manual) < ROOM_FOR_MANUAL)):
             return False
         if due.message_id in self._expunged_during_refill:
             due = _without_payload(due)
@@ -223,6 +234,7 @@ class Lane:
         """From now until :meth:`end_refill`, what leaves the lane is remembered: the read may show it as it was."""
         self.refilling = True
         self._stored_from = self._older_from = None
+        self._manual_stored = False
 
     def end_refill(self) -> None:
         """The read is over."""
