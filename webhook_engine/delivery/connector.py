@@ -29,6 +29,8 @@ KEEPALIVE_S = 30.0
 """How long an idle connection is kept (aiohttp looks once in that time, so up to twice as long)."""
 _BODILESS = (204, 304)
 _END_OF_HEAD = b"\r\n\r\n"
+MAX_FIRST = 16_384
+"""Bytes of an answer that are looked at once more if what follows it is not HTTP."""
 MAX_IDLE = 256
 """Idle connections in all; beyond that, a connection is closed after its answer."""
 
@@ -56,7 +58,7 @@ class Handler(ResponseHandler):
 
     def data_received(self, data: bytes) -> None:
         """Bytes came."""
-        self._first = b"" if self.answered else data
+        self._first = b"" if self.answered or len(data) > MAX_FIRST else data
         self.answered = True
         super().data_received(data)
 
