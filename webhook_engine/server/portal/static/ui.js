@@ -105,9 +105,9 @@ export function backLink(href, text = "Back") {
   return h("a", { class: "back", href, on: { click: back } }, icon("left", 14), text);
 }
 
-/** A URL that may be broken into lines at its slashes. */
+/** A URL that may be broken into lines at the slashes of its path. */
 export function breakable(url) {
-  return url.split(/(?<=[/?&])(?![/?&])/).flatMap((part, place) => (place ? [h("wbr"), part] : [part]));
+  return url.split(/(?<=[^/:]\/|[?&])(?![/?&])/).flatMap((part, place) => (place ? [h("wbr"), part] : [part]));
 }
 
 /** A labelled field around a control, with a hint and a place for what is wrong. */
