@@ -91,13 +91,19 @@ async def _arriving(
     client: aiohttp.ClientSession, base: str, token: str, last: str
 ) -> AsyncIterator[Mapping[str, Any]]:
     """Each request as it arrives; an interruption of the daemon is waited out."""
+    away = False
     while True:
         try:
             seen = await _read(client, base, token, last)
         except (aiohttp.ClientError, TimeoutError) as problem:
-            err.print(f"{base}: {problem}; trying again", style="dim", markup=False)
+            if not away:
+                err.print(f"{base}: {problem}; trying again", style="dim", markup=False, soft_wrap=True)
+            away = True
             await asyncio.sleep(TRY_AGAIN_S)
             continue
+        if away:
+            err.print(f"{base} is there again", style="dim", markup=False, soft_wrap=True)
+        away = False
         for request in seen["requests"]:
             last = request["id"]
             yield request
