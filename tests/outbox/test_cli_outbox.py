@@ -9,7 +9,7 @@ import pytest
 from outbox.sources import connected, left, run
 from typer.testing import CliRunner
 
-from webhook_engine import Engine
+from webhook_engine import Engine, StoreUnavailableError
 from webhook_engine.cli.outbox import outbox
 from webhook_engine.cli.terminal import CommandError, UsageError
 from webhook_engine.outbox import enqueue, table_sql
@@ -24,6 +24,13 @@ def invoke(*arguments: str) -> str:
 @pytest.mark.parametrize("dialect", ["sqlite", "postgresql", "mysql"])
 def test_the_table_is_printed_for_each_kind_of_database(dialect: str) -> None:
     assert invoke("sql", "--dialect", dialect) == table_sql(dialect)  # type: ignore[arg-type]
+
+
+def test_a_database_that_is_not_there_is_no_riddle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEBHOOK_ENGINE_STORE__URL", f"sqlite:///{tmp_path / 'webhooks.db'}")
+    with pytest.raises(StoreUnavailableError, match="check that the file is there"):
+        invoke("list")
+    assert not list(tmp_path.iterdir())
 
 
 async def test_rows_are_listed_retried_and_discarded(

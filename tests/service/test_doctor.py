@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
+import resource
+import shutil
 import sqlite3
-from contextlib import closing
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from email.utils import formatdate
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from program import run
 
-from webhook_engine import Engine
+from webhook_engine import Config, Engine
+from webhook_engine.cli import doctor as checks
 
 
 @pytest.fixture
@@ -75,3 +84,83 @@ def test_people_get_lines(path: Path) -> None:
     assert done.returncode == 0
     assert "ok" in done.stdout
     assert "signed, sent, received and verified" in done.stdout
+
+
+class Disk(NamedTuple):
+    free: int
+
+
+@pytest.mark.parametrize(("free", "level"), [(99_000_000, "error"), (999_000_000, "warning"), (2_000_000_000, "ok")])
+def test_a_disk_that_fills_up(path: Path, monkeypatch: pytest.MonkeyPatch, free: int, level: str) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Disk(free))
+    [finding] = checks._space(Config.for_database(path))
+    assert finding.level == level
+    assert ("retention.payload" in finding.advice) is (level != "ok")
+
+
+def test_too_few_files(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (256, 256))
+    [finding] = checks._files(Config.for_database(path))
+    assert finding.level == "warning"
+    assert "LimitNOFILE" in finding.advice
+
+
+def test_no_roots_to_check_certificates_with(path: Path) -> None:
+    found = findings(path, 1, SSL_CERT_FILE="/dev/null", SSL_CERT_DIR="/nowhere")
+    assert "ca-certificates" in found["TLS roots"][0]["advice"]
+
+
+def test_a_database_of_another_user(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Root may do anything, and the tests may be run by root.
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    [finding] = checks._database(Config.for_database(path))
+    assert finding.level == "error"
+    assert "chown" in finding.advice
+
+
+def test_a_directory_that_is_not_there(tmp_path: Path) -> None:
+    found = findings(tmp_path / "none" / "a.db", 1)
+    assert "Make the directory" in found["database"][0]["advice"]
+
+
+@contextmanager
+def clock_that_says(date: str) -> Iterator[str]:
+    """The URL of a server whose answers have this date."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            self.send_response_only(200)
+            self.send_header("date", date)
+            self.end_headers()
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.mark.parametrize(
+    ("date", "level", "word"),
+    [
+        ("Thu, 01 Jan 2026 00:00:00 GMT", "error", "timedatectl set-ntp"),
+        ("some day", "warning", "timedatectl"),
+    ],
+)
+def test_a_wrong_clock(path: Path, monkeypatch: pytest.MonkeyPatch, date: str, level: str, word: str) -> None:
+    with clock_that_says(date) as url:
+        monkeypatch.setattr(checks, "CLOCK_HOST", url)
+        [finding] = checks._clock(Config.for_database(path))
+    assert finding.level == level
+    assert word in finding.advice
+
+
+def test_a_right_clock(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with clock_that_says(formatdate(usegmt=True)) as url:
+        monkeypatch.setattr(checks, "CLOCK_HOST", url)
+        [finding] = checks._clock(Config.for_database(path))
+    assert finding.level == "ok"

@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -21,6 +22,7 @@ import pytest
 from program import PROGRAM, run
 from typer.testing import CliRunner
 
+from webhook_engine import Engine
 from webhook_engine.cli import app
 from webhook_engine.cli.systemd import hidden
 from webhook_engine.errors import StoreUnavailableError
@@ -128,6 +130,46 @@ async def test_the_watchdog_is_starved_by_a_writer_that_makes_no_progress(system
     stuck.set()
     await systemd.until("WATCHDOG=1")
     await supervisor.end()
+
+
+def drain(systemd: Listener) -> int:
+    """Throw away what was heard already; how much it was."""
+    count = 0
+    while select.select([systemd.socket], [], [], 0)[0]:
+        systemd.socket.recv(4096)
+        count += 1
+    return count
+
+
+async def test_the_watchdog_is_starved_by_the_engines_own_writer_and_by_its_event_loop(
+    tmp_path: Path, systemd: Listener
+) -> None:
+    async with Engine.open(tmp_path / "webhooks.db") as engine:
+        supervisor = Supervisor({"NOTIFY_SOCKET": systemd.path, "WATCHDOG_USEC": "200000"})
+        supervisor.watch(engine.services.store.upkeep.ping)
+        await systemd.until("WATCHDOG=1")
+
+        stuck, go_on = threading.Event(), threading.Event()
+
+        def hang(_: object) -> None:
+            stuck.set()
+            go_on.wait(30)
+
+        hanging = asyncio.ensure_future(engine._store.database.write(hang))
+        await asyncio.to_thread(stuck.wait, 10)
+        await asyncio.sleep(0.05)  # a beat may have been on its way
+        drain(systemd)
+        with pytest.raises(TimeoutError):
+            await systemd.until("WATCHDOG=1", timeout=0.6)
+        go_on.set()
+        await hanging
+        await systemd.until("WATCHDOG=1")
+
+        drain(systemd)
+        time.sleep(0.6)  # noqa: ASYNC251 (blocking the loop is the point)
+        assert drain(systemd) == 0
+        await systemd.until("WATCHDOG=1")
+        await supervisor.end()
 
 
 async def test_a_database_that_refuses_is_no_reason_to_be_killed(systemd: Listener) -> None:

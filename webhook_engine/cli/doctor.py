@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
 import json
 import os
 import shutil
@@ -108,6 +109,11 @@ def _database(config: Config) -> Iterator[Finding]:
         else:
             advice = "Make the directory, and let the engine's user write in it; or set store.url."
             yield Finding("database", "error", f"{path.absolute().parent} cannot be written", advice)
+        return
+    if not os.access(path, os.R_OK | os.W_OK):
+        what = f"{path} cannot be read and written by this user ({getpass.getuser()})"
+        advice = f"Run this as the engine's user; or give it the file: chown that-user {path}*"
+        yield Finding("database", "error", what, advice)
         return
     problems = database_problems(path)
     for problem in problems:

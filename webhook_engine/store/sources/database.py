@@ -207,6 +207,11 @@ class SourceDatabase(ABC):
             words = " ".join(str(error).split()) or repr(error)
             missing = TABLE in words and any(each in words for each in ("no such table", "not exist", "n't exist"))
             hint = "; make the table with what `webhook-engine outbox sql` prints" if missing else ""
+            if "unable to open database file" in words:
+                hint = (
+                    "; check that the file is there, and that this user may write it"
+                    " (a relative path begins at the working directory)"
+                )
             raise StoreUnavailableError(f"the outbox of {self.name}: {words}{hint}") from error
 
 
