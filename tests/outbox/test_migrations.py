@@ -16,7 +16,7 @@ import sqlalchemy
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
-from outbox.sources import LOOPBACK, left, run
+from outbox.sources import LOOPBACK, left
 from receivers import Receiver
 
 from webhook_engine import Engine
@@ -71,10 +71,11 @@ def documented(file: str) -> str:
 
 @pytest.fixture
 def url(source: str) -> str:
-    """A database without an outbox."""
-    run(source, "DROP TABLE webhook_outbox")
-    for name in ("alembic_version", "django_migrations"):
-        run(source, f"DROP TABLE IF EXISTS {name}")
+    """A database without any table."""
+    database, everything = sqlalchemy.create_engine(alembic_url(source)), sqlalchemy.MetaData()
+    everything.reflect(database)
+    everything.drop_all(database)
+    database.dispose()
     return source
 
 
