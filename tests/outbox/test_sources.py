@@ -18,6 +18,7 @@ from receivers import Receiver
 
 from webhook_engine import ConfigError, Engine
 from webhook_engine.outbox import enqueue
+from webhook_engine.store.sources.database import SourceDatabase
 
 COUNT = 250
 
@@ -125,6 +126,37 @@ async def test_a_lost_connection_is_made_anew(tmp_path: Path, postgresql_url: st
             enqueue(connection, application="acme", event_type="a.b", payload={})
             connection.commit()
         await receiver.wait_for(1, timeout=15)
+
+
+@pytest.mark.parametrize("step", ["identify", "remove", "set_aside"])
+async def test_a_connection_that_is_lost_at_a_step_of_the_move(
+    tmp_path: Path, source: str, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original, lost = getattr(SourceDatabase, step), []
+
+    def losing(database: SourceDatabase, *arguments: object) -> object:
+        if not lost:
+            lost.append(step)
+            database._connection.close()
+        return original(database, *arguments)
+
+    monkeypatch.setattr(SourceDatabase, step, losing)
+    with connected(source) as connection:
+        cursor = connection.cursor()
+        for number in range(20):
+            body = """convert_to('{"n":%d}', 'UTF8')""" if source.startswith("postgresql") else """'{"n":%d}'"""
+            columns = "INSERT INTO webhook_outbox (application, event_type, payload)"
+            cursor.execute(f"{columns} VALUES ('{'nobody' if number == 7 else 'acme'}', 'a.b', {body % number})")
+        connection.commit()
+    async with watching(tmp_path, source) as (engine, receiver):
+        await engine.join(timeout=20)
+        messages = [message async for message in engine.messages.iterate("acme")]
+        numbers = [json.loads(message.payload or b"")["n"] for message in messages][::-1]
+        assert numbers == [number for number in range(20) if number != 7]
+        assert len(receiver.requests) == 19
+    assert lost == [step]
+    [(_, application, _)] = left(source)
+    assert application == "nobody"
 
 
 async def test_without_its_trigger_the_table_is_looked_at_often(tmp_path: Path, postgresql_url: str) -> None:
