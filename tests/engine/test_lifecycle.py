@@ -332,3 +332,28 @@ def test_an_engine_may_be_used_on_one_event_loop_after_another(tmp_path: Path) -
     engine = local_engine(tmp_path / "e.db")
     for _ in range(2):
         asyncio.run(once(engine))
+
+
+FORGETS = """
+import asyncio, sys
+from webhook_engine import Engine
+
+async def main():
+    engine = Engine.open(sys.argv[1])
+    await engine.start()
+    await engine.applications.create(name="Acme", uid="acme")
+    raise KeyError("the program's own mistake")
+
+asyncio.run(main())
+"""
+
+
+async def test_a_program_that_dies_without_stopping_the_engine_ends(tmp_path: Path) -> None:
+    database = tmp_path / "e.db"
+    done = await asyncio.to_thread(
+        subprocess.run, [sys.executable, "-c", FORGETS, str(database)], capture_output=True, timeout=20, check=False
+    )
+    assert done.returncode == 1
+    assert b"the program's own mistake" in done.stderr
+    async with Engine.open(database) as engine:
+        assert (await engine.applications.get("acme")).name == "Acme"

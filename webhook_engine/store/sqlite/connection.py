@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar, cast
 
 import aiosqlite
 
@@ -77,9 +78,11 @@ class Connection:
 
     async def open(self, pragmas: Sequence[str]) -> None:
         """Open it; raises what ``sqlite3`` raises."""
-        self._connection = await aiosqlite.connect(
+        opening = aiosqlite.connect(
             self._path, isolation_level=None, cached_statements=CACHED_STATEMENTS, factory=self._connect
         )
+        _thread_of(opening).daemon = True
+        self._connection = await opening
         try:
             await self.run(lambda session: [session.rows(pragma) for pragma in pragmas])
         except BaseException:
@@ -102,3 +105,11 @@ class Connection:
         connection.jobs = self._jobs
         self._session = Session(connection)
         return connection
+
+
+def _thread_of(connection: aiosqlite.Connection) -> threading.Thread:
+    """The thread of a connection that is not open yet; before version 0.22 the connection is its thread itself.
+
+    A program that ends without having stopped its engine would wait for a thread that is no daemon, for ever.
+    """
+    return cast("threading.Thread", getattr(connection, "_thread", connection))
