@@ -1,49 +1,26 @@
-"""The dispatcher: wakes lanes when something of theirs is due, fills them, and makes the attempts they may make."""
+"""The dispatcher: wakes lanes when something of theirs is due, fills them, and has made what attempts they may make."""
 
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Callable, Collection, Coroutine, Sequence
-from typing import TYPE_CHECKING
 
-from webhook_engine.clock import Clock, to_datetime
-from webhook_engine.delivery.decision import DELETED, DISABLED, EXPIRED, Decision, Rules, Turn, decide
-from webhook_engine.delivery.health import WELL, Signal
-from webhook_engine.delivery.lane import Lane, Standing, Verdict
+from webhook_engine.clock import Clock
+from webhook_engine.delivery.attempt import Attempter
+from webhook_engine.delivery.decision import DELETED, DISABLED
+from webhook_engine.delivery.health import WELL
+from webhook_engine.delivery.lane import Lane, Standing
 from webhook_engine.delivery.lanes import Lanes, Place
-from webhook_engine.delivery.measures import LaneFigures, Measures, lane_figures
+from webhook_engine.delivery.measures import LaneFigures, lane_figures
 from webhook_engine.delivery.recorder import Outcome, Recorder
-from webhook_engine.delivery.sender import Answer, FailureKind, Sender
 from webhook_engine.delivery.service import Service
 from webhook_engine.delivery.target import Target
 from webhook_engine.delivery.timers import Timers
 from webhook_engine.errors import StoreError
-from webhook_engine.events import (
-    EndpointDisabledEvent,
-    EndpointFailingEvent,
-    LastAttempt,
-    MessageAttemptEvent,
-    MessageAttemptExhaustedEvent,
-    MessageAttemptFailingEvent,
-    MessageAttemptRecoveredEvent,
-    OperationalEvent,
-)
-from webhook_engine.ids import IdSource
 from webhook_engine.log import get_logger
-from webhook_engine.model import AttemptStatus, DeliveryStatus, TriggerType
-from webhook_engine.store.records import (
-    DeliveryChange,
-    Due,
-    EndpointCondition,
-    RecordedAttempt,
-    RoutedMessage,
-    StoredEndpoint,
-)
+from webhook_engine.model import DeliveryStatus
+from webhook_engine.store.records import Due, RoutedMessage, StoredEndpoint
 from webhook_engine.store.seam import DeliveryStore
-
-if TYPE_CHECKING:
-    from webhook_engine.delivery.tracing import Tracing
 
 __all__ = ["Dispatcher"]
 
@@ -61,14 +38,6 @@ SETTLE_PAGE = 500
 MAX_ERRANDS = 100
 """Lanes loaded or filled at once when many are due; the others wait in the timers."""
 PAUSE_AFTER_ERROR_S = 1.0
-QUICK_ANSWER_MS = 1_000
-ASKING_FOR_LESS = frozenset({429, 502, 503, 504})
-
-_TURN_EVENTS: dict[Turn, type[MessageAttemptEvent]] = {
-    Turn.FAILING: MessageAttemptFailingEvent,
-    Turn.EXHAUSTED: MessageAttemptExhaustedEvent,
-    Turn.RECOVERED: MessageAttemptRecoveredEvent,
-}
 
 
 class Dispatcher(Service):
@@ -78,31 +47,23 @@ class Dispatcher(Service):
         self,
         *,
         deliveries: DeliveryStore,
-        sender: Sender,
+        attempter: Attempter,
         recorder: Recorder,
         load_target: Callable[[str], Coroutine[None, None, tuple[Target, StoredEndpoint]]],
         on_condition: Callable[[str], None],
-        rules: Rules,
         clock: Clock,
-        ids: IdSource,
         max_in_flight: int,
         max_in_flight_per_endpoint: int,
-        measures: Measures,
-        tracing: Tracing | None,
     ) -> None:
         super().__init__("dispatcher")
         self._deliveries = deliveries
-        self._sender = sender
+        self._attempter = attempter
         self._recorder = recorder
         self._load_target = load_target
         self._on_condition = on_condition
-        self._rules = rules
         self._clock = clock
-        self._ids = ids
         self._max_in_flight = max_in_flight
         self._max_in_flight_per_endpoint = max_in_flight_per_endpoint
-        self._measures = measures
-        self._tracing = tracing
         self._forget_everything()
         self._max_backlog = 2 * max_in_flight
         self._attempting: set[asyncio.Task[None]] = set()
@@ -476,83 +437,13 @@ class Dispatcher(Service):
             place = self._lanes.take(self._clock.monotonic())
 
     async def _attempt(self, lane: Lane, due: Due) -> None:
-        """One attempt from beginning to end: look up, sign, send, judge, hand over to be recorded."""
         target = lane.target
         if target is None or (target.closed and (target.deleted or due.manual_id is None)):
             self._abandon(lane, due)
-            return
-        if due.payload is None or due.message_id in self._just_expunged:
-            self._settle_without_payload(lane, target, due)
-            return
-        started_at = self._clock.now()
-        attempt_id = self._ids.new("atmpt_", started_at)
-        try:
-            signed = target.signed_headers(due.message_id, started_at, due.payload)
-            if self._tracing is None:
-                answer = await self._sender.send(target.destination, signed, due.payload)
-            else:
-                answer = await self._tracing.send(self._sender, target, due, due.payload, attempt_id, signed)
-        except Exception as error:
-            # Whatever is wrong with this one, it takes its way down the ladder like any failure, and is looked into.
-            log.exception("attempt.not_made", message_id=due.message_id, endpoint_id=due.endpoint_id)
-            answer = Answer(0, f"the request could not be made: {type(error).__name__}", FailureKind.PROTOCOL, 0)
-        self._measures.attempt_made(due, answer, started_at)
-        now = self._clock.now()
-        closed = lane.target.closed if lane.target is not None else False
-        decision = decide(
-            due,
-            answer,
-            self._rules,
-            before=lane.health,
-            disabled=closed,
-            now=now,
-            random=random.random(),  # noqa: S311
-        )
-        lane.learn(_verdict(answer))
-        condition = self._apply(lane, target, decision, now)
-        attempt = RecordedAttempt(
-            attempt_id,
-            due.message_id,
-            due.endpoint_id,
-            target.endpoint.url,
-            AttemptStatus.SUCCESS if answer.failure is None else AttemptStatus.FAIL,
-            answer.status_code,
-            answer.duration_ms,
-            TriggerType.MANUAL if due.manual_id else TriggerType.SCHEDULED,
-            answer.response,
-            target.shown_headers,
-        )
-        eventful = decision.turn is not Turn.NONE or decision.signal is not Signal.NONE
-        events = _events(target, due, attempt, decision, started_at, now) if eventful else ()
-        lane.unrecorded += 1
-        self._recorder.add(Outcome(lane, due, target.application.id, attempt, decision.change, condition, events))
-        if answer.failure is not None:
-            _log_failure(due, attempt, decision, answer.failure)
-
-    def _settle_without_payload(self, lane: Lane, target: Target, due: Due) -> None:
-        change = DeliveryChange(
-            due.message_id,
-            due.endpoint_id,
-            DeliveryStatus.FAILED,
-            None,
-            due.step,
-            EXPIRED,
-            self._clock.now(),
-            due.manual_id,
-            attempted=False,
-        )
-        lane.unrecorded += 1
-        self._recorder.add(Outcome(lane, due, target.application.id, None, change, None, ()))
-
-    def _apply(self, lane: Lane, target: Target, decision: Decision, now: int) -> EndpointCondition | None:
-        """Let the endpoint's new state count from now on; returns it if it must be recorded."""
-        changed = decision.health is not lane.health and decision.health != lane.health
-        lane.health = decision.health
-        if decision.signal is Signal.DISABLE:
-            lane.target = target.disabled(decision.disabled_reason)
-            lane.clear()
-            return EndpointCondition(health=decision.health, disabled_at=now, disabled_reason=decision.disabled_reason)
-        return EndpointCondition(health=decision.health) if changed else None
+        elif due.payload is None or due.message_id in self._just_expunged:
+            self._attempter.give_up(lane, target, due)
+        else:
+            await self._attempter.attempt(lane, target, due, due.payload)
 
     def _abandon(self, lane: Lane, due: Due) -> None:
         """What cannot be sent (any more) leaves memory; the database knows what becomes of it."""
@@ -564,75 +455,3 @@ class Dispatcher(Service):
 def _is_all(rows: Sequence[Due], limit: int, size: int) -> bool:
     """Whether a read that was bounded in number and in bytes of payload has met neither bound."""
     return len(rows) < limit and sum(len(due.payload or b"") for due in rows) < size
-
-
-def _verdict(answer: Answer) -> Verdict:
-    if answer.failure is FailureKind.TIMEOUT:
-        return Verdict.TIMEOUT
-    if answer.status_code in ASKING_FOR_LESS or answer.status_code == 0:
-        return Verdict.OVERLOADED
-    return Verdict.QUICK if answer.duration_ms < QUICK_ANSWER_MS else Verdict.SLOW
-
-
-def _events(
-    target: Target, due: Due, attempt: RecordedAttempt, decision: Decision, started_at: int, now: int
-) -> list[OperationalEvent]:
-    events: list[OperationalEvent] = []
-    application, endpoint = target.application, target.endpoint
-    kind = _TURN_EVENTS.get(decision.turn)
-    if kind is not None:
-        events.append(
-            kind(
-                organization_id=application.organization_id,
-                application_id=application.id,
-                application_uid=application.uid,
-                timestamp=to_datetime(now),
-                message_id=due.message_id,
-                message_event_id=due.event_id,
-                endpoint_id=endpoint.id,
-                last_attempt=LastAttempt(
-                    id=attempt.id, response_status_code=attempt.status_code, timestamp=to_datetime(started_at)
-                ),
-            )
-        )
-    if decision.signal is not Signal.NONE:
-        since = to_datetime(decision.health.first_failure_at or now)
-        if decision.signal is Signal.WARN:
-            events.append(
-                EndpointFailingEvent(
-                    organization_id=application.organization_id,
-                    application_id=application.id,
-                    application_uid=application.uid,
-                    timestamp=to_datetime(now),
-                    endpoint_id=endpoint.id,
-                    endpoint_uid=endpoint.uid,
-                    first_failure_at=since,
-                )
-            )
-        else:
-            events.append(
-                EndpointDisabledEvent(
-                    organization_id=application.organization_id,
-                    application_id=application.id,
-                    application_uid=application.uid,
-                    timestamp=to_datetime(now),
-                    endpoint_id=endpoint.id,
-                    endpoint_uid=endpoint.uid,
-                    first_failure_at=since,
-                    reason=decision.disabled_reason or "",
-                )
-            )
-    return events
-
-
-def _log_failure(due: Due, attempt: RecordedAttempt, decision: Decision, failure: FailureKind) -> None:
-    log.info(
-        "attempt.failed",
-        attempt_id=attempt.id,
-        message_id=due.message_id,
-        endpoint_id=due.endpoint_id,
-        status_code=attempt.status_code,
-        failure=failure.value,
-        duration_ms=attempt.duration_ms,
-        next_attempt_at=decision.change.due_at and to_datetime(decision.change.due_at).isoformat(),
-    )

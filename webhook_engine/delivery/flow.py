@@ -19,6 +19,7 @@ import msgspec
 from yarl import URL
 
 from webhook_engine.clock import Clock
+from webhook_engine.delivery.attempt import Attempter
 from webhook_engine.delivery.decision import Rules
 from webhook_engine.delivery.dispatcher import Dispatcher
 from webhook_engine.delivery.guard import AddressGuard
@@ -109,17 +110,21 @@ class DeliveryFlow:
         self._recorder = Recorder(store.deliveries, self.notifier, self._recorded)
         self._dispatcher = Dispatcher(
             deliveries=store.deliveries,
-            sender=self._sender,
+            attempter=Attempter(
+                sender=self._sender,
+                recorder=self._recorder,
+                rules=settings.rules,
+                clock=clock,
+                ids=ids,
+                measures=self.measures,
+                tracing=tracing,
+            ),
             recorder=self._recorder,
             load_target=self._load_target,
             on_condition=self._condition_changed,
-            rules=settings.rules,
             clock=clock,
-            ids=ids,
             max_in_flight=settings.max_in_flight,
             max_in_flight_per_endpoint=settings.max_in_flight_per_endpoint,
-            measures=self.measures,
-            tracing=tracing,
         )
         self._router = Router(store.messages, directory, self._stored, tracing)
         self._relay = Relay(store.outbox, self._router, admit, clock, sources)
