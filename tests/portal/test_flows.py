@@ -21,6 +21,9 @@ async def test_the_first_endpoint_and_its_first_event(stage: Stage, receiver: Re
     await page.get_by_label("Description").fill("Production")
     await page.get_by_label("Find event types").fill("paid in full")
     await expect(page.get_by_label("user.created")).to_be_hidden()
+    await expect(page.get_by_role("checkbox", name="invoice.paid", exact=True)).to_have_accessible_description(
+        "An invoice was paid in full"
+    )
     await page.get_by_label("invoice.paid").check()
     await page.get_by_label("Channels").fill("eu, us")
     await page.get_by_label("Rate limit").fill("50")

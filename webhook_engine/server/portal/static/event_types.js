@@ -43,12 +43,11 @@ export function eventTypeChoice(types, chosen = []) {
       else picked.delete(type.name);
       count();
     });
-    const row = h(
-      "label",
-      { class: "choice" },
-      box,
-      h("span", {}, h("span", { class: "code" }, type.name), type.description && h("span", { class: "note" }, type.description)),
-    );
+    // The name of the box is that of the type alone; its description describes it, and may be clicked as well.
+    box.id = freshId("type");
+    const note = type.description && h("span", { class: "note", id: `${box.id}-note`, on: { click: () => box.disabled || box.click() } }, type.description);
+    if (note) box.setAttribute("aria-describedby", note.id);
+    const row = h("div", { class: "choice" }, box, h("span", {}, h("label", { class: "code", for: box.id }, type.name), note));
     return { row, words: `${type.name} ${type.description}`.toLowerCase() };
   });
   find.addEventListener("input", () => {
