@@ -759,11 +759,13 @@ async def test_closing_twice_and_starting_again() -> None:
 
 async def test_closing_leaves_no_thread_and_no_task(names: Names) -> None:
     before = asyncio.all_tasks()
+    threads_before = set(threading.enumerate())
     async with Receiver() as receiver, make_sender() as sender:
         names.table["good.example"] = ["127.0.0.1"]
         await send(sender, f"http://good.example:{receiver.port}/")
     for _ in range(100):
-        if not any(thread.name == "webhook-engine-dns" for thread in threading.enumerate()):
+        left = set(threading.enumerate()) - threads_before
+        if not any(thread.name == "webhook-engine-dns" for thread in left):
             break
         await asyncio.sleep(0.01)
     else:
