@@ -142,6 +142,15 @@ async def test_archived_event_types_can_be_got_but_are_neither_listed_nor_usable
     assert (await acme.post("/event-type", {"name": "a", "description": "new"})).status == 201
 
 
+async def test_an_application_can_have_so_many_endpoints(acme: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("webhook_engine.server.api.endpoints.MAX_ENDPOINTS", 2)
+    first, _ = [(await acme.post("/app/acme/endpoint", {"url": "http://example.com"})).json for _ in range(2)]
+    refused = await acme.post("/app/acme/endpoint", {"url": "http://example.com"})
+    assert (refused.status, refused.json["code"]) == (400, "limit_reached")
+    assert (await acme.delete(f"/app/acme/endpoint/{first['id']}")).status == 204
+    assert (await acme.post("/app/acme/endpoint", {"url": "http://example.com"})).status == 201
+
+
 async def test_the_eleventh_rotation_is_refused(acme: Client) -> None:
     await acme.post("/app/acme/endpoint", {"url": "http://example.com", "uid": "e"})
     for _ in range(10):

@@ -76,6 +76,7 @@ async def run_the_managers(store: Store, world: World) -> None:
     await store.endpoints.load(endpoint.endpoint.id)
     await store.endpoints.first()
     await store.endpoints.of_application(application.id)
+    await store.endpoints.count(application.id)
     await store.endpoints.update(endpoint.endpoint.id, EndpointChanges(version=2), START)
     standing = Position(application_id=application.id, sink="a", consumer="one", after="msg_1", used_at=START)
     for consumer in ("one", "two", "three"):

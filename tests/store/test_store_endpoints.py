@@ -29,6 +29,7 @@ async def test_an_endpoint_comes_back_as_it_was(store: Store, world: World) -> N
     assert await store.endpoints.get(application.id, "main") == added
     assert await store.endpoints.load(added.endpoint.id) == added
     assert await store.endpoints.of_application(application.id) == [added]
+    assert await store.endpoints.count(application.id) == 1
 
 
 async def test_a_disabled_endpoint_comes_back_as_it_was(store: Store, world: World) -> None:
@@ -135,6 +136,7 @@ async def test_a_deleted_endpoint_is_only_loaded_and_frees_its_uid(store: Store,
     assert await store.endpoints.get(application.id, added.endpoint.id) is None
     assert await store.endpoints.get(application.id, "main") is None
     assert await store.endpoints.of_application(application.id) == []
+    assert await store.endpoints.count(application.id) == 0
     assert await store.endpoints.list(application.id, Span()) == []
     assert await store.endpoints.update(added.endpoint.id, EndpointChanges(version=2), world.tick()) is None
     loaded = await store.endpoints.load(added.endpoint.id)

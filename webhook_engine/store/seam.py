@@ -114,6 +114,10 @@ class EndpointStore(Protocol):
         """All endpoints of an application that are not deleted."""
         ...
 
+    async def count(self, application_id: str) -> int:
+        """How many that are."""
+        ...
+
     async def update(
         self, endpoint_id: str, changes: EndpointChanges, now: int, messages: Sequence[RoutedMessage] = ()
     ) -> StoredEndpoint | None:

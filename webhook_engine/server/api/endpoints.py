@@ -243,7 +243,7 @@ async def delete_endpoint(call: Call[NoQuery, NoBody]) -> None:
 
 
 async def _create(call: Call[Any, Any], values: dict[str, Any]) -> Endpoint:
-    if len(await call.context.services.directory.endpoints(call.application.id)) >= MAX_ENDPOINTS:
+    if await call.context.services.store.endpoints.count(call.application.id) >= MAX_ENDPOINTS:
         raise ApiError(400, "limit_reached", f"An application can have at most {MAX_ENDPOINTS} endpoints.")
     return await call.organization.endpoints.create(call.application.id, **values)
 

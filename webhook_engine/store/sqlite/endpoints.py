@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 from msgspec import UNSET
 
@@ -49,6 +50,11 @@ WHERE application_id = ? AND deleted = 0
 ORDER BY id
 """
 
+_COUNT = """
+SELECT count(*) FROM webhook_endpoint INDEXED BY webhook_endpoint_by_application
+WHERE application_id = ? AND deleted = 0
+"""
+
 _DELETE = """
 UPDATE webhook_endpoint SET deleted = 1, uid = NULL, updated_at = ?2 WHERE id = ?1 AND deleted = 0
 """
@@ -90,7 +96,14 @@ class SqliteEndpoints:
 
     async def of_application(self, application_id: str) -> Sequence[StoredEndpoint]:
         """All endpoints of an application that are not deleted."""
-        return [rows.endpoint(row) for row in await self._database.read(_OF_APPLICATION, (application_id,))]
+        return await self._database.read_with(
+            lambda session: [rows.endpoint(row) for row in session.rows(_OF_APPLICATION, (application_id,))]
+        )
+
+    async def count(self, application_id: str) -> int:
+        """How many that are."""
+        [(count,)] = await self._database.read(_COUNT, (application_id,))
+        return cast(int, count)
 
     async def update(
         self, endpoint_id: str, changes: EndpointChanges, now: int, messages: Sequence[RoutedMessage] = ()
