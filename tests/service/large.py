@@ -17,8 +17,8 @@ SMALL_APPLICATIONS = 200
 """Applications with one endpoint each, among which half of the messages are shared out."""
 BLOCKS = 100
 """The messages of a block are made at once, and as if in the same instant."""
-PENDING_SHARE = 0.01
-"""Of the deliveries, the newest: they are due in some hours."""
+PENDING_SHARE = 0.005
+"""Of the deliveries, the newest: they are due in some hours. Event ids are counted from the newest message."""
 
 # What differs between messages hangs on their number, which the last nine digits of their ids are.
 _MESSAGES = """
@@ -28,7 +28,7 @@ SELECT
     printf('%s%09d', :head, n),
     CASE WHEN n % 2 THEN (SELECT id FROM webhook_application WHERE uid = 'acme') ELSE small.id END,
     CASE n / 3 % 4 WHEN 0 THEN 'user.created' WHEN 1 THEN 'invoice.lost' ELSE 'invoice.paid' END,
-    CASE WHEN n % 10 = 1 THEN 'event-' || n END,
+    CASE WHEN n % 10 = 1 THEN 'event-' || (:messages - n) END,
     CASE WHEN n % 10 = 1 THEN '["tenth"]' END,
     :at + n,
     CAST(printf('{"number":%d,"text":"%.300c"}', n, 'x') AS BLOB)
@@ -99,6 +99,7 @@ async def fill(path: Path, messages: int, url: str) -> None:
             at = end - KEPT // timedelta(microseconds=1) * (messages - first - block) // messages
             values = {
                 "first": first,
+                "messages": messages,
                 "count": block,
                 "at": at,
                 "head": id_bounds("msg_", at)[0][:-9],
