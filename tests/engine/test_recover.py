@@ -35,6 +35,7 @@ from webhook_engine import (
     TriggerType,
     ValidationError,
 )
+from webhook_engine.clock import to_datetime
 from webhook_engine.store.sqlite.tasks import SqliteTasks
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -146,19 +147,55 @@ async def test_recover_goes_by_when_a_delivery_failed_and_not_by_when_its_messag
         failed_late = await send(engine, 1)
         await engine.join(timeout=5)
         await pass_time(engine, clock, timedelta(hours=1))
-        still_retried = await send(engine, 2)
-        await engine.join(timeout=5)
-        clock.advance(timedelta(minutes=1))
+        failed_after = await send(engine, 2)
+        await pass_time(engine, clock, timedelta(minutes=1))
+        await pass_time(engine, clock, timedelta(hours=1))
         answers.status = 200
         receiver.requests.clear()
-        task = await engine.endpoints.recover("acme", endpoint.id, since=START + timedelta(minutes=30))
+        span = {"since": START + timedelta(minutes=30), "until": START + timedelta(minutes=90)}
+        task = await engine.endpoints.recover("acme", endpoint.id, **span)
         await engine.join(timeout=5)
         assert (await engine.tasks.get(task.id)).data["processed"] == 1
         assert ids_of(receiver) == [failed_late]
-        assert (await destination(engine, still_retried)).next_attempt == START + timedelta(hours=2)
-        nothing = await engine.endpoints.recover("acme", endpoint.id, since=START + timedelta(minutes=30))
+        assert (await destination(engine, failed_after)).status is AttemptStatus.FAIL
+        nothing = await engine.endpoints.recover("acme", endpoint.id, **span)
         await engine.join(timeout=5)
         assert (await engine.tasks.get(nothing.id)).data["processed"] == 0
+
+
+async def test_recover_makes_retries_at_once_that_wait_for_later(tmp_path: Path) -> None:
+    """Who has repaired a server must not wait ten hours for what was created in the outage."""
+    clock = ManualClock(START)
+    answers = Answers(500)
+    async with (
+        Receiver(answers) as receiver,
+        local_engine(tmp_path / "e.db", clock, retry_schedule=["5h", "10h"], jitter=0) as engine,
+    ):
+        endpoint = await acme(engine, receiver.url)
+        before = await send(engine)
+        await engine.join(timeout=5)
+        await pass_time(engine, clock, timedelta(hours=1))
+        retrying = await send_many(engine, 600)
+        await engine.join(timeout=20)
+        later = (await engine.messages.create("acme", event_type="a", payload={}, deliver_at=START + 2 * DAY)).id
+        clock.advance(timedelta(minutes=1))
+        since = START + timedelta(minutes=30)
+
+        receiver.requests.clear()
+        task = await engine.endpoints.recover("acme", endpoint.id, since=since)
+        await engine.join(timeout=20)
+        assert (await engine.tasks.get(task.id)).data["processed"] == 600
+        assert sorted(ids_of(receiver)) == sorted(retrying)
+        seen = await destination(engine, retrying[0])
+        assert (seen.attempt_count, seen.next_attempt) == (2, to_datetime(clock.now()) + timedelta(hours=10))
+        assert (await destination(engine, before)).next_attempt == START + timedelta(hours=5)
+
+        clock.advance(timedelta(minutes=1))
+        answers.status = 200
+        await engine.endpoints.recover("acme", endpoint.id, since=since)
+        await engine.join(timeout=20)
+        assert {(await destination(engine, one)).status for one in retrying} == {AttemptStatus.SUCCESS}
+        assert (await destination(engine, later)).attempt_count == 0
 
 
 async def test_recover_of_an_endpoint_that_goes_on_failing_ends(tmp_path: Path) -> None:

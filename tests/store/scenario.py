@@ -51,6 +51,8 @@ async def run_the_flow(store: Store, world: World, application: Application, end
     await store.deliveries.cancel_message(message.id, "why", START)
     task = await world.task()
     await store.deliveries.recover(endpoint_id, START - 1, START + 1, START, 10, progress(task))
+    await store.deliveries.retrying(endpoint_id, START - 1, START + 1, "msg_", START, 10)
+    await store.deliveries.bring_forward(endpoint_id, [message.id], START, progress(task))
     await store.deliveries.missing(application.id, endpoint_id, "msg_", "msg_~", 10)
     await store.deliveries.replay(endpoint_id, [message.id], START, progress(task))
     await store.deliveries.count_pending(endpoint_id)

@@ -240,3 +240,38 @@ async def test_replaying_any_number(store: Store, world: World, count: int) -> N
     await store.deliveries.replay(endpoint.endpoint.id, ids(sent), FAR, progress(task, status=TaskStatus.FINISHED))
     assert len(await store.deliveries.due(endpoint.endpoint.id, FAR, 1_000)) == count
     assert await store.tasks.running() == []
+
+
+async def test_retries_that_wait_are_found_by_when_they_failed_and_brought_forward(store: Store, world: World) -> None:
+    application, endpoint = await world.pair()
+    other = await world.endpoint(application)
+    before, first, last, due_already, done, fresh, elsewhere = [await world.send(endpoint, other) for _ in range(7)]
+    await world.conclude(before, endpoint, PENDING, FAR * 2)
+    since = world.tick()
+    await world.conclude(first, endpoint, PENDING, FAR * 2)
+    await world.conclude(last, endpoint, PENDING, FAR * 2)
+    await world.conclude(due_already, endpoint, PENDING, FAR)
+    await world.conclude(done, endpoint, FAILED)
+    await world.conclude(elsewhere, other, PENDING, FAR * 2)
+    until = world.tick()
+    await world.conclude(before, endpoint, PENDING, FAR * 2)
+
+    async def retrying(after: str, limit: int) -> tuple[list[str], str | None]:
+        found, following = await store.deliveries.retrying(endpoint.endpoint.id, since, until, after, FAR, limit)
+        return list(found), following
+
+    assert await retrying("", 2) == ([first.id], first.id)
+    assert await retrying(first.id, 3) == ([last.id], None)
+
+    task = await world.task()
+    wanted = [first.id, last.id, due_already.id, done.id, fresh.id, elsewhere.id]
+    due_before = {one.message_id: one.due_at for one in await store.deliveries.due(endpoint.endpoint.id, FAR, 10)}
+    moved = progress(task, cursor="c", data={"processed": 2})
+    await store.deliveries.bring_forward(endpoint.endpoint.id, wanted, FAR - 1, moved)
+    due = {one.message_id: one for one in await store.deliveries.due(endpoint.endpoint.id, FAR - 1, 10)}
+    assert {first.id, last.id} <= due.keys()
+    assert done.id not in due
+    assert (due[first.id].due_at, due[first.id].step, due[first.id].attempt_count) == (FAR - 1, 1, 1)
+    assert due[fresh.id].due_at == due_before[fresh.id]
+    [(running, cursor)] = await store.tasks.running()
+    assert (running.data, cursor) == ({"processed": 2}, "c")

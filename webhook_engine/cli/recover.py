@@ -8,9 +8,9 @@ import typer
 
 from webhook_engine.cli.client import Client
 from webhook_engine.cli.connected import AppArgument, EndpointArgument, between, connected, instant
-from webhook_engine.cli.message import Status, status_code
 from webhook_engine.cli.show import decoded, said
 from webhook_engine.cli.task import Task, follow
+from webhook_engine.model import AttemptStatus
 
 __all__ = ["Detach", "Since", "Until", "begun", "recover"]
 
@@ -31,7 +31,7 @@ def recover(
     until: Until = None,
     detach: Detach = False,
 ) -> None:
-    """Send again everything that failed for an endpoint since a time.
+    """Send again everything that failed for an endpoint since a time, also what waits for a retry.
 
     It is done by the daemon in the background; this command follows it, and can be left at any time.
     """
@@ -39,9 +39,12 @@ def recover(
     path = ["app", app, "endpoint", endpoint]
     total = None
     if not detach:
-        query = {"status": status_code(Status.FAIL), **between(since, until), "with_content": False}
-        failed = client.listing([*path, "msg"], query, most=COUNTED)
-        total = len(failed.data) if failed.done else None
+        query = {**between(since, until), "with_content": False}
+        found = [
+            client.listing([*path, "msg"], {**query, "status": int(status)}, most=COUNTED)
+            for status in (AttemptStatus.FAIL, AttemptStatus.SENDING)
+        ]
+        total = sum(len(one.data) for one in found) if all(one.done for one in found) else None
     begun(client, [*path, "recover"], span, "failed messages are scheduled again", detach=detach, total=total)
 
 

@@ -33,6 +33,8 @@ RECOVER = "endpoint.recover"
 REPLAY = "endpoint.replay"
 BULK_REPLAY = "endpoint.bulk-replay"
 PAGE = 500
+RETRIES = "retries:"
+"""What the cursor of a recovery begins with while it brings retries forward; what has failed for good comes after."""
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 10.0
 
@@ -120,13 +122,24 @@ class Replayer:
         return after
 
     async def _recover(self, stored: StoredEndpoint, progress: TaskProgress) -> TaskProgress:
-        endpoint_id = stored.endpoint.id
-        since = int(progress.cursor) if progress.cursor else _number(progress, "since")
+        # Retries first: those that fail for good meanwhile have failed too late to be taken once more.
+        if progress.cursor is None or progress.cursor.startswith(RETRIES):
+            return await self._bring_forward(stored, progress)
+        endpoint_id, since = stored.endpoint.id, int(progress.cursor)
         now = self._clock.now()
         count, next_since = await self._store.deliveries.recover(
             endpoint_id, since, _number(progress, "until"), now, PAGE, progress
         )
         return _moved(progress, count, None if next_since is None else str(next_since))
+
+    async def _bring_forward(self, stored: StoredEndpoint, progress: TaskProgress) -> TaskProgress:
+        endpoint_id, now = stored.endpoint.id, self._clock.now()
+        since, until = _number(progress, "since"), _number(progress, "until")
+        after = (progress.cursor or "").removeprefix(RETRIES)
+        found, next_after = await self._store.deliveries.retrying(endpoint_id, since, until, after, now, PAGE)
+        moved = _moved(progress, len(found), str(since) if next_after is None else f"{RETRIES}{next_after}")
+        await self._store.deliveries.bring_forward(endpoint_id, found, now, moved)
+        return moved
 
     async def _replay(self, stored: StoredEndpoint, progress: TaskProgress) -> TaskProgress:
         endpoint = stored.endpoint

@@ -67,12 +67,12 @@ class EndpointActions(EndpointEdits):
     async def recover(self, application: str, endpoint: str, since: datetime, until: datetime | None = None) -> Task:
         """Send again all that failed for this endpoint in [``since``, ``until``), as a durable background task.
 
-        The bounds are about when a delivery failed for good (its retries used up, aborted by the receiver, or its
-        endpoint disabled), not about when its message was created. What still has a retry to come has not failed and
-        is left alone; what was delivered or cancelled since is not sent either. ``since`` is at most
-        ``delivery.recover_max_age`` ago, ``until`` is now by default. Each message gets a full run through the retry
-        schedule, and its attempts are scheduled ones: they count in the failure window like any other. Raises
-        ``NotFoundError`` and ``ValidationError``.
+        That is what failed for good then (its retries used up, aborted by the receiver, or its endpoint disabled),
+        whenever its message was created: it gets a full run through the retry schedule. What failed an attempt then
+        and waits for a retry has this retry at once, and goes on in the schedule from there. What was delivered or
+        cancelled since is not sent. The attempts are scheduled ones: they count in the failure window like any other.
+        ``since`` is at most ``delivery.recover_max_age`` ago, ``until`` is now by default. Raises ``NotFoundError``
+        and ``ValidationError``.
         """
         return await self._start(RECOVER, application, endpoint, since, until, step=1)
 

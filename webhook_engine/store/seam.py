@@ -244,6 +244,22 @@ class DeliveryStore(Protocol):
         """
         ...
 
+    async def retrying(
+        self, endpoint_id: str, since: int, until: int, after: str, now: int, limit: int
+    ) -> tuple[Sequence[str], str | None]:
+        """Messages with ids above ``after`` whose delivery to the endpoint waits for a retry later than ``now``.
+
+        Only those that failed an attempt begun in [``since``, ``until``). Looks at up to ``limit`` pending deliveries;
+        returns the ids, and the id to continue from (``None`` at the end).
+        """
+        ...
+
+    async def bring_forward(
+        self, endpoint_id: str, message_ids: Sequence[str], now: int, progress: TaskProgress
+    ) -> None:
+        """Make retries that wait for later due at once, with the task's progress; the ladder goes on from there."""
+        ...
+
     async def missing(
         self, application_id: str, endpoint_id: str, after: str, until: str, limit: int
     ) -> tuple[Sequence[ReplayCandidate], str | None]:

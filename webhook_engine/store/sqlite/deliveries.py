@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from webhook_engine.ids import id_bounds
 from webhook_engine.model import AttemptedDestination, AttemptedMessage, AttemptStatus, DeliveryStatus
 from webhook_engine.store.records import DeliveryFilter, Due, Outcomes, ReplayCandidate, Span, TaskProgress
 from webhook_engine.store.sqlite import rows
@@ -169,6 +170,26 @@ SET status = 1, due_at = ?2, step = 0, settled_at = NULL, reason = NULL
 WHERE message_id IN (SELECT value FROM json_each(?3)) AND endpoint_id = ?1 AND +status = 2
 """
 
+# By the message of each delivery: an endpoint may have failed millions of attempts.
+_RETRYING = """
+SELECT
+    message_id,
+    due_at > ?5 AND EXISTS (
+        SELECT 1 FROM webhook_attempt AS attempt
+        WHERE attempt.message_id = delivery.message_id AND attempt.id >= ?3 AND attempt.id < ?4
+            AND +attempt.endpoint_id = ?1 AND +attempt.status = 2
+    )
+FROM webhook_delivery AS delivery INDEXED BY webhook_delivery_by_status
+WHERE endpoint_id = ?1 AND status = 1 AND attempted = 1 AND message_id > ?2
+ORDER BY message_id
+LIMIT ?6
+"""
+
+_BRING_FORWARD = """
+UPDATE webhook_delivery SET due_at = ?2
+WHERE message_id IN (SELECT value FROM json_each(?3)) AND endpoint_id = ?1 AND +status = 1 AND +due_at > ?2
+"""
+
 _LOOKED_AT = """
 SELECT
     message.id, message.event_type, message.channels,
@@ -317,6 +338,27 @@ class SqliteDeliveries:
             return recovered
 
         return await self._database.write(change), following
+
+    async def retrying(
+        self, endpoint_id: str, since: int, until: int, after: str, now: int, limit: int
+    ) -> tuple[Sequence[str], str | None]:
+        """Messages whose delivery to the endpoint waits for a retry later than ``now``."""
+        first, last = id_bounds("atmpt_", since)[0], id_bounds("atmpt_", until)[0]
+        looked_at = await self._database.read(_RETRYING, (endpoint_id, after, first, last, now, limit))
+        found = [message_id for message_id, waits in looked_at if waits]
+        return found, looked_at[-1][0] if len(looked_at) == limit else None
+
+    async def bring_forward(
+        self, endpoint_id: str, message_ids: Sequence[str], now: int, progress: TaskProgress
+    ) -> None:
+        """Make retries that wait for later due at once, with the task's progress."""
+        wanted = rows.json_of(message_ids)
+
+        def change(session: Session) -> None:
+            session.change(_BRING_FORWARD, (endpoint_id, now, wanted))
+            record_progress(session, progress, now)
+
+        await self._database.write(change)
 
     async def missing(
         self, application_id: str, endpoint_id: str, after: str, until: str, limit: int
