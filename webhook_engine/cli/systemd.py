@@ -102,13 +102,15 @@ def install(config: ConfigOption = None) -> None:
     path = UNIT_DIRECTORY / UNIT
     if config is not None and not config.exists():
         raise CommandError(f"{config} is not there; write it first, or leave --config out")
-    if problem := hidden(config):
-        raise CommandError(problem)
     path.write_text(unit(config), encoding="utf-8")
     systemctl = shutil.which("systemctl")
     if systemctl is not None and Path("/run/systemd/system").exists():
         subprocess.run([systemctl, "daemon-reload"], check=True)  # noqa: S603 (nothing here is a user's text)
-    err.print(f"wrote {path}; now: systemctl enable --now webhook-engine", soft_wrap=True)
+    if problem := hidden(config):
+        # Written all the same: a drop-in may show the service what this unit hides.
+        err.print(f"wrote {path}, but {problem}", soft_wrap=True)
+    else:
+        err.print(f"wrote {path}; now: systemctl enable --now webhook-engine", soft_wrap=True)
 
 
 def unit(config: Path | None) -> str:
