@@ -10,9 +10,11 @@ from __future__ import annotations
 import os
 import struct
 
-__all__ = ["KSUID_LENGTH", "IdSource", "id_bounds", "is_id", "timestamp_of"]
+__all__ = ["ID_STEP", "KSUID_LENGTH", "IdSource", "id_bounds", "is_id", "timestamp_of"]
 
 KSUID_LENGTH = 27
+ID_STEP = 4_000
+"""Microseconds that ids tell apart: what was made at an instant can have the id of anything within that time."""
 _EPOCH_S = 1_400_000_000
 _RANDOM_BITS = 120
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -78,7 +80,7 @@ def timestamp_of(identifier: str) -> int:
             raise ValueError(f"{identifier!r} is not an id: {character!r} is not a base62 digit")
         value = value * 62 + digit
     step = value >> _RANDOM_BITS
-    return ((step >> 8) + _EPOCH_S) * 1_000_000 + (step & 0xFF) * 4_000
+    return ((step >> 8) + _EPOCH_S) * 1_000_000 + (step & 0xFF) * ID_STEP
 
 
 def is_id(prefix: str, text: str) -> bool:
@@ -90,7 +92,7 @@ def is_id(prefix: str, text: str) -> bool:
 
 def _step_of(instant: int) -> int:
     seconds, micros = divmod(instant, 1_000_000)
-    step = ((seconds - _EPOCH_S) << 8) | (micros // 4_000)
+    step = ((seconds - _EPOCH_S) << 8) | (micros // ID_STEP)
     return min(max(step, 0), _MAX_STEP)
 
 

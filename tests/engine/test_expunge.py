@@ -50,7 +50,8 @@ async def test_what_is_queued_in_memory_is_not_sent(
     gate = Gate()
     async with (
         Receiver(gate) as receiver,
-        local_engine(tmp_path / "e.db", max_in_flight_per_endpoint=1) as engine,
+        # The clock stands still: what was created in the same moment is to be deleted too.
+        local_engine(tmp_path / "e.db", ManualClock(), max_in_flight_per_endpoint=1) as engine,
     ):
         endpoint = await acme(engine, receiver.url)
         await send(engine, 1)

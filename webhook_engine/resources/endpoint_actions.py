@@ -9,7 +9,7 @@ import msgspec
 
 from webhook_engine.clock import microseconds, to_datetime
 from webhook_engine.errors import NotFoundError, ValidationError
-from webhook_engine.ids import id_bounds
+from webhook_engine.ids import ID_STEP, id_bounds
 from webhook_engine.model import AttemptStatus, EndpointStats, Message, Task
 from webhook_engine.resources import validation
 from webhook_engine.resources.endpoint_edits import EndpointEdits
@@ -32,8 +32,6 @@ MAX_EXAMPLES = 1000
 STATS_SPAN = microseconds(timedelta(days=28))
 TOLERANCE = microseconds(timedelta(minutes=5))
 """How much older than allowed a bound may be, since a caller takes the time before the call arrives."""
-
-_ID_STEP = 4_000  # microseconds that ids tell apart
 
 
 class EndpointActions(EndpointEdits):
@@ -83,7 +81,7 @@ class EndpointActions(EndpointEdits):
 
         A durable background task with the bounds of :meth:`recover`. Raises ``NotFoundError`` and ``ValidationError``.
         """
-        return await self._start(REPLAY, application, endpoint, since, until, step=_ID_STEP)
+        return await self._start(REPLAY, application, endpoint, since, until, step=ID_STEP)
 
     async def bulk_replay(
         self,
@@ -117,7 +115,7 @@ class EndpointActions(EndpointEdits):
             replayable=True,
         )
         chosen = msgspec.to_builtins(where)
-        return await self._start(BULK_REPLAY, application, endpoint, since, until, step=_ID_STEP, filter=chosen)
+        return await self._start(BULK_REPLAY, application, endpoint, since, until, step=ID_STEP, filter=chosen)
 
     async def cancel_pending(self, application: str, endpoint: str, created_before: datetime | None = None) -> int:
         """Cancel what is scheduled for this endpoint of the messages created before then; returns how many.
@@ -127,9 +125,9 @@ class EndpointActions(EndpointEdits):
         """
         services = self._services
         now = services.clock.now()
-        bound = now + _ID_STEP if created_before is None else validation.instant("created_before", created_before)
+        bound = now + ID_STEP if created_before is None else validation.instant("created_before", created_before)
         _, stored = await self._find(application, endpoint)
-        return await unbroken(_cancel(services, stored.endpoint.id, id_bounds("msg_", min(bound, now + _ID_STEP))[0]))
+        return await unbroken(_cancel(services, stored.endpoint.id, id_bounds("msg_", min(bound, now + ID_STEP))[0]))
 
     async def stats(
         self, application: str, endpoint: str, since: datetime | None = None, until: datetime | None = None

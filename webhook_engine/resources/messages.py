@@ -8,6 +8,7 @@ from operator import attrgetter
 
 import msgspec
 
+from webhook_engine.ids import ID_STEP
 from webhook_engine.model import Message, Page, Task
 from webhook_engine.resources import pagination
 from webhook_engine.resources.drafts import draft_message
@@ -158,7 +159,7 @@ class Messages(Polling):
         Raises ``NotFoundError``.
         """
         found = await self._application(application)
-        data = {"processed": 0, "until": self._services.clock.now() + 1}
+        data = {"processed": 0, "until": self._services.clock.now() + ID_STEP}
         return await start_task(self._services, self._organization_id, PURGE, data, application_id=found.id)
 
     async def cancel(self, application: str, message: str) -> int:

@@ -249,8 +249,8 @@ class DeliveryStore(Protocol):
     ) -> tuple[Sequence[str], str | None]:
         """Messages with ids above ``after`` whose delivery to the endpoint waits for a retry later than ``now``.
 
-        Only those that failed an attempt begun in [``since``, ``until``). Looks at up to ``limit`` pending deliveries;
-        returns the ids, and the id to continue from (``None`` at the end).
+        Only those that failed an attempt begun in [``since``, ``until``), to four milliseconds. Looks at up to
+        ``limit`` pending deliveries; returns the ids, and the id to continue from (``None`` at the end).
         """
         ...
 

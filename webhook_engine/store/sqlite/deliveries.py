@@ -176,7 +176,7 @@ SELECT
     message_id,
     due_at > ?5 AND EXISTS (
         SELECT 1 FROM webhook_attempt AS attempt
-        WHERE attempt.message_id = delivery.message_id AND attempt.id >= ?3 AND attempt.id < ?4
+        WHERE attempt.message_id = delivery.message_id AND attempt.id >= ?3 AND attempt.id <= ?4
             AND +attempt.endpoint_id = ?1 AND +attempt.status = 2
     )
 FROM webhook_delivery AS delivery INDEXED BY webhook_delivery_by_status
@@ -343,7 +343,7 @@ class SqliteDeliveries:
         self, endpoint_id: str, since: int, until: int, after: str, now: int, limit: int
     ) -> tuple[Sequence[str], str | None]:
         """Messages whose delivery to the endpoint waits for a retry later than ``now``."""
-        first, last = id_bounds("atmpt_", since)[0], id_bounds("atmpt_", until)[0]
+        first, last = id_bounds("atmpt_", since)[0], id_bounds("atmpt_", until - 1)[1]
         looked_at = await self._database.read(_RETRYING, (endpoint_id, after, first, last, now, limit))
         found = [message_id for message_id, waits in looked_at if waits]
         return found, looked_at[-1][0] if len(looked_at) == limit else None
