@@ -14,6 +14,7 @@ import argparse
 import asyncio
 import contextlib
 import resource
+import sqlite3
 import statistics
 import subprocess
 import sys
@@ -102,14 +103,22 @@ async def engine_round(engine: Engine, messages: int) -> float:
     return messages / (time.perf_counter() - begun)
 
 
+def recorded_in(database: Path) -> int:
+    """How many deliveries are recorded as succeeded; read by a connection that keeps no page of it in memory."""
+    with contextlib.closing(sqlite3.connect(database)) as connection:
+        [count] = connection.execute("SELECT count(*) FROM webhook_delivery WHERE status = 0").fetchone()
+    return int(count)
+
+
 async def main(messages: int, rounds: int) -> int:
     sys.setswitchinterval(0.0002)
     ratios = []
     failed = False
     with receiver() as url, tempfile.TemporaryDirectory() as directory:
-        async with Engine.open(Path(directory) / "bench.db", allow_subnets=["127.0.0.1/32"]) as engine:
+        database = Path(directory) / "bench.db"
+        async with Engine.open(database, allow_subnets=["127.0.0.1/32"]) as engine:
             await engine.applications.create(name="Benchmark", uid="bench")
-            endpoint = await engine.endpoints.create("bench", url=url)
+            await engine.endpoints.create("bench", url=url)
             await bare(url, 2_000)
             await engine_round(engine, 2_000)
             await counted(url)
@@ -123,13 +132,13 @@ async def main(messages: int, rounds: int) -> int:
                 cpu = (cpu_seconds() - cpu) / messages * 1e6
                 arrived = await counted(url)
                 recorded += messages
-                stats = await engine.endpoints.stats("bench", endpoint.id)
+                found = recorded_in(database)
                 ratios.append(engine_rate / bare_rate)
                 rates = f"{bare_rate:9,.0f} {engine_rate:9,.0f} {ratios[-1]:6.2f}"
                 print(f"{number:5} {rates} {cpu:12.0f} {resident_mib():8.0f}")
-                if arrived_bare[1] != messages or arrived[1] != messages or stats.success != recorded:
+                if arrived_bare[1] != messages or arrived[1] != messages or found != recorded:
                     failed = True
-                    print(f"LOST: {arrived[1]} of {messages} arrived, {stats.success} of {recorded} are recorded")
+                    print(f"LOST: {arrived[1]} of {messages} arrived, {found} of {recorded} are recorded")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(f"median ratio {statistics.median(ratios):.2f}, peak memory {peak:.0f} MiB, {messages} messages a round")
     return 1 if failed else 0

@@ -96,6 +96,7 @@ def settings() -> dict[str, object]:
     return {"retry_schedule": ["1h"], "jitter": 0}
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")
 async def test_every_method_is_answered(svix: SvixAsync) -> None:
     missing, failed = set(), []

@@ -6,6 +6,7 @@ import asyncio
 import re
 from typing import Any
 
+import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from schemathesis.checks import not_a_server_error
@@ -40,6 +41,7 @@ async def test_the_page_needs_nothing_from_elsewhere(api: Client) -> None:
     assert (root.status, root.headers["location"]) == (307, f"{api.url}/docs")
 
 
+@pytest.mark.slow
 async def test_answers_are_as_described(acme: Client) -> None:
     """Schemathesis asks for everything in the document, with good and bad values."""
     await acme.post("/event-type", {"name": "a", "description": ""})
