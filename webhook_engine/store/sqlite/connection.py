@@ -7,7 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar, cast
+from typing import Any, TypeAlias, TypeVar
 
 import aiosqlite
 
@@ -108,8 +108,9 @@ class Connection:
 
 
 def _thread_of(connection: aiosqlite.Connection) -> threading.Thread:
-    """The thread of a connection that is not open yet; before version 0.22 the connection is its thread itself.
+    """The thread of a connection that is not open yet.
 
     A program that ends without having stopped its engine would wait for a thread that is no daemon, for ever.
     """
-    return cast("threading.Thread", getattr(connection, "_thread", connection))
+    thread: threading.Thread = connection._thread
+    return thread
