@@ -37,7 +37,8 @@ def left_over() -> tuple[int, int, int]:
     return len(asyncio.all_tasks()), len(os.listdir("/proc/self/fd")), own
 
 
-@pytest.mark.parametrize("times", [pytest.param(1, marks=pytest.mark.slow), 3])
+@pytest.mark.slow
+@pytest.mark.parametrize("times", [1, 3])
 async def test_a_start_that_is_cancelled_anywhere_leaves_nothing(tmp_path: Path, times: int) -> None:
     database = tmp_path / "e.db"
     async with local_engine(database):

@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
 from engine.helpers import local_engine, until
 from receivers import Receiver, Request, hanging
 
@@ -50,6 +51,7 @@ def p99(latencies: list[float], when: str) -> float:
     return value
 
 
+@pytest.mark.slow
 async def test_sixty_endpoints_that_were_well_and_hang_all_at_once_do_not_delay_a_healthy_one(tmp_path: Path) -> None:
     arrivals = Arrivals()
     slow = {"timeout": "3s", "shutdown_grace": "0s"}

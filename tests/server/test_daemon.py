@@ -147,6 +147,7 @@ async def create_once(api: Client, number: int) -> str:
     return str(answer.json["id"])
 
 
+@pytest.mark.slow
 async def test_a_key_makes_one_message_whenever_the_daemon_is_killed(
     tmp_path: Path, session: aiohttp.ClientSession
 ) -> None:
@@ -200,6 +201,7 @@ async def test_it_listens_where_it_is_told(tmp_path: Path, listen: str) -> None:
     assert not (tmp_path / "api.sock").exists()
 
 
+@pytest.mark.slow
 async def test_what_hinders_it_is_said_in_one_line(tmp_path: Path) -> None:
     async with daemon(tmp_path) as running:
         code, _, err = await output(tmp_path, "serve", "--listen", "127.0.0.1:0")

@@ -141,6 +141,7 @@ def drain(systemd: Listener) -> int:
     return count
 
 
+@pytest.mark.slow
 async def test_the_watchdog_is_starved_by_the_engines_own_writer_and_by_its_event_loop(
     tmp_path: Path, systemd: Listener
 ) -> None:

@@ -127,6 +127,7 @@ def test_whatever_a_forked_process_asks_of_the_engine_it_is_told_to_make_its_own
     ]
 
 
+@pytest.mark.slow
 async def test_a_child_that_ends_in_the_middle_of_a_transaction_harms_nothing(tmp_path: Path) -> None:
     database = tmp_path / "webhooks.db"
     assert python(WRITES, database) == ["0"]
