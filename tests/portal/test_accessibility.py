@@ -104,6 +104,7 @@ async def test_pages_without_a_session_pass_axe(stage: Stage) -> None:
 async def test_the_keyboard_is_enough(stage: Stage, receiver: Receiver) -> None:
     await stage.engine.endpoints.create("acme", url=receiver.url)
     page = await stage.portal()
+    await expect(page.get_by_role("link", name=receiver.url)).to_be_visible()
     await page.keyboard.press("Tab")
     await expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
     await page.keyboard.press("Enter")

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from engine.helpers import query
-from shared.test_workers import arrived, ask, enqueued, gunicorn, prepared, serving, survives_its_leader
+from shared.test_workers import ask, gunicorn, prepared, serving, survives_its_leader
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")
 
@@ -133,23 +131,6 @@ async def test_a_child_that_ends_in_the_middle_of_a_transaction_harms_nothing(tm
     assert python(WRITES, database) == ["0"]
     check = "SELECT count(*), (SELECT * FROM pragma_integrity_check) FROM shop"
     assert query(database, check) == [(40_000, "ok")]
-
-
-@pytest.mark.slow
-async def test_gunicorn_with_preload_where_the_master_leads(tmp_path: Path) -> None:
-    async with prepared(tmp_path) as (database, receiver), serving(database, *gunicorn(2, "--preload")) as url:
-        sent = [await enqueued(url) for _ in range(10)]
-        await arrived(receiver, sent)
-        for _ in range(3):
-            answer = await ask(url)
-            assert answer is not None
-            assert not answer["leading"]
-            # Its successor is forked from a master with an engine at work.
-            os.kill(answer["pid"], signal.SIGTERM)
-            sent += [await enqueued(url) for _ in range(10)]
-        await arrived(receiver, sent)
-    assert len(receiver.requests) == len(sent)
-    assert query(database, "PRAGMA integrity_check") == [("ok",)]
 
 
 @pytest.mark.slow

@@ -31,8 +31,8 @@ E = TypeVar("E", bound=OperationalEvent)
 class SyncSharedEngine:
     """Runs the engine on a thread of one of the processes that have this, and enqueues in all of them.
 
-    A process that was forked from one that started it can enqueue, and has to start it again to take part in running
-    the engine; :meth:`start` does nothing where that is done.
+    Start it after a fork, not before: a process that was forked has to start it again to take part in running the
+    engine, and may have inherited a lock of one of its threads. :meth:`start` does nothing where that is done.
     """
 
     def __init__(self, config: Config | None = None, *, clock: Clock | None = None) -> None:
