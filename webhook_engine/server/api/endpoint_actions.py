@@ -191,9 +191,9 @@ async def send_example(call: Call[NoQuery, EventExampleIn]) -> Out:
 
 
 async def recover(call: Call[NoQuery, SinceUntilIn]) -> Out:
-    """Send again what failed for good between `since` and `until`, whenever its messages were created.
+    """Send again what failed between `since` and `until`, whenever its messages were created.
 
-    Each message gets a full run through the retry schedule. What still has a retry to come is left alone.
+    What failed for good gets a full run through the retry schedule; what waits for a retry has it at once.
     """
     since, until = call.body.bounds()
     endpoint_id = call.parameters["endpoint_id"]
