@@ -9,12 +9,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any
 
-import msgspec
-
 from webhook_engine.clock import Clock
 from webhook_engine.ids import id_bounds
 from webhook_engine.model import Application, Task
-from webhook_engine.store.records import WORK_DONE, MessageFilter, Span, TaskProgress
+from webhook_engine.store.records import MessageFilter, Span, TaskProgress
 from webhook_engine.store.seam import Store
 
 __all__ = ["EVENT_TYPES", "PURGE", "USAGE", "Chores"]
@@ -63,7 +61,7 @@ class Chores:
         await self._store.messages.expunge(*ids)
         self._on_expunged(ids)
         processed = _data(progress)["processed"] + len(found)
-        return _moved(progress, found[-1].id if len(found) == span.limit else None, processed=processed)
+        return progress.moved_on(found[-1].id if len(found) == span.limit else None, processed=processed)
 
     async def _usage(self, task: Task, progress: TaskProgress) -> TaskProgress:
         data = _data(progress)
@@ -76,14 +74,14 @@ class Chores:
                 stats[-1]["appId"], message_id, high, COUNTED_AT_ONCE
             )
             stats[-1]["messageDestinations"] += count
-            return _moved(progress, f"{cursor} {after}" if after else cursor, appStats=stats)
+            return progress.moved_on(f"{cursor} {after}" if after else cursor, appStats=stats)
         applications, following = await self._applications(task, data.get("appIds"), cursor)
         for application in applications:
             count, after = await self._store.deliveries.count_of_messages(application.id, low, high, COUNTED_AT_ONCE)
             stats.append({"appId": application.id, "appUid": application.uid, "messageDestinations": count})
             if after is not None:
-                return _moved(progress, f"{application.id} {after}", appStats=stats)
-        return _moved(progress, following, appStats=stats)
+                return progress.moved_on(f"{application.id} {after}", appStats=stats)
+        return progress.moved_on(following, appStats=stats)
 
     async def _event_types(self, task: Task, progress: TaskProgress) -> TaskProgress:
         listed = [*_data(progress)["event_types"]]
@@ -99,7 +97,7 @@ class Chores:
                     "hasCatchAllEndpoint": any(endpoint.event_types is None for endpoint in endpoints),
                 }
             )
-        return _moved(progress, following, event_types=listed)
+        return progress.moved_on(following, event_types=listed)
 
     async def _applications(
         self, task: Task, only: Sequence[str] | None, after: str
@@ -117,11 +115,3 @@ class Chores:
 
 def _data(progress: TaskProgress) -> dict[str, Any]:
     return dict(progress.data)
-
-
-def _moved(progress: TaskProgress, cursor: str | None, **data: object) -> TaskProgress:
-    return msgspec.structs.replace(
-        progress,
-        cursor=WORK_DONE if cursor is None else cursor,
-        data={**progress.data, **data},
-    )

@@ -196,12 +196,7 @@ def _failed(progress: TaskProgress, error: str) -> TaskProgress:
 
 
 def _moved(progress: TaskProgress, count: int, cursor: str | None) -> TaskProgress:
-    processed = _number(progress, "processed") + count
-    return msgspec.structs.replace(
-        progress,
-        cursor=WORK_DONE if cursor is None else cursor,
-        data={**progress.data, "processed": processed},
-    )
+    return progress.moved_on(cursor, processed=_number(progress, "processed") + count)
 
 
 def _number(progress: TaskProgress, key: str) -> int:

@@ -301,3 +301,7 @@ class TaskProgress(msgspec.Struct, frozen=True, kw_only=True):
     status: TaskStatus
     cursor: str | None
     data: Mapping[str, object]
+
+    def moved_on(self, cursor: str | None, **data: object) -> TaskProgress:
+        """To be continued from ``cursor``, or done where that is ``None``, with these changes of its data."""
+        return msgspec.structs.replace(self, cursor=WORK_DONE if cursor is None else cursor, data={**self.data, **data})

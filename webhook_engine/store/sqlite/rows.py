@@ -27,7 +27,7 @@ from webhook_engine.model import (
     TaskStatus,
     TriggerType,
 )
-from webhook_engine.store.records import WORK_DONE, Due, StoredEndpoint, TaskProgress
+from webhook_engine.store.records import Due, StoredEndpoint, TaskProgress
 from webhook_engine.store.sqlite.connection import Row
 
 __all__ = [
@@ -268,10 +268,9 @@ def due(row: Row) -> Due:
 def moved_on(progress: TaskProgress, count: int, following: int | None) -> TaskProgress:
     """The progress after ``count`` more, to be continued from ``following``; done where that is ``None``."""
     processed = progress.data.get("processed")
-    return msgspec.structs.replace(
-        progress,
-        cursor=WORK_DONE if following is None else str(following),
-        data={**progress.data, "processed": (processed if isinstance(processed, int) else 0) + count},
+    return progress.moved_on(
+        None if following is None else str(following),
+        processed=(processed if isinstance(processed, int) else 0) + count,
     )
 
 
