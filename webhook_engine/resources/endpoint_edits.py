@@ -41,27 +41,25 @@ class EndpointEdits:
         return stored
 
     async def _commit(
-        self, application: Application, endpoint_id: str, changes: EndpointChanges, *events: type[EndpointEvent]
+        self, application: Application, before: StoredEndpoint, changes: EndpointChanges, *events: type[EndpointEvent]
     ) -> StoredEndpoint:
-        """Change an endpoint and announce it; returns it as it is then."""
-        services = self._services
+        """Change an endpoint, as :meth:`_current` has read it, and announce it; returns it as it is then."""
+        services, endpoint = self._services, before.endpoint
 
         async def commit(webhooks: Sequence[RoutedMessage]) -> StoredEndpoint:
-            stored = await services.store.endpoints.update(endpoint_id, changes, services.clock.now(), webhooks)
+            stored = await services.store.endpoints.update(endpoint.id, changes, services.clock.now(), webhooks)
             if stored is None:
-                raise NotFoundError("endpoint", endpoint_id)
+                raise NotFoundError("endpoint", endpoint.id)
             return stored
 
-        async def steps() -> StoredEndpoint:
-            before = (await self._current(application, endpoint_id)).endpoint
-            endpoint = before if changes.uid is UNSET else msgspec.structs.replace(before, uid=changes.uid)
-            return await commit_and_tell(
+        told_of = endpoint if changes.uid is UNSET else msgspec.structs.replace(endpoint, uid=changes.uid)
+        return await unbroken(
+            commit_and_tell(
                 services,
                 application,
-                [endpoint],
+                [told_of],
                 events,
                 commit,
                 lambda stored: now_changed(services, application, stored),
             )
-
-        return await unbroken(steps())
+        )

@@ -57,7 +57,7 @@ class EndpointSecrets(EndpointEdits):
                     stored.sealed_key, stored.old_keys, now=self._services.clock.now(), grace=grace
                 ),
             )
-            await self._commit(found, endpoint_id, changes, EndpointUpdatedEvent)
+            await self._commit(found, stored, changes, EndpointUpdatedEvent)
         return key.public
 
     async def get_headers(self, application: str, endpoint: str) -> EndpointHeaders:
@@ -75,8 +75,9 @@ class EndpointSecrets(EndpointEdits):
         _, stored = await self._find(found.id, endpoint)
         endpoint_id = stored.endpoint.id
         async with self._services.edits.of(endpoint_id):
+            stored = await self._current(found, endpoint_id)
             sealed = seal_headers(self._services.sealer, endpoint_id, checked)
-            await self._commit(found, endpoint_id, EndpointChanges(sealed_headers=sealed))
+            await self._commit(found, stored, EndpointChanges(sealed_headers=sealed))
 
     async def patch_headers(self, application: str, endpoint: str, changes: Mapping[str, str | None]) -> None:
         """Set some own headers of the endpoint, and remove those with the value ``None``; the others stay.
@@ -93,7 +94,7 @@ class EndpointSecrets(EndpointEdits):
             before = open_headers(sealer, endpoint_id, stored.sealed_headers)
             after = header_rules.changed("headers", before, changes)
             sealed = seal_headers(sealer, endpoint_id, after)
-            await self._commit(found, endpoint_id, EndpointChanges(sealed_headers=sealed))
+            await self._commit(found, stored, EndpointChanges(sealed_headers=sealed))
 
 
 def signing_key(secret: str | None, policy: Policy) -> SigningKey:

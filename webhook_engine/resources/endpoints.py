@@ -228,7 +228,7 @@ class Endpoints(EndpointSecrets, EndpointActions):
                     health=before.health, disabled_at=services.clock.now(), disabled_reason=DISABLED_BY_HAND
                 )
                 changes = msgspec.structs.replace(changes, condition=condition)
-            after = await self._commit(application, endpoint_id, changes, *events)
+            after = await self._commit(application, before, changes, *events)
             if closing:
                 await services.flow.settle(endpoint_id)
         return after.endpoint
