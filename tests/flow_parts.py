@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 from yarl import URL
 
-from webhook_engine.delivery.request import Destination
-from webhook_engine.delivery.target import Target
-from webhook_engine.delivery.throttle import Throttle
+from webhook_engine.delivery.attempt.target import Target
+from webhook_engine.delivery.http.request import Destination
+from webhook_engine.delivery.schedule.throttle import Throttle
 from webhook_engine.model import DEFAULT_ORGANIZATION, Application, Endpoint
 from webhook_engine.store.records import Due, StoredEndpoint
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from webhook_engine.clock import Clock, ManualClock
-    from webhook_engine.config import Config
+    from webhook_engine.config.loading import Config
     from webhook_engine.engine import Engine
     from webhook_engine.errors import (
         ConfigError,
@@ -63,8 +63,8 @@ if TYPE_CHECKING:
         TaskStatus,
         TriggerType,
     )
+    from webhook_engine.secrets.signing import Webhook, WebhookVerificationError
     from webhook_engine.shared import SharedEngine
-    from webhook_engine.signing import Webhook, WebhookVerificationError
     from webhook_engine.sync import SyncEngine
     from webhook_engine.sync.shared import SyncSharedEngine
     from webhook_engine.version import __version__
@@ -128,7 +128,7 @@ _HOMES = {
         "Clock",
         "ManualClock",
     ),
-    "config": ("Config",),
+    "config.loading": ("Config",),
     "engine": ("Engine",),
     "errors": (
         "ConfigError",
@@ -177,7 +177,7 @@ _HOMES = {
         "TaskStatus",
         "TriggerType",
     ),
-    "signing": (
+    "secrets.signing": (
         "Webhook",
         "WebhookVerificationError",
     ),

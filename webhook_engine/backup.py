@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 
 import msgspec
 
-from webhook_engine.config import Config
+from webhook_engine.config.loading import Config
 from webhook_engine.errors import ConfigError, StoreError
 from webhook_engine.store.sqlite.copy import copy_database, problems_of, shrinks
 

@@ -15,22 +15,20 @@ from types import TracebackType
 from typing import TYPE_CHECKING, TypeVar
 
 from webhook_engine.clock import Clock, microseconds
-from webhook_engine.config import Config, DeliveryConfig
-from webhook_engine.delivery.decision import Rules
-from webhook_engine.delivery.flow import DeliveryFlow, FlowSettings
+from webhook_engine.config.loading import Config, DeliveryConfig
+from webhook_engine.delivery.attempt.decision import Rules
+from webhook_engine.delivery.attempt.retry import RetrySchedule
+from webhook_engine.delivery.http.own_inbox import OwnInboxes
 from webhook_engine.delivery.measures import LaneFigures, Measures
 from webhook_engine.delivery.notifier import Handler
-from webhook_engine.delivery.own_inbox import OwnInboxes
-from webhook_engine.delivery.retention import RetentionPolicy
-from webhook_engine.delivery.retry import RetrySchedule
+from webhook_engine.delivery.pipeline import DeliveryFlow, FlowSettings
 from webhook_engine.delivery.service import Service
-from webhook_engine.encryption import Sealer, load_or_create_secret_file
+from webhook_engine.delivery.upkeep.retention import RetentionPolicy
 from webhook_engine.errors import AFTER_FORK, EngineNotRunningError
 from webhook_engine.events import OperationalEvent
 from webhook_engine.ids import IdSource
 from webhook_engine.log import get_logger
 from webhook_engine.model import DEFAULT_ORGANIZATION
-from webhook_engine.older_secrets import older_file, older_secrets
 from webhook_engine.resources.applications import Applications
 from webhook_engine.resources.attempts import Attempts
 from webhook_engine.resources.endpoints import Endpoints
@@ -39,12 +37,14 @@ from webhook_engine.resources.flow import Policy, Services
 from webhook_engine.resources.messages import Messages
 from webhook_engine.resources.portal import Portal, PortalEntrance
 from webhook_engine.resources.tasks import Tasks
+from webhook_engine.secrets.encryption import Sealer, load_or_create_secret_file
+from webhook_engine.secrets.rotation import older_file, older_secrets
+from webhook_engine.shielded import unbroken
 from webhook_engine.store.directory import Directory
 from webhook_engine.store.records import NewMessage, OutboxRow
 from webhook_engine.store.sealed import open_secret
 from webhook_engine.store.sources import ThreadedSource, source_database
 from webhook_engine.store.sqlite import SqliteStore
-from webhook_engine.unbroken import unbroken
 from webhook_engine.version import __version__
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import TypeVar
 
 from webhook_engine.clock import Clock
-from webhook_engine.config import Config
+from webhook_engine.config.loading import Config
 from webhook_engine.delivery.notifier import Handler
 from webhook_engine.engine import Engine
 from webhook_engine.errors import EngineAlreadyRunningError, EngineNotRunningError, StoreUnavailableError

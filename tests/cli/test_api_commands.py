@@ -169,8 +169,8 @@ def test_the_list_of_commands_says_what_each_of_them_says() -> None:
 @pytest.mark.parametrize(
     ("arguments", "unneeded"),
     [
-        (["--help"], {"aiohttp", "msgspec", "webhook_engine.config"}),
-        (["--version"], {"aiohttp", "msgspec", "rich", "webhook_engine.config"}),
+        (["--help"], {"aiohttp", "msgspec", "webhook_engine.config.loading"}),
+        (["--version"], {"aiohttp", "msgspec", "rich", "webhook_engine.config.loading"}),
         (["token"], {"aiohttp", "aiosqlite", "rich.console", "webhook_engine.engine"}),
         (["app", "--help"], {"aiosqlite", "webhook_engine.engine"}),
     ],

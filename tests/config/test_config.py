@@ -8,9 +8,9 @@ from typing import Any, ClassVar, get_type_hints
 
 import pytest
 
-from webhook_engine.config import Config, DeliveryConfig, PlayConfig, Secret, Section, ServerConfig
+from webhook_engine.config.loading import Config, DeliveryConfig, PlayConfig, Secret, Section, ServerConfig
+from webhook_engine.config.sections import SECTIONS
 from webhook_engine.errors import ConfigError
-from webhook_engine.settings import SECTIONS
 
 PUBLIC_KEY = "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEAsomething\n-----END PUBLIC KEY-----"
 

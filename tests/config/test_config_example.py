@@ -7,13 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from webhook_engine.config import Config, example_toml
-from webhook_engine.settings import all_settings
+from webhook_engine.config.loading import Config, example_toml
+from webhook_engine.config.sections import all_settings
 
 EXAMPLE = Path(__file__).parents[2] / "config.example.toml"
-HOW = (
-    "python -c 'from webhook_engine.config import example_toml; print(example_toml(), end=\"\")' > config.example.toml"
-)
+MODULE = "webhook_engine.config.loading"
+HOW = f"python -c 'from {MODULE} import example_toml; print(example_toml(), end=\"\")' > config.example.toml"
 
 
 def test_the_file_is_what_the_table_of_settings_says() -> None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webhook_engine.values import (
+from webhook_engine.config.values import (
     Secret,
     database_path,
     database_url,

@@ -29,7 +29,7 @@ from engine.helpers import (
 from receivers import Receiver, Request
 
 from webhook_engine import AttemptStatus, ConflictError, Engine, StoreUnavailableError
-from webhook_engine.delivery import dispatcher
+from webhook_engine.delivery.schedule import dispatcher
 from webhook_engine.errors import StoreError
 from webhook_engine.store.records import Outcomes
 

@@ -17,7 +17,7 @@ import sys
 from typing import Any
 
 from webhook_engine import Engine
-from webhook_engine.delivery.router import Router
+from webhook_engine.delivery.accept.router import Router
 from webhook_engine.store.sources import ThreadedSource
 from webhook_engine.store.sources.database import SourceDatabase
 from webhook_engine.store.sqlite.messages import SqliteMessages

@@ -6,7 +6,7 @@ import pytest
 from yarl import URL
 
 from webhook_engine import Attempt
-from webhook_engine.delivery.own_inbox import OwnInboxes
+from webhook_engine.delivery.http.own_inbox import OwnInboxes
 
 from .conftest import Play
 

@@ -7,14 +7,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from webhook_engine.encryption import Sealer
 from webhook_engine.errors import ExampleUnavailableError, RotationLimitError, SecretsUnreadableError, ValidationError
 from webhook_engine.model import EventType, OldKey
 from webhook_engine.resources.edits import EditLocks
 from webhook_engine.resources.examples import PING, example_of, is_ping
 from webhook_engine.resources.rotation import MAX_OLD_KEYS, still_valid
+from webhook_engine.secrets.encryption import Sealer
+from webhook_engine.shielded import unbroken
 from webhook_engine.store.sealed import is_sensitive, open_headers, open_secret, seal_headers, seal_secret
-from webhook_engine.unbroken import unbroken
 
 START = datetime(2030, 6, 1, tzinfo=UTC)
 

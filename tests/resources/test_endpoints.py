@@ -13,7 +13,7 @@ from webhook_engine.clock import to_datetime
 from webhook_engine.errors import ExampleUnavailableError
 from webhook_engine.events import EndpointEvent, OperationalEvent
 from webhook_engine.model import AttemptStatus, Endpoint, TaskStatus, TriggerType
-from webhook_engine.signing import SigningKey
+from webhook_engine.secrets.signing import SigningKey
 
 HOUR = timedelta(hours=1)
 

@@ -9,7 +9,7 @@ from engine.helpers import acme, local_engine
 from program import run
 
 from webhook_engine import Config
-from webhook_engine.older_secrets import rotate
+from webhook_engine.secrets.rotation import rotate
 from webhook_engine.server.tokens import TokenKeys
 
 

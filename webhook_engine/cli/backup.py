@@ -9,7 +9,7 @@ import typer
 
 from webhook_engine.backup import Saved, back_up
 from webhook_engine.cli.terminal import err
-from webhook_engine.config import Config
+from webhook_engine.config.loading import Config
 
 __all__ = ["backup", "say"]
 

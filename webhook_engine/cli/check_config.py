@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from webhook_engine.cli.terminal import out
-from webhook_engine.config import Config, EffectiveSetting
+from webhook_engine.config.loading import Config, EffectiveSetting
 
 __all__ = ["check_config"]
 

@@ -18,7 +18,7 @@ import msgspec
 from yarl import URL
 
 from webhook_engine.cli.terminal import CommandError, UsageError
-from webhook_engine.config import Config
+from webhook_engine.config.loading import Config
 from webhook_engine.errors import WebhookEngineError
 
 __all__ = ["DEFAULT_URL", "Client", "Listing", "UnreachableError"]

@@ -13,7 +13,7 @@ import typer
 from webhook_engine.cli.client import DEFAULT_URL, Client
 from webhook_engine.cli.terminal import UsageError
 from webhook_engine.clock import Clock, microseconds, to_datetime
-from webhook_engine.values import parse_duration
+from webhook_engine.config.values import parse_duration
 
 __all__ = [
     "All",

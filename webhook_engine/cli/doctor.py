@@ -23,7 +23,7 @@ import typer
 from webhook_engine.backup import SECRETS, database_problems, gets_smaller
 from webhook_engine.cli.demo.receiver import Receiver, Request
 from webhook_engine.cli.terminal import CommandError, out
-from webhook_engine.config import Config
+from webhook_engine.config.loading import Config
 from webhook_engine.engine import Engine
 from webhook_engine.errors import ConfigError, WebhookEngineError
 

@@ -26,7 +26,7 @@ from webhook_engine.cli.connected import (
 from webhook_engine.cli.message import ATTEMPT_COLUMNS, Attempt, StatusOption, status_code
 from webhook_engine.cli.show import decoded, names, said, show_json, show_list, show_one, show_rows, when
 from webhook_engine.cli.terminal import UsageError
-from webhook_engine.values import parse_duration
+from webhook_engine.config.values import parse_duration
 
 __all__ = ["endpoint"]
 

@@ -15,7 +15,7 @@ import typer
 from multidict import CIMultiDict
 
 from webhook_engine.cli.terminal import CommandError, err, glyph, out
-from webhook_engine.config import Config
+from webhook_engine.config.loading import Config
 
 __all__ = ["listen"]
 

@@ -17,10 +17,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from webhook_engine.cli.terminal import CommandError, UsageError, out
-from webhook_engine.config import Config
+from webhook_engine.config.loading import Config
+from webhook_engine.config.values import without_passwords
 from webhook_engine.outbox import table_sql
 from webhook_engine.store.sources import SetAsideRow, SourceDatabase, source_database
-from webhook_engine.values import without_passwords
 
 __all__ = ["outbox"]
 

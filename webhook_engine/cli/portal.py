@@ -13,11 +13,11 @@ import typer
 
 from webhook_engine.cli.terminal import CommandError
 from webhook_engine.clock import Clock
-from webhook_engine.config import Config
+from webhook_engine.config.loading import Config
+from webhook_engine.config.values import parse_duration
 from webhook_engine.ids import IdSource
 from webhook_engine.model import DEFAULT_ORGANIZATION
 from webhook_engine.server.tokens import TOKEN_ID_PREFIX, TokenKeys, organization_claims
-from webhook_engine.values import parse_duration
 
 __all__ = ["portal"]
 

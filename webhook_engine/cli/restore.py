@@ -9,7 +9,7 @@ import typer
 
 from webhook_engine.backup import restore as put_back
 from webhook_engine.cli.backup import say
-from webhook_engine.config import Config
+from webhook_engine.config.loading import Config
 
 __all__ = ["restore"]
 

@@ -9,10 +9,10 @@ from typing import Annotated
 import typer
 
 from webhook_engine.cli.terminal import err
-from webhook_engine.config import Config
+from webhook_engine.config.loading import Config
 from webhook_engine.errors import ConfigError
-from webhook_engine.older_secrets import older_file
-from webhook_engine.older_secrets import rotate as put_new
+from webhook_engine.secrets.rotation import older_file
+from webhook_engine.secrets.rotation import rotate as put_new
 
 __all__ = ["rotate"]
 

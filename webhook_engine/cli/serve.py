@@ -14,8 +14,8 @@ from typing import Annotated
 
 import typer
 
-from webhook_engine.config import Config, TracingConfig
-from webhook_engine.delivery.retention import RetentionPolicy
+from webhook_engine.config.loading import Config, TracingConfig
+from webhook_engine.delivery.upkeep.retention import RetentionPolicy
 from webhook_engine.engine import Engine
 from webhook_engine.errors import ConfigError
 from webhook_engine.log import get_logger

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from webhook_engine.clock import Clock
-from webhook_engine.config import Config
+from webhook_engine.config.loading import Config
 from webhook_engine.ids import IdSource, is_id
 from webhook_engine.model import DEFAULT_ORGANIZATION
 from webhook_engine.server.tokens import TOKEN_ID_PREFIX, TokenKeys, application_claims, organization_claims

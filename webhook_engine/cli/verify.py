@@ -11,9 +11,9 @@ import typer
 
 from webhook_engine.cli.terminal import CommandError, err, glyph, out
 from webhook_engine.clock import ManualClock, to_datetime
+from webhook_engine.config.values import parse_duration
 from webhook_engine.errors import ValidationError
-from webhook_engine.signing import TimestampError, Webhook, WebhookVerificationError
-from webhook_engine.values import parse_duration
+from webhook_engine.secrets.signing import TimestampError, Webhook, WebhookVerificationError
 
 __all__ = ["verify"]
 

@@ -9,8 +9,8 @@ from itertools import accumulate
 
 import msgspec
 
-from webhook_engine.delivery.lane import Lane, Standing
-from webhook_engine.delivery.sender import Answer
+from webhook_engine.delivery.http.sender import Answer
+from webhook_engine.delivery.schedule.lane import Lane, Standing
 from webhook_engine.model import DeliveryStatus
 from webhook_engine.store.records import DeliveryChange, Due
 

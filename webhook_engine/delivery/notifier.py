@@ -10,7 +10,7 @@ from typing import TypeVar
 import msgspec
 
 from webhook_engine.clock import Clock
-from webhook_engine.delivery.routing import recipients
+from webhook_engine.delivery.accept.matching import recipients
 from webhook_engine.events import OperationalEvent
 from webhook_engine.ids import IdSource
 from webhook_engine.log import get_logger

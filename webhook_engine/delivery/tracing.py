@@ -24,8 +24,8 @@ from opentelemetry.trace import Span, SpanKind, StatusCode
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 from opentelemetry.util.types import AttributeValue
 
-from webhook_engine.delivery.sender import Answer, FailureKind, Sender
-from webhook_engine.delivery.target import Target
+from webhook_engine.delivery.attempt.target import Target
+from webhook_engine.delivery.http.sender import Answer, FailureKind, Sender
 from webhook_engine.log import get_logger
 from webhook_engine.store.records import Due, NewMessage
 from webhook_engine.version import __version__

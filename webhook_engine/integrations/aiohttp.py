@@ -15,8 +15,8 @@ from aiohttp import web
 
 from webhook_engine.engine import Engine
 from webhook_engine.integrations.refusal import refusal
+from webhook_engine.secrets.signing import JsonValue, Webhook, WebhookVerificationError
 from webhook_engine.shared import SharedEngine
-from webhook_engine.signing import JsonValue, Webhook, WebhookVerificationError
 
 __all__ = ["ENGINE", "engine_context", "verified_body", "verify_webhook"]
 

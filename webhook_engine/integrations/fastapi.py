@@ -16,7 +16,7 @@ from fastapi import HTTPException, Request
 
 from webhook_engine.integrations.refusal import refusal
 from webhook_engine.integrations.starlette import engine_of, lifespan
-from webhook_engine.signing import JsonValue, Webhook, WebhookVerificationError
+from webhook_engine.secrets.signing import JsonValue, Webhook, WebhookVerificationError
 
 __all__ = ["engine_of", "lifespan", "verified_body"]
 

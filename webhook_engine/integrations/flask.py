@@ -16,7 +16,7 @@ from flask import Flask, current_app, g, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from webhook_engine.integrations.refusal import refusal
-from webhook_engine.signing import JsonValue, Webhook, WebhookVerificationError
+from webhook_engine.secrets.signing import JsonValue, Webhook, WebhookVerificationError
 from webhook_engine.sync.shared import SyncSharedEngine
 
 __all__ = ["WebhookEngine", "verified_body", "verify_webhook"]

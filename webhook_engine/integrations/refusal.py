@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from webhook_engine.signing import BodyNotJsonError, WebhookVerificationError
+from webhook_engine.secrets.signing import BodyNotJsonError, WebhookVerificationError
 
 __all__ = ["refusal"]
 

@@ -15,8 +15,8 @@ from starlette.responses import JSONResponse
 
 from webhook_engine.engine import Engine
 from webhook_engine.integrations.refusal import refusal
+from webhook_engine.secrets.signing import JsonValue, Webhook, WebhookVerificationError
 from webhook_engine.shared import SharedEngine
-from webhook_engine.signing import JsonValue, Webhook, WebhookVerificationError
 
 __all__ = ["engine_of", "lifespan", "refused", "verified"]
 

@@ -21,8 +21,8 @@ from webhook_engine.model import (
 from webhook_engine.resources import pagination, validation
 from webhook_engine.resources.flow import Services
 from webhook_engine.resources.lookup import find_application, find_endpoint, find_message, required_key
+from webhook_engine.shielded import unbroken
 from webhook_engine.store.records import AttemptFilter, DeliveryFilter, Due, Span, StoredEndpoint
-from webhook_engine.unbroken import unbroken
 
 __all__ = ["Attempts"]
 

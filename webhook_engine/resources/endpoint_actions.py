@@ -17,8 +17,8 @@ from webhook_engine.resources.examples import PING, example_of, is_ping
 from webhook_engine.resources.flow import Services
 from webhook_engine.resources.intake import as_message, prepare
 from webhook_engine.resources.starting import start_task
+from webhook_engine.shielded import unbroken
 from webhook_engine.store.records import DeliveryFilter
-from webhook_engine.unbroken import unbroken
 
 __all__ = ["EndpointActions"]
 

@@ -24,9 +24,9 @@ from webhook_engine.resources.endpoint_actions import EndpointActions
 from webhook_engine.resources.endpoint_secrets import EndpointSecrets, signing_key
 from webhook_engine.resources.pagination import Order
 from webhook_engine.resources.urls import endpoint_url
+from webhook_engine.shielded import unbroken
 from webhook_engine.store.records import EndpointChanges, EndpointCondition, RoutedMessage, Span, StoredEndpoint
 from webhook_engine.store.sealed import seal_headers, seal_secret
-from webhook_engine.unbroken import unbroken
 
 __all__ = ["Endpoints"]
 

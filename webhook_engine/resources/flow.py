@@ -9,11 +9,11 @@ from typing import Protocol
 import msgspec
 
 from webhook_engine.clock import Clock
-from webhook_engine.encryption import Sealer
 from webhook_engine.events import OperationalEvent
 from webhook_engine.ids import IdSource
 from webhook_engine.model import Task
 from webhook_engine.resources.edits import EditLocks
+from webhook_engine.secrets.encryption import Sealer
 from webhook_engine.store.access import KeptAnswer
 from webhook_engine.store.directory import Directory
 from webhook_engine.store.records import Due, NewMessage, RoutedMessage, StoredEndpoint

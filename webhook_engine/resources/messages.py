@@ -19,8 +19,8 @@ from webhook_engine.resources.payloads import Payload
 from webhook_engine.resources.polling import Polling, message_filter
 from webhook_engine.resources.starting import start_task
 from webhook_engine.resources.validation import is_name
+from webhook_engine.shielded import unbroken
 from webhook_engine.store.records import NewMessage, OutboxRow, Span
-from webhook_engine.unbroken import unbroken
 
 __all__ = ["Messages"]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from webhook_engine.config.sections import ServerConfig
 from webhook_engine.engine import Engine
 from webhook_engine.server.play.inboxes import Inboxes
 from webhook_engine.server.play.routes import PlayPages
 from webhook_engine.server.portal.routes import PortalPages
-from webhook_engine.settings import ServerConfig
 
 if TYPE_CHECKING:
     from webhook_engine.server.app import Page

@@ -15,6 +15,7 @@ from types import TracebackType
 import msgspec
 from aiohttp import web
 
+from webhook_engine.config.sections import ServerConfig
 from webhook_engine.engine import Engine
 from webhook_engine.errors import ConfigError, EngineNotRunningError, StoreError
 from webhook_engine.log import get_logger
@@ -29,7 +30,6 @@ from webhook_engine.server.portal_links import PortalLinks
 from webhook_engine.server.protocol import HttpServer
 from webhook_engine.server.revocations import Revocations
 from webhook_engine.server.tokens import TokenKeys
-from webhook_engine.settings import ServerConfig
 
 __all__ = ["Server"]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from webhook_engine.settings import LogConfig
+from webhook_engine.config.sections import LogConfig
 
 __all__ = ["configure_logging"]
 

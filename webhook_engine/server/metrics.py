@@ -16,8 +16,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
+from webhook_engine.delivery.http.sender import FailureKind
 from webhook_engine.delivery.measures import COMMIT_SECONDS, SUCCESS, Histogram
-from webhook_engine.delivery.sender import FailureKind
 from webhook_engine.engine import Engine
 from webhook_engine.errors import StoreError
 from webhook_engine.server.api.errors import ApiError

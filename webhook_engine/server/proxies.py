@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from ipaddress import ip_address
 
-from webhook_engine.values import Network
+from webhook_engine.config.values import Network
 
 __all__ = ["client_address"]
 

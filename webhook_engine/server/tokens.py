@@ -17,10 +17,10 @@ from typing import Any
 import jwt
 from jwt.warnings import InsecureKeyLengthWarning
 
-from webhook_engine.config import Config
-from webhook_engine.encryption import load_or_create_secret_file
+from webhook_engine.config.loading import Config
 from webhook_engine.errors import ConfigError
-from webhook_engine.older_secrets import older_secrets
+from webhook_engine.secrets.encryption import load_or_create_secret_file
+from webhook_engine.secrets.rotation import older_secrets
 
 __all__ = [
     "ISSUER",

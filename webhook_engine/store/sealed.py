@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from webhook_engine.encryption import Sealer
+from webhook_engine.secrets.encryption import Sealer
 
 __all__ = ["is_sensitive", "open_headers", "open_secret", "seal_headers", "seal_secret"]
 

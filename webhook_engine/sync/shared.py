@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import TypeVar
 
 from webhook_engine.clock import Clock
-from webhook_engine.config import Config
+from webhook_engine.config.loading import Config
 from webhook_engine.events import OperationalEvent
 from webhook_engine.outbox import Payload
 from webhook_engine.shared import SharedEngine

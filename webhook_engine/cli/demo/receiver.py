@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from aiohttp import web
 
-from webhook_engine.signing import JsonValue, Webhook, WebhookVerificationError
+from webhook_engine.secrets.signing import JsonValue, Webhook, WebhookVerificationError
 
 __all__ = ["Receiver", "Request"]
 

@@ -19,9 +19,9 @@ from rich.syntax import Syntax
 
 from webhook_engine.cli.demo.receiver import Receiver, Request
 from webhook_engine.cli.terminal import CommandError, glyph, out
+from webhook_engine.config.values import format_duration
 from webhook_engine.engine import Engine
 from webhook_engine.events import EndpointDisabledEvent, EndpointEvent, EndpointFailingEvent
-from webhook_engine.values import format_duration
 from webhook_engine.version import __version__
 
 __all__ = ["tell"]

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 
 from django.conf import settings
 
-from webhook_engine.config import Config
+from webhook_engine.config.loading import Config
 from webhook_engine.errors import ConfigError
 
 __all__ = ["configuration", "source_url"]

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.csrf import csrf_exempt
 
 from webhook_engine.integrations.refusal import refusal
-from webhook_engine.signing import Webhook, WebhookVerificationError
+from webhook_engine.secrets.signing import Webhook, WebhookVerificationError
 
 __all__ = ["verify_webhook"]
 

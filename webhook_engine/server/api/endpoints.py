@@ -13,13 +13,13 @@ from webhook_engine.errors import NotFoundError, ValidationError
 from webhook_engine.model import Endpoint
 from webhook_engine.resources import headers as header_rules
 from webhook_engine.resources.urls import endpoint_url
+from webhook_engine.secrets.signing import SigningKey
 from webhook_engine.server.api import checks
 from webhook_engine.server.api.common import ListResponse, OrderedQuery, Rate, encoded_size, listed
 from webhook_engine.server.api.errors import ApiError, Problem, UnprocessableError
 from webhook_engine.server.api.query import NoQuery
 from webhook_engine.server.api.route import Auth, Call, In, NoBody, Out, Reply, Route
 from webhook_engine.server.auth import Capability
-from webhook_engine.signing import SigningKey
 
 __all__ = ["ROUTES", "EndpointOut", "endpoint_fields", "header_problems", "secret_problems", "shown"]
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from webhook_engine.delivery.routing import recipients
+from webhook_engine.delivery.accept.matching import recipients
 from webhook_engine.errors import NotFoundError
 from webhook_engine.model import Message
 from webhook_engine.resources.drafts import MessageFields, draft_message

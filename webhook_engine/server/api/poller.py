@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
-from webhook_engine.delivery.routing import matches
+from webhook_engine.delivery.accept.matching import matches
 from webhook_engine.model import Message
 from webhook_engine.resources.validation import is_name
 from webhook_engine.server.api import checks

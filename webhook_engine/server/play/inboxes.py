@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from webhook_engine.clock import Clock, ManualClock, microseconds, to_datetime
-from webhook_engine.config import PlayConfig
+from webhook_engine.config.loading import PlayConfig
 from webhook_engine.errors import ValidationError
 from webhook_engine.ids import IdSource
-from webhook_engine.signing import Webhook, WebhookVerificationError
+from webhook_engine.secrets.signing import Webhook, WebhookVerificationError
 from webhook_engine.store.play import PlayAnswer, PlayInbox, PlayLimits, PlayRequest, PlayStore
 
 __all__ = ["MAX_DELAY_MS", "Inboxes", "is_token", "verdict"]

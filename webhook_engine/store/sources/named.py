@@ -5,10 +5,10 @@ from __future__ import annotations
 from importlib import import_module
 from pathlib import Path
 
+from webhook_engine.config.values import without_passwords
 from webhook_engine.errors import ConfigError
 from webhook_engine.store.sources.database import SourceDatabase
 from webhook_engine.store.sources.sqlite import SqliteSource
-from webhook_engine.values import without_passwords
 
 __all__ = ["source_database"]
 

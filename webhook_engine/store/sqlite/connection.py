@@ -11,7 +11,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import aiosqlite
 
-from webhook_engine.unbroken import unbroken
+from webhook_engine.shielded import unbroken
 
 __all__ = ["Connection", "Parameters", "Row", "Session", "Value"]
 

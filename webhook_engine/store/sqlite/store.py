@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from webhook_engine.shielded import unbroken
 from webhook_engine.store.sqlite.answers import SqliteAnswers
 from webhook_engine.store.sqlite.applications import SqliteApplications
 from webhook_engine.store.sqlite.attempts import SqliteAttempts
@@ -21,7 +22,6 @@ from webhook_engine.store.sqlite.schema import migrate, migrations
 from webhook_engine.store.sqlite.tasks import SqliteTasks
 from webhook_engine.store.sqlite.tokens import SqliteTokens
 from webhook_engine.store.sqlite.upkeep import SqliteUpkeep
-from webhook_engine.unbroken import unbroken
 
 __all__ = ["SqliteStore"]
 

@@ -1,0 +1,852 @@
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import socket
+import ssl
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, suppress
+from ipaddress import ip_network
+from typing import Any
+
+import pytest
+import receivers
+from delivery.http.sending import HEADERS, LIMIT, NOTHING_PRIVATE, TIMEOUT_S, exchange, make_sender, send
+from interruptions import Interrupted
+from receivers import Receiver, Reply
+from yarl import URL
+
+from webhook_engine.delivery.http import connector as connectors
+from webhook_engine.delivery.http import exchange as exchanges
+from webhook_engine.delivery.http import resolver as resolvers
+from webhook_engine.delivery.http.guard import BLOCKED, AddressGuard
+from webhook_engine.delivery.http.request import Destination
+from webhook_engine.delivery.http.sender import FailureKind, Sender
+
+
+@pytest.fixture
+async def sender() -> AsyncIterator[Sender]:
+    async with make_sender() as ready:
+        yield ready
+
+
+# What is sent.
+
+
+async def test_sends_the_bytes_and_the_headers_it_is_given_and_no_others(sender: Sender) -> None:
+    async with Receiver() as receiver:
+        answer = await send(sender, receiver.url + "?a=%2Fb", b'{ "exact" : 1 }')
+    [request] = receiver.requests
+    assert (answer.status_code, answer.response, answer.failure) == (200, "ok", None)
+    assert request.raw == (
+        b"POST /hook?a=%2Fb HTTP/1.1\r\n"
+        b"Host: 127.0.0.1:" + str(receiver.port).encode() + b"\r\n"
+        b"content-type: application/json\r\n"
+        b"user-agent: Webhook-Engine/1\r\n"
+        b"webhook-id: msg_1\r\n"
+        b"X-Own-Case: kept\r\n"
+        b"Accept: */*\r\n"
+        b"Content-Length: 15\r\n\r\n"
+        b'{ "exact" : 1 }'
+    )
+
+
+async def test_what_is_added_for_one_request_is_in_no_other(sender: Sender) -> None:
+    async with Receiver() as receiver:
+        destination = Destination(URL(receiver.url), HEADERS)
+        for added in ("webhook-signature: v1,a\r\n", ""):
+            await sender.send(destination, added, b"{}")
+    first, second = receiver.requests
+    assert first.headers["webhook-signature"] == "v1,a"
+    assert "webhook-signature" not in second.headers
+    assert first.headers["x-own-case"] == second.headers["x-own-case"] == "kept"
+
+
+async def test_a_false_length_does_not_reach_the_connection(sender: Sender) -> None:
+    async with Receiver() as receiver:
+        for name, value in (("Content-Length", "3"), ("Transfer-Encoding", "chunked")):
+            destination = Destination(URL(receiver.url), [*HEADERS, (name, value)])
+            await sender.send(destination, "", b'{"id":1}')
+    assert receiver.bodies == [b'{"id":1}'] * 2
+    assert all("transfer-encoding" not in request.headers for request in receiver.requests)
+
+
+async def test_a_user_name_in_the_url_gives_way_to_the_authorization_header(sender: Sender) -> None:
+    async with Receiver() as receiver:
+        url = URL(receiver.url.replace("//", "//user:pass@"))
+        answer = await sender.send(Destination(url, [*HEADERS, ("Authorization", "Bearer x")]), "", b"{}")
+        assert answer.failure is None
+    assert receiver.requests[0].headers["authorization"] == "Bearer x"
+
+
+async def test_a_header_that_http_cannot_carry_is_a_failed_attempt(sender: Sender) -> None:
+    async with Receiver() as receiver:
+        answer = await sender.send(Destination(URL(receiver.url), {"x-own": "a\r\nevil: b"}), "", b"{}")
+        assert receiver.connections == 0
+    assert (answer.status_code, answer.failure) == (0, FailureKind.PROTOCOL)
+    assert "could not be made" in answer.response
+
+
+# Which answers are successes.
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
+async def test_2xx_is_a_success(status: int) -> None:
+    answer = await exchange(Receiver(Reply(status, b"")))
+    assert (answer.status_code, answer.response, answer.failure) == (status, "", None)
+
+
+@pytest.mark.parametrize("status", [300, 301, 304, 308, 400, 404, 410, 429, 500, 503, 599])
+async def test_every_other_status_is_a_failure(status: int) -> None:
+    answer = await exchange(Receiver(Reply(status, b"" if status == 304 else b"why", {"Location": "/elsewhere"})))
+    assert (answer.status_code, answer.failure) == (status, FailureKind.STATUS)
+    assert answer.response == ("" if status == 304 else "why")
+
+
+async def test_no_redirect_is_followed(sender: Sender) -> None:
+    async with Receiver() as elsewhere, receivers.redirecting(elsewhere.url, 307) as receiver:
+        answer = await send(sender, receiver.url)
+    assert (answer.status_code, answer.response, elsewhere.requests) == (307, "moved", [])
+
+
+async def test_the_headers_that_matter_are_passed_on_as_they_came() -> None:
+    reply = Reply(503, b"", {"Retry-After": "7", "Webhook-Delivery": "disable"})
+    answer = await exchange(Receiver(reply))
+    assert (answer.retry_after, answer.control) == ("7", "disable")
+    answer = await exchange(Receiver(Reply(200, b"", reply.headers)))
+    assert (answer.retry_after, answer.control) == (None, "disable")
+
+
+async def test_the_duration_is_that_of_the_whole_exchange() -> None:
+    answer = await exchange(Receiver(Reply(delay=0.1)))
+    assert 90 <= answer.duration_ms < 1_000
+
+
+async def test_continue_before_the_answer_is_passed_over() -> None:
+    answer = await exchange(receivers.continuing_once())
+    assert (answer.status_code, answer.response, answer.failure) == (200, "ok", None)
+
+
+async def test_switching_protocols_is_a_failure() -> None:
+    answer = await exchange(receivers.switching_protocols())
+    assert (answer.status_code, answer.failure) == (101, FailureKind.STATUS)
+    assert "101 Switching Protocols" in answer.response
+
+
+# What is kept of the body.
+
+
+async def test_a_long_body_is_cut_and_the_connection_not_used_again(sender: Sender) -> None:
+    async with receivers.endless_body() as receiver:
+        answer = await send(sender, receiver.url)
+        assert (answer.status_code, answer.failure, answer.response) == (200, None, "x" * LIMIT)
+        await send(sender, receiver.url)
+        assert receiver.connections == 2
+
+
+async def test_a_body_that_fits_leaves_the_connection_usable(sender: Sender) -> None:
+    async with Receiver(Reply(200, b"y" * LIMIT)) as receiver:
+        for _ in range(3):
+            assert (await send(sender, receiver.url)).response == "y" * LIMIT
+        assert receiver.connections == 1
+
+
+async def test_a_large_body_that_fits_is_read_to_its_end() -> None:
+    async with Receiver(Reply(500, b"z" * 300_000)) as receiver, make_sender(response_limit=300_000) as sender:
+        for _ in range(2):
+            assert len((await send(sender, receiver.url)).response) == 300_000
+        assert receiver.connections == 1
+
+
+async def test_the_cut_drops_half_a_character() -> None:
+    answer = await exchange(Receiver(Reply(200, "é".encode() * LIMIT)), response_limit=11)
+    assert answer.response == "é" * 5
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        (b"\xff\xfe", "//4="),
+        ("half é".encode()[:-1], "aGFsZiDD"),
+        (b"a\x00b", "a\x00b"),
+        ("日本".encode(), "日本"),
+    ],
+)
+async def test_text_is_kept_and_other_bytes_as_base64(body: bytes, text: str) -> None:
+    assert (await exchange(Receiver(Reply(200, body)))).response == text
+
+
+async def test_a_compressed_body_is_not_decompressed() -> None:
+    started = time.process_time()
+    answer = await exchange(receivers.gzip_bomb(1_000_000))
+    assert answer.failure is None
+    assert answer.response.startswith("H4sI")
+    assert time.process_time() - started < 1
+
+
+# The time of the whole exchange is bounded.
+
+
+@pytest.mark.parametrize(
+    ("make", "status", "words"),
+    [
+        (receivers.hanging, 0, "no answer within 0.4 s"),
+        (receivers.trickling, 200, "the answer 200 came, but its body did not end within 0.4 s"),
+        (lambda: receivers.trickling(status=500), 500, "the answer 500 came"),
+    ],
+)
+async def test_a_slow_exchange_times_out(make: Callable[[], Receiver], status: int, words: str) -> None:
+    started = time.monotonic()
+    answer = await exchange(make())
+    assert (answer.status_code, answer.failure) == (status, FailureKind.TIMEOUT)
+    assert answer.response.startswith("request timed out")
+    assert words in answer.response
+    assert TIMEOUT_S * 0.9 <= time.monotonic() - started < TIMEOUT_S + 0.5
+
+
+async def test_connecting_times_out(sender: Sender) -> None:
+    async with receivers.silent() as url:
+        answer = await send(sender, url)
+    assert (answer.status_code, answer.failure) == (0, FailureKind.TIMEOUT)
+    assert "no connection within" in answer.response
+
+
+async def test_a_tls_handshake_times_out(sender: Sender) -> None:
+    async with receivers.hanging() as receiver:
+        answer = await send(sender, receiver.url.replace("http:", "https:"))
+    assert (answer.status_code, answer.failure) == (0, FailureKind.TIMEOUT)
+
+
+async def test_each_exchange_has_its_own_time(sender: Sender) -> None:
+    async with receivers.hanging() as slow, Receiver(Reply(delay=TIMEOUT_S * 0.7)) as quick:
+        first = asyncio.create_task(send(sender, slow.url))
+        await asyncio.sleep(TIMEOUT_S * 0.6)
+        second = asyncio.create_task(send(sender, quick.url))
+        assert (await first).failure is FailureKind.TIMEOUT
+        assert (await second).failure is None
+
+
+async def test_a_timeout_of_the_caller_still_counts(sender: Sender) -> None:
+    async with receivers.hanging() as receiver:
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await send(sender, receiver.url)
+        answer = await send(sender, receiver.url)
+    assert answer.failure is FailureKind.TIMEOUT
+    task = asyncio.current_task()
+    assert task
+    assert task.cancelling() == 0
+
+
+async def test_cancelling_goes_through(sender: Sender) -> None:
+    async with receivers.hanging() as receiver:
+        task = asyncio.create_task(send(sender, receiver.url))
+        await receiver.wait_for(1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+
+# Faults of the other side.
+
+
+@pytest.mark.parametrize(
+    ("make", "status", "kind", "words"),
+    [
+        (receivers.resetting, 0, FailureKind.CONNECT, "broke off before the answer: Connection reset by peer"),
+        (lambda: receivers.malformed(b""), 0, FailureKind.CONNECT, "broke off before the answer: it was closed"),
+        (receivers.cutting_headers, 0, FailureKind.CONNECT, "within the headers of the answer: it was closed"),
+        (receivers.resetting_within_headers, 0, FailureKind.CONNECT, "within the headers of the answer"),
+        (receivers.resetting_within_body, 200, FailureKind.PROTOCOL, "the answer 200 came, but its body broke off"),
+        (receivers.short_body, 200, FailureKind.PROTOCOL, "its body broke off: it ended too soon"),
+        (receivers.malformed, 0, FailureKind.PROTOCOL, "is not valid HTTP: "),
+        (lambda: receivers.malformed(b"HTTP/1.1 abc\r\n\r\n"), 0, FailureKind.PROTOCOL, "is not valid HTTP: "),
+        (receivers.huge_headers, 0, FailureKind.PROTOCOL, "is not valid HTTP: "),
+        (receivers.continuing_endlessly, 0, FailureKind.PROTOCOL, "more than 100 interim answers (100)"),
+        (lambda: receivers.malformed(b"HTTP/1.1 000 No\r\n\r\n"), 0, FailureKind.PROTOCOL, "there is no status 000"),
+    ],
+)
+async def test_a_fault_is_a_failed_attempt_that_says_what_was_wrong(
+    make: Callable[[], Receiver], status: int, kind: FailureKind, words: str
+) -> None:
+    receiver = make()
+    answer = await exchange(receiver)
+    assert (answer.status_code, answer.failure) == (status, kind)
+    assert words in answer.response
+    assert len(answer.response) < 1_000
+    assert len(receiver.requests) == 1
+
+
+async def test_a_closed_port_says_so(sender: Sender) -> None:
+    async with receivers.refusing() as url:
+        answer = await send(sender, url)
+    assert (answer.status_code, answer.failure) == (0, FailureKind.CONNECT)
+    assert answer.response == f"could not connect to {URL(url).authority}: Connection refused"
+
+
+@pytest.mark.parametrize(
+    ("certificate", "words"),
+    [
+        ("expired", "certificate has expired"),
+        ("self-signed", "self-signed certificate"),
+        ("unknown", "unable to get local issuer certificate"),
+        ("wrong host", "certificate is not valid for '127.0.0.1'"),
+    ],
+)
+async def test_a_bad_certificate_says_why(certificate: str, words: str) -> None:
+    receiver = receivers.tls(certificate)
+    answer = await exchange(receiver, ssl_context=receivers.trusting())
+    assert (answer.status_code, answer.failure) == (0, FailureKind.TLS)
+    assert words in answer.response
+    assert receiver.requests == []
+
+
+async def test_certificates_are_verified_unless_told_otherwise() -> None:
+    answer = await exchange(receivers.tls())
+    assert answer.failure is FailureKind.TLS
+
+
+async def test_a_good_certificate_is_accepted() -> None:
+    answer = await exchange(receivers.tls(), ssl_context=receivers.trusting())
+    assert (answer.status_code, answer.response, answer.failure) == (200, "ok", None)
+
+
+async def test_tls_with_what_does_not_speak_it(sender: Sender) -> None:
+    async def greet(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 mail.example ESMTP\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(greet, "127.0.0.1") as server:
+        answer = await send(sender, f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
+    assert answer.failure is FailureKind.TLS
+    assert "wrong version number" in answer.response or "record layer failure" in answer.response
+
+
+# Connections that were idle.
+
+
+async def test_a_kept_connection_that_dies_is_tried_once_more_on_a_new_one(sender: Sender) -> None:
+    async with receivers.closing_after_each_answer() as receiver:
+        for number in range(1, 4):
+            assert (await send(sender, receiver.url)).failure is None
+            assert receiver.connections == number
+    assert [request.connection for request in receiver.requests] == [1, 1, 2, 2, 3]
+
+
+async def test_the_second_try_uses_no_other_kept_connection(sender: Sender) -> None:
+    async with receivers.closing_after_each_answer() as receiver:
+        await asyncio.gather(*(send(sender, receiver.url) for _ in range(5)))
+        assert receiver.connections == 5
+        assert (await send(sender, receiver.url)).failure is None
+    assert [request.connection for request in receiver.requests[5:]][1:] == [6]
+
+
+async def test_a_new_connection_that_dies_is_not_tried_again(sender: Sender) -> None:
+    async with receivers.closing_after_each_answer(answers=0) as receiver:
+        assert (await send(sender, receiver.url)).failure is FailureKind.CONNECT
+    assert len(receiver.requests) == 1
+
+
+async def test_the_second_try_is_the_last(sender: Sender) -> None:
+    async with Receiver() as receiver:
+        await send(sender, receiver.url)
+        receiver.behaviour = receivers.resetting().behaviour
+        assert (await send(sender, receiver.url)).failure is FailureKind.CONNECT
+    assert [request.connection for request in receiver.requests] == [1, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "make",
+    [receivers.cutting_headers, receivers.resetting_within_headers, receivers.hanging, receivers.malformed],
+)
+async def test_once_something_was_heard_it_is_not_tried_again(sender: Sender, make: Callable[[], Receiver]) -> None:
+    async with Receiver() as receiver:
+        await send(sender, receiver.url)
+        receiver.behaviour = make().behaviour
+        assert (await send(sender, receiver.url)).failure
+    assert [request.connection for request in receiver.requests] == [1, 1]
+
+
+async def test_both_tries_share_one_time(sender: Sender) -> None:
+    async with Receiver() as receiver:
+        await send(sender, receiver.url)
+
+        async def behave(_r: object, request: Any, _reader: object, _writer: object) -> None:
+            await asyncio.sleep(TIMEOUT_S * 0.6 if request.connection == 1 else 60)
+
+        receiver.behaviour = behave
+        started = time.monotonic()
+        assert (await send(sender, receiver.url)).failure is FailureKind.TIMEOUT
+        assert time.monotonic() - started < TIMEOUT_S * 1.5
+        assert len(receiver.requests) == 3
+
+
+async def test_a_request_that_may_have_been_worked_on_is_not_repeated(
+    sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exchanges, "CLOSED_WHILE_IDLE_S", 0.1)
+    async with Receiver() as receiver:
+        await send(sender, receiver.url)
+
+        async def die_at_work(_r: object, _q: object, _reader: object, _writer: object) -> None:
+            await asyncio.sleep(0.15)
+
+        receiver.behaviour = die_at_work
+        answer = await send(sender, receiver.url)
+        assert (answer.status_code, answer.failure) == (0, FailureKind.CONNECT)
+    assert [request.connection for request in receiver.requests] == [1, 1]
+
+
+async def test_a_request_that_is_repeated_is_told_of(sender: Sender, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    async with receivers.closing_after_each_answer() as receiver:
+        for _ in range(2):
+            await send(sender, receiver.url)
+    assert ["request.repeated" in record.getMessage() for record in caplog.records] == [True]
+
+
+async def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next(sender: Sender) -> None:
+    async def behave(_r: object, _q: object, _reader: object, writer: asyncio.StreamWriter) -> bool:
+        writer.write(receivers.OK)
+        await asyncio.sleep(0.05)
+        writer.write(b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n")
+        return True
+
+    async with Receiver(behaviour=behave) as receiver:
+        assert (await send(sender, receiver.url)).status_code == 200
+        await asyncio.sleep(0.1)
+        assert (await send(sender, receiver.url)).status_code == 200
+        assert receiver.connections == 2
+
+
+def peers_of_this_process() -> Iterator[tuple[str, int]]:
+    """Whom the open connections of this process lead to."""
+    for descriptor in os.listdir("/proc/self/fd"):
+        with suppress(OSError):
+            if os.readlink(f"/proc/self/fd/{descriptor}").startswith("socket:"):
+                with socket.socket(fileno=os.dup(int(descriptor))) as copy:
+                    yield copy.getpeername()
+
+
+async def test_a_connection_that_was_answered_before_all_was_sent_is_not_used_again(sender: Sender) -> None:
+    heads = 0
+
+    async def answer_early(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal heads
+        while await reader.readuntil(b"\r\n\r\n"):
+            heads += 1
+            writer.write(receivers.OK)
+            await released.wait()
+
+    released = asyncio.Event()
+    async with await asyncio.start_server(answer_early, "127.0.0.1", limit=1024) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        for number in (1, 2):
+            assert (await send(sender, url, b"x" * 32 * 1024 * 1024)).failure is None
+            assert heads == number
+        assert not sender._world._connections
+        # The other side need not read what is left of the request: nothing of it is kept for that.
+        await asyncio.sleep(0.05)
+        assert not [peer for peer in peers_of_this_process() if peer == server.sockets[0].getsockname()]
+        released.set()
+
+
+async def test_idle_connections_are_bounded(sender: Sender, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connectors, "MAX_IDLE", 3)
+    async with Receiver(host="0.0.0.0") as receiver:
+        for last in range(1, 12):
+            answer = await send(sender, f"http://127.0.0.{last}:{receiver.port}/")
+            assert answer.failure is None
+        assert receiver.connections == 11
+        for _ in range(2):
+            await send(sender, f"http://127.0.0.1:{receiver.port}/")
+        assert receiver.connections == 11
+        assert len(sender._world._connections) == 3
+
+
+# Addresses that are not to be reached.
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1",
+        "localhost",
+        "[::1]",
+        "[::ffff:127.0.0.1]",
+        "[::ffff:7f00:1]",
+        "2130706433",
+        "0x7f000001",
+        "0177.0.0.1",
+        "127.1",
+        "127.0.0.1.",
+        "0",
+        "169.254.169.254",
+        "[64:ff9b::7f00:1]",
+        "[2002:7f00:1::]",
+        "[fe80::1%251]",
+    ],
+)
+@pytest.mark.parametrize("encoded", [True, False])
+async def test_a_private_address_is_not_connected_to(host: str, encoded: bool) -> None:
+    async with Receiver() as receiver, make_sender(guard=NOTHING_PRIVATE) as sender:
+        try:
+            url = URL(f"http://{host}:{receiver.port}/", encoded=encoded)
+        except ValueError:
+            return
+        answer = await sender.send(Destination(url, HEADERS), "", b"{}")
+        assert (answer.status_code, answer.failure) == (0, FailureKind.BLOCKED)
+        assert BLOCKED in answer.response
+        assert receiver.connections == 0
+
+
+class Names:
+    """What names resolve to, instead of the DNS; a threading event stands for a look-up that hangs until it is set."""
+
+    def __init__(self) -> None:
+        self.table: dict[str, list[str] | threading.Event] = {}
+        self.asked: list[str] = []
+        self._real = socket.getaddrinfo
+
+    def __call__(self, host: str, port: Any, *args: Any, **kwargs: Any) -> Any:
+        if host not in self.table:
+            return self._real(host, port, *args, **kwargs)
+        self.asked.append(host)
+        addresses = self.table[host]
+        if isinstance(addresses, threading.Event):
+            addresses.wait(10)
+            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+        return [
+            (socket.AF_INET6, socket.SOCK_STREAM, 6, "", (a, port, 0, 0))
+            if ":" in a
+            else (socket.AF_INET, socket.SOCK_STREAM, 6, "", (a, port))
+            for a in addresses
+        ]
+
+
+@pytest.fixture
+def names(monkeypatch: pytest.MonkeyPatch) -> Iterator[Names]:
+    fake = Names()
+    monkeypatch.setattr(socket, "getaddrinfo", fake)
+    yield fake
+    for entry in fake.table.values():
+        if isinstance(entry, threading.Event):
+            entry.set()
+
+
+async def test_of_several_addresses_only_an_allowed_one_is_connected_to(names: Names) -> None:
+    async with (
+        Receiver(host="127.0.0.2") as allowed,
+        Receiver(host="127.0.0.1", port=allowed.port) as blocked,
+        make_sender(guard=AddressGuard([ip_network("127.0.0.2/32")])) as sender,
+    ):
+        for number, order in enumerate(
+            (["127.0.0.1", "127.0.0.2"], ["127.0.0.2", "127.0.0.1"], ["::1", "10.0.0.1", "127.0.0.2"])
+        ):
+            names.table[f"mixed{number}.example"] = order
+            answer = await send(sender, f"http://mixed{number}.example:{allowed.port}/")
+            assert answer.failure is None
+        assert allowed.connections == 3
+    assert blocked.connections == 0
+
+
+async def test_an_allowed_address_that_does_not_answer_is_not_called_blocked(names: Names) -> None:
+    async with receivers.refusing() as url, make_sender(guard=AddressGuard([ip_network("127.0.0.1/32")])) as sender:
+        names.table["mixed.example"] = ["127.0.0.1", "10.0.0.1"]
+        answer = await send(sender, url.replace("127.0.0.1", "mixed.example"))
+    assert answer.failure is FailureKind.CONNECT
+
+
+async def test_a_name_of_blocked_addresses_is_blocked_and_they_are_not_told(names: Names) -> None:
+    names.table["internal.example"] = ["10.1.2.3", "192.168.7.8", "fd00::7"]
+    async with make_sender() as sender:
+        answer = await send(sender, "http://internal.example/")
+    assert (answer.status_code, answer.failure) == (0, FailureKind.BLOCKED)
+    assert BLOCKED in answer.response
+    assert "10.1" not in answer.response
+
+
+async def test_a_name_that_changes_its_address_is_checked_where_it_connects(names: Names) -> None:
+    async with Receiver() as receiver, make_sender(guard=AddressGuard([ip_network("127.0.0.2/32")])) as sender:
+        names.table["rebinding.example"] = ["127.0.0.2"]
+        await send(sender, f"http://rebinding.example:{receiver.port}/")
+        names.table["rebinding.example"] = ["127.0.0.1"]
+        sender._resolver._known.clear()
+        answer = await send(sender, f"http://rebinding.example:{receiver.port}/")
+        assert answer.failure is FailureKind.BLOCKED
+        assert receiver.connections == 0
+
+
+async def test_an_odd_form_of_an_allowed_address_says_how_to_write_it(sender: Sender) -> None:
+    answer = await send(sender, "http://2130706433/")
+    assert (answer.failure, answer.response) == (
+        FailureKind.PROTOCOL,
+        "the host 2130706433 must be written as 127.0.0.1",
+    )
+
+
+async def test_only_the_own_inbox_is_exempt_and_shares_no_connection() -> None:
+    async with (
+        Receiver() as receiver,
+        make_sender(guard=NOTHING_PRIVATE, is_own_inbox=lambda url: url.path.startswith("/play/in/")) as sender,
+    ):
+        base = receiver.url.removesuffix("/hook")
+        for _ in range(2):
+            assert (await send(sender, base + "/play/in/x")).failure is None
+            assert (await send(sender, base + "/api/v1/app")).failure is FailureKind.BLOCKED
+        assert receiver.connections == 1
+        assert [request.path for request in receiver.requests] == ["/play/in/x"] * 2
+
+
+# Names.
+
+
+async def test_a_name_that_does_not_resolve_fails_at_once(sender: Sender) -> None:
+    started = time.monotonic()
+    answer = await send(sender, "http://nothing.invalid/")
+    assert (answer.status_code, answer.failure) == (0, FailureKind.DNS)
+    assert answer.response.startswith("could not resolve nothing.invalid: ")
+    assert time.monotonic() - started < TIMEOUT_S
+
+
+async def test_an_impossible_name_fails(sender: Sender) -> None:
+    answer = await send(sender, f"http://{'a' * 70}.example/")
+    assert answer.failure is FailureKind.DNS
+
+
+async def test_a_name_that_hangs_times_out_and_delays_no_other(sender: Sender, names: Names) -> None:
+    hang = threading.Event()
+    names.table |= {f"hang{n}.example": hang for n in range(20)}
+    names.table["good.example"] = ["127.0.0.1"]
+    async with Receiver() as receiver:
+        hanging = [asyncio.create_task(send(sender, f"http://hang{n}.example/")) for n in range(20)]
+        await asyncio.sleep(0.05)
+        started = time.monotonic()
+        assert (await send(sender, f"http://good.example:{receiver.port}/")).failure is None
+        assert time.monotonic() - started < TIMEOUT_S / 2
+        answers = await asyncio.gather(*hanging)
+    assert {answer.failure for answer in answers} == {FailureKind.TIMEOUT}
+    assert "no connection within" in answers[0].response
+
+
+async def test_one_name_that_hangs_takes_one_thread(sender: Sender, names: Names) -> None:
+    names.table["hang.example"] = threading.Event()
+    await asyncio.gather(*(send(sender, "http://hang.example/") for _ in range(30)))
+    await send(sender, "http://hang.example/")
+    assert names.asked == ["hang.example"]
+
+
+async def test_names_known_to_be_slow_cannot_take_all_threads(
+    sender: Sender, names: Names, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resolvers, "SLOW_AFTER_S", 0.01)
+    slow = [f"slow{n}.example" for n in range(40)]
+    first, second = threading.Event(), threading.Event()
+    names.table |= dict.fromkeys(slow, first)
+    await asyncio.gather(*(send(sender, f"http://{name}/") for name in slow))
+    first.set()
+    await asyncio.sleep(0.1)
+    names.table |= dict.fromkeys(slow, second)
+    names.asked.clear()
+    await asyncio.gather(*(send(sender, f"http://{name}/") for name in slow))
+    assert len(names.asked) == resolvers.THREADS_FOR_SLOW
+
+
+async def test_an_answer_of_the_dns_is_used_again_for_a_while(sender: Sender, names: Names) -> None:
+    names.table["good.example"] = ["127.0.0.1"]
+    async with receivers.refusing() as url:
+        for _ in range(3):
+            await send(sender, url.replace("127.0.0.1", "good.example"))
+    assert names.asked == ["good.example"]
+
+
+# Through a proxy.
+
+
+@asynccontextmanager
+async def through(proxy: Receiver, **changes: Any) -> AsyncIterator[Sender]:
+    async with proxy, make_sender(proxy=proxy.url.removesuffix("/hook"), **changes) as sender:
+        yield sender
+
+
+async def test_requests_go_through_the_proxy(names: Names) -> None:
+    names.table["target.example"] = ["8.8.8.8"]
+    proxy = receivers.proxy()
+    async with through(proxy, guard=NOTHING_PRIVATE) as sender:
+        answer = await send(sender, "http://target.example/hook")
+    assert (answer.status_code, answer.failure) == (200, None)
+    assert proxy.requests[0].target == "http://target.example/hook"
+
+
+async def test_the_proxy_is_told_who_asks_and_the_target_is_not(names: Names) -> None:
+    names.table["target.example"] = ["8.8.8.8"]
+    proxy = receivers.proxy()
+    async with proxy, make_sender(proxy=proxy.url.replace("//", "//user:pass@"), guard=NOTHING_PRIVATE) as sender:
+        for _ in range(2):
+            assert (await send(sender, "http://target.example/hook")).failure is None
+    assert [request.headers["proxy-authorization"] for request in proxy.requests] == ["Basic dXNlcjpwYXNz"] * 2
+    assert proxy.connections == 1
+    proxy = receivers.proxy()
+    async with receivers.tls() as receiver, proxy:
+        credentials = proxy.url.replace("//", "//user:pass@")
+        async with make_sender(proxy=credentials, ssl_context=receivers.trusting()) as sender:
+            assert (await send(sender, receiver.url)).failure is None
+    assert proxy.requests[0].headers["proxy-authorization"] == "Basic dXNlcjpwYXNz"
+    assert "proxy-authorization" not in receiver.requests[0].headers
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "[::1]", "localhost", "internal.example", "mixed.example", "2130706433"])
+async def test_a_blocked_target_does_not_reach_the_proxy(names: Names, host: str) -> None:
+    names.table |= {"internal.example": ["10.0.0.1"], "mixed.example": ["8.8.8.8", "10.0.0.1"]}
+    proxy = receivers.proxy()
+    async with through(proxy, guard=NOTHING_PRIVATE) as sender:
+        answer = await send(sender, f"http://{host}/hook")
+        assert (answer.status_code, answer.failure) == (0, FailureKind.BLOCKED)
+        assert proxy.connections == 0
+
+
+async def test_a_target_that_does_not_resolve_is_told_from_the_proxy() -> None:
+    async with through(receivers.proxy()) as sender:
+        answer = await send(sender, "http://nothing.invalid/")
+    assert answer.failure is FailureKind.DNS
+
+
+async def test_tls_goes_through_a_tunnel_that_is_used_again() -> None:
+    proxy = receivers.proxy()
+    async with receivers.tls() as receiver, through(proxy, ssl_context=receivers.trusting()) as sender:
+        for _ in range(2):
+            assert (await send(sender, receiver.url)).failure is None
+        assert (proxy.connections, receiver.connections) == (1, 1)
+        assert proxy.requests[0].target == URL(receiver.url).authority
+
+
+async def test_a_proxy_that_refuses_or_is_gone_is_a_failure_without_a_status() -> None:
+    async with receivers.tls() as receiver:
+        async with through(receivers.proxy(refuse=502), ssl_context=receivers.trusting()) as sender:
+            answer = await send(sender, receiver.url)
+        assert (answer.status_code, answer.failure) == (0, FailureKind.CONNECT)
+        assert "answered 502" in answer.response
+        async with receivers.refusing() as url, make_sender(proxy=url.replace("//", "//user:secret@")) as sender:
+            answer = await send(sender, receiver.url)
+    assert answer.failure is FailureKind.CONNECT
+    assert answer.response == "could not connect to the proxy: Connection refused"
+
+
+async def test_the_own_inbox_is_not_asked_through_the_proxy() -> None:
+    proxy = receivers.proxy()
+    async with Receiver() as inbox, through(proxy, guard=NOTHING_PRIVATE, is_own_inbox=lambda _: True) as sender:
+        assert (await send(sender, inbox.url)).failure is None
+    assert (len(inbox.requests), proxy.connections) == (1, 0)
+
+
+# Starting and stopping.
+
+
+async def test_closing_twice_and_starting_again() -> None:
+    sender = make_sender()
+    await sender.close()
+    async with Receiver() as receiver:
+        for _ in range(2):
+            await sender.start()
+            assert (await send(sender, receiver.url)).failure is None
+            await sender.close()
+            await sender.close()
+        assert receiver.connections == 2
+
+
+async def test_closing_leaves_no_thread_and_no_task(names: Names) -> None:
+    before = asyncio.all_tasks()
+    threads_before = set(threading.enumerate())
+    async with Receiver() as receiver, make_sender() as sender:
+        names.table["good.example"] = ["127.0.0.1"]
+        await send(sender, f"http://good.example:{receiver.port}/")
+    for _ in range(100):
+        left = set(threading.enumerate()) - threads_before
+        if not any(thread.name == "webhook-engine-dns" for thread in left):
+            break
+        await asyncio.sleep(0.01)
+    else:
+        pytest.fail("a thread for look-ups is left")
+    assert asyncio.all_tasks() == before
+
+
+async def test_a_tls_connection_is_dropped_without_ceremony() -> None:
+    receiver = receivers.tls(behaviour=receivers.endless_body().behaviour)
+    async with receiver, make_sender(ssl_context=receivers.trusting()) as sender:
+        answer = await send(sender, receiver.url)
+        assert (answer.status_code, answer.failure, answer.response) == (200, None, "x" * LIMIT)
+        started = time.monotonic()
+    assert time.monotonic() - started < 1
+
+
+def test_the_context_of_the_tests_trusts_nobody_else() -> None:
+    assert receivers.trusting().verify_mode is ssl.CERT_REQUIRED
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_cancelling_anywhere_leaves_no_connection(scheme: str) -> None:
+    made = receivers.tls() if scheme == "https" else Receiver()
+    async with made as receiver, make_sender(ssl_context=receivers.trusting()) as sender:
+        for number in itertools.count():
+            attempt = Interrupted(send(sender, receiver.url), {number})
+
+            async def run(attempt: Interrupted = attempt) -> Any:
+                return await attempt
+
+            await asyncio.gather(asyncio.create_task(run()), return_exceptions=True)
+            assert sender._world.in_use == 0
+            assert not sender._world._acquired
+            assert len(sender._world._connections) <= 1
+            if attempt.waits <= number:
+                break
+            # The next one has to connect anew.
+            await sender.start()
+        assert number >= 2
+    assert not sender._world._connections
+
+
+async def test_a_name_is_what_the_certificate_is_checked_against_and_what_the_server_is_told(names: Names) -> None:
+    told: list[str | None] = []
+    names.table |= {name: ["127.0.0.1"] for name in ("localhost", "localhost.", "elsewhere.example")}
+    async with receivers.tls() as receiver, make_sender(ssl_context=receivers.trusting()) as sender:
+        assert receiver._tls_context
+        receiver._tls_context.sni_callback = lambda _socket, name, _context: told.append(name)
+        for host in ("localhost", "localhost."):
+            assert (await send(sender, f"https://{host}:{receiver.port}/")).failure is None
+        wrong = await send(sender, f"https://elsewhere.example:{receiver.port}/")
+    assert told == ["localhost", "localhost", "elsewhere.example"]
+    assert wrong.failure is FailureKind.TLS
+    assert "not valid for 'elsewhere.example'" in wrong.response
+    assert [request.headers["host"] for request in receiver.requests] == [f"localhost:{receiver.port}"] * 2
+
+
+async def test_an_ipv6_address_is_reached_by_its_literal() -> None:
+    async with (
+        Receiver(host="::1") as receiver,
+        make_sender(guard=AddressGuard([ip_network("::1/128")])) as sender,
+    ):
+        for _ in range(2):
+            assert (await send(sender, receiver.url)).failure is None
+        assert receiver.connections == 1
+        assert receiver.requests[0].headers["host"] == f"[::1]:{receiver.port}"
+
+
+async def test_a_very_long_url_goes_out_whole(sender: Sender) -> None:
+    async with Receiver() as receiver:
+        path = "/" + "a" * 30_000 + "?q=" + "b" * 10_000
+        assert (await send(sender, receiver.url.removesuffix("/hook") + path)).failure is None
+        assert receiver.requests[0].target == path
+
+
+async def test_stopping_closes_idle_and_busy_connections(sender: Sender) -> None:
+    async with Receiver() as idle, receivers.hanging() as busy:
+        await send(sender, idle.url)
+        waiting = asyncio.create_task(send(sender, busy.url))
+        await busy.wait_for(1)
+        await sender.close()
+        answer = await waiting
+        assert answer.failure is FailureKind.CONNECT
+        assert not sender._world._connections

@@ -1,0 +1,1 @@
+"""Configuration: kinds of values, the sections with their settings, and loading them."""

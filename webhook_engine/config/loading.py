@@ -1,0 +1,273 @@
+"""Configuration: one TOML file, overridden by the environment; or plain keyword arguments. Strict in either case.
+
+The keys, their types, defaults and meanings are in :mod:`webhook_engine.config.sections`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import textwrap
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from webhook_engine.config.sections import (
+    SECTIONS,
+    AuthConfig,
+    DeliveryConfig,
+    LogConfig,
+    OperationalConfig,
+    OutboxConfig,
+    PlayConfig,
+    PortalConfig,
+    RetentionConfig,
+    Section,
+    SecurityConfig,
+    ServerConfig,
+    Sourced,
+    StoreConfig,
+    TracingConfig,
+    all_settings,
+    read_section,
+    sourced,
+    unknown_key,
+)
+from webhook_engine.config.values import Kind, Secret, database_url, literal, sqlite_url
+from webhook_engine.errors import ConfigError
+
+__all__ = [
+    "AuthConfig",
+    "Config",
+    "DeliveryConfig",
+    "EffectiveSetting",
+    "LogConfig",
+    "OperationalConfig",
+    "OutboxConfig",
+    "PlayConfig",
+    "PortalConfig",
+    "RetentionConfig",
+    "Secret",
+    "Section",
+    "SecurityConfig",
+    "ServerConfig",
+    "StoreConfig",
+    "TracingConfig",
+    "example_toml",
+]
+
+ENVIRONMENT_PREFIX = "WEBHOOK_ENGINE_"
+CONFIG_FILE_VARIABLE = "WEBHOOK_ENGINE_CONFIG"
+
+
+class EffectiveSetting(NamedTuple):
+    """A setting as it holds."""
+
+    key: str
+    value: str
+    """As TOML, secrets masked; in parentheses what holds where there is no value."""
+    source: str
+    """``default``, ``code``, the name of the file, or ``environment WEBHOOK_ENGINE_…``."""
+
+
+@dataclass(frozen=True, init=False)
+class Config:
+    """The whole configuration. ``Config()`` is all defaults; no constructor but :meth:`load` reads the environment.
+
+    Each section is given as a mapping of its keys, with values as in TOML or typed, or as its section object:
+    ``Config(delivery={"retry_schedule": ["10ms"]}, server=ServerConfig(listen="127.0.0.1:0"))``. Whatever is unknown,
+    of the wrong type or impossible is a ``ConfigError`` with one line for each problem.
+    """
+
+    server: ServerConfig
+    store: StoreConfig
+    outbox: OutboxConfig
+    auth: AuthConfig
+    security: SecurityConfig
+    delivery: DeliveryConfig
+    portal: PortalConfig
+    play: PlayConfig
+    operational: OperationalConfig
+    retention: RetentionConfig
+    tracing: TracingConfig
+    log: LogConfig
+    _sources: Mapping[str, str] = field(init=False, repr=False, compare=False)
+
+    def __init__(self, **sections: Section | Mapping[str, object]) -> None:
+        problems = [problem for name, given in sections.items() for problem in _unknown_section(name, given)]
+        sources: dict[str, str] = {}
+        for name, section_class in SECTIONS.items():
+            try:
+                section, section_sources = _section(section_class, sections.get(name, {}))
+            except ConfigError as error:
+                problems.append(str(error))
+                continue
+            object.__setattr__(self, name, section)
+            sources |= section_sources
+        if problems:
+            raise ConfigError("\n".join(problems))
+        object.__setattr__(self, "_sources", sources)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str] | None = None, environ: Mapping[str, str] | None = None) -> Config:
+        """Read the TOML file, if there is one, and the environment, which overrides it.
+
+        Without ``path``, the variable ``WEBHOOK_ENGINE_CONFIG`` names the file; without that there is none.
+        ``environ`` stands in for the environment of the process.
+        """
+        environ = os.environ if environ is None else environ
+        file = path if path is not None else environ.get(CONFIG_FILE_VARIABLE) or None
+        sections = _from_file(Path(file)) if file is not None else {}
+        problems = _override(sections, environ)
+        return cls._checked(sections, problems)
+
+    @classmethod
+    def for_database(cls, database: str | os.PathLike[str], /, **settings: object) -> Config:
+        """The configuration of an engine on this database: a path, or an ``sqlite:///`` URL.
+
+        ``settings`` are keys of ``[delivery]``, or ``section__key`` of another section.
+        """
+        names = {
+            key if section == "delivery" else f"{section}__{key}": (section, key)
+            for section, key, _ in all_settings()
+            if section != "store"
+        }
+        sections: dict[str, dict[str, object]] = {}
+        problems = []
+        try:
+            sections["store"] = {"url": database_url(database)}
+        except ValueError as error:
+            problems.append(f"the database {literal(os.fspath(database))}: {error}; allowed is {sqlite_url().allowed}")
+        for name, value in settings.items():
+            if name in names:
+                section, key = names[name]
+                sections.setdefault(section, {})[key] = value
+            else:
+                problems.append(unknown_key(name, known=names))
+        return cls._checked(sections, problems)
+
+    @classmethod
+    def _checked(cls, sections: Mapping[str, Any], problems: list[str]) -> Config:
+        """The configuration of these sections, unless there are problems, known before or found now."""
+        try:
+            config = cls(**sections)
+        except ConfigError as error:
+            raise ConfigError("\n".join([*problems, str(error)])) from None
+        if problems:
+            raise ConfigError("\n".join(problems))
+        return config
+
+    def effective(self) -> Iterator[EffectiveSetting]:
+        """Every setting as it holds, and where it came from."""
+        for section, key, known in all_settings():
+            value = getattr(getattr(self, section), key)
+            shown = f"({known.unset})" if value is None else known.kind.show(value)
+            yield EffectiveSetting(f"{section}.{key}", shown, self._sources.get(f"{section}.{key}", "default"))
+
+
+def example_toml() -> str:
+    """The text of ``config.example.toml``: every setting, explained, at its default."""
+    lines = [
+        "# Webhook Engine: every setting at its default. A key that is commented out has none, only an example.",
+        f"# The environment overrides this file: {ENVIRONMENT_PREFIX}DELIVERY__TIMEOUT=5s sets timeout in [delivery].",
+    ]
+    for name, section in SECTIONS.items():
+        defaults = section()
+        lines += ["", "", f"# {section.__doc__}", f"[{name}]"]
+        for key, known in section.settings().items():
+            default = getattr(defaults, key)
+            lines += ["", *_comment(known.description)]
+            if default is None:
+                lines += _comment(f"If unset: {known.unset}.")
+            lines += _comment(f"Allowed: {known.kind.allowed}.")
+            lines.append(
+                f"# {key} = {literal(known.example)}" if default is None else f"{key} = {known.kind.show(default)}"
+            )
+    return "\n".join(lines) + "\n"
+
+
+def _comment(text: str) -> list[str]:
+    return textwrap.wrap(text, 110, initial_indent="# ", subsequent_indent="# ")
+
+
+def _section(section_class: type[Section], wrapped: object) -> tuple[Section, dict[str, str]]:
+    """A section from a mapping or from itself, and the sources of what was set in it."""
+    name, (given, _) = section_class.NAME, sourced(wrapped)
+    if isinstance(given, section_class):
+        default = section_class()
+        changed = [key for key in given.settings() if getattr(given, key) != getattr(default, key)]
+        return given, {f"{name}.{key}": "code" for key in changed}
+    if not isinstance(given, Mapping):
+        raise ConfigError(f"{name}{sourced(wrapped).origin}: allowed is a table, [{name}], of its keys")
+    values, problems = read_section(section_class, given)
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return section_class(**values), {f"{name}.{key}": sourced(value).source for key, value in given.items()}
+
+
+def _unknown_section(name: str, wrapped: object) -> list[str]:
+    """What is wrong with a section that does not exist: each of its keys."""
+    given = sourced(wrapped)
+    if name in SECTIONS:
+        return []
+    if isinstance(given.value, Mapping) and given.value:
+        return [unknown_key(f"{name}.{key}", sourced(item).origin) for key, item in given.value.items()]
+    names = [*SECTIONS, *(f"{section}.{key}" for section, key, _ in all_settings())]
+    return [unknown_key(name, given.origin, names)]
+
+
+def _from_file(path: Path) -> dict[str, Any]:
+    """The sections of a TOML file, with values that know where they came from."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(
+            f"the configuration file {path} cannot be read ({error.strerror}); correct --config or "
+            f"{CONFIG_FILE_VARIABLE}, or leave both out for the defaults"
+        ) from error
+    except UnicodeDecodeError:
+        raise ConfigError(f"the configuration file {path} is not UTF-8 text; save it in that encoding") from None
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        where = str(error).replace("at end of document", f"at line {text.count(chr(10)) + 1}, the end of the file")
+        raise ConfigError(f"the configuration file {path} is not valid TOML: {where}") from error
+    return {
+        name: {key: Sourced(item, str(path)) for key, item in value.items()}
+        if isinstance(value, dict)
+        else Sourced(value, str(path))
+        for name, value in document.items()
+    }
+
+
+def _override(sections: dict[str, Any], environ: Mapping[str, str]) -> list[str]:
+    """Put what the environment says into the sections; returns what is wrong with it."""
+    variables = {
+        f"{ENVIRONMENT_PREFIX}{section}__{key}".upper(): (section, key, known.kind)
+        for section, key, known in all_settings()
+    }
+    problems = []
+    for variable, text in environ.items():
+        if not variable.startswith(ENVIRONMENT_PREFIX) or "__" not in variable.removeprefix(ENVIRONMENT_PREFIX):
+            continue
+        if variable not in variables:
+            problems.append(unknown_key(variable, known=variables))
+            continue
+        section, key, kind = variables[variable]
+        table = sections.setdefault(section, {})
+        if isinstance(table, dict):  # if not, the file has no table there, which is reported with the rest of the file
+            table[key] = Sourced(_environment_value(text, kind), f"environment {variable}")
+    return problems
+
+
+def _environment_value(text: str, kind: Kind[Any]) -> object:
+    """The text of a variable as TOML, or as it stands where it is none or where a string is wanted anyway."""
+    if kind.textual and not re.fullmatch(r"""\s*(".*"|'.*')\s*""", text, re.DOTALL):
+        return text
+    try:
+        document = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError:
+        return text
+    return document["value"] if len(document) == 1 else text

@@ -1,0 +1,482 @@
+"""The table of settings: each attribute of a section says its kind, its default and what it means.
+
+Reading, checking, ``check-config`` and ``config.example.toml`` are derived from this table.
+"""
+
+# ruff: noqa: RUF009 (`setting` makes a dataclass field, as `dataclasses.field` does)
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, ClassVar, Literal, NamedTuple, TypeVar, get_args
+
+from webhook_engine.config.values import (
+    Kind,
+    Network,
+    Secret,
+    boolean,
+    database_path,
+    duration,
+    integer,
+    list_of,
+    listen_address,
+    literal,
+    matching,
+    network,
+    number,
+    one_of,
+    optional,
+    parse_listen,
+    proxy_url,
+    public_key,
+    public_url,
+    secret,
+    size,
+    source_url,
+    sqlite_url,
+)
+from webhook_engine.errors import ConfigError
+
+__all__ = [
+    "SECTIONS",
+    "AuthConfig",
+    "DeliveryConfig",
+    "LogConfig",
+    "OperationalConfig",
+    "OutboxConfig",
+    "PlayConfig",
+    "PortalConfig",
+    "RetentionConfig",
+    "Section",
+    "SecurityConfig",
+    "ServerConfig",
+    "Setting",
+    "Sourced",
+    "StoreConfig",
+    "TracingConfig",
+    "all_settings",
+    "read_section",
+    "sourced",
+    "unknown_key",
+]
+
+T = TypeVar("T")
+
+JwtAlgorithm = Literal[
+    "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"
+]
+LogFormat = Literal["console", "json"]
+
+GENERATED = "generated once, into a file next to the database"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is known of one key besides its name and type."""
+
+    kind: Kind[Any]
+    description: str
+    unset: str
+    """What holds where the value is ``None``."""
+    example: object
+    """A value for the example file where the default is ``None``."""
+
+
+def setting(kind: Kind[T], default: object, description: str, *, unset: str = "none", example: object = None) -> T:
+    """One row of the table, as a dataclass field; ``default`` and ``example`` are as in TOML."""
+    metadata = {"setting": Setting(kind, description, unset, example)}
+    return field(default=kind.read(default), repr=not kind.hidden, metadata=metadata)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """A section of the configuration. Values may be given as in TOML or typed; what is wrong is a ``ConfigError``."""
+
+    NAME: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        values, problems = read_section(type(self), {key: getattr(self, key) for key in self.settings()})
+        if problems:
+            raise ConfigError("\n".join(problems))
+        for key, value in values.items():
+            object.__setattr__(self, key, value)
+
+    @classmethod
+    def settings(cls) -> dict[str, Setting]:
+        """The settings of this section by their keys."""
+        return {each.name: each.metadata["setting"] for each in fields(cls)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerConfig(Section):
+    """The HTTP server of the daemon."""
+
+    NAME = "server"
+
+    listen: str = setting(listen_address(), "127.0.0.1:8071", "Address of the API, the portal and Play.")
+    public_url: str | None = setting(
+        optional(public_url()),
+        None,
+        "How browsers and consumers reach the server. It may have a path, behind a reverse proxy.",
+        unset="from server.listen",
+        example="https://example.com/webhooks",
+    )
+    trusted_proxies: tuple[Network, ...] = setting(
+        list_of(network(), distinct=True), [], "Reverse proxies whose X-Forwarded-* headers are believed."
+    )
+    max_body: int = setting(size("1B", "1GiB"), "1MiB", "Larger requests are answered with 413.")
+    api: bool = setting(boolean(), True, "Whether the API is served.")
+    portal: bool = setting(boolean(), True, "Whether the consumers' portal is served.")
+    play: bool = setting(boolean(), True, "Whether Play, the inbox for trying things out, is served.")
+    metrics: bool = setting(boolean(), True, "Whether metrics are served.")
+
+    @property
+    def listen_address(self) -> tuple[str, int] | Path:
+        """Host and port to listen at, or the path of a Unix socket."""
+        return parse_listen(self.listen)
+
+    def url(self, port: int | None = None) -> str | None:
+        """How the server is reached, without a slash at the end: ``public_url``, or what follows from ``listen``.
+
+        ``port`` is the one really listened at, where ``listen`` leaves the choice to the system. ``None`` means that no
+        URL is known, because the server listens at a Unix socket.
+        """
+        address = self.listen_address
+        if self.public_url or isinstance(address, Path):
+            return self.public_url
+        # One listens at "any address" but cannot call it.
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address[0], address[0])  # noqa: S104
+        return f"http://{f'[{host}]' if ':' in host else host}:{port or address[1]}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoreConfig(Section):
+    """The database of the engine."""
+
+    NAME = "store"
+
+    url: str = setting(
+        sqlite_url(),
+        "sqlite:///webhook-engine.db",
+        "The SQLite file: sqlite:///x.db is relative to the working directory, sqlite:////var/x.db absolute.",
+    )
+
+    @property
+    def path(self) -> Path:
+        """The database file."""
+        return database_path(self.url)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutboxConfig(Section):
+    """Where messages come from besides the API."""
+
+    NAME = "outbox"
+
+    sources: tuple[str, ...] = setting(
+        list_of(source_url(), at_most=100, distinct=True),
+        [],
+        "Further databases whose outbox table is watched: SQLite files, PostgreSQL and MySQL. That of the engine's own "
+        "database always is.",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuthConfig(Section):
+    """API tokens."""
+
+    NAME = "auth"
+
+    jwt_secret: Secret | None = setting(
+        secret(),
+        None,
+        "What API tokens are signed with, for the HS algorithms.",
+        unset=GENERATED,
+        example="a long random text",
+    )
+    jwt_algorithm: JwtAlgorithm = setting(
+        one_of(*get_args(JwtAlgorithm)),
+        "HS256",
+        "Signature of API tokens. With another than the HS algorithms, tokens are made elsewhere and checked here with "
+        "jwt_public_key.",
+    )
+    jwt_public_key: str | None = setting(
+        optional(public_key()),
+        None,
+        "The key that checks API tokens, for all but the HS algorithms.",
+        example="-----BEGIN PUBLIC KEY-----\nMCowBQYDK2VwAyEA…\n-----END PUBLIC KEY-----",
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        symmetric = self.jwt_algorithm.startswith("HS")
+        if symmetric and self.jwt_public_key:
+            raise ConfigError(
+                f'auth.jwt_algorithm = "{self.jwt_algorithm}": this does not go with auth.jwt_public_key; '
+                'set the algorithm of that key, such as "RS256" or "EdDSA", or leave the key out'
+            )
+        if not symmetric and not self.jwt_public_key:
+            raise ConfigError(
+                f'auth.jwt_algorithm = "{self.jwt_algorithm}": this needs auth.jwt_public_key; set it, or use "HS256"'
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecurityConfig(Section):
+    """Signing secrets of endpoints."""
+
+    NAME = "security"
+
+    main_secret: Secret | None = setting(
+        secret(),
+        None,
+        "What the endpoints' signing secrets are encrypted with in the database. Keep a copy: they are lost without.",
+        unset=GENERATED,
+        example="a long random text",
+    )
+    default_signature: Literal["hmac256", "ed25519"] = setting(
+        one_of("hmac256", "ed25519"), "hmac256", "Which type of signing secret is generated for a new endpoint."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeliveryConfig(Section):
+    """How messages are delivered."""
+
+    NAME = "delivery"
+
+    timeout: timedelta = setting(
+        duration("1ms", "5m"), "15s", "For the whole exchange: connecting, the request, the response with its body."
+    )
+    retry_schedule: tuple[timedelta, ...] = setting(
+        list_of(duration("0s", "30d"), at_most=100),
+        ["5s", "5m", "30m", "2h", "5h", "10h", "10h"],
+        "The delays after the first attempt, which is made at once. An empty list means no retries.",
+    )
+    jitter: float = setting(
+        number(0, 1), 0.2, "Share of each delay by which it may be longer or shorter, so that retries spread out."
+    )
+    failure_window: timedelta = setting(
+        duration("1ms", "3650d"), "5d", "An endpoint that has failed for so long, with no success, is disabled."
+    )
+    disable_on_gone: bool = setting(boolean(), True, "Whether the answer 410 Gone disables an endpoint at once.")
+    max_in_flight: int = setting(integer(1, 100_000), 512, "Requests at the same time, in all.")
+    max_in_flight_per_endpoint: int = setting(
+        integer(1, 100_000), 64, "Requests at the same time to one endpoint; a sick one gets fewer."
+    )
+    response_limit: int = setting(
+        size("0B", "100MiB"), "20kB", "How much of a response's body is read and kept with the attempt."
+    )
+    shutdown_grace: timedelta = setting(
+        duration("0s", "1h"), "10s", "How long requests in flight may take to finish when the engine stops."
+    )
+    recover_max_age: timedelta = setting(
+        duration("1ms", "3650d"), "14d", "How far back the recovery and replay of messages may reach."
+    )
+    allow_subnets: tuple[Network, ...] = setting(
+        list_of(network(), distinct=True),
+        [],
+        'Private networks that endpoints may be in, such as "127.0.0.1/32". Cloud metadata addresses stay blocked.',
+    )
+    https_only: bool = setting(boolean(), False, "Whether endpoints with http URLs are refused.")
+    signature_headers: tuple[Literal["webhook", "svix"], ...] = setting(
+        list_of(one_of("webhook", "svix"), at_least=1, at_most=2, distinct=True),
+        ["webhook", "svix"],
+        "Prefixes of the signature headers that are sent: webhook-id and so on (Standard Webhooks), svix-id and so on.",
+    )
+    proxy: str | None = setting(
+        optional(proxy_url()), None, "HTTP proxy for all deliveries.", example="http://proxy.example.com:3128"
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PortalConfig(Section):
+    """The consumers' portal."""
+
+    NAME = "portal"
+
+    link_ttl: timedelta = setting(
+        duration("1ms", "30d"), "1h", "How long the link to the portal can be opened; it is good for one use."
+    )
+    session_ttl: timedelta = setting(
+        duration("1ms", "365d"), "7d", "How long the session that a link opens lasts, unless the link says otherwise."
+    )
+    frame_ancestors: tuple[str, ...] = setting(
+        list_of(
+            # What passes here is put into a Content-Security-Policy header, hence no spaces, quotes or semicolons.
+            matching(
+                r"https?://(?:\[[0-9A-Fa-f:.]+\]|(?:\*\.)?[A-Za-z0-9_.-]+)(?::[0-9]{1,5})?",
+                'an origin such as "https://app.example.com" or "https://*.example.com", without a path',
+            ),
+            at_most=100,
+            distinct=True,
+        ),
+        [],
+        "Origins of the pages that may embed the portal in a frame.",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlayConfig(Section):
+    """Bounds of Play, the inbox for trying things out."""
+
+    NAME = "play"
+
+    ttl: timedelta = setting(duration("1ms", "365d"), "3d", "How long an inbox lives.")
+    max_requests: int = setting(integer(1, 100_000), 200, "How many requests an inbox keeps; the oldest go first.")
+    max_body: int = setting(size("0B", "100MiB"), "256kB", "Largest request that an inbox takes.")
+    max_inboxes: int = setting(integer(1, 1_000_000), 1000, "How many inboxes there are at most.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OperationalConfig(Section):
+    """Operational webhooks, which tell the platform what the engine does."""
+
+    NAME = "operational"
+
+    organization: str = setting(
+        matching(r"org_[A-Za-z0-9_.-]{1,64}", '"org_" and 1 to 64 letters, digits, dots, dashes or underscores'),
+        "org_00000000000SvixManagement00",
+        "The organization that holds the applications of operational webhooks, one for each organization concerned.",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetentionConfig(Section):
+    """How long data is kept."""
+
+    NAME = "retention"
+
+    payload: timedelta = setting(
+        duration("1ms", "36500d"),
+        "90d",
+        "Payloads are deleted when they are older, or with their attempts if that is sooner.",
+    )
+    attempts: timedelta = setting(
+        duration("1ms", "36500d"), "90d", "Attempts, and the messages they belong to, are deleted when they are older."
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TracingConfig(Section):
+    """Traces, through OpenTelemetry."""
+
+    NAME = "tracing"
+
+    enabled: bool = setting(
+        boolean(),
+        False,
+        "Whether messages and their attempts are traced. It needs the extra: pip install 'webhook-engine[otel]'.",
+    )
+    send_traceparent: bool = setting(
+        boolean(),
+        False,
+        "Whether deliveries carry a traceparent header, so that receivers can continue the trace. It shows them the "
+        "ids of your traces.",
+    )
+
+    def unavailable(self, error: ImportError) -> ConfigError:
+        """What to raise where OpenTelemetry, or a part of it, is not installed."""
+        return ConfigError(
+            f"tracing.enabled = true: this needs OpenTelemetry ({error}); "
+            "pip install 'webhook-engine[otel]', or set it to false"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogConfig(Section):
+    """The log of the daemon, on standard error."""
+
+    NAME = "log"
+
+    level: Literal["debug", "info", "warning", "error", "critical"] = setting(
+        one_of("debug", "info", "warning", "error", "critical"), "info", "What is less important is left out."
+    )
+    format: LogFormat | None = setting(
+        optional(one_of(*get_args(LogFormat))),
+        None,
+        "For people or for programs.",
+        unset="console on a terminal, else json",
+        example="json",
+    )
+
+
+SECTIONS: dict[str, type[Section]] = {
+    section.NAME: section
+    for section in (
+        ServerConfig,
+        StoreConfig,
+        OutboxConfig,
+        AuthConfig,
+        SecurityConfig,
+        DeliveryConfig,
+        PortalConfig,
+        PlayConfig,
+        OperationalConfig,
+        RetentionConfig,
+        TracingConfig,
+        LogConfig,
+    )
+}
+
+
+def all_settings() -> Iterator[tuple[str, str, Setting]]:
+    """Section, key and setting, of every one there is."""
+    for name, section in SECTIONS.items():
+        for key, known in section.settings().items():
+            yield name, key, known
+
+
+class Sourced(NamedTuple):
+    """A value together with where it came from, so that errors and ``check-config`` can say so."""
+
+    value: Any
+    source: str
+
+    @property
+    def origin(self) -> str:
+        """The source in parentheses, for an error; the calling code needs no telling."""
+        return "" if self.source == "code" else f" ({self.source})"
+
+
+def sourced(value: object) -> Sourced:
+    """The value with its source; what says none came from the calling code."""
+    return value if isinstance(value, Sourced) else Sourced(value, "code")
+
+
+def read_section(section: type[Section], given: Mapping[str, object]) -> tuple[dict[str, Any], list[str]]:
+    """The typed values of a section, and what is wrong with the others."""
+    settings = section.settings()
+    values: dict[str, Any] = {}
+    problems = []
+    for key, wrapped in given.items():
+        item = sourced(wrapped)
+        name = f"{section.NAME}.{key}"
+        if key not in settings:
+            problems.append(unknown_key(name, item.origin))
+            continue
+        kind = settings[key].kind
+        try:
+            values[key] = kind.read(item.value)
+        except ValueError as error:
+            shown = "" if kind.hidden else f" = {literal(item.value)}"
+            problems.append(f"{name}{shown}{item.origin}: {error}; allowed is {kind.allowed}")
+    return values, problems
+
+
+def unknown_key(name: str, origin: str = "", known: Iterable[str] | None = None) -> str:
+    """The error for a key that does not exist: names the nearest of ``known``, or else of all ``section.key``."""
+    names = [f"{section}.{key}" for section, key, _ in all_settings()] if known is None else list(known)
+    # A right key in the wrong section is the likelier slip, whatever the letters say.
+    same_key = [each for each in names if _key(each) == _key(name)]
+    (nearest,) = difflib.get_close_matches(name, same_key or names, n=1, cutoff=0.0)
+    return f"{name}{origin}: there is no such key; the nearest is {nearest}"
+
+
+def _key(name: str) -> str:
+    return re.split(r"\.|__", name)[-1].lower()

@@ -1,0 +1,1 @@
+"""From an accepted message or an outbox row to stored deliveries."""

@@ -1,0 +1,162 @@
+"""The router: gives each accepted message its deliveries, and stores both in one commit.
+
+Messages that arrive while a commit runs are routed and stored together with the next one. A message whose caller was
+cancelled meanwhile is accepted all the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from webhook_engine.delivery.accept.matching import recipients
+from webhook_engine.delivery.service import Service
+from webhook_engine.errors import AFTER_FORK, ConflictError, EngineNotRunningError, StoreError
+from webhook_engine.store.access import KeptAnswer
+from webhook_engine.store.directory import Directory
+from webhook_engine.store.records import NewMessage, RoutedMessage
+from webhook_engine.store.seam import MessageStore
+
+if TYPE_CHECKING:
+    from webhook_engine.delivery.tracing import Tracing
+
+__all__ = ["Router"]
+
+MAX_BATCH = 1_000
+MAX_BATCH_BYTES = 8 * 1024 * 1024
+
+
+class _Arrival:
+    __slots__ = ("accepted", "answer", "manual_to", "message", "outbox_id")
+
+    def __init__(
+        self,
+        message: NewMessage,
+        manual_to: str | None,
+        outbox_id: int | None,
+        answer: KeptAnswer | None,
+        accepted: asyncio.Future[None],
+    ) -> None:
+        self.message = message
+        self.manual_to = manual_to
+        self.outbox_id = outbox_id
+        self.answer = answer
+        self.accepted = accepted
+
+
+class Router(Service):
+    """Accepts messages; ``on_stored`` gets what was committed, before the callers are told."""
+
+    def __init__(
+        self,
+        messages: MessageStore,
+        directory: Directory,
+        on_stored: Callable[[Sequence[RoutedMessage]], None],
+        tracing: Tracing | None,
+    ) -> None:
+        super().__init__("router")
+        self._messages = messages
+        self._directory = directory
+        self._on_stored = on_stored
+        self._tracing = tracing
+        self._arrivals: deque[_Arrival] = deque()
+        self._storing = 0
+        self._batch: Sequence[_Arrival] = ()
+
+    @property
+    def backlog(self) -> int:
+        """Messages that are not stored yet."""
+        return len(self._arrivals) + self._storing
+
+    def oldest_unstored(self) -> str | None:
+        """The lowest id of a message that is not stored yet."""
+        return min((arrival.message.id for arrival in (*self._batch, *self._arrivals)), default=None)
+
+    async def accept(
+        self,
+        message: NewMessage,
+        *,
+        manual_to: str | None = None,
+        outbox_id: int | None = None,
+        answer: KeptAnswer | None = None,
+    ) -> None:
+        """Store a message with its deliveries, and with the answer to be kept; durable when this returns.
+
+        Raises ``ConflictError`` if its event id is taken, ``StoreUnavailableError`` if the database refuses.
+        """
+        if self.left_behind:
+            raise EngineNotRunningError(AFTER_FORK)
+        if self.stopping:
+            raise EngineNotRunningError("the engine is stopping and accepts no more messages")
+        accepted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if self._tracing is not None:
+            message = self._tracing.accepting(message, accepted)
+        if not self._arrivals:
+            self.nudge()
+        self._arrivals.append(_Arrival(message, manual_to, outbox_id, answer, accepted))
+        await accepted
+
+    async def run(self) -> None:
+        """Route and store what arrives, and all of it before ending."""
+        while True:
+            if not self._arrivals:
+                if self.stopping:
+                    return
+                await self.nap()
+                continue
+            batch = self._next_batch()
+            self._storing = len(batch)
+            self._batch = batch
+            try:
+                await self._store(batch)
+            except StoreError as error:
+                _refuse(batch, error)
+            except Exception as error:
+                # Nobody must wait for a router that is dead.
+                _refuse((*batch, *self._arrivals), EngineNotRunningError(f"the engine has crashed: {error!r}"))
+                self._arrivals.clear()
+                raise
+            finally:
+                self._storing = 0
+                self._batch = ()
+
+    def _next_batch(self) -> list[_Arrival]:
+        batch: list[_Arrival] = []
+        size = 0
+        while self._arrivals and len(batch) < MAX_BATCH and size < MAX_BATCH_BYTES:
+            arrival = self._arrivals.popleft()
+            size += len(arrival.message.payload) + (0 if arrival.answer is None else len(arrival.answer.sealed))
+            batch.append(arrival)
+        return batch
+
+    async def _store(self, batch: Sequence[_Arrival]) -> None:
+        routed = [await self._route(arrival) for arrival in batch]
+        refused = await self._messages.add(routed)
+        taken = {one.message.id for one in refused}
+        self._on_stored([one for one in routed if one.message.id not in taken] if taken else routed)
+        for arrival in batch:
+            if arrival.accepted.done():
+                continue
+            message = arrival.message
+            if message.id in taken:
+                arrival.accepted.set_exception(ConflictError("message", "event_id", message.event_id or message.id))
+            else:
+                arrival.accepted.set_result(None)
+
+    async def _route(self, arrival: _Arrival) -> RoutedMessage:
+        message = arrival.message
+        if arrival.manual_to is not None:
+            return RoutedMessage(message, (), arrival.manual_to, arrival.outbox_id, arrival.answer)
+        endpoints = self._directory.cached_endpoints(message.application_id)
+        if endpoints is None:
+            endpoints = await self._directory.endpoints(message.application_id)
+        endpoint_ids = recipients(endpoints, message.event_type, message.channels)
+        return RoutedMessage(message, endpoint_ids, None, arrival.outbox_id, arrival.answer)
+
+
+def _refuse(arrivals: Sequence[_Arrival], error: Exception) -> None:
+    for arrival in arrivals:
+        if not arrival.accepted.done():
+            arrival.accepted.set_exception(error)

@@ -1,0 +1,108 @@
+"""Moves the rows of one other database's outbox into the flow, each exactly once.
+
+::
+
+    row ─► message id, kept in the row ─► message stored ─► row removed
+
+Each step is durable before the next. Whoever dies in between leaves a row whose message id tells the next one what is
+there already.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from webhook_engine.delivery.accept.outbox_watcher import Admit, Lookout, admit_all
+from webhook_engine.delivery.accept.router import Router
+from webhook_engine.errors import ConflictError, EngineNotRunningError, StoreError
+from webhook_engine.log import get_logger
+from webhook_engine.store.records import NewMessage, OutboxRow
+from webhook_engine.store.sources import OutboxSource
+
+__all__ = ["SourceRelay"]
+
+log = get_logger("outbox")
+
+PAGE = 100
+"""Rows in memory at once; the largest payload is a megabyte."""
+FIRST_PAUSE_S = 0.1
+LONGEST_PAUSE_S = 5.0
+
+
+class SourceRelay(Lookout):
+    """Watches the outbox of one other database, and comes back to it however long it is out of reach."""
+
+    def __init__(self, source: OutboxSource, router: Router, admit: Admit) -> None:
+        super().__init__(f"relay of {source.name}")
+        self._source = source
+        self._router = router
+        self._admit = admit
+
+    async def run(self) -> None:
+        """Look, move, nap."""
+        problem, pause = "", FIRST_PAUSE_S
+        try:
+            while not self.stopping:
+                try:
+                    await self._round()
+                except StoreError as error:
+                    self.asked = True
+                    if str(error) != problem:
+                        problem = str(error)
+                        log.error("outbox.unreachable", source=self._source.name, error=problem)
+                    await self.nap(pause)
+                    pause = min(pause * 2, LONGEST_PAUSE_S)
+                    continue
+                if problem:
+                    log.info("outbox.reachable", source=self._source.name)
+                problem, pause = "", FIRST_PAUSE_S
+                self.looked()
+                await self._rest()
+        finally:
+            await self._source.close()
+
+    async def _round(self) -> None:
+        await self._source.open()
+        asked, self.asked = self.asked, False
+        changed = await self._source.changed()
+        while (asked or changed) and not self.stopping:
+            rows = await self._source.waiting(PAGE)
+            if rows:
+                await self._move(rows)
+            if len(rows) < PAGE:
+                return
+
+    async def _rest(self) -> None:
+        unwatch = self._source.watch(self.nudge)
+        try:
+            await self.rest(self._source.look_every_s)
+        finally:
+            unwatch()
+
+    async def _move(self, rows: Sequence[OutboxRow]) -> None:
+        admitted, verdicts = await admit_all(rows, self._admit, self._source.name)
+        nameless = [(row.id, message.id) for row, message in admitted if row.message_id is None]
+        if nameless:
+            await self._source.identify(nameless)
+        results = await asyncio.gather(*(self._accept(row, message) for row, message in admitted))
+        stored = [row.id for (row, _), done in zip(admitted, results, strict=True) if done is True]
+        if stored:
+            await self._source.remove(stored)
+        if verdicts:
+            await self._source.set_aside(verdicts)
+        for done in results:
+            if isinstance(done, StoreError):
+                raise done
+
+    async def _accept(self, row: OutboxRow, message: NewMessage) -> bool | StoreError:
+        """Whether the message is stored, now or before; the error if the engine's own database refused."""
+        try:
+            await self._router.accept(message)
+        except ConflictError:
+            log.info("outbox.duplicate", outbox_id=row.id, application=row.application, source=self._source.name)
+        except EngineNotRunningError:
+            return False
+        except StoreError as error:
+            return error
+        return True

@@ -1,0 +1,1 @@
+"""One attempt of a delivery, from its endpoint's state to its recorded outcome."""

@@ -1,0 +1,140 @@
+"""What becomes of a delivery after an attempt. Pure: no I/O; the caller gives the time and the random number.
+
+::
+
+      pending ──── 2xx ────────────────────────────────────► succeeded
+         │  ▲
+         │  └───── failure, ladder not used up (due later)
+         ├──────── failure, ladder used up ────────────────► failed   "retries exhausted"
+         ├──────── `webhook-delivery: abort-message` ──────► failed   "aborted by the receiver"
+         ├──────── endpoint disabled ──────────────────────► failed   "endpoint disabled"
+         └──────── endpoint deleted, message cancelled ────► cancelled
+
+A manual attempt moves a delivery only when it succeeds, or when nothing was scheduled for it.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+import msgspec
+
+from webhook_engine.delivery.attempt import health
+from webhook_engine.delivery.attempt.health import Signal
+from webhook_engine.delivery.attempt.retry import RetrySchedule, retry_after
+from webhook_engine.delivery.http.sender import Answer
+from webhook_engine.model import DeliveryStatus, Health
+from webhook_engine.store.records import DeliveryChange, Due
+
+__all__ = ["ABORTED", "DELETED", "DISABLED", "EXHAUSTED", "EXPIRED", "Decision", "Rules", "Turn", "decide"]
+
+ABORTED = "aborted by the receiver"
+DELETED = "endpoint deleted"
+DISABLED = "endpoint disabled"
+EXHAUSTED = "retries exhausted"
+EXPIRED = "payload expired or expunged"
+
+FAILING_AFTER = 4
+"""The failed scheduled attempt that ``message.attempt.failing`` reports."""
+
+GONE = 410
+
+
+class Rules(msgspec.Struct, frozen=True, kw_only=True):
+    """The configured part of the decision."""
+
+    schedule: RetrySchedule
+    failure_window: int
+    """Microseconds."""
+    disable_on_gone: bool
+
+
+class Turn(Enum):
+    """What there is to report of the delivery."""
+
+    NONE = "none"
+    FAILING = "failing"
+    EXHAUSTED = "exhausted"
+    RECOVERED = "recovered"
+
+
+class Decision(msgspec.Struct, frozen=True, gc=False):
+    """What to record after an attempt."""
+
+    change: DeliveryChange
+    turn: Turn
+    health: Health
+    """Of the endpoint, after this attempt."""
+    signal: Signal
+    disabled_reason: str | None
+    """Set when ``signal`` is ``DISABLE``."""
+
+
+def decide(
+    due: Due, answer: Answer, rules: Rules, *, before: Health, disabled: bool, now: int, random: float
+) -> Decision:
+    """Judge one attempt.
+
+    ``before`` is the endpoint's failure window before it; ``disabled`` whether the endpoint is disabled or deleted
+    by now; ``random`` is in [0, 1).
+    """
+    after, signal, reason = _judge_endpoint(due, answer, rules, before, now)
+    if disabled:
+        signal, reason = Signal.NONE, None
+    if answer.failure is None:
+        change, turn = _success(due, now)
+    else:
+        change, turn = _failure(due, answer, rules, disabled or signal is Signal.DISABLE, now, random)
+    return Decision(change, turn, after, signal, reason)
+
+
+def _success(due: Due, now: int) -> tuple[DeliveryChange, Turn]:
+    change = DeliveryChange(
+        due.message_id, due.endpoint_id, DeliveryStatus.SUCCEEDED, None, due.step, None, now, due.manual_id
+    )
+    recovered = due.manual_id is None and due.step >= FAILING_AFTER
+    return change, Turn.RECOVERED if recovered else Turn.NONE
+
+
+def _judge_endpoint(
+    due: Due, answer: Answer, rules: Rules, before: Health, now: int
+) -> tuple[Health, Signal, str | None]:
+    after, signal = before, Signal.NONE
+    if answer.failure is None:
+        after = health.after_success(before)
+    elif due.manual_id is None:
+        after, signal = health.after_failure(before, now, rules.failure_window)
+    reason = "every attempt failed for the whole failure window" if signal is Signal.DISABLE else None
+    if _control(answer) == "disable":
+        signal, reason = Signal.DISABLE, "the receiver asked for it (webhook-delivery: disable)"
+    elif answer.status_code == GONE and rules.disable_on_gone:
+        signal, reason = Signal.DISABLE, "the receiver answered 410 Gone"
+    if signal is Signal.DISABLE and after.first_failure_at is None:
+        after = Health(now, now)
+    return after, signal, reason
+
+
+def _failure(
+    due: Due, answer: Answer, rules: Rules, gone: bool, now: int, random: float
+) -> tuple[DeliveryChange, Turn]:
+    step = due.step if due.manual_id else due.step + 1
+
+    def change(status: DeliveryStatus, due_at: int | None, reason: str | None) -> DeliveryChange:
+        settled_at = None if status is DeliveryStatus.PENDING else now
+        return DeliveryChange(due.message_id, due.endpoint_id, status, due_at, step, reason, settled_at, due.manual_id)
+
+    if due.manual_id:
+        return change(DeliveryStatus.FAILED, None, None), Turn.NONE
+    if _control(answer) == "abort-message":
+        return change(DeliveryStatus.FAILED, None, ABORTED), Turn.NONE
+    if gone:
+        return change(DeliveryStatus.FAILED, None, DISABLED), Turn.NONE
+    delay = rules.schedule.next_delay(step, random, retry_after(answer.retry_after, now))
+    if delay is None:
+        return change(DeliveryStatus.FAILED, None, EXHAUSTED), Turn.EXHAUSTED
+    turn = Turn.FAILING if step == FAILING_AFTER else Turn.NONE
+    return change(DeliveryStatus.PENDING, now + delay, None), turn
+
+
+def _control(answer: Answer) -> str | None:
+    return answer.control.strip().lower() if answer.control else None

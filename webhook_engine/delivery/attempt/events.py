@@ -1,0 +1,80 @@
+"""Which operational events an attempt gives rise to. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from webhook_engine.clock import to_datetime
+from webhook_engine.delivery.attempt.decision import Decision, Turn
+from webhook_engine.delivery.attempt.health import Signal
+from webhook_engine.delivery.attempt.target import Target
+from webhook_engine.events import (
+    EndpointDisabledEvent,
+    EndpointFailingEvent,
+    LastAttempt,
+    MessageAttemptEvent,
+    MessageAttemptExhaustedEvent,
+    MessageAttemptFailingEvent,
+    MessageAttemptRecoveredEvent,
+    OperationalEvent,
+)
+from webhook_engine.store.records import Due, RecordedAttempt
+
+__all__ = ["events_of"]
+
+_TURN_EVENTS: dict[Turn, type[MessageAttemptEvent]] = {
+    Turn.FAILING: MessageAttemptFailingEvent,
+    Turn.EXHAUSTED: MessageAttemptExhaustedEvent,
+    Turn.RECOVERED: MessageAttemptRecoveredEvent,
+}
+
+
+def events_of(
+    target: Target, due: Due, attempt: RecordedAttempt, decision: Decision, started_at: int, now: int
+) -> Sequence[OperationalEvent]:
+    """What the platform is told of an attempt that was decided upon at ``now``; mostly nothing."""
+    if decision.turn is Turn.NONE and decision.signal is Signal.NONE:
+        return ()
+    application, endpoint = target.application, target.endpoint
+    events: list[OperationalEvent] = []
+    if (kind := _TURN_EVENTS.get(decision.turn)) is not None:
+        last = LastAttempt(id=attempt.id, response_status_code=attempt.status_code, timestamp=to_datetime(started_at))
+        events.append(
+            kind(
+                organization_id=application.organization_id,
+                application_id=application.id,
+                application_uid=application.uid,
+                timestamp=to_datetime(now),
+                message_id=due.message_id,
+                message_event_id=due.event_id,
+                endpoint_id=endpoint.id,
+                last_attempt=last,
+            )
+        )
+    since = to_datetime(decision.health.first_failure_at or now)
+    if decision.signal is Signal.WARN:
+        events.append(
+            EndpointFailingEvent(
+                organization_id=application.organization_id,
+                application_id=application.id,
+                application_uid=application.uid,
+                timestamp=to_datetime(now),
+                endpoint_id=endpoint.id,
+                endpoint_uid=endpoint.uid,
+                first_failure_at=since,
+            )
+        )
+    elif decision.signal is Signal.DISABLE:
+        events.append(
+            EndpointDisabledEvent(
+                organization_id=application.organization_id,
+                application_id=application.id,
+                application_uid=application.uid,
+                timestamp=to_datetime(now),
+                endpoint_id=endpoint.id,
+                endpoint_uid=endpoint.uid,
+                first_failure_at=since,
+                reason=decision.disabled_reason or "",
+            )
+        )
+    return events

@@ -1,0 +1,159 @@
+"""The recorder: outcomes of attempts, committed in batches with everything that follows from them.
+
+Nobody waits for an outcome, so whatever arrives while one commit runs goes into the next. An outcome is kept until it
+is committed: while the database refuses, the recorder tries again, and the dispatcher stops sending.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from webhook_engine.delivery.notifier import Notifier
+from webhook_engine.delivery.schedule.lane import Lane
+from webhook_engine.delivery.service import Service
+from webhook_engine.errors import StoreUnavailableError
+from webhook_engine.events import OperationalEvent
+from webhook_engine.log import get_logger
+from webhook_engine.store.records import (
+    DeliveryChange,
+    Due,
+    EndpointCondition,
+    Outcomes,
+    RecordedAttempt,
+    RoutedMessage,
+)
+from webhook_engine.store.seam import DeliveryStore
+
+__all__ = ["Outcome", "Recorder"]
+
+log = get_logger("recorder")
+
+MAX_BATCH = 1_000
+FIRST_PAUSE_S = 0.1
+LONGEST_PAUSE_S = 5.0
+STOP_PATIENCE_S = 10.0
+"""How long a stopping engine tries to record in a database that refuses."""
+
+
+class Outcome(msgspec.Struct, frozen=True, gc=False):
+    """What an attempt came to."""
+
+    lane: Lane
+    due: Due
+    application_id: str
+    attempt: RecordedAttempt | None
+    """``None`` where there was nothing to send."""
+    change: DeliveryChange
+    condition: EndpointCondition | None
+    """Of the endpoint, if it changed."""
+    events: Sequence[OperationalEvent]
+
+    def without_attempt(self) -> Outcome:
+        """The same without what the database refuses to keep, so that the delivery goes on."""
+        return msgspec.structs.replace(self, attempt=None, events=())
+
+
+class Recorder(Service):
+    """Commits outcomes; ``on_recorded`` gets each batch after it, with the operational webhooks stored beside it."""
+
+    def __init__(
+        self,
+        deliveries: DeliveryStore,
+        notifier: Notifier,
+        on_recorded: Callable[[Sequence[Outcome], Sequence[RoutedMessage]], None],
+    ) -> None:
+        super().__init__("recorder")
+        self._deliveries = deliveries
+        self._notifier = notifier
+        self._on_recorded = on_recorded
+        self._waiting: list[Outcome] = []
+        self._committing = 0
+
+    async def start(self) -> None:
+        """Begin; what an earlier run could not record is made again."""
+        self._waiting, self._committing = [], 0
+        await super().start()
+
+    @property
+    def backlog(self) -> int:
+        """Outcomes that are not committed yet."""
+        return len(self._waiting) + self._committing
+
+    def add(self, outcome: Outcome) -> None:
+        """Record an outcome soon."""
+        if not self._waiting:
+            self.nudge()
+        self._waiting.append(outcome)
+
+    async def run(self) -> None:
+        """Commit what arrives, and all of it before ending."""
+        while True:
+            if not self._waiting:
+                if self.stopping:
+                    return
+                await self.nap()
+                continue
+            batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
+            self._committing = len(batch)
+            if not await self._commit(batch):
+                log.error("outcomes.given_up", count=self.backlog, consequence="these attempts are made again")
+                return
+
+    async def _commit(self, batch: Sequence[Outcome]) -> bool:
+        """Commit a batch, sooner or later; ``False`` if the engine stops and the database still refuses."""
+        events = [event for outcome in batch for event in outcome.events]
+        pause, waited = FIRST_PAUSE_S, 0.0
+        while True:
+            try:
+                webhooks = await self._notifier.webhooks(events) if events else []
+                await self._deliveries.record(_outcomes(batch, webhooks))
+            except StoreUnavailableError as error:
+                log.error("outcomes.not_recorded", count=len(batch), error=str(error), again_in_s=pause)
+                if self.stopping and waited >= STOP_PATIENCE_S:
+                    return False
+                await asyncio.sleep(pause)
+                waited += pause
+                pause = min(pause * 2, LONGEST_PAUSE_S)
+            except Exception:
+                # One of them is at fault. It must hold up neither the others nor the engine.
+                if len(batch) == 1 and batch[0].attempt is None:
+                    raise
+                log.exception("outcomes.refused", count=len(batch))
+                return await self._commit_singly(batch)
+            else:
+                break
+        self._committing -= len(batch)
+        self._on_recorded(batch, webhooks)
+        for event in events:
+            self._notifier.tell(event)
+        return True
+
+    async def _commit_singly(self, batch: Sequence[Outcome]) -> bool:
+        singles = [batch[0].without_attempt()] if len(batch) == 1 else batch
+        for outcome in singles:
+            if not await self._commit([outcome]):
+                return False
+        return True
+
+
+def _outcomes(batch: Sequence[Outcome], webhooks: Sequence[RoutedMessage]) -> Outcomes:
+    return Outcomes(
+        attempts=[outcome.attempt for outcome in batch if outcome.attempt is not None],
+        deliveries=[outcome.change for outcome in batch],
+        # The last one of an endpoint stands, except that a disabling is never undone by what came in after it.
+        conditions=_conditions(batch),
+        messages=webhooks,
+    )
+
+
+def _conditions(batch: Sequence[Outcome]) -> dict[str, EndpointCondition]:
+    conditions: dict[str, EndpointCondition] = {}
+    for outcome in batch:
+        if outcome.condition is not None:
+            earlier = conditions.get(outcome.due.endpoint_id)
+            if earlier is None or earlier.disabled_at is None:
+                conditions[outcome.due.endpoint_id] = outcome.condition
+    return conditions

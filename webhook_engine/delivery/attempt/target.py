@@ -1,0 +1,104 @@
+"""What an endpoint means for sending: address, headers and keys, prepared once and used for many attempts."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping, Sequence
+from urllib.parse import unquote
+
+import msgspec
+from multidict import CIMultiDict
+from yarl import URL
+
+from webhook_engine.delivery.http.request import Destination
+from webhook_engine.delivery.schedule.throttle import Throttle
+from webhook_engine.model import Application, Endpoint
+from webhook_engine.secrets.encryption import Sealer
+from webhook_engine.secrets.signing import SigningKey, sign
+from webhook_engine.store.records import StoredEndpoint
+from webhook_engine.store.sealed import is_sensitive, open_headers, open_secret
+
+__all__ = ["Target", "prepare"]
+
+
+class Target(msgspec.Struct, frozen=True, kw_only=True):
+    """An endpoint, ready to be sent to."""
+
+    endpoint: Endpoint
+    application: Application
+    destination: Destination
+    """Where to, with what every request carries."""
+    shown_headers: Mapping[str, str]
+    """The same for people to see: sensitive values are masked."""
+    keys: Sequence[tuple[SigningKey, int | None]]
+    """Current key first, each with the instant at which it expires."""
+    prefixes: Sequence[str]
+    """Of the headers for the id, the timestamp and the signature."""
+    throttle: Throttle
+    application_throttle: Throttle
+    deleted: bool
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing but a manual attempt may be sent."""
+        return self.endpoint.disabled or self.deleted
+
+    def disabled(self, reason: str | None) -> Target:
+        """The same for an endpoint that is disabled from now on."""
+        endpoint = msgspec.structs.replace(self.endpoint, disabled=True, disabled_reason=reason)
+        return msgspec.structs.replace(self, endpoint=endpoint)
+
+    def signed_headers(self, message_id: str, now: int, body: bytes) -> str:
+        """The header lines of an attempt made at ``now``, signed over the exact body with every key that is valid."""
+        timestamp = now // 1_000_000
+        keys = [key for key, expires_at in self.keys if expires_at is None or expires_at > now]
+        signature = sign(keys, message_id, timestamp, body)
+        return "".join(
+            [
+                f"{prefix}-id: {message_id}\r\n{prefix}-timestamp: {timestamp}\r\n{prefix}-signature: {signature}\r\n"
+                for prefix in self.prefixes
+            ]
+        )
+
+
+def prepare(
+    stored: StoredEndpoint,
+    application: Application,
+    *,
+    sealer: Sealer,
+    user_agent: str,
+    prefixes: Sequence[str],
+    application_throttle: Callable[[Application], Throttle],
+) -> Target:
+    """Decrypt and lay out what sending to an endpoint needs.
+
+    Raises ``SecretsUnreadableError`` if its secrets were encrypted with another main secret.
+    """
+    endpoint = stored.endpoint
+    keys: list[tuple[SigningKey, int | None]] = [
+        (SigningKey.parse(open_secret(sealer, endpoint.id, stored.sealed_key)), None)
+    ]
+    keys += [
+        (SigningKey.parse(open_secret(sealer, endpoint.id, old.sealed)), old.expires_at) for old in stored.old_keys
+    ]
+    url = URL(endpoint.url, encoded=True)
+    own = open_headers(sealer, endpoint.id, stored.sealed_headers)
+    headers = CIMultiDict({"content-type": "application/json", "user-agent": user_agent})
+    if url.raw_user is not None or url.raw_password is not None:
+        user_info = f"{unquote(url.raw_user or '')}:{unquote(url.raw_password or '')}"
+        headers["authorization"] = "Basic " + base64.b64encode(user_info.encode()).decode()
+    for name, value in own.items():
+        headers.pop(name, None)
+        headers[name] = value
+    shown = {name: "*****" if is_sensitive(name) else value for name, value in headers.items()}
+    return Target(
+        endpoint=endpoint,
+        application=application,
+        destination=Destination(url, headers),
+        shown_headers=shown,
+        keys=keys,
+        prefixes=prefixes,
+        throttle=Throttle(endpoint.throttle_rate),
+        application_throttle=application_throttle(application),
+        deleted=stored.deleted,
+    )

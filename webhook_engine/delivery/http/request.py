@@ -1,0 +1,59 @@
+"""What a request is on the wire (RFC 9112): a head, most of which is the same each time, and a body."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from multidict import CIMultiDict
+from yarl import URL
+
+if TYPE_CHECKING:
+    from webhook_engine.delivery.http.route import Route
+
+__all__ = ["Destination", "beginning", "head"]
+
+_LENGTHS = ("Content-Length", "Transfer-Encoding")
+_BREAKING = "\r\n\0"
+
+
+class Destination:
+    """A URL, and the headers that every request to it carries.
+
+    Where a body ends is said by us only: on a connection that others use too, a false length would be an attack. So
+    such headers are left out, and so is a user name in the URL, which belongs into the ``authorization`` header.
+    """
+
+    __slots__ = ("headers", "route", "url")
+
+    def __init__(self, url: URL, headers: Mapping[str, str] | Iterable[tuple[str, str]]) -> None:
+        self.url = url.with_user(None) if url.raw_user is not None or url.raw_password is not None else url
+        self.headers = CIMultiDict(headers)
+        for name in _LENGTHS:
+            self.headers.popall(name, None)
+        self.route: Route | None = None
+        """How the sender gets there; its own affair."""
+
+
+def beginning(destination: Destination, *, through_proxy: bool) -> bytes:
+    """The lines that all requests to a destination begin with: the request line, ``Host``, and its headers.
+
+    A proxy is given the whole URL, a server the path. Raises ``ValueError`` for what HTTP cannot carry.
+    """
+    url = destination.url
+    target = str(url.with_fragment(None)) if through_proxy else url.raw_path_qs
+    headers = CIMultiDict(host=url.host_port_subcomponent or "")
+    headers.update(destination.headers)
+    headers.setdefault("Accept", "*/*")
+    lines = [f"POST {target} HTTP/1.1", f"Host: {headers.pop('Host')}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    for line in lines:
+        if any(character in line for character in _BREAKING):
+            name = line.partition(":")[0]
+            raise ValueError(f"a line break or NUL in {name[:100]!r}")
+    return "".join([line + "\r\n" for line in lines]).encode()
+
+
+def head(beginning: bytes, further: str, length: int) -> bytes:
+    """The head of one request: its beginning, further header lines, each with its line break, and the length."""
+    return b"%b%bContent-Length: %d\r\n\r\n" % (beginning, further.encode(), length)

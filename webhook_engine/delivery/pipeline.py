@@ -1,0 +1,294 @@
+"""The whole flow in one: builds its parts, starts and stops them in order, and is the face that the engine sees.
+
+::
+
+    accept / outbox row ─► router ─► (deliveries stored) ─► timers ─► lanes ─► dispatcher ─► sender
+                                            ▲                                                  │
+                                            └───────────────── recorder ◄──────── decision ◄───┘
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Sequence
+from ipaddress import IPv4Network, IPv6Network
+from typing import TYPE_CHECKING
+from weakref import WeakValueDictionary
+
+import msgspec
+from yarl import URL
+
+from webhook_engine.clock import Clock
+from webhook_engine.delivery.accept.relay import Admit, Relay
+from webhook_engine.delivery.accept.router import Router
+from webhook_engine.delivery.attempt.attempt import Attempter
+from webhook_engine.delivery.attempt.decision import Rules
+from webhook_engine.delivery.attempt.recorder import Outcome, Recorder
+from webhook_engine.delivery.attempt.target import Target, prepare
+from webhook_engine.delivery.http.guard import AddressGuard
+from webhook_engine.delivery.http.sender import Sender
+from webhook_engine.delivery.measures import LaneFigures, Measures
+from webhook_engine.delivery.notifier import Handler, Notifier
+from webhook_engine.delivery.schedule.dispatcher import Dispatcher
+from webhook_engine.delivery.schedule.throttle import Throttle
+from webhook_engine.delivery.service import Service
+from webhook_engine.delivery.tasks.runner import Replayer
+from webhook_engine.delivery.upkeep.retention import Retention, RetentionPolicy
+from webhook_engine.errors import NotFoundError
+from webhook_engine.events import OperationalEvent
+from webhook_engine.ids import IdSource
+from webhook_engine.log import get_logger
+from webhook_engine.model import Application, Task
+from webhook_engine.secrets.encryption import Sealer
+from webhook_engine.store.access import KeptAnswer
+from webhook_engine.store.directory import Directory
+from webhook_engine.store.records import Due, NewMessage, RoutedMessage, StoredEndpoint
+from webhook_engine.store.seam import Store
+from webhook_engine.store.sources import OutboxSource
+
+if TYPE_CHECKING:
+    from webhook_engine.delivery.tracing import Tracing
+
+__all__ = ["DeliveryFlow", "FlowSettings"]
+
+log = get_logger("flow")
+
+JOIN_LOOKS_EVERY_S = 0.005
+
+
+class FlowSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The configured part of the flow."""
+
+    timeout_s: float
+    response_limit: int
+    max_in_flight: int
+    max_in_flight_per_endpoint: int
+    shutdown_grace_s: float
+    allow_subnets: Sequence[IPv4Network | IPv6Network]
+    proxy: str | None
+    signature_headers: Sequence[str]
+    user_agent: str
+    operational_organization: str
+    rules: Rules
+    retention: RetentionPolicy
+
+
+class DeliveryFlow:
+    """From an accepted message to its recorded outcomes."""
+
+    def __init__(
+        self,
+        settings: FlowSettings,
+        *,
+        store: Store,
+        directory: Directory,
+        clock: Clock,
+        ids: IdSource,
+        sealer: Sealer,
+        admit: Admit,
+        on_crash: Callable[[Service, BaseException], None],
+        is_own_inbox: Callable[[URL], bool] | None = None,
+        sources: Sequence[OutboxSource] = (),
+        tracing: Tracing | None = None,
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._directory = directory
+        self._sealer = sealer
+        self._tracing = tracing
+        self._application_throttles: WeakValueDictionary[str, Throttle] = WeakValueDictionary()
+        self.measures = Measures()
+        self.notifier = Notifier(directory, clock, ids, settings.operational_organization)
+        self._sender = Sender(
+            timeout_s=settings.timeout_s,
+            response_limit=settings.response_limit,
+            guard=AddressGuard(settings.allow_subnets),
+            proxy=settings.proxy,
+            clock=clock,
+            is_own_inbox=is_own_inbox,
+        )
+        self._recorder = Recorder(store.deliveries, self.notifier, self._recorded)
+        self._dispatcher = Dispatcher(
+            deliveries=store.deliveries,
+            attempter=Attempter(
+                sender=self._sender,
+                recorder=self._recorder,
+                rules=settings.rules,
+                clock=clock,
+                ids=ids,
+                measures=self.measures,
+                tracing=tracing,
+            ),
+            recorder=self._recorder,
+            load_target=self._load_target,
+            on_condition=self._condition_changed,
+            clock=clock,
+            max_in_flight=settings.max_in_flight,
+            max_in_flight_per_endpoint=settings.max_in_flight_per_endpoint,
+        )
+        self._router = Router(store.messages, directory, self._stored, tracing)
+        self._relay = Relay(store.outbox, self._router, admit, clock, sources)
+        self._replayer = Replayer(store, directory, self._dispatcher, self.notifier, clock)
+        self.retention = Retention(
+            store.upkeep, clock, settings.retention, self.measures, on_expired=self._dispatcher.expunged
+        )
+        self._services = (self._recorder, self._dispatcher, self._router, self._relay, self.retention)
+        self._on_crash = on_crash
+        for service in self._services:
+            service.on_crash = self._crashed
+
+    async def start(self) -> None:
+        """Begin to deliver, with what was left over from before."""
+        await self._sender.__aenter__()
+        for service in self._services:
+            await service.start()
+        await self._replayer.start()
+
+    async def stop(self) -> None:
+        """Accept nothing more, let requests in flight finish within the grace, record, and end."""
+        grace = self._settings.shutdown_grace_s
+        # What makes work for the others ends first, and all of it at once: each may be in the midst of a step.
+        await asyncio.gather(self.retention.stop(), self._relay.stop(), self._replayer.stop())
+        await self._router.stop()
+        await self._dispatcher.drain(grace)
+        await self._recorder.stop()
+        await self.notifier.stop(grace)
+        await self._sender.__aexit__(None, None, None)
+
+    async def join(self) -> None:
+        """Return when all that was accepted or enqueued before is routed, and nothing is due or unrecorded."""
+        await self._relay.catch_up()
+        while self._router.backlog or self._replayer.running or not self._dispatcher.quiet():
+            if any(service.crashed for service in self._services):
+                return
+            await asyncio.sleep(JOIN_LOOKS_EVERY_S)
+
+    # What the resources ask of it.
+
+    async def accept(
+        self, message: NewMessage, *, manual_to: str | None = None, answer: KeptAnswer | None = None
+    ) -> None:
+        """Route a message and store it with its deliveries and the answer to be kept; durable when this returns."""
+        await self._router.accept(message, manual_to=manual_to, answer=answer)
+
+    def oldest_unstored(self) -> str | None:
+        """The lowest id of a message that was accepted and is not stored yet."""
+        return self._router.oldest_unstored()
+
+    async def attempt(self, due: Due) -> bool:
+        """Make one manual attempt soon; the request is durable when this returns. ``False``: the payload is gone."""
+        if not await self._store.deliveries.request_attempt(due):
+            return False
+        if self._tracing is not None and due.trace_context is None:
+            # The first of the message to this endpoint: what belongs to its trace is in the database.
+            self._dispatcher.manual_stored(due.endpoint_id, due.due_at)
+        else:
+            self._dispatcher.offer_one(due)
+        return True
+
+    def endpoint_changed(self, stored: StoredEndpoint) -> None:
+        """An endpoint was changed or deleted; it applies from the next attempt."""
+        self._dispatcher.endpoint_changed(stored)
+
+    def application_changed(self, application_id: str) -> None:
+        """An application was changed; its rate limit applies from the next attempt."""
+        self._dispatcher.application_changed(application_id)
+
+    def cancelled(self, endpoint_id: str, message_id: str) -> None:
+        """A delivery was cancelled in the store; it is not made any more."""
+        self._dispatcher.drop(endpoint_id, message_id)
+
+    def expunged(self, message_ids: Collection[str]) -> None:
+        """Payloads were deleted in the store; no attempt that begins from now on sends them."""
+        self._dispatcher.expunged(message_ids)
+
+    async def settle(self, endpoint_id: str) -> None:
+        """End all that is scheduled for an endpoint that is disabled or deleted; returns when nothing is left."""
+        stored = await self._store.endpoints.load(endpoint_id)
+        if stored is not None and (stored.deleted or stored.endpoint.disabled):
+            await self._dispatcher.settle(endpoint_id, deleted=stored.deleted)
+
+    async def start_task(self, task: Task, cursor: str | None) -> None:
+        """Run a background task; durable when this returns."""
+        await self._replayer.add(task, cursor)
+
+    def lane_figures(self) -> LaneFigures:
+        """How the lanes stand at this moment."""
+        return self._dispatcher.lane_figures()
+
+    async def webhooks(self, events: Sequence[OperationalEvent]) -> Sequence[RoutedMessage]:
+        """The events as messages of operational applications, to be stored with what happened."""
+        return await self.notifier.webhooks(events)
+
+    def tell(self, events: Sequence[OperationalEvent], webhooks: Sequence[RoutedMessage]) -> None:
+        """What happened is committed, with these webhooks: send them, and tell the handlers."""
+        if webhooks:
+            self._dispatcher.offer(webhooks)
+        for event in events:
+            self.notifier.tell(event)
+
+    def on(self, kind: type[OperationalEvent], handler: Handler[OperationalEvent]) -> None:
+        """Call ``handler`` with every event of this class."""
+        self.notifier.on(kind, handler)
+
+    # What its parts ask of one another.
+
+    def _crashed(self, service: Service, error: BaseException) -> None:
+        # What is sent now may never be recorded, and what is accepted may never be sent.
+        for one in self._services:
+            one.stopping = True
+            one.nudge()
+        self._on_crash(service, error)
+
+    def _stored(self, batch: Sequence[RoutedMessage]) -> None:
+        self.measures.messages_accepted(len(batch))
+        self._dispatcher.offer(batch)
+
+    def _recorded(self, batch: Sequence[Outcome], webhooks: Sequence[RoutedMessage]) -> None:
+        self.measures.changes_recorded(outcome.change for outcome in batch)
+        self._dispatcher.recorded(batch)
+        if webhooks:
+            self._dispatcher.offer(webhooks)
+
+    def _condition_changed(self, application_id: str) -> None:
+        self._directory.forget_endpoints(application_id)
+
+    async def _load_target(self, endpoint_id: str) -> tuple[Target, StoredEndpoint]:
+        stored = await self._store.endpoints.load(endpoint_id)
+        if stored is None:
+            raise NotFoundError("endpoint", endpoint_id)
+        endpoint = stored.endpoint
+        application = await self._directory.application(endpoint.organization_id, endpoint.application_id)
+        if application is None:
+            # The application was deleted, and its endpoints with it.
+            stored = msgspec.structs.replace(stored, deleted=True)
+            application = _no_application(stored)
+        target = prepare(
+            stored,
+            application,
+            sealer=self._sealer,
+            user_agent=self._settings.user_agent,
+            prefixes=self._settings.signature_headers,
+            application_throttle=self._application_throttle,
+        )
+        return target, stored
+
+    def _application_throttle(self, application: Application) -> Throttle:
+        throttle = self._application_throttles.get(application.id)
+        if throttle is None or throttle.rate != application.throttle_rate:
+            throttle = self._application_throttles[application.id] = Throttle(application.throttle_rate)
+        return throttle
+
+
+def _no_application(stored: StoredEndpoint) -> Application:
+    endpoint = stored.endpoint
+    return Application(
+        id=endpoint.application_id,
+        organization_id=endpoint.organization_id,
+        uid=None,
+        name="",
+        throttle_rate=None,
+        metadata={},
+        created_at=endpoint.created_at,
+        updated_at=endpoint.updated_at,
+    )

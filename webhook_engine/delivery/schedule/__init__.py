@@ -1,0 +1,1 @@
+"""What is due when, and who may send now."""

@@ -1,0 +1,457 @@
+"""The dispatcher: wakes lanes when something of theirs is due, fills them, and has made what attempts they may make."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Coroutine, Sequence
+
+from webhook_engine.clock import Clock
+from webhook_engine.delivery.attempt.attempt import Attempter
+from webhook_engine.delivery.attempt.decision import DELETED, DISABLED
+from webhook_engine.delivery.attempt.health import WELL
+from webhook_engine.delivery.attempt.recorder import Outcome, Recorder
+from webhook_engine.delivery.attempt.target import Target
+from webhook_engine.delivery.measures import LaneFigures, lane_figures
+from webhook_engine.delivery.schedule.lane import Lane, Standing
+from webhook_engine.delivery.schedule.lanes import Lanes, Place
+from webhook_engine.delivery.schedule.timers import Timers
+from webhook_engine.delivery.service import Service
+from webhook_engine.errors import StoreError
+from webhook_engine.log import get_logger
+from webhook_engine.model import DeliveryStatus
+from webhook_engine.store.records import Due, RoutedMessage, StoredEndpoint
+from webhook_engine.store.seam import DeliveryStore
+
+__all__ = ["Dispatcher"]
+
+log = get_logger("delivery")
+
+LONGEST_NAP_S = 0.1
+"""How long a jump of the clock may go unnoticed."""
+JUMP_BACK = 100_000
+"""Microseconds that the clock may be set back without anybody waiting noticeably longer."""
+REFILL = 512
+REFILL_PAUSE = 1_000_000
+"""Microseconds between two looks of a busy lane for its retries."""
+SCAN_PAGE = 1_000
+SETTLE_PAGE = 500
+MAX_ERRANDS = 100
+"""Lanes loaded or filled at once when many are due; the others wait in the timers."""
+PAUSE_AFTER_ERROR_S = 1.0
+
+
+class Dispatcher(Service):
+    """Owns timers and lanes. ``load_target`` reads an endpoint and prepares it, or raises a ``WebhookEngineError``."""
+
+    def __init__(
+        self,
+        *,
+        deliveries: DeliveryStore,
+        attempter: Attempter,
+        recorder: Recorder,
+        load_target: Callable[[str], Coroutine[None, None, tuple[Target, StoredEndpoint]]],
+        on_condition: Callable[[str], None],
+        clock: Clock,
+        max_in_flight: int,
+        max_in_flight_per_endpoint: int,
+    ) -> None:
+        super().__init__("dispatcher")
+        self._deliveries = deliveries
+        self._attempter = attempter
+        self._recorder = recorder
+        self._load_target = load_target
+        self._on_condition = on_condition
+        self._clock = clock
+        self._max_in_flight = max_in_flight
+        self._max_in_flight_per_endpoint = max_in_flight_per_endpoint
+        self._forget_everything()
+        self._max_backlog = 2 * max_in_flight
+        self._attempting: set[asyncio.Task[None]] = set()
+        self._errands: set[asyncio.Task[None]] = set()
+        self._scanning = False
+        self._just_expunged: set[str] = set()
+        """Messages of which an attempt may be about to begin with a payload that is deleted."""
+        self._stop_watching_clock: Callable[[], None] = lambda: None
+
+    # What the rest of the flow tells it.
+
+    def offer(self, batch: Sequence[RoutedMessage]) -> None:
+        """New messages are committed: take their deliveries into the lanes, or note them as stored."""
+        now = self._clock.now()
+        for routed in batch:
+            message = routed.message
+            due_at, trace = message.deliver_at or message.created_at, message.trace_context
+            if routed.manual_to is not None:
+                self.offer_one(
+                    Due(message.id, routed.manual_to, now, 0, 0, message.event_id, message.payload, message.id, trace)
+                )
+            for endpoint_id in routed.endpoint_ids:
+                lane = self._lane(endpoint_id)
+                if due_at > now or not lane.push_new(
+                    Due(message.id, endpoint_id, due_at, 0, 0, message.event_id, message.payload, None, trace)
+                ):
+                    lane.note_stored(due_at)
+                self._attend(lane)
+        self._pump()
+
+    def offer_one(self, due: Due) -> None:
+        """A manual attempt was asked for and is committed."""
+        lane = self._lane(due.endpoint_id)
+        if not lane.push(due):
+            lane.note_manual(due.due_at)
+        self._attend(lane)
+        self._pump()
+
+    def manual_stored(self, endpoint_id: str, due_at: int) -> None:
+        """A manual attempt was asked for and is committed, and is to be read from the database."""
+        lane = self._lane(endpoint_id)
+        lane.note_manual(due_at)
+        self._attend(lane)
+
+    def more_stored(self, endpoint_id: str, due_at: int) -> None:
+        """Deliveries of this endpoint were scheduled in the database for ``due_at``."""
+        lane = self._lane(endpoint_id)
+        lane.note_stored(due_at)
+        self._attend(lane)
+
+    def recorded(self, batch: Sequence[Outcome]) -> None:
+        """Outcomes are committed: what they scheduled can be found in the database from here on."""
+        for outcome in batch:
+            lane, due, change = outcome.lane, outcome.due, outcome.change
+            lane.unrecorded -= 1
+            lane.forget(due.manual_id or due.message_id)
+            if due.manual_id and change.status is DeliveryStatus.SUCCEEDED:
+                lane.drop(due.message_id)
+            if change.due_at is not None:
+                lane.note_stored(change.due_at, older=True)
+            if outcome.condition is not None:
+                health, disabled_at = outcome.condition.health, outcome.condition.disabled_at
+                if disabled_at is not None:
+                    # A target that is being read just now may be the one from before.
+                    lane.target = None
+                    lane.edits += 1
+                    lane.note_stored(disabled_at)
+                # Callers see the start of a window, and its end; what moves within it, nobody sees.
+                if disabled_at is not None or health.first_failure_at in {None, health.last_failure_at}:
+                    self._on_condition(outcome.application_id)
+            if lane.stored_from is not None:
+                self._attend(lane)
+        self._pump()
+
+    def endpoint_changed(self, stored: StoredEndpoint) -> None:
+        """An endpoint was edited, enabled, disabled or deleted: the next attempt sees it."""
+        lane = self._lanes.get(stored.endpoint.id)
+        if lane is None:
+            return
+        if lane.target is None or lane.target.closed or stored.endpoint.disabled:
+            lane.health = stored.health
+        lane.target = None
+        lane.edits += 1
+        if stored.endpoint.disabled or stored.deleted:
+            lane.clear()
+        self._attend(lane)
+
+    def application_changed(self, application_id: str) -> None:
+        """An application was edited: its rate limit may be another."""
+        for lane in self._lanes:
+            if lane.target is not None and lane.target.application.id == application_id:
+                lane.target = None
+                lane.edits += 1
+                self._attend(lane)
+
+    def drop(self, endpoint_id: str, message_id: str) -> None:
+        """A delivery was cancelled."""
+        lane = self._lanes.get(endpoint_id)
+        if lane is not None:
+            lane.drop(message_id)
+            self._attend(lane)
+
+    def expunged(self, message_ids: Collection[str]) -> None:
+        """The payloads of these messages are deleted, and committed: no attempt that begins from now on sends them."""
+        ids = frozenset(message_ids)
+        for lane in self._lanes:
+            lane.expunge(ids)
+        # Attempts that have their place already begin in the order in which they got it, before this is forgotten.
+        self._just_expunged |= ids
+        asyncio.get_running_loop().call_soon(self._just_expunged.difference_update, ids)
+
+    async def settle(self, endpoint_id: str, *, deleted: bool) -> None:
+        """End all that is scheduled for an endpoint that is disabled or deleted."""
+        status = DeliveryStatus.CANCELLED if deleted else DeliveryStatus.FAILED
+        lane = self._lane(endpoint_id)
+        lane.settling += 1
+        try:
+            lane.clear()
+            settled = SETTLE_PAGE
+            while settled:
+                settled = await self._deliveries.settle_pending(
+                    endpoint_id, status, DELETED if deleted else DISABLED, self._clock.now(), SETTLE_PAGE
+                )
+        finally:
+            lane.settling -= 1
+        self._attend(lane)
+
+    def quiet(self) -> bool:
+        """Whether nothing is due, in flight or unrecorded. What is scheduled for later does not count."""
+        if self._attempting or self._errands or self._scanning or self._recorder.backlog:
+            return False
+        next_at, now = self._timers.next_at(), self._clock.now()
+        if next_at is not None and next_at <= now:
+            return False
+        return all(
+            lane.idle and not lane.troubled and (lane.stored_from is None or lane.stored_from > now)
+            for lane in self._lanes
+        )
+
+    def lane_figures(self) -> LaneFigures:
+        """How the lanes stand at this moment."""
+        return lane_figures(self._lanes, self._clock.monotonic())
+
+    # Its own work.
+
+    async def start(self) -> None:
+        """Begin with everything that is scheduled in the database."""
+        self._forget_everything()
+        self._stop_watching_clock = self._clock.on_jump(self.nudge)
+        self._timers.horizon = 0
+        await super().start()
+
+    def _forget_everything(self) -> None:
+        """What a run before this one let go of is in the database, and only there."""
+        self._timers = Timers()
+        self._lanes = Lanes(self._max_in_flight, self._max_in_flight_per_endpoint, self._wake_later)
+
+    async def run(self) -> None:
+        """Wake lanes when their time has come."""
+        before = self._clock.now()
+        while not self.stopping:
+            now = self._clock.now()
+            if now < before - JUMP_BACK:
+                self._wake_all(now)
+            before = now
+            if self._timers.horizon is not None and self._timers.horizon <= now and not self._scanning:
+                self._scanning = True
+                self._timers.horizon = None
+                self._errand(self._scan())
+            for endpoint_id in self._timers.pop_due(now, max(0, MAX_ERRANDS - len(self._errands))):
+                self._wake(endpoint_id)
+            self._pump()
+            next_at = self._timers.next_at()
+            if next_at is None or self._scanning or len(self._errands) >= MAX_ERRANDS:
+                await self.nap(LONGEST_NAP_S)
+            else:
+                await self.nap(min(max(0.001, (next_at - now) / 1_000_000), LONGEST_NAP_S))
+
+    async def drain(self, grace_s: float) -> None:
+        """Send nothing new; let what is in flight finish for so long, then let go of it, to be made after start."""
+        await self.stop()
+        self._stop_watching_clock()
+        for errand in self._errands:
+            errand.cancel()
+        if self._attempting:
+            _, late = await asyncio.wait(self._attempting, timeout=grace_s)
+            if late:
+                log.warning("attempts.let_go", count=len(late), consequence="they are made again after start")
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        await asyncio.gather(*self._errands, return_exceptions=True)
+
+    def _lane(self, endpoint_id: str) -> Lane:
+        """The lane of an endpoint; a new one is told what the timers know of it."""
+        lane = self._lanes.get(endpoint_id)
+        if lane is None:
+            lane = self._lanes.open(endpoint_id)
+            stored_from = self._timers.due_at(endpoint_id)
+            if stored_from is not None:
+                lane.note_stored(stored_from, older=True)
+        return lane
+
+    def _wake(self, endpoint_id: str) -> None:
+        known = self._lanes.get(endpoint_id) is not None
+        lane = self._lane(endpoint_id)
+        if not known:
+            lane.note_stored(self._clock.now(), older=True)
+        self._attend(lane)
+
+    def _wake_all(self, now: int) -> None:
+        """The clock was set back: what paused until an instant must not wait until the clock gets there once more."""
+        for lane in self._lanes:
+            lane.note_stored(now)
+            self._attend(lane)
+
+    def _wake_later(self, lane: Lane, seconds: float) -> None:
+        self._timers.schedule(lane.endpoint_id, self._clock.now() + round(seconds * 1_000_000))
+        self.nudge()
+
+    def _attend(self, lane: Lane) -> None:
+        """See to what a lane needs: its target, more from the database, a place in line, or waking later."""
+        if self.stopping:
+            return
+        lane.troubled = False
+        if lane.target is None:
+            if not lane.loading:
+                lane.loading = True
+                self._errand(self._load(lane))
+            return
+        if lane.target.closed and (lane.scheduled or lane.stored_from is not None) and not lane.settling:
+            lane.stored_from = None
+            lane.settling += 1
+            self._errand(self._close(lane, deleted=lane.target.deleted))
+            return
+        if lane.stored_from is not None:
+            if lane.wants_refill(self._clock.now()):
+                lane.begin_refill()
+                self._errand(self._refill(lane))
+            elif not lane.refilling and lane.queued <= lane.max_limit:
+                self._timers.schedule(lane.endpoint_id, lane.stored_from)
+                self.nudge()
+        self._lanes.offer(lane)
+
+    def _errand(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._errands.add(task)
+        task.add_done_callback(self._errand_done)
+
+    def _errand_done(self, task: asyncio.Task[None]) -> None:
+        self._errands.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None and self.on_crash:
+            log.critical("service.crashed", service=self.name, exc_info=error)
+            self.on_crash(self, error)
+        self.nudge()
+
+    def _later_again(self, lane: Lane, error: Exception) -> None:
+        """A lane could not get what it needs: see to it again soon."""
+        log.error("lane.waiting", endpoint_id=lane.endpoint_id, error=repr(error), again_in_s=PAUSE_AFTER_ERROR_S)
+        lane.troubled = True
+        again_at = self._clock.now() + round(PAUSE_AFTER_ERROR_S * 1_000_000)
+        lane.note_stored(again_at)
+        self._timers.schedule(lane.endpoint_id, again_at)
+
+    async def _scan(self) -> None:
+        """Find all endpoints with something scheduled, page by page, so that the first can start at once."""
+        after: str | None = None
+        try:
+            while not self.stopping:
+                page = await self._deliveries.endpoints_with_due(after, SCAN_PAGE)
+                for endpoint_id, due_at in page:
+                    lane = self._lanes.get(endpoint_id)
+                    if lane is not None:
+                        lane.note_stored(due_at, older=True)
+                    self._timers.schedule(endpoint_id, due_at)
+                self.nudge()
+                if len(page) < SCAN_PAGE:
+                    return
+                after = page[-1][0]
+        except StoreError as error:
+            log.error("schedule.unreadable", error=str(error), again_in_s=PAUSE_AFTER_ERROR_S)
+            self._timers.horizon = 0
+        finally:
+            if self._timers.horizon is not None:
+                # More endpoints than the heap holds are due at once: give those it holds the time to be served.
+                await asyncio.sleep(PAUSE_AFTER_ERROR_S)
+            self._scanning = False
+            self.nudge()
+
+    async def _load(self, lane: Lane) -> None:
+        edits = -1
+        try:
+            while edits != lane.edits:
+                edits = lane.edits
+                target, stored = await self._load_target(lane.endpoint_id)
+            if not (lane.in_flight or lane.unrecorded) and lane.health is WELL:
+                lane.health = stored.health
+            if stored.health.first_failure_at is not None and lane.standing is Standing.UNTRIED:
+                # It was failing before the engine started: it must not take the place of one that may be well.
+                lane.standing = Standing.SUSPECT
+            lane.target = target
+        except Exception as error:  # noqa: BLE001 (one endpoint that cannot be read must not stop the others)
+            self._later_again(lane, error)
+            return
+        finally:
+            lane.loading = False
+        self._attend(lane)
+        self._pump()
+
+    async def _close(self, lane: Lane, *, deleted: bool) -> None:
+        try:
+            await self.settle(lane.endpoint_id, deleted=deleted)
+            if not deleted and not lane.refilling:
+                lane.begin_refill()
+                await self._refill(lane)
+        except StoreError as error:
+            self._later_again(lane, error)
+        finally:
+            lane.settling -= 1
+        self._attend(lane)
+
+    async def _refill(self, lane: Lane) -> None:
+        now = self._clock.now()
+        limit, size = lane.refill_size(REFILL)
+        hurried = lane.queued > lane.max_limit
+        try:
+            rows = await self._deliveries.due(lane.endpoint_id, now, limit, payload_bytes=size)
+            if not all(lane.push(due) for due in rows) or not _is_all(rows, limit, size):
+                lane.note_stored(now)
+                if hurried:
+                    lane.note_stored(now + REFILL_PAUSE, older=True)
+            else:
+                lane.caught_up()
+                if (later := await self._deliveries.next_due_at(lane.endpoint_id, now)) is not None:
+                    lane.note_stored(later, older=True)
+        except StoreError as error:
+            self._later_again(lane, error)
+        finally:
+            lane.end_refill()
+        self._attend(lane)
+        self._pump()
+
+    def _pump(self) -> None:
+        """Start as many attempts as may be made now."""
+        while not self.stopping and self._recorder.backlog < self._max_backlog:
+            place = self._lanes.take(self._clock.monotonic())
+            if place is None:
+                return
+            task = asyncio.create_task(self._work(place))
+            self._attempting.add(task)
+            task.add_done_callback(self._attempting.discard)
+
+    async def _work(self, place: Place | None) -> None:
+        """Make attempts, one after the other, as long as there is one to make."""
+        while place is not None:
+            lane = place.lane
+            try:
+                await self._attempt(lane, place.due)
+            except Exception as error:
+                # A fault of the engine's own: the delivery is where it was, in the database, and is tried again.
+                log.exception("attempt.broken", message_id=place.due.message_id, endpoint_id=lane.endpoint_id)
+                lane.forget(place.due.manual_id or place.due.message_id)
+                self._later_again(lane, error)
+            finally:
+                self._lanes.release(place)
+            if lane.target is None or lane.stored_from is not None:
+                self._attend(lane)
+            if self.stopping or self._recorder.backlog >= self._max_backlog:
+                return
+            place = self._lanes.take(self._clock.monotonic())
+
+    async def _attempt(self, lane: Lane, due: Due) -> None:
+        target = lane.target
+        if target is None or (target.closed and (target.deleted or due.manual_id is None)):
+            self._abandon(lane, due)
+        elif due.payload is None or due.message_id in self._just_expunged:
+            self._attempter.give_up(lane, target, due)
+        else:
+            await self._attempter.attempt(lane, target, due, due.payload)
+
+    def _abandon(self, lane: Lane, due: Due) -> None:
+        """What cannot be sent (any more) leaves memory; the database knows what becomes of it."""
+        lane.forget(due.manual_id or due.message_id)
+        lane.note_stored(due.due_at)
+        self._attend(lane)
+
+
+def _is_all(rows: Sequence[Due], limit: int, size: int) -> bool:
+    """Whether a read that was bounded in number and in bytes of payload has met neither bound."""
+    return len(rows) < limit and sum(len(due.payload or b"") for due in rows) < size

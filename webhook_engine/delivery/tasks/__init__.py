@@ -1,0 +1,1 @@
+"""Background tasks: they survive a restart, and report progress."""

@@ -1,0 +1,206 @@
+"""The replayer: background tasks that schedule deliveries again, page by page, so that a restart goes on where it was.
+
+``endpoint.recover`` takes an endpoint's failed deliveries; ``endpoint.replay`` makes deliveries of messages that match
+the endpoint and never had one; ``endpoint.bulk-replay`` takes all that are settled and pass the caller's filters.
+These only schedule: the endpoint's lane paces the sending. Tasks of other kinds are :mod:`chores`'s to do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import msgspec
+
+from webhook_engine.clock import Clock, to_datetime
+from webhook_engine.delivery.accept.matching import matches
+from webhook_engine.delivery.notifier import Notifier
+from webhook_engine.delivery.schedule.dispatcher import Dispatcher
+from webhook_engine.delivery.tasks.chores import Chores
+from webhook_engine.errors import StoreError
+from webhook_engine.events import BackgroundTaskFinishedEvent
+from webhook_engine.ids import id_bounds
+from webhook_engine.log import get_logger
+from webhook_engine.model import Task, TaskStatus
+from webhook_engine.store.directory import Directory
+from webhook_engine.store.records import WORK_DONE, DeliveryFilter, Span, StoredEndpoint, TaskProgress
+from webhook_engine.store.seam import Store
+
+__all__ = ["BULK_REPLAY", "RECOVER", "REPLAY", "Replayer"]
+
+log = get_logger("tasks")
+
+RECOVER = "endpoint.recover"
+REPLAY = "endpoint.replay"
+BULK_REPLAY = "endpoint.bulk-replay"
+PAGE = 500
+RETRIES = "retries:"
+"""What the cursor of a recovery begins with while it brings retries forward; what has failed for good comes after."""
+FIRST_PAUSE_S = 0.5
+LONGEST_PAUSE_S = 10.0
+
+
+class Replayer:
+    """Runs the background tasks, each in an asyncio task of its own."""
+
+    def __init__(
+        self, store: Store, directory: Directory, dispatcher: Dispatcher, notifier: Notifier, clock: Clock
+    ) -> None:
+        self._store = store
+        self._directory = directory
+        self._dispatcher = dispatcher
+        self._notifier = notifier
+        self._clock = clock
+        self._chores = Chores(store, clock, on_expunged=dispatcher.expunged)
+        self._running: dict[str, asyncio.Task[None]] = {}
+        self._stopping = asyncio.Event()
+
+    @property
+    def running(self) -> int:
+        """Tasks under way."""
+        return len(self._running)
+
+    async def start(self) -> None:
+        """Go on with the tasks that were running when the engine stopped."""
+        self._stopping = asyncio.Event()
+        for task, cursor in await self._store.tasks.running():
+            self._begin(task, cursor)
+
+    async def stop(self) -> None:
+        """Leave the running tasks where they stand, each after the page that it is at."""
+        self._stopping.set()
+        await asyncio.gather(*self._running.values(), return_exceptions=True)
+
+    async def add(self, task: Task, cursor: str | None) -> None:
+        """Run a new task; it is durable when this returns."""
+        await self._store.tasks.add(task, cursor)
+        log.info("task.started", task_id=task.id, task=task.task, endpoint_id=task.endpoint_id)
+        self._begin(task, cursor)
+
+    def _begin(self, task: Task, cursor: str | None) -> None:
+        running = asyncio.create_task(self._run(task, cursor))
+        self._running[task.id] = running
+        running.add_done_callback(lambda _: self._running.pop(task.id, None))
+
+    async def _run(self, task: Task, cursor: str | None) -> None:
+        progress = TaskProgress(task_id=task.id, status=TaskStatus.RUNNING, cursor=cursor, data=task.data)
+        pause = FIRST_PAUSE_S
+        ended = False
+        while not ended and not self._stopping.is_set():
+            try:
+                if progress.status is TaskStatus.RUNNING and progress.cursor != WORK_DONE:
+                    progress = await self._step(task, progress)
+                else:
+                    await self._end(task, progress)
+                    ended = True
+                pause = FIRST_PAUSE_S
+            except StoreError as error:
+                log.error("task.waiting", task_id=task.id, error=str(error), again_in_s=pause)
+                await self._pause(pause)
+                pause = min(pause * 2, LONGEST_PAUSE_S)
+            except Exception as error:
+                if progress.status is not TaskStatus.RUNNING:
+                    raise
+                log.exception("task.broken", task_id=task.id)
+                progress = _failed(progress, repr(error))
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+        except TimeoutError:
+            pass
+
+    async def _step(self, task: Task, progress: TaskProgress) -> TaskProgress:
+        if self._chores.knows(task.task):
+            return await self._chores.step(task, progress)
+        stored = await self._store.endpoints.load(task.endpoint_id or "")
+        if stored is None or stored.deleted:
+            return _failed(progress, "the endpoint was deleted")
+        step = {RECOVER: self._recover, BULK_REPLAY: self._bulk_replay}.get(task.task, self._replay)
+        after = await step(stored, progress)
+        self._dispatcher.more_stored(stored.endpoint.id, self._clock.now())
+        return after
+
+    async def _recover(self, stored: StoredEndpoint, progress: TaskProgress) -> TaskProgress:
+        # Retries first: those that fail for good meanwhile have failed too late to be taken once more.
+        if progress.cursor is None or progress.cursor.startswith(RETRIES):
+            return await self._bring_forward(stored, progress)
+        endpoint_id, since = stored.endpoint.id, int(progress.cursor)
+        now = self._clock.now()
+        count, next_since = await self._store.deliveries.recover(
+            endpoint_id, since, _number(progress, "until"), now, PAGE, progress
+        )
+        return _moved(progress, count, None if next_since is None else str(next_since))
+
+    async def _bring_forward(self, stored: StoredEndpoint, progress: TaskProgress) -> TaskProgress:
+        endpoint_id, now = stored.endpoint.id, self._clock.now()
+        since, until = _number(progress, "since"), _number(progress, "until")
+        after = (progress.cursor or "").removeprefix(RETRIES)
+        found, next_after = await self._store.deliveries.retrying(endpoint_id, since, until, after, now, PAGE)
+        moved = _moved(progress, len(found), str(since) if next_after is None else f"{RETRIES}{next_after}")
+        await self._store.deliveries.bring_forward(endpoint_id, found, now, moved)
+        return moved
+
+    async def _replay(self, stored: StoredEndpoint, progress: TaskProgress) -> TaskProgress:
+        endpoint = stored.endpoint
+        after = progress.cursor or id_bounds("msg_", _number(progress, "since"))[0]
+        until = id_bounds("msg_", _number(progress, "until"))[0]
+        found, next_after = await self._store.deliveries.missing(
+            endpoint.application_id, endpoint.id, after, until, PAGE
+        )
+        wanted = [one.message_id for one in found if matches(endpoint, one.event_type, one.channels)]
+        moved = _moved(progress, len(wanted), next_after)
+        await self._store.deliveries.replay(endpoint.id, wanted, self._clock.now(), moved)
+        return moved
+
+    async def _bulk_replay(self, stored: StoredEndpoint, progress: TaskProgress) -> TaskProgress:
+        span = Span(
+            low=progress.cursor or id_bounds("msg_", _number(progress, "since"))[0],
+            high=id_bounds("msg_", _number(progress, "until"))[0],
+            descending=False,
+            limit=PAGE,
+        )
+        where = msgspec.convert(progress.data["filter"], DeliveryFilter)
+        found = await self._store.deliveries.list_by_endpoint(stored.endpoint.id, span, where)
+        wanted = [one.message.id for one in found]
+        moved = _moved(progress, len(wanted), wanted[-1] if len(wanted) == PAGE else None)
+        await self._store.deliveries.replay_again(stored.endpoint.id, wanted, self._clock.now(), moved)
+        return moved
+
+    async def _end(self, task: Task, progress: TaskProgress) -> None:
+        """Record how a task ended and what is told of it in one commit, so that no crash comes between."""
+        status = TaskStatus.FINISHED if progress.status is TaskStatus.RUNNING else progress.status
+        now = self._clock.now()
+        application = await self._directory.application(task.organization_id, task.application_id or "")
+        event = BackgroundTaskFinishedEvent(
+            organization_id=task.organization_id,
+            application_id=task.application_id or "",
+            application_uid=application.uid if application else None,
+            timestamp=to_datetime(now),
+            task_id=task.id,
+            task=task.task,
+            status=status.value,
+            progress=dict(progress.data),
+        )
+        webhooks = await self._notifier.webhooks([event])
+        ending = msgspec.structs.replace(progress, status=status, cursor=None)
+        if not await self._store.tasks.end(ending, now, webhooks):
+            return
+        log.info("task.finished", task_id=task.id, task=task.task, status=status.value, **progress.data)
+        self._dispatcher.offer(webhooks)
+        self._notifier.tell(event)
+
+
+def _failed(progress: TaskProgress, error: str) -> TaskProgress:
+    return msgspec.structs.replace(progress, status=TaskStatus.FAILED, data={**progress.data, "error": error})
+
+
+def _moved(progress: TaskProgress, count: int, cursor: str | None) -> TaskProgress:
+    return progress.moved_on(cursor, processed=_number(progress, "processed") + count)
+
+
+def _number(progress: TaskProgress, key: str) -> int:
+    value = progress.data.get(key)
+    if not isinstance(value, int):
+        raise ValueError(f"task {progress.task_id} has no {key} in its data: {dict(progress.data)!r}")
+    return value

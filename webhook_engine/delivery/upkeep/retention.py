@@ -1,0 +1,186 @@
+"""Retention: deletes what is old, a little at a time, and gives the space back.
+
+Deliveries share the writer with it. So a step takes a few milliseconds, and after each the writer has several times as
+long for everybody else. A pass goes from the oldest message to the youngest that is old enough; what it met on the way
+and had to leave, because an attempt is still to come, is where the next pass begins.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection
+from datetime import timedelta
+from typing import TypeVar
+
+import msgspec
+
+from webhook_engine.clock import Clock, microseconds
+from webhook_engine.delivery.measures import Measures
+from webhook_engine.delivery.service import Service
+from webhook_engine.delivery.upkeep.clock_doubt import DOUBTED_FOR_S, ClockTrust
+from webhook_engine.errors import StoreError
+from webhook_engine.ids import id_bounds
+from webhook_engine.log import get_logger
+from webhook_engine.store.upkeep import Cleaned, UpkeepStore
+
+__all__ = ["Retention", "RetentionPolicy"]
+
+log = get_logger("retention")
+
+T = TypeVar("T")
+
+LONGEST_NAP_S = 60.0
+SHORTEST_NAP_S = 0.05
+FIRST_BATCH = 50
+SMALLEST_BATCH, LARGEST_BATCH = 8, 1_000
+STEP_S = 0.01
+"""How long a step should keep the writer from others; batches grow and shrink towards it."""
+SHARE = 0.2
+"""Of the time, how much may be spent on steps."""
+RESERVE = 0.1
+"""Share of the file that stays free for what is to come."""
+SHRINK_BYTES = 256 * 1024
+
+
+class RetentionPolicy(msgspec.Struct, frozen=True):
+    """For how long things are kept."""
+
+    payload: timedelta
+    attempts: timedelta
+
+
+class Retention(Service):
+    """Deletes what is older than :attr:`policy`, which may be replaced at any time."""
+
+    def __init__(
+        self,
+        upkeep: UpkeepStore,
+        clock: Clock,
+        policy: RetentionPolicy,
+        measures: Measures,
+        *,
+        on_expired: Callable[[Collection[str]], None],
+    ) -> None:
+        super().__init__("retention")
+        self.policy = policy
+        self.passes = 0
+        """How often everything that is old enough was looked at."""
+        self._upkeep = upkeep
+        self._clock = clock
+        self._measures = measures
+        self._on_expired = on_expired
+        self._batch = FIRST_BATCH
+        self._payloads_from = ""
+        self._trust = ClockTrust()
+        self._stop_watching_clock: Callable[[], None] = lambda: None
+
+    async def start(self) -> None:
+        """Begin with a pass over everything."""
+        self._payloads_from = ""
+        self._trust = ClockTrust()
+        self._stop_watching_clock = self._clock.on_jump(self.nudge)
+        await super().start()
+
+    async def stop(self) -> None:
+        """End after the step that is under way."""
+        self._stop_watching_clock()
+        await super().stop()
+
+    async def run(self) -> None:
+        """Make a pass now and then."""
+        while not self.stopping:
+            try:
+                if self._may_delete():
+                    await self._pass()
+                    self.passes += 1
+            except StoreError as error:
+                log.warning("retention.interrupted", error=str(error), again_in_s=self._nap_s())
+            if not self.stopping:
+                await self.nap(self._nap_s())
+
+    def _may_delete(self) -> bool:
+        doubted = self._trust.doubted
+        believed = self._trust.believes(self._clock.now(), self._clock.monotonic())
+        if not believed and not doubted:
+            log.warning("retention.waits", reason="the clock was set far ahead", deletes_again_after_s=DOUBTED_FOR_S)
+        return believed
+
+    def _nap_s(self) -> float:
+        shortest = min(self.policy.payload, self.policy.attempts).total_seconds()
+        return min(max(shortest / 10, SHORTEST_NAP_S), LONGEST_NAP_S)
+
+    async def _pass(self) -> None:
+        now, policy = self._clock.now(), self.policy
+        attempts_until = id_bounds("atmpt_", now - microseconds(policy.attempts))[0]
+        messages_until = id_bounds("msg_", now - microseconds(policy.attempts))[0]
+        payloads_until = id_bounds("msg_", now - microseconds(min(policy.payload, policy.attempts)))[0]
+        tasks_until = id_bounds("qtask_", now - microseconds(policy.attempts))[0]
+
+        deleted, _ = await self._walk(
+            "", lambda after: self._upkeep.delete_messages(after, messages_until, attempts_until, self._batch)
+        )
+        dropped, kept = await self._walk(
+            self._payloads_from, lambda after: self._upkeep.expire_payloads(after, payloads_until, self._batch)
+        )
+        if not self.stopping:
+            # The next pass begins before what was left this time, or where this one ended.
+            self._payloads_from = _just_before(kept) if kept else max(payloads_until, self._payloads_from)
+        dropped += await self._repeat(lambda: self._expire_own_payloads(now))
+        await self._repeat(lambda: self._upkeep.purge(now, self._batch))
+        await self._repeat(lambda: self._upkeep.delete_tasks(tasks_until, self._batch))
+        freed = await self._repeat(lambda: self._upkeep.shrink(RESERVE, SHRINK_BYTES), sized=False)
+        self._measures.retention.update(messages=deleted, payloads=dropped, bytes=freed)
+        if deleted or dropped:
+            log.info("retention.cleaned", messages=deleted, payloads=dropped, freed_bytes=freed)
+
+    async def _expire_own_payloads(self, now: int) -> int:
+        # Unlike those of the common retention, they go although an attempt may still be scheduled, or in memory.
+        expired = await self._upkeep.expire_own_payloads(now, self._batch)
+        if expired:
+            self._on_expired(expired)
+        return len(expired)
+
+    async def _walk(self, after: str, step: Callable[[str], Awaitable[Cleaned]]) -> tuple[int, str | None]:
+        """Step through the messages; how many were changed, and the first that was left."""
+        changed, kept = 0, None
+        cursor: str | None = after
+        while cursor is not None and not self.stopping:
+            at = cursor
+            cleaned = await self._paced(lambda: step(at))  # noqa: B023 (it is awaited at once)
+            changed += cleaned.changed
+            kept = kept or cleaned.kept
+            cursor = cleaned.cursor
+        return changed, kept
+
+    async def _repeat(self, step: Callable[[], Awaitable[int]], *, sized: bool = True) -> int:
+        """Step until there is nothing left to do."""
+        total = 0
+        while not self.stopping:
+            done = await self._paced(step, sized=sized)
+            total += done
+            if done == 0:
+                break
+        return total
+
+    async def _paced(self, step: Callable[[], Awaitable[T]], *, sized: bool = True) -> T:
+        """Make one step, learn from how long it took, and leave the writer to others for a while."""
+        loop = asyncio.get_running_loop()
+        began_at, spent_s = loop.time(), self._upkeep.spent_s
+        result = await step()
+        took = loop.time() - began_at
+        if sized:
+            # What a commit takes on a slow disk, it takes for a small batch too.
+            self._batch = _next_batch(self._batch, self._upkeep.spent_s - spent_s)
+        await asyncio.sleep(took * (1 / SHARE - 1))
+        return result
+
+
+def _next_batch(batch: int, spent_s: float) -> int:
+    if spent_s > STEP_S:
+        return max(batch // 2, SMALLEST_BATCH)
+    return min(batch + batch // 4, LARGEST_BATCH) if spent_s < STEP_S / 2 else batch
+
+
+def _just_before(identifier: str) -> str:
+    """A text that sorts before this id and after every other one before it."""
+    return identifier[:-1] + chr(ord(identifier[-1]) - 1) + "~"

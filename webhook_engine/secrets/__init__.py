@@ -1,0 +1,1 @@
+"""Signing secrets and the engine's own secrets: signing, encryption at rest, rotation."""
