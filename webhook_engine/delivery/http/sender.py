@@ -55,6 +55,8 @@ class FailureKind(StrEnum):
     BLOCKED = "blocked"
     PROTOCOL = "protocol"
     """What came is not HTTP, or broke off; or the request cannot be put into HTTP."""
+    OWN = "own"
+    """The engine itself lacked something, such as a file descriptor or its proxy: not the receiver's failure."""
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):
