@@ -172,15 +172,27 @@ def test_bounds_hold_while_walking() -> None:
 
 @pytest.mark.parametrize(
     ("bounds", "seen"),
-    [({"before": when(100)}, [150]), ({"after": when(200)}, [150]), ({"before": when(100), "after": when(300)}, [250])],
+    [
+        ({"before": when(100)}, [150, 250]),
+        ({"before": when(-1000)}, [50, 150, 250]),
+        ({"after": when(100)}, [50]),
+        ({"after": when(200)}, [50, 150]),
+        ({"after": when(9000)}, [50, 150, 250]),
+        ({"before": when(100), "after": when(300)}, [150, 250]),
+        ({"before": when(200), "after": when(220)}, []),
+        ({}, [50]),
+    ],
 )
-def test_one_bound_reaches_90_days(bounds: dict[str, datetime], seen: list[int]) -> None:
+def test_the_window_of_90_days_is_only_for_lists_without_a_bound(bounds: dict[str, datetime], seen: list[int]) -> None:
     keys = dict(zip([50, 150, 250], aged(50, 150, 250), strict=True))
-    got = page(list(keys.values()), timed(limit=10, **bounds)).data
-    if len(bounds) == 2:  # `before` says how far, and `after` only narrows it
-        assert list(got) == [keys[150]]
-    else:
-        assert list(got) == [keys[age] for age in seen]
+    assert list(page(list(keys.values()), timed(limit=10, **bounds)).data) == [keys[age] for age in seen]
+
+
+@pytest.mark.parametrize("bounds", [{"before": when(0)}, {"after": when(1000)}, {"before": when(0), "after": when(1000)}])
+def test_what_is_far_apart_is_walked_through_where_there_is_a_bound(bounds: dict[str, datetime]) -> None:
+    keys = aged(1, 200, 500, 800)
+    start = None if "before" in bounds else "msg_" + "z" * 27
+    check_walks(keys, lambda iterator: page(keys, timed(iterator or start, limit=1, **bounds)))
 
 
 def test_what_lies_far_in_the_future_is_not_shown() -> None:

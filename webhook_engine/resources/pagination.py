@@ -75,8 +75,8 @@ def by_key(*, limit: object, iterator: object, order: object, prefix: str = "") 
 def by_time(prefix: str, *, limit: object, iterator: object, before: object, after: object, now: int) -> PageRequest:
     """A page of a list in the order of time, newest first; the keys are ids with this prefix.
 
-    Bounds on time are bounds on ids: exact to four milliseconds, ``after`` inclusive and ``before`` exclusive. Where
-    neither says how far to look, it is 90 days from the iterator, or from ``now``. ``after`` without ``before`` and
+    Bounds on time are bounds on ids: exact to four milliseconds, ``after`` inclusive and ``before`` exclusive. Only
+    where neither is given, the list ends 90 days from the iterator, or from ``now``. ``after`` without ``before`` and
     ``iterator`` gives the oldest page.
     """
     count = validation.integer("limit", limit, 0, MAX_LIMIT)
@@ -84,26 +84,19 @@ def by_time(prefix: str, *, limit: object, iterator: object, before: object, aft
     if key is not None and not is_id(prefix, key):
         raise _not_an_iterator(prefix)
     low, high = "", _first(prefix, now + AHEAD)
-    windowed = False
+    windowed = before is None and after is None
     if before is not None:
-        until = validation.instant("before", before)
-        windowed = True
-        low = _first(prefix, until - WINDOW)
-        high = min(high, _first(prefix, until))
+        high = min(high, _first(prefix, validation.instant("before", before)))
     if after is not None:
-        since = validation.instant("after", after)
-        if not windowed:
-            high = min(high, _last(prefix, since + WINDOW))
-        windowed = True
-        low = max(low, _first(prefix, since))
+        low = _first(prefix, validation.instant("after", after))
     upward = backward or (key is None and before is None and after is not None)
     if key is not None and backward:
         low = max(low, key)
-        high = high if windowed else min(high, _last(prefix, timestamp_of(key) + WINDOW))
+        high = min(high, _last(prefix, timestamp_of(key) + WINDOW)) if windowed else high
     elif key is not None:
         high = min(high, key)
-        low = low if windowed else max(low, _first(prefix, timestamp_of(key) - WINDOW))
-    elif not windowed:
+        low = _first(prefix, timestamp_of(key) - WINDOW) if windowed else low
+    elif windowed:
         low = _first(prefix, now - WINDOW)
     return PageRequest(Span(low=low, high=high, descending=not upward, limit=count + 1), count, upward)
 
