@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from engine.helpers import DAY, Answers, acme, local_engine, pass_time, query, send, send_many, until
 from receivers import Receiver, Request
-from svix.webhooks import Webhook
+from svix.webhooks import Webhook, WebhookVerificationError
 
 from webhook_engine import Engine, ManualClock
 from webhook_engine.model import DeliveryStatus
@@ -73,6 +73,22 @@ async def test_new_filters_hold_for_the_next_message(tmp_path: Path) -> None:
         red = await engine.messages.create("acme", event_type="x", payload={}, channels=["red", "blue"])
         await engine.join(timeout=5)
         assert [one.headers["webhook-id"] for one in receiver.requests][1:] == [wanted, red.id]
+
+
+async def test_a_secret_that_returned_stops_signing_when_it_is_replaced_without_grace(tmp_path: Path) -> None:
+    async with Receiver() as receiver, local_engine(tmp_path / "e.db") as engine:
+        endpoint = await acme(engine, receiver.url)
+        first = await engine.endpoints.get_secret("acme", endpoint.id)
+        second = await engine.endpoints.rotate_secret("acme", endpoint.id)
+        assert await engine.endpoints.rotate_secret("acme", endpoint.id, first) == first
+        third = await engine.endpoints.rotate_secret("acme", endpoint.id, grace_period=timedelta(0))
+        await send(engine)
+        await engine.join(timeout=5)
+        [request] = receiver.requests
+        for secret in (third, second):
+            Webhook(secret).verify(request.body, dict(request.headers))
+        with pytest.raises(WebhookVerificationError):
+            Webhook(first).verify(request.body, dict(request.headers))
 
 
 async def test_after_a_rotation_both_keys_sign_for_a_day_and_then_the_new_one_alone(tmp_path: Path) -> None:

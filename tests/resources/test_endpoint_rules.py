@@ -29,6 +29,14 @@ def test_without_grace_the_replaced_secret_is_dropped_at_once() -> None:
     assert still_valid(b"current", old, now=100, grace=0) == old
 
 
+def test_a_secret_that_returns_is_not_an_old_one_any_more() -> None:
+    old = (OldKey(b"b", 200), OldKey(b"a", 150))
+    kept = still_valid(b"c", old, now=100, grace=50, is_new=lambda sealed: sealed == b"a")
+    assert kept == (OldKey(b"c", 150), OldKey(b"b", 200))
+    same = still_valid(b"c", old, now=100, grace=50, is_new=lambda sealed: sealed == b"c")
+    assert same == old
+
+
 def test_ten_rotations_succeed_and_the_eleventh_waits() -> None:
     keys: tuple[OldKey, ...] = ()
     for number in range(MAX_OLD_KEYS):

@@ -79,6 +79,23 @@ def test_what_is_no_signing_secret_is_refused_with_the_reason(text: object, word
     assert word in refusal(text).problem
 
 
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("v1," + HMAC_SECRET, "remove the version"),
+        (f'"{HMAC_SECRET}"', "remove the quotes"),
+        (HMAC_SECRET + "\n", "remove the white space"),
+        (HMAC_SECRET.removeprefix("whsec_"), "put whsec_ in front"),
+        ("whsec_" + "-_" * 20, "URL-safe base64"),
+        ("ab" * 32, "hexadecimal"),
+        ("SECRET=" + HMAC_SECRET, "remove the name"),
+        ("whsec_" + HMAC_SECRET, "twice"),
+    ],
+)
+def test_a_secret_that_was_pasted_wrongly_is_refused_with_what_to_do(text: str, hint: str) -> None:
+    assert hint in refusal(text).problem
+
+
 def test_a_key_pair_whose_halves_do_not_belong_together_is_refused() -> None:
     mine, other = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
     mixed = mine.private_bytes_raw() + other.public_key().public_bytes_raw()

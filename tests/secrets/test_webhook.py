@@ -115,6 +115,48 @@ def test_the_secret_may_lack_its_prefix_and_have_white_space_around_it(secret: s
     webhook(secret).verify(BODY, headers())
 
 
+@pytest.mark.parametrize(
+    "secret",
+    [
+        f"v1,{SECRET}",
+        f'"{SECRET}"',
+        f"'v1,{SECRET}'",
+        f"\u201c{SECRET}\u201d",
+        f"{SECRET[:12]}\n  {SECRET[12:]}",
+        f"`{SECRET}`\n",
+        OTHER.secret.translate(str.maketrans("+/", "-_")),
+        OTHER.secret.removeprefix("whsec_").translate(str.maketrans("+/", "-_")),
+    ],
+)
+def test_the_secret_is_read_with_what_is_commonly_copied_around_it(secret: str) -> None:
+    key = OTHER if SECRET[6:12] not in secret else SigningKey.parse(SECRET)
+    webhook(secret).verify(BODY, signed(BODY, key))
+
+
+@pytest.mark.parametrize(
+    ("secret", "hint"),
+    [
+        ("ab" * 32, "hexadecimal"),
+        ("AB" * 32, "hexadecimal"),
+        (f"WEBHOOK_SECRET={SECRET}", "the name and the '='"),
+        (f"whsec_{SECRET}", "twice"),
+        ("", "must not be empty"),
+        ('""', "must not be empty"),
+        ("whsec_" + "ab" * 33, "hexadecimal"),
+    ],
+)
+def test_what_cannot_be_a_secret_is_refused_with_a_word_on_what_it_looks_like(secret: str, hint: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        webhook(secret)
+    assert hint in caught.value.problem
+    assert "ab" * 8 not in str(caught.value)
+
+
+def test_a_secret_of_hexadecimal_digits_with_its_prefix_is_base64_as_everywhere_else() -> None:
+    key = SigningKey.parse("whsec_" + "ab" * 32)
+    webhook(key.secret).verify(BODY, signed(BODY, key))
+
+
 def test_the_secret_may_lack_its_padding() -> None:
     key = SigningKey.parse("whsec_" + "QUJD" * 8 + "QQ==")
     webhook(key.secret.rstrip("=")).verify(BODY, signed(BODY, key))

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Literal, cast
 
+from webhook_engine.errors import SecretsUnreadableError
 from webhook_engine.events import EndpointUpdatedEvent
 from webhook_engine.model import EndpointHeaders
 from webhook_engine.resources import headers as header_rules
@@ -54,11 +55,22 @@ class EndpointSecrets(EndpointEdits):
             changes = EndpointChanges(
                 sealed_key=seal_secret(self._services.sealer, endpoint_id, key.secret),
                 old_keys=rotation.still_valid(
-                    stored.sealed_key, stored.old_keys, now=self._services.clock.now(), grace=grace
+                    stored.sealed_key,
+                    stored.old_keys,
+                    now=self._services.clock.now(),
+                    grace=grace,
+                    is_new=lambda sealed: self._holds(sealed, endpoint_id, key),
                 ),
             )
             await self._commit(found, stored, changes, EndpointUpdatedEvent)
         return key.public
+
+    def _holds(self, sealed: bytes, endpoint_id: str, key: SigningKey) -> bool:
+        """Whether a sealed secret is this key; one that cannot be read, which is a reason to rotate it, is none."""
+        try:
+            return open_secret(self._services.sealer, endpoint_id, sealed) == key.secret
+        except SecretsUnreadableError:
+            return False
 
     async def get_headers(self, application: str, endpoint: str) -> EndpointHeaders:
         """The endpoint's own headers; values that are secret (``authorization`` and the like) are left out."""

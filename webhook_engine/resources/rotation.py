@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from webhook_engine.clock import to_datetime
@@ -18,17 +18,24 @@ MAX_OLD_KEYS = 10
 """Rotated secrets of one endpoint that are valid at once."""
 
 
-def still_valid(replaced: bytes, old_keys: Sequence[OldKey], *, now: int, grace: int) -> tuple[OldKey, ...]:
+def still_valid(
+    replaced: bytes,
+    old_keys: Sequence[OldKey],
+    *,
+    now: int,
+    grace: int,
+    is_new: Callable[[bytes], bool] = lambda sealed: False,
+) -> tuple[OldKey, ...]:
     """The rotated secrets after one more rotation, newest first: ``replaced``, and those that have not expired.
 
-    ``now`` and ``grace`` are in microseconds; without grace the replaced secret is dropped at once. Raises
-    ``RotationLimitError`` if there would be more than ten.
+    ``now`` and ``grace`` are in microseconds; without grace the replaced secret is dropped at once. ``is_new`` tells
+    whether a sealed secret is the one that takes the place: a secret that returns is current, and no old one any more.
+    Raises ``RotationLimitError`` if there would be more than ten.
     """
-    kept = [key for key in old_keys if key.expires_at > now]
-    if grace:
-        kept.insert(0, OldKey(sealed=replaced, expires_at=now + grace))
+    candidates = [OldKey(sealed=replaced, expires_at=now + grace), *old_keys]
+    kept = [key for key in candidates if key.expires_at > now and not is_new(key.sealed)]
     if len(kept) > MAX_OLD_KEYS:
-        next_expiry = min(key.expires_at for key in kept)
+        next_expiry = min(key.expires_at for key in kept[1:])
         raise RotationLimitError(
             f"a secret can be rotated {MAX_OLD_KEYS} times within the grace period; the oldest one expires at "
             f"{to_datetime(next_expiry).isoformat()}; wait until then, or rotate without a grace period"

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import re
 import secrets
 from abc import ABC, abstractmethod
 from base64 import b64encode
@@ -59,6 +60,8 @@ _HMAC_PREFIX: Final = "whsec_"
 _PRIVATE_PREFIX: Final = "whsk_"
 _PUBLIC_PREFIX: Final = "whpk_"
 
+_PREFIXES: Final = (_HMAC_PREFIX, _PRIVATE_PREFIX, _PUBLIC_PREFIX)
+
 _HMAC_MIN_BYTES: Final = 24
 _HMAC_MAX_BYTES: Final = 75
 _GENERATED_BYTES: Final = 24
@@ -71,6 +74,14 @@ _MAX_SIGNATURES: Final = 64  # A sender has at most eleven valid keys; more entr
 _DIAGNOSE_MAX_BYTES: Final = 64 * 1024  # Anybody can send a wrong signature, so finding out why must stay cheap.
 _DIAGNOSE_MAX_SIGNATURES: Final = 4
 _SHOWN_CHARACTERS: Final = 40
+
+_QUOTES: Final = "\"'`\u2018\u2019\u201c\u201d"
+_FROM_URL_SAFE: Final = str.maketrans("-_", "+/")
+_SIGNATURE_VERSION: Final = re.compile(r"v1a?,").match
+_ASSIGNMENT: Final = re.compile(r"[A-Za-z_]+=[^=]").match
+_HEXADECIMAL: Final = re.compile(r"[0-9a-f]{32,}|[0-9A-F]{32,}").fullmatch
+"""No random base64 of that length consists of these digits alone, though each of them is a digit of base64 too."""
+_URL_SAFE: Final = re.compile(r"[A-Za-z0-9_-]*[_-][A-Za-z0-9_-]*=*").fullmatch
 _MICROSECONDS_PER_SECOND: Final = 1_000_000
 
 
@@ -434,7 +445,7 @@ def _parse(text: str, field: str, *, public_allowed: bool) -> VerifyingKey:
     allowed = f"{_HMAC_PREFIX} (HMAC-SHA256) or {_PRIVATE_PREFIX} (Ed25519)"
     if public_allowed:
         allowed = f"{_HMAC_PREFIX} (HMAC-SHA256) or {_PUBLIC_PREFIX} (Ed25519)"
-    raise ValidationError(field, f"invalid prefix: must begin with {allowed}")
+    raise ValidationError(field, f"invalid prefix: must begin with {allowed}{_hint(text)}")
 
 
 def _parse_key_pair(pair: bytes, field: str) -> SigningKey:
@@ -451,22 +462,54 @@ def _parse_key_pair(pair: bytes, field: str) -> SigningKey:
 
 
 def _parse_leniently(text: str, field: str) -> VerifyingKey:
-    """Read a consumer's secret, with the liberties that the standard libraries allow and that copying brings."""
+    """Read a consumer's secret, with the liberties that the standard libraries allow and that copying brings.
+
+    White space, quotes, a version such as ``v1,`` in front, the URL-safe alphabet, and a prefix or padding that is
+    missing leave no doubt about which bytes are meant. Anything else is refused.
+    """
     if isinstance(text, str):
-        text = text.strip()
+        text = _unwrapped(text)
         if not text:
             raise ValidationError(field, "must not be empty; is the setting that it comes from set?")
-        if not text.startswith((_HMAC_PREFIX, _PRIVATE_PREFIX, _PUBLIC_PREFIX)):
-            text = _HMAC_PREFIX + text
-        encoded = text.partition("_")[2]
-        text += "=" * (-len(encoded) % 4)
+        prefix = next((one for one in _PREFIXES if text.startswith(one)), None)
+        if prefix is None and (_HEXADECIMAL(text) or _ASSIGNMENT(text)):
+            raise ValidationError(field, f"must be standard base64, with {_HMAC_PREFIX} in front of it{_hint(text)}")
+        encoded = text.removeprefix(prefix or "")
+        if not encoded.startswith(_PREFIXES):
+            encoded = encoded.translate(_FROM_URL_SAFE)
+        text = (prefix or _HMAC_PREFIX) + encoded + "=" * (-len(encoded) % 4)
     return _parse(text, field, public_allowed=True)
+
+
+def _unwrapped(text: str) -> str:
+    """A pasted secret without what was copied around it."""
+    bare = "".join(text.split()).strip(_QUOTES)
+    version = _SIGNATURE_VERSION(bare)
+    return bare[version.end() :] if version else bare
+
+
+def _hint(text: str) -> str:
+    """What a text that is no secret looks like, in words to be added to an error; never shows any of it."""
+    bare = "".join(text.split())
+    key = next((bare.partition(prefix)[2] for prefix in _PREFIXES if prefix in bare), bare)
+    hints = {
+        "remove the version and the comma ('v1,') in front of it": _SIGNATURE_VERSION(bare),
+        "remove the quotes around it": bare != bare.strip(_QUOTES),
+        "remove the white space in it": bare != text,
+        "remove the name and the '=' in front of it": _ASSIGNMENT(bare),
+        "remove the prefix that it begins with twice": key.startswith(_PREFIXES),
+        "it is written in hexadecimal digits, and must be base64": _HEXADECIMAL(key.rstrip("=")),
+        "it is URL-safe base64: write '+' for '-' and '/' for '_'": _URL_SAFE(key),
+        f"if it is the base64 of a secret, put {_HMAC_PREFIX} in front of it": bare == key and _decode(key),
+    }
+    found = next((hint for hint, applies in hints.items() if applies), None)
+    return f"; {found}" if found else ""
 
 
 def _decode_key(text: str, prefix: str, field: str) -> bytes:
     key = _decode(text[len(prefix) :])
     if key is None:
-        raise ValidationError(field, f"must be standard, padded base64 after {prefix}")
+        raise ValidationError(field, f"must be standard, padded base64 after {prefix}{_hint(text)}")
     return key
 
 
