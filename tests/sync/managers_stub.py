@@ -57,7 +57,7 @@ def stub() -> str:
     imports = {
         "from collections.abc import Callable",
         "from typing import Any",
-        "from webhook_engine.engine import Organization",
+        "from webhook_engine.resources.organization import Organization",
         "from webhook_engine.sync.background import BackgroundLoop",
     }
     classes, attributes = [], []

@@ -8,7 +8,6 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
@@ -68,11 +67,10 @@ def serve(
 def _export_traces(config: TracingConfig) -> Callable[[], None]:
     """Set up the export of traces; what is returned ends it."""
     try:
-        export = import_module("webhook_engine.server.trace_export").export_traces
+        from webhook_engine.server.trace_export import export_traces  # noqa: PLC0415 (OpenTelemetry is an extra)
     except ImportError as error:
         raise config.unavailable(error) from error
-    end: Callable[[], None] = export(os.environ)
-    return end
+    return export_traces(os.environ)
 
 
 async def _serve(config: Config, listen: str | None, file: Path | None) -> BaseException | None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from datetime import timedelta
-from typing import Protocol
 
 from webhook_engine.errors import PortalUnavailableError, ValidationError
 from webhook_engine.resources import validation
 from webhook_engine.resources.flow import Services
 from webhook_engine.resources.lookup import find_application
+from webhook_engine.resources.portal_links import PortalLinks
 
 __all__ = ["Portal", "PortalEntrance"]
 
@@ -17,26 +17,10 @@ READ_ONLY = ("ViewBase", "ViewEndpointSecret")
 """What a session may do that changes nothing."""
 
 
-class LinkMaker(Protocol):
-    """What makes the key of a link."""
-
-    async def create(
-        self,
-        organization_id: str,
-        application_id: str,
-        session_ttl: timedelta,
-        *,
-        feature_flags: Sequence[str] = (),
-        capabilities: Sequence[str] | None = None,
-    ) -> str:
-        """A new key; durable when this returns."""
-        ...
-
-
 class PortalEntrance:
     """Where the portal is and how one gets in; shared by all organizations of an engine."""
 
-    def __init__(self, links: LinkMaker, session_ttl: timedelta, public_url: str | None) -> None:
+    def __init__(self, links: PortalLinks, session_ttl: timedelta, public_url: str | None) -> None:
         self.links = links
         self.session_ttl = session_ttl
         self._public_url = public_url

@@ -13,8 +13,9 @@ from typing import Any, Final
 import msgspec
 
 from webhook_engine.clock import Clock, microseconds
-from webhook_engine.engine import Engine, Organization
+from webhook_engine.core import EngineCore
 from webhook_engine.ids import id_bounds, is_id
+from webhook_engine.resources.organization import Organization
 from webhook_engine.server.api.errors import ApiError
 from webhook_engine.server.revocations import Revocations, application_subject, session_subject, token_subject
 from webhook_engine.server.tokens import TOKEN_ID_PREFIX, TokenKeys, signed_part
@@ -71,7 +72,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
 class Authenticator:
     """Checks tokens; one that was found valid is remembered by its digest, until it expires or is revoked."""
 
-    def __init__(self, engine: Engine, keys: TokenKeys, revocations: Revocations, clock: Clock) -> None:
+    def __init__(self, engine: EngineCore, keys: TokenKeys, revocations: Revocations, clock: Clock) -> None:
         self._engine = engine
         self._keys = keys
         self._revocations = revocations

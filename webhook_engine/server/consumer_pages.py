@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from webhook_engine.config.sections import ServerConfig
-from webhook_engine.engine import Engine
+from webhook_engine.core import EngineCore
 from webhook_engine.server.play.inboxes import Inboxes
 from webhook_engine.server.play.routes import PlayPages
 from webhook_engine.server.portal.routes import PortalPages
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["consumer_pages"]
 
 
-def consumer_pages(engine: Engine, server: ServerConfig, public_url: str) -> Mapping[str, Page]:
+def consumer_pages(engine: EngineCore, server: ServerConfig, public_url: str) -> Mapping[str, Page]:
     """The pages that the configuration switches on."""
     services, config = engine.services, engine.config
     pages: dict[str, Page] = {}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from webhook_engine.engine import Engine
+from webhook_engine.core import EngineCore
 from webhook_engine.resources.flow import Services
+from webhook_engine.resources.portal_links import PortalLinks
 from webhook_engine.server.auth import Authenticator
-from webhook_engine.server.portal_links import PortalLinks
 from webhook_engine.server.revocations import Revocations
 from webhook_engine.server.tokens import TokenKeys
 
@@ -18,7 +18,7 @@ __all__ = ["Context"]
 class Context:
     """The parts of a server."""
 
-    engine: Engine
+    engine: EngineCore
     services: Services
     keys: TokenKeys
     authenticator: Authenticator

@@ -16,9 +16,10 @@ import msgspec
 from aiohttp import web
 
 from webhook_engine.config.sections import ServerConfig
-from webhook_engine.engine import Engine
+from webhook_engine.core import EngineCore
 from webhook_engine.errors import ConfigError, EngineNotRunningError, StoreError
 from webhook_engine.log import get_logger
+from webhook_engine.resources.portal_links import PortalLinks
 from webhook_engine.server.api.openapi import documentation_pages, openapi_document
 from webhook_engine.server.app import App
 from webhook_engine.server.auth import Authenticator
@@ -26,7 +27,6 @@ from webhook_engine.server.consumer_pages import consumer_pages
 from webhook_engine.server.context import Context
 from webhook_engine.server.idempotency import Idempotency
 from webhook_engine.server.metrics import MetricsPage
-from webhook_engine.server.portal_links import PortalLinks
 from webhook_engine.server.protocol import HttpServer
 from webhook_engine.server.revocations import Revocations
 from webhook_engine.server.tokens import TokenKeys
@@ -44,7 +44,9 @@ log = get_logger("server")
 class Server:
     """The API of a running engine; ``async with engine.serve() as server:`` starts and stops it."""
 
-    def __init__(self, engine: Engine, listen: str | None = None, *, listening: socket.socket | None = None) -> None:
+    def __init__(
+        self, engine: EngineCore, listen: str | None = None, *, listening: socket.socket | None = None
+    ) -> None:
         """``listening`` is a socket that somebody else has opened, instead of an address."""
         config = engine.config.server
         if listening is not None:

@@ -16,9 +16,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
+from webhook_engine.core import EngineCore
 from webhook_engine.delivery.http.sender import FailureKind
 from webhook_engine.delivery.measures import COMMIT_SECONDS, SUCCESS, Histogram
-from webhook_engine.engine import Engine
 from webhook_engine.errors import StoreError
 from webhook_engine.server.api.errors import ApiError
 from webhook_engine.store.upkeep import StoreFigures
@@ -38,7 +38,7 @@ LOOP_LAG_EVERY_S = 0.25
 class MetricsPage(Collector):
     """Answers at ``/metrics``, and measures how late the event loop is, between :meth:`start` and :meth:`stop`."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: EngineCore) -> None:
         self._engine = engine
         self._figures = StoreFigures()
         self._look_again_at = 0.0

@@ -6,7 +6,6 @@ from typing import Any
 
 from msgspec import UnsetType
 
-from webhook_engine.engine import Organization
 from webhook_engine.model import (
     Application,
     Attempt,
@@ -22,6 +21,7 @@ from webhook_engine.model import (
     Task,
     TaskStatus,
 )
+from webhook_engine.resources.organization import Organization
 from webhook_engine.resources.pagination import Order
 from webhook_engine.resources.payloads import Payload
 from webhook_engine.store.records import NewMessage, OutboxRow

@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from webhook_engine.engine import Organization
 from webhook_engine.errors import ConflictError, NotFoundError
 from webhook_engine.events import EndpointEvent, MessageAttemptEvent, OperationalEvent
+from webhook_engine.resources.organization import Organization
 from webhook_engine.server.api import endpoint_actions, endpoints
 from webhook_engine.server.api.common import ListResponse
 from webhook_engine.server.api.endpoint_actions import (

@@ -13,9 +13,9 @@ from typing import ClassVar, Generic, TypeVar
 
 import msgspec
 
-from webhook_engine.engine import Organization
 from webhook_engine.errors import NotFoundError, ValidationError
 from webhook_engine.model import Application
+from webhook_engine.resources.organization import Organization
 from webhook_engine.server.api.errors import ApiError, Problem, UnprocessableError, malformed
 from webhook_engine.server.api.query import NoQuery, Query, query_parser
 from webhook_engine.server.auth import Capability, Principal

@@ -1,0 +1,68 @@
+"""The house as its plan says: what import-linter does not see."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import webhook_engine
+
+PACKAGE = Path(webhook_engine.__file__).parent
+MODULES = sorted(PACKAGE.rglob("*.py"))
+LOADERS = {"import_module", "__import__", "spec_from_file_location", "resolve_name", "run_module", "import_string"}
+
+
+def by_string(source: str, own_name: str) -> Iterator[tuple[int, str]]:
+    """Where a module loads another by a string: the line, and as much of the name as is written there."""
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call):
+            continue
+        function = node.func
+        called = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", None)
+        if called in LOADERS:
+            yield node.lineno, _beginning(node.args[0], own_name) if node.args else ""
+
+
+def _beginning(name: ast.expr, own_name: str) -> str:
+    if isinstance(name, ast.Constant):
+        return str(name.value)
+    if isinstance(name, ast.Name) and name.id == "__name__":
+        return own_name
+    if isinstance(name, ast.JoinedStr):
+        beginning = ""
+        for part in name.values:
+            found = _beginning(part.value if isinstance(part, ast.FormattedValue) else part, own_name)
+            beginning += found
+            if not found:
+                break
+        return beginning
+    return ""
+
+
+def folder_of(module: Path) -> str:
+    return ".".join(("webhook_engine", *module.relative_to(PACKAGE).parent.parts))
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: str(module.relative_to(PACKAGE)))
+def test_only_what_is_in_the_same_folder_is_imported_by_a_string(module: Path) -> None:
+    # import-linter does not see these; inside one folder they cannot go up through the layers.
+    folder = folder_of(module)
+    name = folder if module.name == "__init__.py" else f"{folder}.{module.stem}"
+    for line, beginning in by_string(module.read_text("utf-8"), name):
+        assert beginning.startswith(f"{folder}."), f"{module}:{line} imports {beginning or 'something'} by a string"
+
+
+@pytest.mark.parametrize(
+    ("source", "beginning"),
+    [
+        ('import_module("webhook_engine.server.listener")', "webhook_engine.server.listener"),
+        ('importlib.import_module(f"webhook_engine.{name}")', "webhook_engine."),
+        ('import_module(f"{__name__}.{name}.more")', "own."),
+        ("__import__(name)", ""),
+    ],
+)
+def test_imports_by_a_string_are_seen_however_they_are_written(source: str, beginning: str) -> None:
+    assert list(by_string(source, "own")) == [(1, beginning)]

@@ -1,0 +1,326 @@
+"""The core of the engine: builds the parts, starts and stops them, and has no rule of its own.
+
+The server is built on it. What a host program uses is :class:`~webhook_engine.Engine`, which is this and can serve.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, TypeVar
+
+from webhook_engine.clock import Clock, microseconds
+from webhook_engine.config.loading import Config, DeliveryConfig
+from webhook_engine.delivery.attempt.decision import Rules
+from webhook_engine.delivery.attempt.retry import RetrySchedule
+from webhook_engine.delivery.http.own_inbox import OwnInboxes
+from webhook_engine.delivery.measures import LaneFigures, Measures
+from webhook_engine.delivery.notifier import Handler
+from webhook_engine.delivery.pipeline import DeliveryFlow, FlowSettings
+from webhook_engine.delivery.service import Service
+from webhook_engine.delivery.upkeep.retention import RetentionPolicy
+from webhook_engine.errors import AFTER_FORK, EngineNotRunningError
+from webhook_engine.events import OperationalEvent
+from webhook_engine.ids import IdSource
+from webhook_engine.log import get_logger
+from webhook_engine.model import DEFAULT_ORGANIZATION
+from webhook_engine.resources.flow import Policy, Services
+from webhook_engine.resources.messages import Messages
+from webhook_engine.resources.organization import Organization
+from webhook_engine.resources.portal import PortalEntrance
+from webhook_engine.resources.portal_links import PortalLinks
+from webhook_engine.secrets.encryption import Sealer, load_or_create_secret_file
+from webhook_engine.secrets.rotation import older_file, older_secrets
+from webhook_engine.shielded import unbroken
+from webhook_engine.store.directory import Directory
+from webhook_engine.store.records import NewMessage, OutboxRow
+from webhook_engine.store.sealed import open_secret
+from webhook_engine.store.sources import ThreadedSource, source_database
+from webhook_engine.store.sqlite import SqliteStore
+from webhook_engine.version import __version__
+
+if TYPE_CHECKING:
+    from webhook_engine.delivery.tracing import Tracing
+
+__all__ = ["EngineCore"]
+
+RESEALED_AT_ONCE = 500
+
+log = get_logger("engine")
+
+E = TypeVar("E", bound=OperationalEvent)
+
+
+class EngineCore(Organization):
+    """Everything that delivers, and the managers of the default organization."""
+
+    def __init__(self, config: Config | None = None, *, clock: Clock | None = None) -> None:
+        self.config = config or Config()
+        path = self.config.store.path
+        self._clock = clock or Clock()
+        self._store = SqliteStore(path)
+        directory = Directory(self._store)
+        ids = IdSource()
+        self._sealer = Sealer()
+        self._own_inboxes = OwnInboxes()
+        self._tracing = _tracing(self.config)
+        self._flow = DeliveryFlow(
+            _flow_settings(self.config),
+            store=self._store,
+            directory=directory,
+            clock=self._clock,
+            ids=ids,
+            sealer=self._sealer,
+            admit=self._admit,
+            on_crash=self._crashed,
+            is_own_inbox=self._own_inboxes.covers,
+            sources=[
+                ThreadedSource(source_database(url))
+                for url in self.config.outbox.sources
+                if url != self.config.store.url
+            ],
+            tracing=self._tracing,
+        )
+        self._store.database.on_commit = self._flow.measures.committed
+        self._services = Services(
+            store=self._store,
+            directory=directory,
+            flow=self._flow,
+            clock=self._clock,
+            ids=ids,
+            sealer=self._sealer,
+            policy=Policy(
+                https_only=self.config.delivery.https_only,
+                default_signature=self.config.security.default_signature,
+                recover_max_age=self.config.delivery.recover_max_age,
+                payload_retention=self.config.retention.payload,
+            ),
+        )
+        self._entrance = PortalEntrance(
+            PortalLinks(self._store.tokens, self._clock, self.config.portal.link_ttl),
+            self.config.portal.session_ttl,
+            self.config.server.public_url if self.config.server.portal else None,
+        )
+        self._running = False
+        self._process = 0
+        self._crash: BaseException | None = None
+        self._crashing = asyncio.Event()
+        super().__init__(self._services, DEFAULT_ORGANIZATION, self._entrance)
+
+    @classmethod
+    def open(cls, database: str | os.PathLike[str], /, *, clock: Clock | None = None, **settings: object) -> Self:
+        """An engine on one database file, with settings given here.
+
+        Bare names are keys of ``[delivery]`` (``retry_schedule=["10ms"]``), others are ``section__key``; values as in
+        TOML, or typed. Raises ``ConfigError`` for an unknown name or an impossible value.
+        """
+        return cls(Config.for_database(database, **settings), clock=clock)
+
+    def organization(self, organization_id: str) -> Organization:
+        """The same managers for another organization (``org_…``)."""
+        return Organization(self._services, organization_id, self._entrance)
+
+    def on(self, kind: type[E]) -> Callable[[Handler[E]], Handler[E]]:
+        """Decorate a function, coroutine or plain, that is to be called with every event of a class.
+
+        It runs after the change is committed. If it raises, that is logged and harms nothing.
+        """
+
+        def register(handler: Handler[E]) -> Handler[E]:
+            self._flow.notifier.on(kind, handler)
+            return handler
+
+        return register
+
+    def served_at(self, *base_urls: str) -> None:
+        """A server tells where it is reached, how browsers do so first; without URLs, that it has stopped."""
+        self._own_inboxes.serve_at(base_urls if self.config.server.play else ())
+        self._entrance.serve_at(base_urls[0] if base_urls and self.config.server.portal else None)
+
+    @property
+    def services(self) -> Services:
+        """What the managers work with, for the parts of this package that are built on an engine."""
+        return self._services
+
+    @property
+    def tracing(self) -> Tracing | None:
+        """What makes the traces, where they are wanted."""
+        return self._tracing
+
+    @property
+    def measures(self) -> Measures:
+        """What was counted since this engine was made."""
+        return self._flow.measures
+
+    def lane_figures(self) -> LaneFigures:
+        """How the queues of the endpoints stand at this moment."""
+        return self._flow.lane_figures()
+
+    def keep_for(self, policy: RetentionPolicy) -> None:
+        """Delete from now on what is older than this."""
+        self._flow.retention.policy = policy
+
+    @property
+    def running(self) -> bool:
+        """Whether it was started, has not been stopped, and has not crashed."""
+        return self._running and self._crash is None and not self._left_behind
+
+    async def crashed(self) -> BaseException:
+        """Wait until a part of the engine fails for good, and return why; a daemon ends then."""
+        await self._crashing.wait()
+        return self._crash or EngineNotRunningError("the engine has crashed")
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.stop()
+        if self._crash is not None and error is None:
+            raise self._crash
+
+    async def start(self) -> None:
+        """Open the database and begin to deliver, with what was left over from before.
+
+        Raises ``EngineAlreadyRunningError``, ``SchemaVersionError``, ``StoreUnavailableError``, or
+        ``SecretsUnreadableError`` if the main secret is not the one that the endpoints' secrets were encrypted with.
+        After a failure it may be tried again.
+        """
+        if self._left_behind:
+            raise EngineNotRunningError(AFTER_FORK)
+        if self._running:
+            raise EngineNotRunningError("this engine is running already; start another Engine for another database")
+        self._crash = None
+        self._crashing.clear()
+        await self._store.open()
+        try:
+            await self._unlock()
+            await self._flow.start()
+        except BaseException:
+            await unbroken(self._stop())
+            raise
+        self._running = True
+        self._process = os.getpid()
+        log.info("engine.started", database=str(self.config.store.path), version=__version__)
+
+    async def stop(self) -> None:
+        """Let what is in flight finish within ``delivery.shutdown_grace``, record it, and close the database.
+
+        Stopping twice, before starting, or in a forked process is harmless. A cancelled stop is carried through all
+        the same.
+        """
+        if not self._running or self._left_behind:
+            return
+        self._running = False
+        await unbroken(self._stop())
+
+    async def join(self, timeout: float | None = None) -> None:
+        """Wait until everything accepted or enqueued before the call is routed, and nothing is due or in flight.
+
+        Deliveries scheduled for later do not count. ``timeout`` is in seconds; raises ``TimeoutError``.
+        """
+        self._require_running()
+        async with asyncio.timeout(timeout):
+            await self._flow.join()
+        self._require_running()
+
+    async def _unlock(self) -> None:
+        """Get the main secret ready, and make sure that it is the one that this database was used with."""
+        configured = self.config.security.main_secret
+        path = _beside(self.config.store.path, "main_secret")
+        self._sealer.unlock(
+            configured.reveal() if configured else await asyncio.to_thread(load_or_create_secret_file, path),
+            older=await asyncio.to_thread(older_secrets, path),
+        )
+        some = await self._store.endpoints.first()
+        if some is not None:
+            open_secret(self._sealer, some.endpoint.id, some.sealed_key)
+        if older_file(path).exists():
+            await self._reseal()
+            await asyncio.to_thread(older_file(path).unlink)
+
+    async def _reseal(self) -> None:
+        """Encrypt with the main secret of today what one before it has encrypted."""
+
+        def fresh(sealed: bytes, context: str) -> bytes | None:
+            if not self._sealer.needs_resealing(sealed):
+                return None
+            return self._sealer.seal(self._sealer.open(sealed, context), context)
+
+        total, after = 0, ""
+        while True:
+            changed, cursor = await self._store.upkeep.reseal(fresh, after, RESEALED_AT_ONCE)
+            total += changed
+            if cursor is None:
+                break
+            after = cursor
+        log.info("secrets.resealed", endpoints=total)
+
+    async def _stop(self) -> None:
+        await self._flow.stop()
+        await self._store.close()
+        log.info("engine.stopped", database=str(self.config.store.path))
+
+    async def _admit(self, row: OutboxRow) -> NewMessage:
+        organization_id = row.organization or DEFAULT_ORGANIZATION
+        return await Messages(self._services, organization_id).admit(row)
+
+    def _crashed(self, service: Service, error: BaseException) -> None:
+        log.critical("engine.crashed", service=service.name, error=repr(error))
+        self._crash = error
+        self._crashing.set()
+
+    @property
+    def _left_behind(self) -> bool:
+        """Whether it was started by a process that this one was forked from, where it goes on."""
+        return self._running and self._process != os.getpid()
+
+    def _require_running(self) -> None:
+        if self._left_behind:
+            raise EngineNotRunningError(AFTER_FORK)
+        if self._crash is not None:
+            raise EngineNotRunningError(f"the engine has crashed: {self._crash!r}") from self._crash
+        if not self._running:
+            raise EngineNotRunningError("the engine is not running; use it inside `async with`")
+
+
+def _beside(database: Path, name: str) -> Path:
+    return database.with_name(f"{database.name}.{name}")
+
+
+def _tracing(config: Config) -> Tracing | None:
+    if not config.tracing.enabled:
+        return None
+    try:
+        # OpenTelemetry is an extra, and takes its time to import: nobody pays for it who does not want it.
+        from webhook_engine.delivery.tracing import Tracing  # noqa: PLC0415
+    except ImportError as error:
+        raise config.tracing.unavailable(error) from error
+    return Tracing(send_traceparent=config.tracing.send_traceparent)
+
+
+def _flow_settings(config: Config) -> FlowSettings:
+    delivery: DeliveryConfig = config.delivery
+    return FlowSettings(
+        timeout_s=delivery.timeout.total_seconds(),
+        response_limit=delivery.response_limit,
+        max_in_flight=delivery.max_in_flight,
+        max_in_flight_per_endpoint=delivery.max_in_flight_per_endpoint,
+        shutdown_grace_s=delivery.shutdown_grace.total_seconds(),
+        allow_subnets=delivery.allow_subnets,
+        proxy=delivery.proxy,
+        signature_headers=delivery.signature_headers,
+        user_agent=f"Webhook-Engine/{__version__}",
+        operational_organization=config.operational.organization,
+        rules=Rules(
+            schedule=RetrySchedule(delivery.retry_schedule, delivery.jitter),
+            failure_window=microseconds(delivery.failure_window),
+            disable_on_gone=delivery.disable_on_gone,
+        ),
+        retention=RetentionPolicy(config.retention.payload, config.retention.attempts),
+    )
