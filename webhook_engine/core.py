@@ -27,11 +27,11 @@ from webhook_engine.events import OperationalEvent
 from webhook_engine.ids import IdSource
 from webhook_engine.log import get_logger
 from webhook_engine.model import DEFAULT_ORGANIZATION
-from webhook_engine.resources.flow import Policy, Services
 from webhook_engine.resources.messages import Messages
 from webhook_engine.resources.organization import Organization
 from webhook_engine.resources.portal import PortalEntrance
 from webhook_engine.resources.portal_links import PortalLinks
+from webhook_engine.resources.services import Policy, Services
 from webhook_engine.secrets.encryption import Sealer, load_or_create_secret_file
 from webhook_engine.secrets.rotation import older_file, older_secrets
 from webhook_engine.shielded import unbroken

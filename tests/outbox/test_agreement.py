@@ -14,8 +14,8 @@ from webhook_engine import ValidationError
 from webhook_engine.clock import Clock
 from webhook_engine.model import Application
 from webhook_engine.outbox import create_table, enqueue
-from webhook_engine.resources.flow import Policy
 from webhook_engine.resources.intake import from_outbox, prepare
+from webhook_engine.resources.services import Policy
 from webhook_engine.store.records import NewMessage, OutboxRow
 
 APPLICATION = Application(

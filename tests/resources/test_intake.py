@@ -17,9 +17,9 @@ from webhook_engine.clock import from_datetime, microseconds, to_datetime
 from webhook_engine.errors import ValidationError
 from webhook_engine.ids import IdSource, timestamp_of
 from webhook_engine.model import Application
-from webhook_engine.resources.flow import Policy
 from webhook_engine.resources.intake import as_message, from_outbox, prepare
 from webhook_engine.resources.payloads import payload_bytes
+from webhook_engine.resources.services import Policy
 from webhook_engine.store.records import NewMessage, OutboxRow
 
 START = datetime(2030, 6, 1, tzinfo=UTC)

@@ -168,7 +168,12 @@ class DeliveryFlow:
     async def accept(
         self, message: NewMessage, *, manual_to: str | None = None, answer: KeptAnswer | None = None
     ) -> None:
-        """Route a message and store it with its deliveries and the answer to be kept; durable when this returns."""
+        """Route a message and store it with its deliveries; durable when this returns.
+
+        With ``manual_to`` it goes to that endpoint alone, whatever its filters, as one manual attempt. ``answer`` is
+        kept if and only if the message is stored.
+        Raises ``ConflictError`` if the event id is taken.
+        """
         await self._router.accept(message, manual_to=manual_to, answer=answer)
 
     def oldest_unstored(self) -> str | None:

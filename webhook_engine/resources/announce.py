@@ -8,7 +8,7 @@ from typing import TypeVar
 from webhook_engine.clock import to_datetime
 from webhook_engine.events import EndpointEvent
 from webhook_engine.model import Application, Endpoint
-from webhook_engine.resources.flow import Services
+from webhook_engine.resources.services import Services
 from webhook_engine.store.records import RoutedMessage, StoredEndpoint
 
 __all__ = ["commit_and_tell", "now_changed"]

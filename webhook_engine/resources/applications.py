@@ -14,9 +14,9 @@ from webhook_engine.events import EndpointDeletedEvent
 from webhook_engine.model import Application, Page
 from webhook_engine.resources import pagination, validation
 from webhook_engine.resources.announce import commit_and_tell, now_changed
-from webhook_engine.resources.flow import Services
 from webhook_engine.resources.lookup import find_application
 from webhook_engine.resources.pagination import Order
+from webhook_engine.resources.services import Services
 from webhook_engine.shielded import unbroken
 from webhook_engine.store.records import ApplicationChanges, ApplicationFilter, RoutedMessage, Span, StoredEndpoint
 

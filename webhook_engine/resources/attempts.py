@@ -19,8 +19,8 @@ from webhook_engine.model import (
     Page,
 )
 from webhook_engine.resources import pagination, validation
-from webhook_engine.resources.flow import Services
 from webhook_engine.resources.lookup import find_application, find_endpoint, find_message, required_key
+from webhook_engine.resources.services import Services
 from webhook_engine.shielded import unbroken
 from webhook_engine.store.records import AttemptFilter, DeliveryFilter, Due, Span, StoredEndpoint
 

@@ -6,10 +6,10 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Required, TypedDict, Unpack
 
-from webhook_engine.resources.flow import Services
 from webhook_engine.resources.intake import prepare
 from webhook_engine.resources.lookup import find_application
 from webhook_engine.resources.payloads import Payload
+from webhook_engine.resources.services import Services
 from webhook_engine.store.records import NewMessage
 
 __all__ = ["MessageFields", "draft_message"]
@@ -31,7 +31,7 @@ class MessageFields(TypedDict, total=False):
 async def draft_message(
     services: Services, organization_id: str, application: str, **fields: Unpack[MessageFields]
 ) -> NewMessage:
-    """A message that :meth:`~webhook_engine.resources.flow.Flow.accept` takes.
+    """A message that :meth:`~webhook_engine.delivery.pipeline.DeliveryFlow.accept` takes.
 
     Raises ``NotFoundError`` for an unknown application and ``ValidationError`` for a value that is not allowed.
     """

@@ -14,8 +14,8 @@ from webhook_engine.model import AttemptStatus, EndpointStats, Message, Task
 from webhook_engine.resources import validation
 from webhook_engine.resources.endpoint_edits import EndpointEdits
 from webhook_engine.resources.examples import PING, example_of, is_ping
-from webhook_engine.resources.flow import Services
 from webhook_engine.resources.intake import as_message, prepare
+from webhook_engine.resources.services import Services
 from webhook_engine.resources.starting import start_task
 from webhook_engine.shielded import unbroken
 from webhook_engine.store.records import DeliveryFilter

@@ -11,8 +11,8 @@ from webhook_engine.errors import NotFoundError
 from webhook_engine.events import EndpointEvent
 from webhook_engine.model import Application
 from webhook_engine.resources.announce import commit_and_tell, now_changed
-from webhook_engine.resources.flow import Services
 from webhook_engine.resources.lookup import find_application, find_endpoint
+from webhook_engine.resources.services import Services
 from webhook_engine.shielded import unbroken
 from webhook_engine.store.records import EndpointChanges, RoutedMessage, StoredEndpoint
 

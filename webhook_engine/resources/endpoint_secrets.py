@@ -12,7 +12,7 @@ from webhook_engine.model import EndpointHeaders
 from webhook_engine.resources import headers as header_rules
 from webhook_engine.resources import rotation, validation
 from webhook_engine.resources.endpoint_edits import EndpointEdits
-from webhook_engine.resources.flow import Policy
+from webhook_engine.resources.services import Policy
 from webhook_engine.secrets.signing import SigningKey
 from webhook_engine.store.records import EndpointChanges
 from webhook_engine.store.sealed import open_headers, open_secret, seal_headers, seal_secret

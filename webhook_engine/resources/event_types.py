@@ -12,8 +12,8 @@ from webhook_engine.clock import to_datetime
 from webhook_engine.errors import NotFoundError
 from webhook_engine.model import EventType, Page
 from webhook_engine.resources import json_schema, pagination, validation
-from webhook_engine.resources.flow import Services
 from webhook_engine.resources.lookup import required_key
+from webhook_engine.resources.services import Services
 from webhook_engine.store.records import EventTypeChanges, Span
 
 __all__ = ["EventTypes"]

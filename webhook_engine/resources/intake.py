@@ -11,8 +11,8 @@ from webhook_engine.errors import ValidationError
 from webhook_engine.ids import is_id, timestamp_of
 from webhook_engine.model import Application, Message
 from webhook_engine.resources import validation
-from webhook_engine.resources.flow import Policy
 from webhook_engine.resources.payloads import Payload, payload_bytes
+from webhook_engine.resources.services import Policy
 from webhook_engine.store.records import NewMessage, OutboxRow
 
 __all__ = ["MAX_DELAY", "as_message", "from_outbox", "prepare"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from webhook_engine.errors import NotFoundError, ValidationError
 from webhook_engine.model import Application, Message
-from webhook_engine.resources.flow import Services
+from webhook_engine.resources.services import Services
 from webhook_engine.resources.validation import is_name
 from webhook_engine.store.records import StoredEndpoint
 

@@ -12,11 +12,11 @@ from webhook_engine.ids import ID_STEP
 from webhook_engine.model import Message, Page, Task
 from webhook_engine.resources import pagination
 from webhook_engine.resources.drafts import draft_message
-from webhook_engine.resources.flow import Services
 from webhook_engine.resources.intake import as_message, from_outbox
 from webhook_engine.resources.lookup import find_message, keys
 from webhook_engine.resources.payloads import Payload
 from webhook_engine.resources.polling import Polling, message_filter
+from webhook_engine.resources.services import Services
 from webhook_engine.resources.starting import start_task
 from webhook_engine.resources.validation import is_name
 from webhook_engine.shielded import unbroken

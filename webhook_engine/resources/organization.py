@@ -6,9 +6,9 @@ from webhook_engine.resources.applications import Applications
 from webhook_engine.resources.attempts import Attempts
 from webhook_engine.resources.endpoints import Endpoints
 from webhook_engine.resources.event_types import EventTypes
-from webhook_engine.resources.flow import Services
 from webhook_engine.resources.messages import Messages
 from webhook_engine.resources.portal import Portal, PortalEntrance
+from webhook_engine.resources.services import Services
 from webhook_engine.resources.tasks import Tasks
 
 __all__ = ["Organization"]

@@ -10,8 +10,8 @@ from webhook_engine.errors import ConsumerLimitError, ValidationError
 from webhook_engine.ids import id_bounds, is_id
 from webhook_engine.model import Application, Message
 from webhook_engine.resources import pagination, validation
-from webhook_engine.resources.flow import Services
 from webhook_engine.resources.lookup import find_application
+from webhook_engine.resources.services import Services
 from webhook_engine.store.consumers import Position
 from webhook_engine.store.records import MessageFilter, Span
 

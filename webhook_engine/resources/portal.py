@@ -7,9 +7,9 @@ from datetime import timedelta
 
 from webhook_engine.errors import PortalUnavailableError, ValidationError
 from webhook_engine.resources import validation
-from webhook_engine.resources.flow import Services
 from webhook_engine.resources.lookup import find_application
 from webhook_engine.resources.portal_links import PortalLinks
+from webhook_engine.resources.services import Services
 
 __all__ = ["Portal", "PortalEntrance"]
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from webhook_engine.clock import to_datetime
 from webhook_engine.model import Task, TaskStatus
-from webhook_engine.resources.flow import Services
+from webhook_engine.resources.services import Services
 from webhook_engine.shielded import unbroken
 
 __all__ = ["start_task"]

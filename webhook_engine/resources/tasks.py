@@ -10,9 +10,9 @@ from operator import attrgetter
 from webhook_engine.errors import NotFoundError, ValidationError
 from webhook_engine.model import Page, Task, TaskStatus
 from webhook_engine.resources import pagination, validation
-from webhook_engine.resources.flow import Services
 from webhook_engine.resources.lookup import find_application, keys, required_key
 from webhook_engine.resources.pagination import Order
+from webhook_engine.resources.services import Services
 from webhook_engine.resources.starting import start_task
 from webhook_engine.resources.validation import is_name
 from webhook_engine.store.records import Span

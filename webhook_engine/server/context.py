@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from webhook_engine.core import EngineCore
-from webhook_engine.resources.flow import Services
 from webhook_engine.resources.portal_links import PortalLinks
+from webhook_engine.resources.services import Services
 from webhook_engine.server.auth import Authenticator
 from webhook_engine.server.revocations import Revocations
 from webhook_engine.server.tokens import TokenKeys
