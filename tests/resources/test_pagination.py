@@ -188,7 +188,9 @@ def test_the_window_of_90_days_is_only_for_lists_without_a_bound(bounds: dict[st
     assert list(page(list(keys.values()), timed(limit=10, **bounds)).data) == [keys[age] for age in seen]
 
 
-@pytest.mark.parametrize("bounds", [{"before": when(0)}, {"after": when(1000)}, {"before": when(0), "after": when(1000)}])
+@pytest.mark.parametrize(
+    "bounds", [{"before": when(0)}, {"after": when(1000)}, {"before": when(0), "after": when(1000)}]
+)
 def test_what_is_far_apart_is_walked_through_where_there_is_a_bound(bounds: dict[str, datetime]) -> None:
     keys = aged(1, 200, 500, 800)
     start = None if "before" in bounds else "msg_" + "z" * 27
