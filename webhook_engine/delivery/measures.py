@@ -9,7 +9,7 @@ from itertools import accumulate
 
 import msgspec
 
-from webhook_engine.delivery.http.sender import Answer
+from webhook_engine.delivery.http.response import Response
 from webhook_engine.delivery.schedule.lane import Lane, Standing
 from webhook_engine.model import DeliveryStatus
 from webhook_engine.store.records import DeliveryChange, Due
@@ -63,10 +63,10 @@ class Measures:
         """Messages were stored with their deliveries."""
         self.accepted += count
 
-    def attempt_made(self, due: Due, answer: Answer, started_at: int) -> None:
+    def attempt_made(self, due: Due, response: Response, started_at: int) -> None:
         """An attempt was made, and something came of it."""
-        self.attempts[SUCCESS if answer.failure is None else answer.failure.value] += 1
-        self.attempt_seconds.observe(answer.duration_ms / 1_000)
+        self.attempts[SUCCESS if response.failure is None else response.failure.value] += 1
+        self.attempt_seconds.observe(response.duration_ms / 1_000)
         if due.due_at:
             self.lag_seconds.observe(max(0, started_at - due.due_at) / 1_000_000)
 

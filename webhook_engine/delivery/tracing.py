@@ -25,7 +25,8 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from opentelemetry.util.types import AttributeValue
 
 from webhook_engine.delivery.attempt.target import Target
-from webhook_engine.delivery.http.sender import Answer, FailureKind, Sender
+from webhook_engine.delivery.http.response import FailureKind, Response
+from webhook_engine.delivery.http.sender import Sender
 from webhook_engine.log import get_logger
 from webhook_engine.store.records import Due, NewMessage
 from webhook_engine.version import __version__
@@ -74,17 +75,19 @@ class Tracing:
         stored.add_done_callback(lambda _: _end(span, None if stored.cancelled() else stored.exception()))
         return msgspec.structs.replace(message, trace_context=_kept(span))
 
-    async def send(self, sender: Sender, target: Target, due: Due, body: bytes, attempt_id: str, signed: str) -> Answer:
+    async def send(
+        self, sender: Sender, target: Target, due: Due, body: bytes, attempt_id: str, signed: str
+    ) -> Response:
         """Make an attempt as :meth:`Sender.send` does, as part of the trace of its message."""
         span = self._begin("POST", SpanKind.CLIENT, _restored(due.trace_context), _described(target, due, attempt_id))
         try:
             further = signed + self._propagated(span, target)
-            answer = await sender.send(target.destination, further, body)
+            response = await sender.send(target.destination, further, body)
         except BaseException as error:
             _end(span, error)
             raise
-        _end(span, _failure(answer), answer.status_code)
-        return answer
+        _end(span, _failure(response), response.status_code)
+        return response
 
     def _begin(self, name: str, kind: SpanKind, parent: Context, attributes: Mapping[str, AttributeValue]) -> Span:
         try:
@@ -135,11 +138,11 @@ def _described(target: Target, due: Due, attempt_id: str) -> dict[str, Attribute
     return attributes
 
 
-def _failure(answer: Answer) -> str | None:
+def _failure(response: Response) -> str | None:
     """What went wrong, as a word of few: the status code, or the kind of failure."""
-    if answer.failure is FailureKind.STATUS:
-        return str(answer.status_code)
-    return None if answer.failure is None else answer.failure.value
+    if response.failure is FailureKind.STATUS:
+        return str(response.status_code)
+    return None if response.failure is None else response.failure.value
 
 
 def _kept(span: Span) -> str | None:

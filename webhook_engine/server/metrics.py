@@ -17,7 +17,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from webhook_engine.core import EngineCore
-from webhook_engine.delivery.http.sender import FailureKind
+from webhook_engine.delivery.http.response import FailureKind
 from webhook_engine.delivery.measures import COMMIT_SECONDS, SUCCESS, Histogram
 from webhook_engine.errors import StoreError
 from webhook_engine.server.api.errors import ApiError

@@ -11,7 +11,7 @@ from webhook_engine.clock import microseconds
 from webhook_engine.delivery.attempt.decision import ABORTED, DISABLED, EXHAUSTED, Decision, Rules, Turn, decide
 from webhook_engine.delivery.attempt.health import WELL, Signal
 from webhook_engine.delivery.attempt.retry import RetrySchedule
-from webhook_engine.delivery.http.sender import Answer, FailureKind
+from webhook_engine.delivery.http.response import FailureKind, Response
 from webhook_engine.model import DeliveryStatus, Health
 
 SECOND = 1_000_000
@@ -27,13 +27,13 @@ LENIENT = Rules(schedule=RULES.schedule, failure_window=RULES.failure_window, di
 ALMOST_OVER = Health(NOW - 5 * DAY, NOW - DAY, warned=True)
 
 
-def answer(status: int = 200, *, control: str | None = None, asks: str | None = None) -> Answer:
+def answer(status: int = 200, *, control: str | None = None, asks: str | None = None) -> Response:
     failure = None if 200 <= status <= 299 else FailureKind.STATUS if status else FailureKind.TIMEOUT
-    return Answer(status, "", failure, 12, asks, control)
+    return Response(status, "", failure, 12, asks, control)
 
 
 def judge(
-    got: Answer,
+    got: Response,
     *,
     step: int = 0,
     manual: bool = False,
@@ -215,7 +215,7 @@ def test_a_manual_failure_neither_opens_nor_moves_nor_crosses_a_window(before: H
 
 
 @pytest.mark.parametrize("got", [answer(500), answer(410), answer(500, control="disable"), answer(0)])
-def test_a_failure_after_the_endpoint_was_disabled_settles_and_reports_nothing_more(got: Answer) -> None:
+def test_a_failure_after_the_endpoint_was_disabled_settles_and_reports_nothing_more(got: Response) -> None:
     decision = judge(got, disabled=True, before=ALMOST_OVER)
     assert (decision.change.status, decision.change.reason) == (DeliveryStatus.FAILED, DISABLED)
     assert (decision.signal, decision.disabled_reason) == (Signal.NONE, None)
@@ -234,7 +234,7 @@ def test_a_manual_success_settles_the_delivery_and_fulfils_the_request() -> None
 
 
 @pytest.mark.parametrize("got", [answer(500), answer(410), answer(503, asks="900")])
-def test_a_manual_failure_schedules_nothing_and_takes_no_step_of_the_ladder(got: Answer) -> None:
+def test_a_manual_failure_schedules_nothing_and_takes_no_step_of_the_ladder(got: Response) -> None:
     change = judge(got, manual=True, step=3).change
     assert (change.due_at, change.step, change.manual_id) == (None, 3, "man_1")
     assert change.status is DeliveryStatus.FAILED

@@ -11,7 +11,8 @@ from yarl import URL
 from webhook_engine.clock import Clock
 from webhook_engine.delivery.http.guard import AddressGuard
 from webhook_engine.delivery.http.request import Destination
-from webhook_engine.delivery.http.sender import Answer, Sender
+from webhook_engine.delivery.http.response import Response
+from webhook_engine.delivery.http.sender import Sender
 
 TIMEOUT_S = 0.4
 LIMIT = 1_000
@@ -36,10 +37,10 @@ def make_sender(**changes: Any) -> Sender:
     return Sender(**(settings | changes))
 
 
-async def send(sender: Sender, url: str, body: bytes = b'{"id":1}') -> Answer:
+async def send(sender: Sender, url: str, body: bytes = b'{"id":1}') -> Response:
     return await sender.send(Destination(URL(url, encoded=True), HEADERS), "", body)
 
 
-async def exchange(receiver: Receiver, **changes: Any) -> Answer:
+async def exchange(receiver: Receiver, **changes: Any) -> Response:
     async with receiver, make_sender(**changes) as sender:
         return await send(sender, receiver.url)

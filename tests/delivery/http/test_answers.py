@@ -10,7 +10,7 @@ import receivers
 from delivery.http.sending import exchange, make_sender, send
 from receivers import Receiver
 
-from webhook_engine.delivery.http.sender import FailureKind
+from webhook_engine.delivery.http.response import FailureKind
 
 HELLO = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
@@ -61,7 +61,7 @@ async def test_an_answer_that_ends_as_it_should_leaves_the_connection_usable(nam
     async with answering(*USED_AGAIN[name]) as receiver, make_sender() as sender:
         for _ in range(3):
             answer = await send(sender, receiver.url)
-            assert (answer.status_code, answer.response, answer.failure) == (200, "ok", None)
+            assert (answer.status_code, answer.text, answer.failure) == (200, "ok", None)
         assert receiver.connections == 1
 
 
@@ -70,7 +70,7 @@ async def test_a_connection_on_which_the_next_answer_might_be_a_false_one_is_not
     async with answering(*USED_ONCE[name]) as receiver, make_sender() as sender:
         for number in range(1, 4):
             answer = await send(sender, receiver.url)
-            assert (answer.status_code, answer.response, answer.failure) == (200, "ok", None)
+            assert (answer.status_code, answer.text, answer.failure) == (200, "ok", None)
             await asyncio.sleep(0.05)  # what is late has arrived by then
             assert receiver.connections == len(receiver.requests) == number
 
@@ -84,7 +84,7 @@ async def test_a_body_that_a_204_must_not_have_is_passed_over(parts: tuple[bytes
     async with answering(*parts) as receiver, make_sender() as sender:
         for number in (1, 2):
             answer = await send(sender, receiver.url)
-            assert (answer.status_code, answer.response, answer.failure) == (204, "", None)
+            assert (answer.status_code, answer.text, answer.failure) == (204, "", None)
             await asyncio.sleep(0.05)
             assert receiver.connections == number
 
@@ -97,7 +97,7 @@ async def test_a_304_with_the_length_of_what_it_does_not_send_ends_at_once() -> 
 async def test_a_body_without_a_length_ends_with_the_connection() -> None:
     for version in ("1.0", "1.1"):
         answer = await exchange(answering(head(version=version), b"o", b"k", close=True))
-        assert (answer.status_code, answer.response, answer.failure) == (200, "ok", None)
+        assert (answer.status_code, answer.text, answer.failure) == (200, "ok", None)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ async def test_what_can_be_read_in_two_ways_or_in_none_is_a_failure(raw: bytes) 
         for number in (1, 2):
             answer = await send(sender, receiver.url)
             assert (answer.status_code, answer.failure) == (0, FailureKind.PROTOCOL)
-            assert "is not valid HTTP: " in answer.response
+            assert "is not valid HTTP: " in answer.text
             assert receiver.connections == number
 
 

@@ -24,7 +24,8 @@ from webhook_engine.delivery.http import exchange as exchanges
 from webhook_engine.delivery.http import resolver as resolvers
 from webhook_engine.delivery.http.guard import BLOCKED, AddressGuard
 from webhook_engine.delivery.http.request import Destination
-from webhook_engine.delivery.http.sender import FailureKind, Sender
+from webhook_engine.delivery.http.response import FailureKind
+from webhook_engine.delivery.http.sender import Sender
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ async def test_sends_the_bytes_and_the_headers_it_is_given_and_no_others(sender:
     async with Receiver() as receiver:
         answer = await send(sender, receiver.url + "?a=%2Fb", b'{ "exact" : 1 }')
     [request] = receiver.requests
-    assert (answer.status_code, answer.response, answer.failure) == (200, "ok", None)
+    assert (answer.status_code, answer.text, answer.failure) == (200, "ok", None)
     assert request.raw == (
         b"POST /hook?a=%2Fb HTTP/1.1\r\n"
         b"Host: 127.0.0.1:" + str(receiver.port).encode() + b"\r\n"
@@ -87,7 +88,7 @@ async def test_a_header_that_http_cannot_carry_is_a_failed_attempt(sender: Sende
         answer = await sender.send(Destination(URL(receiver.url), {"x-own": "a\r\nevil: b"}), "", b"{}")
         assert receiver.connections == 0
     assert (answer.status_code, answer.failure) == (0, FailureKind.PROTOCOL)
-    assert "could not be made" in answer.response
+    assert "could not be made" in answer.text
 
 
 # Which answers are successes.
@@ -96,20 +97,20 @@ async def test_a_header_that_http_cannot_carry_is_a_failed_attempt(sender: Sende
 @pytest.mark.parametrize("status", [200, 201, 202, 204, 299])
 async def test_2xx_is_a_success(status: int) -> None:
     answer = await exchange(Receiver(Reply(status, b"")))
-    assert (answer.status_code, answer.response, answer.failure) == (status, "", None)
+    assert (answer.status_code, answer.text, answer.failure) == (status, "", None)
 
 
 @pytest.mark.parametrize("status", [300, 301, 304, 308, 400, 404, 410, 429, 500, 503, 599])
 async def test_every_other_status_is_a_failure(status: int) -> None:
     answer = await exchange(Receiver(Reply(status, b"" if status == 304 else b"why", {"Location": "/elsewhere"})))
     assert (answer.status_code, answer.failure) == (status, FailureKind.STATUS)
-    assert answer.response == ("" if status == 304 else "why")
+    assert answer.text == ("" if status == 304 else "why")
 
 
 async def test_no_redirect_is_followed(sender: Sender) -> None:
     async with Receiver() as elsewhere, receivers.redirecting(elsewhere.url, 307) as receiver:
         answer = await send(sender, receiver.url)
-    assert (answer.status_code, answer.response, elsewhere.requests) == (307, "moved", [])
+    assert (answer.status_code, answer.text, elsewhere.requests) == (307, "moved", [])
 
 
 async def test_the_headers_that_matter_are_passed_on_as_they_came() -> None:
@@ -127,13 +128,13 @@ async def test_the_duration_is_that_of_the_whole_exchange() -> None:
 
 async def test_continue_before_the_answer_is_passed_over() -> None:
     answer = await exchange(receivers.continuing_once())
-    assert (answer.status_code, answer.response, answer.failure) == (200, "ok", None)
+    assert (answer.status_code, answer.text, answer.failure) == (200, "ok", None)
 
 
 async def test_switching_protocols_is_a_failure() -> None:
     answer = await exchange(receivers.switching_protocols())
     assert (answer.status_code, answer.failure) == (101, FailureKind.STATUS)
-    assert "101 Switching Protocols" in answer.response
+    assert "101 Switching Protocols" in answer.text
 
 
 # What is kept of the body.
@@ -142,7 +143,7 @@ async def test_switching_protocols_is_a_failure() -> None:
 async def test_a_long_body_is_cut_and_the_connection_not_used_again(sender: Sender) -> None:
     async with receivers.endless_body() as receiver:
         answer = await send(sender, receiver.url)
-        assert (answer.status_code, answer.failure, answer.response) == (200, None, "x" * LIMIT)
+        assert (answer.status_code, answer.failure, answer.text) == (200, None, "x" * LIMIT)
         await send(sender, receiver.url)
         assert receiver.connections == 2
 
@@ -150,20 +151,20 @@ async def test_a_long_body_is_cut_and_the_connection_not_used_again(sender: Send
 async def test_a_body_that_fits_leaves_the_connection_usable(sender: Sender) -> None:
     async with Receiver(Reply(200, b"y" * LIMIT)) as receiver:
         for _ in range(3):
-            assert (await send(sender, receiver.url)).response == "y" * LIMIT
+            assert (await send(sender, receiver.url)).text == "y" * LIMIT
         assert receiver.connections == 1
 
 
 async def test_a_large_body_that_fits_is_read_to_its_end() -> None:
     async with Receiver(Reply(500, b"z" * 300_000)) as receiver, make_sender(response_limit=300_000) as sender:
         for _ in range(2):
-            assert len((await send(sender, receiver.url)).response) == 300_000
+            assert len((await send(sender, receiver.url)).text) == 300_000
         assert receiver.connections == 1
 
 
 async def test_the_cut_drops_half_a_character() -> None:
     answer = await exchange(Receiver(Reply(200, "é".encode() * LIMIT)), response_limit=11)
-    assert answer.response == "é" * 5
+    assert answer.text == "é" * 5
 
 
 @pytest.mark.parametrize(
@@ -176,14 +177,14 @@ async def test_the_cut_drops_half_a_character() -> None:
     ],
 )
 async def test_text_is_kept_and_other_bytes_as_base64(body: bytes, text: str) -> None:
-    assert (await exchange(Receiver(Reply(200, body)))).response == text
+    assert (await exchange(Receiver(Reply(200, body)))).text == text
 
 
 async def test_a_compressed_body_is_not_decompressed() -> None:
     started = time.process_time()
     answer = await exchange(receivers.gzip_bomb(1_000_000))
     assert answer.failure is None
-    assert answer.response.startswith("H4sI")
+    assert answer.text.startswith("H4sI")
     assert time.process_time() - started < 1
 
 
@@ -202,8 +203,8 @@ async def test_a_slow_exchange_times_out(make: Callable[[], Receiver], status: i
     started = time.monotonic()
     answer = await exchange(make())
     assert (answer.status_code, answer.failure) == (status, FailureKind.TIMEOUT)
-    assert answer.response.startswith("request timed out")
-    assert words in answer.response
+    assert answer.text.startswith("request timed out")
+    assert words in answer.text
     assert TIMEOUT_S * 0.9 <= time.monotonic() - started < TIMEOUT_S + 0.5
 
 
@@ -211,7 +212,7 @@ async def test_connecting_times_out(sender: Sender) -> None:
     async with receivers.silent() as url:
         answer = await send(sender, url)
     assert (answer.status_code, answer.failure) == (0, FailureKind.TIMEOUT)
-    assert "no connection within" in answer.response
+    assert "no connection within" in answer.text
 
 
 async def test_a_tls_handshake_times_out(sender: Sender) -> None:
@@ -275,8 +276,8 @@ async def test_a_fault_is_a_failed_attempt_that_says_what_was_wrong(
     receiver = make()
     answer = await exchange(receiver)
     assert (answer.status_code, answer.failure) == (status, kind)
-    assert words in answer.response
-    assert len(answer.response) < 1_000
+    assert words in answer.text
+    assert len(answer.text) < 1_000
     assert len(receiver.requests) == 1
 
 
@@ -284,7 +285,7 @@ async def test_a_closed_port_says_so(sender: Sender) -> None:
     async with receivers.refusing() as url:
         answer = await send(sender, url)
     assert (answer.status_code, answer.failure) == (0, FailureKind.CONNECT)
-    assert answer.response == f"could not connect to {URL(url).authority}: Connection refused"
+    assert answer.text == f"could not connect to {URL(url).authority}: Connection refused"
 
 
 @pytest.mark.parametrize(
@@ -300,7 +301,7 @@ async def test_a_bad_certificate_says_why(certificate: str, words: str) -> None:
     receiver = receivers.tls(certificate)
     answer = await exchange(receiver, ssl_context=receivers.trusting())
     assert (answer.status_code, answer.failure) == (0, FailureKind.TLS)
-    assert words in answer.response
+    assert words in answer.text
     assert receiver.requests == []
 
 
@@ -311,7 +312,7 @@ async def test_certificates_are_verified_unless_told_otherwise() -> None:
 
 async def test_a_good_certificate_is_accepted() -> None:
     answer = await exchange(receivers.tls(), ssl_context=receivers.trusting())
-    assert (answer.status_code, answer.response, answer.failure) == (200, "ok", None)
+    assert (answer.status_code, answer.text, answer.failure) == (200, "ok", None)
 
 
 async def test_tls_with_what_does_not_speak_it(sender: Sender) -> None:
@@ -322,7 +323,7 @@ async def test_tls_with_what_does_not_speak_it(sender: Sender) -> None:
     async with await asyncio.start_server(greet, "127.0.0.1") as server:
         answer = await send(sender, f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
     assert answer.failure is FailureKind.TLS
-    assert "wrong version number" in answer.response or "record layer failure" in answer.response
+    assert "wrong version number" in answer.text or "record layer failure" in answer.text
 
 
 # Connections that were idle.
@@ -499,7 +500,7 @@ async def test_a_private_address_is_not_connected_to(host: str, encoded: bool) -
             return
         answer = await sender.send(Destination(url, HEADERS), "", b"{}")
         assert (answer.status_code, answer.failure) == (0, FailureKind.BLOCKED)
-        assert BLOCKED in answer.response
+        assert BLOCKED in answer.text
         assert receiver.connections == 0
 
 
@@ -565,8 +566,8 @@ async def test_a_name_of_blocked_addresses_is_blocked_and_they_are_not_told(name
     async with make_sender() as sender:
         answer = await send(sender, "http://internal.example/")
     assert (answer.status_code, answer.failure) == (0, FailureKind.BLOCKED)
-    assert BLOCKED in answer.response
-    assert "10.1" not in answer.response
+    assert BLOCKED in answer.text
+    assert "10.1" not in answer.text
 
 
 async def test_a_name_that_changes_its_address_is_checked_where_it_connects(names: Names) -> None:
@@ -582,7 +583,7 @@ async def test_a_name_that_changes_its_address_is_checked_where_it_connects(name
 
 async def test_an_odd_form_of_an_allowed_address_says_how_to_write_it(sender: Sender) -> None:
     answer = await send(sender, "http://2130706433/")
-    assert (answer.failure, answer.response) == (
+    assert (answer.failure, answer.text) == (
         FailureKind.PROTOCOL,
         "the host 2130706433 must be written as 127.0.0.1",
     )
@@ -608,7 +609,7 @@ async def test_a_name_that_does_not_resolve_fails_at_once(sender: Sender) -> Non
     started = time.monotonic()
     answer = await send(sender, "http://nothing.invalid/")
     assert (answer.status_code, answer.failure) == (0, FailureKind.DNS)
-    assert answer.response.startswith("could not resolve nothing.invalid: ")
+    assert answer.text.startswith("could not resolve nothing.invalid: ")
     assert time.monotonic() - started < TIMEOUT_S
 
 
@@ -629,7 +630,7 @@ async def test_a_name_that_hangs_times_out_and_delays_no_other(sender: Sender, n
         assert time.monotonic() - started < TIMEOUT_S / 2
         answers = await asyncio.gather(*hanging)
     assert {answer.failure for answer in answers} == {FailureKind.TIMEOUT}
-    assert "no connection within" in answers[0].response
+    assert "no connection within" in answers[0].text
 
 
 async def test_one_name_that_hangs_takes_one_thread(sender: Sender, names: Names) -> None:
@@ -728,11 +729,11 @@ async def test_a_proxy_that_refuses_or_is_gone_is_a_failure_without_a_status() -
         async with through(receivers.proxy(refuse=502), ssl_context=receivers.trusting()) as sender:
             answer = await send(sender, receiver.url)
         assert (answer.status_code, answer.failure) == (0, FailureKind.CONNECT)
-        assert "answered 502" in answer.response
+        assert "answered 502" in answer.text
         async with receivers.refusing() as url, make_sender(proxy=url.replace("//", "//user:secret@")) as sender:
             answer = await send(sender, receiver.url)
     assert answer.failure is FailureKind.CONNECT
-    assert answer.response == "could not connect to the proxy: Connection refused"
+    assert answer.text == "could not connect to the proxy: Connection refused"
 
 
 async def test_the_own_inbox_is_not_asked_through_the_proxy() -> None:
@@ -777,7 +778,7 @@ async def test_a_tls_connection_is_dropped_without_ceremony() -> None:
     receiver = receivers.tls(behaviour=receivers.endless_body().behaviour)
     async with receiver, make_sender(ssl_context=receivers.trusting()) as sender:
         answer = await send(sender, receiver.url)
-        assert (answer.status_code, answer.failure, answer.response) == (200, None, "x" * LIMIT)
+        assert (answer.status_code, answer.failure, answer.text) == (200, None, "x" * LIMIT)
         started = time.monotonic()
     assert time.monotonic() - started < 1
 
@@ -819,7 +820,7 @@ async def test_a_name_is_what_the_certificate_is_checked_against_and_what_the_se
         wrong = await send(sender, f"https://elsewhere.example:{receiver.port}/")
     assert told == ["localhost", "localhost", "elsewhere.example"]
     assert wrong.failure is FailureKind.TLS
-    assert "not valid for 'elsewhere.example'" in wrong.response
+    assert "not valid for 'elsewhere.example'" in wrong.text
     assert [request.headers["host"] for request in receiver.requests] == [f"localhost:{receiver.port}"] * 2
 
 

@@ -11,7 +11,8 @@ from webhook_engine.delivery.attempt.events import events_of
 from webhook_engine.delivery.attempt.health import Signal
 from webhook_engine.delivery.attempt.recorder import Outcome, Recorder
 from webhook_engine.delivery.attempt.target import Target
-from webhook_engine.delivery.http.sender import Answer, FailureKind, Sender
+from webhook_engine.delivery.http.response import FailureKind, Response
+from webhook_engine.delivery.http.sender import Sender
 from webhook_engine.delivery.measures import Measures
 from webhook_engine.delivery.schedule.lane import Lane, Verdict
 from webhook_engine.ids import IdSource
@@ -56,36 +57,36 @@ class Attempter:
         """Sign, send, judge, and hand over."""
         started_at = self._clock.now()
         attempt_id = self._ids.new("atmpt_", started_at)
-        answer = await self._ask(target, due, payload, attempt_id, started_at)
-        self._measures.attempt_made(due, answer, started_at)
+        response = await self._ask(target, due, payload, attempt_id, started_at)
+        self._measures.attempt_made(due, response, started_at)
         now = self._clock.now()
         decision = decide(
             due,
-            answer,
+            response,
             self._rules,
             before=lane.health,
             disabled=lane.target is not None and lane.target.closed,
             now=now,
             random=random.random(),  # noqa: S311
         )
-        lane.learn(_verdict(answer))
+        lane.learn(_verdict(response))
         condition = self._apply(lane, target, decision, now)
         attempt = RecordedAttempt(
             attempt_id,
             due.message_id,
             due.endpoint_id,
             target.endpoint.url,
-            AttemptStatus.SUCCESS if answer.failure is None else AttemptStatus.FAIL,
-            answer.status_code,
-            answer.duration_ms,
+            AttemptStatus.SUCCESS if response.failure is None else AttemptStatus.FAIL,
+            response.status_code,
+            response.duration_ms,
             TriggerType.MANUAL if due.manual_id else TriggerType.SCHEDULED,
-            answer.response,
+            response.text,
             target.shown_headers,
         )
         events = events_of(target, due, attempt, decision, started_at, now)
         self._hand_over(Outcome(lane, due, target.application.id, attempt, decision.change, condition, events))
-        if answer.failure is not None:
-            _log_failure(due, attempt, decision, answer.failure)
+        if response.failure is not None:
+            _log_failure(due, attempt, decision, response.failure)
 
     def give_up(self, lane: Lane, target: Target, due: Due) -> None:
         """End a delivery whose payload is gone; no attempt is made."""
@@ -102,7 +103,7 @@ class Attempter:
         )
         self._hand_over(Outcome(lane, due, target.application.id, None, change, None, ()))
 
-    async def _ask(self, target: Target, due: Due, payload: bytes, attempt_id: str, started_at: int) -> Answer:
+    async def _ask(self, target: Target, due: Due, payload: bytes, attempt_id: str, started_at: int) -> Response:
         try:
             signed = target.signed_headers(due.message_id, started_at, payload)
             if self._tracing is None:
@@ -111,7 +112,7 @@ class Attempter:
         except Exception as error:
             # Whatever is wrong with this one, it takes its way down the ladder like any failure, and is looked into.
             log.exception("attempt.not_made", message_id=due.message_id, endpoint_id=due.endpoint_id)
-            return Answer(0, f"the request could not be made: {type(error).__name__}", FailureKind.PROTOCOL, 0)
+            return Response(0, f"the request could not be made: {type(error).__name__}", FailureKind.PROTOCOL, 0)
 
     def _apply(self, lane: Lane, target: Target, decision: Decision, now: int) -> EndpointCondition | None:
         """Let the endpoint's new state count from now on; returns it if it must be recorded."""
@@ -128,12 +129,12 @@ class Attempter:
         self._recorder.add(outcome)
 
 
-def _verdict(answer: Answer) -> Verdict:
-    if answer.failure is FailureKind.TIMEOUT:
+def _verdict(response: Response) -> Verdict:
+    if response.failure is FailureKind.TIMEOUT:
         return Verdict.TIMEOUT
-    if answer.status_code in ASKING_FOR_LESS or answer.status_code == 0:
+    if response.status_code in ASKING_FOR_LESS or response.status_code == 0:
         return Verdict.OVERLOADED
-    return Verdict.QUICK if answer.duration_ms < QUICK_ANSWER_MS else Verdict.SLOW
+    return Verdict.QUICK if response.duration_ms < QUICK_ANSWER_MS else Verdict.SLOW
 
 
 def _log_failure(due: Due, attempt: RecordedAttempt, decision: Decision, failure: FailureKind) -> None:

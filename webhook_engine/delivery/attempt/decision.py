@@ -22,7 +22,7 @@ import msgspec
 from webhook_engine.delivery.attempt import health
 from webhook_engine.delivery.attempt.health import Signal
 from webhook_engine.delivery.attempt.retry import RetrySchedule, retry_after
-from webhook_engine.delivery.http.sender import Answer
+from webhook_engine.delivery.http.response import Response
 from webhook_engine.model import DeliveryStatus, Health
 from webhook_engine.store.records import DeliveryChange, Due
 
@@ -71,20 +71,20 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
 
 
 def decide(
-    due: Due, answer: Answer, rules: Rules, *, before: Health, disabled: bool, now: int, random: float
+    due: Due, response: Response, rules: Rules, *, before: Health, disabled: bool, now: int, random: float
 ) -> Decision:
     """Judge one attempt.
 
     ``before`` is the endpoint's failure window before it; ``disabled`` whether the endpoint is disabled or deleted
     by now; ``random`` is in [0, 1).
     """
-    after, signal, reason = _judge_endpoint(due, answer, rules, before, now)
+    after, signal, reason = _judge_endpoint(due, response, rules, before, now)
     if disabled:
         signal, reason = Signal.NONE, None
-    if answer.failure is None:
+    if response.failure is None:
         change, turn = _success(due, now)
     else:
-        change, turn = _failure(due, answer, rules, disabled or signal is Signal.DISABLE, now, random)
+        change, turn = _failure(due, response, rules, disabled or signal is Signal.DISABLE, now, random)
     return Decision(change, turn, after, signal, reason)
 
 
@@ -97,17 +97,17 @@ def _success(due: Due, now: int) -> tuple[DeliveryChange, Turn]:
 
 
 def _judge_endpoint(
-    due: Due, answer: Answer, rules: Rules, before: Health, now: int
+    due: Due, response: Response, rules: Rules, before: Health, now: int
 ) -> tuple[Health, Signal, str | None]:
     after, signal = before, Signal.NONE
-    if answer.failure is None:
+    if response.failure is None:
         after = health.after_success(before)
     elif due.manual_id is None:
         after, signal = health.after_failure(before, now, rules.failure_window)
     reason = "every attempt failed for the whole failure window" if signal is Signal.DISABLE else None
-    if _control(answer) == "disable":
+    if _control(response) == "disable":
         signal, reason = Signal.DISABLE, "the receiver asked for it (webhook-delivery: disable)"
-    elif answer.status_code == GONE and rules.disable_on_gone:
+    elif response.status_code == GONE and rules.disable_on_gone:
         signal, reason = Signal.DISABLE, "the receiver answered 410 Gone"
     if signal is Signal.DISABLE and after.first_failure_at is None:
         after = Health(now, now)
@@ -115,7 +115,7 @@ def _judge_endpoint(
 
 
 def _failure(
-    due: Due, answer: Answer, rules: Rules, gone: bool, now: int, random: float
+    due: Due, response: Response, rules: Rules, gone: bool, now: int, random: float
 ) -> tuple[DeliveryChange, Turn]:
     step = due.step if due.manual_id else due.step + 1
 
@@ -125,16 +125,16 @@ def _failure(
 
     if due.manual_id:
         return change(DeliveryStatus.FAILED, None, None), Turn.NONE
-    if _control(answer) == "abort-message":
+    if _control(response) == "abort-message":
         return change(DeliveryStatus.FAILED, None, ABORTED), Turn.NONE
     if gone:
         return change(DeliveryStatus.FAILED, None, DISABLED), Turn.NONE
-    delay = rules.schedule.next_delay(step, random, retry_after(answer.retry_after, now))
+    delay = rules.schedule.next_delay(step, random, retry_after(response.retry_after, now))
     if delay is None:
         return change(DeliveryStatus.FAILED, None, EXHAUSTED), Turn.EXHAUSTED
     turn = Turn.FAILING if step == FAILING_AFTER else Turn.NONE
     return change(DeliveryStatus.PENDING, now + delay, None), turn
 
 
-def _control(answer: Answer) -> str | None:
-    return answer.control.strip().lower() if answer.control else None
+def _control(response: Response) -> str | None:
+    return response.control.strip().lower() if response.control else None

@@ -8,12 +8,10 @@ import os
 import socket
 import ssl
 from collections.abc import Callable
-from enum import StrEnum
 from types import TracebackType
 from typing import TYPE_CHECKING, cast
 
 import aiohttp
-import msgspec
 from aiohttp.http import HttpProcessingError
 from multidict import istr
 from yarl import URL
@@ -24,6 +22,7 @@ from webhook_engine.delivery.http.exchange import CURRENT, Deadlines, Exchange
 from webhook_engine.delivery.http.guard import AddressGuard
 from webhook_engine.delivery.http.request import Destination
 from webhook_engine.delivery.http.resolver import Resolver
+from webhook_engine.delivery.http.response import FailureKind, Response
 from webhook_engine.delivery.http.route import Route
 from webhook_engine.log import get_logger
 
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from aiohttp import StreamReader
     from aiohttp.http import RawResponseMessage
 
-__all__ = ["Answer", "FailureKind", "Sender"]
+__all__ = ["Sender"]
 
 log = get_logger("sender")
 
@@ -40,38 +39,6 @@ MAX_PROBLEM_LENGTH = 500
 
 _RETRY_AFTER = istr("Retry-After")
 _CONTROL = istr("webhook-delivery")
-
-
-class FailureKind(StrEnum):
-    """In what way an exchange failed."""
-
-    STATUS = "status"
-    """An answer came, with a status outside 200-299."""
-    TIMEOUT = "timeout"
-    DNS = "dns"
-    CONNECT = "connect"
-    """There was no connection, or it ended before the answer."""
-    TLS = "tls"
-    BLOCKED = "blocked"
-    PROTOCOL = "protocol"
-    """What came is not HTTP, or broke off; or the request cannot be put into HTTP."""
-    OWN = "own"
-    """The engine itself lacked something, such as a file descriptor or its proxy: not the receiver's failure."""
-
-
-class Answer(msgspec.Struct, frozen=True, gc=False):
-    """What came of one exchange."""
-
-    status_code: int
-    """0 where none came. It is kept when the body that followed failed."""
-    response: str
-    """The body, cut to the limit (base64 if it is not UTF-8); or what went wrong."""
-    failure: FailureKind | None
-    duration_ms: int
-    retry_after: str | None = None
-    """The header as it came."""
-    control: str | None = None
-    """The ``webhook-delivery`` header as it came."""
 
 
 class Sender:
@@ -128,7 +95,7 @@ class Sender:
     ) -> None:
         await self.close()
 
-    async def send(self, destination: Destination, further: str, body: bytes) -> Answer:
+    async def send(self, destination: Destination, further: str, body: bytes) -> Response:
         """POST the body and return the answer. Every fault becomes an answer too; only cancelling raises.
 
         ``further`` are header lines of this request alone, each with its line break.
@@ -176,10 +143,10 @@ class Sender:
             CURRENT.reset(token)
         duration_ms = int((self._clock.monotonic() - began) * 1_000)
         if message is None:
-            return Answer(0, text, failure, duration_ms)
+            return Response(0, text, failure, duration_ms)
         came = message.headers
         retry_after = came.get(_RETRY_AFTER) if failure else None
-        return Answer(message.code, text, failure, duration_ms, retry_after, came.get(_CONTROL))
+        return Response(message.code, text, failure, duration_ms, retry_after, came.get(_CONTROL))
 
     async def _read(
         self, message: RawResponseMessage, content: StreamReader, exchange: Exchange

@@ -1,0 +1,41 @@
+"""What came of one exchange with a receiver: a response, or why there is none."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+__all__ = ["FailureKind", "Response"]
+
+
+class FailureKind(StrEnum):
+    """In what way an exchange failed."""
+
+    STATUS = "status"
+    """A response came, with a status outside 200-299."""
+    TIMEOUT = "timeout"
+    DNS = "dns"
+    CONNECT = "connect"
+    """There was no connection, or it ended before the response."""
+    TLS = "tls"
+    BLOCKED = "blocked"
+    PROTOCOL = "protocol"
+    """What came is not HTTP, or broke off; or the request cannot be put into HTTP."""
+    OWN = "own"
+    """The engine itself lacked something, such as a file descriptor or its proxy: not the receiver's failure."""
+
+
+class Response(msgspec.Struct, frozen=True, gc=False):
+    """What came of one exchange."""
+
+    status_code: int
+    """0 where none came."""
+    text: str
+    """The body, cut to the limit (base64 if it is not UTF-8); or what went wrong."""
+    failure: FailureKind | None
+    duration_ms: int
+    retry_after: str | None = None
+    """The header as it came."""
+    control: str | None = None
+    """The ``webhook-delivery`` header as it came."""
