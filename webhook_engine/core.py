@@ -24,6 +24,7 @@ from webhook_engine.delivery.service import Service
 from webhook_engine.delivery.upkeep.retention import RetentionPolicy
 from webhook_engine.errors import AFTER_FORK, EngineNotRunningError
 from webhook_engine.events import OperationalEvent
+from webhook_engine.home_loop import HomeLoop
 from webhook_engine.ids import IdSource
 from webhook_engine.log import get_logger
 from webhook_engine.model import DEFAULT_ORGANIZATION
@@ -61,8 +62,9 @@ class EngineCore(Organization):
         self.config = config or Config()
         path = self.config.store.path
         self._clock = clock or Clock()
+        self._home = HomeLoop()
         self._store = SqliteStore(path)
-        directory = Directory(self._store)
+        self._directory = directory = Directory(self._store)
         ids = IdSource()
         self._sealer = Sealer()
         self._own_inboxes = OwnInboxes()
@@ -86,6 +88,7 @@ class EngineCore(Organization):
         )
         self._store.database.on_commit = self._flow.measures.committed
         self._services = Services(
+            home=self._home,
             store=self._store,
             directory=directory,
             flow=self._flow,
@@ -107,7 +110,7 @@ class EngineCore(Organization):
         self._running = False
         self._process = 0
         self._crash: BaseException | None = None
-        self._crashing = asyncio.Event()
+        self._crashing: asyncio.Event | None = None
         super().__init__(self._services, DEFAULT_ORGANIZATION, self._entrance)
 
     @classmethod
@@ -170,6 +173,8 @@ class EngineCore(Organization):
 
     async def crashed(self) -> BaseException:
         """Wait until a part of the engine fails for good, and return why; a daemon ends then."""
+        self._home.require()
+        assert self._crashing is not None  # noqa: S101 (made when the engine was started)
         await self._crashing.wait()
         return self._crash or EngineNotRunningError("the engine has crashed")
 
@@ -193,11 +198,19 @@ class EngineCore(Organization):
         """
         if self._left_behind:
             raise EngineNotRunningError(AFTER_FORK)
-        if self._running:
+        if self._home.entered:
+            self._home.require()
             raise EngineNotRunningError("this engine is running already; start another Engine for another database")
+        self._home.enter()
         self._crash = None
-        self._crashing.clear()
-        await self._store.open()
+        self._crashing = asyncio.Event()
+        # Another engine may have had the database since.
+        self._directory.clear()
+        try:
+            await self._store.open()
+        except BaseException:
+            self._home.leave()
+            raise
         try:
             await self._unlock()
             await self._flow.start()
@@ -216,6 +229,7 @@ class EngineCore(Organization):
         """
         if not self._running or self._left_behind:
             return
+        self._home.require()
         self._running = False
         await unbroken(self._stop())
 
@@ -224,6 +238,7 @@ class EngineCore(Organization):
 
         Deliveries scheduled for later do not count. ``timeout`` is in seconds; raises ``TimeoutError``.
         """
+        self._home.require()
         self._require_running()
         async with asyncio.timeout(timeout):
             await self._flow.join()
@@ -262,8 +277,13 @@ class EngineCore(Organization):
         log.info("secrets.resealed", endpoints=total)
 
     async def _stop(self) -> None:
-        await self._flow.stop()
-        await self._store.close()
+        try:
+            await self._flow.stop()
+        finally:
+            try:
+                await self._store.close()
+            finally:
+                self._home.leave()
         log.info("engine.stopped", database=str(self.config.store.path))
 
     async def _admit(self, row: OutboxRow) -> NewMessage:
@@ -273,7 +293,8 @@ class EngineCore(Organization):
     def _crashed(self, service: Service, error: BaseException) -> None:
         log.critical("engine.crashed", service=service.name, error=repr(error))
         self._crash = error
-        self._crashing.set()
+        if self._crashing is not None:
+            self._crashing.set()
 
     @property
     def _left_behind(self) -> bool:

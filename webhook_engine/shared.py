@@ -13,7 +13,6 @@ import asyncio
 import os
 import random
 from collections.abc import Callable, Collection
-from contextlib import suppress
 from datetime import datetime
 from types import TracebackType
 from typing import TypeVar
@@ -24,6 +23,7 @@ from webhook_engine.delivery.notifier import Handler
 from webhook_engine.engine import Engine
 from webhook_engine.errors import EngineAlreadyRunningError, EngineNotRunningError, StoreUnavailableError
 from webhook_engine.events import OperationalEvent
+from webhook_engine.home_loop import HomeLoop
 from webhook_engine.log import get_logger
 from webhook_engine.outbox import Payload, enqueue
 from webhook_engine.store.sqlite.enqueue import write_to_outbox
@@ -51,7 +51,8 @@ class SharedEngine:
         # Made absolute now, as the engine does: the process may change its directory.
         self._path = self._engine.config.store.path.resolve()
         self._task: asyncio.Task[None] | None = None
-        self._leading = asyncio.Event()
+        self._home = HomeLoop()
+        self._leading: asyncio.Event | None = None
 
     @classmethod
     def open(
@@ -68,7 +69,7 @@ class SharedEngine:
     @property
     def leading(self) -> bool:
         """Whether the engine runs in this process."""
-        return self._leading.is_set()
+        return self._leading is not None and self._leading.is_set()
 
     @property
     def engine(self) -> Engine:
@@ -127,6 +128,8 @@ class SharedEngine:
 
     async def wait_until_leading(self, timeout: float | None = None) -> Engine:
         """Wait until this process runs the engine; raises ``TimeoutError`` after so many seconds."""
+        self._home.require()
+        assert self._leading is not None  # noqa: S101 (made when this was started)
         async with asyncio.timeout(timeout):
             await self._leading.wait()
         return self._engine
@@ -136,20 +139,35 @@ class SharedEngine:
 
         Raises, for what no other process can help with, as ``Engine.start`` does.
         """
-        if self._task is not None:
+        if self._home.entered:
+            self._home.require()
             raise EngineNotRunningError("this was started already")
-        leads = await self._try()
+        self._home.enter()
+        self._leading = asyncio.Event()
+        try:
+            leads = await self._try()
+        except BaseException:
+            self._home.leave()
+            raise
         self._task = asyncio.create_task(self._lead(leads), name="webhook-engine-shared")
 
     async def stop(self) -> None:
         """Stop the engine if it runs here, so that another process takes over. Stopping twice is harmless."""
+        if self._task is None:
+            return
+        self._home.require()
         task, self._task = self._task, None
-        if task is not None:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-            # Not left to the task, which never came to it if it was cancelled before its first step.
-            await self._step_down()
+        task.cancel()
+        try:
+            await asyncio.wait((task,))
+        finally:
+            # Not left to the task, which never came to it if it was cancelled before its first step, or has failed.
+            try:
+                await self._step_down()
+            finally:
+                self._home.leave()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            raise error
 
     async def __aenter__(self) -> SharedEngine:
         await self.start()
@@ -166,7 +184,8 @@ class SharedEngine:
             await self._engine.start()
         except EngineAlreadyRunningError:
             return False
-        self._leading.set()
+        if self._leading is not None:
+            self._leading.set()
         log.info("engine.leading", pid=os.getpid())
         return True
 
@@ -189,5 +208,6 @@ class SharedEngine:
         await asyncio.sleep(PAUSE_AFTER_FAULT_S)
 
     async def _step_down(self) -> None:
-        self._leading.clear()
+        if self._leading is not None:
+            self._leading.clear()
         await self._engine.stop()

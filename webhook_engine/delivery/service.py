@@ -26,7 +26,7 @@ class Service:
         self.stopping = False
         self.crashed = False
         self.on_crash: Callable[[Service, BaseException], None] | None = None
-        self._nudged = asyncio.Event()
+        self._nudged: asyncio.Event | None = None
         self._task: asyncio.Task[None] | None = None
         self._process = 0
 
@@ -39,30 +39,33 @@ class Service:
         """Begin."""
         self._process = os.getpid()
         self.stopping = self.crashed = False
-        self._nudged = asyncio.Event()  # Made anew, because it belongs to the event loop that it is first used on.
+        self._nudged = asyncio.Event()  # Made here, because it belongs to the event loop that it is first used in.
         # It outlives whatever the host was doing when it started the engine, so it is no part of that request or trace.
         self._task = asyncio.create_task(self._guarded(), name=f"webhook-engine-{self.name}", context=Context())
 
     async def stop(self) -> None:
         """End, when what is begun is finished."""
         self.stopping = True
-        self._nudged.set()
+        self.nudge()
         if self._task:
             await self._task
             self._task = None
 
     def nudge(self) -> None:
         """There is something to do."""
-        self._nudged.set()
+        if self._nudged is not None:
+            self._nudged.set()
 
     async def nap(self, seconds: float | None = None) -> None:
         """Wait for a nudge, at most so long."""
+        nudged = self._nudged
+        assert nudged is not None  # noqa: S101 (made by `start`, before whoever naps)
         try:
             async with asyncio.timeout(seconds):
-                await self._nudged.wait()
+                await nudged.wait()
         except TimeoutError:
             pass
-        self._nudged.clear()
+        nudged.clear()
 
     async def run(self) -> None:
         """Work until ``self.stopping``."""

@@ -8,6 +8,7 @@ import msgspec
 
 from webhook_engine.clock import Clock
 from webhook_engine.delivery.pipeline import DeliveryFlow
+from webhook_engine.home_loop import HomeLoop
 from webhook_engine.ids import IdSource
 from webhook_engine.resources.edits import EditLocks
 from webhook_engine.secrets.encryption import Sealer
@@ -28,14 +29,56 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     max_payload_bytes: int = 1024 * 1024
 
 
-class Services(msgspec.Struct, frozen=True, kw_only=True):
-    """The parts of an engine that its managers share."""
+class Services:
+    """The parts of an engine that its managers share.
 
-    store: Store
-    directory: Directory
-    flow: DeliveryFlow
-    clock: Clock
-    ids: IdSource
-    sealer: Sealer
-    policy: Policy
-    edits: EditLocks = msgspec.field(default_factory=EditLocks)
+    What acts (the store, the flow and what belongs to them) is given only to a caller in the engine's own event loop.
+    """
+
+    __slots__ = ("_directory", "_edits", "_flow", "_home", "_store", "clock", "ids", "policy", "sealer")
+
+    def __init__(
+        self,
+        *,
+        home: HomeLoop,
+        store: Store,
+        directory: Directory,
+        flow: DeliveryFlow,
+        clock: Clock,
+        ids: IdSource,
+        sealer: Sealer,
+        policy: Policy,
+    ) -> None:
+        self._home = home
+        self._store = store
+        self._directory = directory
+        self._flow = flow
+        self._edits = EditLocks()
+        self.clock = clock
+        self.ids = ids
+        self.sealer = sealer
+        self.policy = policy
+
+    @property
+    def store(self) -> Store:
+        """The database."""
+        self._home.require()
+        return self._store
+
+    @property
+    def directory(self) -> Directory:
+        """Applications and endpoints in memory."""
+        self._home.require()
+        return self._directory
+
+    @property
+    def flow(self) -> DeliveryFlow:
+        """What delivers."""
+        self._home.require()
+        return self._flow
+
+    @property
+    def edits(self) -> EditLocks:
+        """Shared by all managers of an engine."""
+        self._home.require()
+        return self._edits

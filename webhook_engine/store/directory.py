@@ -67,6 +67,11 @@ class Directory:
         """An endpoint of the application was added, changed or deleted."""
         self._endpoints.forget(application_id)
 
+    def clear(self) -> None:
+        """Forget all: it may have been changed by another engine."""
+        self._applications.clear()
+        self._endpoints.clear()
+
 
 class _Cache(Generic[K, V]):
     """Keeps what was used last."""
@@ -107,6 +112,9 @@ class _Cache(Generic[K, V]):
         self._kept.pop(key, None)
         for load in self._loads.get(key, ()):
             load.outdated = True
+
+    def clear(self) -> None:
+        self._kept.clear()
 
 
 class _Load:

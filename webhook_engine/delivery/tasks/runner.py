@@ -52,7 +52,8 @@ class Replayer:
         self._clock = clock
         self._chores = Chores(store, clock, on_expunged=dispatcher.expunged)
         self._running: dict[str, asyncio.Task[None]] = {}
-        self._stopping = asyncio.Event()
+        self._stopping: asyncio.Event  # made by `start`, because it belongs to the event loop that it is used in
+        self._started = False
 
     @property
     def running(self) -> int:
@@ -61,13 +62,14 @@ class Replayer:
 
     async def start(self) -> None:
         """Go on with the tasks that were running when the engine stopped."""
-        self._stopping = asyncio.Event()
+        self._stopping, self._started = asyncio.Event(), True
         for task, cursor in await self._store.tasks.running():
             self._begin(task, cursor)
 
     async def stop(self) -> None:
         """Leave the running tasks where they stand, each after the page that it is at."""
-        self._stopping.set()
+        if self._started:
+            self._stopping.set()
         await asyncio.gather(*self._running.values(), return_exceptions=True)
 
     async def add(self, task: Task, cursor: str | None) -> None:

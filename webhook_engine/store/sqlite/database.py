@@ -71,8 +71,9 @@ class Database:
         self._writer: Connection | None = None
         self._watcher: Connection | None = None
         self._readers: list[Connection] = []
-        self._idle_readers: asyncio.LifoQueue[Connection] = asyncio.LifoQueue()
-        self._long_reads = asyncio.Semaphore(LONG_READS)
+        # Made by `start`, because they belong to the event loop that they are first used in.
+        self._idle_readers: asyncio.LifoQueue[Connection]
+        self._long_reads: asyncio.Semaphore
         self._committing: asyncio.Task[None] | None = None
         self._seen_version: int | None = None
         self._started = False
@@ -105,6 +106,8 @@ class Database:
 
     async def start(self) -> None:
         """Open the readers and begin to commit; after the schema is in place."""
+        self._idle_readers = asyncio.LifoQueue()
+        self._long_reads = asyncio.Semaphore(LONG_READS)
         try:
             self._watcher = await self._connect(_READER_PRAGMAS)
             for _ in range(READERS):
@@ -123,12 +126,12 @@ class Database:
         self._started = False
         while self._committing:
             await asyncio.wait([self._committing])
-        # Whoever waits for a reader comes before us.
-        for _ in range(LONG_READS):
-            await self._long_reads.acquire()
-        for _ in self._readers:
-            await self._idle_readers.get()
-        self._long_reads = asyncio.Semaphore(LONG_READS)
+        if self._readers:
+            # Whoever waits for a reader comes before us.
+            for _ in range(LONG_READS):
+                await self._long_reads.acquire()
+            for _ in self._readers:
+                await self._idle_readers.get()
         writer, self._writer = self._writer, None
         closing = [*self._readers, *filter(None, (self._watcher, writer))]
         self._readers, self._watcher = [], None

@@ -47,12 +47,12 @@ class SqliteStore:
         self.play = SqlitePlay(self.database)
         self.upkeep = SqliteUpkeep(self.database)
         self._lock = EngineLock(path)
-        self._changing = asyncio.Lock()
+        self._changing: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
         self._closing: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
         """Take the database for this engine and bring its schema up to date."""
-        async with self._changing:
+        async with self._one_at_a_time():
             self._lock.acquire()
             try:
                 await self.database.open()
@@ -69,8 +69,15 @@ class SqliteStore:
         await asyncio.shield(self._closing)
 
     async def _close(self) -> None:
-        async with self._changing:
+        async with self._one_at_a_time():
             await self._let_go()
+
+    def _one_at_a_time(self) -> asyncio.Lock:
+        """Opening and closing wait for one another. A lock belongs to one event loop; the next may be another."""
+        loop = asyncio.get_running_loop()
+        if self._changing is None or self._changing[0] is not loop:
+            self._changing = (loop, asyncio.Lock())
+        return self._changing[1]
 
     async def _let_go(self) -> None:
         await self.database.close()
