@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import statistics
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from engine.helpers import local_engine, until
-from receivers import Receiver, Request, hanging
+from names import Names
+from receivers import Receiver, Reply, Request, hanging
 
 from webhook_engine import Engine
+from webhook_engine.delivery.http import resolver
 
 DEAD = 50
 BACKLOG = 100
@@ -111,3 +114,32 @@ async def test_fifty_endpoints_that_never_answer_do_not_delay_a_healthy_one(tmp_
         assert (await engine.endpoints.stats("healthy", endpoint.id)).fail == 0
     assert p99(early, "before the first time-out") < LIMIT_S
     assert p99(late, "after it") < LIMIT_S
+
+
+async def test_names_of_one_customer_that_hang_do_not_delay_the_messages_of_another(
+    tmp_path: Path, names: Names, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The healthy receiver closes each connection, so that its name is wanted for each message."""
+    monkeypatch.setattr(resolver, "KEEP_S", 0.0)
+    hanging_names = [f"hang{number}.example" for number in range(150)]
+    names.table |= dict.fromkeys(hanging_names, threading.Event())
+    names.table["healthy.example"] = ["127.0.0.1"]
+    arrivals = Arrivals()
+
+    def closing(request: Request) -> Reply:
+        return Reply(arrivals(request), close=True)
+
+    settings = {"timeout": "3s", "shutdown_grace": "0s", "retry_schedule": ["1s"] * 5}
+    async with Receiver(closing) as receiver, local_engine(tmp_path / "e.db", **settings) as engine:
+        await engine.applications.create(name="Hanging", uid="hanging")
+        for name in hanging_names:
+            await engine.endpoints.create("hanging", url=f"http://{name}/")
+        await engine.applications.create(name="Healthy", uid="healthy")
+        endpoint = await engine.endpoints.create("healthy", url=f"http://healthy.example:{receiver.port}/")
+        await engine.messages.create("hanging", event_type="a.b", payload=b"{}")
+        await until(lambda: len(names.asked) >= 20)
+        latencies = await healthy_latencies(engine, arrivals)
+        assert (await engine.endpoints.stats("healthy", endpoint.id)).fail == 0
+    names.let_go()
+    assert names.asked.count("healthy.example") > HEALTHY / 10
+    assert p99(latencies, "while names hang") < LIMIT_S

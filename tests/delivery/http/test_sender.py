@@ -16,6 +16,7 @@ import pytest
 import receivers
 from delivery.http.sending import HEADERS, LIMIT, NOTHING_PRIVATE, TIMEOUT_S, exchange, make_sender, send
 from interruptions import Interrupted
+from names import Names
 from receivers import Receiver, Reply
 from yarl import URL
 
@@ -504,40 +505,6 @@ async def test_a_private_address_is_not_connected_to(host: str, encoded: bool) -
         assert receiver.connections == 0
 
 
-class Names:
-    """What names resolve to, instead of the DNS; a threading event stands for a look-up that hangs until it is set."""
-
-    def __init__(self) -> None:
-        self.table: dict[str, list[str] | threading.Event] = {}
-        self.asked: list[str] = []
-        self._real = socket.getaddrinfo
-
-    def __call__(self, host: str, port: Any, *args: Any, **kwargs: Any) -> Any:
-        if host not in self.table:
-            return self._real(host, port, *args, **kwargs)
-        self.asked.append(host)
-        addresses = self.table[host]
-        if isinstance(addresses, threading.Event):
-            addresses.wait(10)
-            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
-        return [
-            (socket.AF_INET6, socket.SOCK_STREAM, 6, "", (a, port, 0, 0))
-            if ":" in a
-            else (socket.AF_INET, socket.SOCK_STREAM, 6, "", (a, port))
-            for a in addresses
-        ]
-
-
-@pytest.fixture
-def names(monkeypatch: pytest.MonkeyPatch) -> Iterator[Names]:
-    fake = Names()
-    monkeypatch.setattr(socket, "getaddrinfo", fake)
-    yield fake
-    for entry in fake.table.values():
-        if isinstance(entry, threading.Event):
-            entry.set()
-
-
 async def test_of_several_addresses_only_an_allowed_one_is_connected_to(names: Names) -> None:
     async with (
         Receiver(host="127.0.0.2") as allowed,
@@ -570,12 +537,14 @@ async def test_a_name_of_blocked_addresses_is_blocked_and_they_are_not_told(name
     assert "10.1" not in answer.text
 
 
-async def test_a_name_that_changes_its_address_is_checked_where_it_connects(names: Names) -> None:
+async def test_a_name_that_changes_its_address_is_checked_where_it_connects(
+    names: Names, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with Receiver() as receiver, make_sender(guard=AddressGuard([ip_network("127.0.0.2/32")])) as sender:
         names.table["rebinding.example"] = ["127.0.0.2"]
         await send(sender, f"http://rebinding.example:{receiver.port}/")
         names.table["rebinding.example"] = ["127.0.0.1"]
-        sender._resolver._known.clear()
+        monkeypatch.setattr(resolvers, "KEEP_S", 0.0)
         answer = await send(sender, f"http://rebinding.example:{receiver.port}/")
         assert answer.failure is FailureKind.BLOCKED
         assert receiver.connections == 0
@@ -638,22 +607,6 @@ async def test_one_name_that_hangs_takes_one_thread(sender: Sender, names: Names
     await asyncio.gather(*(send(sender, "http://hang.example/") for _ in range(30)))
     await send(sender, "http://hang.example/")
     assert names.asked == ["hang.example"]
-
-
-async def test_names_known_to_be_slow_cannot_take_all_threads(
-    sender: Sender, names: Names, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(resolvers, "SLOW_AFTER_S", 0.01)
-    slow = [f"slow{n}.example" for n in range(40)]
-    first, second = threading.Event(), threading.Event()
-    names.table |= dict.fromkeys(slow, first)
-    await asyncio.gather(*(send(sender, f"http://{name}/") for name in slow))
-    first.set()
-    await asyncio.sleep(0.1)
-    names.table |= dict.fromkeys(slow, second)
-    names.asked.clear()
-    await asyncio.gather(*(send(sender, f"http://{name}/") for name in slow))
-    assert len(names.asked) == resolvers.THREADS_FOR_SLOW
 
 
 async def test_an_answer_of_the_dns_is_used_again_for_a_while(sender: Sender, names: Names) -> None:

@@ -94,7 +94,7 @@ def prepare(
     return Target(
         endpoint=endpoint,
         application=application,
-        destination=Destination(url, headers),
+        destination=Destination(url, headers, application.id),
         shown_headers=shown,
         keys=keys,
         prefixes=prefixes,

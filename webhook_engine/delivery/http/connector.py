@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
 from aiohttp import EMPTY_PAYLOAD, TCPConnector
+from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.http import HttpProcessingError
 
@@ -119,7 +120,7 @@ class Connector(TCPConnector):
         super().__init__(
             limit=0,
             keepalive_timeout=KEEPALIVE_S,
-            resolver=resolver,
+            resolver=_Names(resolver),
             use_dns_cache=False,  # The resolver has one.
             ssl=ssl_context or True,
             socket_factory=self._socket,
@@ -161,3 +162,24 @@ class Connector(TCPConnector):
             raise OSError(errno.EACCES, refusal)
         exchange.allowed = True
         return socket.socket(family, kind, protocol)
+
+
+class _Names(AbstractResolver):
+    """The resolver, as aiohttp asks it."""
+
+    def __init__(self, resolver: Resolver) -> None:
+        self._resolver = resolver
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_UNSPEC
+    ) -> list[ResolveResult]:
+        """The addresses of a name."""
+        flags = socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
+        return [
+            ResolveResult(hostname=host, host=address[0], port=port, family=kind, proto=protocol, flags=flags)
+            for kind, _, protocol, _, address in await self._resolver.look_up(host, port, CURRENT.get().application_id)
+            if family in (socket.AF_UNSPEC, kind)
+        ]
+
+    async def close(self) -> None:
+        """The resolver is the sender's to close."""

@@ -24,6 +24,7 @@ class Exchange:
     __slots__ = (
         "_asked_at",
         "allowed",
+        "application_id",
         "cancelling",
         "connection",
         "expired",
@@ -34,8 +35,10 @@ class Exchange:
         "task",
     )
 
-    def __init__(self, task: asyncio.Task[object]) -> None:
+    def __init__(self, task: asyncio.Task[object], application_id: str) -> None:
         self.task = task
+        self.application_id = application_id
+        """For whom names are looked up."""
         self.cancelling = task.cancelling()
         self.expired = False
         """The time is over."""

@@ -24,13 +24,17 @@ class Destination:
     such headers are left out, and so is a user name in the URL, which belongs into the ``authorization`` header.
     """
 
-    __slots__ = ("headers", "route", "url")
+    __slots__ = ("application_id", "headers", "route", "url")
 
-    def __init__(self, url: URL, headers: Mapping[str, str] | Iterable[tuple[str, str]]) -> None:
+    def __init__(
+        self, url: URL, headers: Mapping[str, str] | Iterable[tuple[str, str]], application_id: str = ""
+    ) -> None:
         self.url = url.with_user(None) if url.raw_user is not None or url.raw_password is not None else url
         self.headers = CIMultiDict(headers)
         for name in _LENGTHS:
             self.headers.popall(name, None)
+        self.application_id = application_id
+        """Whose it is; applications have a fair share each of what many want, such as looking up names."""
         self.route: Route | None = None
         """How the sender gets there; its own affair."""
 

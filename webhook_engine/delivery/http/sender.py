@@ -103,7 +103,9 @@ class Sender:
         began = self._clock.monotonic()
         own = self._is_own_inbox is not None and self._is_own_inbox(destination.url)
         connector = self._own if own else self._world
-        exchange = Exchange(cast("asyncio.Task[object]", asyncio.current_task()))
+        # What is looked up for a proxy is its own name, which no application stands for.
+        asks_for = "" if self._proxy is not None and not own else destination.application_id
+        exchange = Exchange(cast("asyncio.Task[object]", asyncio.current_task()), asks_for)
         token = CURRENT.set(exchange)
         connector.in_use += 1
         self._deadlines.begin(exchange)
@@ -113,7 +115,7 @@ class Sender:
             if route is None or route.connector is not connector:
                 route = destination.route = Route(destination, connector, None if own else self._proxy)
             if self._proxy is not None and not own:
-                await self._check_before_proxy(destination.url, exchange)
+                await self._check_before_proxy(destination, exchange)
             try:
                 message, content = await route.ask(further, body, exchange)
             except aiohttp.ClientConnectionError:
@@ -164,15 +166,16 @@ class Sender:
             exchange.abort()
         return _judged(message, body, self._response_limit)
 
-    async def _check_before_proxy(self, url: URL, exchange: Exchange) -> None:
+    async def _check_before_proxy(self, destination: Destination, exchange: Exchange) -> None:
         """Refuse a target that resolves to any address that is blocked; the proxy would not ask."""
-        host = url.raw_host or ""
+        url = destination.url
+        host = (url.raw_host or "").rstrip(".")
         try:
-            found = await self._resolver.resolve(host.rstrip("."), url.port or 0)
+            found = await self._resolver.look_up(host, url.port or 0, destination.application_id)
         except OSError as error:
             raise _TargetUnknownError from error
-        for address in found:
-            exchange.refusal = exchange.refusal or self._guard.refusal(address["host"])
+        for *_, address in found:
+            exchange.refusal = exchange.refusal or self._guard.refusal(address[0])
         if exchange.refusal:
             raise OSError(exchange.refusal)
 
