@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 __all__ = [
     "AFTER_FORK",
     "ConfigError",
@@ -31,7 +33,20 @@ AFTER_FORK = (
 
 
 class WebhookEngineError(Exception):
-    """Base of every error that Webhook Engine raises on purpose."""
+    """Base of every error that Webhook Engine raises on purpose.
+
+    Each survives pickling and copying, with its attributes and notes: worker processes hand them on.
+    """
+
+    def __reduce__(self) -> tuple[Callable[..., WebhookEngineError], tuple[object, ...], dict[str, object]]:
+        # An exception is made anew from its text by default, which is not what these are made from.
+        return _made_again, (type(self), *self.args), self.__dict__
+
+
+def _made_again(kind: type[WebhookEngineError], *words: object) -> WebhookEngineError:
+    error = kind.__new__(kind)
+    error.args = words
+    return error
 
 
 class ConfigError(WebhookEngineError):
