@@ -38,7 +38,7 @@ from webhook_engine.secrets.rotation import older_file, older_secrets
 from webhook_engine.shielded import unbroken
 from webhook_engine.store.directory import Directory
 from webhook_engine.store.records import NewMessage, OutboxRow
-from webhook_engine.store.sealed import open_secret
+from webhook_engine.store.sealed import open_secret, seal_again, seal_urls
 from webhook_engine.store.sources import ThreadedSource, source_database
 from webhook_engine.store.sqlite import SqliteStore
 from webhook_engine.version import __version__
@@ -48,7 +48,6 @@ if TYPE_CHECKING:
 
 __all__ = ["EngineCore"]
 
-RESEALED_AT_ONCE = 500
 
 log = get_logger("engine")
 
@@ -256,25 +255,10 @@ class EngineCore(Organization):
         if some is not None:
             open_secret(self._sealer, some.endpoint.id, some.sealed_key)
         if older_file(path).exists():
-            await self._reseal()
+            log.info("secrets.resealed", endpoints=await seal_again(self._store.upkeep, self._sealer))
             await asyncio.to_thread(older_file(path).unlink)
-
-    async def _reseal(self) -> None:
-        """Encrypt with the main secret of today what one before it has encrypted."""
-
-        def fresh(sealed: bytes, context: str) -> bytes | None:
-            if not self._sealer.needs_resealing(sealed):
-                return None
-            return self._sealer.seal(self._sealer.open(sealed, context), context)
-
-        total, after = 0, ""
-        while True:
-            changed, cursor = await self._store.upkeep.reseal(fresh, after, RESEALED_AT_ONCE)
-            total += changed
-            if cursor is None:
-                break
-            after = cursor
-        log.info("secrets.resealed", endpoints=total)
+        if hidden := await seal_urls(self._store.upkeep, self._sealer):
+            log.info("secrets.sealed_urls", endpoints=hidden)
 
     async def _stop(self) -> None:
         try:

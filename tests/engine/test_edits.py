@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sqlite3
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from aiohttp import BasicAuth
 from engine.helpers import DAY, Answers, acme, local_engine, pass_time, query, send, send_many, until
 from receivers import Receiver, Request
 from svix.webhooks import Webhook, WebhookVerificationError
 
 from webhook_engine import Engine, ManualClock
+from webhook_engine.errors import ValidationError
 from webhook_engine.model import DeliveryStatus
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -58,6 +62,58 @@ async def test_new_headers_go_with_the_next_attempt(tmp_path: Path) -> None:
         first, second = (request.headers for request in receiver.requests)
         assert (first["x-one"], first["authorization"]) == ("1", "Bearer old")
         assert ("x-one" in second, second["authorization"]) == (False, "Bearer new")
+
+
+async def test_a_password_in_the_url_is_sent_and_seen_nowhere(tmp_path: Path) -> None:
+    path, clock = tmp_path / "e.db", ManualClock(START)
+    async with Receiver(Answers(500)) as receiver, local_engine(path, clock) as engine:
+        endpoint = await acme(engine, receiver.url.replace("//", "//shop:s3cr%20t@"))
+        assert endpoint.url == receiver.url.replace("//", "//shop:*****@")
+        message_id = await send(engine)
+        await engine.join(timeout=5)
+        # What a client has read it writes back, with another path.
+        changed = await engine.endpoints.update("acme", endpoint.id, url=f"{endpoint.url}/new", description="x")
+        assert changed.url == f"{endpoint.url}/new"
+        await pass_time(engine, clock, 5)
+        attempts = (await engine.attempts.list_by_message("acme", message_id)).data
+        assert {attempt.url for attempt in attempts} == {endpoint.url, changed.url}
+        elsewhere = changed.url.replace("127.0.0.1", "127.0.0.2")
+        with pytest.raises(ValidationError, match="must have the password itself"):
+            await engine.endpoints.update("acme", endpoint.id, url=elsewhere)
+        await engine.endpoints.update("acme", endpoint.id, url=receiver.url)
+        await pass_time(engine, clock, 5 * 60)
+        first, second, third = (request.headers.get("authorization", "") for request in receiver.requests)
+        assert BasicAuth.decode(first) == BasicAuth.decode(second) == ("shop", "s3cr t", "latin1")
+        assert not third
+    for file in tmp_path.iterdir():
+        assert b"s3cr" not in file.read_bytes()
+
+
+async def test_a_password_that_is_stored_in_clear_is_encrypted_at_the_start(tmp_path: Path) -> None:
+    path = tmp_path / "e.db"
+    async with Receiver() as receiver:
+        clear = receiver.url.replace("//", "//shop:secret@")
+        async with local_engine(path) as engine:
+            endpoint = await acme(engine, clear)
+            await acme(engine, f"{receiver.url}/a@b")
+            await send(engine)
+            await engine.join(timeout=5)
+        with closing(sqlite3.connect(path)) as db, db:
+            db.execute(
+                "UPDATE webhook_endpoint SET url = ?, sealed_user_info = NULL WHERE id = ?", (clear, endpoint.id)
+            )
+            db.execute("UPDATE webhook_attempt SET url = ? WHERE endpoint_id = ?", (clear, endpoint.id))
+        for _ in range(2):
+            async with local_engine(path) as engine:
+                assert (await engine.endpoints.get("acme", endpoint.id)).url == endpoint.url
+                attempts = (await engine.attempts.list_by_endpoint("acme", endpoint.id)).data
+                assert {attempt.url for attempt in attempts} == {endpoint.url}
+                await send(engine)
+                await engine.join(timeout=5)
+        sent = [one.headers.get("authorization") for one in receiver.requests if not one.path.endswith("/a@b")]
+        assert len(sent) == 3
+        assert len(set(sent)) == 1
+    assert query(path, "SELECT count(*) FROM webhook_endpoint WHERE url LIKE '%secret%'") == [(0,)]
 
 
 async def test_new_filters_hold_for_the_next_message(tmp_path: Path) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
-from engine.helpers import acme, local_engine
+from aiohttp import BasicAuth
+from engine.helpers import acme, local_engine, send
 from program import run
+from receivers import Receiver
 
 from webhook_engine import Config
 from webhook_engine.secrets.rotation import rotate
@@ -33,6 +35,18 @@ async def test_a_new_main_secret_keeps_every_signing_secret(tmp_path: Path) -> N
                 assert await engine.endpoints.get_secret("acme", endpoint_id) == secret
             assert (await engine.endpoints.get_headers("acme", endpoint.id)).headers == {"x-token": "2"}
     assert file.read_text() != before
+
+
+async def test_a_new_main_secret_keeps_the_passwords_in_urls(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    async with Receiver() as receiver:
+        async with local_engine(path) as engine:
+            await acme(engine, receiver.url.replace("//", "//shop:secret@"))
+        rotate(tmp_path / "a.db.main_secret")
+        async with local_engine(path) as engine:
+            await send(engine)
+            await engine.join(timeout=5)
+        assert BasicAuth.decode(receiver.requests[0].headers["authorization"]) == ("shop", "secret", "latin1")
 
 
 def test_tokens_of_the_old_jwt_secret_are_good_until_its_file_is_removed(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ async def test_an_endpoint_comes_back_as_it_was(store: Store, world: World) -> N
         sealed_key=bytes(range(256)),
         old_keys=(OldKey(b"\x00\xff", 17), OldKey(b"", 18)),
         sealed_headers=b"\x00headers\xfe",
+        sealed_user_info=b"\x00shop:secret\xfe",
     )
     assert await store.endpoints.get(application.id, added.endpoint.id) == added
     assert await store.endpoints.get(application.id, "main") == added
@@ -103,6 +104,7 @@ async def test_everything_can_be_changed(store: Store, world: World) -> None:
             sealed_key=b"new",
             old_keys=(OldKey(b"old", 99),),
             sealed_headers=b"headers",
+            sealed_user_info=b"name",
             condition=EndpointCondition(health=health, disabled_at=now, disabled_reason="asked for"),
         ),
         now,
@@ -116,6 +118,7 @@ async def test_everything_can_be_changed(store: Store, world: World) -> None:
     assert (endpoint.disabled, endpoint.disabled_at) == (True, to_datetime(now))
     assert (endpoint.disabled_reason, endpoint.first_failure_at) == ("asked for", to_datetime(now - 10))
     assert (changed.sealed_key, changed.old_keys, changed.sealed_headers) == (b"new", (OldKey(b"old", 99),), b"headers")
+    assert changed.sealed_user_info == b"name"
     assert changed.health == health
 
     well = await store.endpoints.update(

@@ -24,9 +24,10 @@ from webhook_engine.resources.endpoint_actions import EndpointActions
 from webhook_engine.resources.endpoint_secrets import EndpointSecrets, signing_key
 from webhook_engine.resources.pagination import Order
 from webhook_engine.resources.urls import endpoint_url
+from webhook_engine.rules.user_info import merged
 from webhook_engine.shielded import unbroken
 from webhook_engine.store.records import EndpointChanges, EndpointCondition, RoutedMessage, Span, StoredEndpoint
-from webhook_engine.store.sealed import seal_headers, seal_secret
+from webhook_engine.store.sealed import seal_headers, seal_secret, seal_user_info
 
 __all__ = ["Endpoints"]
 
@@ -55,8 +56,9 @@ class Endpoints(EndpointSecrets, EndpointActions):
     ) -> Endpoint:
         """Add an endpoint; it gets the messages that are created from then on.
 
-        ``url``: http or https, kept in its normal form. ``event_types``: registered ones, ``None`` for all.
-        ``channels``: 1 to 10; only messages with one of these. ``throttle_rate``: messages per second, 1 to 65535.
+        ``url``: http or https, kept in its normal form; a password in it is encrypted, and masked wherever it is shown.
+        ``event_types``: registered ones, ``None`` for all. ``channels``: 1 to 10; only messages with one of these.
+        ``throttle_rate``: messages per second, 1 to 65535.
         ``secret``: ``whsec_…`` or ``whsk_…``, by default a generated one. ``headers``: sent with every message.
 
         Raises ``NotFoundError``, ``ConflictError`` if the uid is taken in the application, and ``ValidationError``.
@@ -66,13 +68,14 @@ class Endpoints(EndpointSecrets, EndpointActions):
         now = services.clock.now()
         endpoint_id = services.ids.new("ep_", now)
         closed = validation.boolean("disabled", disabled)
+        shown_url, user_info, _ = merged("url", self._url(url), None)
         stored = StoredEndpoint(
             endpoint=Endpoint(
                 id=endpoint_id,
                 application_id=found.id,
                 organization_id=self._organization_id,
                 uid=validation.uid("uid", uid, "ep_"),
-                url=self._url(url),
+                url=shown_url,
                 description=_description(description),
                 event_types=await self._event_types(event_types),
                 channels=validation.channels("channels", channels),
@@ -90,6 +93,7 @@ class Endpoints(EndpointSecrets, EndpointActions):
             sealed_headers=seal_headers(
                 services.sealer, endpoint_id, {} if headers is None else header_rules.checked("headers", headers)
             ),
+            sealed_user_info=seal_user_info(services.sealer, endpoint_id, user_info),
         )
         async with services.edits.of(found.id):
             # It may have been deleted meanwhile, and its endpoints with it.
@@ -145,8 +149,8 @@ class Endpoints(EndpointSecrets, EndpointActions):
     ) -> Endpoint:
         """Change what is given, and leave the rest; ``None`` unsets. It applies from the next attempt.
 
-        ``disabled`` works like :meth:`disable` and :meth:`enable`. Raises ``NotFoundError``, ``ConflictError`` if the
-        uid is taken, and ``ValidationError``.
+        A ``url`` with the mask that was shown keeps its password. ``disabled`` works like :meth:`disable` and
+        :meth:`enable`. Raises ``NotFoundError``, ``ConflictError`` if the uid is taken, and ``ValidationError``.
         """
         found = await self._application(application)
         changes = EndpointChanges(
@@ -217,6 +221,7 @@ class Endpoints(EndpointSecrets, EndpointActions):
         events: list[type[EndpointEvent]] = [EndpointUpdatedEvent]
         async with services.edits.of(endpoint_id):
             before = await self._current(application, endpoint_id)
+            changes = self._with_user_info(before, changes)
             closing = disabled is True and not before.endpoint.disabled
             if disabled is False and before.endpoint.disabled:
                 # What was scheduled before the disabling must not come to life again.
@@ -232,6 +237,14 @@ class Endpoints(EndpointSecrets, EndpointActions):
             if closing:
                 await services.flow.settle(endpoint_id)
         return after.endpoint
+
+    def _with_user_info(self, before: StoredEndpoint, changes: EndpointChanges) -> EndpointChanges:
+        """A new URL as it is stored: masked, with its password sealed apart, or with the one that is there."""
+        if changes.url is UNSET:
+            return changes
+        shown, user_info, kept = merged("url", changes.url, before.endpoint.url)
+        sealed = UNSET if kept else seal_user_info(self._services.sealer, before.endpoint.id, user_info)
+        return msgspec.structs.replace(changes, url=shown, sealed_user_info=sealed)
 
     async def _add(self, application: Application, stored: StoredEndpoint) -> None:
         services = self._services

@@ -65,6 +65,8 @@ class StoredEndpoint(msgspec.Struct, frozen=True, kw_only=True):
     """Rotated secrets, newest first."""
     sealed_headers: bytes | None = None
     """The endpoint's own headers as a JSON object, encrypted; ``None`` if it has none."""
+    sealed_user_info: bytes | None = None
+    """User name and password of the URL, encrypted; the URL has a mask in their place. ``None`` if it has none."""
     health: Health = Health()
     deleted: bool = False
 
@@ -92,6 +94,7 @@ class EndpointChanges(msgspec.Struct, frozen=True, kw_only=True):
     sealed_key: bytes | UnsetType = UNSET
     old_keys: tuple[OldKey, ...] | UnsetType = UNSET
     sealed_headers: bytes | UnsetType | None = UNSET
+    sealed_user_info: bytes | UnsetType | None = UNSET
     condition: EndpointCondition | UnsetType = UNSET
 
 

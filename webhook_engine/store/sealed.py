@@ -1,4 +1,6 @@
-"""How the secrets of an endpoint are kept: signing keys and own headers, encrypted, each bound to its endpoint.
+"""How the secrets of an endpoint are kept: encrypted, and each bound to its endpoint.
+
+Signing keys, own headers, and the user name and password of the URL.
 
 A sealed value opens only with the context it was sealed with, so that a value copied to another row is noticed.
 """
@@ -6,13 +8,27 @@ A sealed value opens only with the context it was sealed with, so that a value c
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 
+from webhook_engine.rules import user_info as user_info_rules
 from webhook_engine.secrets.encryption import Sealer
+from webhook_engine.store.upkeep import UpkeepStore
 
-__all__ = ["is_sensitive", "open_headers", "open_secret", "seal_headers", "seal_secret"]
+__all__ = [
+    "is_sensitive",
+    "open_headers",
+    "open_secret",
+    "open_user_info",
+    "seal_again",
+    "seal_headers",
+    "seal_secret",
+    "seal_urls",
+    "seal_user_info",
+]
+
+ENDPOINTS_AT_ONCE = 200
 
 _SENSITIVE = frozenset({"x-auth-token", "x-api-key", "www-authenticate", "authorization"}) | frozenset(
     {"proxy-authenticate", "proxy-authorization"}
@@ -43,9 +59,53 @@ def open_headers(sealer: Sealer, endpoint_id: str, sealed: bytes | None) -> dict
     return msgspec.json.decode(sealer.open(sealed, _headers_context(endpoint_id)), type=dict[str, str])
 
 
+def seal_user_info(sealer: Sealer, endpoint_id: str, user_info: str | None) -> bytes | None:
+    """Encrypt user name and password of the endpoint's URL; ``None`` if it has none."""
+    return None if user_info is None else sealer.seal(user_info.encode(), _url_context(endpoint_id))
+
+
+def open_user_info(sealer: Sealer, endpoint_id: str, sealed: bytes | None) -> str | None:
+    """User name and password of the endpoint's URL, percent-encoded; raises ``SecretsUnreadableError``."""
+    return None if sealed is None else sealer.open(sealed, _url_context(endpoint_id)).decode()
+
+
+async def seal_again(upkeep: UpkeepStore, sealer: Sealer) -> int:
+    """Encrypt with the main secret of today what one before it has encrypted; returns of how many endpoints."""
+
+    def again(sealed: bytes, context: str) -> bytes | None:
+        return sealer.seal(sealer.open(sealed, context), context) if sealer.needs_resealing(sealed) else None
+
+    return await _page_by_page(lambda after: upkeep.reseal(again, after, ENDPOINTS_AT_ONCE))
+
+
+async def seal_urls(upkeep: UpkeepStore, sealer: Sealer) -> int:
+    """Encrypt what URLs of endpoints have in clear, as earlier versions stored it; returns of how many endpoints."""
+
+    def seal(endpoint_id: str, url: str) -> tuple[str, bytes] | None:
+        shown, user_info = user_info_rules.split(url)
+        sealed = seal_user_info(sealer, endpoint_id, user_info)
+        return None if sealed is None else (shown, sealed)
+
+    return await _page_by_page(lambda after: upkeep.seal_urls(seal, after, ENDPOINTS_AT_ONCE))
+
+
+async def _page_by_page(step: Callable[[str], Awaitable[tuple[int, str | None]]]) -> int:
+    total, after = 0, ""
+    while True:
+        changed, cursor = await step(after)
+        total += changed
+        if cursor is None:
+            return total
+        after = cursor
+
+
 def is_sensitive(header: str) -> bool:
     """Whether the value of a request header is never shown."""
     return header.lower() in _SENSITIVE
+
+
+def _url_context(endpoint_id: str) -> str:
+    return f"{endpoint_id}/url"
 
 
 def _headers_context(endpoint_id: str) -> str:

@@ -7,10 +7,14 @@ from typing import Protocol
 
 import msgspec
 
-__all__ = ["Cleaned", "Reseal", "StoreFigures", "UpkeepStore"]
+__all__ = ["Cleaned", "Reseal", "SealUrl", "StoreFigures", "UpkeepStore"]
 
 Reseal = Callable[[bytes, str], bytes | None]
 """Given a sealed value and its context, the value sealed anew; ``None`` if it can stay as it is."""
+
+
+SealUrl = Callable[[str, str], tuple[str, bytes] | None]
+"""Given the id of an endpoint and its URL, the URL as it may be shown and its sealed user info, if it has any."""
 
 
 class StoreFigures(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,4 +95,8 @@ class UpkeepStore(Protocol):
 
         Returns how many were changed, and the id to go on from (``None`` at the end).
         """
+        ...
+
+    async def seal_urls(self, seal: SealUrl, after: str, limit: int) -> tuple[int, str | None]:
+        """Like :meth:`reseal`, for URLs that may have a password in clear, and for the attempts that show them."""
         ...

@@ -13,10 +13,11 @@ from yarl import URL
 from webhook_engine.delivery.http.request import Destination
 from webhook_engine.delivery.schedule.throttle import Throttle
 from webhook_engine.model import Application, Endpoint
+from webhook_engine.rules.user_info import MASK
 from webhook_engine.secrets.encryption import Sealer
 from webhook_engine.secrets.signing import SigningKey, sign
 from webhook_engine.store.records import StoredEndpoint
-from webhook_engine.store.sealed import is_sensitive, open_headers, open_secret
+from webhook_engine.store.sealed import is_sensitive, open_headers, open_secret, open_user_info
 
 __all__ = ["Target", "prepare"]
 
@@ -81,16 +82,18 @@ def prepare(
     keys += [
         (SigningKey.parse(open_secret(sealer, endpoint.id, old.sealed)), old.expires_at) for old in stored.old_keys
     ]
-    url = URL(endpoint.url, encoded=True)
+    url = URL(endpoint.url, encoded=True).with_user(None)
+    user_info = open_user_info(sealer, endpoint.id, stored.sealed_user_info)
     own = open_headers(sealer, endpoint.id, stored.sealed_headers)
     headers = CIMultiDict({"content-type": "application/json", "user-agent": user_agent})
-    if url.raw_user is not None or url.raw_password is not None:
-        user_info = f"{unquote(url.raw_user or '')}:{unquote(url.raw_password or '')}"
-        headers["authorization"] = "Basic " + base64.b64encode(user_info.encode()).decode()
+    if user_info is not None:
+        name, _, password = user_info.partition(":")
+        credentials = f"{unquote(name)}:{unquote(password)}".encode()
+        headers["authorization"] = "Basic " + base64.b64encode(credentials).decode()
     for name, value in own.items():
         headers.pop(name, None)
         headers[name] = value
-    shown = {name: "*****" if is_sensitive(name) else value for name, value in headers.items()}
+    shown = {name: MASK if is_sensitive(name) else value for name, value in headers.items()}
     return Target(
         endpoint=endpoint,
         application=application,

@@ -187,13 +187,17 @@ def _values(stored: StoredEndpoint) -> dict[str, Value]:
         "sealed_key": stored.sealed_key,
         "old_keys": rows.encode_old_keys(stored.old_keys),
         "sealed_headers": stored.sealed_headers,
+        "sealed_user_info": stored.sealed_user_info,
         "deleted": stored.deleted,
     }
 
 
 def _changed_values(changes: EndpointChanges) -> dict[str, Value]:
     values: dict[str, Value] = {}
-    for name in ("uid", "url", "description", "throttle_rate", "version", "sealed_key", "sealed_headers"):
+    for name in ("uid", "url", "description", "throttle_rate", "version"):
+        if (value := getattr(changes, name)) is not UNSET:
+            values[name] = value
+    for name in ("sealed_key", "sealed_headers", "sealed_user_info"):
         if (value := getattr(changes, name)) is not UNSET:
             values[name] = value
     for name in ("event_types", "channels", "metadata"):

@@ -78,6 +78,7 @@ ENDPOINT = (
     "sealed_key",
     "old_keys",
     "sealed_headers",
+    "sealed_user_info",
     "deleted",
 )
 
@@ -197,6 +198,7 @@ def endpoint(row: Sequence[Any]) -> StoredEndpoint:
             for sealed, expires_at in msgspec.json.decode(values["old_keys"])
         ),
         sealed_headers=values["sealed_headers"],
+        sealed_user_info=values["sealed_user_info"],
         health=Health(first_failure_at, values["last_failure_at"], bool(values["warned"])),
         deleted=bool(values["deleted"]),
     )

@@ -15,7 +15,7 @@ from typing import TypeVar, cast
 from webhook_engine.store.sqlite.connection import Row, Session
 from webhook_engine.store.sqlite.database import Database
 from webhook_engine.store.sqlite.rows import json_of
-from webhook_engine.store.upkeep import Cleaned, Reseal, StoreFigures
+from webhook_engine.store.upkeep import Cleaned, Reseal, SealUrl, StoreFigures
 
 __all__ = ["SqliteUpkeep"]
 
@@ -123,11 +123,26 @@ DELETE FROM webhook_task WHERE id IN (SELECT id FROM webhook_task WHERE id < ?1 
 """
 
 _SECRETS = """
-SELECT id, sealed_key, old_keys, sealed_headers FROM webhook_endpoint WHERE id > ?1 ORDER BY id LIMIT ?2
+SELECT id, sealed_key, old_keys, sealed_headers, sealed_user_info FROM webhook_endpoint
+WHERE id > ?1 ORDER BY id LIMIT ?2
 """
 
 _SET_SECRETS = """
-UPDATE webhook_endpoint SET sealed_key = ?2, old_keys = ?3, sealed_headers = ?4 WHERE id = ?1
+UPDATE webhook_endpoint SET sealed_key = ?2, old_keys = ?3, sealed_headers = ?4, sealed_user_info = ?5 WHERE id = ?1
+"""
+
+_CLEAR_URLS = """
+SELECT id, url FROM webhook_endpoint INDEXED BY webhook_endpoint_clear_url
+WHERE sealed_user_info IS NULL AND url GLOB '*://*@*' AND id > ?1
+ORDER BY id LIMIT ?2
+"""
+
+_SET_URL = """
+UPDATE webhook_endpoint SET url = ?2, sealed_user_info = ?3 WHERE id = ?1
+"""
+
+_SET_URL_OF_ATTEMPTS = """
+UPDATE webhook_attempt SET url = ?2 WHERE endpoint_id = ?1 AND url = ?3
 """
 
 
@@ -231,14 +246,29 @@ class SqliteUpkeep:
         def change(session: Session) -> tuple[int, str | None]:
             found = session.rows(_SECRETS, (after, limit))
             changed = 0
-            for endpoint_id, key, old_keys, headers in found:
+            for endpoint_id, key, old_keys, headers, user_info in found:
                 fresh = (
                     reseal(key, endpoint_id) or key,
                     _resealed_old_keys(reseal, endpoint_id, old_keys),
                     headers and (reseal(headers, f"{endpoint_id}/headers") or headers),
+                    user_info and (reseal(user_info, f"{endpoint_id}/url") or user_info),
                 )
-                if fresh != (key, old_keys, headers):
+                if fresh != (key, old_keys, headers, user_info):
                     changed += session.change(_SET_SECRETS, (endpoint_id, *fresh))
+            return changed, found[-1][0] if len(found) == limit else None
+
+        return await self._database.write(change)
+
+    async def seal_urls(self, seal: SealUrl, after: str, limit: int) -> tuple[int, str | None]:
+        """Encrypt what URLs have in clear, of up to ``limit`` endpoints in the order of ids."""
+
+        def change(session: Session) -> tuple[int, str | None]:
+            found = session.rows(_CLEAR_URLS, (after, limit))
+            changed = 0
+            for endpoint_id, url in found:
+                if (sealed := seal(endpoint_id, url)) is not None:
+                    session.change(_SET_URL_OF_ATTEMPTS, (endpoint_id, sealed[0], url))
+                    changed += session.change(_SET_URL, (endpoint_id, *sealed))
             return changed, found[-1][0] if len(found) == limit else None
 
         return await self._database.write(change)
