@@ -102,7 +102,7 @@ class EngineCore(Organization):
             ),
         )
         self._entrance = PortalEntrance(
-            PortalLinks(self._store.tokens, self._clock, self.config.portal.link_ttl),
+            PortalLinks(self._store.portal_links, self._clock, self.config.portal.link_ttl),
             self.config.portal.session_ttl,
             self.config.server.public_url if self.config.server.portal else None,
         )

@@ -216,7 +216,7 @@ class TestIdempotency:
         async def lost(_: object) -> None:
             raise AssertionError("the answer was to be stored by itself")
 
-        monkeypatch.setattr(engine.services.store.answers, "keep", lost)
+        monkeypatch.setattr(engine.services.store.kept_responses, "keep", lost)
         key = {"idempotency-key": "k"}
         first = await acme.post("/app/acme/msg", {**MESSAGE, "eventId": "e"}, headers=key)
         assert first.status == 202

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from store.world import World, ids, kept, manual, routed
 
 from webhook_engine.errors import StoreError
-from webhook_engine.store.access import KeptAnswer
+from webhook_engine.store.kept_responses import KeptResponse
 from webhook_engine.store.records import MessageFilter, Span
 from webhook_engine.store.seam import Store
 
@@ -63,29 +63,33 @@ async def test_a_large_batch_is_stored_whole(store: Store, world: World) -> None
         assert len(await store.deliveries.due(stored.endpoint.id, world.now, 2_000)) == 1_100
 
 
-async def test_the_answer_to_its_creation_is_kept_with_it(store: Store, world: World) -> None:
+async def test_the_response_to_its_creation_is_kept_with_it(store: Store, world: World) -> None:
     application, endpoint = await world.pair()
     batch = [
         msgspec.structs.replace(
             routed(world.new_message(application.id, event_id=f"e{number // 2}"), endpoint),
-            answer=KeptAnswer(digest=bytes([number] * 32), sealed=b"answer %d" % number, expires_at=world.now + number),
+            response=KeptResponse(
+                digest=bytes([number] * 32), sealed=b"response %d" % number, expires_at=world.now + number
+            ),
         )
         for number in range(4)
     ]
     refused = await store.messages.add(batch)
     assert refused == [batch[1], batch[3]]
-    found = [await store.answers.find(bytes([number] * 32), 0) for number in range(4)]
-    assert found == [batch[0].answer, None, batch[2].answer, None]
+    found = [await store.kept_responses.find(bytes([number] * 32), 0) for number in range(4)]
+    assert found == [batch[0].response, None, batch[2].response, None]
     assert list(await store.messages.add([batch[1]])) == [batch[1]]
-    assert await store.answers.find(bytes([1] * 32), 0) is None
+    assert await store.kept_responses.find(bytes([1] * 32), 0) is None
 
 
-async def test_an_answer_takes_the_place_of_one_that_has_expired(store: Store, world: World) -> None:
+async def test_a_response_takes_the_place_of_one_that_has_expired(store: Store, world: World) -> None:
     application, digest = await world.application(), b"d" * 32
-    answers = [KeptAnswer(digest=digest, sealed=sealed, expires_at=world.tick()) for sealed in (b"old", b"new")]
-    for answer in answers:
-        await store.messages.add([msgspec.structs.replace(routed(world.new_message(application.id)), answer=answer)])
-    assert await store.answers.find(digest, 0) == answers[1]
+    responses = [KeptResponse(digest=digest, sealed=sealed, expires_at=world.tick()) for sealed in (b"old", b"new")]
+    for response in responses:
+        await store.messages.add(
+            [msgspec.structs.replace(routed(world.new_message(application.id)), response=response)]
+        )
+    assert await store.kept_responses.find(digest, 0) == responses[1]
 
 
 async def test_a_large_payload_is_kept(store: Store, world: World) -> None:

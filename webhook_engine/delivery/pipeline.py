@@ -40,8 +40,8 @@ from webhook_engine.ids import IdSource
 from webhook_engine.log import get_logger
 from webhook_engine.model import Application, Task
 from webhook_engine.secrets.encryption import Sealer
-from webhook_engine.store.access import KeptAnswer
 from webhook_engine.store.directory import Directory
+from webhook_engine.store.kept_responses import KeptResponse
 from webhook_engine.store.records import Due, NewMessage, RoutedMessage, StoredEndpoint
 from webhook_engine.store.seam import Store
 from webhook_engine.store.sources import OutboxSource
@@ -166,15 +166,15 @@ class DeliveryFlow:
     # What the resources ask of it.
 
     async def accept(
-        self, message: NewMessage, *, manual_to: str | None = None, answer: KeptAnswer | None = None
+        self, message: NewMessage, *, manual_to: str | None = None, response: KeptResponse | None = None
     ) -> None:
         """Route a message and store it with its deliveries; durable when this returns.
 
-        With ``manual_to`` it goes to that endpoint alone, whatever its filters, as one manual attempt. ``answer`` is
+        With ``manual_to`` it goes to that endpoint alone, whatever its filters, as one manual attempt. ``response`` is
         kept if and only if the message is stored.
         Raises ``ConflictError`` if the event id is taken.
         """
-        await self._router.accept(message, manual_to=manual_to, answer=answer)
+        await self._router.accept(message, manual_to=manual_to, response=response)
 
     def oldest_unstored(self) -> str | None:
         """The lowest id of a message that was accepted and is not stored yet."""

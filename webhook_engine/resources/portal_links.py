@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from webhook_engine.clock import Clock, microseconds
-from webhook_engine.store.access import PortalLink, TokenStore
+from webhook_engine.store.portal_links import PortalLink, PortalLinkStore
 
 __all__ = ["PortalLinks"]
 
@@ -19,7 +19,7 @@ _LONGEST_KEY = 100
 class PortalLinks:
     """Makes links and opens them. Only a digest of the key is stored."""
 
-    def __init__(self, store: TokenStore, clock: Clock, link_ttl: timedelta) -> None:
+    def __init__(self, store: PortalLinkStore, clock: Clock, link_ttl: timedelta) -> None:
         self._store = store
         self._clock = clock
         self._link_ttl = microseconds(link_ttl)
@@ -46,14 +46,14 @@ class PortalLinks:
             session_ttl_s=int(session_ttl.total_seconds()),
             expires_at=self._clock.now() + self._link_ttl,
         )
-        await self._store.add_link(link)
+        await self._store.add(link)
         return key
 
     async def open(self, key: str) -> PortalLink | None:
         """What a key stands for; ``None`` if it was used, has expired or never was. It is used up then."""
         if not key or len(key) > _LONGEST_KEY:
             return None
-        return await self._store.take_link(_digest(key), self._clock.now())
+        return await self._store.take(_digest(key), self._clock.now())
 
 
 def _digest(key: str) -> bytes:

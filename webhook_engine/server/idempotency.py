@@ -22,14 +22,13 @@ from webhook_engine.secrets.encryption import Sealer
 from webhook_engine.server.api.errors import ApiError
 from webhook_engine.server.api.route import Answer, Keep
 from webhook_engine.server.seen import SeenKeys
-from webhook_engine.store.access import AnswerStore, KeptAnswer
+from webhook_engine.store.kept_responses import KeptResponse, KeptResponseStore
 
 __all__ = ["Idempotency", "request_digest"]
 
 KEPT_FOR: Final = microseconds(timedelta(hours=12))
 LONGEST_WAIT_S = 5.0
 LOADED_AT_ONCE = 10_000
-PURGED_AT_ONCE = 5_000
 
 log = get_logger("server.idempotency")
 
@@ -37,13 +36,13 @@ log = get_logger("server.idempotency")
 class Idempotency:
     """Runs requests with a key at most once."""
 
-    def __init__(self, store: AnswerStore, sealer: Sealer, clock: Clock) -> None:
+    def __init__(self, store: KeptResponseStore, sealer: Sealer, clock: Clock) -> None:
         self._store = store
         self._sealer = sealer
         self._clock = clock
         self._seen = SeenKeys(KEPT_FOR, clock.now())
         self._running: dict[bytes, asyncio.Future[Answer | None]] = {}
-        self._unkept: list[KeptAnswer] = []
+        self._unkept: list[KeptResponse] = []
         self._next: asyncio.Task[None] | None = None
         """Will write what is not kept yet, as soon as ``_last`` is through with the batch before."""
         self._last: asyncio.Task[None] | None = None
@@ -56,11 +55,6 @@ class Idempotency:
                 self._seen.add(digest, now)
             last = digests[-1]
 
-    async def purge(self) -> None:
-        """Remove what has expired."""
-        while await self._store.purge(self._clock.now(), PURGED_AT_ONCE) == PURGED_AT_ONCE:
-            pass
-
     async def run(self, digest: bytes, work: Callable[[Keep], Awaitable[Answer]]) -> Answer:
         """The answer of ``work``, or the one that was given before; raises what ``work`` raises.
 
@@ -69,7 +63,7 @@ class Idempotency:
         """
         handed_over = False
 
-        def keep(answer: Answer) -> KeptAnswer:
+        def keep(answer: Answer) -> KeptResponse:
             nonlocal handed_over
             handed_over = True
             return self._sealed(digest, answer)
@@ -109,13 +103,13 @@ class Idempotency:
             return None
         return Answer(status, body)
 
-    def _sealed(self, digest: bytes, answer: Answer) -> KeptAnswer:
+    def _sealed(self, digest: bytes, answer: Answer) -> KeptResponse:
         now = self._clock.now()
         sealed = self._sealer.seal(msgspec.msgpack.encode((answer.status, answer.body)), digest.hex())
         self._seen.add(digest, now)
-        return KeptAnswer(digest=digest, sealed=sealed, expires_at=now + KEPT_FOR)
+        return KeptResponse(digest=digest, sealed=sealed, expires_at=now + KEPT_FOR)
 
-    async def _keep(self, answer: KeptAnswer) -> None:
+    async def _keep(self, answer: KeptResponse) -> None:
         """Keep an answer; durable when this returns. What comes in while a batch is written makes the next one."""
         self._unkept.append(answer)
         if self._next is None:

@@ -17,8 +17,7 @@ from aiohttp import web
 
 from webhook_engine.config.sections import ServerConfig
 from webhook_engine.core import EngineCore
-from webhook_engine.errors import ConfigError, EngineNotRunningError, StoreError
-from webhook_engine.log import get_logger
+from webhook_engine.errors import ConfigError, EngineNotRunningError
 from webhook_engine.resources.portal_links import PortalLinks
 from webhook_engine.server.api.openapi import documentation_pages, openapi_document
 from webhook_engine.server.app import App
@@ -37,8 +36,6 @@ BACKLOG = 1024
 LONGEST_DRAIN = timedelta(seconds=5)
 """How long requests that are being answered may take when the server stops; none should need so long."""
 TIDY_EVERY_S = 600.0
-
-log = get_logger("server")
 
 
 class Server:
@@ -90,8 +87,8 @@ class Server:
             raise EngineNotRunningError("start the engine before its server: `async with engine:` around it")
         services = self._engine.services
         keys = TokenKeys.of(self._engine.config)
-        revocations = Revocations(services.store.tokens)
-        idempotency = Idempotency(services.store.answers, services.sealer, services.clock)
+        revocations = Revocations(services.store.revocations)
+        idempotency = Idempotency(services.store.kept_responses, services.sealer, services.clock)
         await revocations.load()
         await idempotency.load()
         listening = self._bound()
@@ -103,7 +100,7 @@ class Server:
                 keys=keys,
                 authenticator=Authenticator(self._engine, keys, revocations, services.clock),
                 revocations=revocations,
-                links=PortalLinks(services.store.tokens, services.clock, self._engine.config.portal.link_ttl),
+                links=PortalLinks(services.store.portal_links, services.clock, self._engine.config.portal.link_ttl),
                 public_url=self.public_url,
             )
             app = App(
@@ -126,7 +123,7 @@ class Server:
             raise
         self._engine.served_at(self.public_url, self.url)
         self._metrics.start()
-        self._tidying = asyncio.create_task(self._tidy(revocations, idempotency), name="webhook-engine-tidying")
+        self._tidying = asyncio.create_task(self._tidy(revocations), name="webhook-engine-tidying")
 
     async def stop(self) -> None:
         """Accept nothing more, finish what is being answered, and close. Stopping twice is harmless."""
@@ -160,16 +157,11 @@ class Server:
                 reason = "the address is in use; stop what listens there, or choose another with server.listen"
             raise ConfigError(f"server.listen = {self._config.listen!r}: {reason}") from error
 
-    async def _tidy(self, revocations: Revocations, idempotency: Idempotency) -> None:
-        """Remove what has expired, now and then."""
+    async def _tidy(self, revocations: Revocations) -> None:
+        """Forget now and then what has expired; retention deletes it from the database."""
         while True:
             await asyncio.sleep(TIDY_EVERY_S)
-            try:
-                await revocations.purge(self._engine.services.clock.now())
-                await self._engine.services.store.play.purge(self._engine.services.clock.now())
-                await idempotency.purge()
-            except StoreError as error:
-                log.warning("server.not_tidied", error=str(error))
+            revocations.forget_expired(self._engine.services.clock.now())
 
 
 def _bound_to_port(host: str, port: int) -> socket.socket:

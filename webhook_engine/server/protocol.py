@@ -96,7 +96,7 @@ async def read_body(request: web.BaseRequest, limit: int) -> bytes:
         async with asyncio.timeout(BODY_S):
             if "expect" in request.headers:
                 await _continue(request)
-            return await _collect(content.readany, content.is_eof, limit)
+            return await _collect(content.readany, limit)
     except TimeoutError:
         raise SlowBodyError from None
 
@@ -109,7 +109,7 @@ async def _continue(request: web.BaseRequest) -> None:
     request.writer.output_size = 0
 
 
-async def _collect(read: Callable[[], Awaitable[bytes]], at_end: Callable[[], bool], limit: int) -> bytes:
+async def _collect(read: Callable[[], Awaitable[bytes]], limit: int) -> bytes:
     parts: list[bytes] = []
     size = 0
     while part := await read():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from webhook_engine.store.access import Revocation, TokenStore
+from webhook_engine.store.revocations import Revocation, RevocationStore
 
 __all__ = ["EVERY_TOKEN", "Revocations", "application_subject", "session_subject", "token_subject"]
 
@@ -15,23 +15,22 @@ EVERY_TOKEN = "~"  # noqa: S105
 class Revocations:
     """The revocations of the store, looked up by what the tokens have in common."""
 
-    def __init__(self, store: TokenStore) -> None:
+    def __init__(self, store: RevocationStore) -> None:
         self._store = store
         self._by_subject: dict[str, list[Revocation]] = {}
 
     async def load(self) -> None:
         """Read them all, when the server starts."""
         self._by_subject.clear()
-        self._remember(await self._store.revocations())
+        self._remember(await self._store.all())
 
     async def add(self, revocations: Sequence[Revocation]) -> None:
         """Revoke for good: durable when this returns."""
-        await self._store.revoke(revocations)
+        await self._store.add(revocations)
         self._remember(revocations)
 
-    async def purge(self, now: int) -> None:
-        """Forget those whose tokens have all expired by themselves, and portal links that were never opened."""
-        await self._store.purge(now)
+    def forget_expired(self, now: int) -> None:
+        """Forget those whose tokens have all expired by themselves, as the store does too."""
         kept = [one for known in self._by_subject.values() for one in known if one.drop_at > now]
         self._by_subject.clear()
         self._remember(kept)

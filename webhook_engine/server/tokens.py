@@ -71,11 +71,6 @@ class TokenKeys:
         secret = auth.jwt_secret.reveal() if auth.jwt_secret is not None else load_or_create_secret_file(file)
         return cls(auth.jwt_algorithm, secret=secret, older=older_secrets(file))
 
-    @property
-    def can_sign(self) -> bool:
-        """Whether tokens can be made here, or only checked."""
-        return self._secret is not None
-
     def sign(self, claims: Mapping[str, object]) -> str:
         """A token with these claims; raises ``ConfigError`` where only a public key is known."""
         if self._secret is None:

@@ -80,7 +80,3 @@ class PlayStore(Protocol):
     async def clear(self, token: str) -> None:
         """Remove the requests of an inbox."""
         ...
-
-    async def purge(self, now: int) -> None:
-        """Remove the inboxes that have expired."""
-        ...

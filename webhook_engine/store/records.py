@@ -20,7 +20,7 @@ from webhook_engine.model import (
     TaskStatus,
     TriggerType,
 )
-from webhook_engine.store.access import KeptAnswer
+from webhook_engine.store.kept_responses import KeptResponse
 
 __all__ = [
     "ApplicationChanges",
@@ -147,8 +147,8 @@ class RoutedMessage(msgspec.Struct, frozen=True, gc=False):
     """Instead: one manual attempt to this endpoint, outside its filters and the schedule."""
     outbox_id: int | None = None
     """The outbox row that it was; deleted in the same transaction."""
-    answer: KeptAnswer | None = None
-    """What the request that made it was answered; kept in the same transaction, unless the message is refused."""
+    response: KeptResponse | None = None
+    """To the request that made it; kept in the same transaction, unless the message is refused."""
 
 
 class Due(msgspec.Struct, frozen=True, gc=False):

@@ -23,9 +23,10 @@ from webhook_engine.model import (
     Task,
     TaskStatus,
 )
-from webhook_engine.store.access import AnswerStore, TokenStore
 from webhook_engine.store.consumers import ConsumerStore
+from webhook_engine.store.kept_responses import KeptResponseStore
 from webhook_engine.store.play import PlayStore
+from webhook_engine.store.portal_links import PortalLinkStore
 from webhook_engine.store.records import (
     ApplicationChanges,
     ApplicationFilter,
@@ -44,6 +45,7 @@ from webhook_engine.store.records import (
     StoredEndpoint,
     TaskProgress,
 )
+from webhook_engine.store.revocations import RevocationStore
 from webhook_engine.store.upkeep import UpkeepStore
 
 __all__ = [
@@ -167,7 +169,7 @@ class MessageStore(Protocol):
     """Messages. Their payloads may go before them."""
 
     async def add(self, batch: Sequence[RoutedMessage]) -> Sequence[RoutedMessage]:
-        """Store messages with their deliveries, and with the answers to the requests that made them.
+        """Store messages with their deliveries, and with the responses to the requests that made them.
 
         Returns those that were not stored because their event id is taken in their application (each of several
         in the batch but the first). Their outbox rows are deleted all the same: the message is there already.
@@ -410,9 +412,11 @@ class Store(Protocol):
     @property
     def outbox(self) -> OutboxStore: ...
     @property
-    def tokens(self) -> TokenStore: ...
+    def revocations(self) -> RevocationStore: ...
     @property
-    def answers(self) -> AnswerStore: ...
+    def portal_links(self) -> PortalLinkStore: ...
+    @property
+    def kept_responses(self) -> KeptResponseStore: ...
     @property
     def consumers(self) -> ConsumerStore: ...
     @property

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 from webhook_engine.delivery.accept.matching import recipients
 from webhook_engine.delivery.service import Service
 from webhook_engine.errors import AFTER_FORK, ConflictError, EngineNotRunningError, StoreError
-from webhook_engine.store.access import KeptAnswer
 from webhook_engine.store.directory import Directory
+from webhook_engine.store.kept_responses import KeptResponse
 from webhook_engine.store.records import NewMessage, RoutedMessage
 from webhook_engine.store.seam import MessageStore
 
@@ -29,20 +29,20 @@ MAX_BATCH_BYTES = 8 * 1024 * 1024
 
 
 class _Arrival:
-    __slots__ = ("accepted", "answer", "manual_to", "message", "outbox_id")
+    __slots__ = ("accepted", "manual_to", "message", "outbox_id", "response")
 
     def __init__(
         self,
         message: NewMessage,
         manual_to: str | None,
         outbox_id: int | None,
-        answer: KeptAnswer | None,
+        response: KeptResponse | None,
         accepted: asyncio.Future[None],
     ) -> None:
         self.message = message
         self.manual_to = manual_to
         self.outbox_id = outbox_id
-        self.answer = answer
+        self.response = response
         self.accepted = accepted
 
 
@@ -80,9 +80,9 @@ class Router(Service):
         *,
         manual_to: str | None = None,
         outbox_id: int | None = None,
-        answer: KeptAnswer | None = None,
+        response: KeptResponse | None = None,
     ) -> None:
-        """Store a message with its deliveries, and with the answer to be kept; durable when this returns.
+        """Store a message with its deliveries, and with the response to be kept; durable when this returns.
 
         Raises ``ConflictError`` if its event id is taken, ``StoreUnavailableError`` if the database refuses.
         """
@@ -95,7 +95,7 @@ class Router(Service):
             message = self._tracing.accepting(message, accepted)
         if not self._arrivals:
             self.nudge()
-        self._arrivals.append(_Arrival(message, manual_to, outbox_id, answer, accepted))
+        self._arrivals.append(_Arrival(message, manual_to, outbox_id, response, accepted))
         await accepted
 
     async def run(self) -> None:
@@ -127,7 +127,7 @@ class Router(Service):
         size = 0
         while self._arrivals and len(batch) < MAX_BATCH and size < MAX_BATCH_BYTES:
             arrival = self._arrivals.popleft()
-            size += len(arrival.message.payload) + (0 if arrival.answer is None else len(arrival.answer.sealed))
+            size += len(arrival.message.payload) + (0 if arrival.response is None else len(arrival.response.sealed))
             batch.append(arrival)
         return batch
 
@@ -148,12 +148,12 @@ class Router(Service):
     async def _route(self, arrival: _Arrival) -> RoutedMessage:
         message = arrival.message
         if arrival.manual_to is not None:
-            return RoutedMessage(message, (), arrival.manual_to, arrival.outbox_id, arrival.answer)
+            return RoutedMessage(message, (), arrival.manual_to, arrival.outbox_id, arrival.response)
         endpoints = self._directory.cached_endpoints(message.application_id)
         if endpoints is None:
             endpoints = await self._directory.endpoints(message.application_id)
         endpoint_ids = recipients(endpoints, message.event_type, message.channels)
-        return RoutedMessage(message, endpoint_ids, None, arrival.outbox_id, arrival.answer)
+        return RoutedMessage(message, endpoint_ids, None, arrival.outbox_id, arrival.response)
 
 
 def _refuse(arrivals: Sequence[_Arrival], error: Exception) -> None:

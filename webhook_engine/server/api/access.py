@@ -21,7 +21,7 @@ from webhook_engine.server.api.route import Auth, Call, In, NoBody, Out, Route
 from webhook_engine.server.auth import LEEWAY, READ_ONLY, Capability
 from webhook_engine.server.revocations import EVERY_TOKEN, application_subject, session_subject
 from webhook_engine.server.tokens import ORGANIZATION_LIFETIME, TOKEN_ID_PREFIX, application_claims
-from webhook_engine.store.access import Revocation
+from webhook_engine.store.revocations import Revocation
 
 __all__ = ["ROUTES"]
 
@@ -174,7 +174,7 @@ async def expire_all(call: Call[NoQuery, TokenExpireIn]) -> None:
             for subject in subjects
         ]
     )
-    await services.store.tokens.forget_links(application_id, session_ids)
+    await services.store.portal_links.forget(application_id, session_ids)
 
 
 async def _access(call: Call[Any, Any], application: Application, wanted: AppPortalAccessIn) -> AppPortalAccessOut:

@@ -39,7 +39,7 @@ async def health(call: Call[NoQuery, NoBody]) -> Out | Reply:
 
 async def _readable(call: Call[NoQuery, NoBody]) -> bool:
     try:
-        await call.context.services.store.tokens.revocations()
+        await call.context.services.store.revocations.all()
     except WebhookEngineError:
         return False
     return True

@@ -210,7 +210,7 @@ async def create_message(call: Call[MessageCreateQuery, MessageIn]) -> Out:
         application = await ensure_application(call, key, call.body.application)
         message = await draft_message(services, organization_id, application.id, **values)
     out = shown(as_message(message), with_content=call.query.with_content)
-    await services.flow.accept(message, answer=call.kept(out))
+    await services.flow.accept(message, response=call.kept(out))
     return out
 
 

@@ -20,7 +20,7 @@ from webhook_engine.server.api.errors import ApiError, Problem, UnprocessableErr
 from webhook_engine.server.api.query import NoQuery, Query, query_parser
 from webhook_engine.server.auth import Capability, Principal
 from webhook_engine.server.context import Context
-from webhook_engine.store.access import KeptAnswer
+from webhook_engine.store.kept_responses import KeptResponse
 
 __all__ = ["Answer", "Auth", "Call", "Handler", "In", "Keep", "NoBody", "Out", "Reply", "Route", "forbidden"]
 
@@ -80,7 +80,7 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-Keep = Callable[[Answer], KeptAnswer]
+Keep = Callable[[Answer], KeptResponse]
 """Makes of an answer what the store keeps of it, for a request with an idempotency key."""
 
 
@@ -94,7 +94,7 @@ class Call(Generic[Q, B]):
     body: B
     visitor: Principal | None
     found: Application | None
-    kept: Callable[[Out], KeptAnswer | None]
+    kept: Callable[[Out], KeptResponse | None]
     """Of what will be answered: what to store together with what was asked for, so that neither is without the other.
 
     A handler that can do so calls it once, before it stores; for all others the answer is kept after them.
@@ -186,7 +186,7 @@ class Route(Generic[Q, B]):
             application = await self._authorized(visitor, context, parameters)
         decoded = self._no_body or self._decoded(body)
 
-        def kept(out: Out) -> KeptAnswer | None:
+        def kept(out: Out) -> KeptResponse | None:
             return None if keep is None else keep(self._answer(out))
 
         call = Call(context, parameters, parsed, decoded, visitor, application, kept)

@@ -12,9 +12,8 @@ from functools import cached_property
 from itertools import chain
 
 from webhook_engine.store.sqlite.connection import Row, Session
-from webhook_engine.store.sqlite.rows import json_of
 
-__all__ = ["BatchStatement", "Blobs", "rows_parameter"]
+__all__ = ["BatchStatement"]
 
 MAX_ROWS = 256
 """Rows in one run of a statement; together with the columns it stays below SQLite's 32,766 parameters."""
@@ -45,27 +44,3 @@ class BatchStatement:
         row = f"({', '.join('?' * self._width)})"
         sizes = [1 << power for power in range(MAX_ROWS.bit_length())]
         return [self._sql.replace("{batch}", f"(VALUES {', '.join([row] * size)})") for size in sizes]
-
-
-class Blobs:
-    """Byte strings joined into one parameter; ``substr(?, offset, size)`` takes one out again."""
-
-    def __init__(self) -> None:
-        self._parts: list[bytes] = []
-        self._next = 1
-
-    def add(self, part: bytes) -> tuple[int, int]:
-        """Its offset, counted from 1 as SQL does, and its size."""
-        offset, size = self._next, len(part)
-        self._parts.append(part)
-        self._next += size
-        return offset, size
-
-    def joined(self) -> bytes:
-        """All of them. One more byte follows, because SQLite takes the parts of an empty blob for NULL."""
-        return b"".join((*self._parts, b"\0"))
-
-
-def rows_parameter(rows: Sequence[Sequence[object]]) -> str:
-    """Rows for ``json_each``, where ``value ->> 0`` is the first column."""
-    return json_of(rows)

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from webhook_engine.model import Message
 from webhook_engine.store.records import MessageFilter, NewMessage, RoutedMessage, Span
 from webhook_engine.store.sqlite import rows
-from webhook_engine.store.sqlite.answers import keep_answers
 from webhook_engine.store.sqlite.batches import BatchStatement
 from webhook_engine.store.sqlite.connection import Row, Session
 from webhook_engine.store.sqlite.database import Database
 from webhook_engine.store.sqlite.faults import is_taken
 from webhook_engine.store.sqlite.filters import message_conditions
+from webhook_engine.store.sqlite.kept_responses import keep_responses
 from webhook_engine.store.sqlite.spans import bounds, direction
 
 __all__ = ["NewMessages", "SqliteMessages"]
@@ -84,7 +84,7 @@ class SqliteMessages:
         self._database = database
 
     async def add(self, batch: Sequence[RoutedMessage]) -> Sequence[RoutedMessage]:
-        """Store messages with their deliveries and answers; returns those that were there already."""
+        """Store messages with their deliveries and responses; returns those that were there already."""
         if not batch:
             return ()
         return await self._database.write(NewMessages(batch).add)
@@ -170,7 +170,7 @@ class _Prepared:
         self._messages = [_message_row(routed.message) for routed in batch]
         self._deliveries: list[Row] = []
         self._manual_attempts: list[Row] = []
-        self._answers = [routed.answer for routed in batch if routed.answer is not None]
+        self._responses = [routed.response for routed in batch if routed.response is not None]
         for routed in batch:
             message = routed.message
             if routed.manual_to is None:
@@ -184,7 +184,7 @@ class _Prepared:
         _ADD_MESSAGES.run(session, self._messages)
         _ADD_DELIVERIES.run(session, self._deliveries)
         _ADD_MANUAL_ATTEMPTS.run(session, self._manual_attempts)
-        keep_answers(session, self._answers)
+        keep_responses(session, self._responses)
 
 
 def _keys(message: NewMessage) -> set[object]:

@@ -155,10 +155,6 @@ class SqlitePlay:
             lambda session: session.change("DELETE FROM webhook_play_request WHERE token = ?", (token,))
         )
 
-    async def purge(self, now: int) -> None:
-        """Remove the inboxes that have expired."""
-        await self._database.write(lambda session: session.change(_EXPIRE, (now,)))
-
 
 def _inbox(rows: Sequence[Row]) -> PlayInbox | None:
     if not rows:

@@ -6,7 +6,6 @@ import asyncio
 from pathlib import Path
 
 from webhook_engine.shielded import unbroken
-from webhook_engine.store.sqlite.answers import SqliteAnswers
 from webhook_engine.store.sqlite.applications import SqliteApplications
 from webhook_engine.store.sqlite.attempts import SqliteAttempts
 from webhook_engine.store.sqlite.consumers import SqliteConsumers
@@ -14,13 +13,15 @@ from webhook_engine.store.sqlite.database import Database
 from webhook_engine.store.sqlite.deliveries import SqliteDeliveries
 from webhook_engine.store.sqlite.endpoints import SqliteEndpoints
 from webhook_engine.store.sqlite.event_types import SqliteEventTypes
+from webhook_engine.store.sqlite.kept_responses import SqliteKeptResponses
 from webhook_engine.store.sqlite.lock import EngineLock
 from webhook_engine.store.sqlite.messages import SqliteMessages
 from webhook_engine.store.sqlite.outbox import SqliteOutbox
 from webhook_engine.store.sqlite.play import SqlitePlay
+from webhook_engine.store.sqlite.portal_links import SqlitePortalLinks
+from webhook_engine.store.sqlite.revocations import SqliteRevocations
 from webhook_engine.store.sqlite.schema import migrate, migrations
 from webhook_engine.store.sqlite.tasks import SqliteTasks
-from webhook_engine.store.sqlite.tokens import SqliteTokens
 from webhook_engine.store.sqlite.upkeep import SqliteUpkeep
 
 __all__ = ["SqliteStore"]
@@ -41,8 +42,9 @@ class SqliteStore:
         self.attempts = SqliteAttempts(self.database)
         self.tasks = SqliteTasks(self.database)
         self.outbox = SqliteOutbox(self.database)
-        self.tokens = SqliteTokens(self.database)
-        self.answers = SqliteAnswers(self.database)
+        self.revocations = SqliteRevocations(self.database)
+        self.portal_links = SqlitePortalLinks(self.database)
+        self.kept_responses = SqliteKeptResponses(self.database)
         self.consumers = SqliteConsumers(self.database)
         self.play = SqlitePlay(self.database)
         self.upkeep = SqliteUpkeep(self.database)

@@ -1,0 +1,54 @@
+"""The responses to requests with an idempotency key, in SQLite."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from webhook_engine.store.kept_responses import KeptResponse
+from webhook_engine.store.sqlite.batches import BatchStatement
+from webhook_engine.store.sqlite.connection import Session
+from webhook_engine.store.sqlite.database import Database
+
+__all__ = ["SqliteKeptResponses", "keep_responses"]
+
+_KEEP = BatchStatement(
+    """
+    INSERT INTO webhook_answer (digest, expires_at, sealed)
+    SELECT column1, column2, column3 FROM {batch} WHERE column1 IS NOT NULL
+    ON CONFLICT (digest) DO UPDATE SET expires_at = excluded.expires_at, sealed = excluded.sealed
+    """,
+    3,
+)
+
+_FIND = """
+SELECT sealed, expires_at FROM webhook_answer WHERE digest = ? AND expires_at > ?
+"""
+
+_DIGESTS = """
+SELECT digest FROM webhook_answer WHERE digest > ? AND expires_at > ? ORDER BY digest LIMIT ?
+"""
+
+
+def keep_responses(session: Session, responses: Sequence[KeptResponse]) -> None:
+    """Keep a batch of responses, as part of a transaction."""
+    _KEEP.run(session, [(one.digest, one.expires_at, one.sealed) for one in responses])
+
+
+class SqliteKeptResponses:
+    """See :class:`~webhook_engine.store.kept_responses.KeptResponseStore`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def keep(self, responses: Sequence[KeptResponse]) -> None:
+        """Keep a batch of responses."""
+        await self._database.write(lambda session: keep_responses(session, responses))
+
+    async def find(self, digest: bytes, now: int) -> KeptResponse | None:
+        """The response, if it has not expired."""
+        found = await self._database.read(_FIND, (digest, now))
+        return KeptResponse(digest=digest, sealed=found[0][0], expires_at=found[0][1]) if found else None
+
+    async def digests(self, after: bytes, limit: int, now: int) -> Sequence[bytes]:
+        """The digests of all responses that have not expired, in their order."""
+        return [digest for (digest,) in await self._database.read(_DIGESTS, (after, now, limit))]
