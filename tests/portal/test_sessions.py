@@ -8,7 +8,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from playwright.async_api import expect
+from playwright.async_api import Page, expect
 
 from webhook_engine import Engine, ManualClock, NotFoundError, PortalUnavailableError
 from webhook_engine.server.tokens import TokenKeys, organization_claims
@@ -138,6 +138,54 @@ async def test_an_operator_sees_every_application(stage: Stage) -> None:
     await page.get_by_role("link", name="Globex").click()
     await expect(page.get_by_role("link", name="https://globex.example/hook")).to_be_visible()
     await expect(page.get_by_role("banner").get_by_text("Globex")).to_be_visible()
+
+
+async def test_an_operators_address_names_the_application(stage: Stage) -> None:
+    globex = await stage.engine.applications.create(name="Globex", uid="globex")
+    acme = await stage.engine.applications.get("acme")
+    await stage.engine.endpoints.create("acme", url="https://acme.example/hook")
+    endpoint = await stage.engine.endpoints.create("globex", url="https://globex.example/hook")
+    page = await stage.page()
+    await page.goto(f"{stage.url}/portal/")
+    await _sign_in(stage, page)
+    banner = page.get_by_role("banner")
+    await page.get_by_role("link", name="Acme Corporation").click()
+    await expect(page.get_by_role("link", name="https://acme.example/hook")).to_be_visible()
+    assert f"/applications/{acme.id}/" in page.url
+    await page.get_by_role("link", name="Applications").click()
+    await page.get_by_role("link", name="Globex").click()
+    await page.get_by_role("link", name="https://globex.example/hook").click()
+    await page.get_by_role("tab", name="Settings").click()
+    await expect(page).to_have_url(re.compile(f"#/applications/{globex.id}/endpoints/{endpoint.id}.tab=settings$"))
+    linked = page.url
+
+    for _ in range(3):
+        await page.go_back()
+    await expect(page.get_by_role("link", name="https://acme.example/hook")).to_be_visible()
+    await expect(banner.get_by_text("Acme Corporation")).to_be_visible()
+    assert f"/applications/{acme.id}/" in page.url
+    await page.reload()
+    await expect(page.get_by_role("link", name="https://acme.example/hook")).to_be_visible()
+    await expect(page.get_by_role("link", name="https://globex.example/hook")).to_have_count(0)
+
+    # Somebody else opens the link, and one that was written by hand with the uid.
+    other = await stage.page(await stage.context())
+    await other.goto(linked)
+    await _sign_in(stage, other)
+    await expect(other.get_by_role("button", name="Save changes")).to_be_visible()
+    await expect(other.get_by_role("banner").get_by_text("Globex")).to_be_visible()
+    await other.goto(f"{stage.url}/portal/#/applications/acme/endpoints")
+    await expect(other.get_by_role("link", name="https://acme.example/hook")).to_be_visible()
+    await expect(other.get_by_role("banner").get_by_text("Acme Corporation")).to_be_visible()
+    await other.goto(f"{stage.url}/portal/#/endpoints")
+    await expect(other.get_by_role("heading", name="Applications")).to_be_visible()
+    assert stage.problems == []
+
+
+async def _sign_in(stage: Stage, page: Page) -> None:
+    await page.get_by_text("I operate this service").click()
+    await page.get_by_label("API token").fill(_organization_token(stage))
+    await page.get_by_role("button", name="Sign in").click()
 
 
 async def test_a_token_that_is_none_is_refused(stage: Stage) -> None:

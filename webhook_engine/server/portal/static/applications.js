@@ -1,8 +1,8 @@
 // The operator's list of applications.
 
 import { upTo } from "./api.js";
+import { within } from "./address.js";
 import { fill, h, reconcile } from "./dom.js";
-import { keep, session } from "./session.js";
 import { button, empty, input, loading, repeatedly, when } from "./ui.js";
 
 const PER_PAGE = 100;
@@ -50,16 +50,11 @@ export function applicationsPage(page, signal) {
         h(
           "div",
           {},
-          h("a", { class: "item-link", href: "#/endpoints", on: { click: () => choose(application) } }, application.name),
+          h("a", { class: "item-link", href: within(application.id, "/endpoints") }, application.name),
           h("p", { class: "item-note" }, [application.uid, application.id].filter(Boolean).join(" · ")),
         ),
         when(application.createdAt, "item-when"),
       ),
     );
   }
-}
-
-function choose({ id }) {
-  keep({ ...session(), application: id });
-  dispatchEvent(new Event("application-chosen"));
 }

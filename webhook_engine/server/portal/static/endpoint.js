@@ -1,5 +1,6 @@
 // The page of one endpoint.
 
+import { to } from "./address.js";
 import { api, app, get } from "./api.js";
 import { statistics } from "./chart.js";
 import { fill, h } from "./dom.js";
@@ -11,6 +12,7 @@ import { secretCard } from "./secret.js";
 import { may, root } from "./session.js";
 import { testingTab } from "./testing.js";
 import { backLink, breakable, button, card, empty, endpointBadge, loading, notice, repeatedly, tabs, tags, toast, when } from "./ui.js";
+import { leaving, stay } from "./unsaved.js";
 import { verifyTab } from "./verify.js";
 
 /** "#/endpoints/{id}" */
@@ -21,9 +23,10 @@ export function endpointPage(page, signal, id, tab = "overview") {
   const facts = h("div", {});
   let endpoint;
   let seen;
+  let settings;
   let inner = new AbortController();
   signal.addEventListener("abort", () => inner.abort());
-  fill(page, backLink("#/endpoints"), heading, state, content);
+  fill(page, backLink(to("/endpoints")), heading, state, content);
 
   /** A signal for what one tab shows; it ends when another tab is chosen. */
   function next() {
@@ -52,20 +55,21 @@ export function endpointPage(page, signal, id, tab = "overview") {
     document.title = `${now.url} · Webhooks`;
     fill(
       heading,
-      h("div", {}, h("h1", { class: "address" }, h("a", { href: `#/endpoints/${id}` }, breakable(now.url))), now.description && h("p", {}, now.description)),
+      h("div", {}, h("h1", { class: "address" }, h("a", { href: to(`/endpoints/${id}`) }, breakable(now.url))), now.description && h("p", {}, now.description)),
       h("div", { class: "row-end" }, endpointBadge(now)),
     );
     fill(state, now.disabled ? disabledNotice(now, changed) : now.firstFailureAt && failingNotice(now));
     state.classList.toggle("spaced", Boolean(state.firstChild));
     fill(facts, factsCard(now));
+    settings?.meanwhile(now);
     if (!first) return;
     const pages = [
       ["overview", "Overview", overview],
       ["testing", "Testing", () => testingTab(id, next())],
       ["verify", "Verify", () => verifyTab(endpoint, next())],
-      ["settings", "Settings", () => settingsTab(endpoint, next(), changed)],
+      ["settings", "Settings", () => (settings = settingsTab(endpoint, next(), changed))],
     ];
-    fill(content, tabs(pages, tab, (key) => history.replaceState(null, "", `#/endpoints/${id}${key === "overview" ? "" : `?tab=${key}`}`)));
+    fill(content, tabs(pages, tab, (key) => stay(to(`/endpoints/${id}${key === "overview" ? "" : `?tab=${key}`}`)), leaving));
   }
 
   repeatedly(
@@ -74,7 +78,7 @@ export function endpointPage(page, signal, id, tab = "overview") {
         changed(await get(app("endpoint", id), {}, signal));
       } catch (error) {
         if (error.status === 404) {
-          fill(content, empty("warning", "There is no such endpoint", "It may have been deleted.", h("a", { class: "button", href: "#/endpoints" }, "All endpoints")));
+          fill(content, empty("warning", "There is no such endpoint", "It may have been deleted.", h("a", { class: "button", href: to("/endpoints") }, "All endpoints")));
           error = Object.assign(new Error(error.message), { fatal: true });
         } else if (seen === undefined && error.name !== "AbortError" && !error.passing) {
           fill(content, empty("warning", "This endpoint cannot be shown", error.message));

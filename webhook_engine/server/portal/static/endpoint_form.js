@@ -1,24 +1,162 @@
 // The form of an endpoint: to add one, and to change it.
 
+import { to } from "./address.js";
 import { api, app, eventually } from "./api.js";
 import { clearDraft, draft, keepDraft } from "./draft.js";
 import { eventTypeChoice, eventTypes } from "./event_types.js";
 import { fill, h, icon } from "./dom.js";
 import { root, session } from "./session.js";
-import { backLink, busy, button, field, input, loading, toast } from "./ui.js";
+import { backLink, busy, button, confirm, field, input, loading, notice, toast } from "./ui.js";
+import { mark } from "./unsaved.js";
 
 const FIELDS = { url: "url", description: "description", channels: "channels", throttle_rate: "rate", throttleRate: "rate" };
+const NAMES = { url: "Endpoint URL", description: "Description", eventTypes: "Event types", channels: "Channels", throttleRate: "Rate limit" };
+const NOTHING = { url: "", description: "", eventTypes: null, channels: null, throttleRate: null };
 const MAX_RATE = 65_535;
 
-/** A form for `endpoint`, or for a new one with the values that were typed before; `save(values)` sends it. */
-export function endpointForm(types, endpoint, label, save, { cancel, disabled = false, adding = false } = {}) {
-  const url = input({ type: "url", class: "input code", placeholder: "https://example.com/webhooks", value: endpoint?.url ?? "", required: true, inputmode: "url" });
-  const description = input({ value: endpoint?.description ?? "", maxlength: "4096" });
-  const channels = input({ value: endpoint?.channels?.join(", ") ?? "" });
-  const rate = input({ type: "number", min: "1", max: "65535", value: endpoint?.throttleRate ?? "", inputmode: "numeric" });
-  const choice = eventTypeChoice(types, endpoint?.eventTypes ?? []);
+/** A form for a new endpoint, with the values that were typed before; `save(values)` sends it. */
+function newEndpointForm(types, typedBefore, save) {
+  const inputs = endpointInputs(types, typedBefore ?? NOTHING, true);
+  const form = framed(inputs, "Create endpoint", h("a", { class: "button", href: to("/endpoints"), on: { click: clearDraft } }, "Cancel"), async (values) => {
+    await save(values);
+    delete form.dataset.typed;
+  });
+  // The draft outlives whatever happens to the page, but not a session that ends: that waits for what was typed.
+  form.addEventListener("typed", () => {
+    form.dataset.typed = "";
+    keepDraft(inputs.values());
+  });
+  return form;
+}
+
+/**
+ * A form for an endpoint that there is. `read()` gives it as it is now, `save(changes)` changes what is given and
+ * answers with all of it, which `saved(endpoint)` is told of. `meanwhile(endpoint)` of the form takes in what somebody
+ * else has changed.
+ */
+export function endpointForm(types, endpoint, { read, save, saved, disabled = false }) {
+  const inputs = endpointInputs(types, fieldsOf(endpoint), false);
+  const told = h("div", { class: "stack-small", role: "status" });
+  // What somebody else has changed and this page has not let go yet: fields, with their value.
+  const theirs = new Map();
+  let base = fieldsOf(endpoint);
+  let version = Date.parse(endpoint.updatedAt);
+  let saving = false;
+
+  const changes = () => differing(inputs.values(), base);
+
+  /** Take in the endpoint as it is now; says whether that is at odds with what was typed here. */
+  function meanwhile(now) {
+    if (Date.parse(now.updatedAt) < version) return false; // an answer that was overtaken by another one
+    version = Date.parse(now.updatedAt);
+    const news = differing(fieldsOf(now), base);
+    const mine = changes();
+    base = fieldsOf(now);
+    let odds = false;
+    for (const [name, value] of Object.entries(news)) {
+      if (name in mine && same(mine[name], value)) continue;
+      if (name in mine) odds = true;
+      else inputs.put(name, value);
+      theirs.set(name, value);
+    }
+    show();
+    return odds;
+  }
+
+  function show() {
+    const mine = changes();
+    mark(form, Object.keys(mine).length > 0);
+    fill(
+      told,
+      theirs.size > 0 &&
+        notice(
+          "wait",
+          "warning",
+          "This endpoint was changed meanwhile",
+          h("ul", { class: "stack-small" }, [...theirs].map(([name, value]) => h("li", { class: "small" }, name in mine ? both(name, value, mine[name]) : `${NAMES[name]}: somebody changed it to ${written(value)}. It stays so.`))),
+          h("div", { class: "row" }, button("Understood", () => (theirs.clear(), show()), { size: "tiny" })),
+        ),
+    );
+  }
+
+  function both(name, value, mine) {
+    const take = () => {
+      inputs.put(name, value);
+      theirs.delete(name);
+      show();
+    };
+    return [
+      h("p", {}, `${NAMES[name]}: somebody changed it to ${written(value)}. You have ${written(mine)}, which takes its place when you save.`),
+      button(`Take ${written(value)}`, take, { size: "tiny", name: `Take ${written(value)} as ${NAMES[name]}` }),
+    ];
+  }
+
+  const form = framed(
+    inputs,
+    "Save changes",
+    disabled && h("p", { class: "hint" }, "Your access allows looking, not changing."),
+    async () => {
+      if (meanwhile(await read())) {
+        told.scrollIntoView({ block: "center", behavior: "smooth" });
+        throw new Error("Somebody changed the same as you meanwhile. Compare both above, then save again.");
+      }
+      const mine = changes();
+      if (!Object.keys(mine).length) return void toast("There is nothing to save");
+      if (base.eventTypes && mine.eventTypes === null) {
+        const text = "No event type is chosen any more: this endpoint would then receive every event, of types to come, too.";
+        if (!(await confirm("Receive all event types?", text, "Receive all"))) return;
+      }
+      saving = true;
+      try {
+        const answer = await save(mine);
+        const now = fieldsOf(answer);
+        for (const name of Object.keys(mine)) {
+          base[name] = now[name];
+          theirs.delete(name);
+          inputs.put(name, now[name]);
+        }
+        meanwhile(answer);
+        saved(answer);
+      } finally {
+        saving = false;
+      }
+      toast("Saved; it applies from the next attempt");
+    },
+    disabled,
+  );
+  form.prepend(told);
+  form.addEventListener("typed", show);
+  form.meanwhile = (now) => saving || meanwhile(now);
+  return form;
+}
+
+/** Of an endpoint what the form has. */
+function fieldsOf(endpoint) {
+  return Object.fromEntries(Object.entries(NOTHING).map(([name, nothing]) => [name, endpoint[name] ?? nothing]));
+}
+
+const plain = (value) => JSON.stringify(Array.isArray(value) ? [...value].sort() : value);
+const same = (one, other) => plain(one) === plain(other);
+
+/** Those of some values that are not what they were. */
+function differing(values, before) {
+  return Object.fromEntries(Object.entries(values).filter(([name, value]) => !same(value, before[name])));
+}
+
+function written(value) {
+  if (Array.isArray(value)) return value.join(", ");
+  return value === null || value === "" ? "nothing" : `“${value}”`;
+}
+
+/** What is typed into, with `values()`, `put(name, value)` and, at the fields, what is wrong with them. */
+function endpointInputs(types, start, adding) {
+  const url = input({ type: "url", class: "input code", placeholder: "https://example.com/webhooks", required: true, inputmode: "url" });
+  const description = input({ maxlength: "4096" });
+  const channels = input();
+  const rate = input({ type: "number", min: "1", max: String(MAX_RATE), inputmode: "numeric" });
+  const choice = eventTypeChoice(types, start.eventTypes);
   const play = h("p", { class: "hint", role: "status" });
-  const usePlay = button("Use Play", () => fillIn(url, play).then(typed), { glyph: "play" });
+  const usePlay = button("Use Play", () => fillIn(url, play).then(() => url.dispatchEvent(new Event("change", { bubbles: true }))), { glyph: "play" });
   const fields = {
     url: field("Endpoint URL", adding ? h("div", { class: "input-row" }, url, usePlay) : url, {
       hint: adding ? "Where we send events, by HTTP POST. No server yet? Play gives you a temporary URL." : undefined,
@@ -27,8 +165,14 @@ export function endpointForm(types, endpoint, label, save, { cancel, disabled = 
     channels: field("Channels", channels, { optional: true, hint: "Separated by commas. Only messages of these channels are sent." }),
     rate: field("Rate limit", rate, { optional: true, hint: "Messages per second, at most." }),
   };
-  const submit = button(label, undefined, { kind: "main", submit: true, disabled });
-  const problem = h("p", { class: "problem", role: "alert" });
+  const put = {
+    url: (value) => (url.value = value),
+    description: (value) => (description.value = value),
+    channels: (value) => (channels.value = value?.join(", ") ?? ""),
+    throttleRate: (value) => (rate.value = value ?? ""),
+    eventTypes: (value) => choice.put(value),
+  };
+  for (const [name, value] of Object.entries(start)) put[name]?.(value);
 
   function values() {
     const listed = channels.value.split(",").map((each) => each.trim()).filter(Boolean);
@@ -41,65 +185,59 @@ export function endpointForm(types, endpoint, label, save, { cancel, disabled = 
     };
   }
 
-  function typed() {
-    form.dataset.typed = "";
-    if (adding) keepDraft(values());
-  }
-
   /** What can be told without the server, all at once; the server has the last word. */
-  function checked({ url: address, throttleRate }) {
+  function check() {
+    const { url: address, throttleRate } = values();
     for (const each of Object.values(fields)) each.complain();
-    problem.textContent = "";
     if (!address) fields.url.complain("Enter the URL that events are sent to.");
     else if (!parses(address)) fields.url.complain("This is not a URL. It must be http or https, like https://example.com/webhooks.");
     else if (!/^https?:/i.test(address)) fields.url.complain("The URL must be http or https, like https://example.com/webhooks.");
     const possible = throttleRate === null || (Number.isInteger(throttleRate) && throttleRate >= 1 && throttleRate <= MAX_RATE);
     if (!possible || rate.validity.badInput) fields.rate.complain(`Enter a whole number from 1 to ${MAX_RATE}, or nothing for no limit.`);
-    return !form.querySelector("[aria-invalid=true]");
   }
 
-  async function send() {
-    const wanted = values();
+  return {
+    values,
+    check,
+    put: (name, value) => put[name](value),
+    fields,
+    elements: [h("div", { class: "stack-small" }, fields.url, adding && play), fields.description, choice, h("div", { class: "pair" }, fields.channels, fields.rate)],
+  };
+}
+
+/** The inputs in a form with a button; `send(values)` sends them, and what it throws is told at the fields. */
+function framed(inputs, label, beside, send, disabled = false) {
+  const submit = button(label, undefined, { kind: "main", submit: true, disabled });
+  const problem = h("p", { class: "problem", role: "alert" });
+  const invalid = () => form.querySelector("[aria-invalid=true]");
+
+  async function run() {
+    problem.textContent = "";
+    inputs.check();
     try {
-      if (checked(wanted)) {
-        await save(wanted);
-        delete form.dataset.typed;
-      }
+      if (!invalid()) await send(inputs.values());
     } catch (error) {
+      if (error.name === "AbortError") return;
       let told = false;
       for (const [name, message] of error.problems ?? []) {
-        const at = fields[FIELDS[name]];
+        const at = inputs.fields[FIELDS[name]];
         if (at) at.complain(message);
         told ||= Boolean(at);
       }
       if (!told) problem.textContent = error.message;
     }
-    form.querySelector("[aria-invalid=true]")?.focus();
+    invalid()?.focus();
   }
 
   const submitted = (event) => {
     event.preventDefault();
-    if (!submit.getAttribute("aria-disabled")) busy(submit, send());
+    if (!submit.getAttribute("aria-disabled")) busy(submit, run());
   };
+  const typed = () => form.dispatchEvent(new Event("typed"));
   const form = h(
     "form",
     { class: "form", novalidate: true, on: { submit: submitted, input: typed, change: typed } },
-    h(
-      "fieldset",
-      { class: "form", disabled },
-      h("div", { class: "stack-small" }, fields.url, adding && play),
-      fields.description,
-      choice,
-      h("div", { class: "pair" }, fields.channels, fields.rate),
-      problem,
-      h(
-        "div",
-        { class: "row" },
-        submit,
-        cancel && h("a", { class: "button", href: cancel, on: { click: clearDraft } }, "Cancel"),
-        disabled && h("p", { class: "hint" }, "Your access allows looking, not changing."),
-      ),
-    ),
+    h("fieldset", { class: "form", disabled }, inputs.elements, problem, h("div", { class: "row" }, submit, beside)),
   );
   return form;
 }
@@ -128,12 +266,12 @@ async function fillIn(url, play) {
   );
 }
 
-/** "#/endpoints/new" */
+/** "/endpoints/new" */
 export function newEndpointPage(page, signal) {
   const content = h("div", { class: "card-body" }, loading());
   fill(
     page,
-    backLink("#/endpoints"),
+    backLink(to("/endpoints")),
     h("div", { class: "head" }, h("div", {}, h("h1", {}, "New endpoint"), h("p", {}, "Tell us where to send events, and which ones."))),
     h("section", { class: "card narrow" }, content),
   );
@@ -149,9 +287,9 @@ export function newEndpointPage(page, signal) {
         const created = await api("POST", app("endpoint"), { body: values, onceKey });
         clearDraft();
         toast("The endpoint was created");
-        location.hash = `#/endpoints/${created.id}`;
+        location.hash = to(`/endpoints/${created.id}`);
       };
-      fill(content, endpointForm(types.filter(({ archived }) => !archived), draft(), "Create endpoint", save, { cancel: "#/endpoints", adding: true }));
+      fill(content, newEndpointForm(types, draft(), save));
     },
     (error) => error.name === "AbortError" || fill(content, h("p", { class: "problem" }, error.message)),
   );

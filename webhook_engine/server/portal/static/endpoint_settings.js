@@ -1,26 +1,36 @@
 // The tab Settings of an endpoint: its form, its headers, and the end of it.
 
+import { to } from "./address.js";
 import { api, app, eventually, get } from "./api.js";
 import { endpointForm } from "./endpoint_form.js";
 import { eventTypes } from "./event_types.js";
 import { fill, h, reconcile } from "./dom.js";
 import { may, session } from "./session.js";
+import { discard, mark } from "./unsaved.js";
 import { button, busy, card, confirm, field, input, loading, toast } from "./ui.js";
 
+/** The tab; its `meanwhile(endpoint)` takes in what was changed elsewhere. */
 export function settingsTab(endpoint, signal, changed) {
-  const form = h("div", {}, loading());
+  const content = h("div", {}, loading());
+  const path = app("endpoint", endpoint.id);
+  const read = () => get(path, {}, signal);
+  const save = (changes) => api("PATCH", path, { body: changes, signal });
+  let form;
+  let latest = endpoint;
   eventually(() => eventTypes(session().token), signal).then(
-    (known) => {
+    (types) => {
       if (signal.aborted) return;
-      const save = async (values) => {
-        changed(await api("PATCH", app("endpoint", endpoint.id), { body: values, signal }));
-        toast("Saved; it applies from the next attempt");
-      };
-      fill(form, endpointForm(known.filter(({ archived }) => !archived), endpoint, "Save changes", save, { disabled: !may("ManageEndpoint") }));
+      form = endpointForm(types, latest, { read, save, saved: changed, disabled: !may("ManageEndpoint") });
+      fill(content, form);
     },
-    (error) => error.name === "AbortError" || fill(form, h("p", { class: "problem" }, error.message)),
+    (error) => error.name === "AbortError" || fill(content, h("p", { class: "problem" }, error.message)),
   );
-  return h("div", { class: "stack narrow" }, card("Endpoint", form), headersCard(endpoint, signal), may("ManageEndpoint") && endCard(endpoint, changed));
+  const element = h("div", { class: "stack narrow" }, card("Endpoint", content), headersCard(endpoint, signal), may("ManageEndpoint") && endCard(endpoint, changed));
+  element.meanwhile = (now) => {
+    latest = now;
+    form?.meanwhile(now);
+  };
+  return element;
 }
 
 function headersCard(endpoint, signal) {
@@ -62,7 +72,7 @@ function headersCard(endpoint, signal) {
     try {
       await change(name.value.trim(), value.value);
       name.value = value.value = "";
-      delete form.dataset.typed;
+      mark(form, false);
       name.focus();
     } catch (error) {
       wrapped.complain(error.message);
@@ -73,7 +83,7 @@ function headersCard(endpoint, signal) {
 
   const form = h(
     "form",
-    { class: "form", on: { submit: (event) => (event.preventDefault(), busy(add, submit())), input: () => (form.dataset.typed = "") } },
+    { class: "form", on: { submit: (event) => (event.preventDefault(), busy(add, submit())), input: () => mark(form, Boolean(name.value || value.value)) } },
     h("div", { class: "pair" }, wrapped, field("Header value", value)),
     h("div", { class: "row" }, add),
   );
@@ -96,7 +106,8 @@ function endCard(endpoint, changed) {
     if (!(await confirm("Delete this endpoint?", text, "Delete", "danger"))) return;
     await api("DELETE", app("endpoint", endpoint.id));
     toast("The endpoint was deleted");
-    location.hash = "#/endpoints";
+    discard();
+    location.hash = to("/endpoints");
   };
   return card(
     "Stop deliveries",

@@ -1,5 +1,6 @@
 // The list of endpoints, with how each is doing.
 
+import { to } from "./address.js";
 import { app, get, upTo } from "./api.js";
 import { fill, h, reconcile, svg } from "./dom.js";
 import { number, plural } from "./format.js";
@@ -43,7 +44,7 @@ export function endpointsPage(page, signal) {
       "div",
       { class: "head" },
       h("div", {}, h("h1", {}, "Endpoints"), h("p", {}, "Where your events are sent.")),
-      may("ManageEndpoint") && button("Add endpoint", () => (location.hash = "#/endpoints/new"), { kind: "main", glyph: "plus" }),
+      may("ManageEndpoint") && button("Add endpoint", () => (location.hash = to("/endpoints/new")), { kind: "main", glyph: "plus" }),
     ),
     h("section", { class: "card", "aria-label": "List" }, finder, wait, problem, none, unfit, list, pager),
   );
@@ -88,7 +89,7 @@ export function endpointsPage(page, signal) {
       h(
         "div",
         {},
-        h("a", { class: "item-link code two-lines", href: `#/endpoints/${endpoint.id}`, title: endpoint.url }, breakable(endpoint.url)),
+        h("a", { class: "item-link code two-lines", href: to(`/endpoints/${endpoint.id}`), title: endpoint.url }, breakable(endpoint.url)),
         h("p", { class: "item-note" }, [endpoint.description, listens(endpoint)].filter(Boolean).join(" · ")),
       ),
       meter(rates.get(endpoint.id)),

@@ -1,7 +1,7 @@
 // The event types of the catalogue, and choosing among them.
 
 import { all } from "./api.js";
-import { freshId, h } from "./dom.js";
+import { fill, freshId, h } from "./dom.js";
 import { input } from "./ui.js";
 
 const MAX_TYPES = 5_000;
@@ -16,7 +16,7 @@ export function eventTypes(token) {
   if (!known || knownFor !== token || Date.now() - knownAt > FRESH_MS) {
     knownFor = token;
     knownAt = Date.now();
-    known = all("event-type", { with_content: true }, undefined, MAX_TYPES).catch((error) => {
+    known = all("event-type", { with_content: true, include_archived: true }, undefined, MAX_TYPES).catch((error) => {
       known = undefined;
       throw error;
     });
@@ -29,44 +29,66 @@ export function exampleOf(type) {
   return type?.schemas?.["1"]?.examples?.[0];
 }
 
-/** A fieldset with a search and a checkbox for each event type; `value()` is null where none is chosen. */
-export function eventTypeChoice(types, chosen = []) {
-  const picked = new Set(chosen);
-  const names = new Set(types.map(({ name }) => name));
-  const shown = [...types, ...chosen.filter((name) => !names.has(name)).map((name) => ({ name, description: "" }))];
+/** What may be chosen anew: what is archived is not offered any more, though endpoints keep it. */
+export const offered = (types) => types.filter(({ archived }) => !archived);
+
+/**
+ * A fieldset with a search and a checkbox for each event type that is offered or chosen; `value()` is null where none
+ * is chosen, and `put(names)` chooses others.
+ */
+export function eventTypeChoice(types, chosen) {
+  const byName = new Map(types.map((type) => [type.name, type]));
+  const list = h("div", { class: "choices-list" });
   const foot = h("p", { class: "choices-foot", role: "status" });
   const find = input({ type: "search", placeholder: "Search…", "aria-label": "Find event types" });
-  const rows = shown.map((type) => {
-    const box = h("input", { type: "checkbox", checked: picked.has(type.name) });
-    box.addEventListener("change", () => {
-      if (box.checked) picked.add(type.name);
+  const none = h("p", { class: "hint" }, "No event types are registered; the endpoint receives everything.");
+  const box = h("div", { class: "choices" }, h("div", { class: "choices-find" }, find), list, foot);
+  const legend = freshId("legend");
+  const element = h("div", { class: "field", role: "group", "aria-labelledby": legend }, h("span", { class: "label", id: legend }, "Event types"), box, none);
+  let picked;
+  let rows;
+
+  function row(type, isOffered) {
+    const check = h("input", { type: "checkbox", checked: picked.has(type.name), id: freshId("type") });
+    check.addEventListener("change", () => {
+      if (check.checked) picked.add(type.name);
       else picked.delete(type.name);
       count();
     });
     // The name of the box is that of the type alone; its description describes it, and may be clicked as well.
-    box.id = freshId("type");
-    const note = type.description && h("span", { class: "note", id: `${box.id}-note`, on: { click: () => box.disabled || box.click() } }, type.description);
-    if (note) box.setAttribute("aria-describedby", note.id);
-    const row = h("div", { class: "choice" }, box, h("span", {}, h("label", { class: "code", for: box.id }, type.name), note));
-    return { row, words: `${type.name} ${type.description}`.toLowerCase() };
-  });
-  find.addEventListener("input", () => {
+    const words = isOffered ? type.description : "Not offered any more. This endpoint keeps it until you take it off; it cannot be chosen again.";
+    const note = words && h("span", { class: "note", id: `${check.id}-note`, on: { click: () => check.disabled || check.click() } }, words);
+    if (note) check.setAttribute("aria-describedby", note.id);
+    const label = h("span", { class: "choice-name" }, h("label", { class: "code", for: check.id }, type.name), !isOffered && h("span", { class: "state wait" }, "Archived"));
+    const found = `${type.name} ${type.description ?? ""}`.toLowerCase();
+    return { element: h("div", { class: "choice" }, check, h("span", {}, label, note)), found };
+  }
+
+  function filter() {
     const wanted = find.value.trim().toLowerCase();
-    for (const { row, words } of rows) row.hidden = !words.includes(wanted);
-  });
+    for (const { element: each, found } of rows) each.hidden = !found.includes(wanted);
+  }
+
   function count() {
     foot.textContent = picked.size ? `${picked.size} chosen` : "None chosen: this endpoint receives all event types.";
   }
-  count();
-  const legend = freshId("legend");
-  const element = h(
-    "div",
-    { class: "field", role: "group", "aria-labelledby": legend },
-    h("span", { class: "label", id: legend }, "Event types"),
-    shown.length
-      ? h("div", { class: "choices" }, h("div", { class: "choices-find" }, find), h("div", { class: "choices-list" }, rows.map(({ row }) => row)), foot)
-      : h("p", { class: "hint" }, "No event types are registered; the endpoint receives everything."),
-  );
+
+  element.put = (names) => {
+    picked = new Set(names ?? []);
+    const known = offered(types);
+    const kept = [...picked].filter((name) => !known.some((type) => type.name === name));
+    rows = [...known.map((type) => row(type, true)), ...kept.map((name) => row(byName.get(name) ?? { name }, false))];
+    fill(list, rows.map((each) => each.element));
+    box.hidden = !rows.length;
+    none.hidden = !box.hidden;
+    filter();
+    count();
+  };
   element.value = () => (picked.size ? [...picked] : null);
+  find.addEventListener("input", (event) => {
+    event.stopPropagation(); // nothing of the endpoint was changed by looking for a type
+    filter();
+  });
+  element.put(chosen);
   return element;
 }

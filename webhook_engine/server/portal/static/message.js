@@ -1,5 +1,6 @@
 // One message: what was sent, to whom, and what came of it.
 
+import { to } from "./address.js";
 import { all, api, app, eventually, get, text } from "./api.js";
 import { attemptLine } from "./attempts.js";
 import { fill, h, reconcile } from "./dom.js";
@@ -17,7 +18,7 @@ export function messagePage(page, signal, id) {
   const title = h("h1", {}, "Message");
   fill(
     page,
-    backLink("#/messages"),
+    backLink(to("/messages")),
     h("div", { class: "head" }, h("div", {}, title, h("p", { class: "faint" }, id))),
     content,
   );
@@ -31,7 +32,7 @@ export function messagePage(page, signal, id) {
         h("div", { class: "columns even" }, deliveries(message, signal), h("div", { class: "stack" }, payload(answer, message), facts(message))),
       );
     },
-    (error) => error.name === "AbortError" || fill(content, empty("warning", "This message cannot be shown", error.message, h("a", { class: "button", href: "#/messages" }, "All messages"))),
+    (error) => error.name === "AbortError" || fill(content, empty("warning", "This message cannot be shown", error.message, h("a", { class: "button", href: to("/messages") }, "All messages"))),
   );
 }
 
@@ -115,7 +116,7 @@ function deliveryCard(message, signal, refresh) {
       seen = now;
       fill(
         head,
-        h("h2", {}, h("a", { class: "code", href: `#/endpoints/${destination.id}` }, breakable(destination.url))),
+        h("h2", {}, h("a", { class: "code", href: to(`/endpoints/${destination.id}`) }, breakable(destination.url))),
         h("div", { class: "row-end" }, stateBadge(state), may("CreateAttempts") && again),
         destination.nextAttempt && h("p", {}, "Next attempt ", when(destination.nextAttempt, ""), ` · ${fullTime(destination.nextAttempt)}`),
       );

@@ -1,5 +1,6 @@
 // Lists of messages with their states: of the application, and of one endpoint.
 
+import { to } from "./address.js";
 import { app, eventually, get } from "./api.js";
 import { eventTypes } from "./event_types.js";
 import { fill, h, reconcile } from "./dom.js";
@@ -194,7 +195,7 @@ function row(message) {
     h(
       "div",
       {},
-      h("a", { class: "item-link code", href: `#/messages/${message.id}` }, message.eventType),
+      h("a", { class: "item-link code", href: to(`/messages/${message.id}`) }, message.eventType),
       h("p", { class: "item-note" }, [message.eventId, message.id, several && spread(message)].filter(Boolean).join(" · ")),
     ),
     stateBadge(stateOf(message)),

@@ -1,5 +1,6 @@
 // The portal's frame: opens the session, shows the page that the address names, and its navigation.
 
+import { decoded, placed, to } from "./address.js";
 import { app, eventually, get, onEnd, onReach } from "./api.js";
 import { fill, h, icon } from "./dom.js";
 import { borrow, exchange, keep, onBegun, session, takeKey } from "./session.js";
@@ -12,29 +13,35 @@ import { newEndpointPage } from "./endpoint_form.js";
 import { endpointsPage } from "./endpoints.js";
 import { messagePage } from "./message.js";
 import { messagesPage } from "./messages.js";
+import { guard, leaving } from "./unsaved.js";
 
+const APPLICATIONS = "#/applications";
 const ROUTES = [
-  [/^#\/endpoints\/new$/, newEndpointPage, "Endpoints"],
-  [/^#\/endpoints\/([^/?]+)(?:\?tab=(\w+))?$/, endpointPage, "Endpoints"],
-  [/^#\/messages$/, messagesPage, "Messages"],
-  [/^#\/messages\/([^/?]+)$/, messagePage, "Messages"],
-  [/^#\/catalogue$/, cataloguePage, "Event catalogue"],
-  [/^#\/applications$/, applicationsPage, ""],
+  [/^\/endpoints\/new$/, newEndpointPage, "Endpoints"],
+  [/^\/endpoints\/([^/?]+)(?:\?tab=(\w+))?$/, endpointPage, "Endpoints"],
+  [/^\/messages$/, messagesPage, "Messages"],
+  [/^\/messages\/([^/?]+)$/, messagePage, "Messages"],
+  [/^\/catalogue$/, cataloguePage, "Event catalogue"],
   [/^/, endpointsPage, "Endpoints"],
+];
+const SECTIONS = [
+  ["Endpoints", "/endpoints"],
+  ["Messages", "/messages"],
+  ["Event catalogue", "/catalogue"],
 ];
 
 const PROBE_MS = 1_500;
 const DEEP = /^#\/./;
 
-let leaving = new AbortController();
+let shown = new AbortController();
 const away = h("div", { class: "away", role: "status" });
 let ending;
 let main;
 let links;
-let naming;
+let name;
 
 async function start() {
-  leaving.abort();
+  shown.abort();
   const key = takeKey();
   if (key !== undefined) {
     fill(document.body, h("main", { class: "alone" }, loading("Opening…")));
@@ -55,12 +62,8 @@ async function start() {
 function lay() {
   const { operator } = session();
   main = h("main", { id: "main", tabindex: "-1" });
-  links = [
-    ["Endpoints", "#/endpoints"],
-    ["Messages", "#/messages"],
-    ["Event catalogue", "#/catalogue"],
-  ].map(([name, href]) => h("a", { href }, name));
-  const name = h("span", { class: "brand-name" }, "Webhooks");
+  links = SECTIONS.map(([section]) => h("a", {}, section));
+  name = h("span", { class: "brand-name" }, "Webhooks");
   const bar = h(
     "header",
     { class: "bar" },
@@ -72,7 +75,7 @@ function lay() {
       h(
         "div",
         { class: "bar-end" },
-        operator && h("a", { class: "button plain tiny", href: "#/applications" }, "Applications"),
+        operator && h("a", { class: "button plain tiny", href: APPLICATIONS }, "Applications"),
         operator && button("Sign out", signOut, { kind: "plain", size: "tiny" }),
       ),
     ),
@@ -80,17 +83,30 @@ function lay() {
   );
   const skip = h("a", { class: "skip", href: "#main", on: { click: (event) => (event.preventDefault(), main.focus()) } }, "Skip to content");
   fill(document.body, skip, bar, main);
-  naming = () => {
-    if (!session()?.application) return;
-    const read = eventually(() => get(app()), new AbortController().signal);
-    read.then((application) => ((name.textContent = application.name), (name.title = application.name)), () => {});
-  };
-  naming();
+  if (!operator) callByName();
   show();
 }
 
-function signOut() {
-  leaving.abort();
+/** Put the name of the application that is shown into the bar. */
+function callByName() {
+  const { application } = session();
+  fill(name, "Webhooks");
+  name.removeAttribute("title");
+  if (!application) return;
+  const read = eventually(() => get(app()), new AbortController().signal);
+  read.then(
+    (found) => {
+      if (session()?.application !== application) return;
+      fill(name, found.name);
+      name.title = found.name;
+    },
+    () => {},
+  );
+}
+
+async function signOut() {
+  if (!(await leaving())) return;
+  shown.abort();
   keep(undefined);
   history.replaceState(null, "", location.pathname);
   start();
@@ -100,50 +116,49 @@ function signOut() {
 function show(moved) {
   if (location.hash.startsWith("#key=")) return void start();
   if (!session() || !main?.isConnected) return;
-  leaving.abort();
-  leaving = new AbortController();
-  if (session().operator && !session().application && location.hash !== "#/applications") {
-    location.replace("#/applications");
-    return;
+  shown.abort();
+  shown = new AbortController();
+  const { application, path } = placed(location.hash);
+  if (session().operator) {
+    if (!application && location.hash !== APPLICATIONS) return void location.replace(APPLICATIONS);
+    if (session().application !== application || !name.title) {
+      keep({ ...session(), application });
+      callByName();
+    }
+  } else if (application) {
+    // An operator's link in the hands of a consumer: the page is the same, of the consumer's own application.
+    return void location.replace(`#${path}`);
   }
-  const [pattern, page, section] = ROUTES.find(([each]) => each.test(location.hash));
-  const parameters = pattern.exec(location.hash).slice(1).map((part) => part && decoded(part));
-  const chosen = Boolean(session().application);
-  for (const link of links) {
-    link.hidden = !chosen;
+  const listing = session().operator && !application;
+  const [pattern, page, section] = listing ? [/^/, applicationsPage, ""] : ROUTES.find(([each]) => each.test(path));
+  const parameters = pattern.exec(path).slice(1).map((part) => part && decoded(part));
+  links.forEach((link, place) => {
+    link.hidden = listing;
+    if (!listing) link.href = to(SECTIONS[place][1]);
     if (link.textContent === section) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
-  }
+  });
   const inner = h("div", {});
   fill(main, inner);
-  page(inner, leaving.signal, ...parameters);
+  page(inner, shown.signal, ...parameters);
   scrollTo(0, 0);
   const heading = main.querySelector("h1");
   document.title = heading ? `${heading.textContent} · Webhooks` : "Webhooks";
   if (moved && document.activeElement === document.body) main.focus({ preventScroll: true });
 }
 
-function decoded(part) {
-  try {
-    return decodeURIComponent(part);
-  } catch {
-    return part;
-  }
-}
-
-addEventListener("hashchange", show);
-addEventListener("application-chosen", () => naming());
+guard(() => show(true));
 
 onEnd(() => {
   const { application, operator } = session();
   keep(undefined);
   if (operator) {
-    leaving.abort();
+    shown.abort();
     entrance(start, "This token is not accepted, or not any more.");
-  } else if (main?.querySelector("form[data-typed]")) {
+  } else if (main?.querySelector("form[data-typed], form[data-unsaved]")) {
     ending = { application, close: endedWhileTyping() };
   } else {
-    leaving.abort();
+    shown.abort();
     ending = { application };
     ended();
   }

@@ -1,5 +1,6 @@
 // The tab Testing: choose an event type, send its example, and watch what becomes of it.
 
+import { to } from "./address.js";
 import { api, app, eventually, get } from "./api.js";
 import { attemptLine } from "./attempts.js";
 import { eventTypes, exampleOf } from "./event_types.js";
@@ -89,7 +90,7 @@ function tester(endpoint, types, signal) {
       h(
         "div",
         { class: "card-head" },
-        h("a", { class: "code", href: `#/messages/${message.id}` }, message.eventType),
+        h("a", { class: "code", href: to(`/messages/${message.id}`) }, message.eventType),
         h("div", { class: "row-end" }, stateBadge(message.state), when(message.timestamp)),
       ),
       h("div", {}, message.attempts.map((attempt, place) => attemptLine(attempt, signal, place === 0))),

@@ -261,16 +261,19 @@ export function modal(title, text, choices) {
 }
 
 /** Ask before something that cannot be undone; resolves to whether the person agreed. */
-export async function confirm(title, text, agree, kind = "main") {
-  const { chosen } = modal(title, text, [["Cancel", "", ""], [agree, "yes", kind]]);
+export async function confirm(title, text, agree, kind = "main", refuse = "Cancel") {
+  const { chosen } = modal(title, text, [[refuse, "", ""], [agree, "yes", kind]]);
   return (await chosen) === "yes";
 }
 
-/** Tabs after the pattern of the ARIA guide: arrows move between them. `pages` are [key, label, render]. */
-export function tabs(pages, current, onChange) {
+/**
+ * Tabs after the pattern of the ARIA guide: arrows move between them. `pages` are [key, label, render];
+ * `leaving(panel)` resolves to whether the tab that is shown may be left.
+ */
+export function tabs(pages, current, onChange, leaving = async () => true) {
   const panel = h("div", { role: "tabpanel", id: freshId("panel"), tabindex: "-1" });
   const elements = pages.map(([key, label]) =>
-    h("button", { type: "button", role: "tab", class: "tab", id: freshId("tab"), "aria-controls": panel.id, on: { click: () => show(key) } }, label),
+    h("button", { type: "button", role: "tab", class: "tab", id: freshId("tab"), "aria-controls": panel.id, on: { click: () => turn(key) } }, label),
   );
   const list = h("div", { class: "tabs", role: "tablist", "aria-label": "Sections", on: { keydown: move } }, elements);
   let shown;
@@ -287,14 +290,19 @@ export function tabs(pages, current, onChange) {
     fill(panel, pages.find(([each]) => each === key)[2]());
   }
 
+  async function turn(key) {
+    if (key === shown || !(await leaving(panel))) return;
+    show(key);
+    elements[pages.findIndex(([each]) => each === key)].focus();
+  }
+
   function move(event) {
     const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
     const from = elements.indexOf(document.activeElement);
     if (!step || from < 0) return;
     event.preventDefault();
     const to = (from + step + pages.length) % pages.length;
-    show(pages[to][0]);
-    elements[to].focus();
+    turn(pages[to][0]);
   }
 
   show(pages.some(([key]) => key === current) ? current : pages[0][0]);
