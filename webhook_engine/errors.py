@@ -57,13 +57,15 @@ class ValidationError(WebhookEngineError):
     """A value given by the caller is not allowed.
 
     ``field`` is the argument, in snake_case with list positions in brackets (``channels[0]``, ``metadata``);
-    ``problem`` is one sentence that says what is allowed.
+    ``problem`` is one sentence that says what is allowed. ``rule`` is the rule that was broken, where it has a name
+    (see ``webhook_engine.rules.problems``).
     """
 
-    def __init__(self, field: str, problem: str) -> None:
+    def __init__(self, field: str, problem: str, rule: object = None) -> None:
         super().__init__(f"{field}: {problem}")
         self.field = field
         self.problem = problem
+        self.rule = rule
 
 
 class ExampleUnavailableError(ValidationError):

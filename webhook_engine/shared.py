@@ -12,10 +12,9 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-from collections.abc import Callable, Collection
-from datetime import datetime
+from collections.abc import Callable
 from types import TracebackType
-from typing import TypeVar
+from typing import TypeVar, Unpack
 
 from webhook_engine.clock import Clock
 from webhook_engine.config.loading import Config
@@ -25,7 +24,8 @@ from webhook_engine.errors import EngineAlreadyRunningError, EngineNotRunningErr
 from webhook_engine.events import OperationalEvent
 from webhook_engine.home_loop import HomeLoop
 from webhook_engine.log import get_logger
-from webhook_engine.outbox import Payload, enqueue
+from webhook_engine.outbox import enqueue
+from webhook_engine.outbox.row import MessageFields
 from webhook_engine.store.sqlite.enqueue import write_to_outbox
 
 __all__ = ["SharedEngine"]
@@ -85,16 +85,7 @@ class SharedEngine:
         return self._engine.on(kind)
 
     async def enqueue(
-        self,
-        *,
-        application: str,
-        event_type: str,
-        payload: Payload,
-        event_id: str | None = None,
-        channels: Collection[str] | None = None,
-        tags: Collection[str] | None = None,
-        deliver_at: datetime | None = None,
-        organization: str | None = None,
+        self, *, application: str, organization: str | None = None, **message: Unpack[MessageFields]
     ) -> str:
         """Write a message to the outbox of the engine's own database, in a transaction of its own; returns its id.
 
@@ -102,28 +93,16 @@ class SharedEngine:
         belongs to a change in the program's database.
         """
         return await asyncio.to_thread(
-            self.enqueue_blocking,
-            application=application,
-            event_type=event_type,
-            payload=payload,
-            event_id=event_id,
-            channels=channels,
-            tags=tags,
-            deliver_at=deliver_at,
-            organization=organization,
+            self.enqueue_blocking, application=application, organization=organization, **message
         )
 
-    def enqueue_blocking(self, *, application: str, event_type: str, payload: Payload, **details: object) -> str:
+    def enqueue_blocking(
+        self, *, application: str, organization: str | None = None, **message: Unpack[MessageFields]
+    ) -> str:
         """Like :meth:`enqueue`, for a thread without an event loop."""
         return write_to_outbox(
             self._path,
-            lambda connection: enqueue(
-                connection,
-                application=application,
-                event_type=event_type,
-                payload=payload,
-                **details,  # type: ignore[arg-type]
-            ),
+            lambda connection: enqueue(connection, application=application, organization=organization, **message),
         )
 
     async def wait_until_leading(self, timeout: float | None = None) -> Engine:

@@ -30,6 +30,13 @@ def test_enqueue_loads_the_standard_library_and_a_handful_of_modules() -> None:
         "webhook_engine.outbox.drivers",
         "webhook_engine.outbox.row",
         "webhook_engine.outbox.wakeup",
+        "webhook_engine.rules",
+        "webhook_engine.rules.limits",
+        "webhook_engine.rules.message",
+        "webhook_engine.rules.names",
+        "webhook_engine.rules.payload",
+        "webhook_engine.rules.problems",
+        "webhook_engine.rules.values",
     }
     foreign = {name for name in (name.split(".")[0] for name in loaded) if name not in sys.stdlib_module_names}
     assert foreign == {"webhook_engine"}

@@ -18,8 +18,9 @@ from webhook_engine.errors import ValidationError
 from webhook_engine.ids import IdSource, timestamp_of
 from webhook_engine.model import Application
 from webhook_engine.resources.intake import as_message, from_outbox, prepare
-from webhook_engine.resources.payloads import payload_bytes
 from webhook_engine.resources.services import Policy
+from webhook_engine.rules.message import MessageDraft
+from webhook_engine.rules.payload import payload_bytes
 from webhook_engine.store.records import NewMessage, OutboxRow
 
 START = datetime(2030, 6, 1, tzinfo=UTC)
@@ -46,7 +47,7 @@ POLICY = Policy(
 
 def message(**arguments: object) -> NewMessage:
     given = {"event_type": "invoice.paid", "payload": {"id": 1}, **arguments}
-    return prepare(ACME, POLICY, "msg_1", NOW, **given)  # type: ignore[arg-type]
+    return prepare(ACME, POLICY, "msg_1", NOW, MessageDraft(**given))  # type: ignore[arg-type]
 
 
 def refused(**arguments: object) -> str:

@@ -13,7 +13,8 @@ from webhook_engine.clock import from_datetime, microseconds, to_datetime
 from webhook_engine.errors import ValidationError
 from webhook_engine.ids import IdSource, id_bounds
 from webhook_engine.model import Page
-from webhook_engine.resources.pagination import MAX_LIMIT, PageRequest, by_key, by_time, everything, walk
+from webhook_engine.resources.pagination import PageRequest, by_key, by_time, everything, walk
+from webhook_engine.rules.limits import MAX_PAGE
 from webhook_engine.store.records import Span
 
 NOW = from_datetime(datetime(2030, 6, 1, tzinfo=UTC))
@@ -72,7 +73,7 @@ def test_a_limit_of_zero_only_tells_whether_there_is_anything() -> None:
     assert page("", named(limit=0)).done
 
 
-@pytest.mark.parametrize("limit", [-1, MAX_LIMIT + 1, "5", 1.0, True, None])
+@pytest.mark.parametrize("limit", [-1, MAX_PAGE + 1, "5", 1.0, True, None])
 def test_a_limit_out_of_range_is_refused(limit: object) -> None:
     with pytest.raises(ValidationError, match="limit"):
         by_key(limit=limit, iterator=None, order="ascending")

@@ -20,12 +20,12 @@ from yarl import URL
 from webhook_engine.cli.terminal import CommandError, UsageError
 from webhook_engine.config.loading import Config
 from webhook_engine.errors import WebhookEngineError
+from webhook_engine.rules.limits import MAX_PAGE
 
 __all__ = ["DEFAULT_URL", "Client", "Listing", "UnreachableError"]
 
 DEFAULT_URL = "http://127.0.0.1:8071"
 PATIENCE_S = 30
-LARGEST_PAGE = 250
 TRIES = 4
 """How often a request is sent that the daemon has no room for, or whose answer is lost on the way."""
 PAUSE_S = 0.5
@@ -138,7 +138,7 @@ class Client:
         data: list[msgspec.Raw] = []
         pages = 0
         while True:
-            room = LARGEST_PAGE if most is None else min(LARGEST_PAGE, most - len(data))
+            room = MAX_PAGE if most is None else min(MAX_PAGE, most - len(data))
             body = self.get(path, {**query, "limit": room, "iterator": iterator})
             page = self._decoded(body)
             pages += 1

@@ -13,11 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
+from typing import Unpack
 
 from webhook_engine.outbox.dialect import DialectName, dialect_named
 from webhook_engine.outbox.drivers import Connection, driver_of
-from webhook_engine.outbox.row import Payload, make_row
+from webhook_engine.outbox.row import MessageFields, make_row
 from webhook_engine.outbox.wakeup import wake
+from webhook_engine.rules.message import MessageDraft
+from webhook_engine.rules.payload import Payload
 
 __all__ = ["Payload", "create_table", "create_table_async", "enqueue", "enqueue_async", "table_sql"]
 
@@ -50,48 +53,22 @@ def enqueue(
     (whether the application exists) is checked by the engine, which keeps a row that it cannot deliver in the table
     with its ``error``. What the database itself raises is passed on.
     """
-    row = make_row(
-        application=application,
-        event_type=event_type,
-        payload=payload,
-        event_id=event_id,
-        channels=channels,
-        tags=tags,
-        deliver_at=deliver_at,
-        organization=organization,
-    )
+    draft = MessageDraft(event_type, payload, event_id, channels, tags, deliver_at)
+    row = make_row(draft, application=application, organization=organization)
     driver_of(connection, asynchronous=False).insert(connection, row)
     wake()
     return row.message_id
 
 
 async def enqueue_async(
-    connection: Connection,
-    *,
-    application: str,
-    event_type: str,
-    payload: Payload,
-    event_id: str | None = None,
-    channels: Collection[str] | None = None,
-    tags: Collection[str] | None = None,
-    deliver_at: datetime | None = None,
-    organization: str | None = None,
+    connection: Connection, *, application: str, organization: str | None = None, **message: Unpack[MessageFields]
 ) -> str:
     """Like :func:`enqueue`, for the connection of an asynchronous library.
 
     ``connection``: of aiosqlite; an ``AsyncConnection`` or ``AsyncSession`` of SQLAlchemy; of psycopg or asyncpg to
     PostgreSQL; of aiomysql or asyncmy to MySQL.
     """
-    row = make_row(
-        application=application,
-        event_type=event_type,
-        payload=payload,
-        event_id=event_id,
-        channels=channels,
-        tags=tags,
-        deliver_at=deliver_at,
-        organization=organization,
-    )
+    row = make_row(MessageDraft(**message), application=application, organization=organization)
     await driver_of(connection, asynchronous=True).insert_async(connection, row)
     wake()
     return row.message_id

@@ -12,11 +12,13 @@ from webhook_engine.clock import to_datetime
 from webhook_engine.errors import ConflictError, NotFoundError, ValidationError
 from webhook_engine.events import EndpointDeletedEvent
 from webhook_engine.model import Application, Page
-from webhook_engine.resources import pagination, validation
+from webhook_engine.resources import pagination
 from webhook_engine.resources.announce import commit_and_tell, now_changed
 from webhook_engine.resources.lookup import find_application
 from webhook_engine.resources.pagination import Order
 from webhook_engine.resources.services import Services
+from webhook_engine.rules import documents, limits, names, values
+from webhook_engine.rules.limits import DEFAULT_PAGE
 from webhook_engine.shielded import unbroken
 from webhook_engine.store.records import ApplicationChanges, ApplicationFilter, RoutedMessage, Span, StoredEndpoint
 
@@ -51,10 +53,10 @@ class Applications:
         application = Application(
             id=self._services.ids.new("app_", now),
             organization_id=self._organization_id,
-            uid=validation.uid("uid", uid, "app_"),
+            uid=names.uid("uid", uid, "app_"),
             name=_name(name),
-            throttle_rate=validation.throttle_rate("throttle_rate", throttle_rate),
-            metadata=validation.metadata("metadata", metadata),
+            throttle_rate=limits.throttle_rate("throttle_rate", throttle_rate),
+            metadata=documents.metadata("metadata", metadata),
             created_at=to_datetime(now),
             updated_at=to_datetime(now),
         )
@@ -70,7 +72,7 @@ class Applications:
         metadata: Mapping[str, str] | None = None,
     ) -> Application:
         """The application with this uid as it is, or else a new one as by :meth:`create`."""
-        validation.uid("uid", uid, "app_")
+        names.uid("uid", uid, "app_")
         existing = await self._by_uid(uid)
         if existing is not None:
             return existing
@@ -89,7 +91,7 @@ class Applications:
     async def list(
         self,
         *,
-        limit: int = pagination.DEFAULT_LIMIT,
+        limit: int = DEFAULT_PAGE,
         iterator: str | None = None,
         order: Order = "ascending",
         without_endpoints: bool = True,
@@ -103,8 +105,8 @@ class Applications:
         """
         request = pagination.by_key(limit=limit, iterator=iterator, order=order, prefix="app_")
         where = ApplicationFilter(
-            without_endpoints=validation.boolean("without_endpoints", without_endpoints),
-            with_disabled_endpoints=validation.boolean("with_disabled_endpoints", with_disabled_endpoints),
+            without_endpoints=values.boolean("without_endpoints", without_endpoints),
+            with_disabled_endpoints=values.boolean("with_disabled_endpoints", with_disabled_endpoints),
             no_endpoint_at=_prefixes(no_endpoint_at),
         )
         found = await self._services.store.applications.list(self._organization_id, request.span, where)
@@ -130,10 +132,10 @@ class Applications:
         """
         found = await self.get(application)
         changes = ApplicationChanges(
-            uid=UNSET if uid is UNSET else validation.uid("uid", uid, "app_"),
+            uid=UNSET if uid is UNSET else names.uid("uid", uid, "app_"),
             name=UNSET if name is UNSET else _name(name),
-            throttle_rate=UNSET if throttle_rate is UNSET else validation.throttle_rate("throttle_rate", throttle_rate),
-            metadata=UNSET if metadata is UNSET else validation.metadata("metadata", metadata),
+            throttle_rate=UNSET if throttle_rate is UNSET else limits.throttle_rate("throttle_rate", throttle_rate),
+            metadata=UNSET if metadata is UNSET else documents.metadata("metadata", metadata),
         )
         async with self._services.edits.of(found.id):
             return await unbroken(self._change(await self.get(found.id), changes))
@@ -190,10 +192,10 @@ class Applications:
 
 
 def _name(value: object) -> str:
-    return validation.text("name", value, least=1, most=MAX_NAME)
+    return values.text("name", value, least=1, most=MAX_NAME)
 
 
 def _prefixes(value: object) -> tuple[str, ...]:
     if not isinstance(value, list | tuple) or not all(isinstance(one, str) for one in value):
         raise ValidationError("no_endpoint_at", "must be a list of strings, beginnings of URLs")
-    return tuple(validation.text("no_endpoint_at", one, least=1, most=1024) for one in value)
+    return tuple(values.text("no_endpoint_at", one, least=1, most=1024) for one in value)

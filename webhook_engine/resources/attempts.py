@@ -18,9 +18,11 @@ from webhook_engine.model import (
     Message,
     Page,
 )
-from webhook_engine.resources import pagination, validation
+from webhook_engine.resources import pagination
 from webhook_engine.resources.lookup import find_application, find_endpoint, find_message, required_key
 from webhook_engine.resources.services import Services
+from webhook_engine.rules import names, values
+from webhook_engine.rules.limits import DEFAULT_PAGE
 from webhook_engine.shielded import unbroken
 from webhook_engine.store.records import AttemptFilter, DeliveryFilter, Due, Span, StoredEndpoint
 
@@ -52,7 +54,7 @@ class Attempts:
         application: str,
         endpoint: str,
         *,
-        limit: int = pagination.DEFAULT_LIMIT,
+        limit: int = DEFAULT_PAGE,
         iterator: str | None = None,
         before: datetime | None = None,
         after: datetime | None = None,
@@ -79,7 +81,7 @@ class Attempts:
         application: str,
         message: str,
         *,
-        limit: int = pagination.DEFAULT_LIMIT,
+        limit: int = DEFAULT_PAGE,
         iterator: str | None = None,
         before: datetime | None = None,
         after: datetime | None = None,
@@ -107,7 +109,7 @@ class Attempts:
         application: str,
         endpoint: str,
         *,
-        limit: int = pagination.DEFAULT_LIMIT,
+        limit: int = DEFAULT_PAGE,
         iterator: str | None = None,
         before: datetime | None = None,
         after: datetime | None = None,
@@ -125,17 +127,17 @@ class Attempts:
         request = self._by_time("msg_", limit, iterator, before, after)
         where = DeliveryFilter(
             status=_status(status),
-            event_types=validation.event_types("event_types", event_types),
-            channel=None if channel is None else validation.channel("channel", channel),
-            tag=None if tag is None else validation.tag("tag", tag),
-            with_content=validation.boolean("with_content", with_content),
+            event_types=names.event_types("event_types", event_types),
+            channel=None if channel is None else names.channel("channel", channel),
+            tag=None if tag is None else names.tag("tag", tag),
+            with_content=values.boolean("with_content", with_content),
         )
         _, stored = await self._endpoint(application, endpoint)
         rows = await self._services.store.deliveries.list_by_endpoint(stored.endpoint.id, request.span, where)
         return request.cut(rows, _MESSAGE_ID)
 
     async def list_attempted_destinations(
-        self, application: str, message: str, *, limit: int = pagination.DEFAULT_LIMIT, iterator: str | None = None
+        self, application: str, message: str, *, limit: int = DEFAULT_PAGE, iterator: str | None = None
     ) -> Page[AttemptedDestination]:
         """A page of the endpoints that a message goes to, deleted ones included, oldest first; at most 250.
 
@@ -223,17 +225,17 @@ def _attempt_filter(
 ) -> AttemptFilter:
     lowest = None
     if status_code_class is not None:
-        lowest = validation.integer("status_code_class", status_code_class, 0, 500)
+        lowest = values.integer("status_code_class", status_code_class, 0, 500)
         if lowest % 100:
             raise ValidationError("status_code_class", "must be 0, 100, 200, 300, 400 or 500")
     return AttemptFilter(
         status=_status(status),
         status_code_class=lowest,
-        event_types=validation.event_types("event_types", event_types),
-        channel=None if channel is None else validation.channel("channel", channel),
-        tag=None if tag is None else validation.tag("tag", tag),
+        event_types=names.event_types("event_types", event_types),
+        channel=None if channel is None else names.channel("channel", channel),
+        tag=None if tag is None else names.tag("tag", tag),
     )
 
 
 def _status(value: object) -> AttemptStatus | None:
-    return None if value is None else validation.member("status", value, AttemptStatus)
+    return None if value is None else values.member("status", value, AttemptStatus)

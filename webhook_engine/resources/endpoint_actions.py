@@ -11,20 +11,19 @@ from webhook_engine.clock import microseconds, to_datetime
 from webhook_engine.errors import NotFoundError, ValidationError
 from webhook_engine.ids import ID_STEP, id_bounds
 from webhook_engine.model import AttemptStatus, EndpointStats, Message, Task
-from webhook_engine.resources import validation
 from webhook_engine.resources.endpoint_edits import EndpointEdits
 from webhook_engine.resources.examples import PING, example_of, is_ping
 from webhook_engine.resources.intake import as_message, prepare
 from webhook_engine.resources.services import Services
 from webhook_engine.resources.starting import start_task
+from webhook_engine.rules import names, values
+from webhook_engine.rules.message import MESSAGE_PREFIX, MessageDraft
+from webhook_engine.rules.tasks import TaskKind
 from webhook_engine.shielded import unbroken
 from webhook_engine.store.records import DeliveryFilter
 
 __all__ = ["EndpointActions"]
 
-RECOVER = "endpoint.recover"
-REPLAY = "endpoint.replay"
-BULK_REPLAY = "endpoint.bulk-replay"
 STATUS_CODE_CLASSES = (0, 100, 200, 300, 400, 500)
 CANCELLED_AT_ONCE = 1_000
 MAX_EXAMPLES = 1000
@@ -48,8 +47,8 @@ class EndpointActions(EndpointEdits):
         """
         services = self._services
         found = await self._application(application)
-        name = validation.name("event_type", event_type)
-        index = validation.integer("example_index", example_index, 0, MAX_EXAMPLES)
+        name = names.name("event_type", event_type)
+        index = values.integer("example_index", example_index, 0, MAX_EXAMPLES)
         _, stored = await self._find(found.id, endpoint)
         payload = PING
         if not is_ping(name):
@@ -58,7 +57,9 @@ class EndpointActions(EndpointEdits):
                 raise NotFoundError("event type", name)
             payload = example_of(registered, index)
         now = services.clock.now()
-        message = prepare(found, services.policy, services.ids.new("msg_", now), now, event_type=name, payload=payload)
+        message = prepare(
+            found, services.policy, services.ids.new(MESSAGE_PREFIX, now), now, MessageDraft(name, payload)
+        )
         await services.flow.accept(message, manual_to=stored.endpoint.id)
         return as_message(message)
 
@@ -72,7 +73,7 @@ class EndpointActions(EndpointEdits):
         ``since`` is at most ``delivery.recover_max_age`` ago, ``until`` is now by default. Raises ``NotFoundError``
         and ``ValidationError``.
         """
-        return await self._start(RECOVER, application, endpoint, since, until, step=1)
+        return await self._start(TaskKind.RECOVER, application, endpoint, since, until, step=1)
 
     async def replay_missing(
         self, application: str, endpoint: str, since: datetime, until: datetime | None = None
@@ -81,7 +82,7 @@ class EndpointActions(EndpointEdits):
 
         A durable background task with the bounds of :meth:`recover`. Raises ``NotFoundError`` and ``ValidationError``.
         """
-        return await self._start(REPLAY, application, endpoint, since, until, step=ID_STEP)
+        return await self._start(TaskKind.REPLAY, application, endpoint, since, until, step=ID_STEP)
 
     async def bulk_replay(
         self,
@@ -102,20 +103,20 @@ class EndpointActions(EndpointEdits):
         still under way is left alone. A durable background task with the bounds of :meth:`recover`. Raises
         ``NotFoundError`` and ``ValidationError``.
         """
-        wanted = None if status is None else validation.member("status", status, AttemptStatus)
+        wanted = None if status is None else values.member("status", status, AttemptStatus)
         if status_code_class is not None and status_code_class not in STATUS_CODE_CLASSES:
             raise ValidationError("status_code_class", f"must be one of {', '.join(map(str, STATUS_CODE_CLASSES))}")
         where = DeliveryFilter(
             status=wanted,
-            event_types=validation.event_types("event_types", event_types),
-            channel=None if channel is None else validation.channel("channel", channel),
-            tag=None if tag is None else validation.tag("tag", tag),
+            event_types=names.event_types("event_types", event_types),
+            channel=None if channel is None else names.channel("channel", channel),
+            tag=None if tag is None else names.tag("tag", tag),
             status_code_class=status_code_class,
             with_content=False,
             replayable=True,
         )
         chosen = msgspec.to_builtins(where)
-        return await self._start(BULK_REPLAY, application, endpoint, since, until, step=ID_STEP, filter=chosen)
+        return await self._start(TaskKind.BULK_REPLAY, application, endpoint, since, until, step=ID_STEP, filter=chosen)
 
     async def cancel_pending(self, application: str, endpoint: str, created_before: datetime | None = None) -> int:
         """Cancel what is scheduled for this endpoint of the messages created before then; returns how many.
@@ -125,7 +126,7 @@ class EndpointActions(EndpointEdits):
         """
         services = self._services
         now = services.clock.now()
-        bound = now + ID_STEP if created_before is None else validation.instant("created_before", created_before)
+        bound = now + ID_STEP if created_before is None else values.instant("created_before", created_before)
         _, stored = await self._find(application, endpoint)
         return await unbroken(_cancel(services, stored.endpoint.id, id_bounds("msg_", min(bound, now + ID_STEP))[0]))
 
@@ -138,10 +139,10 @@ class EndpointActions(EndpointEdits):
         Raises ``NotFoundError`` and ``ValidationError``.
         """
         store, now = self._services.store, self._services.clock.now()
-        end = now if until is None else validation.instant("until", until)
+        end = now if until is None else values.instant("until", until)
         if end > now:
             raise ValidationError("until", "'until' cannot be in the future")
-        begin = end - STATS_SPAN if since is None else validation.instant("since", since)
+        begin = end - STATS_SPAN if since is None else values.instant("since", since)
         if begin < end - STATS_SPAN - TOLERANCE:
             raise ValidationError(
                 "since", f"'since' cannot be more than 28 days prior to {to_datetime(end).isoformat()}"
@@ -161,7 +162,7 @@ class EndpointActions(EndpointEdits):
 
     async def _start(
         self,
-        kind: str,
+        kind: TaskKind,
         application: str,
         endpoint: str,
         since: datetime,
@@ -186,9 +187,9 @@ class EndpointActions(EndpointEdits):
         )
 
     def _bounds(self, since: object, until: object, now: int, latest: int) -> tuple[int, int]:
-        begin = validation.instant("since", since)
+        begin = values.instant("since", since)
         # Not later than now, or what fails again during the task would be taken up by it for ever.
-        end = latest if until is None else min(validation.instant("until", until), latest)
+        end = latest if until is None else min(values.instant("until", until), latest)
         oldest = self._services.policy.recover_max_age
         if begin < now - microseconds(oldest) - TOLERANCE:
             raise ValidationError("since", f"must be at most {_in_words(oldest)} ago (delivery.recover_max_age)")

@@ -10,9 +10,10 @@ from webhook_engine.errors import SecretsUnreadableError
 from webhook_engine.events import EndpointUpdatedEvent
 from webhook_engine.model import EndpointHeaders
 from webhook_engine.resources import headers as header_rules
-from webhook_engine.resources import rotation, validation
+from webhook_engine.resources import rotation
 from webhook_engine.resources.endpoint_edits import EndpointEdits
 from webhook_engine.resources.services import Policy
+from webhook_engine.rules import limits
 from webhook_engine.secrets.signing import SigningKey
 from webhook_engine.store.records import EndpointChanges
 from webhook_engine.store.sealed import open_headers, open_secret, seal_headers, seal_secret
@@ -37,7 +38,7 @@ class EndpointSecrets(EndpointEdits):
         application: str,
         endpoint: str,
         secret: str | None = None,
-        grace_period: timedelta = rotation.DEFAULT_GRACE,
+        grace_period: timedelta = limits.DEFAULT_GRACE,
     ) -> str:
         """Put a new signing secret in the place of the current one, and return it as :meth:`get_secret` does.
 
@@ -47,7 +48,7 @@ class EndpointSecrets(EndpointEdits):
         """
         found = await self._application(application)
         key = signing_key(secret, self._services.policy)
-        grace = validation.duration("grace_period", grace_period, rotation.MAX_GRACE)
+        grace = limits.grace_period("grace_period", grace_period)
         _, stored = await self._find(found.id, endpoint)
         endpoint_id = stored.endpoint.id
         async with self._services.edits.of(endpoint_id):

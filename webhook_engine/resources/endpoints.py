@@ -18,12 +18,14 @@ from webhook_engine.events import (
 )
 from webhook_engine.model import Application, Endpoint, Page
 from webhook_engine.resources import headers as header_rules
-from webhook_engine.resources import pagination, validation
+from webhook_engine.resources import pagination
 from webhook_engine.resources.announce import commit_and_tell, now_changed
 from webhook_engine.resources.endpoint_actions import EndpointActions
 from webhook_engine.resources.endpoint_secrets import EndpointSecrets, signing_key
 from webhook_engine.resources.pagination import Order
-from webhook_engine.resources.urls import endpoint_url
+from webhook_engine.rules import documents, limits, names, values
+from webhook_engine.rules.limits import DEFAULT_PAGE
+from webhook_engine.rules.urls import endpoint_url
 from webhook_engine.rules.user_info import merged
 from webhook_engine.shielded import unbroken
 from webhook_engine.store.records import EndpointChanges, EndpointCondition, RoutedMessage, Span, StoredEndpoint
@@ -67,25 +69,25 @@ class Endpoints(EndpointSecrets, EndpointActions):
         found = await self._application(application)
         now = services.clock.now()
         endpoint_id = services.ids.new("ep_", now)
-        closed = validation.boolean("disabled", disabled)
+        closed = values.boolean("disabled", disabled)
         shown_url, user_info, _ = merged("url", self._url(url), None)
         stored = StoredEndpoint(
             endpoint=Endpoint(
                 id=endpoint_id,
                 application_id=found.id,
                 organization_id=self._organization_id,
-                uid=validation.uid("uid", uid, "ep_"),
+                uid=names.uid("uid", uid, "ep_"),
                 url=shown_url,
                 description=_description(description),
                 event_types=await self._event_types(event_types),
-                channels=validation.channels("channels", channels),
-                throttle_rate=validation.throttle_rate("throttle_rate", throttle_rate),
+                channels=names.channels("channels", channels),
+                throttle_rate=limits.throttle_rate("throttle_rate", throttle_rate),
                 version=_version(version),
                 disabled=closed,
                 disabled_at=to_datetime(now) if closed else None,
                 disabled_reason=DISABLED_BY_HAND if closed else None,
                 first_failure_at=None,
-                metadata=validation.metadata("metadata", metadata),
+                metadata=documents.metadata("metadata", metadata),
                 created_at=to_datetime(now),
                 updated_at=to_datetime(now),
             ),
@@ -109,7 +111,7 @@ class Endpoints(EndpointSecrets, EndpointActions):
         self,
         application: str,
         *,
-        limit: int = pagination.DEFAULT_LIMIT,
+        limit: int = DEFAULT_PAGE,
         iterator: str | None = None,
         order: Order = "descending",
     ) -> Page[Endpoint]:
@@ -154,17 +156,17 @@ class Endpoints(EndpointSecrets, EndpointActions):
         """
         found = await self._application(application)
         changes = EndpointChanges(
-            uid=UNSET if uid is UNSET else validation.uid("uid", uid, "ep_"),
+            uid=UNSET if uid is UNSET else names.uid("uid", uid, "ep_"),
             url=UNSET if url is UNSET else self._url(url),
             description=UNSET if description is UNSET else _description(description),
             event_types=UNSET if event_types is UNSET else await self._event_types(event_types),
-            channels=UNSET if channels is UNSET else validation.channels("channels", channels),
-            throttle_rate=UNSET if throttle_rate is UNSET else validation.throttle_rate("throttle_rate", throttle_rate),
+            channels=UNSET if channels is UNSET else names.channels("channels", channels),
+            throttle_rate=UNSET if throttle_rate is UNSET else limits.throttle_rate("throttle_rate", throttle_rate),
             version=UNSET if version is UNSET else _version(version),
-            metadata=UNSET if metadata is UNSET else validation.metadata("metadata", metadata),
+            metadata=UNSET if metadata is UNSET else documents.metadata("metadata", metadata),
         )
         if disabled is not UNSET:
-            validation.boolean("disabled", disabled)
+            values.boolean("disabled", disabled)
         _, stored = await self._find(found.id, endpoint)
         return await self._change(found, stored.endpoint.id, changes, disabled)
 
@@ -200,12 +202,12 @@ class Endpoints(EndpointSecrets, EndpointActions):
         return endpoint_url("url", value, https_only=self._services.policy.https_only)
 
     async def _event_types(self, value: object) -> tuple[str, ...] | None:
-        names = validation.event_types("event_types", value)
-        if names:
-            unknown = await self._services.store.event_types.unknown(self._organization_id, names)
+        wanted = names.event_types("event_types", value)
+        if wanted:
+            unknown = await self._services.store.event_types.unknown(self._organization_id, wanted)
             if unknown:
                 raise ValidationError("event_types", f"The following event types don't exist: {', '.join(unknown)}")
-        return names
+        return wanted
 
     async def _switch(self, application: Application, endpoint_id: str, *, disabled: bool) -> Endpoint:
         async with self._services.edits.of(endpoint_id):
@@ -280,8 +282,8 @@ def _id(endpoint: Endpoint) -> str:
 
 
 def _description(value: object) -> str:
-    return validation.text("description", value, most=MAX_DESCRIPTION)
+    return values.text("description", value, most=MAX_DESCRIPTION)
 
 
 def _version(value: object) -> int:
-    return validation.integer("version", value, 1, 65_535)
+    return values.integer("version", value, 1, 65_535)

@@ -11,9 +11,11 @@ from msgspec import UNSET, UnsetType
 from webhook_engine.clock import to_datetime
 from webhook_engine.errors import NotFoundError
 from webhook_engine.model import EventType, Page
-from webhook_engine.resources import json_schema, pagination, validation
+from webhook_engine.resources import json_schema, pagination
 from webhook_engine.resources.lookup import required_key
 from webhook_engine.resources.services import Services
+from webhook_engine.rules import names, values
+from webhook_engine.rules.limits import DEFAULT_PAGE
 from webhook_engine.store.records import EventTypeChanges, Span
 
 __all__ = ["EventTypes"]
@@ -53,14 +55,14 @@ class EventTypes:
         """
         now = to_datetime(self._services.clock.now())
         event_type = EventType(
-            name=validation.name("name", name),
+            name=names.name("name", name),
             organization_id=self._organization_id,
             description=_description(description),
-            archived=validation.boolean("archived", archived),
-            deprecated=validation.boolean("deprecated", deprecated),
+            archived=values.boolean("archived", archived),
+            deprecated=values.boolean("deprecated", deprecated),
             schemas=json_schema.checked("schemas", schemas),
             feature_flags=_feature_flags(feature_flags),
-            group_name=validation.optional_name("group_name", group_name),
+            group_name=names.optional_name("group_name", group_name),
             created_at=now,
             updated_at=now,
         )
@@ -82,7 +84,7 @@ class EventTypes:
     async def list(
         self,
         *,
-        limit: int = pagination.DEFAULT_LIMIT,
+        limit: int = DEFAULT_PAGE,
         iterator: str | None = None,
         include_archived: bool = False,
         with_content: bool = True,
@@ -94,7 +96,7 @@ class EventTypes:
         Raises ``ValidationError``.
         """
         request = pagination.by_key(limit=limit, iterator=iterator, order="ascending")
-        content = validation.boolean("with_content", with_content)
+        content = values.boolean("with_content", with_content)
         rows = await self._read(request.span, include_archived, feature_flags)
         if not content:
             rows = [msgspec.structs.replace(row, schemas=None) for row in rows]
@@ -129,11 +131,11 @@ class EventTypes:
         required_key("event type", name)
         changes = EventTypeChanges(
             description=UNSET if description is UNSET else _description(description),
-            archived=UNSET if archived is UNSET else validation.boolean("archived", archived),
-            deprecated=UNSET if deprecated is UNSET else validation.boolean("deprecated", deprecated),
+            archived=UNSET if archived is UNSET else values.boolean("archived", archived),
+            deprecated=UNSET if deprecated is UNSET else values.boolean("deprecated", deprecated),
             schemas=UNSET if schemas is UNSET else json_schema.checked("schemas", schemas),
             feature_flags=UNSET if feature_flags is UNSET else _feature_flags(feature_flags),
-            group_name=UNSET if group_name is UNSET else validation.optional_name("group_name", group_name),
+            group_name=UNSET if group_name is UNSET else names.optional_name("group_name", group_name),
         )
         now = self._services.clock.now()
         changed = await self._services.store.event_types.update(self._organization_id, name, changes, now)
@@ -146,7 +148,7 @@ class EventTypes:
 
         Endpoints that have it in their filter keep it. Raises ``NotFoundError``.
         """
-        if not validation.boolean("expunge", expunge):
+        if not values.boolean("expunge", expunge):
             await self.update(name, archived=True)
             return
         required_key("event type", name)
@@ -157,14 +159,14 @@ class EventTypes:
         return await self._services.store.event_types.list(
             self._organization_id,
             span,
-            include_archived=validation.boolean("include_archived", include_archived),
+            include_archived=values.boolean("include_archived", include_archived),
             feature_flags=None if feature_flags is None else _feature_flags(feature_flags),
         )
 
 
 def _description(value: object) -> str:
-    return validation.text("description", value, most=MAX_DESCRIPTION)
+    return values.text("description", value, most=MAX_DESCRIPTION)
 
 
 def _feature_flags(value: object) -> tuple[str, ...]:
-    return validation.names("feature_flags", value, MAX_FEATURE_FLAGS)
+    return names.names("feature_flags", value, MAX_FEATURE_FLAGS)

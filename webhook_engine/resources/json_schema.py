@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 import jsonschema_rs
 
 from webhook_engine.errors import ValidationError
-from webhook_engine.resources import validation
+from webhook_engine.rules import documents
 
 __all__ = ["checked", "fault"]
 
@@ -19,7 +19,7 @@ _DEEPEST = 200
 
 def checked(field: str, value: object) -> dict[str, object] | None:
     """JSON Schemas by version, or ``None``; raises ``ValidationError`` that names the version."""
-    schemas = validation.schemas(field, value)
+    schemas = documents.schemas(field, value)
     for version, schema in (schemas or {}).items():
         if isinstance(schema, Mapping) and (problem := fault(schema)):
             raise ValidationError(f'{field}["{version}"]', f"must be a JSON Schema of draft 7: {problem}")

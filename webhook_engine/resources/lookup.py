@@ -5,7 +5,7 @@ from __future__ import annotations
 from webhook_engine.errors import NotFoundError, ValidationError
 from webhook_engine.model import Application, Message
 from webhook_engine.resources.services import Services
-from webhook_engine.resources.validation import is_name
+from webhook_engine.rules.names import is_name
 from webhook_engine.store.records import StoredEndpoint
 
 __all__ = ["find_application", "find_endpoint", "find_message", "keys", "required_key"]

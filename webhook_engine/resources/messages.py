@@ -11,20 +11,22 @@ import msgspec
 from webhook_engine.ids import ID_STEP
 from webhook_engine.model import Message, Page, Task
 from webhook_engine.resources import pagination
-from webhook_engine.resources.drafts import draft_message
+from webhook_engine.resources.drafts import prepare_message
 from webhook_engine.resources.intake import as_message, from_outbox
 from webhook_engine.resources.lookup import find_message, keys
-from webhook_engine.resources.payloads import Payload
 from webhook_engine.resources.polling import Polling, message_filter
 from webhook_engine.resources.services import Services
 from webhook_engine.resources.starting import start_task
-from webhook_engine.resources.validation import is_name
+from webhook_engine.rules.limits import DEFAULT_PAGE
+from webhook_engine.rules.message import MessageDraft
+from webhook_engine.rules.names import is_name
+from webhook_engine.rules.payload import Payload
+from webhook_engine.rules.tasks import TaskKind
 from webhook_engine.shielded import unbroken
 from webhook_engine.store.records import NewMessage, OutboxRow, Span
 
 __all__ = ["Messages"]
 
-PURGE = "application.purge_content"
 MAX_EXPUNGED = 1000
 
 _ID = attrgetter("id")
@@ -59,19 +61,17 @@ class Messages(Polling):
         Raises ``NotFoundError`` for an unknown application, ``ValidationError`` for a value that is not allowed and
         ``StoreUnavailableError`` if it cannot be stored right now.
         """
-        message = await draft_message(
-            self._services,
-            self._organization_id,
-            application,
-            event_type=event_type,
-            payload=payload,
-            event_id=event_id,
-            channels=channels,
-            tags=tags,
-            deliver_at=deliver_at,
-            payload_retention_period=payload_retention_period,
-            payload_retention_hours=payload_retention_hours,
+        draft = MessageDraft(
+            event_type,
+            payload,
+            event_id,
+            channels,
+            tags,
+            deliver_at,
+            payload_retention_period,
+            payload_retention_hours,
         )
+        message = await prepare_message(self._services, self._organization_id, application, draft)
         await self._services.flow.accept(message)
         return as_message(message)
 
@@ -85,7 +85,7 @@ class Messages(Polling):
         self,
         application: str,
         *,
-        limit: int = pagination.DEFAULT_LIMIT,
+        limit: int = DEFAULT_PAGE,
         iterator: str | None = None,
         before: datetime | None = None,
         after: datetime | None = None,
@@ -160,7 +160,7 @@ class Messages(Polling):
         """
         found = await self._application(application)
         data = {"processed": 0, "until": self._services.clock.now() + ID_STEP}
-        return await start_task(self._services, self._organization_id, PURGE, data, application_id=found.id)
+        return await start_task(self._services, self._organization_id, TaskKind.PURGE, data, application_id=found.id)
 
     async def cancel(self, application: str, message: str) -> int:
         """Cancel every delivery of a message that is still scheduled; returns how many. Raises ``NotFoundError``."""

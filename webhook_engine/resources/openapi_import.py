@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from webhook_engine.errors import ValidationError
-from webhook_engine.resources import validation
+from webhook_engine.rules import documents, names, values
 
 __all__ = ["ImportedEventType", "imported_event_types"]
 
@@ -47,7 +47,7 @@ def imported_event_types(document: Mapping[str, Any]) -> list[ImportedEventType]
 
 
 def _imported(name: str, item: object, components: Mapping[str, Any]) -> ImportedEventType:
-    validation.name("spec", name)
+    names.name("spec", name)
     operation = _operation(name, item)
     text = operation.get("description") or operation.get("summary") or ""
     group = operation.get("x-svix-group-name", operation.get("x-group-name"))
@@ -55,11 +55,11 @@ def _imported(name: str, item: object, components: Mapping[str, Any]) -> Importe
     schema = _schema(operation)
     return ImportedEventType(
         name=name,
-        description=validation.text("spec", str(text), most=4096),
-        schemas=None if schema is None else validation.schemas("spec", {"1": _alone(schema, components)}),
+        description=values.text("spec", str(text), most=4096),
+        schemas=None if schema is None else documents.schemas("spec", {"1": _alone(schema, components)}),
         deprecated=operation.get("deprecated") is True,
-        group_name=validation.optional_name("spec", group),
-        feature_flags=validation.names("spec", flags, 25),
+        group_name=names.optional_name("spec", group),
+        feature_flags=names.names("spec", flags, 25),
     )
 
 

@@ -17,17 +17,16 @@ from webhook_engine.clock import microseconds
 from webhook_engine.errors import ValidationError
 from webhook_engine.ids import id_bounds, is_id, timestamp_of
 from webhook_engine.model import Page
-from webhook_engine.resources import validation
+from webhook_engine.rules import names, values
+from webhook_engine.rules.limits import page_size
 from webhook_engine.store.records import Span
 
-__all__ = ["DEFAULT_LIMIT", "MAX_LIMIT", "Order", "PageRequest", "by_key", "by_time", "everything", "walk"]
+__all__ = ["Order", "PageRequest", "by_key", "by_time", "everything", "walk"]
 
 T = TypeVar("T")
 
 Order = Literal["ascending", "descending"]
 
-DEFAULT_LIMIT = 50
-MAX_LIMIT = 250
 WALK_BATCH = 100
 """Elements read at once where a list is walked from end to end."""
 WINDOW = microseconds(timedelta(days=90))
@@ -59,11 +58,11 @@ class PageRequest(msgspec.Struct, frozen=True):
 
 def by_key(*, limit: object, iterator: object, order: object, prefix: str = "") -> PageRequest:
     """A page of a list in the order of its keys; each key is a name that begins with ``prefix``."""
-    count = validation.integer("limit", limit, 0, MAX_LIMIT)
+    count = page_size("limit", limit)
     if order not in ("ascending", "descending"):
         raise ValidationError("order", "must be 'ascending' or 'descending'")
     key, backward = _key_of(iterator)
-    if key is not None and not (validation.is_name(key) and key.startswith(prefix)):
+    if key is not None and not (names.is_name(key) and key.startswith(prefix)):
         raise _not_an_iterator(prefix)
     descending = (order == "descending") != backward
     span = Span(
@@ -79,16 +78,16 @@ def by_time(prefix: str, *, limit: object, iterator: object, before: object, aft
     where neither is given, the list ends 90 days from the iterator, or from ``now``. ``after`` without ``before`` and
     ``iterator`` gives the oldest page.
     """
-    count = validation.integer("limit", limit, 0, MAX_LIMIT)
+    count = page_size("limit", limit)
     key, backward = _key_of(iterator)
     if key is not None and not is_id(prefix, key):
         raise _not_an_iterator(prefix)
     low, high = "", _first(prefix, now + AHEAD)
     windowed = before is None and after is None
     if before is not None:
-        high = min(high, _first(prefix, validation.instant("before", before)))
+        high = min(high, _first(prefix, values.instant("before", before)))
     if after is not None:
-        low = _first(prefix, validation.instant("after", after))
+        low = _first(prefix, values.instant("after", after))
     upward = backward or (key is None and before is None and after is not None)
     if key is not None and backward:
         low = max(low, key)
@@ -103,8 +102,8 @@ def by_time(prefix: str, *, limit: object, iterator: object, before: object, aft
 
 def everything(prefix: str, before: object, after: object) -> Span:
     """The whole of a list by time between two instants, or without bounds, for :func:`walk`."""
-    low = None if after is None else _first(prefix, validation.instant("after", after))
-    high = None if before is None else _first(prefix, validation.instant("before", before))
+    low = None if after is None else _first(prefix, values.instant("after", after))
+    high = None if before is None else _first(prefix, values.instant("before", before))
     return Span(low=low, high=high, descending=True, limit=WALK_BATCH)
 
 

@@ -9,9 +9,10 @@ from webhook_engine.clock import microseconds
 from webhook_engine.errors import ConsumerLimitError, ValidationError
 from webhook_engine.ids import id_bounds, is_id
 from webhook_engine.model import Application, Message
-from webhook_engine.resources import pagination, validation
 from webhook_engine.resources.lookup import find_application
 from webhook_engine.resources.services import Services
+from webhook_engine.rules import names, values
+from webhook_engine.rules.limits import DEFAULT_PAGE, page_size
 from webhook_engine.store.consumers import Position
 from webhook_engine.store.records import MessageFilter, Span
 
@@ -39,7 +40,7 @@ class Polling:
         self,
         application: str,
         *,
-        limit: int = pagination.DEFAULT_LIMIT,
+        limit: int = DEFAULT_PAGE,
         iterator: str | None = None,
         after: datetime | None = None,
         event_type: str | None = None,
@@ -69,7 +70,7 @@ class Polling:
         sink: str,
         consumer: str,
         *,
-        limit: int = pagination.DEFAULT_LIMIT,
+        limit: int = DEFAULT_PAGE,
         iterator: str | None = None,
         event_type: str | None = None,
         channel: str | None = None,
@@ -88,7 +89,7 @@ class Polling:
         """
         most = _limit(limit)
         where = _only(event_type, channel)
-        validation.name("consumer", consumer)
+        names.name("consumer", consumer)
         given = None if iterator is None else _iterator(iterator)
         found = await self._application(application)
         sink = await self._sink(found, sink)
@@ -105,7 +106,7 @@ class Polling:
 
         Raises ``NotFoundError``, ``ValidationError`` and ``ConsumerLimitError``.
         """
-        validation.name("consumer", consumer)
+        names.name("consumer", consumer)
         position = _just_before(after)
         found = await self._application(application)
         await self._keep(found, await self._sink(found, sink), consumer, position)
@@ -130,7 +131,7 @@ class Polling:
 
     async def _sink(self, application: Application, sink: str) -> str:
         """The id where it is an endpoint, so that its uid leads to the same positions."""
-        validation.name("sink", sink)
+        names.name("sink", sink)
         stored = await self._services.directory.endpoint(application.id, sink)
         return sink if stored is None else stored.endpoint.id
 
@@ -144,10 +145,10 @@ class Polling:
 def message_filter(event_types: object, channel: object, tag: object, with_content: object) -> MessageFilter:
     """What to list, validated."""
     return MessageFilter(
-        event_types=validation.event_types("event_types", event_types),
-        channel=None if channel is None else validation.channel("channel", channel),
-        tag=None if tag is None else validation.tag("tag", tag),
-        with_content=validation.boolean("with_content", with_content),
+        event_types=names.event_types("event_types", event_types),
+        channel=None if channel is None else names.channel("channel", channel),
+        tag=None if tag is None else names.tag("tag", tag),
+        with_content=values.boolean("with_content", with_content),
     )
 
 
@@ -156,7 +157,7 @@ def _only(event_type: str | None, channel: str | None) -> MessageFilter:
 
 
 def _limit(limit: object) -> int:
-    return validation.integer("limit", limit, 1, pagination.MAX_LIMIT)
+    return page_size("limit", limit, least=1)
 
 
 def _iterator(iterator: object) -> str:
@@ -166,4 +167,4 @@ def _iterator(iterator: object) -> str:
 
 
 def _just_before(after: object) -> str:
-    return id_bounds("msg_", validation.instant("after", after))[0]
+    return id_bounds("msg_", values.instant("after", after))[0]

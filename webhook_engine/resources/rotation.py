@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
 
 from webhook_engine.clock import to_datetime
 from webhook_engine.errors import RotationLimitError
 from webhook_engine.model import OldKey
 
-__all__ = ["DEFAULT_GRACE", "MAX_GRACE", "MAX_OLD_KEYS", "still_valid"]
+__all__ = ["MAX_OLD_KEYS", "still_valid"]
 
-DEFAULT_GRACE = timedelta(hours=24)
-"""How long a rotated secret goes on signing."""
-MAX_GRACE = timedelta(days=7)
 MAX_OLD_KEYS = 10
 """Rotated secrets of one endpoint that are valid at once."""
 

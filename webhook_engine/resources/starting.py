@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from webhook_engine.clock import to_datetime
 from webhook_engine.model import Task, TaskStatus
 from webhook_engine.resources.services import Services
+from webhook_engine.rules.tasks import TaskKind
 from webhook_engine.shielded import unbroken
 
 __all__ = ["start_task"]
@@ -15,7 +16,7 @@ __all__ = ["start_task"]
 async def start_task(
     services: Services,
     organization_id: str,
-    kind: str,
+    kind: TaskKind,
     data: Mapping[str, object],
     *,
     application_id: str | None = None,
@@ -28,7 +29,7 @@ async def start_task(
         organization_id=organization_id,
         application_id=application_id,
         endpoint_id=endpoint_id,
-        task=kind,
+        task=kind.value,
         status=TaskStatus.RUNNING,
         data=data,
         created_at=to_datetime(now),

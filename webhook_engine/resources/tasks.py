@@ -9,18 +9,19 @@ from operator import attrgetter
 
 from webhook_engine.errors import NotFoundError, ValidationError
 from webhook_engine.model import Page, Task, TaskStatus
-from webhook_engine.resources import pagination, validation
+from webhook_engine.resources import pagination
 from webhook_engine.resources.lookup import find_application, keys, required_key
 from webhook_engine.resources.pagination import Order
 from webhook_engine.resources.services import Services
 from webhook_engine.resources.starting import start_task
-from webhook_engine.resources.validation import is_name
+from webhook_engine.rules import names, values
+from webhook_engine.rules.limits import DEFAULT_PAGE
+from webhook_engine.rules.names import is_name
+from webhook_engine.rules.tasks import TaskKind
 from webhook_engine.store.records import Span
 
 __all__ = ["Tasks"]
 
-USAGE = "application.stats"
-EVENT_TYPES = "event-type.aggregate"
 MAX_COUNTED = 1_000
 """Applications named for which usage is counted; without names it is all of them, however many."""
 FIRST_NAP_S = 0.01
@@ -48,7 +49,7 @@ class Tasks:
     async def list(
         self,
         *,
-        limit: int = pagination.DEFAULT_LIMIT,
+        limit: int = DEFAULT_PAGE,
         iterator: str | None = None,
         order: Order = "descending",
         status: TaskStatus | str | None = None,
@@ -94,7 +95,7 @@ class Tasks:
         Returns the task, whose ``data`` has the result when it has finished, and which of ``applications`` there are
         not. Raises ``ValidationError``, also if there is none of them.
         """
-        begin, end = validation.instant("since", since), validation.instant("until", until)
+        begin, end = values.instant("since", since), values.instant("until", until)
         if begin >= end:
             raise ValidationError("since", "must be before 'until'")
         found: set[str] | None = None
@@ -112,18 +113,18 @@ class Tasks:
             if not found:
                 raise ValidationError("app_ids", "there is no such application")
         data = {"since": begin, "until": end, "appIds": found and sorted(found), "appStats": []}
-        return await start_task(self._services, self._organization_id, USAGE, data), unknown
+        return await start_task(self._services, self._organization_id, TaskKind.USAGE, data), unknown
 
     async def list_used_event_types(self) -> Task:
         """List the event types in the filters of the endpoints of each application, as a background task."""
-        return await start_task(self._services, self._organization_id, EVENT_TYPES, {"event_types": []})
+        return await start_task(self._services, self._organization_id, TaskKind.EVENT_TYPES, {"event_types": []})
 
     async def _read(self, span: Span, status: object, kind: object, application: str | None) -> Sequence[Task]:
         return await self._services.store.tasks.list(
             self._organization_id,
             span,
-            status=None if status is None else validation.member("status", status, TaskStatus),
-            kind=validation.optional_name("task", kind),
+            status=None if status is None else values.member("status", status, TaskStatus),
+            kind=names.optional_name("task", kind),
             application_id=await self._application_id(application),
         )
 

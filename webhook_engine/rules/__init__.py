@@ -1,1 +1,1 @@
-"""What a caller may say, once, for all ways in. On the standard library alone."""
+"""What a caller may say, once: read by the outbox in other programs, the resources, the server and the command line."""

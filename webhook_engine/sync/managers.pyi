@@ -23,7 +23,7 @@ from webhook_engine.model import (
 )
 from webhook_engine.resources.organization import Organization
 from webhook_engine.resources.pagination import Order
-from webhook_engine.resources.payloads import Payload
+from webhook_engine.rules.payload import Payload
 from webhook_engine.store.records import NewMessage, OutboxRow
 from webhook_engine.sync.background import BackgroundLoop
 

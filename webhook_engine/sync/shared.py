@@ -11,15 +11,14 @@ import asyncio
 import inspect
 import os
 import threading
-from collections.abc import Callable, Collection
-from datetime import datetime
+from collections.abc import Callable
 from types import TracebackType
-from typing import TypeVar
+from typing import TypeVar, Unpack
 
 from webhook_engine.clock import Clock
 from webhook_engine.config.loading import Config
 from webhook_engine.events import OperationalEvent
-from webhook_engine.outbox import Payload
+from webhook_engine.outbox.row import MessageFields
 from webhook_engine.shared import SharedEngine
 from webhook_engine.sync.background import BackgroundLoop
 
@@ -72,33 +71,13 @@ class SyncSharedEngine:
 
         return register
 
-    def enqueue(
-        self,
-        *,
-        application: str,
-        event_type: str,
-        payload: Payload,
-        event_id: str | None = None,
-        channels: Collection[str] | None = None,
-        tags: Collection[str] | None = None,
-        deliver_at: datetime | None = None,
-        organization: str | None = None,
-    ) -> str:
+    def enqueue(self, *, application: str, organization: str | None = None, **message: Unpack[MessageFields]) -> str:
         """Write a message to the outbox of the engine's own database, in a transaction of its own; returns its id.
 
         The arguments are those of :func:`webhook_engine.outbox.enqueue`, which is the one to use where the message
         belongs to a change in the program's database.
         """
-        return self._shared.enqueue_blocking(
-            application=application,
-            event_type=event_type,
-            payload=payload,
-            event_id=event_id,
-            channels=channels,
-            tags=tags,
-            deliver_at=deliver_at,
-            organization=organization,
-        )
+        return self._shared.enqueue_blocking(application=application, organization=organization, **message)
 
     def start(self) -> None:
         """Run the engine, or try again and again while another process does; harmless where that is done here."""

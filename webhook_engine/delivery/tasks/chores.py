@@ -12,14 +12,11 @@ from typing import Any
 from webhook_engine.clock import Clock
 from webhook_engine.ids import id_bounds
 from webhook_engine.model import Application, Task
+from webhook_engine.rules.tasks import TaskKind
 from webhook_engine.store.records import MessageFilter, Span, TaskProgress
 from webhook_engine.store.seam import Store
 
-__all__ = ["EVENT_TYPES", "PURGE", "USAGE", "Chores"]
-
-PURGE = "application.purge_content"
-USAGE = "application.stats"
-EVENT_TYPES = "event-type.aggregate"
+__all__ = ["Chores"]
 
 MESSAGES_AT_ONCE = 500
 COUNTED_AT_ONCE = 5_000
@@ -34,9 +31,9 @@ class Chores:
         self._clock = clock
         self._on_expunged = on_expunged
         self._steps: dict[str, Callable[[Task, TaskProgress], Awaitable[TaskProgress]]] = {
-            PURGE: self._purge,
-            USAGE: self._usage,
-            EVENT_TYPES: self._event_types,
+            TaskKind.PURGE: self._purge,
+            TaskKind.USAGE: self._usage,
+            TaskKind.EVENT_TYPES: self._event_types,
         }
 
     def knows(self, kind: str) -> bool:

@@ -8,6 +8,7 @@ These only schedule: the endpoint's lane paces the sending. Tasks of other kinds
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import msgspec
 
@@ -21,17 +22,15 @@ from webhook_engine.events import BackgroundTaskFinishedEvent
 from webhook_engine.ids import id_bounds
 from webhook_engine.log import get_logger
 from webhook_engine.model import Task, TaskStatus
+from webhook_engine.rules.tasks import TaskKind
 from webhook_engine.store.directory import Directory
 from webhook_engine.store.records import WORK_DONE, DeliveryFilter, Span, StoredEndpoint, TaskProgress
 from webhook_engine.store.seam import Store
 
-__all__ = ["BULK_REPLAY", "RECOVER", "REPLAY", "Replayer"]
+__all__ = ["Replayer"]
 
 log = get_logger("tasks")
 
-RECOVER = "endpoint.recover"
-REPLAY = "endpoint.replay"
-BULK_REPLAY = "endpoint.bulk-replay"
 PAGE = 500
 RETRIES = "retries:"
 """What the cursor of a recovery begins with while it brings retries forward; what has failed for good comes after."""
@@ -118,8 +117,12 @@ class Replayer:
         stored = await self._store.endpoints.load(task.endpoint_id or "")
         if stored is None or stored.deleted:
             return _failed(progress, "the endpoint was deleted")
-        step = {RECOVER: self._recover, BULK_REPLAY: self._bulk_replay}.get(task.task, self._replay)
-        after = await step(stored, progress)
+        steps: dict[str, Callable[[StoredEndpoint, TaskProgress], Awaitable[TaskProgress]]] = {
+            TaskKind.RECOVER: self._recover,
+            TaskKind.REPLAY: self._replay,
+            TaskKind.BULK_REPLAY: self._bulk_replay,
+        }
+        after = await steps[task.task](stored, progress)
         self._dispatcher.more_stored(stored.endpoint.id, self._clock.now())
         return after
 

@@ -11,7 +11,7 @@ from msgspec import UNSET, UnsetType
 from webhook_engine.errors import NotFoundError
 from webhook_engine.model import Application
 from webhook_engine.server.api import checks
-from webhook_engine.server.api.common import ListResponse, OrderedQuery, Rate, encoded_size, listed
+from webhook_engine.server.api.common import ListResponse, OrderedQuery, Rate, listed
 from webhook_engine.server.api.errors import ApiError, Problem, UnprocessableError
 from webhook_engine.server.api.query import NoQuery, Query
 from webhook_engine.server.api.route import Auth, Call, In, NoBody, Out, Reply, Route
@@ -36,7 +36,7 @@ class ApplicationIn(In, frozen=True, kw_only=True):
         yield from _name((*place, "name"), self.name)
         yield from checks.uid((*place, "uid"), self.uid, ID_PREFIX)
         yield from _rates(place, self.rate_limit, self.throttle_rate)
-        yield from checks.metadata((*place, "metadata"), encoded_size(self.metadata))
+        yield from checks.metadata((*place, "metadata"), self.metadata)
 
     def values(self) -> dict[str, Any]:
         """As arguments of the manager: all of them, so that what is left out is reset."""
@@ -61,7 +61,7 @@ class ApplicationPatch(In, frozen=True, kw_only=True):
             yield from checks.uid(("body", "uid"), self.uid, ID_PREFIX)
         yield from _rates(("body",), self.rate_limit, self.throttle_rate)
         if self.metadata is not UNSET:
-            yield from checks.metadata(("body", "metadata"), encoded_size(self.metadata))
+            yield from checks.metadata(("body", "metadata"), self.metadata)
 
     def values(self) -> dict[str, Any]:
         """As arguments of the manager."""

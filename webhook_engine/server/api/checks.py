@@ -1,19 +1,23 @@
-"""The rules of the wire contract for values of the right type, in its words. Pure.
+"""What the rules for callers have against values of the right type, in the words of the wire contract. Pure.
 
-Every function returns what is wrong, so that an answer can name all of it at once. The engine's managers check again
-in their own words, for callers who do not come through HTTP.
+Every function yields all that is wrong, so that an answer can name it at once. The rules themselves are those of
+:mod:`webhook_engine.rules`; here stands only how clients of the contract are told.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 from msgspec import UnsetType
 
+from webhook_engine.errors import ValidationError
+from webhook_engine.rules import documents, limits, names, values
+from webhook_engine.rules.problems import Rule
 from webhook_engine.server.api.errors import Problem
 
 __all__ = [
+    "WORDS",
     "at_least_one",
     "channel_name",
     "channels",
@@ -26,28 +30,28 @@ __all__ = [
     "uid",
 ]
 
-MAX_NAME = 256
-MAX_CHANNELS = 10
-MAX_TAGS = 5
-NAME_PATTERN = "[a-zA-Z0-9\\-_.]"
-CHANNEL_PATTERN = "[a-zA-Z0-9\\-_.:+]"
+V = TypeVar("V")
 
-_NAME = re.compile(r"[a-zA-Z0-9\-_.]+").fullmatch
-_CHANNEL = re.compile(r"[a-zA-Z0-9\-_.:+]+").fullmatch
-_TAG = re.compile(r"[a-zA-Z0-9\-_./\\#]{1,128}").fullmatch
-_CONTROL = re.compile(r"[\x00-\x08]").search
+WORDS: Mapping[object, str] = {
+    Rule.NAME_EMPTY: "String must be at least one character",
+    Rule.NAME_LENGTH: "String too long",
+    Rule.NAME_ALPHABET: f"String must match the following pattern: {names.NAME_ALPHABET}.",
+    Rule.CHANNEL_ALPHABET: f"String must match the following pattern: {names.CHANNEL_ALPHABET}.",
+    Rule.TAG_FORM: (
+        f"Tags must be 1 to {names.MAX_TAG} characters and match the following pattern: {names.TAG_ALPHABET}."
+    ),
+    Rule.LIKE_AN_ID: "Uids are not allowed to have the same prefix as the ID. Prefix with _?",
+    Rule.CHANNEL_COUNT: (f"Channels must have at least 1 and at most {names.MAX_CHANNELS} items, or be set to null."),
+    Rule.TAG_COUNT: f"Tags must have at most {names.MAX_TAGS} items.",
+    Rule.CONTROL_CHARACTERS: "Control characters 0x00-0x08 not allowed.",
+    Rule.METADATA_SIZE: f"metadata must be less than or equal to {documents.MAX_METADATA_BYTES} bytes",
+}
+"""How the wire says that a rule was broken."""
 
 
-def limited(loc: Sequence[str], value: str, pattern: str = NAME_PATTERN) -> Iterator[Problem]:
+def limited(loc: Sequence[str], value: str) -> Iterator[Problem]:
     """A name: 1 to 256 characters of a small alphabet."""
-    matches = _CHANNEL if pattern == CHANNEL_PATTERN else _NAME
-    place = (*loc, "__all__")
-    if not value:
-        yield Problem(place, "String must be at least one character")
-    elif len(value) > MAX_NAME:
-        yield Problem(place, "String too long")
-    elif not matches(value):
-        yield Problem(place, f"String must match the following pattern: {pattern}.")
+    yield from _broken((*loc, "__all__"), names.name, value)
 
 
 def uid(loc: Sequence[str], value: str | None, prefix: str) -> Iterator[Problem]:
@@ -55,8 +59,7 @@ def uid(loc: Sequence[str], value: str | None, prefix: str) -> Iterator[Problem]
     if value is None:
         return
     yield from limited(loc, value)
-    if value.startswith(prefix):
-        yield Problem((*loc, "__all__"), "Uids are not allowed to have the same prefix as the ID. Prefix with _?")
+    yield from _broken((*loc, "__all__"), lambda field, name: names.unlike_id(field, name, prefix), value)
 
 
 def event_type(loc: Sequence[str], value: str) -> Iterator[Problem]:
@@ -64,54 +67,56 @@ def event_type(loc: Sequence[str], value: str) -> Iterator[Problem]:
     yield from limited(loc, value)
 
 
-def items(loc: Sequence[str], values: Iterable[str]) -> Iterator[Problem]:
+def items(loc: Sequence[str], each: Iterable[str]) -> Iterator[Problem]:
     """Each of a list of names."""
-    for index, value in enumerate(values):
+    for index, value in enumerate(each):
         yield from limited((*loc, f"[{index}]"), value)
 
 
 def channel_name(loc: Sequence[str], value: str) -> Iterator[Problem]:
     """The name of a channel."""
-    yield from limited(loc, value, CHANNEL_PATTERN)
+    yield from _broken((*loc, "__all__"), names.channel, value)
 
 
-def channels(loc: Sequence[str], values: Sequence[str] | None) -> Iterator[Problem]:
+def channels(loc: Sequence[str], each: Sequence[str] | None) -> Iterator[Problem]:
     """1 to 10 channels, or null."""
-    if values is None:
+    if each is None:
         return
-    if not 1 <= len(set(values)) <= MAX_CHANNELS:
-        yield Problem((*loc, "__all__"), "Channels must have at least 1 and at most 10 items, or be set to null.")
-    for index, value in enumerate(values):
+    yield from _broken((*loc, "__all__"), names.few_channels, each)
+    for index, value in enumerate(each):
         yield from channel_name((*loc, f"[{index}]"), value)
 
 
-def tags(loc: Sequence[str], values: Sequence[str] | None) -> Iterator[Problem]:
+def tags(loc: Sequence[str], each: Sequence[str] | None) -> Iterator[Problem]:
     """Up to 5 tags, or null."""
-    if values is None:
+    if each is None:
         return
-    if len(set(values)) > MAX_TAGS:
-        yield Problem((*loc, "__all__"), "Tags must have at most 5 items.")
-    for index, value in enumerate(values):
-        if not _TAG(value):
-            yield Problem(
-                (*loc, f"[{index}]", "__all__"),
-                "Tags must be 1 to 128 characters and match the following pattern: [a-zA-Z0-9\\-_./\\\\#].",
-            )
+    yield from _broken((*loc, "__all__"), names.few_tags, each)
+    for index, value in enumerate(each):
+        yield from _broken((*loc, f"[{index}]", "__all__"), names.tag, value)
 
 
 def at_least_one(loc: Sequence[str], value: int | UnsetType | None, message: str) -> Iterator[Problem]:
     """A rate of at least one, or null."""
-    if isinstance(value, int) and value < 1:
-        yield Problem(tuple(loc), message)
+    if isinstance(value, int):
+        try:
+            limits.throttle_rate("", value)
+        except ValidationError:
+            yield Problem(tuple(loc), message)
 
 
 def control_free(loc: Sequence[str], value: str) -> Iterator[Problem]:
     """A text without the control characters that cannot be stored and shown."""
-    if _CONTROL(value):
-        yield Problem(tuple(loc), "Control characters 0x00-0x08 not allowed.")
+    yield from _broken(tuple(loc), values.control_free, value)
 
 
-def metadata(loc: Sequence[str], encoded_size: int) -> Iterator[Problem]:
+def metadata(loc: Sequence[str], value: Mapping[str, str] | None) -> Iterator[Problem]:
     """Metadata of a bounded size."""
-    if encoded_size > 4096:
-        yield Problem((*loc, "__all__"), "metadata must be less than or equal to 4096 bytes")
+    yield from _broken((*loc, "__all__"), documents.metadata, value)
+
+
+def _broken(loc: tuple[str, ...], rule: Callable[[str, V], object], value: V) -> Iterator[Problem]:
+    try:
+        rule(loc[-1], value)
+    except ValidationError as error:
+        yield Problem(loc, WORDS.get(error.rule, error.problem))

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Annotated, Generic, Literal, TypeVar
 
-import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from webhook_engine.model import Page
+from webhook_engine.rules.limits import MAX_RATE
 from webhook_engine.server.api.errors import Problem
 from webhook_engine.server.api.instants import parse_instant
 from webhook_engine.server.api.query import ListQuery
@@ -22,7 +22,6 @@ __all__ = [
     "OrderedQuery",
     "Rate",
     "SinceUntilIn",
-    "encoded_size",
     "instant_problems",
     "listed",
 ]
@@ -32,7 +31,7 @@ W = TypeVar("W")
 
 Order = Literal["ascending", "descending"]
 
-Rate = Annotated[int, Meta(ge=0, le=65_535)]
+Rate = Annotated[int, Meta(ge=0, le=MAX_RATE)]
 """An unsigned integer of 16 bits."""
 
 InstantText = Annotated[str, Meta(extra_json_schema={"format": "date-time"})]
@@ -62,11 +61,6 @@ def listed(page: Page[T], shown: Callable[[T], W]) -> ListResponse[W]:
         prev_iterator=UNSET if page.prev_iterator is None else page.prev_iterator,
         done=page.done,
     )
-
-
-def encoded_size(value: object) -> int:
-    """The size of a value as JSON, in bytes."""
-    return len(msgspec.json.encode(value))
 
 
 def instant_problems(name: str, text: str | None) -> Iterator[Problem]:

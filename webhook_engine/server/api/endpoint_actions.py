@@ -12,6 +12,7 @@ from msgspec import Meta
 from webhook_engine.errors import ExampleUnavailableError, ValidationError
 from webhook_engine.model import Task
 from webhook_engine.resources import headers as header_rules
+from webhook_engine.rules.limits import DEFAULT_GRACE, MAX_GRACE
 from webhook_engine.server.api import checks
 from webhook_engine.server.api.common import SinceUntilIn
 from webhook_engine.server.api.endpoints import header_problems, secret_problems
@@ -23,9 +24,6 @@ from webhook_engine.server.api.route import Auth, Call, In, NoBody, Out, Route
 from webhook_engine.server.auth import Capability
 
 __all__ = ["ROUTES", "TaskStartedOut", "started"]
-
-MAX_GRACE_S = 7 * 24 * 3600
-DEFAULT_GRACE_S = 24 * 3600
 
 
 class EndpointSecretOut(Out, frozen=True, kw_only=True):
@@ -43,8 +41,8 @@ class EndpointSecretRotateIn(In, frozen=True, kw_only=True):
     def problems(self) -> Iterator[Problem]:
         """What is not allowed."""
         yield from secret_problems(self.key)
-        if self.grace_period_seconds is not None and self.grace_period_seconds > MAX_GRACE_S:
-            yield Problem(("body", "grace_period_seconds"), "Duration must be between 0 and 7 days")
+        if self.grace_period_seconds is not None and timedelta(seconds=self.grace_period_seconds) > MAX_GRACE:
+            yield Problem(("body", "grace_period_seconds"), f"Duration must be between 0 and {MAX_GRACE.days} days")
 
 
 class EndpointHeadersOut(Out, frozen=True, kw_only=True):
@@ -138,7 +136,7 @@ async def rotate_secret(call: Call[NoQuery, EndpointSecretRotateIn]) -> Out:
         call.application.id,
         call.parameters["endpoint_id"],
         call.body.key,
-        timedelta(seconds=DEFAULT_GRACE_S if grace is None else grace),
+        DEFAULT_GRACE if grace is None else timedelta(seconds=grace),
     )
     return EndpointSecretOut(key=key)
 

@@ -12,10 +12,10 @@ from msgspec import UNSET, UnsetType
 from webhook_engine.errors import NotFoundError, ValidationError
 from webhook_engine.model import Endpoint
 from webhook_engine.resources import headers as header_rules
-from webhook_engine.resources.urls import endpoint_url
+from webhook_engine.rules.urls import endpoint_url
 from webhook_engine.secrets.signing import SigningKey
 from webhook_engine.server.api import checks
-from webhook_engine.server.api.common import ListResponse, OrderedQuery, Rate, encoded_size, listed
+from webhook_engine.server.api.common import ListResponse, OrderedQuery, Rate, listed
 from webhook_engine.server.api.errors import ApiError, Problem, UnprocessableError
 from webhook_engine.server.api.query import NoQuery
 from webhook_engine.server.api.route import Auth, Call, In, NoBody, Out, Reply, Route
@@ -281,7 +281,7 @@ def _problems(given: EndpointUpdate | EndpointPatch) -> Iterator[Problem]:
     if given.channels is not UNSET:
         yield from checks.channels(("body", "channels"), given.channels)
     if given.metadata is not UNSET:
-        yield from checks.metadata(("body", "metadata"), encoded_size(given.metadata))
+        yield from checks.metadata(("body", "metadata"), given.metadata)
 
 
 def _url_problems(url: str) -> Iterator[Problem]:

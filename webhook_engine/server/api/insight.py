@@ -13,6 +13,7 @@ from msgspec import Meta
 from webhook_engine.clock import from_datetime, to_datetime
 from webhook_engine.ids import id_bounds
 from webhook_engine.model import AttemptStatus, Message
+from webhook_engine.rules.limits import MAX_PAGE
 from webhook_engine.server.api.common import ListResponse
 from webhook_engine.server.api.errors import Problem
 from webhook_engine.server.api.messages import MessageOut, shown_all
@@ -24,7 +25,6 @@ __all__ = ["ROUTES"]
 
 DEFAULT_SPAN = timedelta(days=7)
 LONGEST_SPAN = timedelta(days=28, minutes=5)
-PAGE = 250
 MAX_PAGES = 8
 """How far a list that is filtered by state looks for messages before it answers with those that it has found."""
 
@@ -93,7 +93,7 @@ async def list_states(call: Call[MessageStateQuery, NoBody]) -> Out:
     for _ in range(1 if wanted is None else MAX_PAGES):
         page = await messages.list(
             call.application.id,
-            limit=query.limit if wanted is None else PAGE,
+            limit=query.limit if wanted is None else MAX_PAGE,
             iterator=iterator,
             before=query.before,
             after=query.after,

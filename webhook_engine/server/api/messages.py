@@ -13,9 +13,11 @@ from msgspec import UNSET, Meta, UnsetType
 from webhook_engine.delivery.accept.matching import recipients
 from webhook_engine.errors import NotFoundError
 from webhook_engine.model import Message
-from webhook_engine.resources.drafts import MessageFields, draft_message
+from webhook_engine.resources.drafts import prepare_message
 from webhook_engine.resources.intake import as_message
-from webhook_engine.resources.validation import is_name
+from webhook_engine.rules.limits import MAX_RETENTION_DAYS
+from webhook_engine.rules.message import MESSAGE_PREFIX, MessageDraft
+from webhook_engine.rules.names import is_name
 from webhook_engine.server.api import checks
 from webhook_engine.server.api.applications import ApplicationIn, ensure_application
 from webhook_engine.server.api.common import InstantText, ListResponse, instant_problems
@@ -28,8 +30,6 @@ from webhook_engine.server.auth import Capability
 
 __all__ = ["ROUTES", "MessageOut", "Payload", "message_fields", "shown", "shown_all"]
 
-ID_PREFIX = "msg_"
-MAX_RETENTION_DAYS = 90
 BIG_PAGE = 128 * 1024
 """Bytes of payload from which on a page is rendered beside the event loop."""
 
@@ -73,7 +73,7 @@ class MessageIn(In, frozen=True, kw_only=True):
             yield from payload_problems(text)
         yield from checks.event_type(("body", "event_type"), self.event_type)
         if self.event_id is not None:
-            yield from checks.uid(("body", "uid"), self.event_id, ID_PREFIX)
+            yield from checks.uid(("body", "uid"), self.event_id, MESSAGE_PREFIX)
         if self.channels is not None:
             yield from checks.channels(("body", "channels"), self.channels)
         if self.tags is not None:
@@ -86,19 +86,19 @@ class MessageIn(In, frozen=True, kw_only=True):
         if self.application is not None:
             yield from self.application.problems("body", "application")
 
-    def values(self) -> MessageFields:
-        """As arguments of the engine."""
+    def draft(self) -> MessageDraft:
+        """The message that is asked for."""
         raw = None if self.transformations_params is None else self.transformations_params.raw_payload
-        return {
-            "event_type": self.event_type,
-            "payload": self.json() if raw is None else raw,
-            "event_id": self.event_id,
-            "channels": self.channels,
-            "tags": self.tags,
-            "deliver_at": None if self.deliver_at is None else parse_instant(self.deliver_at),
-            "payload_retention_period": self.payload_retention_period,
-            "payload_retention_hours": self.payload_retention_hours,
-        }
+        return MessageDraft(
+            event_type=self.event_type,
+            payload=self.json() if raw is None else raw,
+            event_id=self.event_id,
+            channels=self.channels,
+            tags=self.tags,
+            deliver_at=None if self.deliver_at is None else parse_instant(self.deliver_at),
+            payload_retention_period=self.payload_retention_period,
+            payload_retention_hours=self.payload_retention_hours,
+        )
 
 
 class MessageOut(Out, frozen=True, kw_only=True):
@@ -123,7 +123,7 @@ class MessageCreateQuery(Query, frozen=True, kw_only=True):
 class MessageListQuery(EventTypesQuery, frozen=True, kw_only=True):
     """Which messages to list."""
 
-    ITERATOR_PREFIX = ID_PREFIX
+    ITERATOR_PREFIX = MESSAGE_PREFIX
     BY_TIME = True
 
     with_content: bool = True
@@ -201,14 +201,14 @@ async def list_messages(call: Call[MessageListQuery, NoBody]) -> Out:
 async def create_message(call: Call[MessageCreateQuery, MessageIn]) -> Out:
     """Accept a message; it is durable when the answer comes."""
     services, organization_id, key = call.context.services, call.organization.id, call.parameters["app_id"]
-    values = call.body.values()
+    draft = call.body.draft()
     try:
-        message = await draft_message(services, organization_id, key, **values)
+        message = await prepare_message(services, organization_id, key, draft)
     except NotFoundError:
         if not is_name(key):
             raise UnprocessableError(*checks.limited(("path", "app_id_or_uid"), key)) from None
         application = await ensure_application(call, key, call.body.application)
-        message = await draft_message(services, organization_id, application.id, **values)
+        message = await prepare_message(services, organization_id, application.id, draft)
     out = shown(as_message(message), with_content=call.query.with_content)
     await services.flow.accept(message, response=call.kept(out))
     return out

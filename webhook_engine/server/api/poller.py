@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from webhook_engine.delivery.accept.matching import matches
 from webhook_engine.model import Message
-from webhook_engine.resources.validation import is_name
+from webhook_engine.rules.names import is_name
 from webhook_engine.server.api import checks
 from webhook_engine.server.api.common import InstantText, instant_problems
 from webhook_engine.server.api.errors import Problem, UnprocessableError

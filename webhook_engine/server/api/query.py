@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from webhook_engine.ids import is_id
+from webhook_engine.rules.limits import DEFAULT_PAGE, MAX_PAGE
 from webhook_engine.server.api import checks
 from webhook_engine.server.api.errors import ApiError, Problem, UnprocessableError
 from webhook_engine.server.api.instants import parse_instant
@@ -25,7 +26,6 @@ __all__ = ["EventTypesQuery", "ListQuery", "NoQuery", "Query", "query_parser"]
 Q = TypeVar("Q", bound="Query")
 
 MAX_PARAMETERS = 1000
-MAX_LIMIT = 250
 CACHED_QUERIES = 256
 LONGEST_CACHED = 200
 
@@ -51,13 +51,13 @@ class ListQuery(Query, frozen=True, kw_only=True):
     BY_TIME: ClassVar[bool] = False
     """Whether the list goes by the time in the ids, so that an iterator must be a real one."""
 
-    limit: Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)] = 50
+    limit: Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)] = DEFAULT_PAGE
     iterator: str | None = None
 
     def problems(self) -> Iterator[Problem]:
         """What is not allowed."""
-        if self.limit > MAX_LIMIT:
-            yield Problem(("query", "limit", "limit"), f"Given limit must not exceed {MAX_LIMIT}")
+        if self.limit > MAX_PAGE:
+            yield Problem(("query", "limit", "limit"), f"Given limit must not exceed {MAX_PAGE}")
         if self.iterator is not None:
             key = self.iterator.removeprefix("-")
             good = is_id(self.ITERATOR_PREFIX, key) if self.BY_TIME else key.startswith(self.ITERATOR_PREFIX)

@@ -1,4 +1,4 @@
-"""The rules of the outbox and those of the engine agree: neither refuses what the other one takes."""
+"""A message that goes through a row of the outbox is the one that was said, or is refused as it would be directly."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from webhook_engine.model import Application
 from webhook_engine.outbox import create_table, enqueue
 from webhook_engine.resources.intake import from_outbox, prepare
 from webhook_engine.resources.services import Policy
+from webhook_engine.rules.message import MessageDraft
 from webhook_engine.store.records import NewMessage, OutboxRow
 
 APPLICATION = Application(
@@ -53,7 +54,7 @@ def directly(message: dict[str, Any]) -> NewMessage | str:
     """The message as ``messages.create`` would accept it, or the argument that it refuses."""
     clock = Clock()
     try:
-        return prepare(APPLICATION, POLICY, "msg_1", clock.now(), **message)
+        return prepare(APPLICATION, POLICY, "msg_1", clock.now(), MessageDraft(**message))
     except ValidationError as error:
         return error.field
 

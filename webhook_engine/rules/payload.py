@@ -13,8 +13,8 @@ Payload = Mapping[str, object] | Sequence[object] | bytes | str
 """A JSON object or array as Python values, or the body itself."""
 
 
-def payload_bytes(payload: object, most: int) -> bytes:
-    """The body of a message, of at most ``most`` bytes.
+def payload_bytes(payload: object, most: int | None = None) -> bytes:
+    """The body of a message, of at most ``most`` bytes where there is such a bound.
 
     ``bytes`` are the body as they stand, JSON or not; a ``str`` is its UTF-8; a mapping or a list is written once as
     compact JSON. Raises ``ValidationError`` if JSON cannot say it (NaN, infinity, other types, lone surrogates).
@@ -29,7 +29,7 @@ def payload_bytes(payload: object, most: int) -> bytes:
         body = _json(payload)
     else:
         raise ValidationError("payload", f"must be a mapping, a list, bytes or a string, not {_type(payload)}")
-    if len(body) > most:
+    if most is not None and len(body) > most:
         raise ValidationError("payload", f"must be at most {most} bytes, not {len(body)}")
     return body
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from yarl import URL
 
 from webhook_engine.errors import ValidationError
-from webhook_engine.resources.urls import MAX_URL, endpoint_url
+from webhook_engine.rules.urls import MAX_URL, endpoint_url
 
 
 def normal(url: object, *, https_only: bool = False) -> str:

@@ -1,0 +1,184 @@
+"""Names: of event types, channels, tags and organizations, and the ids and uids by which things are addressed. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Set as AbstractSet
+
+from webhook_engine.errors import ValidationError
+from webhook_engine.rules.problems import Rule
+from webhook_engine.rules.values import quoted
+
+__all__ = [
+    "CHANNEL_ALPHABET",
+    "MAX_CHANNELS",
+    "MAX_NAME",
+    "MAX_TAG",
+    "MAX_TAGS",
+    "NAME_ALPHABET",
+    "TAG_ALPHABET",
+    "channel",
+    "channels",
+    "event_types",
+    "few_channels",
+    "few_tags",
+    "is_name",
+    "name",
+    "names",
+    "optional_name",
+    "organization",
+    "tag",
+    "tags",
+    "uid",
+    "unlike_id",
+]
+
+MAX_NAME = 256
+"""Characters of a name, and of a channel."""
+MAX_TAG = 128
+"""Characters of a tag."""
+MAX_CHANNELS = 10
+"""Channels of a message, and of an endpoint."""
+MAX_TAGS = 5
+MAX_EVENT_TYPES = 1000
+"""Names in the filter of an endpoint or of a list."""
+
+NAME_ALPHABET = r"[a-zA-Z0-9\-_.]"
+CHANNEL_ALPHABET = r"[a-zA-Z0-9\-_.:+]"
+TAG_ALPHABET = r"[a-zA-Z0-9\-_./\\#]"
+
+Form = Callable[[str], object]
+
+_NAME = re.compile(f"{NAME_ALPHABET}{{1,{MAX_NAME}}}").fullmatch
+_CHANNEL = re.compile(f"{CHANNEL_ALPHABET}{{1,{MAX_NAME}}}").fullmatch
+_TAG = re.compile(f"{TAG_ALPHABET}{{1,{MAX_TAG}}}").fullmatch
+_ORGANIZATION = re.compile(f"org_{NAME_ALPHABET}{{1,{MAX_NAME - 4}}}").fullmatch
+_NAME_RULE = f"must be 1 to {MAX_NAME} characters out of letters, digits, '-', '_' and '.'"
+_CHANNEL_RULE = f"must be 1 to {MAX_NAME} characters out of letters, digits and '-_.:+'"
+_TAG_RULE = f"must be 1 to {MAX_TAG} characters out of letters, digits and '-_./\\#'"
+_ORGANIZATION_RULE = f"must be 'org_' and 1 to {MAX_NAME - 4} characters out of letters, digits, '-', '_' and '.'"
+
+
+def is_name(value: object) -> bool:
+    """Whether anything could be called so: the form of ids, uids and event types."""
+    return isinstance(value, str) and _NAME(value) is not None
+
+
+def name(field: str, value: object) -> str:
+    """A name, such as an event type."""
+    return _string(field, value, _NAME, _NAME_RULE)
+
+
+def optional_name(field: str, value: object) -> str | None:
+    """A name or ``None``."""
+    return None if value is None else name(field, value)
+
+
+def uid(field: str, value: object, prefix: str) -> str | None:
+    """A uid or ``None``; it must not look like an id, which begins with ``prefix``."""
+    return None if value is None else unlike_id(field, name(field, value), prefix)
+
+
+def unlike_id(field: str, value: str, prefix: str) -> str:
+    """A name that does not begin as the ids of its kind do."""
+    if value.startswith(prefix):
+        raise ValidationError(field, f"must not begin with {prefix!r}, as ids do; put '_' before it", Rule.LIKE_AN_ID)
+    return value
+
+
+def organization(field: str, value: object) -> str:
+    """The id of an organization."""
+    return _string(field, value, _ORGANIZATION, _ORGANIZATION_RULE)
+
+
+def channel(field: str, value: object) -> str:
+    """The name of a channel."""
+    return _string(field, value, _CHANNEL, _CHANNEL_RULE)
+
+
+def channels(field: str, value: object) -> tuple[str, ...] | None:
+    """1 to 10 channels without duplicates, or ``None``."""
+    return None if value is None else few_channels(field, _strings(field, value, _CHANNEL, _CHANNEL_RULE))
+
+
+def few_channels(field: str, value: Collection[str]) -> tuple[str, ...]:
+    """As many channels as there may be, each once."""
+    found = tuple(dict.fromkeys(value))
+    if not 1 <= len(found) <= MAX_CHANNELS:
+        raise ValidationError(
+            field, f"must have 1 to {MAX_CHANNELS} items, or be None, not {len(found)} items", Rule.CHANNEL_COUNT
+        )
+    return found
+
+
+def tag(field: str, value: object) -> str:
+    """A tag of a message."""
+    return _string(field, value, _TAG, _TAG_RULE)
+
+
+def tags(field: str, value: object) -> tuple[str, ...] | None:
+    """Up to 5 tags without duplicates, or ``None``; none at all is ``None``."""
+    return None if value is None else few_tags(field, _strings(field, value, _TAG, _TAG_RULE))
+
+
+def few_tags(field: str, value: Collection[str]) -> tuple[str, ...] | None:
+    """As many tags as there may be, each once; ``None`` if there are none."""
+    found = tuple(dict.fromkeys(value))
+    if len(found) > MAX_TAGS:
+        raise ValidationError(field, f"must have at most {MAX_TAGS} items, not {len(found)}", Rule.TAG_COUNT)
+    return found or None
+
+
+def names(field: str, value: object, most: int) -> tuple[str, ...]:
+    """Up to ``most`` names without duplicates."""
+    found = _strings(field, value, _NAME, _NAME_RULE)
+    if len(found) > most:
+        raise ValidationError(field, f"must have at most {most} items, not {len(found)}")
+    return found
+
+
+def event_types(field: str, value: object) -> tuple[str, ...] | None:
+    """At least one event type, or ``None`` for all."""
+    if value is None:
+        return None
+    found = names(field, value, MAX_EVENT_TYPES)
+    if not found:
+        raise ValidationError(field, "must have at least one item, or be None for all event types")
+    return found
+
+
+def _string(field: str, value: object, form: Form, rule: str) -> str:
+    if not isinstance(value, str) or not form(value):
+        raise ValidationError(field, f"{rule}, not {quoted(value)}", _broken(value, form))
+    # A driver may refuse a subclass of str (an enumeration, a marked-safe string), though it is the same text.
+    return str.__str__(value)
+
+
+def _strings(field: str, value: object, form: Form, rule: str) -> tuple[str, ...]:
+    """Strings of one form, without duplicates."""
+    found: dict[str, None] = {}
+    for index, item in enumerate(value if isinstance(value, list | tuple) else _items(field, value)):
+        if not isinstance(item, str) or not form(item):
+            raise ValidationError(f"{field}[{index}]", f"{rule}, not {quoted(item)}", _broken(item, form))
+        found[str.__str__(item)] = None
+    return tuple(found)
+
+
+def _items(field: str, value: object) -> Iterable[object]:
+    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Collection):
+        raise ValidationError(field, f"must be a list of strings, not {quoted(value)}")
+    # A set has no order of its own; sorted, it is at least always the same.
+    return sorted(value, key=str) if isinstance(value, AbstractSet) else value
+
+
+def _broken(value: object, form: Form) -> Rule | None:
+    if not isinstance(value, str):
+        return None
+    if form is _TAG:
+        return Rule.TAG_FORM
+    if not value:
+        return Rule.NAME_EMPTY
+    if len(value) > MAX_NAME:
+        return Rule.NAME_LENGTH
+    return Rule.CHANNEL_ALPHABET if form is _CHANNEL else Rule.NAME_ALPHABET
