@@ -11,6 +11,7 @@ import msgspec
 
 from webhook_engine.delivery.http.response import Response
 from webhook_engine.delivery.schedule.lane import Lane, Standing
+from webhook_engine.delivery.troubles import Lack, Troubles
 from webhook_engine.model import DeliveryStatus
 from webhook_engine.store.records import DeliveryChange, Due
 
@@ -57,6 +58,8 @@ class Measures:
         """From the instant at which an attempt was due to that at which it was begun."""
         self.commit_changes = Histogram(CHANGES)
         self.commit_seconds = Histogram(COMMIT_SECONDS)
+        self.troubles = Troubles()
+        """What the engine itself has lacked."""
         self.retention: Counter[str] = Counter({"payloads": 0, "messages": 0, "bytes": 0})
 
     def messages_accepted(self, count: int) -> None:
@@ -69,6 +72,10 @@ class Measures:
         self.attempt_seconds.observe(response.duration_ms / 1_000)
         if due.due_at:
             self.lag_seconds.observe(max(0, started_at - due.due_at) / 1_000_000)
+
+    def attempt_hindered(self, response: Response, now: int) -> None:
+        """No attempt could be made, because the engine itself lacked something."""
+        self.troubles.met(response.lack or Lack.MEMORY, response.text, now)
 
     def changes_recorded(self, changes: Iterable[DeliveryChange]) -> None:
         """Deliveries are what the outcomes of attempts made of them."""

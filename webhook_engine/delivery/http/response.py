@@ -6,6 +6,8 @@ from enum import StrEnum
 
 import msgspec
 
+from webhook_engine.delivery.troubles import Lack
+
 __all__ = ["FailureKind", "Response"]
 
 
@@ -39,3 +41,5 @@ class Response(msgspec.Struct, frozen=True, gc=False):
     """The header as it came."""
     control: str | None = None
     """The ``webhook-delivery`` header as it came."""
+    lack: Lack | None = None
+    """What the engine lacked, where the failure is its own."""
