@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 import psycopg
 import pymysql
@@ -35,6 +36,24 @@ def postgresql() -> Iterator[str]:
         url = f"postgresql:///postgres?host={home}&user=postgres"
         with _serving([programs["postgres"], "-D", data, *options], account, home, lambda: _psycopg(url)):
             yield url
+
+
+@contextmanager
+def pgbouncer(url: str) -> Iterator[str]:
+    """The same database of :func:`postgresql` through PgBouncer in transaction mode, with few connections."""
+    programs = _programs("pgbouncer", package="pgbouncer")
+    server = dict(parse_qsl(urlsplit(url).query))["host"]
+    with _home("postgres") as (home, account):
+        settings = home / "pgbouncer.ini"
+        settings.write_text(
+            f"[databases]\npostgres = host={server} user=postgres\n"
+            "[pgbouncer]\npool_mode = transaction\ndefault_pool_size = 3\nauth_type = any\n"
+            f"listen_addr =\nlisten_port = 6432\nunix_socket_dir = {home}\nlogfile =\n"
+        )
+        settings.chmod(0o644)
+        pooled = f"postgresql:///postgres?host={home}&port=6432&user=postgres"
+        with _serving([programs["pgbouncer"], settings], account, home, lambda: _psycopg(pooled)):
+            yield pooled
 
 
 @contextmanager

@@ -6,13 +6,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from database_servers import mariadb, postgresql
+from database_servers import mariadb, pgbouncer, postgresql
 from outbox.sources import fresh
 
 
 @pytest.fixture(scope="session")
 def postgresql_url() -> Iterator[str]:
     with postgresql() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def pgbouncer_url(postgresql_url: str) -> Iterator[str]:
+    with pgbouncer(postgresql_url) as url:
         yield url
 
 

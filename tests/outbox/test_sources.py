@@ -9,7 +9,7 @@ import sqlite3
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -18,6 +18,7 @@ from receivers import Receiver
 
 from webhook_engine import ConfigError, Engine
 from webhook_engine.outbox import enqueue
+from webhook_engine.store.sources import source_database
 from webhook_engine.store.sources.database import SourceDatabase
 
 COUNT = 250
@@ -182,6 +183,98 @@ async def test_only_one_engine_takes_from_an_outbox(tmp_path: Path, source: str)
             with pytest.raises(TimeoutError):
                 await second.join(timeout=0.3)
             assert other.requests == []
+
+
+@pytest.fixture
+def pooled(postgresql_url: str, pgbouncer_url: str) -> str:
+    """An empty outbox behind PgBouncer in transaction mode."""
+    fresh(postgresql_url)
+    return pgbouncer_url
+
+
+async def test_each_row_is_taken_once_however_many_engines_come_through_a_pooler(
+    tmp_path: Path, postgresql_url: str, pooled: str
+) -> None:
+    with connected(postgresql_url) as connection:
+        cursor = connection.cursor()
+        for number in range(COUNT):
+            if number % 2:
+                enqueue(connection, application="acme", event_type="a.b", payload={"n": number})
+            else:
+                cursor.execute(
+                    "INSERT INTO webhook_outbox (application, event_type, payload) VALUES ('acme', 'a.b', %s)",
+                    (json.dumps({"n": number}).encode(),),
+                )
+        connection.commit()
+    names = ["a.db", "b.db", "c.db"]
+    async with AsyncExitStack() as stack:
+        sources = [pooled, pooled, postgresql_url]  # one of them comes without the pooler
+        watchers = [
+            await stack.enter_async_context(watching(tmp_path, source, name=name))
+            for name, source in zip(names, sources, strict=True)
+        ]
+        async with asyncio.timeout(30):
+            while await asyncio.to_thread(left, postgresql_url):
+                await asyncio.sleep(0.02)
+        for engine, _ in watchers:
+            await engine.join(timeout=20)
+        taken = [json.loads(body)["n"] for _, receiver in watchers for body in receiver.bodies]
+    assert sorted(taken) == list(range(COUNT))
+
+
+async def test_nothing_is_left_in_the_sessions_of_a_pooler(tmp_path: Path, postgresql_url: str, pooled: str) -> None:
+    for _ in range(2):  # a second engine after the first finds nothing that the first has left
+        async with watching(tmp_path / "", pooled, name=f"{_}.db") as (engine, receiver):
+            for number in range(1, 12):
+                with connected(postgresql_url) as connection:
+                    enqueue(connection, application="acme", event_type="a.b", payload={})
+                    connection.commit()
+                await receiver.wait_for(number)
+            await engine.join(timeout=10)
+    locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
+    assert await asyncio.to_thread(run, postgresql_url, locks) == [(0,)]
+    for _ in range(5):
+        [(prepared,)] = await asyncio.to_thread(run, pooled, "SELECT count(*) FROM pg_prepared_statements")
+        [(listening,)] = await asyncio.to_thread(run, pooled, "SELECT count(*) FROM pg_listening_channels()")
+        assert (prepared, listening) == (0, 0)
+
+
+async def test_a_new_row_is_noticed_within_100_ms_through_a_pooler(
+    tmp_path: Path, postgresql_url: str, pooled: str
+) -> None:
+    await test_a_new_row_is_noticed_within_100_ms(tmp_path, pooled)
+
+
+def test_a_row_that_is_claimed_is_nobody_elses_and_delays_no_writer(source: str) -> None:
+    if source.startswith("sqlite"):
+        pytest.skip("there the whole outbox is locked against other engines")
+    with connected(source) as connection:
+        for number in range(20):
+            enqueue(connection, application="acme", event_type="a.b", payload={"n": number})
+        connection.commit()
+    first, second = source_database(source), source_database(source)
+    first.connect(exclusive=False)
+    second.connect(exclusive=False)
+    try:
+        mine = first.rows(15)
+        assert len(mine) == 15
+        assert {row.id for row in mine}.isdisjoint(row.id for row in second.rows(20))
+        second.release()
+        with connected(source) as connection:  # would wait for the end of the claim if it locked more than rows
+            connection.cursor().execute(
+                "SET lock_timeout = '2s'" if source.startswith("postgresql") else "SET innodb_lock_wait_timeout = 2"
+            )
+            enqueue(connection, application="acme", event_type="a.b", payload={"n": 20})
+            connection.commit()
+        first.release()
+        assert len(second.rows(100)) == 21
+        second.remove([row.id for row in mine])
+        assert len(first.rows(100)) == 6
+        first.close()  # as if it had died
+        assert len(second.rows(100)) == 6
+    finally:
+        first.close()
+        second.close()
 
 
 async def test_a_row_is_noticed_at_once_when_it_was_written_here(tmp_path: Path) -> None:

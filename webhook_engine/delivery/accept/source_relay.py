@@ -69,7 +69,10 @@ class SourceRelay(Lookout):
         while (asked or changed) and not self.stopping:
             rows = await self._source.waiting(PAGE)
             if rows:
-                await self._move(rows)
+                try:
+                    await self._move(rows)
+                finally:
+                    await self._source.release()
             if len(rows) < PAGE:
                 return
 
@@ -84,7 +87,9 @@ class SourceRelay(Lookout):
         admitted, verdicts = await admit_all(rows, self._admit, self._source.name)
         nameless = [(row.id, message.id) for row, message in admitted if row.message_id is None]
         if nameless:
-            await self._source.identify(nameless)
+            gone = set(await self._source.identify(nameless))
+            admitted = [(row, message) for row, message in admitted if row.id not in gone]
+            verdicts = [verdict for verdict in verdicts if verdict.id not in gone]
         results = await asyncio.gather(*(self._accept(row, message) for row, message in admitted))
         stored = [row.id for (row, _), done in zip(admitted, results, strict=True) if done is True]
         if stored:

@@ -50,6 +50,14 @@ class SourceDatabase(ABC):
     now: ClassVar[str] = "CURRENT_TIMESTAMP"
     """The expression for the value of ``failed_at``."""
     begin: ClassVar[str] = "BEGIN"
+    claim: ClassVar[str | None] = None
+    """What locks the rows of a query until the end of the transaction and passes over those that another engine has.
+
+    ``None``: no row can be locked by itself, and the lock on the whole outbox has to do.
+    """
+    claim_from: ClassVar[str] = TABLE
+    before_claim: ClassVar[Sequence[str]] = ()
+    """Statements for the transaction in which rows are claimed."""
     errors: tuple[type[Exception], ...]
     """What the driver raises."""
     look_every_s: float = 0.05
@@ -57,11 +65,18 @@ class SourceDatabase(ABC):
     def __init__(self, name: str) -> None:
         self.name = name
         self._connection: Any = None
+        self._claimed: list[int] = []
+        """The rows that the transaction under way has locked."""
 
     @property
     def connected(self) -> bool:
         """Whether there is a connection."""
         return self._connection is not None
+
+    @property
+    def claiming(self) -> bool:
+        """Whether rows are claimed."""
+        return bool(self._claimed)
 
     @property
     def descriptor(self) -> int | None:
@@ -78,7 +93,14 @@ class SourceDatabase(ABC):
 
     @abstractmethod
     def _take(self) -> None:
-        """Keep other engines off this outbox for as long as the connection lasts; raises ``StoreError`` if one is."""
+        """Keep other engines off this outbox for as long as the connection lasts; raises ``StoreError`` if one is.
+
+        Behind a pooler nothing lasts as long as the connection. There the claims of rows alone keep engines apart.
+        """
+
+    def _is_taken(self, error: Exception) -> bool:
+        """Whether an error of a claim means that another engine has a claim on a row."""
+        return False
 
     def connect(self, *, exclusive: bool = True) -> None:
         """Connect; ``exclusive`` as the one engine that takes from this outbox."""
@@ -90,6 +112,7 @@ class SourceDatabase(ABC):
     def close(self) -> None:
         """Close the connection; harmless where there is none."""
         connection, self._connection = self._connection, None
+        self._claimed = []
         if connection is not None:
             with suppress(*self.errors):
                 connection.close()
@@ -99,15 +122,29 @@ class SourceDatabase(ABC):
         return True
 
     def rows(self, limit: int) -> list[OutboxRow]:
-        """Rows to be moved, oldest first."""
-        columns = ", ".join(self._column(name) for name in _COLUMNS)
-        found = self._read(f"SELECT id, {columns} FROM {TABLE} WHERE {self.waiting} ORDER BY id LIMIT {limit:d}")
-        return [_row(values) for values in found]
+        """Rows to be moved, oldest first. No other engine gets them until they are removed, set aside or released."""
+        if self.claim is None:
+            return self._rows(f"WHERE {self.waiting} ORDER BY id LIMIT {limit:d}")
+        # Most often there is nothing, and then there is no transaction either.
+        found = self._read(f"SELECT id FROM {TABLE} WHERE {self.waiting} ORDER BY id LIMIT {limit:d}")
+        return self._claim([row_id for (row_id,) in found]) if found else []
 
-    def identify(self, message_ids: Sequence[tuple[int, str]]) -> None:
-        """Keep the message ids that rows without one were given."""
+    def identify(self, message_ids: Sequence[tuple[int, str]]) -> list[int]:
+        """Keep the message ids that rows without one were given; the rows that another engine has claimed meanwhile."""
+        claimed = self._claimed
         statement = f"UPDATE {TABLE} SET message_id = {self.placeholder} WHERE id = {self.placeholder}"
         self._change([(statement, (message_id, row_id)) for row_id, message_id in message_ids])
+        if self.claim is None:
+            return []
+        # With the commit the claims have ended. A row that another engine has now brings its message id along.
+        ours = {row.id for row in self._claim(claimed)}
+        return [row_id for row_id in claimed if row_id not in ours]
+
+    def release(self) -> None:
+        """Give up the claims that are left; harmless where there are none."""
+        if self._claimed:
+            self._claimed = []
+            self._read("ROLLBACK", fetch=False)
 
     def remove(self, row_ids: Sequence[int]) -> None:
         """Rows whose messages are stored."""
@@ -156,6 +193,24 @@ class SourceDatabase(ABC):
         chosen = "" if row_ids is None else f" AND id IN ({self._list(row_ids)})"
         return self._change([(f"{statement} WHERE NOT ({self.waiting}){chosen}", row_ids or ())])
 
+    def _rows(self, which: str, values: Sequence[object] = (), *, place: str = TABLE) -> list[OutboxRow]:
+        columns = ", ".join(self._column(name) for name in _COLUMNS)
+        return [_row(found) for found in self._read(f"SELECT id, {columns} FROM {place} {which}", values)]
+
+    def _claim(self, row_ids: Sequence[int]) -> list[OutboxRow]:
+        """Begin a transaction with a lock on each of these rows that still waits and that nobody else has locked."""
+        which = f"WHERE id IN ({self._list(row_ids)}) AND {self.waiting} ORDER BY id {self.claim}"
+        for statement in (self.begin, *self.before_claim):
+            self._read(statement, fetch=False)
+        try:
+            rows = self._rows(which, row_ids, place=self.claim_from)
+        except _TakenError:
+            rows = []
+        self._claimed = [row.id for row in rows]
+        if not rows:
+            self._read("ROLLBACK", fetch=False)
+        return rows
+
     def _column(self, name: str) -> str:
         """How a column is read."""
         return name
@@ -163,22 +218,28 @@ class SourceDatabase(ABC):
     def _list(self, values: Sequence[object]) -> str:
         return ", ".join([self.placeholder] * len(values)) or "NULL"
 
-    def _read(self, statement: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+    def _read(self, statement: str, values: Sequence[object] = (), *, fetch: bool = True) -> list[tuple[Any, ...]]:
         with self._faults():
             cursor = self._connection.cursor()
             try:
                 cursor.execute(statement, tuple(values))
-                return list(cursor.fetchall())
+                return list(cursor.fetchall()) if fetch else []
+            except self.errors as error:
+                if self._is_taken(error):
+                    raise _TakenError from error
+                raise
             finally:
                 cursor.close()
 
     def _change(self, statements: Sequence[tuple[str, Sequence[object]]]) -> int:
-        """All or nothing; how many rows were changed."""
+        """All or nothing, with the claims that there are, which end; how many rows were changed."""
         changed = 0
+        claimed, self._claimed = self._claimed, []
         with self._faults():
             cursor = self._connection.cursor()
             try:
-                cursor.execute(self.begin)
+                if not claimed:
+                    cursor.execute(self.begin)
                 for statement, values in statements:
                     cursor.execute(statement, tuple(values))
                     changed += cursor.rowcount
@@ -197,6 +258,8 @@ class SourceDatabase(ABC):
         """Turns what the driver raises into our errors, and drops the connection: a broken one is of no use."""
         try:
             yield
+        except _TakenError:
+            raise
         except StoreError:
             self.close()
             raise
@@ -213,6 +276,10 @@ class SourceDatabase(ABC):
                     " (a relative path begins at the working directory)"
                 )
             raise StoreUnavailableError(f"the outbox of {self.name}: {words}{hint}") from error
+
+
+class _TakenError(Exception):
+    """Another engine has a claim on a row."""
 
 
 def _row(values: Sequence[Any]) -> OutboxRow:

@@ -31,26 +31,41 @@ WHERE tgrelid = 'webhook_outbox'::regclass AND tgname = 'webhook_outbox_notify' 
 
 
 class PostgresqlSource(SourceDatabase):
-    """Listens to the notifications of the table's trigger; looks now and then all the same, often without trigger."""
+    """Listens to the notifications of the table's trigger; looks now and then all the same, often without trigger.
+
+    Behind a pooler, such as PgBouncer in transaction mode, each transaction may run in another session. So nothing is
+    kept in one there: no lock that outlasts a transaction, no prepared statement, and no ``LISTEN``, but often a look.
+    """
 
     placeholder = "%s"
+    # An engine whose machine vanishes in the midst of a move must not keep its claims for hours.
+    before_claim = ("SET LOCAL idle_in_transaction_session_timeout = '60s'",)
+    claim = "FOR UPDATE SKIP LOCKED"
     errors = (psycopg.Error,)
     look_every_s = 5.0
     look_every_without_trigger_s = 0.08
+    look_every_behind_pooler_s = 0.05
 
     def __init__(self, name: str, url: str) -> None:
         super().__init__(name)
         self._url = url
         self._told = False
+        self._pooled = False
 
     @property
     def descriptor(self) -> int | None:
         """The socket of the connection."""
         connection: psycopg.Connection | None = self._connection
-        return None if connection is None or connection.closed else connection.fileno()
+        return None if connection is None or connection.closed or self._pooled else connection.fileno()
 
     def _connect(self) -> psycopg.Connection:
-        connection = psycopg.connect(self._url, autocommit=True, **_OPTIONS)
+        connection = psycopg.connect(self._url, autocommit=True, prepare_threshold=None, **_OPTIONS)
+        # A pooler makes up the number of the process that it tells its clients.
+        [process] = connection.execute("SELECT pg_backend_pid()").fetchone() or (0,)
+        self._pooled = process != connection.info.backend_pid
+        if self._pooled:
+            self.look_every_s = self.look_every_behind_pooler_s
+            return connection
         connection.add_notify_handler(self._note)
         connection.execute("LISTEN webhook_outbox")
         [triggers] = connection.execute(_HAS_TRIGGER).fetchone() or (0,)
@@ -58,6 +73,8 @@ class PostgresqlSource(SourceDatabase):
         return connection
 
     def _take(self) -> None:
+        if self._pooled:
+            return
         [(taken,)] = self._read(
             "SELECT pg_try_advisory_lock(%s, 'webhook_outbox'::regclass::oid::integer)", (LOCK_SPACE,)
         )

@@ -2,7 +2,8 @@
 
 A row is moved in three steps, each durable before the next: it gets a message id if it has none, the message is
 stored in the engine's database, and the row is removed. Whatever happens in between, the message id tells on the next
-round that the message is there already.
+round that the message is there already. Rows are claimed in the transaction that changes them, so that two engines
+never both take one, also where a pooler stands between them and the database.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class OutboxSource(Protocol):
         ...
 
     async def open(self) -> None:
-        """Connect, and see to it that no other engine takes from this outbox; harmless where that is done."""
+        """Connect, and see to it as far as possible that no other engine does; harmless where that is done."""
         ...
 
     async def close(self) -> None:
@@ -45,11 +46,18 @@ class OutboxSource(Protocol):
         ...
 
     async def waiting(self, limit: int) -> Sequence[OutboxRow]:
-        """Rows to be moved, oldest first; what was set aside is left out."""
+        """Rows to be moved, oldest first; what was set aside is left out.
+
+        No other engine gets them until they are removed, set aside or released.
+        """
         ...
 
-    async def identify(self, message_ids: Sequence[tuple[int, str]]) -> None:
-        """Keep the message ids that rows without one were given."""
+    async def identify(self, message_ids: Sequence[tuple[int, str]]) -> Sequence[int]:
+        """Keep the message ids that rows without one were given; the rows that another engine has meanwhile."""
+        ...
+
+    async def release(self) -> None:
+        """Leave the rows that are neither removed nor set aside to others; harmless where there are none."""
         ...
 
     async def remove(self, row_ids: Sequence[int]) -> None:

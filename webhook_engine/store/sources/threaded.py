@@ -64,9 +64,14 @@ class ThreadedSource:
         """Rows to be moved, oldest first; what was set aside is left out."""
         return await self._run(self._database.rows, limit)
 
-    async def identify(self, message_ids: Sequence[tuple[int, str]]) -> None:
-        """Keep the message ids that rows without one were given."""
-        await self._run(self._database.identify, message_ids)
+    async def identify(self, message_ids: Sequence[tuple[int, str]]) -> Sequence[int]:
+        """Keep the message ids that rows without one were given; the rows that another engine has meanwhile."""
+        return await self._run(self._database.identify, message_ids)
+
+    async def release(self) -> None:
+        """Leave the rows that are neither removed nor set aside to others; harmless where there are none."""
+        if self._database.claiming:
+            await self._run(self._database.release)
 
     async def remove(self, row_ids: Sequence[int]) -> None:
         """Rows whose messages are stored."""
