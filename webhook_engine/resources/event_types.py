@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from operator import attrgetter
 
@@ -60,7 +61,7 @@ class EventTypes:
             description=_description(description),
             archived=values.boolean("archived", archived),
             deprecated=values.boolean("deprecated", deprecated),
-            schemas=json_schema.checked("schemas", schemas),
+            schemas=await _schemas(schemas),
             feature_flags=_feature_flags(feature_flags),
             group_name=names.optional_name("group_name", group_name),
             created_at=now,
@@ -133,7 +134,7 @@ class EventTypes:
             description=UNSET if description is UNSET else _description(description),
             archived=UNSET if archived is UNSET else values.boolean("archived", archived),
             deprecated=UNSET if deprecated is UNSET else values.boolean("deprecated", deprecated),
-            schemas=UNSET if schemas is UNSET else json_schema.checked("schemas", schemas),
+            schemas=UNSET if schemas is UNSET else await _schemas(schemas),
             feature_flags=UNSET if feature_flags is UNSET else _feature_flags(feature_flags),
             group_name=UNSET if group_name is UNSET else names.optional_name("group_name", group_name),
         )
@@ -166,6 +167,13 @@ class EventTypes:
 
 def _description(value: object) -> str:
     return values.text("description", value, most=MAX_DESCRIPTION)
+
+
+async def _schemas(value: object) -> dict[str, object] | None:
+    """Checked beside the event loop: a schema may be large."""
+    if isinstance(value, Mapping) and value:
+        return await asyncio.to_thread(json_schema.checked, "schemas", value)
+    return json_schema.checked("schemas", value)
 
 
 def _feature_flags(value: object) -> tuple[str, ...]:

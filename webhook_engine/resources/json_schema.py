@@ -9,7 +9,7 @@ import jsonschema_rs
 from webhook_engine.errors import ValidationError
 from webhook_engine.rules import documents
 
-__all__ = ["checked", "fault"]
+__all__ = ["checked", "fault", "is_shallow"]
 
 _DRAFT_7 = "http://json-schema.org/draft-07/schema#"
 _LONGEST = 300
@@ -32,7 +32,7 @@ def fault(schema: Mapping[str, object]) -> str | None:
     What newer drafts have added is let pass, as draft 7 does with keywords that it does not know. Nothing that the
     schema refers to is fetched.
     """
-    if not _is_shallow(schema):
+    if not is_shallow(schema, _DEEPEST):
         return f"it is nested deeper than {_DEEPEST} levels"
     try:
         jsonschema_rs.meta.validate({**schema, "$schema": _DRAFT_7})
@@ -45,9 +45,10 @@ def fault(schema: Mapping[str, object]) -> str | None:
     return None
 
 
-def _is_shallow(value: object) -> bool:
+def is_shallow(value: object, deepest: int) -> bool:
+    """Whether mappings and lists are nested at most so deep."""
     level: list[object] = [value]
-    for _ in range(_DEEPEST):
+    for _ in range(deepest):
         level = [inner for outer in level for inner in _inside(outer)]
         if not level:
             return True

@@ -1,19 +1,27 @@
-"""Event types out of an OpenAPI document: each of its ``webhooks`` (or ``x-webhooks``) is one. Pure."""
+"""Event types out of an OpenAPI document: each of its ``webhooks`` (or ``x-webhooks``) is one. Pure.
+
+Each event type gets its schema with copies of the components that it refers to, so a small document may stand for a
+very large outcome. How large is added up first, and nothing is copied before it is known to be within the bounds.
+"""
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 import msgspec
 
 from webhook_engine.errors import ValidationError
+from webhook_engine.resources.json_schema import is_shallow
 from webhook_engine.rules import documents, names, values
 
 __all__ = ["ImportedEventType", "imported_event_types"]
 
 MAX_EVENT_TYPES = 1000
+MAX_DEPTH: Final = 200
+"""Levels of nesting of the document."""
+MAX_EXPANDED: Final = 8 * 1024 * 1024
+"""Bytes of all schemas together, each with the components that it refers to."""
 METHODS = ("post", "put", "patch", "get", "delete")
 COMPONENTS = "#/components/schemas/"
 DEFINITIONS = "#/definitions/"
@@ -30,12 +38,17 @@ class ImportedEventType(msgspec.Struct, frozen=True, kw_only=True):
     feature_flags: tuple[str, ...]
 
 
-def imported_event_types(document: Mapping[str, Any]) -> list[ImportedEventType]:
+def imported_event_types(
+    document: Mapping[str, Any], *, go_on: Callable[[], None] = lambda: None
+) -> list[ImportedEventType]:
     """The event types of a document, in its order.
 
     The schema of each is that of its JSON body, on its own: the components that it refers to come along as its
-    ``definitions``. Raises ``ValidationError`` for what is no OpenAPI document with webhooks.
+    ``definitions``. ``go_on`` is called before each, and may raise to stop the work.
+    Raises ``ValidationError`` for what is no OpenAPI document with webhooks, or would become too large.
     """
+    if not is_shallow(document, MAX_DEPTH):
+        raise ValidationError("spec", f"must be nested at most {MAX_DEPTH} levels deep")
     webhooks = document.get("webhooks", document.get("x-webhooks"))
     if not isinstance(webhooks, dict):
         raise ValidationError("spec", "must have `webhooks` (OpenAPI 3.1) or `x-webhooks`, an object")
@@ -43,20 +56,28 @@ def imported_event_types(document: Mapping[str, Any]) -> list[ImportedEventType]
         raise ValidationError("spec", f"must have at most {MAX_EVENT_TYPES} webhooks")
     components = document.get("components")
     schemas = components.get("schemas") if isinstance(components, dict) else None
-    return [_imported(name, item, schemas if isinstance(schemas, dict) else {}) for name, item in webhooks.items()]
+    expansion = _Expansion(schemas if isinstance(schemas, dict) else {})
+    planned = []
+    for name, item in webhooks.items():
+        go_on()
+        operation = _operation(names.name("spec", name), item)
+        schema = _schema(operation)
+        planned.append((name, operation, None if schema is None else expansion.planned(schema)))
+    found = []
+    for name, operation, plan in planned:
+        go_on()
+        found.append(_imported(name, operation, None if plan is None else expansion.alone(plan)))
+    return found
 
 
-def _imported(name: str, item: object, components: Mapping[str, Any]) -> ImportedEventType:
-    names.name("spec", name)
-    operation = _operation(name, item)
+def _imported(name: str, operation: Mapping[str, Any], schema: dict[str, Any] | None) -> ImportedEventType:
     text = operation.get("description") or operation.get("summary") or ""
     group = operation.get("x-svix-group-name", operation.get("x-group-name"))
     flags = operation.get("x-svix-feature-flags", operation.get("x-feature-flags", []))
-    schema = _schema(operation)
     return ImportedEventType(
         name=name,
         description=values.text("spec", str(text), most=4096),
-        schemas=None if schema is None else documents.schemas("spec", {"1": _alone(schema, components)}),
+        schemas=None if schema is None else documents.schemas("spec", {"1": schema}),
         deprecated=operation.get("deprecated") is True,
         group_name=names.optional_name("spec", group),
         feature_flags=names.names("spec", flags, 25),
@@ -92,38 +113,91 @@ def _get(value: object, key: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _alone(schema: dict[str, Any], components: Mapping[str, Any]) -> dict[str, Any]:
-    """The schema with all that it refers to, however far."""
-    schema = copy.deepcopy(schema)
-    definitions: dict[str, Any] = {}
-    waiting = list(_pointed(schema))
-    while waiting:
-        name = waiting.pop()
-        if name in definitions:
-            continue
-        if name not in components:
-            raise ValidationError("spec", f"refers to {COMPONENTS}{name}, which is not there")
-        definitions[name] = copy.deepcopy(components[name])
-        waiting.extend(_pointed(definitions[name]))
-    if not definitions:
-        return schema
-    if "$ref" in schema:
-        # Beside a reference draft-07 ignores everything, the definitions and the examples too.
-        schema = {"allOf": [{"$ref": schema.pop("$ref")}], **schema}
-    return {**schema, "definitions": {**definitions, **_get(schema, "definitions")}}
+class _Part(msgspec.Struct, frozen=True):
+    """A schema whose references point to definitions."""
+
+    value: Any
+    size: int
+    """As JSON, in bytes."""
+    names: tuple[str, ...]
+    """The components that it refers to itself."""
 
 
-def _pointed(value: object) -> Iterator[str]:
-    """The names of the components referred to; the references are made to point to the definitions."""
-    waiting = [value]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, dict):
-            pointer = node.get("$ref")
-            if isinstance(pointer, str) and pointer.startswith(COMPONENTS):
-                name = pointer.removeprefix(COMPONENTS)
-                node["$ref"] = DEFINITIONS + name
-                yield name.partition("/")[0]
-            waiting.extend(node.values())
-        elif isinstance(node, list):
-            waiting.extend(node)
+class _Plan(msgspec.Struct, frozen=True):
+    """A schema, and the components that it needs."""
+
+    own: _Part
+    names: tuple[str, ...]
+
+
+class _Expansion:
+    """Makes schemas stand alone, as long as all of them together stay within the bound."""
+
+    def __init__(self, components: Mapping[str, Any]) -> None:
+        self._components = components
+        self._parts: dict[str, _Part] = {}
+        self._left = MAX_EXPANDED
+
+    def planned(self, schema: dict[str, Any]) -> _Plan:
+        """What the schema refers to, however far; raises ``ValidationError`` if that is more than is left."""
+        own = _part(schema)
+        self._take(own.size)
+        needed: dict[str, None] = {}
+        waiting = list(own.names)
+        while waiting:
+            name = waiting.pop()
+            if name not in needed:
+                needed[name] = None
+                part = self._component(name)
+                self._take(part.size + len(name))
+                waiting.extend(part.names)
+        return _Plan(own, tuple(needed))
+
+    def alone(self, plan: _Plan) -> dict[str, Any]:
+        """The schema with the components that it needs."""
+        whole: dict[str, Any] = plan.own.value
+        if not plan.names:
+            return whole
+        if "$ref" in whole:
+            # Beside a reference draft-07 ignores everything, the definitions and the examples too.
+            beside = {key: value for key, value in whole.items() if key != "$ref"}
+            whole = {"allOf": [{"$ref": whole["$ref"]}], **beside}
+        definitions = {name: self._parts[name].value for name in plan.names}
+        return {**whole, "definitions": {**definitions, **_get(whole, "definitions")}}
+
+    def _component(self, name: str) -> _Part:
+        if name not in self._parts:
+            if name not in self._components:
+                raise ValidationError("spec", f"refers to {COMPONENTS}{name}, which is not there")
+            self._parts[name] = _part(self._components[name])
+        return self._parts[name]
+
+    def _take(self, size: int) -> None:
+        self._left -= size
+        if self._left < 0:
+            raise ValidationError(
+                "spec",
+                f"must not need more than {MAX_EXPANDED // 1024 // 1024} MiB for the schemas of its webhooks, each of "
+                "which gets its own copy of every component that it refers to; import it in parts",
+            )
+
+
+def _part(schema: Any) -> _Part:
+    found: dict[str, None] = {}
+    value = _pointed(schema, found)
+    return _Part(value, len(msgspec.json.encode(value)), tuple(found))
+
+
+def _pointed(value: Any, found: dict[str, None]) -> Any:
+    """A copy whose references to components point to definitions; the names of the components are noted."""
+    if isinstance(value, list):
+        return [_pointed(item, found) for item in value]
+    if not isinstance(value, dict):
+        return value
+    copied = {key: _pointed(item, found) for key, item in value.items()}
+    pointer = copied.get("$ref")
+    if isinstance(pointer, str) and pointer.startswith(COMPONENTS):
+        name = pointer.removeprefix(COMPONENTS)
+        copied["$ref"] = DEFINITIONS + name
+        found[name.partition("/")[0]] = None
+    return copied

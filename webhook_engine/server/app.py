@@ -150,7 +150,7 @@ class App:
             if "content-encoding" in headers and headers["content-encoding"].lower() != "identity":
                 raise ApiError(415, "unsupported_encoding", "Request bodies must not be compressed.")
         authorization = headers.get("authorization")
-        work = partial(route.run, self._context, parameters, query, authorization, body)
+        work = partial(route.run, self._context, parameters, query, authorization, body, lambda: _has_left(request))
         key = headers.get("idempotency-key") if route.method == "POST" else None
         if not key or authorization is None:
             return await work()
@@ -187,6 +187,10 @@ class App:
             return _response(_failure(error))
         except WebhookEngineError as error:
             return _response(_failure(as_api_error(error) or ApiError(500, "internal", "Internal error")))
+
+
+def _has_left(request: web.BaseRequest) -> bool:
+    return request.transport is None or request.transport.is_closing()
 
 
 def _failure(error: ApiError) -> Answer:

@@ -15,7 +15,9 @@ import msgspec
 from webhook_engine.clock import Clock, microseconds
 from webhook_engine.core import EngineCore
 from webhook_engine.ids import id_bounds, is_id
+from webhook_engine.resources.event_types import MAX_FEATURE_FLAGS
 from webhook_engine.resources.organization import Organization
+from webhook_engine.rules.names import is_name
 from webhook_engine.server.api.errors import ApiError
 from webhook_engine.server.revocations import Revocations, application_subject, session_subject, token_subject
 from webhook_engine.server.tokens import TOKEN_ID_PREFIX, TokenKeys, signed_part
@@ -84,10 +86,10 @@ class Authenticator:
         if authorization is None or authorization[:7].lower() != "bearer ":
             raise _invalid()
         token = authorization[7:].lstrip()
-        if len(token) > MAX_TOKEN:
+        if len(token) > MAX_TOKEN or not _is_text(token):
             raise _invalid()
         now = self._clock.now()
-        digest = hashlib.sha256(token.encode("utf-8", "surrogateescape")).digest()
+        digest = hashlib.sha256(token.encode()).digest()
         principal = self._known.get(digest)
         if principal is None:
             principal = self._checked(token, now)
@@ -142,7 +144,8 @@ class Authenticator:
         return Principal(
             organization=self._engine.organization(organization_id),
             application_id=subject,
-            feature_flags=_strings(claims.get("feature_flags")) or (),
+            # What cannot be the name of a flag is none that an event type has.
+            feature_flags=tuple(filter(is_name, _strings(claims.get("feature_flags")) or ()))[:MAX_FEATURE_FLAGS],
             capabilities=None if "capabilities" not in claims else frozenset(_strings(claims["capabilities"]) or ()),
             token_id=_token_id(claims),
             subjects=tuple(subjects),
@@ -167,9 +170,20 @@ def _instant(claims: Mapping[str, Any], name: str) -> int | None:
     value = claims.get(name)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise _invalid()
+    if isinstance(value, float) and not math.isfinite(value):
         raise _invalid()
     return int(min(max(value, 0), _NEVER // 1_000_000) * 1_000_000)
+
+
+def _is_text(token: str) -> bool:
+    """Whether the bytes of the header were UTF-8; those that were not are halves of characters by now."""
+    try:
+        token.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _token_id(claims: Mapping[str, Any]) -> str:

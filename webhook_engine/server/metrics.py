@@ -67,7 +67,10 @@ class MetricsPage(Collector):
         if request.method not in ("GET", "HEAD"):
             raise ApiError(405, "method_not_allowed", "Metrics can only be read.")
         await self._look()
-        encode, content_type = choose_encoder(request.headers.get("accept", ""))
+        try:
+            encode, content_type = choose_encoder(request.headers.get("accept", ""))
+        except (TypeError, ValueError):  # a version that is no number
+            encode, content_type = choose_encoder("")
         return web.Response(body=encode(self._registry), headers={"content-type": content_type})
 
     def collect(self) -> Iterator[Metric]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import warnings
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -89,7 +90,10 @@ class TokenKeys:
             warnings.simplefilter("ignore", InsecureKeyLengthWarning)
             for key in self._checking:
                 try:
-                    return jwt.decode(token, key, algorithms=[self._algorithm], options=_SIGNATURE_ONLY)  # type: ignore[arg-type]
+                    claims = jwt.decode(token, key, algorithms=[self._algorithm], options=_SIGNATURE_ONLY)  # type: ignore[arg-type]
+                    # Halves of characters, which JSON can spell, can neither be stored nor shown.
+                    json.dumps(claims, ensure_ascii=False).encode()
+                    return claims
                 except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
                     continue
         return None

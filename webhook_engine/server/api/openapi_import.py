@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from typing import Any
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, Final, TypeVar
 
 import msgspec
-import yaml
 from msgspec import UNSET, UnsetType
 
 from webhook_engine.errors import ConflictError, NotFoundError, ValidationError
@@ -15,8 +16,14 @@ from webhook_engine.resources.openapi_import import ImportedEventType, imported_
 from webhook_engine.server.api.errors import ApiError
 from webhook_engine.server.api.query import NoQuery
 from webhook_engine.server.api.route import Auth, Call, In, Out, Route
+from webhook_engine.server.api.yaml_text import YamlTextError, parse_yaml
 
 __all__ = ["ROUTES"]
+
+LOOKS_EVERY_S: Final = 0.1
+"""How often it is looked whether the client still waits."""
+
+T = TypeVar("T")
 
 
 class EventTypeImportIn(In, frozen=True, kw_only=True):
@@ -56,7 +63,7 @@ class EventTypeImportOut(Out, frozen=True, kw_only=True):
 async def import_openapi(call: Call[NoQuery, EventTypeImportIn]) -> Out:
     """Create and update the event types that a document describes."""
     body = call.body
-    wanted = await asyncio.to_thread(_read, body)
+    wanted = await _in_a_thread(partial(_read, body), call.client_left)
     names = [each.name for each in wanted]
     organization = call.organization
     obsolete = []
@@ -79,35 +86,49 @@ async def import_openapi(call: Call[NoQuery, EventTypeImportIn]) -> Out:
     return EventTypeImportOut(data=EventTypeImportData(modified=[*names, *obsolete]))
 
 
-def _read(body: EventTypeImportIn) -> list[ImportedEventType]:
+async def _in_a_thread(work: Callable[[Callable[[], None]], T], client_left: Callable[[], bool]) -> T:
+    """Do work beside the event loop; it stops soon after the client has left, or this was cancelled.
+
+    ``work`` gets a function that it calls now and then, which raises when it is time to stop.
+    """
+    stopped = threading.Event()
+
+    def go_on() -> None:
+        if stopped.is_set():
+            raise _client_left()
+
+    working = asyncio.create_task(asyncio.to_thread(work, go_on))
+    try:
+        while not (await asyncio.wait({working}, timeout=LOOKS_EVERY_S))[0]:
+            if client_left():
+                stopped.set()
+        return working.result()
+    finally:
+        stopped.set()
+
+
+def _client_left() -> ApiError:
+    return ApiError(400, "client_left", "The client has closed the connection before the document was read.")
+
+
+def _read(body: EventTypeImportIn, go_on: Callable[[], None]) -> list[ImportedEventType]:
     if (body.spec is None) == (body.spec_raw is None):
         raise ApiError(400, "generic_error", "Give either `spec` or `specRaw`.")
-    try:
-        return imported_event_types(body.spec or {} if body.spec_raw is None else _parsed(body.spec_raw))
-    except RecursionError:
-        raise ValidationError("spec", "is nested too deeply") from None
+    document = body.spec or {} if body.spec_raw is None else _parsed(body.spec_raw, go_on)
+    return imported_event_types(document, go_on=go_on)
 
 
-def _parsed(text: str) -> dict[str, Any]:
+def _parsed(text: str, go_on: Callable[[], None]) -> dict[str, Any]:
     try:
         document = msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeEncodeError):
-        document = _parsed_yaml(text)
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        try:
+            document = parse_yaml(text, go_on=go_on)
+        except YamlTextError as error:
+            raise ValidationError("spec_raw", f"is neither JSON nor YAML: {error}") from None
     if not isinstance(document, dict):
         raise ValidationError("spec_raw", "must be an OpenAPI document, an object at its root")
     return document
-
-
-def _parsed_yaml(text: str) -> Any:
-    """Without aliases, with which a small document could stand for an enormous one."""
-    try:
-        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
-            raise ValidationError("spec_raw", "must not have YAML aliases")
-        # Through JSON and back, so that it has the types of JSON and no other.
-        return msgspec.json.decode(msgspec.json.encode(yaml.safe_load(text)))
-    except (yaml.YAMLError, ValueError, TypeError, UnicodeEncodeError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise ValidationError("spec_raw", f"is neither JSON nor YAML: {reason}") from None
 
 
 def _shown(each: ImportedEventType) -> EventTypeFromOpenApi:

@@ -84,6 +84,10 @@ Keep = Callable[[Answer], KeptResponse]
 """Makes of an answer what the store keeps of it, for a request with an idempotency key."""
 
 
+def _client_waits() -> bool:
+    return False
+
+
 @dataclass(slots=True)
 class Call(Generic[Q, B]):
     """One request on its way through a route."""
@@ -99,6 +103,8 @@ class Call(Generic[Q, B]):
 
     A handler that can do so calls it once, before it stores; for all others the answer is kept after them.
     """
+    client_left: Callable[[], bool] = _client_waits
+    """Whether nobody waits for the answer any more."""
 
     @property
     def principal(self) -> Principal:
@@ -176,6 +182,7 @@ class Route(Generic[Q, B]):
         query: str,
         authorization: str | None,
         body: bytes,
+        client_left: Callable[[], bool],
         keep: Keep | None = None,
     ) -> Answer:
         """Answer one request; raises ``ApiError`` or an error of the engine. ``keep`` comes with an idempotency key."""
@@ -189,7 +196,7 @@ class Route(Generic[Q, B]):
         def kept(out: Out) -> KeptResponse | None:
             return None if keep is None else keep(self._answer(out))
 
-        call = Call(context, parameters, parsed, decoded, visitor, application, kept)
+        call = Call(context, parameters, parsed, decoded, visitor, application, kept, client_left)
         try:
             outcome = await self.handler(call)
         except ValidationError as error:

@@ -1,0 +1,61 @@
+"""Importing is done beside the event loop, and ends when nobody waits for it any more."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from server.helpers import Client
+
+from webhook_engine.server.api import openapi_import
+from webhook_engine.server.listener import Server
+
+
+async def test_the_work_ends_when_the_client_has_left(
+    server: Server, api: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began, ended = threading.Event(), threading.Event()
+
+    def endless(document: Any, *, go_on: Callable[[], None]) -> Any:
+        began.set()
+        pause = threading.Event()
+        try:
+            while True:
+                go_on()
+                pause.wait(0.005)
+        finally:
+            ended.set()
+
+    monkeypatch.setattr(openapi_import, "imported_event_types", endless)
+    host, _, port = server.url.removeprefix("http://").rpartition(":")
+    _, writer = await asyncio.open_connection(host, int(port))
+    body = json.dumps({"spec": {"webhooks": {}}})
+    writer.write(
+        f"POST /api/v1/event-type/import/openapi HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {api.token}\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n{body}".encode()
+    )
+    assert await asyncio.to_thread(began.wait, 10)
+    assert (await api.get("/health")).status == 200
+    assert not ended.is_set()
+    writer.close()
+    assert await asyncio.to_thread(ended.wait, 10)
+
+
+async def test_plain_text_of_yaml_stays_text(api: Client) -> None:
+    spec = "webhooks:\n  a.b:\n    post:\n      description: 1:30\n      summary: no\n"
+    tried = await api.post("/event-type/import/openapi", {"specRaw": spec, "dryRun": True})
+    assert tried.json["data"]["to_modify"][0]["description"] == "1:30"
+
+
+async def test_what_is_too_large_is_refused(api: Client) -> None:
+    big = {"properties": {f"p{number}": {"type": "string"} for number in range(20_000)}}
+    schema = {"$ref": "#/components/schemas/Big"}
+    post = {"post": {"requestBody": {"content": {"application/json": {"schema": schema}}}}}
+    spec = {"webhooks": {f"e{number}": post for number in range(1000)}, "components": {"schemas": {"Big": big}}}
+    answer = await api.post("/event-type/import/openapi", {"spec": spec})
+    assert answer.status == 422
+    assert "must not need more than 8 MiB" in answer.text.lower().replace("mib", "MiB")
