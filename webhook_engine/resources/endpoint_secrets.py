@@ -9,10 +9,10 @@ from typing import Literal, cast
 from webhook_engine.errors import SecretsUnreadableError
 from webhook_engine.events import EndpointUpdatedEvent
 from webhook_engine.model import EndpointHeaders
-from webhook_engine.resources import headers as header_rules
 from webhook_engine.resources import rotation
 from webhook_engine.resources.endpoint_edits import EndpointEdits
 from webhook_engine.resources.services import Policy
+from webhook_engine.rules import headers as header_rules
 from webhook_engine.rules import limits
 from webhook_engine.secrets.signing import SigningKey
 from webhook_engine.store.records import EndpointChanges
@@ -76,7 +76,7 @@ class EndpointSecrets(EndpointEdits):
     async def get_headers(self, application: str, endpoint: str) -> EndpointHeaders:
         """The endpoint's own headers; values that are secret (``authorization`` and the like) are left out."""
         _, stored = await self._find(application, endpoint)
-        return header_rules.shown(open_headers(self._services.sealer, stored.endpoint.id, stored.sealed_headers))
+        return _shown(open_headers(self._services.sealer, stored.endpoint.id, stored.sealed_headers))
 
     async def set_headers(self, application: str, endpoint: str, headers: Mapping[str, str]) -> None:
         """Replace all own headers of the endpoint; they are sent from the next attempt.
@@ -95,7 +95,7 @@ class EndpointSecrets(EndpointEdits):
     async def patch_headers(self, application: str, endpoint: str, changes: Mapping[str, str | None]) -> None:
         """Set some own headers of the endpoint, and remove those with the value ``None``; the others stay.
 
-        Names are compared with their case. Raises like :meth:`set_headers`.
+        Names that differ only in case are one header. Raises like :meth:`set_headers`.
         """
         found = await self._application(application)
         header_rules.changed("headers", {}, changes)
@@ -108,6 +108,14 @@ class EndpointSecrets(EndpointEdits):
             after = header_rules.changed("headers", before, changes)
             sealed = seal_headers(sealer, endpoint_id, after)
             await self._commit(found, stored, EndpointChanges(sealed_headers=sealed))
+
+
+def _shown(headers: Mapping[str, str]) -> EndpointHeaders:
+    """The headers for people to see: of sensitive ones only the names."""
+    return EndpointHeaders(
+        headers={name: value for name, value in headers.items() if not header_rules.is_sensitive(name)},
+        sensitive=tuple(name for name in headers if header_rules.is_sensitive(name)),
+    )
 
 
 def signing_key(secret: str | None, policy: Policy) -> SigningKey:

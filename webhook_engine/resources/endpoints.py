@@ -17,13 +17,13 @@ from webhook_engine.events import (
     EndpointUpdatedEvent,
 )
 from webhook_engine.model import Application, Endpoint, Page
-from webhook_engine.resources import headers as header_rules
 from webhook_engine.resources import pagination
 from webhook_engine.resources.announce import commit_and_tell, now_changed
 from webhook_engine.resources.endpoint_actions import EndpointActions
 from webhook_engine.resources.endpoint_secrets import EndpointSecrets, signing_key
 from webhook_engine.resources.pagination import Order
 from webhook_engine.rules import documents, limits, names, values
+from webhook_engine.rules import headers as header_rules
 from webhook_engine.rules.limits import DEFAULT_PAGE
 from webhook_engine.rules.urls import endpoint_url
 from webhook_engine.rules.user_info import merged

@@ -13,11 +13,11 @@ from collections.abc import Awaitable, Callable, Mapping
 import msgspec
 
 from webhook_engine.rules import user_info as user_info_rules
+from webhook_engine.rules.headers import each_once
 from webhook_engine.secrets.encryption import Sealer
 from webhook_engine.store.upkeep import UpkeepStore
 
 __all__ = [
-    "is_sensitive",
     "open_headers",
     "open_secret",
     "open_user_info",
@@ -29,10 +29,6 @@ __all__ = [
 ]
 
 ENDPOINTS_AT_ONCE = 200
-
-_SENSITIVE = frozenset({"x-auth-token", "x-api-key", "www-authenticate", "authorization"}) | frozenset(
-    {"proxy-authenticate", "proxy-authorization"}
-)
 
 
 def seal_secret(sealer: Sealer, endpoint_id: str, secret: str) -> bytes:
@@ -56,7 +52,9 @@ def open_headers(sealer: Sealer, endpoint_id: str, sealed: bytes | None) -> dict
     """The endpoint's own headers, in the order they were given; raises ``SecretsUnreadableError``."""
     if sealed is None:
         return {}
-    return msgspec.json.decode(sealer.open(sealed, _headers_context(endpoint_id)), type=dict[str, str])
+    headers = msgspec.json.decode(sealer.open(sealed, _headers_context(endpoint_id)), type=dict[str, str])
+    # Earlier versions kept a header under each spelling of its name, and sent the last.
+    return each_once(headers)
 
 
 def seal_user_info(sealer: Sealer, endpoint_id: str, user_info: str | None) -> bytes | None:
@@ -97,11 +95,6 @@ async def _page_by_page(step: Callable[[str], Awaitable[tuple[int, str | None]]]
         if cursor is None:
             return total
         after = cursor
-
-
-def is_sensitive(header: str) -> bool:
-    """Whether the value of a request header is never shown."""
-    return header.lower() in _SENSITIVE
 
 
 def _url_context(endpoint_id: str) -> str:

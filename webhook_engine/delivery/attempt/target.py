@@ -13,11 +13,12 @@ from yarl import URL
 from webhook_engine.delivery.http.request import Destination
 from webhook_engine.delivery.schedule.throttle import Throttle
 from webhook_engine.model import Application, Endpoint
+from webhook_engine.rules.headers import is_sensitive
 from webhook_engine.rules.user_info import MASK
 from webhook_engine.secrets.encryption import Sealer
 from webhook_engine.secrets.signing import SigningKey, sign
 from webhook_engine.store.records import StoredEndpoint
-from webhook_engine.store.sealed import is_sensitive, open_headers, open_secret, open_user_info
+from webhook_engine.store.sealed import open_headers, open_secret, open_user_info
 
 __all__ = ["Target", "prepare"]
 

@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from webhook_engine.errors import ExampleUnavailableError, ValidationError
 from webhook_engine.model import Task
-from webhook_engine.resources import headers as header_rules
+from webhook_engine.rules import headers as header_rules
 from webhook_engine.rules.limits import DEFAULT_GRACE, MAX_GRACE
 from webhook_engine.server.api import checks
 from webhook_engine.server.api.common import SinceUntilIn

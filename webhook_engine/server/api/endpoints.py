@@ -11,7 +11,7 @@ from msgspec import UNSET, UnsetType
 
 from webhook_engine.errors import NotFoundError, ValidationError
 from webhook_engine.model import Endpoint
-from webhook_engine.resources import headers as header_rules
+from webhook_engine.rules import headers as header_rules
 from webhook_engine.rules.urls import endpoint_url
 from webhook_engine.secrets.signing import SigningKey
 from webhook_engine.server.api import checks

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from webhook_engine.errors import ValidationError
-from webhook_engine.resources.headers import MAX_HEADERS, changed, checked, shown
+from webhook_engine.rules.headers import MAX_HEADERS, changed, checked, each_once, is_sensitive
 
 
 @pytest.mark.parametrize("name", ["X-Foo", "x", "accept", "Authorization", "host", "connection", "a!#$%&'*+-.^_`|~9"])
@@ -59,13 +59,26 @@ def test_there_is_a_limit() -> None:
         changed("headers", many, {"x-more": ""})
 
 
-def test_changes_are_merged_with_attention_to_case() -> None:
+def test_changes_are_merged() -> None:
     before = {"A": "1", "B": "2"}
-    assert changed("headers", before, {"B": None, "C": "3", "a": "4", "D": None}) == {"A": "1", "C": "3", "a": "4"}
+    assert changed("headers", before, {"B": None, "C": "3", "D": None}) == {"A": "1", "C": "3"}
     assert before == {"A": "1", "B": "2"}
 
 
-def test_of_sensitive_headers_only_the_names_are_shown() -> None:
-    got = shown({"X-Foo": "1", "AUTHORIZATION": "2", "x-api-key": "3", "X-Auth-Token": "4", "www-authenticate": "5"})
-    assert got.headers == {"X-Foo": "1"}
-    assert got.sensitive == ("AUTHORIZATION", "x-api-key", "X-Auth-Token", "www-authenticate")
+def test_names_that_differ_in_case_are_one_header_and_the_last_counts() -> None:
+    assert checked("headers", {"x-tenant": "1", "Other": "", "X-Tenant": "2"}) == {"X-Tenant": "2", "Other": ""}
+    assert changed("headers", {"x-tenant": "1"}, {"X-TENANT": "2"}) == {"X-TENANT": "2"}
+    assert changed("headers", {"x-tenant": "1"}, {"X-Tenant": None}) == {}
+    assert changed("headers", {"x-tenant": "1"}, {"X-Tenant": None, "x-tenant": "2"}) == {"x-tenant": "2"}
+    assert each_once({"x-tenant": "1", "X-Tenant": "2"}) == {"X-Tenant": "2"}
+
+
+def test_each_is_counted_once() -> None:
+    many = {f"x-{n}": "" for n in range(MAX_HEADERS)}
+    assert len(checked("headers", {**many, **{f"X-{n}": "" for n in range(MAX_HEADERS)}})) == MAX_HEADERS
+    assert len(changed("headers", many, {"X-0": "changed"})) == MAX_HEADERS
+
+
+def test_some_are_sensitive_however_they_are_written() -> None:
+    assert is_sensitive("Authorization")
+    assert not is_sensitive("x-foo")

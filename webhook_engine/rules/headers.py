@@ -1,4 +1,7 @@
-"""The request headers that an endpoint may have of its own. Pure."""
+"""The request headers that an endpoint may have of its own. Pure.
+
+Names that differ only in case are one header (RFC 9110, section 5.1): of several, the last counts, as it is written.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,8 @@ import re
 from collections.abc import Mapping
 
 from webhook_engine.errors import ValidationError
-from webhook_engine.model import EndpointHeaders
-from webhook_engine.store.sealed import is_sensitive
 
-__all__ = ["MAX_HEADERS", "MAX_HEADER_VALUE", "changed", "checked", "shown"]
+__all__ = ["MAX_HEADERS", "MAX_HEADER_VALUE", "changed", "checked", "each_once", "is_sensitive"]
 
 MAX_HEADERS = 50
 """Headers of one endpoint."""
@@ -32,34 +33,39 @@ _FORBIDDEN_PREFIXES = (
     *("svix-", "webhook-", "x-svix-"),
     *("x-amz-", "x-amzn-", "x-azure-", "x-fd-", "x-gfe", "x-goog-", "x-google"),
 )
+_SENSITIVE = frozenset(
+    {"x-auth-token", "x-api-key", "www-authenticate", "authorization", "proxy-authenticate", "proxy-authorization"}
+)
 
 
 def checked(field: str, value: object) -> dict[str, str]:
     """Headers that may be sent, as given; raises ``ValidationError`` for ``headers`` or ``headers["Name"]``."""
     headers: dict[str, str] = {}
-    for name, text in _items(field, value):
-        headers[_name(field, name)] = _value(f'{field}["{name}"]', text)
-    return _few(field, headers)
+    for key, text in _items(field, value):
+        name = _name(field, key)
+        headers[name] = _value(f'{field}["{name}"]', text)
+    return _few(field, each_once(headers))
 
 
 def changed(field: str, before: Mapping[str, str], changes: object) -> dict[str, str]:
-    """Headers with some set anew, and those with the value ``None`` removed. Names are compared with their case."""
-    after = dict(before)
+    """Headers with some set anew, and those with the value ``None`` removed."""
+    after = {name.lower(): (name, value) for name, value in before.items()}
     for key, text in _items(field, changes):
         name = _name(field, key)
-        if text is None:
-            after.pop(name, None)
-        else:
-            after[name] = _value(f'{field}["{name}"]', text)
-    return _few(field, after)
+        after.pop(name.lower(), None)
+        if text is not None:
+            after[name.lower()] = name, _value(f'{field}["{name}"]', text)
+    return _few(field, dict(after.values()))
 
 
-def shown(headers: Mapping[str, str]) -> EndpointHeaders:
-    """The headers for people to see: of sensitive ones only the names."""
-    return EndpointHeaders(
-        headers={name: value for name, value in headers.items() if not is_sensitive(name)},
-        sensitive=tuple(name for name in headers if is_sensitive(name)),
-    )
+def each_once(headers: Mapping[str, str]) -> dict[str, str]:
+    """Headers without those that come again further on in another case."""
+    return dict({name.lower(): (name, value) for name, value in headers.items()}.values())
+
+
+def is_sensitive(header: str) -> bool:
+    """Whether the value of a request header is never shown."""
+    return header.lower() in _SENSITIVE
 
 
 def _items(field: str, value: object) -> list[tuple[object, object]]:
