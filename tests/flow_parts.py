@@ -8,6 +8,7 @@ from yarl import URL
 
 from webhook_engine.delivery.attempt.target import Target
 from webhook_engine.delivery.http.request import Destination
+from webhook_engine.delivery.schedule.lane import Lane
 from webhook_engine.delivery.schedule.throttle import Throttle
 from webhook_engine.model import DEFAULT_ORGANIZATION, Application, Endpoint
 from webhook_engine.store.records import Due, StoredEndpoint
@@ -88,3 +89,10 @@ def make_due(
 ) -> Due:
     made = step if attempt_count is None else attempt_count
     return Due(message_id, endpoint_id, due_at, step, made, None, payload, manual_id)
+
+
+def load(lane: Lane, target: Target) -> None:
+    """Give a lane its target, as if it had been read."""
+    lane.begin_loading()
+    lane.loaded(target, make_stored(target.endpoint))
+    lane.end_loading()

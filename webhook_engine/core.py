@@ -17,9 +17,10 @@ from webhook_engine.config.loading import Config, DeliveryConfig
 from webhook_engine.delivery.attempt.decision import Rules
 from webhook_engine.delivery.attempt.retry import RetrySchedule
 from webhook_engine.delivery.http.own_inbox import OwnInboxes
-from webhook_engine.delivery.measures import LaneFigures, Measures
+from webhook_engine.delivery.measures import Measures
 from webhook_engine.delivery.notifier import Handler
-from webhook_engine.delivery.pipeline import DeliveryFlow, FlowSettings
+from webhook_engine.delivery.pipeline import Pipeline, PipelineSettings
+from webhook_engine.delivery.schedule.figures import LaneFigures
 from webhook_engine.delivery.service import Service
 from webhook_engine.delivery.upkeep.retention import RetentionPolicy
 from webhook_engine.errors import AFTER_FORK, EngineNotRunningError
@@ -68,8 +69,8 @@ class EngineCore(Organization):
         self._sealer = Sealer()
         self._own_inboxes = OwnInboxes()
         self._tracing = _tracing(self.config)
-        self._flow = DeliveryFlow(
-            _flow_settings(self.config),
+        self._flow = Pipeline(
+            _pipeline_settings(self.config),
             store=self._store,
             directory=directory,
             clock=self._clock,
@@ -309,9 +310,9 @@ def _tracing(config: Config) -> Tracing | None:
     return Tracing(send_traceparent=config.tracing.send_traceparent)
 
 
-def _flow_settings(config: Config) -> FlowSettings:
+def _pipeline_settings(config: Config) -> PipelineSettings:
     delivery: DeliveryConfig = config.delivery
-    return FlowSettings(
+    return PipelineSettings(
         timeout_s=delivery.timeout.total_seconds(),
         response_limit=delivery.response_limit,
         max_in_flight=delivery.max_in_flight,

@@ -72,16 +72,16 @@ async def test_an_attempt_that_just_got_its_place_is_not_made(tmp_path: Path) ->
         await acme(engine, receiver.url)
         await send(engine, 1)
         await engine.join(timeout=5)
-        offered = engine._flow._dispatcher.offer
+        offered = engine._flow._dispatcher.schedule
 
         def expunge_at_once(batch: object) -> None:
             offered(batch)  # type: ignore[arg-type]
             engine._flow.expunged([one.message.id for one in batch])  # type: ignore[attr-defined]
 
-        engine._flow._dispatcher.offer = expunge_at_once  # type: ignore[method-assign, assignment]
+        engine._flow._dispatcher.schedule = expunge_at_once  # type: ignore[method-assign, assignment]
         await send(engine, 2)
         await engine.join(timeout=5)
-        engine._flow._dispatcher.offer = offered  # type: ignore[method-assign]
+        engine._flow._dispatcher.schedule = offered  # type: ignore[method-assign]
         last = await send(engine, 3)
         await engine.join(timeout=5)
         assert [request.body for request in receiver.requests] == [b'{"n":1}', b'{"n":3}']

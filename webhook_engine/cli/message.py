@@ -56,7 +56,7 @@ class Message(msgspec.Struct, rename="camel"):
     deliver_at: datetime | None = None
 
 
-class Standing(Message, rename="camel"):
+class MessageStatus(Message, rename="camel"):
     """A message, and how it stands at all its endpoints together."""
 
     status_text: str | None = None
@@ -111,12 +111,12 @@ ATTEMPT_COLUMNS = {
 }
 
 
-def _endpoints(one: Standing) -> str:
+def _endpoints(one: MessageStatus) -> str:
     counts = ((one.succeeded, "succeeded"), (one.pending, "pending"), (one.failed, "failed"))
     return f" {glyph('·', '-')} ".join(f"{count} {word}" for count, word in counts if count) or "none"
 
 
-_STANDING = {
+_STATUS = {
     "id": lambda one: one.id,
     "event type": lambda one: one.event_type,
     "accepted": lambda one: when(one.timestamp),
@@ -150,7 +150,7 @@ def list_(
         "with_content": client.as_json,
     }
     found = client.listing(["app", app, "message-state"], query, most=most(limit, everything), iterator=iterator)
-    show_list(client, found, Standing, _STANDING)
+    show_list(client, found, MessageStatus, _STATUS)
 
 
 @message.command()

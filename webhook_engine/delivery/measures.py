@@ -7,15 +7,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 
-import msgspec
-
 from webhook_engine.delivery.http.response import Response
-from webhook_engine.delivery.schedule.lane import Lane, Standing
 from webhook_engine.delivery.troubles import Lack, Troubles
 from webhook_engine.model import DeliveryStatus
 from webhook_engine.store.records import DeliveryChange, Due
 
-__all__ = ["Histogram", "LaneFigures", "Measures", "lane_figures"]
+__all__ = ["Histogram", "Measures"]
 
 SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 30.0, 60.0)
 LAG = (0.005, 0.025, 0.1, 0.5, 1.0, 5.0, 30.0, 60.0, 300.0, 1800.0, 7200.0, 36000.0, 172800.0)
@@ -89,32 +86,3 @@ class Measures:
         """The database has committed so many changes at once."""
         self.commit_changes.observe(changes)
         self.commit_seconds.observe(seconds)
-
-
-class LaneFigures(msgspec.Struct, frozen=True):
-    """All lanes at one moment."""
-
-    by_standing: dict[Standing, int]
-    queued: int
-    in_flight: int
-    throttled: int
-    """Lanes that have something to send and may not yet, because of a rate limit or because the receiver is slow."""
-
-
-def lane_figures(lanes: Iterable[Lane], monotonic: float) -> LaneFigures:
-    """Look at each lane once."""
-    standing = dict.fromkeys(Standing, 0)
-    queued = in_flight = throttled = 0
-    for lane in lanes:
-        standing[lane.standing] += 1
-        queued += lane.queued
-        in_flight += lane.in_flight
-        throttled += bool(lane.queued) and _held_back(lane, monotonic)
-    return LaneFigures(standing, queued, in_flight, throttled)
-
-
-def _held_back(lane: Lane, monotonic: float) -> bool:
-    target = lane.target
-    if target is not None and (target.throttle.wait(monotonic) > 0 or target.application_throttle.wait(monotonic) > 0):
-        return True
-    return lane.in_flight >= lane.limit and lane.limit < lane.max_limit

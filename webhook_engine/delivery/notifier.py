@@ -26,7 +26,7 @@ Handler = Callable[[E], Awaitable[object] | object]
 
 
 class Notifier:
-    """Tells whoever wants to know what happened."""
+    """Makes webhooks of events, and calls the handlers of the host."""
 
     def __init__(self, directory: Directory, clock: Clock, ids: IdSource, operational_organization: str) -> None:
         self._directory = directory
@@ -63,7 +63,7 @@ class Notifier:
             routed.append(RoutedMessage(message, recipients(endpoints, event.type, None)))
         return routed
 
-    def tell(self, event: OperationalEvent) -> None:
+    def publish(self, event: OperationalEvent) -> None:
         """Run the handlers, each in a task of its own; call it after what happened is committed."""
         log.info(event.type, **_loggable(event))
         for kind, handler in self._handlers:

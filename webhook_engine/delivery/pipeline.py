@@ -10,9 +10,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from ipaddress import IPv4Network, IPv6Network
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from weakref import WeakValueDictionary
 
 import msgspec
@@ -23,16 +23,19 @@ from webhook_engine.delivery.accept.relay import Admit, Relay
 from webhook_engine.delivery.accept.router import Router
 from webhook_engine.delivery.attempt.attempt import Attempter
 from webhook_engine.delivery.attempt.decision import Rules
-from webhook_engine.delivery.attempt.recorder import Outcome, Recorder
+from webhook_engine.delivery.attempt.outcome import Outcome
+from webhook_engine.delivery.attempt.recorder import Recorder
 from webhook_engine.delivery.attempt.target import Target, prepare
 from webhook_engine.delivery.http.guard import AddressGuard
 from webhook_engine.delivery.http.sender import Sender
-from webhook_engine.delivery.measures import LaneFigures, Measures
+from webhook_engine.delivery.measures import Measures
 from webhook_engine.delivery.notifier import Handler, Notifier
+from webhook_engine.delivery.publishing import Publisher
 from webhook_engine.delivery.schedule.dispatcher import Dispatcher
+from webhook_engine.delivery.schedule.figures import LaneFigures
 from webhook_engine.delivery.schedule.throttle import Throttle
 from webhook_engine.delivery.service import Service
-from webhook_engine.delivery.tasks.runner import Replayer
+from webhook_engine.delivery.tasks.runner import TaskRunner
 from webhook_engine.delivery.upkeep.retention import Retention, RetentionPolicy
 from webhook_engine.errors import NotFoundError
 from webhook_engine.events import OperationalEvent
@@ -49,15 +52,17 @@ from webhook_engine.store.sources import OutboxSource
 if TYPE_CHECKING:
     from webhook_engine.delivery.tracing import Tracing
 
-__all__ = ["DeliveryFlow", "FlowSettings"]
+__all__ = ["Pipeline", "PipelineSettings"]
 
 log = get_logger("flow")
+
+T = TypeVar("T")
 
 JOIN_LOOKS_EVERY_S = 0.005
 
 
-class FlowSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The configured part of the flow."""
+class PipelineSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The configured part of the pipeline."""
 
     timeout_s: float
     response_limit: int
@@ -73,12 +78,12 @@ class FlowSettings(msgspec.Struct, frozen=True, kw_only=True):
     retention: RetentionPolicy
 
 
-class DeliveryFlow:
+class Pipeline:
     """From an accepted message to its recorded outcomes."""
 
     def __init__(
         self,
-        settings: FlowSettings,
+        settings: PipelineSettings,
         *,
         store: Store,
         directory: Directory,
@@ -107,12 +112,12 @@ class DeliveryFlow:
             clock=clock,
             is_own_inbox=is_own_inbox,
         )
-        self._recorder = Recorder(store.deliveries, self.notifier, self._recorded)
+        self._publisher = Publisher(self.notifier, self._schedule)
+        self._recorder = Recorder(store.deliveries, self._publisher, self._recorded)
         self._dispatcher = Dispatcher(
             deliveries=store.deliveries,
             attempter=Attempter(
                 sender=self._sender,
-                recorder=self._recorder,
                 rules=settings.rules,
                 clock=clock,
                 ids=ids,
@@ -128,7 +133,7 @@ class DeliveryFlow:
         )
         self._router = Router(store.messages, directory, self._stored, tracing)
         self._relay = Relay(store.outbox, self._router, admit, clock, sources)
-        self._replayer = Replayer(store, directory, self._dispatcher, self.notifier, clock)
+        self._tasks = TaskRunner(store, directory, self._dispatcher, self._publisher, clock)
         self.retention = Retention(
             store.upkeep, clock, settings.retention, self.measures, on_expired=self._dispatcher.expunged
         )
@@ -142,13 +147,13 @@ class DeliveryFlow:
         await self._sender.__aenter__()
         for service in self._services:
             await service.start()
-        await self._replayer.start()
+        await self._tasks.start()
 
     async def stop(self) -> None:
         """Accept nothing more, let requests in flight finish within the grace, record, and end."""
         grace = self._settings.shutdown_grace_s
         # What makes work for the others ends first, and all of it at once: each may be in the midst of a step.
-        await asyncio.gather(self.retention.stop(), self._relay.stop(), self._replayer.stop())
+        await asyncio.gather(self.retention.stop(), self._relay.stop(), self._tasks.stop())
         await self._router.stop()
         await self._dispatcher.drain(grace)
         await self._recorder.stop()
@@ -158,7 +163,7 @@ class DeliveryFlow:
     async def join(self) -> None:
         """Return when all that was accepted or enqueued before is routed, and nothing is due or unrecorded."""
         await self._relay.catch_up()
-        while self._router.backlog or self._replayer.running or not self._dispatcher.quiet():
+        while self._router.backlog or self._tasks.running or not self._dispatcher.quiet():
             if any(service.crashed for service in self._services):
                 return
             await asyncio.sleep(JOIN_LOOKS_EVERY_S)
@@ -188,7 +193,7 @@ class DeliveryFlow:
             # The first of the message to this endpoint: what belongs to its trace is in the database.
             self._dispatcher.manual_stored(due.endpoint_id, due.due_at)
         else:
-            self._dispatcher.offer_one(due)
+            self._dispatcher.schedule_manual(due)
         return True
 
     def endpoint_changed(self, stored: StoredEndpoint) -> None:
@@ -215,22 +220,20 @@ class DeliveryFlow:
 
     async def start_task(self, task: Task, cursor: str | None) -> None:
         """Run a background task; durable when this returns."""
-        await self._replayer.add(task, cursor)
+        await self._tasks.add(task, cursor)
 
     def lane_figures(self) -> LaneFigures:
         """How the lanes stand at this moment."""
         return self._dispatcher.lane_figures()
 
-    async def webhooks(self, events: Sequence[OperationalEvent]) -> Sequence[RoutedMessage]:
-        """The events as messages of operational applications, to be stored with what happened."""
-        return await self.notifier.webhooks(events)
-
-    def tell(self, events: Sequence[OperationalEvent], webhooks: Sequence[RoutedMessage]) -> None:
-        """What happened is committed, with these webhooks: send them, and tell the handlers."""
-        if webhooks:
-            self._dispatcher.offer(webhooks)
-        for event in events:
-            self.notifier.tell(event)
+    async def publish(
+        self,
+        events: Sequence[OperationalEvent],
+        commit: Callable[[Sequence[RoutedMessage]], Awaitable[T]],
+        applied: Callable[[T], object] = lambda _: None,
+    ) -> T:
+        """Make a change and publish events of it; see :meth:`Publisher.publish`."""
+        return await self._publisher.publish(events, commit, applied)
 
     def on(self, kind: type[OperationalEvent], handler: Handler[OperationalEvent]) -> None:
         """Call ``handler`` with every event of this class."""
@@ -247,13 +250,14 @@ class DeliveryFlow:
 
     def _stored(self, batch: Sequence[RoutedMessage]) -> None:
         self.measures.messages_accepted(len(batch))
-        self._dispatcher.offer(batch)
+        self._dispatcher.schedule(batch)
 
-    def _recorded(self, batch: Sequence[Outcome], webhooks: Sequence[RoutedMessage]) -> None:
+    def _schedule(self, webhooks: Sequence[RoutedMessage]) -> None:
+        self._dispatcher.schedule(webhooks)
+
+    def _recorded(self, batch: Sequence[Outcome]) -> None:
         self.measures.changes_recorded(outcome.change for outcome in batch)
         self._dispatcher.recorded(batch)
-        if webhooks:
-            self._dispatcher.offer(webhooks)
 
     def _condition_changed(self, application_id: str) -> None:
         self._directory.forget_endpoints(application_id)

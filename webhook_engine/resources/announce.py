@@ -42,11 +42,7 @@ async def commit_and_tell(
         for endpoint in endpoints
         for kind in kinds
     ]
-    webhooks = await services.flow.webhooks(events)
-    done = await commit(webhooks)
-    applied(done)
-    services.flow.tell(events, webhooks)
-    return done
+    return await services.flow.publish(events, commit, applied)
 
 
 def now_changed(services: Services, application: Application, stored: StoredEndpoint) -> None:

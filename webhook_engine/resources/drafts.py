@@ -14,7 +14,7 @@ __all__ = ["prepare_message"]
 async def prepare_message(
     services: Services, organization_id: str, application: str, draft: MessageDraft
 ) -> NewMessage:
-    """A message that :meth:`~webhook_engine.delivery.pipeline.DeliveryFlow.accept` takes.
+    """A message that :meth:`~webhook_engine.delivery.pipeline.Pipeline.accept` takes.
 
     Raises ``NotFoundError`` for an unknown application and ``ValidationError`` for a value that is not allowed.
     """

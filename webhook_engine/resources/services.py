@@ -7,7 +7,7 @@ from datetime import timedelta
 import msgspec
 
 from webhook_engine.clock import Clock
-from webhook_engine.delivery.pipeline import DeliveryFlow
+from webhook_engine.delivery.pipeline import Pipeline
 from webhook_engine.home_loop import HomeLoop
 from webhook_engine.ids import IdSource
 from webhook_engine.resources.edits import EditLocks
@@ -43,7 +43,7 @@ class Services:
         home: HomeLoop,
         store: Store,
         directory: Directory,
-        flow: DeliveryFlow,
+        flow: Pipeline,
         clock: Clock,
         ids: IdSource,
         sealer: Sealer,
@@ -72,7 +72,7 @@ class Services:
         return self._directory
 
     @property
-    def flow(self) -> DeliveryFlow:
+    def flow(self) -> Pipeline:
         """What delivers."""
         self._home.require()
         return self._flow

@@ -304,7 +304,7 @@ class DeliveryStore(Protocol):
         """In the order of endpoint ids; deleted endpoints included."""
         ...
 
-    async def standing(self, message_ids: Sequence[str]) -> dict[str, dict[AttemptStatus, int]]:
+    async def count_by_status(self, message_ids: Sequence[str]) -> dict[str, dict[AttemptStatus, int]]:
         """How many deliveries of each message are in which state; without those that have none."""
         ...
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from webhook_engine.delivery.attempt.health import WELL
+from webhook_engine.delivery.attempt.outcome import Reaction
 from webhook_engine.delivery.schedule import lane as lane_module
 from webhook_engine.delivery.schedule.lane import (
     INITIAL_LIMIT,
@@ -17,7 +18,6 @@ from webhook_engine.delivery.schedule.lane import (
     Lane,
     Memory,
     Standing,
-    Verdict,
 )
 
 MIB = 1024 * 1024
@@ -41,31 +41,31 @@ def test_a_new_lane_has_no_failure_window_of_its_own_so_that_the_stored_one_is_t
 
 
 @pytest.mark.parametrize(
-    ("verdicts", "limit", "standing"),
+    ("reactions", "limit", "standing"),
     [
-        ([Verdict.QUICK], 3, Standing.PROVEN),
-        ([Verdict.QUICK] * 100, 64, Standing.PROVEN),
-        ([Verdict.SLOW], 2, Standing.SLOW),
-        ([Verdict.QUICK] * 100 + [Verdict.SLOW], 64, Standing.SLOW),
-        ([Verdict.OVERLOADED], 1, Standing.SUSPECT),
-        ([Verdict.QUICK] * 100 + [Verdict.OVERLOADED], 32, Standing.SUSPECT),
-        ([Verdict.QUICK] * 100 + [Verdict.OVERLOADED] * 10, 1, Standing.SUSPECT),
-        ([Verdict.QUICK] * 100 + [Verdict.TIMEOUT], 1, Standing.SUSPECT),
-        ([Verdict.TIMEOUT, Verdict.QUICK], 2, Standing.PROVEN),
+        ([Reaction.QUICK], 3, Standing.PROVEN),
+        ([Reaction.QUICK] * 100, 64, Standing.PROVEN),
+        ([Reaction.SLOW], 2, Standing.SLOW),
+        ([Reaction.QUICK] * 100 + [Reaction.SLOW], 64, Standing.SLOW),
+        ([Reaction.OVERLOADED], 1, Standing.SUSPECT),
+        ([Reaction.QUICK] * 100 + [Reaction.OVERLOADED], 32, Standing.SUSPECT),
+        ([Reaction.QUICK] * 100 + [Reaction.OVERLOADED] * 10, 1, Standing.SUSPECT),
+        ([Reaction.QUICK] * 100 + [Reaction.TIMEOUT], 1, Standing.SUSPECT),
+        ([Reaction.TIMEOUT, Reaction.QUICK], 2, Standing.PROVEN),
     ],
 )
-def test_a_lane_learns_from_its_answers(verdicts: list[Verdict], limit: int, standing: Standing) -> None:
+def test_a_lane_learns_from_its_answers(reactions: list[Reaction], limit: int, standing: Standing) -> None:
     lane = Lane("ep_1", 64)
-    for verdict in verdicts:
-        lane.learn(verdict)
+    for reaction in reactions:
+        lane.learn(reaction)
     assert (lane.limit, lane.standing) == (limit, standing)
 
 
-@given(st.lists(st.sampled_from(Verdict), max_size=200), st.integers(1, 64))
-def test_the_limit_stays_between_one_and_the_configured_one(verdicts: list[Verdict], most: int) -> None:
+@given(st.lists(st.sampled_from(Reaction), max_size=200), st.integers(1, 64))
+def test_the_limit_stays_between_one_and_the_configured_one(reactions: list[Reaction], most: int) -> None:
     lane = Lane("ep_1", most)
-    for verdict in verdicts:
-        lane.learn(verdict)
+    for reaction in reactions:
+        lane.learn(reaction)
         assert 1 <= lane.limit <= most
 
 
@@ -179,7 +179,7 @@ def test_a_cancelled_delivery_leaves_the_queue_at_once() -> None:
 def test_cancelling_many_that_are_only_in_the_database_costs_next_to_nothing() -> None:
     lane = Lane("ep_1", 64)
     for _ in range(64):
-        lane.learn(Verdict.QUICK)
+        lane.learn(Reaction.QUICK)
     for number in range(MAX_QUEUED):
         lane.push(make_due(f"msg_{number}"))
     begun = time.process_time()
@@ -344,7 +344,7 @@ def test_a_full_lane_wants_no_refill_whatever_its_limit(most: int) -> None:
 def test_a_lane_keeps_so_many_deliveries_at_most(proven: bool, most: int) -> None:
     lane = Lane("ep_1", 64)
     if proven:
-        lane.learn(Verdict.QUICK)
+        lane.learn(Reaction.QUICK)
     assert lane.room() == most
     pushed = [lane.push(make_due(f"msg_{number}")) for number in range(most + 5)]
     assert (sum(pushed), lane.queued, lane.room()) == (most, most, 0)
@@ -370,7 +370,7 @@ def test_all_lanes_together_are_bounded_and_each_may_always_hold_one() -> None:
     memory = Memory(max_queued=10)
     lanes = [Lane(f"ep_{number}", 64, memory) for number in range(4)]
     for lane in lanes:
-        lane.learn(Verdict.QUICK)
+        lane.learn(Reaction.QUICK)
     for number in range(20):
         lanes[0].push(make_due(f"msg_{number}"))
     assert lanes[0].queued == memory.queued == 10
@@ -380,13 +380,13 @@ def test_all_lanes_together_are_bounded_and_each_may_always_hold_one() -> None:
     assert memory.queued == 13
 
 
-@pytest.mark.parametrize("verdict", [None, Verdict.SLOW, Verdict.TIMEOUT])
-def test_lanes_that_are_not_proven_leave_half_of_the_memory_to_those_that_are(verdict: Verdict | None) -> None:
+@pytest.mark.parametrize("reaction", [None, Reaction.SLOW, Reaction.TIMEOUT])
+def test_lanes_that_are_not_proven_leave_half_of_the_memory_to_those_that_are(reaction: Reaction | None) -> None:
     memory = Memory(max_queued=10, max_bytes=1_000)
     sick, well = Lane("ep_1", 64, memory), Lane("ep_2", 64, memory)
-    if verdict is not None:
-        sick.learn(verdict)
-    well.learn(Verdict.QUICK)
+    if reaction is not None:
+        sick.learn(reaction)
+    well.learn(Reaction.QUICK)
     for number in range(20):
         sick.push(make_due(f"msg_{number}"))
     assert sick.queued == 5
@@ -398,7 +398,7 @@ def test_lanes_that_are_not_proven_leave_half_of_the_memory_to_those_that_are(ve
 def test_the_memory_of_all_lanes_is_bounded_in_bytes_too() -> None:
     memory = Memory(max_bytes=1_000)
     lane = Lane("ep_1", 64, memory)
-    lane.learn(Verdict.QUICK)
+    lane.learn(Reaction.QUICK)
     assert sum(lane.push(make_due(f"msg_{number}", payload=bytes(100))) for number in range(20)) == 10
 
 
@@ -486,9 +486,9 @@ class Life(RuleBasedStateMachine):
         self.lane.end_refill()
         self.left.clear()
 
-    @rule(verdict=st.sampled_from(Verdict))
-    def learn(self, verdict: Verdict) -> None:
-        self.lane.learn(verdict)
+    @rule(reaction=st.sampled_from(Reaction))
+    def learn(self, reaction: Reaction) -> None:
+        self.lane.learn(reaction)
 
     def _leaves(self, key: str) -> None:
         if self.lane.refilling:

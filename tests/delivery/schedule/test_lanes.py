@@ -8,32 +8,33 @@ from collections import Counter
 from collections.abc import Callable
 
 import pytest
-from flow_parts import UNLIMITED, make_due, make_target
+from flow_parts import UNLIMITED, load, make_due, make_target
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from webhook_engine.delivery.attempt.outcome import Reaction
 from webhook_engine.delivery.schedule import lanes as lanes_module
-from webhook_engine.delivery.schedule.lane import Lane, Memory, Standing, Verdict
-from webhook_engine.delivery.schedule.lanes import FREE_SHARE, SHARES, Lanes, Place
+from webhook_engine.delivery.schedule.lane import Lane, Memory, Standing
+from webhook_engine.delivery.schedule.lanes import FREE_SHARE, SHARES, Lanes, Slot
 from webhook_engine.delivery.schedule.throttle import Throttle
 
 TIMEOUT_S = 15.0
 
-Receiver = Callable[[], tuple[float, Verdict]]
+Receiver = Callable[[], tuple[float, Reaction]]
 """How long the next request takes, and what the lane learns from it."""
 
 
-def healthy() -> tuple[float, Verdict]:
-    return 0.02, Verdict.QUICK
+def healthy() -> tuple[float, Reaction]:
+    return 0.02, Reaction.QUICK
 
 
-def slow() -> tuple[float, Verdict]:
-    return 2.0, Verdict.SLOW
+def slow() -> tuple[float, Reaction]:
+    return 2.0, Reaction.SLOW
 
 
-def dead() -> tuple[float, Verdict]:
-    return TIMEOUT_S, Verdict.TIMEOUT
+def dead() -> tuple[float, Reaction]:
+    return TIMEOUT_S, Reaction.TIMEOUT
 
 
 class World:
@@ -63,11 +64,11 @@ class World:
         shared: Throttle = UNLIMITED,
     ) -> Lane:
         lane = self.lanes.open(endpoint_id)
-        lane.target = make_target(endpoint_id, throttle=throttle, shared=shared)
+        load(lane, make_target(endpoint_id, throttle=throttle, shared=shared))
         self.receivers[endpoint_id] = receiver
         self.waits[endpoint_id] = []
         for _ in range(64 if proven else 0):
-            lane.learn(Verdict.QUICK)
+            lane.learn(Reaction.QUICK)
         return lane
 
     def arrive(self, endpoint_id: str, count: int = 1, *, retries: bool = False) -> None:
@@ -76,7 +77,7 @@ class World:
             name = f"msg_{next(self._numbers)}"
             assert lane.push(make_due(name, endpoint_id, step=int(retries)))
             self._arrived[name] = self.now
-        self.lanes.offer(lane)
+        self.lanes.line_up(lane)
         self._pump()
 
     def at(self, instant: float, what: Callable[[], None]) -> None:
@@ -90,23 +91,23 @@ class World:
         self.now = until
 
     def _pump(self) -> None:
-        while (place := self.lanes.take(self.now)) is not None:
-            name, endpoint_id = place.due.message_id, place.due.endpoint_id
+        while (slot := self.lanes.take(self.now)) is not None:
+            name, endpoint_id = slot.due.message_id, slot.due.endpoint_id
             self.waits[endpoint_id].append(self.now - self._arrived.pop(name))
             self.sent.append((self.now, endpoint_id))
-            self._retries += place.retry
+            self._retries += slot.retry
             self.most_retries = max(self.most_retries, self._retries)
-            seconds, verdict = self.receivers[endpoint_id]()
-            self.at(self.now + seconds, lambda place=place, verdict=verdict: self._answered(place, verdict))
+            seconds, reaction = self.receivers[endpoint_id]()
+            self.at(self.now + seconds, lambda slot=slot, reaction=reaction: self._answered(slot, reaction))
 
-    def _answered(self, place: Place, verdict: Verdict) -> None:
-        self._retries -= place.retry
-        place.lane.learn(verdict)
-        place.lane.forget(place.due.message_id)
-        self.lanes.release(place)
+    def _answered(self, slot: Slot, reaction: Reaction) -> None:
+        self._retries -= slot.retry
+        slot.lane.learn(reaction)
+        slot.lane.forget(slot.due.message_id)
+        self.lanes.release(slot)
 
     def _throttled(self, lane: Lane, seconds: float) -> None:
-        self.at(self.now + seconds, lambda: self.lanes.offer(lane))
+        self.at(self.now + seconds, lambda: self.lanes.line_up(lane))
 
 
 def send_now_and_then(world: World, endpoint_id: str, begin: float, end: float, every: float = 0.1) -> None:
@@ -170,7 +171,7 @@ def test_of_a_crowd_a_lane_that_answers_grows_and_one_that_is_silent_does_not() 
         world.arrive(f"hangs_{number}", 500)
     assert world.lanes.in_flight >= 128
     world.add("silent", dead, proven=True)
-    world.add("well", lambda: (0.1, Verdict.QUICK), proven=True)
+    world.add("well", lambda: (0.1, Reaction.QUICK), proven=True)
     for name in ("silent", "well"):
         world.arrive(name, 500)
     by_round = [world.lanes.open("well").in_flight]
@@ -220,7 +221,7 @@ def test_six_hundred_dead_endpoints_do_not_delay_a_new_one_once_each_was_tried()
 def test_endpoints_that_refuse_at_once_do_not_delay_a_new_one() -> None:
     world = World()
     for number in range(600):
-        world.add(f"refuses_{number}", lambda: (0.3, Verdict.OVERLOADED))
+        world.add(f"refuses_{number}", lambda: (0.3, Reaction.OVERLOADED))
         world.arrive(f"refuses_{number}", 200)
     world.run(5)
     for number in range(60):
@@ -229,7 +230,7 @@ def test_endpoints_that_refuse_at_once_do_not_delay_a_new_one() -> None:
         assert len(world.waits[f"new_{number}"]) == 1
 
 
-def test_busy_slow_endpoints_leave_places_for_a_new_one() -> None:
+def test_busy_slow_endpoints_leave_slots_for_a_new_one() -> None:
     world = World()
     for number in range(8):
         world.add(f"slow_{number}", slow, proven=True)
@@ -268,11 +269,11 @@ def test_dead_endpoints_are_tried_all_the_same_and_none_is_forgotten() -> None:
 def test_however_busy_the_proven_are_a_new_endpoint_gets_a_turn_soon() -> None:
     world = World(max_in_flight=32)
     for number in range(100):
-        world.add(f"busy_{number}", lambda: (0.5, Verdict.QUICK), proven=True)
+        world.add(f"busy_{number}", lambda: (0.5, Reaction.QUICK), proven=True)
         world.arrive(f"busy_{number}", 1_000)
     world.run(10)
     world.add("new", healthy)
-    world.add("suspect", dead).learn(Verdict.TIMEOUT)
+    world.add("suspect", dead).learn(Reaction.TIMEOUT)
     world.arrive("new")
     world.arrive("suspect")
     world.run(11)
@@ -282,7 +283,7 @@ def test_however_busy_the_proven_are_a_new_endpoint_gets_a_turn_soon() -> None:
 
 def test_an_endpoint_that_recovers_is_back_at_full_speed_soon_but_not_at_once() -> None:
     world, well_again = World(), 40.0
-    world.add("sick", lambda: (TIMEOUT_S, Verdict.TIMEOUT) if world.now < well_again else (0.05, Verdict.QUICK))
+    world.add("sick", lambda: (TIMEOUT_S, Reaction.TIMEOUT) if world.now < well_again else (0.05, Reaction.QUICK))
     world.arrive("sick", 200)
     world.run(well_again)
     assert len(world.sent) == 2 + 1 + 1
@@ -318,7 +319,7 @@ def test_who_has_fewer_requests_in_flight_goes_first() -> None:
 def test_equal_endpoints_are_served_equally() -> None:
     world = World(max_in_flight=16)
     for number in range(40):
-        world.add(f"busy_{number}", lambda: (0.1, Verdict.QUICK), proven=True)
+        world.add(f"busy_{number}", lambda: (0.1, Reaction.QUICK), proven=True)
         world.arrive(f"busy_{number}", 1_000)
     world.run(30)
     served = Counter(endpoint_id for _, endpoint_id in world.sent)
@@ -329,10 +330,10 @@ def test_equal_endpoints_are_served_equally() -> None:
 # Retries
 
 
-def test_a_storm_of_retries_leaves_half_of_the_places_to_first_attempts() -> None:
+def test_a_storm_of_retries_leaves_half_of_the_slots_to_first_attempts() -> None:
     world = World()
     for number in range(600):
-        world.add(f"storm_{number}", lambda: (0.9, Verdict.QUICK), proven=True)
+        world.add(f"storm_{number}", lambda: (0.9, Reaction.QUICK), proven=True)
         world.arrive(f"storm_{number}", 100, retries=True)
     world.add("well", healthy, proven=True)
     send_now_and_then(world, "well", 0, 30)
@@ -344,10 +345,10 @@ def test_a_storm_of_retries_leaves_half_of_the_places_to_first_attempts() -> Non
 def test_a_storm_of_retries_does_not_stop_either_while_first_attempts_never_end() -> None:
     world = World(max_in_flight=16)
     for number in range(40):
-        world.add(f"new_{number}", lambda: (0.1, Verdict.QUICK), proven=True)
+        world.add(f"new_{number}", lambda: (0.1, Reaction.QUICK), proven=True)
         world.arrive(f"new_{number}", 4_000)
     for number in range(40):
-        world.add(f"storm_{number}", lambda: (0.1, Verdict.QUICK), proven=True)
+        world.add(f"storm_{number}", lambda: (0.1, Reaction.QUICK), proven=True)
         world.arrive(f"storm_{number}", 1_000, retries=True)
     world.run(30)
     retried = sum(endpoint_id.startswith("storm") for _, endpoint_id in world.sent)
@@ -369,12 +370,12 @@ def test_a_lane_with_nothing_but_retries_sends_a_new_message_although_retries_mu
 def test_what_a_person_asked_for_is_no_retry() -> None:
     lanes = Lanes(8, 8, lambda lane, seconds: None)
     lane = lanes.open("ep_1")
-    lane.target = make_target()
+    load(lane, make_target())
     lane.push(make_due(step=3, manual_id="man_1"))
-    lanes.offer(lane)
-    place = lanes.take(0.0)
-    assert place is not None
-    assert not place.retry
+    lanes.line_up(lane)
+    slot = lanes.take(0.0)
+    assert slot is not None
+    assert not slot.retry
 
 
 # Rate limits
@@ -416,9 +417,9 @@ def test_a_limited_lane_that_turned_empty_is_not_woken() -> None:
     throttle = Throttle(1)
     throttle.spend(0.0)
     lane = lanes.open("ep_1")
-    lane.target = make_target(throttle=throttle)
+    load(lane, make_target(throttle=throttle))
     lane.push(make_due())
-    lanes.offer(lane)
+    lanes.line_up(lane)
     lane.drop("msg_1")
     assert lanes.take(0.0) is None
     assert told == []
@@ -443,21 +444,21 @@ def test_a_lane_without_a_target_waits_until_it_has_one() -> None:
     lanes = Lanes(8, 8, lambda lane, seconds: None)
     lane = lanes.open("ep_1")
     lane.push(make_due())
-    lanes.offer(lane)
+    lanes.line_up(lane)
     assert lanes.take(0.0) is None
-    lane.target = make_target()
-    lanes.offer(lane)
-    lane.target = None
+    load(lane, make_target())
+    lanes.line_up(lane)
+    lane.outdate()
     assert lanes.take(0.0) is None
-    lane.target = make_target()
-    lanes.offer(lane)
+    load(lane, make_target())
+    lanes.line_up(lane)
     assert lanes.take(0.0) is not None
 
 
 @given(st.integers(1, 20), st.integers(1, 20))
 def test_even_the_smallest_engine_sends_to_everybody(max_in_flight: int, per_endpoint: int) -> None:
     world = World(max_in_flight, per_endpoint)
-    kinds: list[Receiver] = [healthy, slow, dead, lambda: (0.1, Verdict.OVERLOADED)]
+    kinds: list[Receiver] = [healthy, slow, dead, lambda: (0.1, Reaction.OVERLOADED)]
     for number, receiver in enumerate(kinds):
         world.add(f"ep_{number}", receiver)
         world.arrive(f"ep_{number}", 3)
@@ -473,7 +474,7 @@ class NoLostWakeUps(RuleBasedStateMachine):
         super().__init__()
         self.throttled: set[Lane] = set()
         self.lanes = Lanes(12, 5, lambda lane, seconds: self.throttled.add(lane))
-        self.places: list[Place] = []
+        self.slots: list[Slot] = []
         self.numbers = itertools.count()
         self.now = 0.0
         self.shared = Throttle(3)
@@ -482,43 +483,43 @@ class NoLostWakeUps(RuleBasedStateMachine):
         lane = self.lanes.open(f"ep_{number}")
         if lane.target is None and not lane.edits:
             throttle = Throttle(2) if number % 3 == 0 else UNLIMITED
-            lane.target = make_target(throttle=throttle, shared=self.shared if number % 4 == 0 else UNLIMITED)
+            load(lane, make_target(throttle=throttle, shared=self.shared if number % 4 == 0 else UNLIMITED))
         return lane
 
     @rule(number=st.integers(0, 7), retry=st.booleans(), manual=st.booleans())
     def push(self, number: int, retry: bool, manual: bool) -> None:
         lane, name = self.lane(number), f"msg_{next(self.numbers)}"
         lane.push(make_due(name, lane.endpoint_id, step=int(retry), manual_id=f"man_{name}" if manual else None))
-        self.lanes.offer(lane)
+        self.lanes.line_up(lane)
 
     @rule()
     def take(self) -> None:
-        place = self.lanes.take(self.now)
-        if place is not None:
-            self.places.append(place)
-            assert place.lane.in_flight <= place.lane.limit
-            assert place.lane.standing is place.standing
+        slot = self.lanes.take(self.now)
+        if slot is not None:
+            self.slots.append(slot)
+            assert slot.lane.in_flight <= slot.lane.limit
+            assert slot.lane.standing is slot.standing
 
-    @precondition(lambda self: self.places)
-    @rule(data=st.data(), verdict=st.none() | st.sampled_from(Verdict))
-    def end(self, data: st.DataObject, verdict: Verdict | None) -> None:
-        place = self.places.pop(data.draw(st.integers(0, len(self.places) - 1)))
-        if verdict is not None:
-            place.lane.learn(verdict)
-        place.lane.forget(place.due.manual_id or place.due.message_id)
-        self.lanes.release(place)
+    @precondition(lambda self: self.slots)
+    @rule(data=st.data(), reaction=st.none() | st.sampled_from(Reaction))
+    def end(self, data: st.DataObject, reaction: Reaction | None) -> None:
+        slot = self.slots.pop(data.draw(st.integers(0, len(self.slots) - 1)))
+        if reaction is not None:
+            slot.lane.learn(reaction)
+        slot.lane.forget(slot.due.manual_id or slot.due.message_id)
+        self.lanes.release(slot)
 
     @rule(number=st.integers(0, 7))
     def edit(self, number: int) -> None:
         lane = self.lane(number)
-        lane.target, lane.edits = None, lane.edits + 1
+        lane.outdate()
 
     @rule(number=st.integers(0, 7))
     def load(self, number: int) -> None:
         lane = self.lane(number)
         if lane.target is None:
-            lane.target, lane.edits = make_target(), 0
-            self.lanes.offer(lane)
+            load(lane, make_target())
+            self.lanes.line_up(lane)
 
     @rule(number=st.integers(0, 7))
     def clear(self, number: int) -> None:
@@ -528,15 +529,15 @@ class NoLostWakeUps(RuleBasedStateMachine):
     def pass_time(self, seconds: float) -> None:
         self.now += seconds
         for lane in self.throttled:
-            self.lanes.offer(lane)
+            self.lanes.line_up(lane)
         self.throttled.clear()
 
     @rule()
     def take_all(self) -> None:
-        while (place := self.lanes.take(self.now)) is not None:
-            self.places.append(place)
-        flying = Counter(place.standing for place in self.places)
-        retries = sum(place.retry for place in self.places)
+        while (slot := self.lanes.take(self.now)) is not None:
+            self.slots.append(slot)
+        flying = Counter(slot.standing for slot in self.slots)
+        retries = sum(slot.retry for slot in self.slots)
         for lane in self.lanes:
             if not lane.queued or lane.target is None or lane.in_flight >= lane.limit or lane in self.throttled:
                 continue
@@ -550,12 +551,12 @@ class NoLostWakeUps(RuleBasedStateMachine):
 
     @invariant()
     def the_books_are_right(self) -> None:
-        assert self.lanes.in_flight == len(self.places) <= 12
+        assert self.lanes.in_flight == len(self.slots) <= 12
         for standing in Standing:
-            held = sum(place.standing >= standing for place in self.places)
+            held = sum(slot.standing >= standing for slot in self.slots)
             assert held <= max(1, int(12 * SHARES[standing]))
-        assert sum(place.retry for place in self.places) <= 6
-        assert sum(lane.in_flight for lane in self.lanes) == len(self.places)
+        assert sum(slot.retry for slot in self.slots) <= 6
+        assert sum(lane.in_flight for lane in self.lanes) == len(self.slots)
 
 
 TestNoLostWakeUps = NoLostWakeUps.TestCase

@@ -1,44 +1,66 @@
-"""One attempt of a delivery, from beginning to end."""
+"""One attempt of a delivery, from its target to its outcome. It knows no lane and no queue.
+
+::
+
+    identify ─► sign and send ─► decide ─► outcome
+                   (I/O)         (pure)
+"""
 
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from webhook_engine.clock import Clock, to_datetime
 from webhook_engine.delivery.attempt.decision import EXPIRED, Decision, Rules, decide
 from webhook_engine.delivery.attempt.events import events_of
 from webhook_engine.delivery.attempt.health import Signal
-from webhook_engine.delivery.attempt.recorder import Outcome, Recorder
+from webhook_engine.delivery.attempt.outcome import Outcome, reaction_to
 from webhook_engine.delivery.attempt.target import Target
 from webhook_engine.delivery.http.response import FailureKind, Response
 from webhook_engine.delivery.http.sender import Sender
 from webhook_engine.delivery.measures import Measures
-from webhook_engine.delivery.schedule.lane import Lane, Verdict
 from webhook_engine.ids import IdSource
 from webhook_engine.log import get_logger
-from webhook_engine.model import AttemptStatus, DeliveryStatus, TriggerType
+from webhook_engine.model import AttemptStatus, DeliveryStatus, Health, TriggerType
 from webhook_engine.store.records import DeliveryChange, Due, EndpointCondition, RecordedAttempt
 
 if TYPE_CHECKING:
     from webhook_engine.delivery.tracing import Tracing
 
-__all__ = ["Attempter"]
+__all__ = ["Attempter", "Begun", "EndpointState"]
 
 log = get_logger("delivery")
 
-QUICK_ANSWER_MS = 1_000
-ASKING_FOR_LESS = frozenset({429, 502, 503, 504})
+
+class EndpointState(msgspec.Struct, frozen=True, gc=False):
+    """What is known of an endpoint at one moment."""
+
+    health: Health
+    closed: bool
+    """Whether it is disabled or deleted."""
+
+
+class Begun(msgspec.Struct, frozen=True, gc=False):
+    """What an attempt is before it is sent."""
+
+    id: str
+    at: int
+    target: Target
+    due: Due
+    payload: bytes
 
 
 class Attempter:
-    """Makes attempts, and hands what came of them over to be recorded."""
+    """Makes attempts."""
 
     def __init__(
         self,
         *,
         sender: Sender,
-        recorder: Recorder,
         rules: Rules,
         clock: Clock,
         ids: IdSource,
@@ -46,50 +68,34 @@ class Attempter:
         tracing: Tracing | None,
     ) -> None:
         self._sender = sender
-        self._recorder = recorder
         self._rules = rules
         self._clock = clock
         self._ids = ids
         self._measures = measures
         self._tracing = tracing
 
-    async def attempt(self, lane: Lane, target: Target, due: Due, payload: bytes) -> None:
-        """Sign, send, judge, and hand over."""
-        started_at = self._clock.now()
-        attempt_id = self._ids.new("atmpt_", started_at)
-        response = await self._ask(target, due, payload, attempt_id, started_at)
-        self._measures.attempt_made(due, response, started_at)
-        now = self._clock.now()
+    async def attempt(self, target: Target, due: Due, payload: bytes, state: Callable[[], EndpointState]) -> Outcome:
+        """Make one attempt. ``state`` gives the endpoint's state, which may change until the response is there."""
+        begun = self._begin(target, due, payload)
+        response = await self._send(begun)
+        self._measures.attempt_made(due, response, begun.at)
+        before, now = state(), self._clock.now()
         decision = decide(
             due,
             response,
             self._rules,
-            before=lane.health,
-            disabled=lane.target is not None and lane.target.closed,
+            before=before.health,
+            disabled=before.closed,
             now=now,
             random=random.random(),  # noqa: S311
         )
-        lane.learn(_verdict(response))
-        condition = self._apply(lane, target, decision, now)
-        attempt = RecordedAttempt(
-            attempt_id,
-            due.message_id,
-            due.endpoint_id,
-            target.endpoint.url,
-            AttemptStatus.SUCCESS if response.failure is None else AttemptStatus.FAIL,
-            response.status_code,
-            response.duration_ms,
-            TriggerType.MANUAL if due.manual_id else TriggerType.SCHEDULED,
-            response.text,
-            target.shown_headers,
-        )
-        events = events_of(target, due, attempt, decision, started_at, now)
-        self._hand_over(Outcome(lane, due, target.application.id, attempt, decision.change, condition, events))
+        outcome = _outcome(begun, response, decision, before.health, now)
         if response.failure is not None:
-            _log_failure(due, attempt, decision, response.failure)
+            _log_failure(begun, response.failure, response, decision)
+        return outcome
 
-    def give_up(self, lane: Lane, target: Target, due: Due) -> None:
-        """End a delivery whose payload is gone; no attempt is made."""
+    def give_up(self, target: Target, due: Due) -> Outcome:
+        """The end of a delivery whose payload is gone; no attempt is made."""
         change = DeliveryChange(
             due.message_id,
             due.endpoint_id,
@@ -101,50 +107,68 @@ class Attempter:
             due.manual_id,
             attempted=False,
         )
-        self._hand_over(Outcome(lane, due, target.application.id, None, change, None, ()))
+        return Outcome(due, target.application.id, change)
 
-    async def _ask(self, target: Target, due: Due, payload: bytes, attempt_id: str, started_at: int) -> Response:
+    def _begin(self, target: Target, due: Due, payload: bytes) -> Begun:
+        now = self._clock.now()
+        return Begun(self._ids.new("atmpt_", now), now, target, due, payload)
+
+    async def _send(self, begun: Begun) -> Response:
+        target, due, payload = begun.target, begun.due, begun.payload
         try:
-            signed = target.signed_headers(due.message_id, started_at, payload)
+            signed = target.signed_headers(due.message_id, begun.at, payload)
             if self._tracing is None:
                 return await self._sender.send(target.destination, signed, payload)
-            return await self._tracing.send(self._sender, target, due, payload, attempt_id, signed)
+            return await self._tracing.send(self._sender, target, due, payload, begun.id, signed)
         except Exception as error:
             # Whatever is wrong with this one, it takes its way down the ladder like any failure, and is looked into.
             log.exception("attempt.not_made", message_id=due.message_id, endpoint_id=due.endpoint_id)
             return Response(0, f"the request could not be made: {type(error).__name__}", FailureKind.PROTOCOL, 0)
 
-    def _apply(self, lane: Lane, target: Target, decision: Decision, now: int) -> EndpointCondition | None:
-        """Let the endpoint's new state count from now on; returns it if it must be recorded."""
-        changed = decision.health is not lane.health and decision.health != lane.health
-        lane.health = decision.health
-        if decision.signal is Signal.DISABLE:
-            lane.target = target.disabled(decision.disabled_reason)
-            lane.clear()
-            return EndpointCondition(health=decision.health, disabled_at=now, disabled_reason=decision.disabled_reason)
-        return EndpointCondition(health=decision.health) if changed else None
 
-    def _hand_over(self, outcome: Outcome) -> None:
-        outcome.lane.unrecorded += 1
-        self._recorder.add(outcome)
+def _outcome(begun: Begun, response: Response, decision: Decision, before: Health, now: int) -> Outcome:
+    """Everything that follows from a decision."""
+    due, target = begun.due, begun.target
+    attempt = RecordedAttempt(
+        begun.id,
+        due.message_id,
+        due.endpoint_id,
+        target.endpoint.url,
+        AttemptStatus.SUCCESS if response.failure is None else AttemptStatus.FAIL,
+        response.status_code,
+        response.duration_ms,
+        TriggerType.MANUAL if due.manual_id else TriggerType.SCHEDULED,
+        response.text,
+        target.shown_headers,
+    )
+    condition = closed = None
+    if decision.signal is Signal.DISABLE:
+        reason = decision.disabled_reason
+        condition = EndpointCondition(health=decision.health, disabled_at=now, disabled_reason=reason)
+        closed = target.disabled(reason)
+    elif decision.health is not before and decision.health != before:
+        condition = EndpointCondition(health=decision.health)
+    return Outcome(
+        due,
+        target.application.id,
+        decision.change,
+        attempt,
+        reaction_to(response),
+        decision.health,
+        condition,
+        closed,
+        events_of(target, due, attempt, decision, begun.at, now),
+    )
 
 
-def _verdict(response: Response) -> Verdict:
-    if response.failure is FailureKind.TIMEOUT:
-        return Verdict.TIMEOUT
-    if response.status_code in ASKING_FOR_LESS or response.status_code == 0:
-        return Verdict.OVERLOADED
-    return Verdict.QUICK if response.duration_ms < QUICK_ANSWER_MS else Verdict.SLOW
-
-
-def _log_failure(due: Due, attempt: RecordedAttempt, decision: Decision, failure: FailureKind) -> None:
+def _log_failure(begun: Begun, failure: FailureKind, response: Response, decision: Decision) -> None:
     log.info(
         "attempt.failed",
-        attempt_id=attempt.id,
-        message_id=due.message_id,
-        endpoint_id=due.endpoint_id,
-        status_code=attempt.status_code,
+        attempt_id=begun.id,
+        message_id=begun.due.message_id,
+        endpoint_id=begun.due.endpoint_id,
+        status_code=response.status_code,
         failure=failure.value,
-        duration_ms=attempt.duration_ms,
+        duration_ms=response.duration_ms,
         next_attempt_at=decision.change.due_at and to_datetime(decision.change.due_at).isoformat(),
     )

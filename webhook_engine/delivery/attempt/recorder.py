@@ -9,25 +9,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
-import msgspec
-
-from webhook_engine.delivery.notifier import Notifier
-from webhook_engine.delivery.schedule.lane import Lane
+from webhook_engine.delivery.attempt.outcome import Outcome
+from webhook_engine.delivery.publishing import Publisher
 from webhook_engine.delivery.service import Service
 from webhook_engine.errors import StoreUnavailableError
-from webhook_engine.events import OperationalEvent
 from webhook_engine.log import get_logger
-from webhook_engine.store.records import (
-    DeliveryChange,
-    Due,
-    EndpointCondition,
-    Outcomes,
-    RecordedAttempt,
-    RoutedMessage,
-)
+from webhook_engine.store.records import EndpointCondition, Outcomes, RoutedMessage
 from webhook_engine.store.seam import DeliveryStore
 
-__all__ = ["Outcome", "Recorder"]
+__all__ = ["Recorder"]
 
 log = get_logger("recorder")
 
@@ -38,36 +28,18 @@ STOP_PATIENCE_S = 10.0
 """How long a stopping engine tries to record in a database that refuses."""
 
 
-class Outcome(msgspec.Struct, frozen=True, gc=False):
-    """What an attempt came to."""
-
-    lane: Lane
-    due: Due
-    application_id: str
-    attempt: RecordedAttempt | None
-    """``None`` where there was nothing to send."""
-    change: DeliveryChange
-    condition: EndpointCondition | None
-    """Of the endpoint, if it changed."""
-    events: Sequence[OperationalEvent]
-
-    def without_attempt(self) -> Outcome:
-        """The same without what the database refuses to keep, so that the delivery goes on."""
-        return msgspec.structs.replace(self, attempt=None, events=())
-
-
 class Recorder(Service):
-    """Commits outcomes; ``on_recorded`` gets each batch after it, with the operational webhooks stored beside it."""
+    """Commits outcomes; ``on_recorded`` gets each batch when it is committed."""
 
     def __init__(
         self,
         deliveries: DeliveryStore,
-        notifier: Notifier,
-        on_recorded: Callable[[Sequence[Outcome], Sequence[RoutedMessage]], None],
+        publisher: Publisher,
+        on_recorded: Callable[[Sequence[Outcome]], None],
     ) -> None:
         super().__init__("recorder")
         self._deliveries = deliveries
-        self._notifier = notifier
+        self._publisher = publisher
         self._on_recorded = on_recorded
         self._waiting: list[Outcome] = []
         self._committing = 0
@@ -106,10 +78,20 @@ class Recorder(Service):
         """Commit a batch, sooner or later; ``False`` if the engine stops and the database still refuses."""
         events = [event for outcome in batch for event in outcome.events]
         pause, waited = FIRST_PAUSE_S, 0.0
+        committed = False
+
+        async def commit(webhooks: Sequence[RoutedMessage]) -> None:
+            nonlocal committed
+            await self._deliveries.record(_outcomes(batch, webhooks))
+            committed = True
+
+        def applied(_: None) -> None:
+            self._committing -= len(batch)
+            self._on_recorded(batch)
+
         while True:
             try:
-                webhooks = await self._notifier.webhooks(events) if events else []
-                await self._deliveries.record(_outcomes(batch, webhooks))
+                await self._publisher.publish(events, commit, applied)
             except StoreUnavailableError as error:
                 log.error("outcomes.not_recorded", count=len(batch), error=str(error), again_in_s=pause)
                 if self.stopping and waited >= STOP_PATIENCE_S:
@@ -119,17 +101,12 @@ class Recorder(Service):
                 pause = min(pause * 2, LONGEST_PAUSE_S)
             except Exception:
                 # One of them is at fault. It must hold up neither the others nor the engine.
-                if len(batch) == 1 and batch[0].attempt is None:
+                if committed or (len(batch) == 1 and batch[0].attempt is None):
                     raise
                 log.exception("outcomes.refused", count=len(batch))
                 return await self._commit_singly(batch)
             else:
-                break
-        self._committing -= len(batch)
-        self._on_recorded(batch, webhooks)
-        for event in events:
-            self._notifier.tell(event)
-        return True
+                return True
 
     async def _commit_singly(self, batch: Sequence[Outcome]) -> bool:
         singles = [batch[0].without_attempt()] if len(batch) == 1 else batch

@@ -1,4 +1,4 @@
-"""The dispatcher: wakes lanes when something of theirs is due, fills them, and has made what attempts they may make."""
+"""The dispatcher: wakes lanes when something of theirs is due, fills them, and makes as many attempts as they may."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import asyncio
 from collections.abc import Callable, Collection, Coroutine, Sequence
 
 from webhook_engine.clock import Clock
-from webhook_engine.delivery.attempt.attempt import Attempter
+from webhook_engine.delivery.attempt.attempt import Attempter, EndpointState
 from webhook_engine.delivery.attempt.decision import DELETED, DISABLED
-from webhook_engine.delivery.attempt.health import WELL
-from webhook_engine.delivery.attempt.recorder import Outcome, Recorder
+from webhook_engine.delivery.attempt.outcome import Outcome
+from webhook_engine.delivery.attempt.recorder import Recorder
 from webhook_engine.delivery.attempt.target import Target
-from webhook_engine.delivery.measures import LaneFigures, lane_figures
-from webhook_engine.delivery.schedule.lane import Lane, Standing
-from webhook_engine.delivery.schedule.lanes import Lanes, Place
+from webhook_engine.delivery.schedule.figures import LaneFigures, lane_figures
+from webhook_engine.delivery.schedule.lane import Lane, Load
+from webhook_engine.delivery.schedule.lanes import Lanes, Slot
 from webhook_engine.delivery.schedule.timers import Timers
 from webhook_engine.delivery.service import Service
 from webhook_engine.errors import StoreError
@@ -75,14 +75,14 @@ class Dispatcher(Service):
 
     # What the rest of the flow tells it.
 
-    def offer(self, batch: Sequence[RoutedMessage]) -> None:
+    def schedule(self, batch: Sequence[RoutedMessage]) -> None:
         """New messages are committed: take their deliveries into the lanes, or note them as stored."""
         now = self._clock.now()
         for routed in batch:
             message = routed.message
             due_at, trace = message.deliver_at or message.created_at, message.trace_context
             if routed.manual_to is not None:
-                self.offer_one(
+                self.schedule_manual(
                     Due(message.id, routed.manual_to, now, 0, 0, message.event_id, message.payload, message.id, trace)
                 )
             for endpoint_id in routed.endpoint_ids:
@@ -94,7 +94,7 @@ class Dispatcher(Service):
                 self._attend(lane)
         self._pump()
 
-    def offer_one(self, due: Due) -> None:
+    def schedule_manual(self, due: Due) -> None:
         """A manual attempt was asked for and is committed."""
         lane = self._lane(due.endpoint_id)
         if not lane.push(due):
@@ -117,22 +117,14 @@ class Dispatcher(Service):
     def recorded(self, batch: Sequence[Outcome]) -> None:
         """Outcomes are committed: what they scheduled can be found in the database from here on."""
         for outcome in batch:
-            lane, due, change = outcome.lane, outcome.due, outcome.change
-            lane.unrecorded -= 1
-            lane.forget(due.manual_id or due.message_id)
-            if due.manual_id and change.status is DeliveryStatus.SUCCEEDED:
-                lane.drop(due.message_id)
-            if change.due_at is not None:
-                lane.note_stored(change.due_at, older=True)
+            lane = self._lanes.get(outcome.due.endpoint_id)
+            if lane is None:
+                continue
+            lane.recorded(outcome)
             if outcome.condition is not None:
-                health, disabled_at = outcome.condition.health, outcome.condition.disabled_at
-                if disabled_at is not None:
-                    # A target that is being read just now may be the one from before.
-                    lane.target = None
-                    lane.edits += 1
-                    lane.note_stored(disabled_at)
+                health = outcome.condition.health
                 # Callers see the start of a window, and its end; what moves within it, nobody sees.
-                if disabled_at is not None or health.first_failure_at in {None, health.last_failure_at}:
+                if outcome.closed is not None or health.first_failure_at in {None, health.last_failure_at}:
                     self._on_condition(outcome.application_id)
             if lane.stored_from is not None:
                 self._attend(lane)
@@ -141,22 +133,15 @@ class Dispatcher(Service):
     def endpoint_changed(self, stored: StoredEndpoint) -> None:
         """An endpoint was edited, enabled, disabled or deleted: the next attempt sees it."""
         lane = self._lanes.get(stored.endpoint.id)
-        if lane is None:
-            return
-        if lane.target is None or lane.target.closed or stored.endpoint.disabled:
-            lane.health = stored.health
-        lane.target = None
-        lane.edits += 1
-        if stored.endpoint.disabled or stored.deleted:
-            lane.clear()
-        self._attend(lane)
+        if lane is not None:
+            lane.edited(stored)
+            self._attend(lane)
 
     def application_changed(self, application_id: str) -> None:
         """An application was edited: its rate limit may be another."""
         for lane in self._lanes:
             if lane.target is not None and lane.target.application.id == application_id:
-                lane.target = None
-                lane.edits += 1
+                lane.outdate()
                 self._attend(lane)
 
     def drop(self, endpoint_id: str, message_id: str) -> None:
@@ -177,18 +162,9 @@ class Dispatcher(Service):
 
     async def settle(self, endpoint_id: str, *, deleted: bool) -> None:
         """End all that is scheduled for an endpoint that is disabled or deleted."""
-        status = DeliveryStatus.CANCELLED if deleted else DeliveryStatus.FAILED
         lane = self._lane(endpoint_id)
-        lane.settling += 1
-        try:
-            lane.clear()
-            settled = SETTLE_PAGE
-            while settled:
-                settled = await self._deliveries.settle_pending(
-                    endpoint_id, status, DELETED if deleted else DISABLED, self._clock.now(), SETTLE_PAGE
-                )
-        finally:
-            lane.settling -= 1
+        lane.clear()
+        await self._settle(endpoint_id, deleted=deleted)
         self._attend(lane)
 
     def quiet(self) -> bool:
@@ -199,8 +175,7 @@ class Dispatcher(Service):
         if next_at is not None and next_at <= now:
             return False
         return all(
-            lane.idle and not lane.troubled and (lane.stored_from is None or lane.stored_from > now)
-            for lane in self._lanes
+            lane.idle and not lane.held and (lane.stored_from is None or lane.stored_from > now) for lane in self._lanes
         )
 
     def lane_figures(self) -> LaneFigures:
@@ -288,25 +263,24 @@ class Dispatcher(Service):
         """See to what a lane needs: its target, more from the database, a place in line, or waking later."""
         if self.stopping:
             return
-        lane.troubled = False
+        lane.release()
         if lane.target is None:
-            if not lane.loading:
-                lane.loading = True
+            if lane.load is Load.RESTING:
+                lane.begin_loading()
                 self._errand(self._load(lane))
             return
-        if lane.target.closed and (lane.scheduled or lane.stored_from is not None) and not lane.settling:
-            lane.stored_from = None
-            lane.settling += 1
+        if lane.target.closed and (lane.scheduled or lane.stored_from is not None) and lane.load is Load.RESTING:
+            lane.begin_settling()
             self._errand(self._close(lane, deleted=lane.target.deleted))
             return
         if lane.stored_from is not None:
             if lane.wants_refill(self._clock.now()):
                 lane.begin_refill()
                 self._errand(self._refill(lane))
-            elif not lane.refilling and lane.queued <= lane.max_limit:
+            elif lane.load is Load.RESTING and lane.queued <= lane.max_limit:
                 self._timers.schedule(lane.endpoint_id, lane.stored_from)
                 self.nudge()
-        self._lanes.offer(lane)
+        self._lanes.line_up(lane)
 
     def _errand(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
@@ -324,7 +298,7 @@ class Dispatcher(Service):
     def _later_again(self, lane: Lane, error: Exception) -> None:
         """A lane could not get what it needs: see to it again soon."""
         log.error("lane.waiting", endpoint_id=lane.endpoint_id, error=repr(error), again_in_s=PAUSE_AFTER_ERROR_S)
-        lane.troubled = True
+        lane.hold()
         again_at = self._clock.now() + round(PAUSE_AFTER_ERROR_S * 1_000_000)
         lane.note_stored(again_at)
         self._timers.schedule(lane.endpoint_id, again_at)
@@ -360,31 +334,36 @@ class Dispatcher(Service):
             while edits != lane.edits:
                 edits = lane.edits
                 target, stored = await self._load_target(lane.endpoint_id)
-            if not (lane.in_flight or lane.unrecorded) and lane.health is WELL:
-                lane.health = stored.health
-            if stored.health.first_failure_at is not None and lane.standing is Standing.UNTRIED:
-                # It was failing before the engine started: it must not take the place of one that may be well.
-                lane.standing = Standing.SUSPECT
-            lane.target = target
+            lane.loaded(target, stored)
         except Exception as error:  # noqa: BLE001 (one endpoint that cannot be read must not stop the others)
             self._later_again(lane, error)
             return
         finally:
-            lane.loading = False
+            lane.end_loading()
         self._attend(lane)
         self._pump()
 
     async def _close(self, lane: Lane, *, deleted: bool) -> None:
         try:
-            await self.settle(lane.endpoint_id, deleted=deleted)
-            if not deleted and not lane.refilling:
-                lane.begin_refill()
-                await self._refill(lane)
+            await self._settle(lane.endpoint_id, deleted=deleted)
         except StoreError as error:
             self._later_again(lane, error)
+            return
         finally:
-            lane.settling -= 1
-        self._attend(lane)
+            lane.end_settling()
+        if deleted:
+            self._attend(lane)
+        else:
+            # What a person asked for is made all the same.
+            lane.begin_refill()
+            await self._refill(lane)
+
+    async def _settle(self, endpoint_id: str, *, deleted: bool) -> None:
+        status, reason = (DeliveryStatus.CANCELLED, DELETED) if deleted else (DeliveryStatus.FAILED, DISABLED)
+        settled = SETTLE_PAGE
+        while settled:
+            now = self._clock.now()
+            settled = await self._deliveries.settle_pending(endpoint_id, status, reason, now, SETTLE_PAGE)
 
     async def _refill(self, lane: Lane) -> None:
         now = self._clock.now()
@@ -410,40 +389,45 @@ class Dispatcher(Service):
     def _pump(self) -> None:
         """Start as many attempts as may be made now."""
         while not self.stopping and self._recorder.backlog < self._max_backlog:
-            place = self._lanes.take(self._clock.monotonic())
-            if place is None:
+            slot = self._lanes.take(self._clock.monotonic())
+            if slot is None:
                 return
-            task = asyncio.create_task(self._work(place))
+            task = asyncio.create_task(self._work(slot))
             self._attempting.add(task)
             task.add_done_callback(self._attempting.discard)
 
-    async def _work(self, place: Place | None) -> None:
+    async def _work(self, slot: Slot | None) -> None:
         """Make attempts, one after the other, as long as there is one to make."""
-        while place is not None:
-            lane = place.lane
+        while slot is not None:
+            lane = slot.lane
             try:
-                await self._attempt(lane, place.due)
+                await self._attempt(lane, slot.due)
             except Exception as error:
                 # A fault of the engine's own: the delivery is where it was, in the database, and is tried again.
-                log.exception("attempt.broken", message_id=place.due.message_id, endpoint_id=lane.endpoint_id)
-                lane.forget(place.due.manual_id or place.due.message_id)
+                log.exception("attempt.broken", message_id=slot.due.message_id, endpoint_id=lane.endpoint_id)
+                lane.forget(slot.due.manual_id or slot.due.message_id)
                 self._later_again(lane, error)
             finally:
-                self._lanes.release(place)
+                self._lanes.release(slot)
             if lane.target is None or lane.stored_from is not None:
                 self._attend(lane)
             if self.stopping or self._recorder.backlog >= self._max_backlog:
                 return
-            place = self._lanes.take(self._clock.monotonic())
+            slot = self._lanes.take(self._clock.monotonic())
 
     async def _attempt(self, lane: Lane, due: Due) -> None:
         target = lane.target
         if target is None or (target.closed and (target.deleted or due.manual_id is None)):
             self._abandon(lane, due)
-        elif due.payload is None or due.message_id in self._just_expunged:
-            self._attempter.give_up(lane, target, due)
+            return
+        if due.payload is None or due.message_id in self._just_expunged:
+            outcome = self._attempter.give_up(target, due)
         else:
-            await self._attempter.attempt(lane, target, due, due.payload)
+            outcome = await self._attempter.attempt(
+                target, due, due.payload, lambda: EndpointState(lane.health, lane.closed)
+            )
+        lane.apply(outcome)
+        self._recorder.add(outcome)
 
     def _abandon(self, lane: Lane, due: Due) -> None:
         """What cannot be sent (any more) leaves memory; the database knows what becomes of it."""

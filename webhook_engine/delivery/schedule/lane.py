@@ -1,23 +1,33 @@
 """A lane: the due deliveries of one endpoint, how many it may send at once, and what is known of its health.
 
-Pure decisions, no I/O, no awaiting. What does not fit in memory stays in the database: ``stored_from`` is the earliest
-instant of it, and the dispatcher refills the lane when it has room again.
+Pure decisions, no I/O, no awaiting; only its own methods change it. What does not fit in memory stays in the database:
+``stored_from`` is the earliest instant of it, and the dispatcher refills the lane when it has room again.
+
+What a lane gets from the database, it gets one after the other::
+
+      resting ──── no target ─────────────► loading ──┐
+         ▲ ├────── something stored is due ► refilling ┤
+         │ └────── target closed ──────────► settling ─┤
+         └─────────────────────────────────────────────┘
+
+Where something it needs cannot be had, it is ``held`` for a while, and begins nothing.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Set
-from enum import IntEnum
+from enum import Enum, IntEnum
 
 import msgspec
 
 from webhook_engine.delivery.attempt.health import WELL
+from webhook_engine.delivery.attempt.outcome import Outcome, Reaction
 from webhook_engine.delivery.attempt.target import Target
-from webhook_engine.model import Health
-from webhook_engine.store.records import Due
+from webhook_engine.model import DeliveryStatus, Health
+from webhook_engine.store.records import Due, StoredEndpoint
 
-__all__ = ["Lane", "Memory", "Standing", "Verdict"]
+__all__ = ["Lane", "Load", "Memory", "Standing"]
 
 INITIAL_LIMIT = 2
 EARNED_BY_ANSWER = 2
@@ -41,16 +51,17 @@ class Standing(IntEnum):
     SUSPECT = 3
 
 
-class Verdict(IntEnum):
-    """What an attempt says of the lane."""
+class Load(Enum):
+    """What a lane is getting from the database."""
 
-    QUICK = 0
-    """An answer within a second, whatever it said."""
-    SLOW = 1
-    """An answer, but late."""
-    OVERLOADED = 2
-    """The receiver asked for less, or could not be reached."""
-    TIMEOUT = 3
+    RESTING = "resting"
+    """Nothing."""
+    LOADING = "loading"
+    """Its target."""
+    REFILLING = "refilling"
+    """Deliveries that are due."""
+    SETTLING = "settling"
+    """It ends what is scheduled, because its endpoint is disabled or deleted."""
 
 
 class Memory:
@@ -86,10 +97,9 @@ class Lane:
         """Attempts made whose outcome is not committed yet."""
         self.queued = 0
         """Deliveries in memory that wait for their turn."""
-        self.refilling = False
-        self.loading = False
-        self.settling = 0
-        """Settlements under way."""
+        self.load = Load.RESTING
+        self.held = False
+        """Whether it waits, because something it needs could not be had."""
         self.edits = 0
         """Edits of the endpoint so far; a target that was read before one is out of date."""
         self._memory = memory or Memory()
@@ -99,8 +109,6 @@ class Lane:
         self._manual_stored = False
         """Whether an attempt that a person asked for is only in the database; it does not wait for the queues."""
         self._overflowed = False
-        self.troubled = False
-        """Whether it waits because something it needs could not be had."""
         self._manual: deque[Due] = deque()
         self._first: deque[Due] = deque()
         self._retries: deque[Due] = deque()
@@ -135,7 +143,17 @@ class Lane:
     @property
     def idle(self) -> bool:
         """Whether nothing at all is going on."""
-        return not (self._known or self.refilling or self.loading or self.settling)
+        return not self._known and self.load is Load.RESTING
+
+    @property
+    def refilling(self) -> bool:
+        """Whether the database is being read for it."""
+        return self.load is Load.REFILLING
+
+    @property
+    def closed(self) -> bool:
+        """Whether its endpoint is known to be disabled or deleted."""
+        return self.target is not None and self.target.closed
 
     @property
     def stored_from(self) -> int | None:
@@ -145,9 +163,96 @@ class Lane:
         """
         return self._stored_from if self._stored_from is not None and (self.room() or self._manual_stored) else None
 
-    @stored_from.setter
-    def stored_from(self, instant: int | None) -> None:
-        self._stored_from = instant
+    # Its target: what it sends to.
+
+    def begin_loading(self) -> None:
+        """Its target is being read."""
+        self.load = Load.LOADING
+
+    def loaded(self, target: Target, stored: StoredEndpoint) -> None:
+        """Its target was read; what was recorded of the endpoint counts, unless this lane knows better."""
+        if not (self.in_flight or self.unrecorded) and self.health is WELL:
+            self.health = stored.health
+        if stored.health.first_failure_at is not None and self.standing is Standing.UNTRIED:
+            # It was failing before the engine started: it must not take the slot of one that may be well.
+            self.standing = Standing.SUSPECT
+        self.target = target
+
+    def end_loading(self) -> None:
+        """The reading of its target is over."""
+        self.load = Load.RESTING
+
+    def outdate(self) -> None:
+        """Its target must be read anew, and one that is being read just now may be out of date."""
+        self.target = None
+        self.edits += 1
+        self.release()
+
+    def edited(self, stored: StoredEndpoint) -> None:
+        """Its endpoint was edited, enabled, disabled or deleted."""
+        if self.target is None or self.target.closed or stored.endpoint.disabled:
+            self.health = stored.health
+        self.outdate()
+        if stored.endpoint.disabled or stored.deleted:
+            self.clear()
+
+    # What it waits for.
+
+    def hold(self) -> None:
+        """Something it needs could not be had: nothing is begun until :meth:`release`."""
+        self.held = True
+
+    def release(self) -> None:
+        """It may be tried again."""
+        self.held = False
+
+    def begin_settling(self) -> None:
+        """What is scheduled is being ended in the database."""
+        self.clear()
+        self._stored_from = None
+        self.load = Load.SETTLING
+
+    def end_settling(self) -> None:
+        """That is over."""
+        self.load = Load.RESTING
+
+    # Its requests.
+
+    def begin_request(self) -> None:
+        """A request of it begins."""
+        self.in_flight += 1
+        self.unanswered += 1
+
+    def end_request(self) -> None:
+        """A request of it is over, however it ended."""
+        self.in_flight -= 1
+
+    def apply(self, outcome: Outcome) -> None:
+        """An attempt was made, or given up: learn from it, and wait for it to be recorded."""
+        self.unrecorded += 1
+        if outcome.reaction is not None:
+            self.learn(outcome.reaction)
+        if outcome.health is not None:
+            self.health = outcome.health
+        if outcome.closed is not None:
+            self.target = outcome.closed
+            self.clear()
+
+    def recorded(self, outcome: Outcome) -> None:
+        """An outcome is committed: what it scheduled can be found in the database from here on."""
+        due, change, condition = outcome.due, outcome.change, outcome.condition
+        self.unrecorded -= 1
+        self.forget(due.manual_id or due.message_id)
+        if due.manual_id and change.status is DeliveryStatus.SUCCEEDED:
+            self.drop(due.message_id)
+        if change.due_at is not None:
+            self.note_stored(change.due_at, older=True)
+        if condition is not None and condition.disabled_at is not None:
+            # A target that is being read just now may be the one from before.
+            self.outdate()
+            self.note_stored(condition.disabled_at)
+
+    # What is queued, and what is left in the database.
 
     def room(self) -> int:
         """How many more deliveries may be kept in memory; one always may."""
@@ -171,7 +276,7 @@ class Lane:
 
         A lane that always has new messages asks for what is older all the same, lest that never has its turn.
         """
-        if self.refilling:
+        if self.load is not Load.RESTING or self.held:
             return False
         if self._manual_stored:
             return True
@@ -232,13 +337,13 @@ class Lane:
 
     def begin_refill(self) -> None:
         """From now until :meth:`end_refill`, what leaves the lane is remembered: the read may show it as it was."""
-        self.refilling = True
+        self.load = Load.REFILLING
         self._stored_from = self._older_from = None
         self._manual_stored = False
 
     def end_refill(self) -> None:
         """The read is over."""
-        self.refilling = False
+        self.load = Load.RESTING
         self._left_during_refill.clear()
         self._expunged_during_refill.clear()
 
@@ -316,16 +421,16 @@ class Lane:
         self._memory.queued -= 1
         self.queued -= 1
 
-    def learn(self, verdict: Verdict) -> None:
+    def learn(self, reaction: Reaction) -> None:
         """Adapt the limit to what an attempt showed."""
-        if verdict is not Verdict.TIMEOUT:
+        if reaction is not Reaction.TIMEOUT:
             self.unanswered = 0
-        if verdict is Verdict.QUICK:
+        if reaction is Reaction.QUICK:
             self.limit = min(self.limit + 1, self.max_limit)
             self.standing = Standing.PROVEN
-        elif verdict is Verdict.SLOW:
+        elif reaction is Reaction.SLOW:
             self.standing = Standing.SLOW
-        elif verdict is Verdict.OVERLOADED:
+        elif reaction is Reaction.OVERLOADED:
             self.limit = max(self.limit // 2, 1)
             self.standing = Standing.SUSPECT
         else:

@@ -4,15 +4,15 @@ Five rules keep a slow or dead endpoint from delaying a healthy one:
 
 * A lane has a limit of its own. It starts small, grows by one with each quick answer, halves when the receiver asks
   for less (429, 502, 503, 504) or cannot be reached, and falls to one after a timeout.
-* Who has the fewest requests in flight goes first, and no lane that has any may get more than a quarter of the places
-  that are free. However many lanes hog, places stay free for the others.
-* Once half of all places are taken, requests are earned: a lane that has some in flight
+* Who has the fewest requests in flight goes first, and no lane that has any may get more than a quarter of the slots
+  that are free. However many lanes hog, slots stay free for the others.
+* Once half of all slots are taken, requests are earned: a lane that has some in flight
   may begin two for each answer that comes. Those that answer grow as fast as before; of those that fall silent all at
   once, however well they stood, each holds what it had and two more, and not its whole limit.
-* Lanes that did not answer well lately, or never yet, together get at most half of all places; of that, slow ones get
+* Lanes that did not answer well lately, or never yet, together get at most half of all slots; of that, slow ones get
   at most three quarters, and of that, those that failed at most two thirds: new before slow before dead. They are not
   forgotten either: now and then one of them goes before the proven.
-* Retries together get at most half of all places, and go first one turn in four, among the lanes as within each.
+* Retries together get at most half of all slots, and go first one turn in four, among the lanes as within each.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ import msgspec
 from webhook_engine.delivery.schedule.lane import Lane, Memory, Standing
 from webhook_engine.store.records import Due
 
-__all__ = ["Lanes", "Place"]
+__all__ = ["Lanes", "Slot"]
 
 MAX_IDLE_LANES = 10_000
 IDLE_LOOKS = 100
 """Lanes looked at when there are too many; bounds the work of opening one."""
 SHARES = {Standing.PROVEN: 1.0, Standing.UNTRIED: 1 / 2, Standing.SLOW: 3 / 8, Standing.SUSPECT: 1 / 4}
-"""Of all places, for lanes of this standing and worse."""
+"""Of all slots, for lanes of this standing and worse."""
 FREE_SHARE = 4
 CROWDED_SHARE = 1 / 2
 RETRY_SHARE = 0.5
@@ -45,7 +45,7 @@ _RETRIES, _SILENT = 1, 2
 _LINES: tuple[int, ...] = (0, _RETRIES, _SILENT, _SILENT | _RETRIES)
 _LINES_RETRIES_FIRST = (_RETRIES, 0, _SILENT | _RETRIES, _SILENT)
 _IN_A_CROWD = 2
-"""How many of these lines, from the first, are served while places are scarce."""
+"""How many of these lines, from the first, are served while slots are scarce."""
 _TURNS = 16
 _OUT_OF_ORDER = {4: Standing.UNTRIED, 8: Standing.UNTRIED, 12: Standing.SLOW, 15: Standing.SUSPECT}
 """Which turns of 16 begin with another standing than the best."""
@@ -55,7 +55,7 @@ _ORDERS = [
 ]
 
 
-class Place(msgspec.Struct, frozen=True, gc=False):
+class Slot(msgspec.Struct, frozen=True, gc=False):
     """A request that may be made now; given back with :meth:`Lanes.release`."""
 
     lane: Lane
@@ -65,10 +65,10 @@ class Place(msgspec.Struct, frozen=True, gc=False):
 
 
 class Lanes:
-    """The lanes, and the places for requests that they share.
+    """The lanes, and the slots for requests that they share.
 
-    ``on_throttled`` is told of a lane whose rate limit says wait, and for how many seconds; it offers the lane again.
-    Whoever gives a lane something to send, or its target, offers it too.
+    ``on_throttled`` is told of a lane whose rate limit says wait, and for how many seconds; it lets the lane line up
+    again. Whoever gives a lane something to send, or its target, lets it line up too.
     """
 
     def __init__(self, max_in_flight: int, max_per_endpoint: int, on_throttled: Callable[[Lane, float], None]) -> None:
@@ -78,7 +78,7 @@ class Lanes:
         self._max_held = [max(1, int(max_in_flight * SHARES[standing])) for standing in Standing]
         self._crowded_from = max(1, int(max_in_flight * CROWDED_SHARE))
         self._held = [0 for _ in Standing]
-        """Places held by lanes that had this standing when they got them."""
+        """Slots held by lanes that had this standing when they got them."""
         self._max_retries = max(1, int(max_in_flight * RETRY_SHARE))
         self._retries_in_flight = 0
         self._turn = 0
@@ -109,10 +109,10 @@ class Lanes:
             lane = self._lanes[endpoint_id] = Lane(endpoint_id, self._max_per_endpoint, self._memory)
         return lane
 
-    def offer(self, lane: Lane) -> None:
+    def line_up(self, lane: Lane) -> None:
         """Let a lane stand in line where it belongs, if it has something to send and may send more."""
         spot = None
-        if lane.queued and lane.in_flight < lane.limit and lane.target is not None:
+        if lane.queued and lane.in_flight < lane.limit and lane.target is not None and not lane.held:
             number = _SILENT * lane.silent | lane.only_retries
             spot = (self._lines[lane.standing][number], lane.in_flight)
         if self._spots.get(lane) != spot:
@@ -121,7 +121,7 @@ class Lanes:
                 spot[0].add(lane, spot[1])
                 self._spots[lane] = spot
 
-    def take(self, monotonic: float) -> Place | None:
+    def take(self, monotonic: float) -> Slot | None:
         """Who may send next; ``None`` if nobody may."""
         if not self._spots or self.in_flight >= self.max_in_flight:
             return None
@@ -139,22 +139,22 @@ class Lanes:
                     break
                 while (lane := line.first(below=math.ceil(room / FREE_SHARE))) is not None:
                     self._unlist(lane)
-                    place = self._place_for(lane, standing, monotonic)
-                    if place is not None:
+                    slot = self._slot_for(lane, standing, monotonic)
+                    if slot is not None:
                         self._turn += 1
-                        return place
+                        return slot
         return None
 
-    def release(self, place: Place) -> None:
+    def release(self, slot: Slot) -> None:
         """The request is over, however it ended."""
         self.in_flight -= 1
-        self._held[place.standing] -= 1
-        self._retries_in_flight -= place.retry
-        place.lane.in_flight -= 1
-        self.offer(place.lane)
+        self._held[slot.standing] -= 1
+        self._retries_in_flight -= slot.retry
+        slot.lane.end_request()
+        self.line_up(slot.lane)
 
     def _room(self, standing: Standing) -> int:
-        """Free places that a lane of this standing may have: no class may eat into the share of a better one."""
+        """Free slots that a lane of this standing may have: no class may eat into the share of a better one."""
         if standing is Standing.PROVEN:
             return self.max_in_flight - self.in_flight
         held, room = 0, self.max_in_flight
@@ -164,12 +164,12 @@ class Lanes:
                 room = min(room, self._max_held[other] - held)
         return room
 
-    def _place_for(self, lane: Lane, standing: Standing, monotonic: float) -> Place | None:
+    def _slot_for(self, lane: Lane, standing: Standing, monotonic: float) -> Slot | None:
         target = lane.target
-        if target is None or lane.in_flight >= lane.limit:
+        if target is None or lane.held or lane.in_flight >= lane.limit:
             return None
         if lane.standing is not standing:
-            self.offer(lane)
+            self.line_up(lane)
             return None
         wait = max(target.throttle.wait(monotonic), target.application_throttle.wait(monotonic))
         if wait > 0 and lane.queued:
@@ -177,18 +177,17 @@ class Lanes:
             return None
         due = lane.next(retries_allowed=self._retries_in_flight < self._max_retries)
         if due is None:
-            self.offer(lane)
+            self.line_up(lane)
             return None
         target.throttle.spend(monotonic)
         target.application_throttle.spend(monotonic)
-        place = Place(lane, due, standing, due.attempt_count > 0 and due.manual_id is None)
-        lane.in_flight += 1
-        lane.unanswered += 1
+        slot = Slot(lane, due, standing, due.attempt_count > 0 and due.manual_id is None)
+        lane.begin_request()
         self.in_flight += 1
         self._held[standing] += 1
-        self._retries_in_flight += place.retry
-        self.offer(lane)
-        return place
+        self._retries_in_flight += slot.retry
+        self.line_up(lane)
+        return slot
 
     def _unlist(self, lane: Lane) -> None:
         spot = self._spots.pop(lane, None)

@@ -1,4 +1,4 @@
-"""The replayer: background tasks that schedule deliveries again, page by page, so that a restart goes on where it was.
+"""The task runner: background tasks that schedule deliveries again, page by page, so that a restart goes on.
 
 ``endpoint.recover`` takes an endpoint's failed deliveries; ``endpoint.replay`` makes deliveries of messages that match
 the endpoint and never had one; ``endpoint.bulk-replay`` takes all that are settled and pass the caller's filters.
@@ -14,7 +14,7 @@ import msgspec
 
 from webhook_engine.clock import Clock, to_datetime
 from webhook_engine.delivery.accept.matching import matches
-from webhook_engine.delivery.notifier import Notifier
+from webhook_engine.delivery.publishing import Publisher
 from webhook_engine.delivery.schedule.dispatcher import Dispatcher
 from webhook_engine.delivery.tasks.chores import Chores
 from webhook_engine.errors import StoreError
@@ -27,7 +27,7 @@ from webhook_engine.store.directory import Directory
 from webhook_engine.store.records import WORK_DONE, DeliveryFilter, Span, StoredEndpoint, TaskProgress
 from webhook_engine.store.seam import Store
 
-__all__ = ["Replayer"]
+__all__ = ["TaskRunner"]
 
 log = get_logger("tasks")
 
@@ -38,16 +38,16 @@ FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 10.0
 
 
-class Replayer:
+class TaskRunner:
     """Runs the background tasks, each in an asyncio task of its own."""
 
     def __init__(
-        self, store: Store, directory: Directory, dispatcher: Dispatcher, notifier: Notifier, clock: Clock
+        self, store: Store, directory: Directory, dispatcher: Dispatcher, publisher: Publisher, clock: Clock
     ) -> None:
         self._store = store
         self._directory = directory
         self._dispatcher = dispatcher
-        self._notifier = notifier
+        self._publisher = publisher
         self._clock = clock
         self._chores = Chores(store, clock, on_expunged=dispatcher.expunged)
         self._running: dict[str, asyncio.Task[None]] = {}
@@ -187,13 +187,12 @@ class Replayer:
             status=status.value,
             progress=dict(progress.data),
         )
-        webhooks = await self._notifier.webhooks([event])
         ending = msgspec.structs.replace(progress, status=status, cursor=None)
-        if not await self._store.tasks.end(ending, now, webhooks):
-            return
-        log.info("task.finished", task_id=task.id, task=task.task, status=status.value, **progress.data)
-        self._dispatcher.offer(webhooks)
-        self._notifier.tell(event)
+        await self._publisher.publish(
+            [event],
+            lambda webhooks: self._store.tasks.end(ending, now, webhooks),
+            lambda _: log.info("task.finished", task_id=task.id, task=task.task, status=status.value, **progress.data),
+        )
 
 
 def _failed(progress: TaskProgress, error: str) -> TaskProgress:

@@ -102,13 +102,13 @@ async def list_states(call: Call[MessageStateQuery, NoBody]) -> Out:
             tag=query.tag,
             with_content=query.with_content,
         )
-        standing = await call.context.services.store.deliveries.standing([message.id for message in page.data])
+        found = await call.context.services.store.deliveries.count_by_status([message.id for message in page.data])
         iterator, done = page.iterator or iterator, page.done
         for message in page.data:
             if len(kept) >= query.limit:
                 done = False
                 break
-            counts = standing.get(message.id, {})
+            counts = found.get(message.id, {})
             iterator = message.id
             if wanted is None or _overall(counts) is _plain(wanted):
                 kept.append((message, counts))

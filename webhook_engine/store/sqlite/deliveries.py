@@ -18,7 +18,7 @@ from webhook_engine.store.sqlite.database import Database
 from webhook_engine.store.sqlite.delivery_lists import (
     destinations_of_message,
     messages_of_endpoint,
-    standing_of_messages,
+    statuses_of_messages,
 )
 from webhook_engine.store.sqlite.outcomes import NewOutcomes
 from webhook_engine.store.sqlite.tasks import record_progress
@@ -422,9 +422,9 @@ class SqliteDeliveries:
         """In the order of endpoint ids; deleted endpoints included."""
         return await destinations_of_message(self._database, message_id, span)
 
-    async def standing(self, message_ids: Sequence[str]) -> dict[str, dict[AttemptStatus, int]]:
+    async def count_by_status(self, message_ids: Sequence[str]) -> dict[str, dict[AttemptStatus, int]]:
         """How many deliveries of each message are in which state; without those that have none."""
-        return await standing_of_messages(self._database, message_ids)
+        return await statuses_of_messages(self._database, message_ids)
 
     async def count_pending(self, endpoint_id: str) -> tuple[int, int]:
         """How many are to come: never attempted, and attempted before."""

@@ -14,7 +14,7 @@ from webhook_engine.store.sqlite.database import Database
 from webhook_engine.store.sqlite.filters import message_conditions
 from webhook_engine.store.sqlite.spans import bounds, direction
 
-__all__ = ["destinations_of_message", "messages_of_endpoint", "standing_of_messages"]
+__all__ = ["destinations_of_message", "messages_of_endpoint", "statuses_of_messages"]
 
 _STATE = ("status", "attempt_count", "due_at", "reason")
 _MESSAGE_COLUMNS = rows.columns(rows.MESSAGE, "message")
@@ -91,12 +91,12 @@ WHERE message_id IN (SELECT value FROM json_each(?)) GROUP BY message_id, status
 """
 
 
-async def standing_of_messages(database: Database, message_ids: Sequence[str]) -> dict[str, dict[AttemptStatus, int]]:
+async def statuses_of_messages(database: Database, message_ids: Sequence[str]) -> dict[str, dict[AttemptStatus, int]]:
     """How many deliveries of each message are in which state."""
-    standing: dict[str, dict[AttemptStatus, int]] = {}
+    counts: dict[str, dict[AttemptStatus, int]] = {}
     for message_id, status, attempted, count in await database.read(_STANDING, (rows.json_of(list(message_ids)),)):
-        standing.setdefault(message_id, {})[rows.attempt_status(status, attempted)] = count
-    return standing
+        counts.setdefault(message_id, {})[rows.attempt_status(status, attempted)] = count
+    return counts
 
 
 async def destinations_of_message(database: Database, message_id: str, span: Span) -> Sequence[AttemptedDestination]:

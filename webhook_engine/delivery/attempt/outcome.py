@@ -1,0 +1,63 @@
+"""What an attempt comes to: a value, which the lane applies and the recorder commits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import IntEnum
+
+import msgspec
+
+from webhook_engine.delivery.attempt.target import Target
+from webhook_engine.delivery.http.response import FailureKind, Response
+from webhook_engine.events import OperationalEvent
+from webhook_engine.model import Health
+from webhook_engine.store.records import DeliveryChange, Due, EndpointCondition, RecordedAttempt
+
+__all__ = ["Outcome", "Reaction", "reaction_to"]
+
+QUICK_RESPONSE_MS = 1_000
+ASKING_FOR_LESS = frozenset({429, 502, 503, 504})
+
+
+class Reaction(IntEnum):
+    """How a receiver bore a request."""
+
+    QUICK = 0
+    """A response within a second, whatever it said."""
+    SLOW = 1
+    """A response, but late."""
+    OVERLOADED = 2
+    """The receiver asked for less, or could not be reached."""
+    TIMEOUT = 3
+
+
+class Outcome(msgspec.Struct, frozen=True, gc=False):
+    """What an attempt came to, or why none was made."""
+
+    due: Due
+    application_id: str
+    change: DeliveryChange
+    attempt: RecordedAttempt | None = None
+    """``None`` where there was nothing to send."""
+    reaction: Reaction | None = None
+    """``None`` where nothing was sent."""
+    health: Health | None = None
+    """Of the endpoint from now on; ``None``: as it was."""
+    condition: EndpointCondition | None = None
+    """Of the endpoint, if there is something new to record."""
+    closed: Target | None = None
+    """The endpoint as it is from now on, if this disables it."""
+    events: Sequence[OperationalEvent] = ()
+
+    def without_attempt(self) -> Outcome:
+        """The same without what the database refuses to keep, so that the delivery goes on."""
+        return msgspec.structs.replace(self, attempt=None, events=())
+
+
+def reaction_to(response: Response) -> Reaction:
+    """What a response, or its absence, says of how much the receiver can bear."""
+    if response.failure is FailureKind.TIMEOUT:
+        return Reaction.TIMEOUT
+    if response.status_code in ASKING_FOR_LESS or response.status_code == 0:
+        return Reaction.OVERLOADED
+    return Reaction.QUICK if response.duration_ms < QUICK_RESPONSE_MS else Reaction.SLOW
