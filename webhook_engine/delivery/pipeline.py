@@ -10,9 +10,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractAsyncContextManager
 from ipaddress import IPv4Network, IPv6Network
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
 import msgspec
@@ -30,7 +31,7 @@ from webhook_engine.delivery.http.guard import AddressGuard
 from webhook_engine.delivery.http.sender import Sender
 from webhook_engine.delivery.measures import Measures
 from webhook_engine.delivery.notifier import Handler, Notifier
-from webhook_engine.delivery.publishing import Publisher
+from webhook_engine.delivery.publishing import Publication, Publisher
 from webhook_engine.delivery.schedule.dispatcher import Dispatcher
 from webhook_engine.delivery.schedule.figures import LaneFigures
 from webhook_engine.delivery.schedule.throttle import Throttle
@@ -55,8 +56,6 @@ if TYPE_CHECKING:
 __all__ = ["Pipeline", "PipelineSettings"]
 
 log = get_logger("flow")
-
-T = TypeVar("T")
 
 JOIN_LOOKS_EVERY_S = 0.005
 
@@ -226,14 +225,9 @@ class Pipeline:
         """How the lanes stand at this moment."""
         return self._dispatcher.lane_figures()
 
-    async def publish(
-        self,
-        events: Sequence[OperationalEvent],
-        commit: Callable[[Sequence[RoutedMessage]], Awaitable[T]],
-        applied: Callable[[T], object] = lambda _: None,
-    ) -> T:
-        """Make a change and publish events of it; see :meth:`Publisher.publish`."""
-        return await self._publisher.publish(events, commit, applied)
+    def publishing(self, events: Sequence[OperationalEvent]) -> AbstractAsyncContextManager[Publication]:
+        """Publish events of a change when the block is done; see :meth:`Publisher.publishing`."""
+        return self._publisher.publishing(events)
 
     def on(self, kind: type[OperationalEvent], handler: Handler[OperationalEvent]) -> None:
         """Call ``handler`` with every event of this class."""

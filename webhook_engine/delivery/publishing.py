@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
 
 from webhook_engine.delivery.notifier import Notifier
 from webhook_engine.events import OperationalEvent
 from webhook_engine.store.records import RoutedMessage
 
-__all__ = ["Publisher"]
+__all__ = ["Publication", "Publisher"]
 
-T = TypeVar("T")
+
+class Publication:
+    """What is published once a change is stored."""
+
+    def __init__(self, webhooks: Sequence[RoutedMessage]) -> None:
+        self.webhooks = webhooks
+        """To be stored with the change."""
+        self.withdrawn = False
+
+    def withdraw(self) -> None:
+        """There was nothing to change: publish nothing."""
+        self.withdrawn = True
 
 
 class Publisher:
@@ -21,25 +32,17 @@ class Publisher:
         self._notifier = notifier
         self._schedule = schedule
 
-    async def publish(
-        self,
-        events: Sequence[OperationalEvent],
-        commit: Callable[[Sequence[RoutedMessage]], Awaitable[T]],
-        applied: Callable[[T], object] = lambda _: None,
-    ) -> T:
-        """Make a change, and publish events of it.
+    @asynccontextmanager
+    async def publishing(self, events: Sequence[OperationalEvent]) -> AsyncIterator[Publication]:
+        """Publish events of a change when the block is done, which stores the change and applies it.
 
-        ``commit`` stores the change with the webhooks that it is given, or raises and stores neither; if it returns
-        ``False``, there was nothing to change, and nothing is published. ``applied`` gets what it returned, before
-        anybody is told.
+        Where the block raises, nothing is published.
         """
-        webhooks = await self._notifier.webhooks(events) if events else ()
-        result = await commit(webhooks)
-        if result is False:
-            return result
-        applied(result)
-        if webhooks:
-            self._schedule(webhooks)
+        publication = Publication(await self._notifier.webhooks(events) if events else ())
+        yield publication
+        if publication.withdrawn:
+            return
+        if publication.webhooks:
+            self._schedule(publication.webhooks)
         for event in events:
             self._notifier.publish(event)
-        return result

@@ -13,14 +13,14 @@ from webhook_engine.errors import ConflictError, NotFoundError, ValidationError
 from webhook_engine.events import EndpointDeletedEvent
 from webhook_engine.model import Application, Page
 from webhook_engine.resources import pagination
-from webhook_engine.resources.announce import commit_and_tell, now_changed
+from webhook_engine.resources.announce import announcing, now_changed
 from webhook_engine.resources.lookup import find_application
 from webhook_engine.resources.pagination import Order
 from webhook_engine.resources.services import Services
 from webhook_engine.rules import documents, limits, names, values
 from webhook_engine.rules.limits import DEFAULT_PAGE
 from webhook_engine.shielded import unbroken
-from webhook_engine.store.records import ApplicationChanges, ApplicationFilter, RoutedMessage, Span, StoredEndpoint
+from webhook_engine.store.records import ApplicationChanges, ApplicationFilter, Span, StoredEndpoint
 
 __all__ = ["Applications"]
 
@@ -176,19 +176,14 @@ class Applications:
 
     async def _remove(self, application: Application, endpoints: Sequence[StoredEndpoint]) -> None:
         services = self._services
-
-        async def commit(webhooks: Sequence[RoutedMessage]) -> None:
-            if not await services.store.applications.delete(application.id, services.clock.now(), webhooks):
+        deleted = [stored.endpoint for stored in endpoints]
+        async with announcing(services, application, deleted, [EndpointDeletedEvent]) as publication:
+            if not await services.store.applications.delete(application.id, services.clock.now(), publication.webhooks):
                 raise NotFoundError("application", application.id)
-
-        def apply(_: None) -> None:
             services.directory.forget_application(self._organization_id, application.id, application.uid)
             services.directory.forget_endpoints(application.id)
             for stored in endpoints:
                 now_changed(services, application, msgspec.structs.replace(stored, deleted=True))
-
-        of_application = [stored.endpoint for stored in endpoints]
-        await commit_and_tell(services, application, of_application, [EndpointDeletedEvent], commit, apply)
 
 
 def _name(value: object) -> str:

@@ -11,7 +11,7 @@ from webhook_engine.clock import microseconds, to_datetime
 from webhook_engine.errors import NotFoundError, ValidationError
 from webhook_engine.ids import ID_STEP, id_bounds
 from webhook_engine.model import AttemptStatus, EndpointStats, Message, Task
-from webhook_engine.resources.endpoint_edits import EndpointEdits
+from webhook_engine.resources.endpoint_editor import EndpointEditor
 from webhook_engine.resources.examples import PING, example_of, is_ping
 from webhook_engine.resources.intake import as_message, prepare
 from webhook_engine.resources.services import Services
@@ -33,26 +33,25 @@ TOLERANCE = microseconds(timedelta(minutes=5))
 """How much older than allowed a bound may be, since a caller takes the time before the call arrives."""
 
 
-class EndpointActions(EndpointEdits):
+class EndpointActions:
     """Sending by hand, background tasks and statistics of an endpoint."""
+
+    def __init__(self, editor: EndpointEditor) -> None:
+        self._editor = editor
+        self._services = editor.services
 
     async def send_example(
         self, application: str, endpoint: str, event_type: str, *, example_index: int = 0
     ) -> Message:
-        """Send an example of an event type to this endpoint alone, at once and only once.
-
-        It is sent whatever the endpoint's filters, also if the endpoint is disabled. ``svix.ping`` and
-        ``webhook.ping`` need no registration; of other event types it is one of the ``examples`` in the JSON Schema of
-        version "1". Raises ``ExampleUnavailableError`` if there is none, ``NotFoundError`` and ``ValidationError``.
-        """
+        """Send an example of an event type to an endpoint alone."""
         services = self._services
-        found = await self._application(application)
+        found = await self._editor.application(application)
         name = names.name("event_type", event_type)
         index = values.integer("example_index", example_index, 0, MAX_EXAMPLES)
-        _, stored = await self._find(found.id, endpoint)
+        _, stored = await self._editor.find(found.id, endpoint)
         payload = PING
         if not is_ping(name):
-            registered = await services.store.event_types.get(self._organization_id, name)
+            registered = await services.store.event_types.get(self._editor.organization_id, name)
             if registered is None:
                 raise NotFoundError("event type", name)
             payload = example_of(registered, index)
@@ -64,24 +63,13 @@ class EndpointActions(EndpointEdits):
         return as_message(message)
 
     async def recover(self, application: str, endpoint: str, since: datetime, until: datetime | None = None) -> Task:
-        """Send again all that failed for this endpoint in [``since``, ``until``), as a durable background task.
-
-        That is what failed for good then (its retries used up, aborted by the receiver, or its endpoint disabled),
-        whenever its message was created: it gets a full run through the retry schedule. What failed an attempt then
-        and waits for a retry has this retry at once, and goes on in the schedule from there. What was delivered or
-        cancelled since is not sent. The attempts are scheduled ones: they count in the failure window like any other.
-        ``since`` is at most ``delivery.recover_max_age`` ago, ``until`` is now by default. Raises ``NotFoundError``
-        and ``ValidationError``.
-        """
+        """Send again what failed."""
         return await self._start(TaskKind.RECOVER, application, endpoint, since, until, step=1)
 
     async def replay_missing(
         self, application: str, endpoint: str, since: datetime, until: datetime | None = None
     ) -> Task:
-        """Send the messages of [``since``, ``until``) that match this endpoint and were never on their way to it.
-
-        A durable background task with the bounds of :meth:`recover`. Raises ``NotFoundError`` and ``ValidationError``.
-        """
+        """Send what was never on its way."""
         return await self._start(TaskKind.REPLAY, application, endpoint, since, until, step=ID_STEP)
 
     async def bulk_replay(
@@ -97,12 +85,7 @@ class EndpointActions(EndpointEdits):
         status: AttemptStatus | int | None = None,
         status_code_class: int | None = None,
     ) -> Task:
-        """Send once more what was sent to this endpoint of the messages of [``since``, ``until``), also successes.
-
-        ``status`` is that of the delivery; ``status_code_class`` (0, 100, … 500) goes by its latest attempt. What is
-        still under way is left alone. A durable background task with the bounds of :meth:`recover`. Raises
-        ``NotFoundError`` and ``ValidationError``.
-        """
+        """Send once more what was sent."""
         wanted = None if status is None else values.member("status", status, AttemptStatus)
         if status_code_class is not None and status_code_class not in STATUS_CODE_CLASSES:
             raise ValidationError("status_code_class", f"must be one of {', '.join(map(str, STATUS_CODE_CLASSES))}")
@@ -119,25 +102,17 @@ class EndpointActions(EndpointEdits):
         return await self._start(TaskKind.BULK_REPLAY, application, endpoint, since, until, step=ID_STEP, filter=chosen)
 
     async def cancel_pending(self, application: str, endpoint: str, created_before: datetime | None = None) -> int:
-        """Cancel what is scheduled for this endpoint of the messages created before then; returns how many.
-
-        Without ``created_before`` it is everything that is scheduled now. Raises ``NotFoundError`` and
-        ``ValidationError``.
-        """
+        """Cancel what is scheduled; returns how many."""
         services = self._services
         now = services.clock.now()
         bound = now + ID_STEP if created_before is None else values.instant("created_before", created_before)
-        _, stored = await self._find(application, endpoint)
+        _, stored = await self._editor.find(application, endpoint)
         return await unbroken(_cancel(services, stored.endpoint.id, id_bounds("msg_", min(bound, now + ID_STEP))[0]))
 
     async def stats(
         self, application: str, endpoint: str, since: datetime | None = None, until: datetime | None = None
     ) -> EndpointStats:
-        """How many attempts succeeded and failed in a span of at most 28 days, and what is scheduled now.
-
-        ``until`` is now by default, ``since`` 28 days before it; the span is exact to four milliseconds.
-        Raises ``NotFoundError`` and ``ValidationError``.
-        """
+        """Count what became of attempts, and what is scheduled now."""
         store, now = self._services.store, self._services.clock.now()
         end = now if until is None else values.instant("until", until)
         if end > now:
@@ -147,7 +122,7 @@ class EndpointActions(EndpointEdits):
             raise ValidationError(
                 "since", f"'since' cannot be more than 28 days prior to {to_datetime(end).isoformat()}"
             )
-        _, stored = await self._find(application, endpoint)
+        _, stored = await self._editor.find(application, endpoint)
         counts = await store.attempts.count(
             stored.endpoint.id, id_bounds("atmpt_", begin)[0], id_bounds("atmpt_", end)[1]
         )
@@ -172,14 +147,14 @@ class EndpointActions(EndpointEdits):
         **more: object,
     ) -> Task:
         services = self._services
-        found = await self._application(application)
+        found = await self._editor.application(application)
         now = services.clock.now()
         # A bound is exclusive: one step after now, so that what happened just now is in.
         begin, end = self._bounds(since, until, now, now + step)
-        _, stored = await self._find(found.id, endpoint)
+        _, stored = await self._editor.find(found.id, endpoint)
         return await start_task(
             services,
-            self._organization_id,
+            self._editor.organization_id,
             kind,
             {"processed": 0, "since": begin, "until": end, **more},
             application_id=found.id,

@@ -3,42 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from datetime import datetime, timedelta
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from webhook_engine.clock import to_datetime
-from webhook_engine.errors import NotFoundError, ValidationError
+from webhook_engine.errors import ValidationError
 from webhook_engine.events import (
-    EndpointCreatedEvent,
-    EndpointDeletedEvent,
-    EndpointEnabledEvent,
-    EndpointEvent,
     EndpointUpdatedEvent,
 )
-from webhook_engine.model import Application, Endpoint, Page
+from webhook_engine.model import (
+    AttemptStatus,
+    Endpoint,
+    EndpointHeaders,
+    EndpointStats,
+    Message,
+    Page,
+    Task,
+)
 from webhook_engine.resources import pagination
-from webhook_engine.resources.announce import commit_and_tell, now_changed
 from webhook_engine.resources.endpoint_actions import EndpointActions
+from webhook_engine.resources.endpoint_editor import DISABLED_BY_HAND, EndpointEditor
+from webhook_engine.resources.endpoint_headers import OwnHeaders
 from webhook_engine.resources.endpoint_secrets import EndpointSecrets, signing_key
 from webhook_engine.resources.pagination import Order
+from webhook_engine.resources.services import Services
 from webhook_engine.rules import documents, limits, names, values
 from webhook_engine.rules import headers as header_rules
 from webhook_engine.rules.limits import DEFAULT_PAGE
 from webhook_engine.rules.urls import endpoint_url
 from webhook_engine.rules.user_info import merged
-from webhook_engine.shielded import unbroken
-from webhook_engine.store.records import EndpointChanges, EndpointCondition, RoutedMessage, Span, StoredEndpoint
+from webhook_engine.store.records import EndpointChanges, Span, StoredEndpoint
 from webhook_engine.store.sealed import seal_headers, seal_secret, seal_user_info
 
 __all__ = ["Endpoints"]
 
 MAX_DESCRIPTION = 4096
-DISABLED_BY_HAND = "disabled by hand"
 
 
-class Endpoints(EndpointSecrets, EndpointActions):
+class Endpoints:
     """The endpoints of the applications of an organization, each addressed by id or uid."""
+
+    def __init__(self, services: Services, organization_id: str) -> None:
+        self._services = services
+        self._editor = EndpointEditor(services, organization_id)
+        self._secrets = EndpointSecrets(self._editor)
+        self._headers = OwnHeaders(self._editor)
+        self._actions = EndpointActions(self._editor)
 
     async def create(
         self,
@@ -66,7 +78,7 @@ class Endpoints(EndpointSecrets, EndpointActions):
         Raises ``NotFoundError``, ``ConflictError`` if the uid is taken in the application, and ``ValidationError``.
         """
         services = self._services
-        found = await self._application(application)
+        found = await self._editor.application(application)
         now = services.clock.now()
         endpoint_id = services.ids.new("ep_", now)
         closed = values.boolean("disabled", disabled)
@@ -75,7 +87,7 @@ class Endpoints(EndpointSecrets, EndpointActions):
             endpoint=Endpoint(
                 id=endpoint_id,
                 application_id=found.id,
-                organization_id=self._organization_id,
+                organization_id=self._editor.organization_id,
                 uid=names.uid("uid", uid, "ep_"),
                 url=shown_url,
                 description=_description(description),
@@ -97,14 +109,12 @@ class Endpoints(EndpointSecrets, EndpointActions):
             ),
             sealed_user_info=seal_user_info(services.sealer, endpoint_id, user_info),
         )
-        async with services.edits.of(found.id):
-            # It may have been deleted meanwhile, and its endpoints with it.
-            await unbroken(self._add(await self._application(found.id), stored))
+        await self._editor.add(stored)
         return stored.endpoint
 
     async def get(self, application: str, endpoint: str) -> Endpoint:
         """Raises ``NotFoundError`` if there is none."""
-        _, stored = await self._find(application, endpoint)
+        _, stored = await self._editor.find(application, endpoint)
         return stored.endpoint
 
     async def list(
@@ -120,13 +130,13 @@ class Endpoints(EndpointSecrets, EndpointActions):
         Raises ``NotFoundError`` and ``ValidationError``.
         """
         request = pagination.by_key(limit=limit, iterator=iterator, order=order, prefix="ep_")
-        found = await self._application(application)
+        found = await self._editor.application(application)
         rows = await self._services.store.endpoints.list(found.id, request.span)
         return request.cut([stored.endpoint for stored in rows], _id)
 
     async def iterate(self, application: str) -> AsyncIterator[Endpoint]:
         """Every endpoint of an application, oldest first."""
-        found = await self._application(application)
+        found = await self._editor.application(application)
 
         async def read(span: Span) -> Sequence[StoredEndpoint]:
             return await self._services.store.endpoints.list(found.id, span)
@@ -154,7 +164,7 @@ class Endpoints(EndpointSecrets, EndpointActions):
         A ``url`` with the mask that was shown keeps its password. ``disabled`` works like :meth:`disable` and
         :meth:`enable`. Raises ``NotFoundError``, ``ConflictError`` if the uid is taken, and ``ValidationError``.
         """
-        found = await self._application(application)
+        found = await self._editor.application(application)
         changes = EndpointChanges(
             uid=UNSET if uid is UNSET else names.uid("uid", uid, "ep_"),
             url=UNSET if url is UNSET else self._url(url),
@@ -167,8 +177,11 @@ class Endpoints(EndpointSecrets, EndpointActions):
         )
         if disabled is not UNSET:
             values.boolean("disabled", disabled)
-        _, stored = await self._find(found.id, endpoint)
-        return await self._change(found, stored.endpoint.id, changes, disabled)
+        async with self._editor.edit(found, endpoint) as edit:
+            changes = self._with_user_info(edit.before, changes)
+            if disabled is UNSET:
+                return await edit.change(changes, EndpointUpdatedEvent)
+            return await (edit.disable(changes) if disabled else edit.enable(changes))
 
     async def enable(self, application: str, endpoint: str) -> Endpoint:
         """Let an endpoint get messages again, with a fresh failure window; nothing is sent by itself.
@@ -176,27 +189,149 @@ class Endpoints(EndpointSecrets, EndpointActions):
         :meth:`recover` sends what failed, :meth:`replay_missing` what was created meanwhile. An endpoint that is
         enabled stays as it is. Raises ``NotFoundError``.
         """
-        found, stored = await self._find(application, endpoint)
-        return await self._switch(found, stored.endpoint.id, disabled=False)
+        async with self._editor.edit(await self._editor.application(application), endpoint) as edit:
+            if edit.before.endpoint.disabled:
+                return await edit.enable(EndpointChanges())
+            return edit.before.endpoint
 
     async def disable(self, application: str, endpoint: str) -> Endpoint:
         """Send nothing more to an endpoint until it is enabled; what is scheduled for it becomes failed.
 
         An endpoint that is disabled stays as it is. Raises ``NotFoundError``.
         """
-        found, stored = await self._find(application, endpoint)
-        return await self._switch(found, stored.endpoint.id, disabled=True)
+        async with self._editor.edit(await self._editor.application(application), endpoint) as edit:
+            if edit.before.endpoint.disabled:
+                return edit.before.endpoint
+            return await edit.disable(EndpointChanges())
 
     async def delete(self, application: str, endpoint: str) -> None:
         """Delete an endpoint; what is scheduled for it is cancelled, and its uid is free again.
 
         Raises ``NotFoundError``.
         """
-        found, stored = await self._find(application, endpoint)
-        endpoint_id = stored.endpoint.id
-        async with self._services.edits.of(endpoint_id):
-            await unbroken(self._remove(found, await self._current(found, endpoint_id)))
-            await self._services.flow.settle(endpoint_id)
+        async with self._editor.edit(await self._editor.application(application), endpoint) as edit:
+            await edit.delete()
+
+    async def get_secret(self, application: str, endpoint: str) -> str:
+        """What the consumer verifies with: ``whsec_…``, or the public ``whpk_…`` of an Ed25519 key pair.
+
+        Raises ``NotFoundError``, and ``SecretsUnreadableError`` if it was encrypted with another main secret.
+        """
+        return await self._secrets.get(application, endpoint)
+
+    async def rotate_secret(
+        self,
+        application: str,
+        endpoint: str,
+        secret: str | None = None,
+        grace_period: timedelta = limits.DEFAULT_GRACE,
+    ) -> str:
+        """Put a new signing secret in the place of the current one, and return it as :meth:`get_secret` does.
+
+        ``secret``: ``whsec_…`` or ``whsk_…``; by default one is generated. For ``grace_period`` (up to 7 days) messages
+        are signed with the replaced secret too. Raises ``RotationLimitError`` if ten replaced secrets are still valid,
+        ``NotFoundError`` and ``ValidationError``.
+        """
+        return await self._secrets.rotate(application, endpoint, secret, grace_period)
+
+    async def get_headers(self, application: str, endpoint: str) -> EndpointHeaders:
+        """The endpoint's own headers; values that are secret (``authorization`` and the like) are left out."""
+        return await self._headers.get(application, endpoint)
+
+    async def set_headers(self, application: str, endpoint: str, headers: Mapping[str, str]) -> None:
+        """Replace all own headers of the endpoint; they are sent from the next attempt.
+
+        Raises ``NotFoundError``, and ``ValidationError`` for a header that must not be set or cannot be sent.
+        """
+        await self._headers.set(application, endpoint, headers)
+
+    async def patch_headers(self, application: str, endpoint: str, changes: Mapping[str, str | None]) -> None:
+        """Set some own headers of the endpoint, and remove those with the value ``None``; the others stay.
+
+        Names that differ only in case are one header. Raises like :meth:`set_headers`.
+        """
+        await self._headers.patch(application, endpoint, changes)
+
+    async def send_example(
+        self, application: str, endpoint: str, event_type: str, *, example_index: int = 0
+    ) -> Message:
+        """Send an example of an event type to this endpoint alone, at once and only once.
+
+        It is sent whatever the endpoint's filters, also if the endpoint is disabled. ``svix.ping`` and
+        ``webhook.ping`` need no registration; of other event types it is one of the ``examples`` in the JSON Schema of
+        version "1". Raises ``ExampleUnavailableError`` if there is none, ``NotFoundError`` and ``ValidationError``.
+        """
+        return await self._actions.send_example(application, endpoint, event_type, example_index=example_index)
+
+    async def recover(self, application: str, endpoint: str, since: datetime, until: datetime | None = None) -> Task:
+        """Send again all that failed for this endpoint in [``since``, ``until``), as a durable background task.
+
+        That is what failed for good then (its retries used up, aborted by the receiver, or its endpoint disabled),
+        whenever its message was created: it gets a full run through the retry schedule. What failed an attempt then
+        and waits for a retry has this retry at once, and goes on in the schedule from there. What was delivered or
+        cancelled since is not sent. The attempts are scheduled ones: they count in the failure window like any other.
+        ``since`` is at most ``delivery.recover_max_age`` ago, ``until`` is now by default. Raises ``NotFoundError``
+        and ``ValidationError``.
+        """
+        return await self._actions.recover(application, endpoint, since, until)
+
+    async def replay_missing(
+        self, application: str, endpoint: str, since: datetime, until: datetime | None = None
+    ) -> Task:
+        """Send the messages of [``since``, ``until``) that match this endpoint and were never on their way to it.
+
+        A durable background task with the bounds of :meth:`recover`. Raises ``NotFoundError`` and ``ValidationError``.
+        """
+        return await self._actions.replay_missing(application, endpoint, since, until)
+
+    async def bulk_replay(
+        self,
+        application: str,
+        endpoint: str,
+        since: datetime,
+        until: datetime | None = None,
+        *,
+        event_types: Collection[str] | None = None,
+        channel: str | None = None,
+        tag: str | None = None,
+        status: AttemptStatus | int | None = None,
+        status_code_class: int | None = None,
+    ) -> Task:
+        """Send once more what was sent to this endpoint of the messages of [``since``, ``until``), also successes.
+
+        ``status`` is that of the delivery; ``status_code_class`` (0, 100, … 500) goes by its latest attempt. What is
+        still under way is left alone. A durable background task with the bounds of :meth:`recover`. Raises
+        ``NotFoundError`` and ``ValidationError``.
+        """
+        return await self._actions.bulk_replay(
+            application,
+            endpoint,
+            since,
+            until,
+            event_types=event_types,
+            channel=channel,
+            tag=tag,
+            status=status,
+            status_code_class=status_code_class,
+        )
+
+    async def cancel_pending(self, application: str, endpoint: str, created_before: datetime | None = None) -> int:
+        """Cancel what is scheduled for this endpoint of the messages created before then; returns how many.
+
+        Without ``created_before`` it is everything that is scheduled now. Raises ``NotFoundError`` and
+        ``ValidationError``.
+        """
+        return await self._actions.cancel_pending(application, endpoint, created_before)
+
+    async def stats(
+        self, application: str, endpoint: str, since: datetime | None = None, until: datetime | None = None
+    ) -> EndpointStats:
+        """How many attempts succeeded and failed in a span of at most 28 days, and what is scheduled now.
+
+        ``until`` is now by default, ``since`` 28 days before it; the span is exact to four milliseconds.
+        Raises ``NotFoundError`` and ``ValidationError``.
+        """
+        return await self._actions.stats(application, endpoint, since, until)
 
     def _url(self, value: object) -> str:
         return endpoint_url("url", value, https_only=self._services.policy.https_only)
@@ -204,41 +339,10 @@ class Endpoints(EndpointSecrets, EndpointActions):
     async def _event_types(self, value: object) -> tuple[str, ...] | None:
         wanted = names.event_types("event_types", value)
         if wanted:
-            unknown = await self._services.store.event_types.unknown(self._organization_id, wanted)
+            unknown = await self._services.store.event_types.unknown(self._editor.organization_id, wanted)
             if unknown:
                 raise ValidationError("event_types", f"The following event types don't exist: {', '.join(unknown)}")
         return wanted
-
-    async def _switch(self, application: Application, endpoint_id: str, *, disabled: bool) -> Endpoint:
-        async with self._services.edits.of(endpoint_id):
-            stored = await self._current(application, endpoint_id)
-            if stored.endpoint.disabled is disabled:
-                return stored.endpoint
-        return await self._change(application, endpoint_id, EndpointChanges(), disabled)
-
-    async def _change(
-        self, application: Application, endpoint_id: str, changes: EndpointChanges, disabled: bool | UnsetType
-    ) -> Endpoint:
-        services = self._services
-        events: list[type[EndpointEvent]] = [EndpointUpdatedEvent]
-        async with services.edits.of(endpoint_id):
-            before = await self._current(application, endpoint_id)
-            changes = self._with_user_info(before, changes)
-            closing = disabled is True and not before.endpoint.disabled
-            if disabled is False and before.endpoint.disabled:
-                # What was scheduled before the disabling must not come to life again.
-                await services.flow.settle(endpoint_id)
-                changes = msgspec.structs.replace(changes, condition=EndpointCondition())
-                events.append(EndpointEnabledEvent)
-            elif closing:
-                condition = EndpointCondition(
-                    health=before.health, disabled_at=services.clock.now(), disabled_reason=DISABLED_BY_HAND
-                )
-                changes = msgspec.structs.replace(changes, condition=condition)
-            after = await self._commit(application, before, changes, *events)
-            if closing:
-                await services.flow.settle(endpoint_id)
-        return after.endpoint
 
     def _with_user_info(self, before: StoredEndpoint, changes: EndpointChanges) -> EndpointChanges:
         """A new URL as it is stored: masked, with its password sealed apart, or with the one that is there."""
@@ -247,34 +351,6 @@ class Endpoints(EndpointSecrets, EndpointActions):
         shown, user_info, kept = merged("url", changes.url, before.endpoint.url)
         sealed = UNSET if kept else seal_user_info(self._services.sealer, before.endpoint.id, user_info)
         return msgspec.structs.replace(changes, url=shown, sealed_user_info=sealed)
-
-    async def _add(self, application: Application, stored: StoredEndpoint) -> None:
-        services = self._services
-        await commit_and_tell(
-            services,
-            application,
-            [stored.endpoint],
-            [EndpointCreatedEvent],
-            lambda webhooks: services.store.endpoints.add(stored, webhooks),
-            lambda _: now_changed(services, application, stored),
-        )
-
-    async def _remove(self, application: Application, stored: StoredEndpoint) -> None:
-        services = self._services
-
-        async def commit(webhooks: Sequence[RoutedMessage]) -> None:
-            if not await services.store.endpoints.delete(stored.endpoint.id, services.clock.now(), webhooks):
-                raise NotFoundError("endpoint", stored.endpoint.id)
-
-        deleted = msgspec.structs.replace(stored, deleted=True)
-        await commit_and_tell(
-            services,
-            application,
-            [stored.endpoint],
-            [EndpointDeletedEvent],
-            commit,
-            lambda _: now_changed(services, application, deleted),
-        )
 
 
 def _id(endpoint: Endpoint) -> str:

@@ -9,11 +9,11 @@ from operator import attrgetter
 import msgspec
 
 from webhook_engine.ids import ID_STEP
-from webhook_engine.model import Message, Page, Task
+from webhook_engine.model import Application, Message, Page, Task
 from webhook_engine.resources import pagination
 from webhook_engine.resources.drafts import prepare_message
 from webhook_engine.resources.intake import as_message, from_outbox
-from webhook_engine.resources.lookup import find_message, keys
+from webhook_engine.resources.lookup import find_application, find_message, keys
 from webhook_engine.resources.polling import Polling, message_filter
 from webhook_engine.resources.services import Services
 from webhook_engine.resources.starting import start_task
@@ -32,8 +32,13 @@ MAX_EXPUNGED = 1000
 _ID = attrgetter("id")
 
 
-class Messages(Polling):
+class Messages:
     """The messages of the applications of an organization."""
+
+    def __init__(self, services: Services, organization_id: str) -> None:
+        self._services = services
+        self._organization_id = organization_id
+        self._polling = Polling(services, organization_id)
 
     async def create(
         self,
@@ -128,6 +133,64 @@ class Messages(Polling):
         async for message in pagination.walk(read, _ID, span):
             yield message
 
+    async def poll(
+        self,
+        application: str,
+        *,
+        limit: int = DEFAULT_PAGE,
+        iterator: str | None = None,
+        after: datetime | None = None,
+        event_type: str | None = None,
+        channel: str | None = None,
+    ) -> tuple[Sequence[Message], str, bool]:
+        """Pull messages instead of having them sent, oldest first: a page, its iterator, and whether it is the last.
+
+        ``iterator`` goes on after an earlier page; without it, it begins with what was created after ``after``, or
+        with the oldest message of the last 90 days.
+
+        A message shows up two seconds after its creation, because ids are in the order of creation and what comes
+        later must not be passed over. A row that stays longer than that in an outbox, because its transaction takes
+        so long or because the engine does not run, may be passed over: it is found by a poll with an earlier ``after``.
+        Raises ``NotFoundError`` and ``ValidationError``.
+        """
+        return await self._polling.poll(
+            application, limit=limit, iterator=iterator, after=after, event_type=event_type, channel=channel
+        )
+
+    async def consumer_poll(
+        self,
+        application: str,
+        sink: str,
+        consumer: str,
+        *,
+        limit: int = DEFAULT_PAGE,
+        iterator: str | None = None,
+        event_type: str | None = None,
+        channel: str | None = None,
+    ) -> tuple[Sequence[Message], str, bool]:
+        """Like :meth:`poll`, with the position kept by the engine, so that it outlives the client.
+
+        ``iterator``, that of the page before, says that the client is done with that page: this becomes the position
+        of the consumer, durably, and what comes after it is returned. Without it, what comes after the position is
+        returned, again and again until an iterator is given. A consumer without a position begins with the oldest
+        message of the last 90 days. So nothing is passed over, and after a crash the last page may come once more.
+
+        ``sink`` is an endpoint or a name of your own, and ``consumer`` a name in it; each consumer has its position.
+        Give a consumer to one client at a time: the last iterator given counts. An application has at most 1000
+        consumers; those that stood still for 90 days give way to new ones.
+        Raises ``NotFoundError``, ``ValidationError``, and ``ConsumerLimitError`` where a new one finds no room.
+        """
+        return await self._polling.consumer_poll(
+            application, sink, consumer, limit=limit, iterator=iterator, event_type=event_type, channel=channel
+        )
+
+    async def consumer_seek(self, application: str, sink: str, consumer: str, *, after: datetime) -> str:
+        """Set the position of a consumer: it goes on with what was created after ``after``. Returns the iterator.
+
+        Raises ``NotFoundError``, ``ValidationError`` and ``ConsumerLimitError``.
+        """
+        return await self._polling.consumer_seek(application, sink, consumer, after=after)
+
     async def expunge_content(self, application: str, message: str) -> None:
         """Delete the payload of a message for good; no attempt that begins after this returns sends it.
 
@@ -177,6 +240,9 @@ class Messages(Polling):
         found = await self._application(row.application)
         now = self._services.clock.now()
         return from_outbox(row, found, self._services.policy, self._services.ids.new("msg_", now), now)
+
+    async def _application(self, key: str) -> Application:
+        return await find_application(self._services, self._organization_id, key)
 
 
 async def _expunge(services: Services, message_ids: Collection[str]) -> None:

@@ -46,16 +46,7 @@ class Polling:
         event_type: str | None = None,
         channel: str | None = None,
     ) -> tuple[Sequence[Message], str, bool]:
-        """Pull messages instead of having them sent, oldest first: a page, its iterator, and whether it is the last.
-
-        ``iterator`` goes on after an earlier page; without it, it begins with what was created after ``after``, or
-        with the oldest message of the last 90 days.
-
-        A message shows up two seconds after its creation, because ids are in the order of creation and what comes
-        later must not be passed over. A row that stays longer than that in an outbox, because its transaction takes
-        so long or because the engine does not run, may be passed over: it is found by a poll with an earlier ``after``.
-        Raises ``NotFoundError`` and ``ValidationError``.
-        """
+        """A page after an iterator or an instant, its iterator, and whether it is the last."""
         if iterator is not None:
             start = _iterator(iterator)
         else:
@@ -75,18 +66,7 @@ class Polling:
         event_type: str | None = None,
         channel: str | None = None,
     ) -> tuple[Sequence[Message], str, bool]:
-        """Like :meth:`poll`, with the position kept by the engine, so that it outlives the client.
-
-        ``iterator``, that of the page before, says that the client is done with that page: this becomes the position
-        of the consumer, durably, and what comes after it is returned. Without it, what comes after the position is
-        returned, again and again until an iterator is given. A consumer without a position begins with the oldest
-        message of the last 90 days. So nothing is passed over, and after a crash the last page may come once more.
-
-        ``sink`` is an endpoint or a name of your own, and ``consumer`` a name in it; each consumer has its position.
-        Give a consumer to one client at a time: the last iterator given counts. An application has at most 1000
-        consumers; those that stood still for 90 days give way to new ones.
-        Raises ``NotFoundError``, ``ValidationError``, and ``ConsumerLimitError`` where a new one finds no room.
-        """
+        """The page after the position of a consumer."""
         most = _limit(limit)
         where = _only(event_type, channel)
         names.name("consumer", consumer)
@@ -102,10 +82,7 @@ class Polling:
         return await self._pull(found, self._beginning() if kept is None else kept.after, most, where)
 
     async def consumer_seek(self, application: str, sink: str, consumer: str, *, after: datetime) -> str:
-        """Set the position of a consumer: it goes on with what was created after ``after``. Returns the iterator.
-
-        Raises ``NotFoundError``, ``ValidationError`` and ``ConsumerLimitError``.
-        """
+        """Set the position of a consumer; returns the iterator."""
         names.name("consumer", consumer)
         position = _just_before(after)
         found = await self._application(application)

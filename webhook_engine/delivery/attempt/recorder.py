@@ -80,18 +80,13 @@ class Recorder(Service):
         pause, waited = FIRST_PAUSE_S, 0.0
         committed = False
 
-        async def commit(webhooks: Sequence[RoutedMessage]) -> None:
-            nonlocal committed
-            await self._deliveries.record(_outcomes(batch, webhooks))
-            committed = True
-
-        def applied(_: None) -> None:
-            self._committing -= len(batch)
-            self._on_recorded(batch)
-
         while True:
             try:
-                await self._publisher.publish(events, commit, applied)
+                async with self._publisher.publishing(events) as publication:
+                    await self._deliveries.record(_outcomes(batch, publication.webhooks))
+                    committed = True
+                    self._committing -= len(batch)
+                    self._on_recorded(batch)
             except StoreUnavailableError as error:
                 log.error("outcomes.not_recorded", count=len(batch), error=str(error), again_in_s=pause)
                 if self.stopping and waited >= STOP_PATIENCE_S:

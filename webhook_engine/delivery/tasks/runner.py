@@ -188,11 +188,11 @@ class TaskRunner:
             progress=dict(progress.data),
         )
         ending = msgspec.structs.replace(progress, status=status, cursor=None)
-        await self._publisher.publish(
-            [event],
-            lambda webhooks: self._store.tasks.end(ending, now, webhooks),
-            lambda _: log.info("task.finished", task_id=task.id, task=task.task, status=status.value, **progress.data),
-        )
+        async with self._publisher.publishing([event]) as publication:
+            if await self._store.tasks.end(ending, now, publication.webhooks):
+                log.info("task.finished", task_id=task.id, task=task.task, status=status.value, **progress.data)
+            else:
+                publication.withdraw()
 
 
 def _failed(progress: TaskProgress, error: str) -> TaskProgress:

@@ -1,0 +1,124 @@
+"""Finding endpoints, and changing one: nobody else edits it meanwhile, and everybody concerned hears of it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import msgspec
+from msgspec import UNSET
+
+from webhook_engine.errors import NotFoundError
+from webhook_engine.events import (
+    EndpointCreatedEvent,
+    EndpointDeletedEvent,
+    EndpointEnabledEvent,
+    EndpointEvent,
+    EndpointUpdatedEvent,
+)
+from webhook_engine.model import Application, Endpoint
+from webhook_engine.resources.announce import announcing, now_changed
+from webhook_engine.resources.lookup import find_application, find_endpoint
+from webhook_engine.resources.services import Services
+from webhook_engine.shielded import unbroken
+from webhook_engine.store.records import EndpointChanges, EndpointCondition, StoredEndpoint
+
+__all__ = ["DISABLED_BY_HAND", "EndpointEdit", "EndpointEditor"]
+
+DISABLED_BY_HAND = "disabled by hand"
+
+
+class EndpointEditor:
+    """The endpoints of the applications of one organization."""
+
+    def __init__(self, services: Services, organization_id: str) -> None:
+        self.services = services
+        self.organization_id = organization_id
+
+    async def application(self, key: str) -> Application:
+        """Raises ``NotFoundError`` if there is none."""
+        return await find_application(self.services, self.organization_id, key)
+
+    async def find(self, application: str, endpoint: str) -> tuple[Application, StoredEndpoint]:
+        """Raises ``NotFoundError`` if there is no such application or endpoint."""
+        found = await self.application(application)
+        return found, await find_endpoint(self.services, found, endpoint)
+
+    async def add(self, stored: StoredEndpoint) -> None:
+        """Add an endpoint; raises ``ConflictError``."""
+        application_id = stored.endpoint.application_id
+        async with self.services.edits.of(application_id):
+            # The application may have been deleted meanwhile, and its endpoints with it.
+            await unbroken(self._add(await self.application(application_id), stored))
+
+    @asynccontextmanager
+    async def edit(self, application: Application, endpoint: str) -> AsyncIterator[EndpointEdit]:
+        """Hold an endpoint, so that edits come one after another; raises ``NotFoundError`` if there is none."""
+        endpoint_id = (await find_endpoint(self.services, application, endpoint)).endpoint.id
+        async with self.services.edits.of(endpoint_id):
+            before = await self.services.store.endpoints.get(application.id, endpoint_id)
+            if before is None:
+                raise NotFoundError("endpoint", endpoint_id)
+            yield EndpointEdit(self.services, application, before)
+
+    async def _add(self, application: Application, stored: StoredEndpoint) -> None:
+        async with announcing(self.services, application, [stored.endpoint], [EndpointCreatedEvent]) as publication:
+            await self.services.store.endpoints.add(stored, publication.webhooks)
+            now_changed(self.services, application, stored)
+
+
+class EndpointEdit:
+    """One change of one endpoint, which is held; ``before`` is how it is until then."""
+
+    def __init__(self, services: Services, application: Application, before: StoredEndpoint) -> None:
+        self.before = before
+        self._services = services
+        self._application = application
+
+    async def change(self, changes: EndpointChanges, *events: type[EndpointEvent]) -> Endpoint:
+        """Make changes and announce them; returns the endpoint as it is then."""
+        return await unbroken(self._change(changes, events))
+
+    async def enable(self, changes: EndpointChanges) -> Endpoint:
+        """Make changes, and let the endpoint get messages again if it is disabled."""
+        if not self.before.endpoint.disabled:
+            return await self.change(changes, EndpointUpdatedEvent)
+        # What was scheduled before the disabling must not come to life again.
+        await self._services.flow.settle(self.before.endpoint.id)
+        changes = msgspec.structs.replace(changes, condition=EndpointCondition())
+        return await self.change(changes, EndpointUpdatedEvent, EndpointEnabledEvent)
+
+    async def disable(self, changes: EndpointChanges) -> Endpoint:
+        """Make changes, and if the endpoint is enabled, send nothing more to it."""
+        if self.before.endpoint.disabled:
+            return await self.change(changes, EndpointUpdatedEvent)
+        condition = EndpointCondition(
+            health=self.before.health, disabled_at=self._services.clock.now(), disabled_reason=DISABLED_BY_HAND
+        )
+        after = await self.change(msgspec.structs.replace(changes, condition=condition), EndpointUpdatedEvent)
+        await self._services.flow.settle(after.id)
+        return after
+
+    async def delete(self) -> None:
+        """Delete the endpoint, and cancel what is scheduled for it."""
+        await unbroken(self._delete())
+        await self._services.flow.settle(self.before.endpoint.id)
+
+    async def _change(self, changes: EndpointChanges, events: tuple[type[EndpointEvent], ...]) -> Endpoint:
+        services, endpoint = self._services, self.before.endpoint
+        subject = endpoint if changes.uid is UNSET else msgspec.structs.replace(endpoint, uid=changes.uid)
+        async with announcing(services, self._application, [subject], events) as publication:
+            after = await services.store.endpoints.update(
+                endpoint.id, changes, services.clock.now(), publication.webhooks
+            )
+            if after is None:
+                raise NotFoundError("endpoint", endpoint.id)
+            now_changed(services, self._application, after)
+        return after.endpoint
+
+    async def _delete(self) -> None:
+        services, endpoint = self._services, self.before.endpoint
+        async with announcing(services, self._application, [endpoint], [EndpointDeletedEvent]) as publication:
+            if not await services.store.endpoints.delete(endpoint.id, services.clock.now(), publication.webhooks):
+                raise NotFoundError("endpoint", endpoint.id)
+            now_changed(services, self._application, msgspec.structs.replace(self.before, deleted=True))

@@ -1,0 +1,52 @@
+"""The headers that an endpoint wants besides those of every webhook."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from webhook_engine.model import EndpointHeaders
+from webhook_engine.resources.endpoint_editor import EndpointEditor
+from webhook_engine.rules import headers as header_rules
+from webhook_engine.store.records import EndpointChanges
+from webhook_engine.store.sealed import open_headers, seal_headers
+
+__all__ = ["OwnHeaders"]
+
+
+class OwnHeaders:
+    """The own headers of endpoints, which are kept encrypted."""
+
+    def __init__(self, editor: EndpointEditor) -> None:
+        self._editor = editor
+        self._services = editor.services
+
+    async def get(self, application: str, endpoint: str) -> EndpointHeaders:
+        """The headers; values that are secret are left out."""
+        _, stored = await self._editor.find(application, endpoint)
+        return _shown(open_headers(self._services.sealer, stored.endpoint.id, stored.sealed_headers))
+
+    async def set(self, application: str, endpoint: str, headers: Mapping[str, str]) -> None:
+        """Replace all of them."""
+        found = await self._editor.application(application)
+        checked = header_rules.checked("headers", headers)
+        async with self._editor.edit(found, endpoint) as edit:
+            sealed = seal_headers(self._services.sealer, edit.before.endpoint.id, checked)
+            await edit.change(EndpointChanges(sealed_headers=sealed))
+
+    async def patch(self, application: str, endpoint: str, changes: Mapping[str, str | None]) -> None:
+        """Set some of them, and remove those with the value ``None``."""
+        found = await self._editor.application(application)
+        header_rules.changed("headers", {}, changes)
+        async with self._editor.edit(found, endpoint) as edit:
+            endpoint_id, sealer = edit.before.endpoint.id, self._services.sealer
+            before = open_headers(sealer, endpoint_id, edit.before.sealed_headers)
+            sealed = seal_headers(sealer, endpoint_id, header_rules.changed("headers", before, changes))
+            await edit.change(EndpointChanges(sealed_headers=sealed))
+
+
+def _shown(headers: Mapping[str, str]) -> EndpointHeaders:
+    """The headers for people to see: of sensitive ones only the names."""
+    return EndpointHeaders(
+        headers={name: value for name, value in headers.items() if not header_rules.is_sensitive(name)},
+        sensitive=tuple(name for name in headers if header_rules.is_sensitive(name)),
+    )
