@@ -45,6 +45,8 @@ from webhook_engine.store.sqlite import SqliteStore
 from webhook_engine.version import __version__
 
 if TYPE_CHECKING:
+    from yarl import URL
+
     from webhook_engine.delivery.tracing import Tracing
 
 __all__ = ["EngineCore"]
@@ -142,6 +144,10 @@ class EngineCore(Organization):
         """A server tells where it is reached, how browsers do so first; without URLs, that it has stopped."""
         self._own_inboxes.serve_at(base_urls if self.config.server.play else ())
         self._entrance.serve_at(base_urls[0] if base_urls and self.config.server.portal else None)
+
+    def serves_inbox(self, url: URL) -> bool:
+        """Whether a URL is an inbox of Play that this engine serves itself."""
+        return self._own_inboxes.covers(url)
 
     @property
     def services(self) -> Services:

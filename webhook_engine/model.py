@@ -200,7 +200,12 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     timestamp: datetime
     """When the request began."""
     request_headers: Mapping[str, str]
-    """The headers that were sent; signatures and sensitive values are left out."""
+    """The headers that were sent; signatures and sensitive values are left out. Empty where nothing was sent."""
+    failure: str | None = None
+    """In what way it failed: ``status``, ``timeout``, ``dns``, ``connect``, ``tls``, ``blocked`` or ``protocol``.
+
+    ``None`` where it did not fail, and for attempts of before there was this.
+    """
 
     @property
     def status_text(self) -> str:

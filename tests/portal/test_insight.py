@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 import pytest_asyncio
 from receivers import Receiver
 
@@ -22,9 +25,9 @@ class Client:
         self.http = http
         self.headers: dict[str, str] = {}
 
-    async def sign_in(self) -> None:
+    async def sign_in(self, *, read_only: bool = True) -> None:
         """Exchange the key of a link for a token."""
-        key = (await self.engine.portal.url("acme", read_only=True)).partition("#key=")[2]
+        key = (await self.engine.portal.url("acme", read_only=read_only)).partition("#key=")[2]
         async with self.http.post(f"{self.url}/api/v1/auth/portal-session", json={"key": key}) as answer:
             self.headers = {"authorization": f"Bearer {(await answer.json())['token']}"}
 
@@ -35,18 +38,32 @@ class Client:
             assert answer.status == 200, await answer.text()
             return await answer.json()
 
+    async def post(self, path: str, body: Any) -> Any:
+        """The answer to a POST below the application."""
+        async with self.http.post(f"{self.url}/api/v1/app/acme/{path}", json=body, headers=self.headers) as answer:
+            assert answer.status == 200, await answer.text()
+            return await answer.json()
 
-@pytest_asyncio.fixture
-async def client(tmp_path: Path) -> AsyncIterator[Client]:
+
+@asynccontextmanager
+async def serving(database: Path, **settings: Any) -> AsyncIterator[Client]:
     """A client of an engine with the application ``acme``."""
+    options = {"allow_subnets": ["127.0.0.0/8"], "retry_schedule": [], **settings}
     async with (
-        Engine.open(tmp_path / "engine.db", allow_subnets=["127.0.0.0/8"], retry_schedule=[]) as engine,
+        Engine.open(database, **options) as engine,
         engine.serve("127.0.0.1:0") as server,
         aiohttp.ClientSession() as http,
     ):
         await engine.applications.create(name="Acme", uid="acme")
         one = Client(engine, server.url, http)
         await one.sign_in()
+        yield one
+
+
+@pytest_asyncio.fixture
+async def client(tmp_path: Path) -> AsyncIterator[Client]:
+    """A client as most tests use it."""
+    async with serving(tmp_path / "engine.db") as one:
         yield one
 
 
@@ -124,3 +141,106 @@ async def test_an_endpoint_says_why_it_is_disabled(client: Client) -> None:
     assert shown["disabled"] is True
     assert "410" in shown["disabledReason"]
     assert shown["disabledAt"] >= shown["firstFailureAt"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "encoding", "shown"),
+    [
+        (b'{"z": 1,\n "a": 12345678901234567890, "\\u00e9": "\xc3\xa9"}', "utf-8", None),
+        (b"plain words, no JSON", "utf-8", None),
+        (b"\xff\x00\xfe", "base64", "/wD+"),
+    ],
+)
+async def test_a_payload_is_shown_to_the_byte(client: Client, sent: bytes, encoding: str, shown: str | None) -> None:
+    message = await client.engine.messages.create("acme", event_type="n", payload=sent)
+    answer = await client.get(f"msg/{message.id}/payload")
+    assert answer == {"encoding": encoding, "payload": sent.decode() if shown is None else shown}
+
+
+async def test_a_payload_that_is_gone_is_none(client: Client) -> None:
+    message = await client.engine.messages.create("acme", event_type="n", payload={"n": 1})
+    await client.engine.messages.expunge_content("acme", message.id)
+    assert (await client.get(f"msg/{message.id}/payload"))["payload"] is None
+
+
+async def test_an_attempt_says_in_what_way_it_failed_and_that_nothing_was_sent(client: Client) -> None:
+    async with Receiver(500) as receiver:
+        blocked = await client.engine.endpoints.create("acme", url="http://10.0.0.1/")
+        broken = await client.engine.endpoints.create("acme", url=receiver.url)
+        message = await client.engine.messages.create("acme", event_type="n", payload={})
+        await client.engine.join(10)
+    found = {each["endpointId"]: each for each in (await client.get(f"attempt/msg/{message.id}"))["data"]}
+    assert "failure" not in found[blocked.id]
+    listed = (await client.get(f"attempt/msg/{message.id}", with_failure="true"))["data"]
+    assert {each["endpointId"]: each["failure"] for each in listed} == {blocked.id: "blocked", broken.id: "status"}
+    headers = {
+        endpoint: (await client.get(f"msg/{message.id}/attempt/{each['id']}/headers"))["headers"]
+        for endpoint, each in found.items()
+    }
+    assert headers[blocked.id] == {}
+    assert headers[broken.id]["webhook-id"] == message.id
+
+
+async def test_what_is_due_says_what_it_waits_for(tmp_path: Path) -> None:
+    async with (
+        serving(tmp_path / "engine.db", retry_schedule=["1h"]) as client,
+        Receiver(lambda request: 500 if b"bad" in request.body else 200) as receiver,
+    ):
+        endpoints = client.engine.endpoints
+        slow = await endpoints.create("acme", url=receiver.url, throttle_rate=1, event_types=None, channels=["slow"])
+        await endpoints.create("acme", url=receiver.url, channels=["bad"])
+        bad = await client.engine.messages.create("acme", event_type="n", payload={"bad": 1}, channels=["bad"])
+        for number in range(20):
+            last = await client.engine.messages.create("acme", event_type="n", payload={"n": number}, channels=["slow"])
+        await receiver.wait_for(2)
+        [waiting] = (await client.get(f"msg/{last.id}/endpoint"))["data"]
+        assert (waiting["id"], waiting["waitingFor"], waiting["attemptCount"]) == (slow.id, "rate_limit", 0)
+
+        async with asyncio.timeout(10):
+            while not (retried := (await client.get(f"msg/{bad.id}/endpoint"))["data"][0])["attemptCount"]:
+                await asyncio.sleep(0.02)
+        assert retried["waitingFor"] == "time"
+
+
+async def test_the_rules_of_delivery_are_told(tmp_path: Path) -> None:
+    settings = {"timeout": "7s", "recover_max_age": "2d", "signature_headers": ["webhook"], "https_only": True}
+    async with serving(tmp_path / "engine.db", **settings) as client:
+        assert await client.get("delivery-rules") == {
+            "timeoutMs": 7_000,
+            "recoverMaxAgeMs": 2 * 86_400_000,
+            "httpsOnly": True,
+            "signatureHeaders": ["webhook"],
+        }
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("https://example.com/hook", None),
+        ("http://10.1.2.3/hook", "private"),
+        ("http://0x0a.1/", "private"),
+        ("https://user:secret@192.168.1.1:8443/", "private"),
+        ("http://[::ffff:10.0.0.1]/", "private"),
+        ("http://169.254.169.254/latest", "private"),
+        ("http://127.0.0.1:9/", None),
+        ("http://localhost/", None),
+        ("ftp://example.com/", "invalid"),
+        ("words", "invalid"),
+    ],
+)
+async def test_a_url_is_judged_before_it_is_saved(client: Client, url: str, problem: str | None) -> None:
+    await client.sign_in(read_only=False)
+    assert await client.post("endpoint/precheck/url", {"url": url}) == {"problem": problem}
+
+
+async def test_a_url_is_judged_by_the_configuration(tmp_path: Path) -> None:
+    async with serving(tmp_path / "engine.db", allow_subnets=[], https_only=True) as client:
+        await client.sign_in(read_only=False)
+        for url, problem in (("http://example.com/", "https_only"), ("https://localhost./", "private")):
+            assert await client.post("endpoint/precheck/url", {"url": url}) == {"problem": problem}
+        inbox = f"{client.url}/play/in/{'a' * 24}"
+        assert await client.post("endpoint/precheck/url", {"url": inbox}) == {"problem": "https_only"}
+    async with serving(tmp_path / "other.db", allow_subnets=[]) as client:
+        await client.sign_in(read_only=False)
+        inbox = f"{client.url}/play/in/{'a' * 24}"
+        assert await client.post("endpoint/precheck/url", {"url": inbox}) == {"problem": None}

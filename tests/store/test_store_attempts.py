@@ -29,6 +29,7 @@ def as_kept(recorded: RecordedAttempt) -> Attempt:
         trigger_type=recorded.trigger,
         timestamp=to_datetime(timestamp_of(recorded.id)),
         request_headers=recorded.request_headers,
+        failure=recorded.failure,
     )
 
 

@@ -221,6 +221,10 @@ class Pipeline:
         """Run a background task; durable when this returns."""
         await self._tasks.add(task, cursor)
 
+    def rate_limited(self, endpoint_id: str) -> bool:
+        """Whether deliveries of the endpoint wait for a rate limit."""
+        return self._dispatcher.rate_limited(endpoint_id)
+
     def lane_figures(self) -> LaneFigures:
         """How the lanes stand at this moment."""
         return self._dispatcher.lane_figures()

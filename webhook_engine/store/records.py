@@ -199,6 +199,9 @@ class RecordedAttempt(msgspec.Struct, frozen=True, gc=False):
     trigger: TriggerType
     response: str
     request_headers: Mapping[str, str]
+    """Empty where nothing was sent."""
+    failure: str | None = None
+    """In what way it failed."""
 
 
 class Outcomes(msgspec.Struct, frozen=True, kw_only=True):

@@ -139,7 +139,8 @@ def _outcome(begun: Begun, response: Response, decision: Decision, before: Healt
         response.duration_ms,
         TriggerType.MANUAL if due.manual_id else TriggerType.SCHEDULED,
         response.text,
-        target.shown_headers,
+        {} if response.unsent else target.shown_headers,
+        response.failure and response.failure.value,
     )
     condition = closed = None
     if decision.signal is Signal.DISABLE:

@@ -28,6 +28,9 @@ class FailureKind(StrEnum):
     """The engine itself lacked something, such as a file descriptor or its proxy: not the receiver's failure."""
 
 
+_BEFORE_SENDING = frozenset({FailureKind.DNS, FailureKind.TLS, FailureKind.BLOCKED})
+
+
 class Response(msgspec.Struct, frozen=True, gc=False):
     """What came of one exchange."""
 
@@ -43,3 +46,8 @@ class Response(msgspec.Struct, frozen=True, gc=False):
     """The ``webhook-delivery`` header as it came."""
     lack: Lack | None = None
     """What the engine lacked, where the failure is its own."""
+
+    @property
+    def unsent(self) -> bool:
+        """Whether it ended before anything of the request was sent."""
+        return self.failure in _BEFORE_SENDING

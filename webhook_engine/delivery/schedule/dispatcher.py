@@ -178,6 +178,14 @@ class Dispatcher(Service):
             lane.idle and not lane.held and (lane.stored_from is None or lane.stored_from > now) for lane in self._lanes
         )
 
+    def rate_limited(self, endpoint_id: str) -> bool:
+        """Whether deliveries of the endpoint are due that must wait for its rate limit, or its application's."""
+        lane = self._lanes.get(endpoint_id)
+        if lane is None or lane.target is None or not lane.queued:
+            return False
+        now = self._clock.monotonic()
+        return max(lane.target.throttle.wait(now), lane.target.application_throttle.wait(now)) > 0
+
     def lane_figures(self) -> LaneFigures:
         """How the lanes stand at this moment."""
         return lane_figures(self._lanes, self._clock.monotonic())

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import IntEnum
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from msgspec import UNSET, UnsetType
 
+from webhook_engine.clock import from_datetime
 from webhook_engine.errors import NotFoundError
 from webhook_engine.model import Attempt, AttemptedDestination, AttemptedMessage, AttemptStatus, Page
 from webhook_engine.server.api.common import ListResponse, listed
@@ -50,6 +51,8 @@ class AttemptListQuery(EventTypesQuery, frozen=True, kw_only=True):
     with_msg: bool = False
     expanded_statuses: bool = False
     """Whether the client knows the status 4, canceled."""
+    with_failure: bool = False
+    """Whether to say in what way each failed."""
 
     def filters(self) -> dict[str, Any]:
         """As arguments of the manager."""
@@ -109,6 +112,8 @@ class MessageAttemptOut(Out, frozen=True, kw_only=True):
     endpoint_id: str
     id: str
     timestamp: datetime
+    failure: str | UnsetType = UNSET
+    """In what way it failed."""
     msg: MessageOut | UnsetType = UNSET
 
 
@@ -126,6 +131,9 @@ class MessageEndpointOut(EndpointFields, frozen=True, kw_only=True):
     status: int
     status_text: str
     next_attempt: datetime | None
+    attempt_count: int
+    waiting_for: Literal["time", "rate_limit", "turn"] | UnsetType = UNSET
+    """What the next attempt waits for; ``turn`` also while it is being made."""
 
 
 class EmptyOut(Out, frozen=True, kw_only=True):
@@ -133,7 +141,12 @@ class EmptyOut(Out, frozen=True, kw_only=True):
 
 
 def shown(
-    attempt: Attempt, *, with_content: bool = True, expanded: bool = False, message: MessageOut | UnsetType = UNSET
+    attempt: Attempt,
+    *,
+    with_content: bool = True,
+    with_failure: bool = False,
+    expanded: bool = False,
+    message: MessageOut | UnsetType = UNSET,
 ) -> MessageAttemptOut:
     """An attempt as clients see it."""
     return MessageAttemptOut(
@@ -147,6 +160,7 @@ def shown(
         endpoint_id=attempt.endpoint_id,
         id=attempt.id,
         timestamp=attempt.timestamp,
+        failure=attempt.failure if with_failure and attempt.failure else UNSET,
         msg=message,
     )
 
@@ -214,7 +228,8 @@ async def list_attempted_destinations(call: Call[DestinationListQuery, NoBody]) 
     page = await call.organization.attempts.list_attempted_destinations(
         call.application.id, call.parameters["msg_id"], limit=call.query.limit, iterator=call.query.iterator
     )
-    return listed(page, _destination)
+    now, rate_limited = call.context.services.clock.now(), call.context.services.flow.rate_limited
+    return listed(page, lambda destination: _destination(destination, now, rate_limited))
 
 
 async def get_attempt(call: Call[AttemptGetQuery, NoBody]) -> Out:
@@ -243,7 +258,9 @@ async def resend(call: Call[NoQuery, NoBody]) -> Out:
     return EmptyOut()
 
 
-def _destination(destination: AttemptedDestination) -> MessageEndpointOut:
+def _destination(
+    destination: AttemptedDestination, now: int, rate_limited: Callable[[str], bool]
+) -> MessageEndpointOut:
     status = destination.status
     if status is AttemptStatus.SENDING:  # here, unlike in the list of messages, the last attempt is what counts
         status = AttemptStatus.FAIL
@@ -251,7 +268,19 @@ def _destination(destination: AttemptedDestination) -> MessageEndpointOut:
         **endpoint_fields(destination.endpoint),
         **_status(status, expanded=False),
         next_attempt=destination.next_attempt,
+        attempt_count=destination.attempt_count,
+        waiting_for=_waiting_for(destination, now, rate_limited),
     )
+
+
+def _waiting_for(
+    destination: AttemptedDestination, now: int, rate_limited: Callable[[str], bool]
+) -> Literal["time", "rate_limit", "turn"] | UnsetType:
+    if destination.next_attempt is None:
+        return UNSET
+    if from_datetime(destination.next_attempt) > now:
+        return "time"
+    return "rate_limit" if rate_limited(destination.endpoint.id) else "turn"
 
 
 async def _attempts(call: Call[Any, NoBody], page: Page[Attempt]) -> Out:
@@ -266,6 +295,7 @@ async def _attempts(call: Call[Any, NoBody], page: Page[Attempt]) -> Out:
         lambda attempt: shown(
             attempt,
             with_content=query.with_content,
+            with_failure=query.with_failure,
             expanded=query.expanded_statuses,
             message=messages.get(attempt.msg_id, UNSET),
         ),

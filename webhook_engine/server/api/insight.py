@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
@@ -80,9 +81,21 @@ class AttemptsOverTimeOut(Out, frozen=True, kw_only=True):
 
 
 class AttemptHeadersOut(Out, frozen=True, kw_only=True):
-    """The request headers of an attempt; values that are secret are masked, and signatures are not kept."""
+    """The request headers of an attempt; values that are secret are masked, and signatures are not kept.
+
+    Where nothing was sent, there are none.
+    """
 
     headers: Mapping[str, str]
+
+
+class MessagePayloadOut(Out, frozen=True, kw_only=True):
+    """The payload of a message exactly as it is sent; what is signed are these bytes."""
+
+    encoding: Literal["utf-8", "base64"]
+    """How the bytes are written as text."""
+    payload: str | None
+    """``None`` if it is not kept any more."""
 
 
 async def list_states(call: Call[MessageStateQuery, NoBody]) -> Out:
@@ -157,12 +170,26 @@ async def attempt_headers(call: Call[NoQuery, NoBody]) -> Out:
     attempt = await call.organization.attempts.get(
         call.application.id, call.parameters["msg_id"], call.parameters["attempt_id"]
     )
+    if not attempt.request_headers:
+        return AttemptHeadersOut(headers={})
     headers = dict(attempt.request_headers)
     for prefix in call.context.engine.config.delivery.signature_headers:
         # These two follow from the attempt: a request is signed at the instant that its attempt has in its id.
         headers[f"{prefix}-id"] = attempt.msg_id
         headers[f"{prefix}-timestamp"] = str(from_datetime(attempt.timestamp) // 1_000_000)
     return AttemptHeadersOut(headers=headers)
+
+
+async def message_payload(call: Call[NoQuery, NoBody]) -> Out:
+    """The bytes themselves, where other answers have the payload in canonical form."""
+    message = await call.organization.messages.get(call.application.id, call.parameters["msg_id"])
+    payload = message.payload
+    if payload is None:
+        return MessagePayloadOut(encoding="utf-8", payload=None)
+    try:
+        return MessagePayloadOut(encoding="utf-8", payload=payload.decode())
+    except UnicodeDecodeError:
+        return MessagePayloadOut(encoding="base64", payload=base64.b64encode(payload).decode())
 
 
 def _overall(counts: Mapping[AttemptStatus, int]) -> AttemptStatus | None:
@@ -223,6 +250,16 @@ ROUTES = (
         answers={200: AttemptsOverTimeOut},
         summary="Count the attempts of an endpoint over time",
         operation="endpoint.get-stats-by-time",
+    ),
+    Route(
+        "GET",
+        "/app/{app_id}/msg/{msg_id}/payload",
+        message_payload,
+        auth=Auth.APPLICATION,
+        needs=Capability.VIEW_BASE,
+        answers={200: MessagePayloadOut},
+        summary="Get the payload of a message exactly as it is sent",
+        operation="message.get-payload",
     ),
     Route(
         "GET",

@@ -11,6 +11,7 @@ from webhook_engine.server.api import (
     attempt_stats,
     attempts,
     bulk,
+    delivery_rules,
     endpoint_actions,
     endpoints,
     event_types,
@@ -44,6 +45,7 @@ ROUTES: tuple[Route[Any, Any], ...] = (
     *poller.ROUTES,
     *tasks.ROUTES,
     *insight.ROUTES,
+    *delivery_rules.ROUTES,
     *access.ROUTES,
     *health.ROUTES,
 )

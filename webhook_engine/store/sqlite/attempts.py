@@ -126,6 +126,7 @@ class NewAttempts:
                 attempt.duration_ms,
                 int(attempt.trigger),
                 rows.json_of(attempt.request_headers),
+                attempt.failure,
             )
             for attempt in batch
         ]

@@ -108,6 +108,7 @@ ATTEMPT = (
     "duration_ms",
     "trigger",
     "request_headers",
+    "failure",
 )
 
 TASK = (
@@ -239,7 +240,9 @@ def message(row: Sequence[Any]) -> Message:
 
 def attempt(row: Row) -> Attempt:
     """Of the columns ``ATTEMPT``."""
-    identifier, message_id, endpoint_id, url, status, response, status_code, duration_ms, trigger, headers = row
+    identifier, message_id, endpoint_id, url, status, response, status_code, duration_ms, trigger, headers, failure = (
+        row
+    )
     return Attempt(
         id=identifier,
         msg_id=message_id,
@@ -252,6 +255,7 @@ def attempt(row: Row) -> Attempt:
         trigger_type=TriggerType(trigger),
         timestamp=to_datetime(timestamp_of(identifier)),
         request_headers=msgspec.json.decode(headers),
+        failure=failure,
     )
 
 

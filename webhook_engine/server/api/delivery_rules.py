@@ -1,0 +1,104 @@
+"""What holds for the deliveries here, on the wire: what a consumer should know before it sets up an endpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from ipaddress import ip_address
+from typing import Literal
+
+from yarl import URL
+
+from webhook_engine.delivery.http.guard import AddressGuard
+from webhook_engine.errors import ValidationError
+from webhook_engine.rules.urls import endpoint_url
+from webhook_engine.server.api.query import NoQuery
+from webhook_engine.server.api.route import Auth, Call, In, NoBody, Out, Route
+from webhook_engine.server.auth import Capability
+
+__all__ = ["ROUTES"]
+
+LOOPBACK = "127.0.0.1"
+
+
+class DeliveryRulesOut(Out, frozen=True, kw_only=True):
+    """The rules."""
+
+    timeout_ms: int
+    """How long the receiver has for its whole answer."""
+    recover_max_age_ms: int
+    """How far back messages can be sent again."""
+    https_only: bool
+    signature_headers: Sequence[str]
+    """Prefixes of the headers with the id, the timestamp and the signature."""
+
+
+class EndpointUrlIn(In, frozen=True, kw_only=True):
+    """A URL that is thought of."""
+
+    url: str
+
+
+class EndpointUrlOut(Out, frozen=True, kw_only=True):
+    """What speaks against it."""
+
+    problem: Literal["invalid", "https_only", "private"] | None
+    """``private``: it may be saved, but nothing is sent there."""
+
+
+async def delivery_rules(call: Call[NoQuery, NoBody]) -> Out:
+    """The timeout and so on, as they are configured."""
+    delivery = call.context.engine.config.delivery
+    return DeliveryRulesOut(
+        timeout_ms=int(delivery.timeout.total_seconds() * 1_000),
+        recover_max_age_ms=int(delivery.recover_max_age.total_seconds() * 1_000),
+        https_only=delivery.https_only,
+        signature_headers=delivery.signature_headers,
+    )
+
+
+async def precheck_url(call: Call[NoQuery, EndpointUrlIn]) -> Out:
+    """Whether requests could be sent to a URL. Names are not looked up: only an attempt shows where they lead."""
+    delivery = call.context.engine.config.delivery
+    try:
+        normal = endpoint_url("url", call.body.url, https_only=False)
+    except ValidationError:
+        return EndpointUrlOut(problem="invalid")
+    url = URL(normal, encoded=True)
+    if delivery.https_only and url.scheme != "https":
+        return EndpointUrlOut(problem="https_only")
+    if call.context.engine.serves_inbox(url):
+        return EndpointUrlOut(problem=None)
+    host = (url.raw_host or "").rstrip(".")
+    if host == "localhost" or host.endswith(".localhost"):
+        host = LOOPBACK  # so it is wherever names are looked up (RFC 6761)
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return EndpointUrlOut(problem=None)
+    refused = AddressGuard(delivery.allow_subnets).refusal(address) is not None
+    return EndpointUrlOut(problem="private" if refused else None)
+
+
+ROUTES = (
+    Route(
+        "GET",
+        "/app/{app_id}/delivery-rules",
+        delivery_rules,
+        auth=Auth.APPLICATION,
+        needs=Capability.VIEW_BASE,
+        answers={200: DeliveryRulesOut},
+        summary="Get the rules that hold for deliveries",
+        operation="application.get-delivery-rules",
+    ),
+    Route(
+        "POST",
+        "/app/{app_id}/endpoint/precheck/url",
+        precheck_url,
+        auth=Auth.APPLICATION,
+        needs=Capability.MANAGE_ENDPOINT,
+        body=EndpointUrlIn,
+        answers={200: EndpointUrlOut},
+        summary="Ask whether requests could be sent to a URL",
+        operation="endpoint.precheck-url",
+    ),
+)
