@@ -29,6 +29,7 @@ from webhook_engine.home_loop import HomeLoop
 from webhook_engine.ids import IdSource
 from webhook_engine.log import get_logger
 from webhook_engine.model import DEFAULT_ORGANIZATION
+from webhook_engine.native_threads import require_native_threads
 from webhook_engine.resources.messages import Messages
 from webhook_engine.resources.organization import Organization
 from webhook_engine.resources.portal import PortalEntrance
@@ -198,12 +199,14 @@ class EngineCore(Organization):
     async def start(self) -> None:
         """Open the database and begin to deliver, with what was left over from before.
 
-        Raises ``EngineAlreadyRunningError``, ``SchemaVersionError``, ``StoreUnavailableError``, or
-        ``SecretsUnreadableError`` if the main secret is not the one that the endpoints' secrets were encrypted with.
+        Raises ``EngineAlreadyRunningError``, ``SchemaVersionError``, ``StoreUnavailableError``,
+        ``SecretsUnreadableError`` if the main secret is not the one that the endpoints' secrets were encrypted with, or
+        ``EngineNotRunningError`` where none can run.
         After a failure it may be tried again.
         """
         if self._left_behind:
             raise EngineNotRunningError(AFTER_FORK)
+        require_native_threads()
         if self._home.entered:
             self._home.require()
             raise EngineNotRunningError("this engine is running already; start another Engine for another database")

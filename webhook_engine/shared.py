@@ -20,7 +20,7 @@ from webhook_engine.clock import Clock
 from webhook_engine.config.loading import Config
 from webhook_engine.delivery.notifier import Handler
 from webhook_engine.engine import Engine
-from webhook_engine.errors import EngineAlreadyRunningError, EngineNotRunningError, StoreUnavailableError
+from webhook_engine.errors import EngineAlreadyRunningError, EngineNotRunningError, WebhookEngineError
 from webhook_engine.events import OperationalEvent
 from webhook_engine.home_loop import HomeLoop
 from webhook_engine.log import get_logger
@@ -52,6 +52,7 @@ class SharedEngine:
         self._path = self._engine.config.store.path.resolve()
         self._task: asyncio.Task[None] | None = None
         self._home = HomeLoop()
+        self._problem: str | None = None
         self._leading: asyncio.Event | None = None
 
     @classmethod
@@ -70,6 +71,11 @@ class SharedEngine:
     def leading(self) -> bool:
         """Whether the engine runs in this process."""
         return self._leading is not None and self._leading.is_set()
+
+    @property
+    def problem(self) -> str | None:
+        """Why the engine could not be started here when that was last tried; ``None`` if it runs, here or elsewhere."""
+        return self._problem
 
     @property
     def engine(self) -> Engine:
@@ -113,10 +119,11 @@ class SharedEngine:
             await self._leading.wait()
         return self._engine
 
-    async def start(self) -> None:
+    async def start(self, *, persist: bool = False) -> None:
         """Run the engine, or try again and again while another process does.
 
-        Raises, for what no other process can help with, as ``Engine.start`` does.
+        Raises, for what no other process can help with, as ``Engine.start`` does. With ``persist`` it does not: it says
+        so in the log and in :attr:`problem`, and goes on trying, for a program that has more to do than webhooks.
         """
         if self._home.entered:
             self._home.require()
@@ -124,7 +131,7 @@ class SharedEngine:
         self._home.enter()
         self._leading = asyncio.Event()
         try:
-            leads = await self._try()
+            leads = await (self._try_or_say() if persist else self._try())
         except BaseException:
             self._home.leave()
             raise
@@ -162,11 +169,23 @@ class SharedEngine:
         try:
             await self._engine.start()
         except EngineAlreadyRunningError:
+            self._problem = None
             return False
+        self._problem = None
         if self._leading is not None:
             self._leading.set()
         log.info("engine.leading", pid=os.getpid())
         return True
+
+    async def _try_or_say(self) -> bool:
+        """Whether the engine runs here now; what keeps it from that is logged when it changes."""
+        try:
+            return await self._try()
+        except WebhookEngineError as error:
+            if str(error) != self._problem:
+                self._problem = str(error)
+                log.error("engine.cannot_lead", error=self._problem)
+            return False
 
     async def _lead(self, leads: bool) -> None:
         while True:
@@ -174,11 +193,9 @@ class SharedEngine:
                 await self._until_crashed()
             # Apart from one another, so that not all of them try in the same instant.
             await asyncio.sleep(TRY_EVERY_S * random.uniform(0.8, 1.2))  # noqa: S311 (no secret)
-            try:
-                leads = await self._try()
-            except StoreUnavailableError as error:
-                log.error("engine.cannot_lead", error=str(error))
+            if self._problem is not None:
                 await asyncio.sleep(PAUSE_AFTER_FAULT_S)
+            leads = await self._try_or_say()
 
     async def _until_crashed(self) -> None:
         error = await self._engine.crashed()

@@ -15,6 +15,7 @@ from aiohttp import web
 
 from webhook_engine.engine import Engine
 from webhook_engine.integrations.refusal import refusal
+from webhook_engine.integrations.running_engine import running
 from webhook_engine.secrets.signing import JsonValue, Webhook, WebhookVerificationError
 from webhook_engine.shared import SharedEngine
 
@@ -30,10 +31,13 @@ View = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def engine_context(engine: Engine | SharedEngine) -> Callable[[web.Application], AsyncIterator[None]]:
-    """A cleanup context; with several workers give a ``SharedEngine``."""
+    """A cleanup context; with several workers give a ``SharedEngine``.
+
+    If that cannot be started, the site starts all the same, and it is tried again (``engine.problem``).
+    """
 
     async def context(app: web.Application) -> AsyncIterator[None]:
-        async with engine:
+        async with running(engine):
             app[ENGINE] = engine
             yield
 

@@ -9,29 +9,37 @@ from __future__ import annotations
 
 import atexit
 import functools
+import signal
+import threading
 from collections.abc import Callable
 from typing import ParamSpec
 
+import click
 from flask import Flask, current_app, g, jsonify, request
+from flask.cli import FlaskGroup
 from flask.typing import ResponseReturnValue
+from werkzeug.serving import is_running_from_reloader
 
 from webhook_engine.integrations.refusal import refusal
+from webhook_engine.integrations.serving_process import EngineHealth, ServingProcess
 from webhook_engine.secrets.signing import JsonValue, Webhook, WebhookVerificationError
 from webhook_engine.sync.shared import SyncSharedEngine
 
-__all__ = ["WebhookEngine", "verified_body", "verify_webhook"]
+__all__ = ["EngineHealth", "WebhookEngine", "verified_body", "verify_webhook"]
 
 P = ParamSpec("P")
 
 NAME = "webhook_engine"
+_PROCESS = "webhook_engine.process"
 
 
 class WebhookEngine:
     """The extension: one engine for all workers of the program.
 
     ``WEBHOOK_ENGINE_DATABASE`` names the database; ``WEBHOOK_ENGINE_SETTINGS`` is a mapping of further settings, as
-    for ``Engine.open``. A ``SyncSharedEngine`` of your own may be given instead. It starts with the first request, in
-    the process that serves it, so that neither a fork nor the reloader leaves it behind.
+    for ``Engine.open``. A ``SyncSharedEngine`` of your own may be given instead. It starts with the process that
+    serves, in the background. If it cannot, the site goes on all the same, and :attr:`health` tells. With
+    ``WEBHOOK_ENGINE_RUN = False`` no process of the site runs the engine; ``flask webhook-engine`` does.
     """
 
     def __init__(self, app: Flask | None = None, engine: SyncSharedEngine | None = None) -> None:
@@ -45,9 +53,14 @@ class WebhookEngine:
             app.config.get("WEBHOOK_ENGINE_DATABASE", "webhook-engine.db"),
             **app.config.get("WEBHOOK_ENGINE_SETTINGS", {}),
         )
+        process = ServingProcess(engine)
         app.extensions[NAME] = engine
-        app.before_request(engine.start)
+        app.extensions[_PROCESS] = process
+        app.cli.add_command(_run_command(engine))
         atexit.register(engine.stop)
+        if app.config.get("WEBHOOK_ENGINE_RUN", True):
+            app.before_request(process.serves)
+            process.begin(unless=lambda: app.testing or _is_no_server(app))
 
     @property
     def engine(self) -> SyncSharedEngine:
@@ -55,9 +68,42 @@ class WebhookEngine:
         engine: SyncSharedEngine = current_app.extensions[NAME]
         return engine
 
+    @property
+    def health(self) -> EngineHealth:
+        """How the engine of the current application fares in this process."""
+        process: ServingProcess = current_app.extensions[_PROCESS]
+        return process.health
+
     def enqueue(self, **message: object) -> str:
         """Send a message, in a transaction of its own; the arguments are those of ``SyncSharedEngine.enqueue``."""
         return self.engine.enqueue(**message)  # type: ignore[arg-type]
+
+
+def _is_no_server(app: Flask) -> bool:
+    """Whether this process serves nothing: it runs a command, or watches over the one that is reloaded."""
+    context = click.get_current_context(silent=True)
+    if context is not None and isinstance(context.find_root().command, FlaskGroup):
+        names = set()
+        while context is not None:
+            names.add(context.command.name)
+            context = context.parent
+        if "run" not in names:
+            return True
+    # With the reloader, the program is loaded twice. Without it, the first request tells.
+    return app.debug and not is_running_from_reloader()
+
+
+def _run_command(engine: SyncSharedEngine) -> click.Command:
+    @click.command("webhook-engine", help="Deliver the webhooks of this application, until SIGTERM or SIGINT.")
+    def run() -> None:
+        stopped = threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: stopped.set())
+        with engine:
+            click.echo(f"webhook engine: at work on {engine.config.store.path}")
+            stopped.wait()
+
+    return run
 
 
 def verify_webhook(

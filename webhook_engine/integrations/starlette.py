@@ -6,45 +6,57 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import Any
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse
 
 from webhook_engine.engine import Engine
+from webhook_engine.errors import EngineNotRunningError
 from webhook_engine.integrations.refusal import refusal
+from webhook_engine.integrations.running_engine import running
 from webhook_engine.secrets.signing import JsonValue, Webhook, WebhookVerificationError
 from webhook_engine.shared import SharedEngine
 
 __all__ = ["engine_of", "lifespan", "refused", "verified"]
 
-Lifespan = Callable[[Any], AbstractAsyncContextManager[None]]
+Lifespan = Callable[[Any], AbstractAsyncContextManager[Mapping[str, Any] | None]]
+
+NAME = "webhook_engine"
+"""Of the engine in the state of the application and of its requests."""
 
 
-def lifespan(engine: Engine | SharedEngine, around: Lifespan | None = None) -> Lifespan:
+def lifespan(engine: Engine | SharedEngine, around: Callable[[Any], Any] | None = None) -> Lifespan:
     """The lifespan of an application that has this engine; ``around`` is another one of your own, begun before it.
 
-    With several workers give a ``SharedEngine``.
+    With several workers give a ``SharedEngine``: if it cannot be started, the site starts all the same, and it is tried
+    again (``engine.problem``). The state that ``around`` yields is kept.
     """
 
     @asynccontextmanager
-    async def live(app: Any) -> AsyncIterator[None]:
-        app.state.webhook_engine = engine
-        if around is None:
-            async with engine:
-                yield
-        else:
-            async with around(app), engine:
-                yield
+    async def live(app: Any) -> AsyncIterator[Mapping[str, Any]]:
+        setattr(app.state, NAME, engine)
+        async with AsyncExitStack() as stack:
+            state = None if around is None else await stack.enter_async_context(around(app))
+            await stack.enter_async_context(running(engine))
+            # In the state of each request, it reaches mounted applications too.
+            yield {**(state or {}), NAME: engine}
 
     return live
 
 
-def engine_of(request: Request) -> Any:
-    """The engine that was given to :func:`lifespan`."""
-    return request.app.state.webhook_engine
+def engine_of(connection: HTTPConnection) -> Any:
+    """The engine that was given to :func:`lifespan`, for a request or a WebSocket, in mounted applications too."""
+    state: Mapping[str, Any] = connection.scope.get("state") or {}
+    engine = state.get(NAME) or getattr(connection.app.state, NAME, None)
+    if engine is None:
+        raise EngineNotRunningError(
+            "this application has no engine: make it with lifespan=lifespan(engine), on the outermost application "
+            "where some are mounted in others, and see that the lifespan is run (a TestClient does so inside `with`)"
+        )
+    return engine
 
 
 async def verified(request: Request, webhook: Webhook) -> JsonValue:

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Coroutine, Iterator
 from typing import Any, TypeVar
 
 from webhook_engine.errors import AFTER_FORK, EngineNotRunningError
+from webhook_engine.native_threads import require_native_threads
 
 __all__ = ["BackgroundLoop"]
 
@@ -31,9 +32,10 @@ class BackgroundLoop:
         return self._loop is not None and self._process == os.getpid()
 
     def start(self) -> None:
-        """Begin; harmless where it runs already."""
+        """Begin; harmless where it runs already. Raises ``EngineNotRunningError`` where threads are not threads."""
         if self.running:
             return
+        require_native_threads()
         loop = _new_loop()
         started = threading.Event()
         thread = threading.Thread(target=_serve, args=(loop, started), name=self._name, daemon=True)

@@ -59,6 +59,11 @@ class SyncSharedEngine:
         """Whether the engine runs in this process."""
         return self._background.running and self._shared.leading
 
+    @property
+    def problem(self) -> str | None:
+        """Why the engine could not be started here when that was last tried; ``None`` if it runs, here or elsewhere."""
+        return self._shared.problem
+
     def on(self, kind: type[E]) -> Callable[[Callable[[E], object]], Callable[[E], object]]:
         """Decorate a function that is to be called with every event of a class, in the process that leads.
 
@@ -79,8 +84,11 @@ class SyncSharedEngine:
         """
         return self._shared.enqueue_blocking(application=application, organization=organization, **message)
 
-    def start(self) -> None:
-        """Run the engine, or try again and again while another process does; harmless where that is done here."""
+    def start(self, *, persist: bool = False) -> None:
+        """Run the engine, or try again and again while another process does; harmless where that is done here.
+
+        ``persist`` is as for ``SharedEngine.start``.
+        """
         with self._changing:
             if self._background.running:
                 return
@@ -91,7 +99,7 @@ class SyncSharedEngine:
                 self._shared.on(kind)(_on_a_thread(handler))
             self._background.start()
             try:
-                self._background.run(self._shared.start())
+                self._background.run(self._shared.start(persist=persist))
             except BaseException:
                 self._background.stop()
                 raise

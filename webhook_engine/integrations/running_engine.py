@@ -1,0 +1,25 @@
+"""An engine for as long as an asynchronous site runs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from webhook_engine.engine import Engine
+from webhook_engine.shared import SharedEngine
+
+__all__ = ["running"]
+
+
+@asynccontextmanager
+async def running(engine: Engine | SharedEngine) -> AsyncIterator[None]:
+    """Start it and stop it. A shared engine that cannot be started does not keep the site from starting."""
+    if isinstance(engine, SharedEngine):
+        await engine.start(persist=True)
+        try:
+            yield
+        finally:
+            await engine.stop()
+    else:
+        async with engine:
+            yield
