@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 
 from webhook_engine.clock import Clock, microseconds
 from webhook_engine.config.loading import Config, DeliveryConfig
+from webhook_engine.delivery.accept.intake import MessageLimits
 from webhook_engine.delivery.attempt.decision import Rules
 from webhook_engine.delivery.attempt.retry import RetrySchedule
 from webhook_engine.delivery.http.own_inbox import OwnInboxes
@@ -30,7 +31,6 @@ from webhook_engine.ids import IdSource
 from webhook_engine.log import get_logger
 from webhook_engine.model import DEFAULT_ORGANIZATION
 from webhook_engine.native_threads import require_native_threads
-from webhook_engine.resources.messages import Messages
 from webhook_engine.resources.organization import Organization
 from webhook_engine.resources.portal import PortalEntrance
 from webhook_engine.resources.portal_links import PortalLinks
@@ -39,7 +39,6 @@ from webhook_engine.secrets.encryption import Sealer, load_or_create_secret_file
 from webhook_engine.secrets.rotation import older_file, older_secrets
 from webhook_engine.shielded import unbroken
 from webhook_engine.store.directory import Directory
-from webhook_engine.store.records import NewMessage, OutboxRow
 from webhook_engine.store.sealed import open_secret, seal_again, seal_urls
 from webhook_engine.store.sources import ThreadedSource, source_database
 from webhook_engine.store.sqlite import SqliteStore
@@ -79,7 +78,6 @@ class EngineCore(Organization):
             clock=self._clock,
             ids=ids,
             sealer=self._sealer,
-            admit=self._admit,
             on_crash=self._crashed,
             is_own_inbox=self._own_inboxes.covers,
             sources=[
@@ -102,7 +100,6 @@ class EngineCore(Organization):
                 https_only=self.config.delivery.https_only,
                 default_signature=self.config.security.default_signature,
                 recover_max_age=self.config.delivery.recover_max_age,
-                payload_retention=self.config.retention.payload,
             ),
         )
         self._entrance = PortalEntrance(
@@ -280,10 +277,6 @@ class EngineCore(Organization):
                 self._home.leave()
         log.info("engine.stopped", database=str(self.config.store.path))
 
-    async def _admit(self, row: OutboxRow) -> NewMessage:
-        organization_id = row.organization or DEFAULT_ORGANIZATION
-        return await Messages(self._services, organization_id).admit(row)
-
     def _crashed(self, service: Service, error: BaseException) -> None:
         log.critical("engine.crashed", service=service.name, error=repr(error))
         self._crash = error
@@ -338,4 +331,5 @@ def _pipeline_settings(config: Config) -> PipelineSettings:
             disable_on_gone=delivery.disable_on_gone,
         ),
         retention=RetentionPolicy(config.retention.payload, config.retention.attempts),
+        messages=MessageLimits(payload_retention=config.retention.payload),
     )

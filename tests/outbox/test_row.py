@@ -12,10 +12,9 @@ from hypothesis import strategies as st
 
 from webhook_engine import ValidationError
 from webhook_engine.clock import Clock
+from webhook_engine.delivery.accept.intake import MessageLimits, from_row, prepare
 from webhook_engine.model import Application
 from webhook_engine.outbox import create_table, enqueue
-from webhook_engine.resources.intake import from_outbox, prepare
-from webhook_engine.resources.services import Policy
 from webhook_engine.rules.message import MessageDraft
 from webhook_engine.store.records import NewMessage, OutboxRow
 
@@ -29,12 +28,7 @@ APPLICATION = Application(
     created_at=datetime(2030, 1, 1, tzinfo=UTC),
     updated_at=datetime(2030, 1, 1, tzinfo=UTC),
 )
-POLICY = Policy(
-    https_only=False,
-    default_signature="hmac256",
-    recover_max_age=timedelta(days=14),
-    payload_retention=timedelta(days=90),
-)
+LIMITS = MessageLimits(payload_retention=timedelta(days=90))
 
 # Short texts out of few characters, so that many are allowed and many only just not.
 words = st.text(alphabet="aZ0-_.:+/\\# é\n", max_size=4) | st.sampled_from(["msg_1", "x" * 128, "x" * 129, "x" * 257])
@@ -54,7 +48,7 @@ def directly(message: dict[str, Any]) -> NewMessage | str:
     """The message as ``messages.create`` would accept it, or the argument that it refuses."""
     clock = Clock()
     try:
-        return prepare(APPLICATION, POLICY, "msg_1", clock.now(), MessageDraft(**message))
+        return prepare(APPLICATION, LIMITS, "msg_1", clock.now(), MessageDraft(**message))
     except ValidationError as error:
         return error.field
 
@@ -70,7 +64,7 @@ def through_the_outbox(message: dict[str, Any]) -> NewMessage | str:
         columns = "id, message_id, organization, application, event_type, payload, event_id, channels, tags, deliver_at"
         values = db.execute(f"SELECT {columns} FROM webhook_outbox").fetchone()
     row = OutboxRow(**dict(zip(columns.split(", "), values, strict=True)))
-    return from_outbox(row, APPLICATION, POLICY, "msg_2", Clock().now())
+    return from_row(row, APPLICATION, LIMITS, "msg_2", Clock().now())
 
 
 @given(messages)

@@ -20,7 +20,8 @@ import msgspec
 from yarl import URL
 
 from webhook_engine.clock import Clock
-from webhook_engine.delivery.accept.relay import Admit, Relay
+from webhook_engine.delivery.accept.intake import Intake, MessageLimits
+from webhook_engine.delivery.accept.relay import Relay
 from webhook_engine.delivery.accept.router import Router
 from webhook_engine.delivery.attempt.attempt import Attempter
 from webhook_engine.delivery.attempt.decision import Rules
@@ -75,6 +76,7 @@ class PipelineSettings(msgspec.Struct, frozen=True, kw_only=True):
     operational_organization: str
     rules: Rules
     retention: RetentionPolicy
+    messages: MessageLimits
 
 
 class Pipeline:
@@ -89,7 +91,6 @@ class Pipeline:
         clock: Clock,
         ids: IdSource,
         sealer: Sealer,
-        admit: Admit,
         on_crash: Callable[[Service, BaseException], None],
         is_own_inbox: Callable[[URL], bool] | None = None,
         sources: Sequence[OutboxSource] = (),
@@ -131,7 +132,8 @@ class Pipeline:
             max_in_flight_per_endpoint=settings.max_in_flight_per_endpoint,
         )
         self._router = Router(store.messages, directory, self._stored, tracing)
-        self._relay = Relay(store.outbox, self._router, admit, clock, sources)
+        self.intake = Intake(directory, clock, ids, settings.messages)
+        self._relay = Relay(store.outbox, self._router, self.intake, clock, sources)
         self._tasks = TaskRunner(store, directory, self._dispatcher, self._publisher, clock)
         self.retention = Retention(
             store.upkeep, clock, settings.retention, self.measures, on_expired=self._dispatcher.expunged

@@ -14,7 +14,6 @@ from webhook_engine.events import EndpointDeletedEvent
 from webhook_engine.model import Application, Page
 from webhook_engine.resources import pagination
 from webhook_engine.resources.announce import announcing, now_changed
-from webhook_engine.resources.lookup import find_application
 from webhook_engine.resources.pagination import Order
 from webhook_engine.resources.services import Services
 from webhook_engine.rules import documents, limits, names, values
@@ -86,7 +85,7 @@ class Applications:
 
     async def get(self, application: str) -> Application:
         """Raises ``NotFoundError`` if there is none."""
-        return await find_application(self._services, self._organization_id, application)
+        return await self._services.directory.find_application(self._organization_id, application)
 
     async def list(
         self,

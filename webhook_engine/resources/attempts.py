@@ -19,9 +19,10 @@ from webhook_engine.model import (
     Page,
 )
 from webhook_engine.resources import pagination
-from webhook_engine.resources.lookup import find_application, find_endpoint, find_message, required_key
+from webhook_engine.resources.lookup import find_message
 from webhook_engine.resources.services import Services
 from webhook_engine.rules import names, values
+from webhook_engine.rules.keys import required_key
 from webhook_engine.rules.limits import DEFAULT_PAGE
 from webhook_engine.shielded import unbroken
 from webhook_engine.store.records import AttemptFilter, DeliveryFilter, Due, Span, StoredEndpoint
@@ -100,7 +101,7 @@ class Attempts:
         where = _attempt_filter(status, status_code_class, event_types, channel, tag)
         found, stored = await self._message(application, message)
         if endpoint is not None:
-            one = await find_endpoint(self._services, found, endpoint)
+            one = await self._services.directory.find_endpoint(found, endpoint)
             where = msgspec.structs.replace(where, endpoint_id=one.endpoint.id)
         return request.cut(await self._services.store.attempts.list_by_message(stored.id, request.span, where), _ID)
 
@@ -180,7 +181,7 @@ class Attempts:
         """
         services = self._services
         found, stored = await self._message(application, message)
-        target = await find_endpoint(services, found, endpoint)
+        target = await services.directory.find_endpoint(found, endpoint)
         if stored.payload is None:
             raise _payload_unavailable(stored)
         now = services.clock.now()
@@ -200,12 +201,12 @@ class Attempts:
             raise NotFoundError("attempt", attempt_id)
 
     async def _message(self, application: str, message: str) -> tuple[Application, Message]:
-        found = await find_application(self._services, self._organization_id, application)
+        found = await self._services.directory.find_application(self._organization_id, application)
         return found, await find_message(self._services, found, message)
 
     async def _endpoint(self, application: str, endpoint: str) -> tuple[Application, StoredEndpoint]:
-        found = await find_application(self._services, self._organization_id, application)
-        return found, await find_endpoint(self._services, found, endpoint)
+        found = await self._services.directory.find_application(self._organization_id, application)
+        return found, await self._services.directory.find_endpoint(found, endpoint)
 
     def _by_time(
         self, prefix: str, limit: object, iterator: object, before: object, after: object

@@ -8,16 +8,16 @@ from datetime import datetime, timedelta
 import msgspec
 
 from webhook_engine.clock import microseconds, to_datetime
+from webhook_engine.delivery.accept.intake import as_message
 from webhook_engine.errors import NotFoundError, ValidationError
 from webhook_engine.ids import ID_STEP, id_bounds
 from webhook_engine.model import AttemptStatus, EndpointStats, Message, Task
 from webhook_engine.resources.endpoint_editor import EndpointEditor
 from webhook_engine.resources.examples import PING, example_of, is_ping
-from webhook_engine.resources.intake import as_message, prepare
 from webhook_engine.resources.services import Services
 from webhook_engine.resources.starting import start_task
 from webhook_engine.rules import names, values
-from webhook_engine.rules.message import MESSAGE_PREFIX, MessageDraft
+from webhook_engine.rules.message import MessageDraft
 from webhook_engine.rules.tasks import TaskKind
 from webhook_engine.shielded import unbroken
 from webhook_engine.store.records import DeliveryFilter
@@ -55,10 +55,7 @@ class EndpointActions:
             if registered is None:
                 raise NotFoundError("event type", name)
             payload = example_of(registered, index)
-        now = services.clock.now()
-        message = prepare(
-            found, services.policy, services.ids.new(MESSAGE_PREFIX, now), now, MessageDraft(name, payload)
-        )
+        message = services.flow.intake.message_of(found, MessageDraft(name, payload))
         await services.flow.accept(message, manual_to=stored.endpoint.id)
         return as_message(message)
 

@@ -18,7 +18,6 @@ from webhook_engine.events import (
 )
 from webhook_engine.model import Application, Endpoint
 from webhook_engine.resources.announce import announcing, now_changed
-from webhook_engine.resources.lookup import find_application, find_endpoint
 from webhook_engine.resources.services import Services
 from webhook_engine.shielded import unbroken
 from webhook_engine.store.records import EndpointChanges, EndpointCondition, StoredEndpoint
@@ -37,12 +36,12 @@ class EndpointEditor:
 
     async def application(self, key: str) -> Application:
         """Raises ``NotFoundError`` if there is none."""
-        return await find_application(self.services, self.organization_id, key)
+        return await self.services.directory.find_application(self.organization_id, key)
 
     async def find(self, application: str, endpoint: str) -> tuple[Application, StoredEndpoint]:
         """Raises ``NotFoundError`` if there is no such application or endpoint."""
         found = await self.application(application)
-        return found, await find_endpoint(self.services, found, endpoint)
+        return found, await self.services.directory.find_endpoint(found, endpoint)
 
     async def add(self, stored: StoredEndpoint) -> None:
         """Add an endpoint; raises ``ConflictError``."""
@@ -54,7 +53,7 @@ class EndpointEditor:
     @asynccontextmanager
     async def edit(self, application: Application, endpoint: str) -> AsyncIterator[EndpointEdit]:
         """Hold an endpoint, so that edits come one after another; raises ``NotFoundError`` if there is none."""
-        endpoint_id = (await find_endpoint(self.services, application, endpoint)).endpoint.id
+        endpoint_id = (await self.services.directory.find_endpoint(application, endpoint)).endpoint.id
         async with self.services.edits.of(endpoint_id):
             before = await self.services.store.endpoints.get(application.id, endpoint_id)
             if before is None:

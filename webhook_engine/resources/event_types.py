@@ -13,9 +13,9 @@ from webhook_engine.clock import to_datetime
 from webhook_engine.errors import NotFoundError
 from webhook_engine.model import EventType, Page
 from webhook_engine.resources import json_schema, pagination
-from webhook_engine.resources.lookup import required_key
 from webhook_engine.resources.services import Services
 from webhook_engine.rules import names, values
+from webhook_engine.rules.keys import required_key
 from webhook_engine.rules.limits import DEFAULT_PAGE
 from webhook_engine.store.records import EventTypeChanges, Span
 

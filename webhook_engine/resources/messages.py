@@ -8,22 +8,22 @@ from operator import attrgetter
 
 import msgspec
 
+from webhook_engine.delivery.accept.intake import as_message
 from webhook_engine.ids import ID_STEP
 from webhook_engine.model import Application, Message, Page, Task
 from webhook_engine.resources import pagination
-from webhook_engine.resources.drafts import prepare_message
-from webhook_engine.resources.intake import as_message, from_outbox
-from webhook_engine.resources.lookup import find_application, find_message, keys
+from webhook_engine.resources.lookup import find_message
 from webhook_engine.resources.polling import Polling, message_filter
 from webhook_engine.resources.services import Services
 from webhook_engine.resources.starting import start_task
+from webhook_engine.rules.keys import keys
 from webhook_engine.rules.limits import DEFAULT_PAGE
 from webhook_engine.rules.message import MessageDraft
 from webhook_engine.rules.names import is_name
 from webhook_engine.rules.payload import Payload
 from webhook_engine.rules.tasks import TaskKind
 from webhook_engine.shielded import unbroken
-from webhook_engine.store.records import NewMessage, OutboxRow, Span
+from webhook_engine.store.records import Span
 
 __all__ = ["Messages"]
 
@@ -76,7 +76,7 @@ class Messages:
             payload_retention_period,
             payload_retention_hours,
         )
-        message = await prepare_message(self._services, self._organization_id, application, draft)
+        message = await self._services.flow.intake.message(self._organization_id, application, draft)
         await self._services.flow.accept(message)
         return as_message(message)
 
@@ -232,17 +232,8 @@ class Messages:
         services = self._services
         return await unbroken(_cancel(services, stored.id))
 
-    async def admit(self, row: OutboxRow) -> NewMessage:
-        """Make a message of an outbox row by the same rules as :meth:`create`, without storing it.
-
-        Raises ``NotFoundError`` or ``ValidationError`` if it can never be delivered.
-        """
-        found = await self._application(row.application)
-        now = self._services.clock.now()
-        return from_outbox(row, found, self._services.policy, self._services.ids.new("msg_", now), now)
-
     async def _application(self, key: str) -> Application:
-        return await find_application(self._services, self._organization_id, key)
+        return await self._services.directory.find_application(self._organization_id, key)
 
 
 async def _expunge(services: Services, message_ids: Collection[str]) -> None:

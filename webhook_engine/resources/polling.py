@@ -9,7 +9,6 @@ from webhook_engine.clock import microseconds
 from webhook_engine.errors import ConsumerLimitError, ValidationError
 from webhook_engine.ids import id_bounds, is_id
 from webhook_engine.model import Application, Message
-from webhook_engine.resources.lookup import find_application
 from webhook_engine.resources.services import Services
 from webhook_engine.rules import names, values
 from webhook_engine.rules.limits import DEFAULT_PAGE, page_size
@@ -116,7 +115,7 @@ class Polling:
         return id_bounds("msg_", self._services.clock.now() - POLLED_BACK)[0]
 
     async def _application(self, key: str) -> Application:
-        return await find_application(self._services, self._organization_id, key)
+        return await self._services.directory.find_application(self._organization_id, key)
 
 
 def message_filter(event_types: object, channel: object, tag: object, with_content: object) -> MessageFilter:

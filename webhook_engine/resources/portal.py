@@ -6,7 +6,6 @@ from collections.abc import Collection
 from datetime import timedelta
 
 from webhook_engine.errors import PortalUnavailableError, ValidationError
-from webhook_engine.resources.lookup import find_application
 from webhook_engine.resources.portal_links import PortalLinks
 from webhook_engine.resources.services import Services
 from webhook_engine.rules import names, values
@@ -69,7 +68,7 @@ class Portal:
             raise ValidationError("expiry", "must be a timedelta of at least one second")
         flags = [names.name(f"feature_flags[{place}]", flag) for place, flag in enumerate(feature_flags)]
         capabilities = READ_ONLY if values.boolean("read_only", read_only) else None
-        found = await find_application(self._services, self._organization_id, application)
+        found = await self._services.directory.find_application(self._organization_id, application)
         key = await self._entrance.links.create(
             self._organization_id, found.id, lasting, feature_flags=flags, capabilities=capabilities
         )

@@ -25,8 +25,6 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     default_signature: str
     """``hmac256`` or ``ed25519``."""
     recover_max_age: timedelta
-    payload_retention: timedelta
-    max_payload_bytes: int = 1024 * 1024
 
 
 class Services:

@@ -10,11 +10,11 @@ from operator import attrgetter
 from webhook_engine.errors import NotFoundError, ValidationError
 from webhook_engine.model import Page, Task, TaskStatus
 from webhook_engine.resources import pagination
-from webhook_engine.resources.lookup import find_application, keys, required_key
 from webhook_engine.resources.pagination import Order
 from webhook_engine.resources.services import Services
 from webhook_engine.resources.starting import start_task
 from webhook_engine.rules import names, values
+from webhook_engine.rules.keys import keys, required_key
 from webhook_engine.rules.limits import DEFAULT_PAGE
 from webhook_engine.rules.names import is_name
 from webhook_engine.rules.tasks import TaskKind
@@ -129,4 +129,4 @@ class Tasks:
         )
 
     async def _application_id(self, key: str | None) -> str | None:
-        return None if key is None else (await find_application(self._services, self._organization_id, key)).id
+        return None if key is None else (await self._services.directory.find_application(self._organization_id, key)).id

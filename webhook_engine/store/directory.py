@@ -11,7 +11,9 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
+from webhook_engine.errors import NotFoundError
 from webhook_engine.model import Application
+from webhook_engine.rules.keys import required_key
 from webhook_engine.store.records import StoredEndpoint
 from webhook_engine.store.seam import Store
 
@@ -56,6 +58,22 @@ class Directory:
             if key in (stored.endpoint.id, stored.endpoint.uid):
                 return stored
         return None
+
+    async def find_application(self, organization_id: str, key: str) -> Application:
+        """An application by id or uid; raises ``NotFoundError``."""
+        found = self.cached_application(organization_id, key) if isinstance(key, str) else None
+        if found is None:
+            found = await self.application(organization_id, required_key("application", key))
+        if found is None:
+            raise NotFoundError("application", key)
+        return found
+
+    async def find_endpoint(self, application: Application, key: str) -> StoredEndpoint:
+        """An endpoint of an application, by id or uid; raises ``NotFoundError``."""
+        found = await self.endpoint(application.id, required_key("endpoint", key))
+        if found is None:
+            raise NotFoundError("endpoint", key)
+        return found
 
     def forget_application(self, organization_id: str, *keys: str | None) -> None:
         """An application was added, changed or deleted: give its id, and its old and new uid."""

@@ -24,7 +24,6 @@ from webhook_engine.model import (
 from webhook_engine.resources.organization import Organization
 from webhook_engine.resources.pagination import Order
 from webhook_engine.rules.payload import Payload
-from webhook_engine.store.records import NewMessage, OutboxRow
 from webhook_engine.sync.background import BackgroundLoop
 
 __all__ = ["SyncManagers"]
@@ -180,7 +179,6 @@ class EventTypes:
     ) -> EventType: ...
 
 class Messages:
-    def admit(self, row: OutboxRow) -> NewMessage: ...
     def cancel(self, application: str, message: str) -> int: ...
     def consumer_poll(
         self,

@@ -3,28 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 
+from webhook_engine.delivery.accept.intake import Intake
 from webhook_engine.delivery.service import Service
 from webhook_engine.errors import EngineNotRunningError, StoreError, WebhookEngineError
 from webhook_engine.log import get_logger
 from webhook_engine.outbox import wakeup
 from webhook_engine.store.records import NewMessage, OutboxRow, OutboxVerdict
 
-__all__ = ["Admit", "Lookout", "admit_all"]
+__all__ = ["OutboxWatcher", "messages_of"]
 
 log = get_logger("outbox")
-
-Admit = Callable[[OutboxRow], Awaitable[NewMessage]]
-"""Makes a message of a row, by the same rules as ``messages.create``; raises a ``WebhookEngineError`` if it cannot."""
 
 SOON_S = (0.001, 0.002, 0.005, 0.01, 0.02)
 """When to look after somebody enqueued here: the row comes with a commit that follows in the next moment, or later."""
 CATCH_UP_LOOKS_EVERY_S = 0.001
 
 
-class Lookout(Service):
+class OutboxWatcher(Service):
     """Base of what moves rows out of one outbox."""
 
     def __init__(self, name: str) -> None:
@@ -77,15 +75,15 @@ class Lookout(Service):
         self._soon = list(SOON_S)
 
 
-async def admit_all(
-    rows: Iterable[OutboxRow], admit: Admit, source: str | None = None
+async def messages_of(
+    rows: Iterable[OutboxRow], intake: Intake, source: str | None = None
 ) -> tuple[list[tuple[OutboxRow, NewMessage]], list[OutboxVerdict]]:
     """Rows with their messages, in their order, and those that can never be delivered, with the reasons."""
-    admitted: list[tuple[OutboxRow, NewMessage]] = []
+    made: list[tuple[OutboxRow, NewMessage]] = []
     verdicts: list[OutboxVerdict] = []
     for row in rows:
         try:
-            admitted.append((row, await admit(row)))
+            made.append((row, await intake.message_of_row(row)))
         except (StoreError, EngineNotRunningError):
             raise
         except WebhookEngineError as error:
@@ -94,7 +92,7 @@ async def admit_all(
             # Whatever it is, one row must not hold up those behind it.
             log.exception("outbox.not_understood", outbox_id=row.id, source=source)
             verdicts.append(_set_aside(row, repr(error), source))
-    return admitted, verdicts
+    return made, verdicts
 
 
 def _set_aside(row: OutboxRow, error: str, source: str | None) -> OutboxVerdict:

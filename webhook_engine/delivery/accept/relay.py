@@ -10,7 +10,8 @@ import asyncio
 from collections.abc import Sequence
 
 from webhook_engine.clock import Clock
-from webhook_engine.delivery.accept.outbox_watcher import Admit, Lookout, admit_all
+from webhook_engine.delivery.accept.intake import Intake
+from webhook_engine.delivery.accept.outbox_watcher import OutboxWatcher, messages_of
 from webhook_engine.delivery.accept.router import Router
 from webhook_engine.delivery.accept.source_relay import SourceRelay
 from webhook_engine.errors import ConflictError, EngineNotRunningError, StoreError
@@ -19,7 +20,7 @@ from webhook_engine.store.records import NewMessage, OutboxRow
 from webhook_engine.store.seam import OutboxStore
 from webhook_engine.store.sources import OutboxSource
 
-__all__ = ["Admit", "Relay"]
+__all__ = ["Relay"]
 
 log = get_logger("outbox")
 
@@ -28,18 +29,18 @@ PAGE = 500
 LONGEST_PAUSE_S = 5.0
 
 
-class Relay(Lookout):
+class Relay(OutboxWatcher):
     """Watches the outbox of the engine's own database, and sees to those of the other sources."""
 
     def __init__(
-        self, outbox: OutboxStore, router: Router, admit: Admit, clock: Clock, sources: Sequence[OutboxSource] = ()
+        self, outbox: OutboxStore, router: Router, intake: Intake, clock: Clock, sources: Sequence[OutboxSource] = ()
     ) -> None:
         super().__init__("relay")
         self._outbox = outbox
         self._router = router
-        self._admit = admit
+        self._intake = intake
         self._clock = clock
-        self._others = [SourceRelay(source, router, admit) for source in sources]
+        self._others = [SourceRelay(source, router, intake) for source in sources]
 
     async def start(self) -> None:
         """Begin, with what was left in the outboxes. Other databases may be out of reach yet."""
@@ -82,8 +83,8 @@ class Relay(Lookout):
                 return
 
     async def _move(self, rows: Sequence[OutboxRow]) -> None:
-        admitted, verdicts = await admit_all(rows, self._admit)
-        await asyncio.gather(*(self._accept(row, message) for row, message in admitted))
+        made, verdicts = await messages_of(rows, self._intake)
+        await asyncio.gather(*(self._accept(row, message) for row, message in made))
         if verdicts:
             await self._outbox.set_aside(verdicts, self._clock.now())
 

@@ -13,7 +13,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from webhook_engine.delivery.accept.outbox_watcher import Admit, Lookout, admit_all
+from webhook_engine.delivery.accept.intake import Intake
+from webhook_engine.delivery.accept.outbox_watcher import OutboxWatcher, messages_of
 from webhook_engine.delivery.accept.router import Router
 from webhook_engine.errors import ConflictError, EngineNotRunningError, StoreError
 from webhook_engine.log import get_logger
@@ -30,14 +31,14 @@ FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 5.0
 
 
-class SourceRelay(Lookout):
+class SourceRelay(OutboxWatcher):
     """Watches the outbox of one other database, and comes back to it however long it is out of reach."""
 
-    def __init__(self, source: OutboxSource, router: Router, admit: Admit) -> None:
+    def __init__(self, source: OutboxSource, router: Router, intake: Intake) -> None:
         super().__init__(f"relay of {source.name}")
         self._source = source
         self._router = router
-        self._admit = admit
+        self._intake = intake
 
     async def run(self) -> None:
         """Look, move, nap."""
@@ -84,14 +85,14 @@ class SourceRelay(Lookout):
             unwatch()
 
     async def _move(self, rows: Sequence[OutboxRow]) -> None:
-        admitted, verdicts = await admit_all(rows, self._admit, self._source.name)
-        nameless = [(row.id, message.id) for row, message in admitted if row.message_id is None]
+        made, verdicts = await messages_of(rows, self._intake, self._source.name)
+        nameless = [(row.id, message.id) for row, message in made if row.message_id is None]
         if nameless:
             gone = set(await self._source.identify(nameless))
-            admitted = [(row, message) for row, message in admitted if row.id not in gone]
+            made = [(row, message) for row, message in made if row.id not in gone]
             verdicts = [verdict for verdict in verdicts if verdict.id not in gone]
-        results = await asyncio.gather(*(self._accept(row, message) for row, message in admitted))
-        stored = [row.id for (row, _), done in zip(admitted, results, strict=True) if done is True]
+        results = await asyncio.gather(*(self._accept(row, message) for row, message in made))
+        stored = [row.id for (row, _), done in zip(made, results, strict=True) if done is True]
         if stored:
             await self._source.remove(stored)
         if verdicts:

@@ -10,11 +10,10 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from webhook_engine.delivery.accept.intake import as_message
 from webhook_engine.delivery.accept.matching import recipients
 from webhook_engine.errors import NotFoundError
 from webhook_engine.model import Message
-from webhook_engine.resources.drafts import prepare_message
-from webhook_engine.resources.intake import as_message
 from webhook_engine.rules.limits import MAX_RETENTION_DAYS
 from webhook_engine.rules.message import MESSAGE_PREFIX, MessageDraft
 from webhook_engine.rules.names import is_name
@@ -203,12 +202,12 @@ async def create_message(call: Call[MessageCreateQuery, MessageIn]) -> Out:
     services, organization_id, key = call.context.services, call.organization.id, call.parameters["app_id"]
     draft = call.body.draft()
     try:
-        message = await prepare_message(services, organization_id, key, draft)
+        message = await services.flow.intake.message(organization_id, key, draft)
     except NotFoundError:
         if not is_name(key):
             raise UnprocessableError(*checks.limited(("path", "app_id_or_uid"), key)) from None
         application = await ensure_application(call, key, call.body.application)
-        message = await prepare_message(services, organization_id, application.id, draft)
+        message = await services.flow.intake.message(organization_id, application.id, draft)
     out = shown(as_message(message), with_content=call.query.with_content)
     await services.flow.accept(message, response=call.kept(out))
     return out

@@ -14,11 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from webhook_engine.clock import from_datetime, microseconds, to_datetime
+from webhook_engine.delivery.accept.intake import MessageLimits, as_message, from_row, prepare
 from webhook_engine.errors import ValidationError
 from webhook_engine.ids import IdSource, timestamp_of
 from webhook_engine.model import Application
-from webhook_engine.resources.intake import as_message, from_outbox, prepare
-from webhook_engine.resources.services import Policy
 from webhook_engine.rules.message import MessageDraft
 from webhook_engine.rules.payload import payload_bytes
 from webhook_engine.store.records import NewMessage, OutboxRow
@@ -36,18 +35,12 @@ ACME = Application(
     created_at=START,
     updated_at=START,
 )
-POLICY = Policy(
-    https_only=False,
-    default_signature="hmac256",
-    recover_max_age=timedelta(days=14),
-    payload_retention=timedelta(days=20),
-    max_payload_bytes=100,
-)
+LIMITS = MessageLimits(payload_retention=timedelta(days=20), max_payload_bytes=100)
 
 
 def message(**arguments: object) -> NewMessage:
     given = {"event_type": "invoice.paid", "payload": {"id": 1}, **arguments}
-    return prepare(ACME, POLICY, "msg_1", NOW, MessageDraft(**given))  # type: ignore[arg-type]
+    return prepare(ACME, LIMITS, "msg_1", NOW, MessageDraft(**given))  # type: ignore[arg-type]
 
 
 def refused(**arguments: object) -> str:
@@ -192,7 +185,7 @@ def row(**columns: object) -> OutboxRow:
 
 
 def admitted(**columns: object) -> NewMessage:
-    return from_outbox(row(**columns), ACME, POLICY, "msg_fresh", NOW)
+    return from_row(row(**columns), ACME, LIMITS, "msg_fresh", NOW)
 
 
 def test_a_row_becomes_a_message_by_the_same_rules() -> None:

@@ -1,30 +1,69 @@
-"""The rules for a new message, in one place for all ways in. Pure."""
+"""The intake: makes a message of what a caller says, or of an outbox row, by the same rules."""
 
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from webhook_engine.clock import microseconds, to_datetime
+import msgspec
+
+from webhook_engine.clock import Clock, microseconds, to_datetime
 from webhook_engine.errors import ValidationError
-from webhook_engine.ids import is_id, timestamp_of
-from webhook_engine.model import Application, Message
-from webhook_engine.resources.services import Policy
+from webhook_engine.ids import IdSource, is_id, timestamp_of
+from webhook_engine.model import DEFAULT_ORGANIZATION, Application, Message
 from webhook_engine.rules.message import MESSAGE_PREFIX, MessageDraft
+from webhook_engine.store.directory import Directory
 from webhook_engine.store.records import NewMessage, OutboxRow
 
-__all__ = ["as_message", "from_outbox", "prepare"]
+__all__ = ["Intake", "MessageLimits", "as_message", "from_row", "prepare"]
 
 
-def prepare(application: Application, policy: Policy, message_id: str, now: int, draft: MessageDraft) -> NewMessage:
-    """A message that may be accepted; raises ``ValidationError``.
+class MessageLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """The configured limits of new messages."""
+
+    payload_retention: timedelta
+    max_payload_bytes: int = 1024 * 1024
+
+
+class Intake:
+    """Makes new messages, which the router takes. Nothing is stored by it."""
+
+    def __init__(self, directory: Directory, clock: Clock, ids: IdSource, limits: MessageLimits) -> None:
+        self._directory = directory
+        self._clock = clock
+        self._ids = ids
+        self._limits = limits
+
+    async def message(self, organization_id: str, application: str, draft: MessageDraft) -> NewMessage:
+        """A message of the application with this id or uid; raises ``NotFoundError`` and ``ValidationError``."""
+        return self.message_of(await self._directory.find_application(organization_id, application), draft)
+
+    def message_of(self, application: Application, draft: MessageDraft) -> NewMessage:
+        """A message of an application; raises ``ValidationError``."""
+        now = self._clock.now()
+        return prepare(application, self._limits, self._ids.new(MESSAGE_PREFIX, now), now, draft)
+
+    async def message_of_row(self, row: OutboxRow) -> NewMessage:
+        """The message that an outbox row asks for.
+
+        Raises ``NotFoundError`` or ``ValidationError`` if it can never be delivered.
+        """
+        found = await self._directory.find_application(row.organization or DEFAULT_ORGANIZATION, row.application)
+        now = self._clock.now()
+        return from_row(row, found, self._limits, self._ids.new(MESSAGE_PREFIX, now), now)
+
+
+def prepare(
+    application: Application, limits: MessageLimits, message_id: str, now: int, draft: MessageDraft
+) -> NewMessage:
+    """A message that may be accepted; raises ``ValidationError``. Pure.
 
     ``message_id`` was made for ``now`` (microseconds), which becomes the time of the message.
     """
-    message = draft.checked(now, policy.max_payload_bytes)
+    message = draft.checked(now, limits.max_payload_bytes)
     due = None if message.deliver_at is None or message.deliver_at <= now else message.deliver_at
     if due is not None:
-        kept_for = microseconds(policy.payload_retention) if message.kept_for is None else message.kept_for
+        kept_for = microseconds(limits.payload_retention) if message.kept_for is None else message.kept_for
         if due >= now + kept_for:
             raise ValidationError("deliver_at", "must be before the payload expires; keep the payload longer")
     return NewMessage(
@@ -42,8 +81,8 @@ def prepare(application: Application, policy: Policy, message_id: str, now: int,
     )
 
 
-def from_outbox(row: OutboxRow, application: Application, policy: Policy, fresh_id: str, now: int) -> NewMessage:
-    """A message for a row that somebody wrote to the outbox; raises ``ValidationError``.
+def from_row(row: OutboxRow, application: Application, limits: MessageLimits, fresh_id: str, now: int) -> NewMessage:
+    """A message for a row that somebody wrote to the outbox; raises ``ValidationError``. Pure.
 
     The id that the writer gave it is kept, and the time in it is the message's; otherwise it gets ``fresh_id``.
     """
@@ -60,11 +99,11 @@ def from_outbox(row: OutboxRow, application: Application, policy: Policy, fresh_
         tags=_json_array("tags", row.tags),
         deliver_at=_rfc3339("deliver_at", row.deliver_at),
     )
-    return prepare(application, policy, row.message_id or fresh_id, created_at, draft)
+    return prepare(application, limits, row.message_id or fresh_id, created_at, draft)
 
 
 def as_message(new: NewMessage) -> Message:
-    """The public form of a message that was just accepted."""
+    """The public form of a message that was just made."""
     return Message(
         id=new.id,
         application_id=new.application_id,
