@@ -128,6 +128,7 @@ class Pipeline:
             load_target=self._load_target,
             on_condition=self._condition_changed,
             clock=clock,
+            measures=self.measures,
             max_in_flight=settings.max_in_flight,
             max_in_flight_per_endpoint=settings.max_in_flight_per_endpoint,
         )

@@ -12,6 +12,7 @@ from enum import StrEnum
 
 import msgspec
 
+from webhook_engine.errors import SecretsUnreadableError
 from webhook_engine.log import get_logger
 
 __all__ = ["Lack", "Trouble", "Troubles", "lack_of"]
@@ -31,6 +32,7 @@ class Lack(StrEnum):
     PORTS = "ports"
     PROXY = "proxy"
     DISK = "disk"
+    SECRETS = "secrets"
 
 
 _BY_ERRNO = {
@@ -52,6 +54,7 @@ _ADVICE = {
     Lack.PORTS: "widen net.ipv4.ip_local_port_range, or lower delivery.max_in_flight",
     Lack.PROXY: "see that delivery.proxy is right, that it can be reached, and that it lets this engine through",
     Lack.DISK: "free disk space",
+    Lack.SECRETS: "start it with the main secret that the signing secrets of the endpoints were encrypted with",
 }
 
 
@@ -64,6 +67,8 @@ def lack_of(error: BaseException) -> Lack | None:
     while seen is not None:
         if isinstance(seen, MemoryError):
             return Lack.MEMORY
+        if isinstance(seen, SecretsUnreadableError):
+            return Lack.SECRETS
         # An error in the look-up of a name has numbers of its own, which mean something else.
         if isinstance(seen, OSError) and seen.errno is not None and seen.errno > 0:
             return _BY_ERRNO.get(seen.errno)

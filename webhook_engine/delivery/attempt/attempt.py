@@ -2,8 +2,9 @@
 
 ::
 
-    identify ─► sign and send ─► decide ─► outcome
-                   (I/O)         (pure)
+    begin ─► sign ─► send ─► decide ─► outcome
+                      │ the engine itself lacked something
+                      └───────────────► postponed: nothing is booked
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ from webhook_engine.clock import Clock, to_datetime
 from webhook_engine.delivery.attempt.decision import EXPIRED, Decision, Rules, decide
 from webhook_engine.delivery.attempt.events import events_of
 from webhook_engine.delivery.attempt.health import Signal
-from webhook_engine.delivery.attempt.outcome import Outcome, reaction_to
+from webhook_engine.delivery.attempt.outcome import Outcome, Postponed, reaction_to
 from webhook_engine.delivery.attempt.target import Target
 from webhook_engine.delivery.http.response import FailureKind, Response
 from webhook_engine.delivery.http.sender import Sender
 from webhook_engine.delivery.measures import Measures
+from webhook_engine.delivery.troubles import Lack, lack_of
 from webhook_engine.ids import IdSource
 from webhook_engine.log import get_logger
 from webhook_engine.model import AttemptStatus, DeliveryStatus, Health, TriggerType
@@ -74,10 +76,15 @@ class Attempter:
         self._measures = measures
         self._tracing = tracing
 
-    async def attempt(self, target: Target, due: Due, payload: bytes, state: Callable[[], EndpointState]) -> Outcome:
+    async def attempt(
+        self, target: Target, due: Due, payload: bytes, state: Callable[[], EndpointState]
+    ) -> Outcome | Postponed:
         """Make one attempt. ``state`` gives the endpoint's state, which may change until the response is there."""
         begun = self._begin(target, due, payload)
         response = await self._send(begun)
+        if response.failure is FailureKind.OWN:
+            self._measures.attempt_hindered(response, self._clock.now())
+            return Postponed(due, response)
         self._measures.attempt_made(due, response, begun.at)
         before, now = state(), self._clock.now()
         decision = decide(
@@ -117,13 +124,24 @@ class Attempter:
         target, due, payload = begun.target, begun.due, begun.payload
         try:
             signed = target.signed_headers(due.message_id, begun.at, payload)
+        except Exception as error:
+            # Whatever is wrong with a key, its receiver has no part in it.
+            log.exception("attempt.not_made", message_id=due.message_id, endpoint_id=due.endpoint_id)
+            return _own_trouble(lack_of(error) or Lack.SECRETS, f"could not sign: {type(error).__name__}")
+        try:
             if self._tracing is None:
                 return await self._sender.send(target.destination, signed, payload)
             return await self._tracing.send(self._sender, target, due, payload, begun.id, signed)
         except Exception as error:
+            if (lack := lack_of(error)) is not None:
+                return _own_trouble(lack, f"the request could not be made: {error or type(error).__name__}")
             # Whatever is wrong with this one, it takes its way down the ladder like any failure, and is looked into.
             log.exception("attempt.not_made", message_id=due.message_id, endpoint_id=due.endpoint_id)
             return Response(0, f"the request could not be made: {type(error).__name__}", FailureKind.PROTOCOL, 0)
+
+
+def _own_trouble(lack: Lack, text: str) -> Response:
+    return Response(0, text, FailureKind.OWN, 0, lack=lack)
 
 
 def _outcome(begun: Begun, response: Response, decision: Decision, before: Health, now: int) -> Outcome:

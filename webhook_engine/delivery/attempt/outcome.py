@@ -13,7 +13,7 @@ from webhook_engine.events import OperationalEvent
 from webhook_engine.model import Health
 from webhook_engine.store.records import DeliveryChange, Due, EndpointCondition, RecordedAttempt
 
-__all__ = ["Outcome", "Reaction", "reaction_to"]
+__all__ = ["Outcome", "Postponed", "Reaction", "reaction_to"]
 
 QUICK_RESPONSE_MS = 1_000
 ASKING_FOR_LESS = frozenset({429, 502, 503, 504})
@@ -52,6 +52,14 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     def without_attempt(self) -> Outcome:
         """The same without what the database refuses to keep, so that the delivery goes on."""
         return msgspec.structs.replace(self, attempt=None, events=())
+
+
+class Postponed(msgspec.Struct, frozen=True, gc=False):
+    """No attempt could be made, because the engine itself lacked something; it is to be tried again soon."""
+
+    due: Due
+    response: Response
+    """What was lacking."""
 
 
 def reaction_to(response: Response) -> Reaction:

@@ -87,8 +87,8 @@ class Recorder(Service):
                     committed = True
                     self._committing -= len(batch)
                     self._on_recorded(batch)
-            except StoreUnavailableError as error:
-                log.error("outcomes.not_recorded", count=len(batch), error=str(error), again_in_s=pause)
+            except (StoreUnavailableError, MemoryError) as error:
+                log.error("outcomes.not_recorded", count=len(batch), error=str(error) or repr(error), again_in_s=pause)
                 if self.stopping and waited >= STOP_PATIENCE_S:
                     return False
                 await asyncio.sleep(pause)

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Callable, Collection, Coroutine, Sequence
 
 from webhook_engine.clock import Clock
 from webhook_engine.delivery.attempt.attempt import Attempter, EndpointState
 from webhook_engine.delivery.attempt.decision import DELETED, DISABLED
-from webhook_engine.delivery.attempt.outcome import Outcome
+from webhook_engine.delivery.attempt.outcome import Outcome, Postponed
 from webhook_engine.delivery.attempt.recorder import Recorder
 from webhook_engine.delivery.attempt.target import Target
+from webhook_engine.delivery.measures import Measures
 from webhook_engine.delivery.schedule.figures import LaneFigures, lane_figures
 from webhook_engine.delivery.schedule.lane import Lane, Load
 from webhook_engine.delivery.schedule.lanes import Lanes, Slot
+from webhook_engine.delivery.schedule.pauses import pause_s
 from webhook_engine.delivery.schedule.timers import Timers
 from webhook_engine.delivery.service import Service
+from webhook_engine.delivery.troubles import lack_of
 from webhook_engine.errors import StoreError
 from webhook_engine.log import get_logger
 from webhook_engine.model import DeliveryStatus
@@ -38,6 +42,8 @@ SETTLE_PAGE = 500
 MAX_ERRANDS = 100
 """Lanes loaded or filled at once when many are due; the others wait in the timers."""
 PAUSE_AFTER_ERROR_S = 1.0
+LOGGED_EACH = 10
+"""Of the times that a lane waits for the same reason, how many go by until the log says so again."""
 
 
 class Dispatcher(Service):
@@ -52,6 +58,7 @@ class Dispatcher(Service):
         load_target: Callable[[str], Coroutine[None, None, tuple[Target, StoredEndpoint]]],
         on_condition: Callable[[str], None],
         clock: Clock,
+        measures: Measures,
         max_in_flight: int,
         max_in_flight_per_endpoint: int,
     ) -> None:
@@ -62,12 +69,15 @@ class Dispatcher(Service):
         self._load_target = load_target
         self._on_condition = on_condition
         self._clock = clock
+        self._measures = measures
         self._max_in_flight = max_in_flight
         self._max_in_flight_per_endpoint = max_in_flight_per_endpoint
         self._forget_everything()
         self._max_backlog = 2 * max_in_flight
         self._attempting: set[asyncio.Task[None]] = set()
         self._errands: set[asyncio.Task[None]] = set()
+        self._held: dict[Lane, asyncio.TimerHandle] = {}
+        """Lanes that wait, because something they need could not be had."""
         self._scanning = False
         self._just_expunged: set[str] = set()
         """Messages of which an attempt may be about to begin with a payload that is deleted."""
@@ -135,14 +145,14 @@ class Dispatcher(Service):
         lane = self._lanes.get(stored.endpoint.id)
         if lane is not None:
             lane.edited(stored)
-            self._attend(lane)
+            self._attend_now(lane)
 
     def application_changed(self, application_id: str) -> None:
         """An application was edited: its rate limit may be another."""
         for lane in self._lanes:
             if lane.target is not None and lane.target.application.id == application_id:
                 lane.outdate()
-                self._attend(lane)
+                self._attend_now(lane)
 
     def drop(self, endpoint_id: str, message_id: str) -> None:
         """A delivery was cancelled."""
@@ -231,6 +241,8 @@ class Dispatcher(Service):
         self._stop_watching_clock()
         for errand in self._errands:
             errand.cancel()
+        while self._held:
+            self._held.popitem()[1].cancel()
         if self._attempting:
             _, late = await asyncio.wait(self._attempting, timeout=grace_s)
             if late:
@@ -271,7 +283,9 @@ class Dispatcher(Service):
         """See to what a lane needs: its target, more from the database, a place in line, or waking later."""
         if self.stopping:
             return
-        lane.release()
+        if lane.held:
+            self._lanes.line_up(lane)
+            return
         if lane.target is None:
             if lane.load is Load.RESTING:
                 lane.begin_loading()
@@ -303,13 +317,33 @@ class Dispatcher(Service):
             self.on_crash(self, error)
         self.nudge()
 
-    def _later_again(self, lane: Lane, error: Exception) -> None:
-        """A lane could not get what it needs: see to it again soon."""
-        log.error("lane.waiting", endpoint_id=lane.endpoint_id, error=repr(error), again_in_s=PAUSE_AFTER_ERROR_S)
-        lane.hold()
-        again_at = self._clock.now() + round(PAUSE_AFTER_ERROR_S * 1_000_000)
-        lane.note_stored(again_at)
-        self._timers.schedule(lane.endpoint_id, again_at)
+    def _hold(self, lane: Lane, error: Exception | None = None) -> None:
+        """A lane could not get what it needs: see to it again soon. By the loop's clock, which nobody sets."""
+        times = lane.hold()
+        if error is not None and (lack := lack_of(error)) is not None:
+            self._measures.troubles.met(lack, str(error) or type(error).__name__, self._clock.now())
+        if lane in self._held:
+            return
+        pause = pause_s(times, len(self._held) + 1, random.random())  # noqa: S311
+        if error is not None and times % LOGGED_EACH == 1:
+            log.error("lane.waiting", endpoint_id=lane.endpoint_id, error=repr(error), again_in_s=round(pause, 1))
+        self._held[lane] = asyncio.get_running_loop().call_later(pause, self._release, lane)
+        # Lanes that have nothing in memory may be forgotten; the timers are not.
+        self._timers.schedule(lane.endpoint_id, self._clock.now() + round(pause * 1_000_000))
+        self._lanes.line_up(lane)
+
+    def _attend_now(self, lane: Lane) -> None:
+        """See to a lane that was edited: what it waited for may be there now."""
+        if (timer := self._held.pop(lane, None)) is not None:
+            timer.cancel()
+        self._attend(lane)
+
+    def _release(self, lane: Lane) -> None:
+        self._held.pop(lane).cancel()
+        lane.release()
+        if self._lanes.get(lane.endpoint_id) is lane:
+            self._attend(lane)
+            self._pump()
 
     async def _scan(self) -> None:
         """Find all endpoints with something scheduled, page by page, so that the first can start at once."""
@@ -326,8 +360,8 @@ class Dispatcher(Service):
                 if len(page) < SCAN_PAGE:
                     return
                 after = page[-1][0]
-        except StoreError as error:
-            log.error("schedule.unreadable", error=str(error), again_in_s=PAUSE_AFTER_ERROR_S)
+        except (StoreError, MemoryError) as error:
+            log.error("schedule.unreadable", error=str(error) or repr(error), again_in_s=PAUSE_AFTER_ERROR_S)
             self._timers.horizon = 0
         finally:
             if self._timers.horizon is not None:
@@ -344,7 +378,8 @@ class Dispatcher(Service):
                 target, stored = await self._load_target(lane.endpoint_id)
             lane.loaded(target, stored)
         except Exception as error:  # noqa: BLE001 (one endpoint that cannot be read must not stop the others)
-            self._later_again(lane, error)
+            lane.note_stored(self._clock.now())
+            self._hold(lane, error)
             return
         finally:
             lane.end_loading()
@@ -354,8 +389,9 @@ class Dispatcher(Service):
     async def _close(self, lane: Lane, *, deleted: bool) -> None:
         try:
             await self._settle(lane.endpoint_id, deleted=deleted)
-        except StoreError as error:
-            self._later_again(lane, error)
+        except (StoreError, MemoryError) as error:
+            lane.note_stored(self._clock.now())
+            self._hold(lane, error)
             return
         finally:
             lane.end_settling()
@@ -387,8 +423,9 @@ class Dispatcher(Service):
                 lane.caught_up()
                 if (later := await self._deliveries.next_due_at(lane.endpoint_id, now)) is not None:
                     lane.note_stored(later, older=True)
-        except StoreError as error:
-            self._later_again(lane, error)
+        except (StoreError, MemoryError) as error:
+            lane.note_stored(now, older=True)
+            self._hold(lane, error)
         finally:
             lane.end_refill()
         self._attend(lane)
@@ -413,8 +450,8 @@ class Dispatcher(Service):
             except Exception as error:
                 # A fault of the engine's own: the delivery is where it was, in the database, and is tried again.
                 log.exception("attempt.broken", message_id=slot.due.message_id, endpoint_id=lane.endpoint_id)
-                lane.forget(slot.due.manual_id or slot.due.message_id)
-                self._later_again(lane, error)
+                lane.postpone(slot.due)
+                self._hold(lane, error)
             finally:
                 self._lanes.release(slot)
             if lane.target is None or lane.stored_from is not None:
@@ -431,9 +468,14 @@ class Dispatcher(Service):
         if due.payload is None or due.message_id in self._just_expunged:
             outcome = self._attempter.give_up(target, due)
         else:
-            outcome = await self._attempter.attempt(
+            made = await self._attempter.attempt(
                 target, due, due.payload, lambda: EndpointState(lane.health, lane.closed)
             )
+            if isinstance(made, Postponed):
+                lane.postpone(due)
+                self._hold(lane)
+                return
+            outcome = made
         lane.apply(outcome)
         self._recorder.add(outcome)
 

@@ -100,6 +100,7 @@ class Lane:
         self.load = Load.RESTING
         self.held = False
         """Whether it waits, because something it needs could not be had."""
+        self._times_held = 0
         self.edits = 0
         """Edits of the endpoint so far; a target that was read before one is out of date."""
         self._memory = memory or Memory()
@@ -198,9 +199,15 @@ class Lane:
 
     # What it waits for.
 
-    def hold(self) -> None:
-        """Something it needs could not be had: nothing is begun until :meth:`release`."""
-        self.held = True
+    def hold(self) -> int:
+        """Something it needs could not be had: nothing is begun until :meth:`release`.
+
+        Returns how many times in a row, with no attempt made in between.
+        """
+        if not self.held:
+            self.held = True
+            self._times_held += 1
+        return self._times_held
 
     def release(self) -> None:
         """It may be tried again."""
@@ -227,9 +234,19 @@ class Lane:
         """A request of it is over, however it ended."""
         self.in_flight -= 1
 
+    def postpone(self, due: Due) -> None:
+        """An attempt was not made, because the engine lacked something: it is where it was, in the database."""
+        self.unanswered = max(0, self.unanswered - 1)
+        self.forget(_key(due))
+        if due.manual_id:
+            self.note_manual(due.due_at)
+        else:
+            self.note_stored(due.due_at, older=True)
+
     def apply(self, outcome: Outcome) -> None:
         """An attempt was made, or given up: learn from it, and wait for it to be recorded."""
         self.unrecorded += 1
+        self._times_held = 0
         if outcome.reaction is not None:
             self.learn(outcome.reaction)
         if outcome.health is not None:
@@ -242,7 +259,7 @@ class Lane:
         """An outcome is committed: what it scheduled can be found in the database from here on."""
         due, change, condition = outcome.due, outcome.change, outcome.condition
         self.unrecorded -= 1
-        self.forget(due.manual_id or due.message_id)
+        self.forget(_key(due))
         if due.manual_id and change.status is DeliveryStatus.SUCCEEDED:
             self.drop(due.message_id)
         if change.due_at is not None:
