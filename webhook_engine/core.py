@@ -31,6 +31,7 @@ from webhook_engine.ids import IdSource
 from webhook_engine.log import get_logger
 from webhook_engine.model import DEFAULT_ORGANIZATION
 from webhook_engine.native_threads import require_native_threads
+from webhook_engine.resources.operational_events import register_operational_event_types
 from webhook_engine.resources.organization import Organization
 from webhook_engine.resources.portal import PortalEntrance
 from webhook_engine.resources.portal_links import PortalLinks
@@ -219,6 +220,9 @@ class EngineCore(Organization):
             raise
         try:
             await self._unlock()
+            await register_operational_event_types(
+                self._store.event_types, self.config.operational.organization, self._clock.now()
+            )
             await self._flow.start()
         except BaseException:
             await unbroken(self._stop())

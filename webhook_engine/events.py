@@ -42,6 +42,10 @@ class OperationalEvent(msgspec.Struct, frozen=True, kw_only=True):
         """The members of ``data`` in the webhook."""
         return {"appId": self.application_id, "appUid": self.application_uid}
 
+    def body(self) -> dict[str, object]:
+        """The body of the webhook."""
+        return {"data": self.data(), "type": self.type}
+
 
 class EndpointEvent(OperationalEvent, frozen=True, kw_only=True):
     """Something happened to an endpoint."""

@@ -56,7 +56,7 @@ class Notifier:
                 organization_id=self._organization,
                 application_id=application.id,
                 event_type=event.type,
-                payload=msgspec.json.encode({"data": event.data(), "type": event.type}),
+                payload=msgspec.json.encode(event.body()),
                 created_at=now,
             )
             endpoints = await self._directory.endpoints(application.id)

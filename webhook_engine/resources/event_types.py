@@ -9,10 +9,11 @@ from operator import attrgetter
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from webhook_engine.clock import to_datetime
-from webhook_engine.errors import NotFoundError
+from webhook_engine.clock import from_datetime, to_datetime
+from webhook_engine.errors import ConflictError, NotFoundError
 from webhook_engine.model import EventType, Page
 from webhook_engine.resources import json_schema, pagination
+from webhook_engine.resources.operational_events import is_as_registered
 from webhook_engine.resources.services import Services
 from webhook_engine.rules import names, values
 from webhook_engine.rules.keys import required_key
@@ -67,7 +68,11 @@ class EventTypes:
             created_at=now,
             updated_at=now,
         )
-        await self._services.store.event_types.add(event_type)
+        try:
+            await self._services.store.event_types.add(event_type)
+        except ConflictError:
+            if not await self._put_in_place_of_builtin(event_type):
+                raise
         return event_type
 
     async def get(self, name: str, *, feature_flags: Collection[str] | None = None) -> EventType:
@@ -155,6 +160,24 @@ class EventTypes:
         required_key("event type", name)
         if not await self._services.store.event_types.expunge(self._organization_id, name):
             raise NotFoundError("event type", name)
+
+    async def _put_in_place_of_builtin(self, event_type: EventType) -> bool:
+        """An operational event type that the engine has registered, and nobody changed, gives way."""
+        found = await self._services.store.event_types.get(self._organization_id, event_type.name)
+        if found is None or not is_as_registered(found):
+            return False
+        changes = EventTypeChanges(
+            description=event_type.description,
+            archived=event_type.archived,
+            deprecated=event_type.deprecated,
+            schemas=event_type.schemas,
+            feature_flags=event_type.feature_flags,
+            group_name=event_type.group_name,
+        )
+        now = from_datetime(event_type.updated_at)
+        return (
+            await self._services.store.event_types.update(self._organization_id, found.name, changes, now) is not None
+        )
 
     async def _read(self, span: Span, include_archived: bool, feature_flags: object) -> Sequence[EventType]:
         return await self._services.store.event_types.list(

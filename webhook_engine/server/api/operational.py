@@ -10,10 +10,8 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 import msgspec
-from msgspec import UNSET, UnsetType
 
-from webhook_engine.errors import ConflictError, NotFoundError
-from webhook_engine.events import EndpointEvent, MessageAttemptEvent, OperationalEvent
+from webhook_engine.errors import NotFoundError
 from webhook_engine.resources.organization import Organization
 from webhook_engine.server.api import endpoint_actions, endpoints
 from webhook_engine.server.api.common import ListResponse
@@ -37,12 +35,13 @@ class OperationalWebhookEndpointOut(Out, frozen=True, kw_only=True):
     """An endpoint that gets the operational events of the organization."""
 
     description: str
-    rate_limit: int | UnsetType
+    rate_limit: int | None
     throttle_rate: int | None
     uid: str | None
     url: str
     disabled: bool
     event_types: Sequence[str] | None
+    filter_types: Sequence[str] | None
     created_at: datetime
     updated_at: datetime
     id: str
@@ -52,12 +51,13 @@ class OperationalWebhookEndpointOut(Out, frozen=True, kw_only=True):
 def _shown(endpoint: EndpointOut) -> OperationalWebhookEndpointOut:
     return OperationalWebhookEndpointOut(
         description=endpoint.description,
-        rate_limit=UNSET if endpoint.rate_limit is None else endpoint.rate_limit,
+        rate_limit=endpoint.rate_limit,
         throttle_rate=endpoint.throttle_rate,
         uid=endpoint.uid,
         url=endpoint.url,
         disabled=endpoint.disabled,
         event_types=endpoint.event_types,
+        filter_types=endpoint.filter_types,
         created_at=endpoint.created_at,
         updated_at=endpoint.updated_at,
         id=endpoint.id,
@@ -65,29 +65,9 @@ def _shown(endpoint: EndpointOut) -> OperationalWebhookEndpointOut:
     )
 
 
-def _event_types() -> Mapping[str, str]:
-    """Every operational event, with what it means."""
-    found: dict[str, str] = {}
-    waiting: list[type[OperationalEvent]] = [OperationalEvent, EndpointEvent, MessageAttemptEvent]
-    while waiting:
-        kind = waiting.pop()
-        waiting.extend(kind.__subclasses__())
-        if kind.type:
-            found[kind.type] = (kind.__doc__ or "").partition("\n")[0]
-    return found
-
-
 async def _ensure(organization: Organization, of: str) -> None:
-    """Make the application, and register the event types that its endpoints may name."""
-    try:
-        await organization.applications.get(of)
-    except NotFoundError:
-        for name, description in _event_types().items():
-            try:
-                await organization.event_types.create(name=name, description=description)
-            except ConflictError:  # an earlier organization's endpoint needed it
-                continue
-        await organization.applications.get_or_create(name=f"Operational webhooks of {of}", uid=of)
+    """Make the application, if this is the first endpoint of it."""
+    await organization.applications.get_or_create(name=f"Operational webhooks of {of}", uid=of)
 
 
 async def _view(call: Call[Q, B], *, make: bool = False) -> Call[Q, B]:
