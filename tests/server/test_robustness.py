@@ -14,8 +14,8 @@ from server.helpers import Client
 
 from webhook_engine.errors import StoreUnavailableError
 from webhook_engine.server import protocol
-from webhook_engine.server.api.errors import UnprocessableError
 from webhook_engine.server.api.routes import ROUTES
+from webhook_engine.server.errors import UnprocessableError
 from webhook_engine.server.listener import Server
 
 MESSAGE = '{"eventType":"a","payload":%s}'

@@ -16,11 +16,11 @@ from multidict import CIMultiDict
 
 from webhook_engine.errors import WebhookEngineError
 from webhook_engine.log import get_logger
-from webhook_engine.server.api.errors import ApiError, as_api_error
 from webhook_engine.server.api.route import Answer, Route
 from webhook_engine.server.api.routes import PREFIX, ROUTES, RouteTree
 from webhook_engine.server.api.unavailable import not_allowed, not_found
 from webhook_engine.server.context import Context
+from webhook_engine.server.errors import ApiError, as_api_error
 from webhook_engine.server.idempotency import Idempotency, request_digest
 from webhook_engine.server.protocol import read_body
 from webhook_engine.server.proxies import client_address

@@ -19,8 +19,8 @@ from webhook_engine.clock import Clock, microseconds
 from webhook_engine.errors import SecretsUnreadableError, StoreError
 from webhook_engine.log import get_logger
 from webhook_engine.secrets.encryption import Sealer
-from webhook_engine.server.api.errors import ApiError
 from webhook_engine.server.api.route import Answer, Keep
+from webhook_engine.server.errors import ApiError
 from webhook_engine.server.seen import SeenKeys
 from webhook_engine.store.kept_responses import KeptResponse, KeptResponseStore
 

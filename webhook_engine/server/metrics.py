@@ -20,7 +20,7 @@ from webhook_engine.core import EngineCore
 from webhook_engine.delivery.http.response import FailureKind
 from webhook_engine.delivery.measures import COMMIT_SECONDS, SUCCESS, Histogram
 from webhook_engine.errors import StoreError
-from webhook_engine.server.api.errors import ApiError
+from webhook_engine.server.errors import ApiError
 from webhook_engine.store.upkeep import StoreFigures
 from webhook_engine.version import __version__
 

@@ -10,7 +10,7 @@ from importlib.resources.abc import Traversable
 import msgspec
 from aiohttp import web
 
-from webhook_engine.server.api.errors import ApiError
+from webhook_engine.server.errors import ApiError
 
 __all__ = ["Files", "only", "page_headers", "relative_root"]
 

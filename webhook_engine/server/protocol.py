@@ -10,7 +10,7 @@ from aiohttp.http_exceptions import BadHttpMessage
 from aiohttp.web_protocol import RequestHandler
 
 from webhook_engine.log import get_logger
-from webhook_engine.server.api.errors import ApiError
+from webhook_engine.server.errors import ApiError
 
 __all__ = ["BodyTooLargeError", "HttpServer", "SlowBodyError", "read_body"]
 

@@ -12,9 +12,9 @@ from webhook_engine.errors import NotFoundError
 from webhook_engine.model import Application
 from webhook_engine.server.api import checks
 from webhook_engine.server.api.common import ListResponse, OrderedQuery, Rate, listed
-from webhook_engine.server.api.errors import ApiError, Problem, UnprocessableError
 from webhook_engine.server.api.query import NoQuery, Query
 from webhook_engine.server.api.route import Auth, Call, In, NoBody, Out, Reply, Route
+from webhook_engine.server.errors import ApiError, Problem, UnprocessableError
 
 __all__ = ["ROUTES", "ApplicationIn", "ApplicationOut", "ensure_application", "shown"]
 

@@ -14,7 +14,7 @@ from msgspec import UnsetType
 from webhook_engine.errors import ValidationError
 from webhook_engine.rules import documents, limits, names, values
 from webhook_engine.rules.problems import Rule
-from webhook_engine.server.api.errors import Problem
+from webhook_engine.server.errors import Problem
 
 __all__ = [
     "WORDS",

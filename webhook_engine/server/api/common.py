@@ -10,10 +10,10 @@ from msgspec import UNSET, Meta, UnsetType
 
 from webhook_engine.model import Page
 from webhook_engine.rules.limits import MAX_RATE
-from webhook_engine.server.api.errors import Problem
 from webhook_engine.server.api.instants import parse_instant
 from webhook_engine.server.api.query import ListQuery
 from webhook_engine.server.api.route import In, Out
+from webhook_engine.server.errors import Problem
 
 __all__ = [
     "InstantText",

@@ -16,10 +16,10 @@ from webhook_engine.rules.urls import endpoint_url
 from webhook_engine.secrets.signing import SigningKey
 from webhook_engine.server.api import checks
 from webhook_engine.server.api.common import ListResponse, OrderedQuery, Rate, listed
-from webhook_engine.server.api.errors import ApiError, Problem, UnprocessableError
 from webhook_engine.server.api.query import NoQuery
 from webhook_engine.server.api.route import Auth, Call, In, NoBody, Out, Reply, Route
 from webhook_engine.server.auth import Capability
+from webhook_engine.server.errors import ApiError, Problem, UnprocessableError
 
 __all__ = ["ROUTES", "EndpointOut", "endpoint_fields", "header_problems", "secret_problems", "shown"]
 

@@ -13,9 +13,9 @@ from webhook_engine.model import EventType
 from webhook_engine.resources import json_schema
 from webhook_engine.server.api import checks
 from webhook_engine.server.api.common import ListResponse, OrderedQuery, listed
-from webhook_engine.server.api.errors import Problem, UnprocessableError
 from webhook_engine.server.api.query import NoQuery, Query
 from webhook_engine.server.api.route import Auth, Call, In, NoBody, Out, Reply, Route
+from webhook_engine.server.errors import Problem, UnprocessableError
 
 __all__ = ["ROUTES", "EventTypeOut", "shown"]
 

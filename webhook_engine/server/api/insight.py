@@ -16,11 +16,11 @@ from webhook_engine.ids import id_bounds
 from webhook_engine.model import AttemptStatus, Message
 from webhook_engine.rules.limits import MAX_PAGE
 from webhook_engine.server.api.common import ListResponse
-from webhook_engine.server.api.errors import Problem
 from webhook_engine.server.api.messages import MessageOut, shown_all
 from webhook_engine.server.api.query import EventTypesQuery, NoQuery, Query
 from webhook_engine.server.api.route import Auth, Call, NoBody, Out, Route
 from webhook_engine.server.auth import Capability
+from webhook_engine.server.errors import Problem
 
 __all__ = ["ROUTES"]
 

@@ -20,12 +20,12 @@ from webhook_engine.rules.names import is_name
 from webhook_engine.server.api import checks
 from webhook_engine.server.api.applications import ApplicationIn, ensure_application
 from webhook_engine.server.api.common import InstantText, ListResponse, instant_problems
-from webhook_engine.server.api.errors import Problem, UnprocessableError
 from webhook_engine.server.api.instants import parse_instant
 from webhook_engine.server.api.payloads import EMPTY, payload_problems, shown_payload
 from webhook_engine.server.api.query import EventTypesQuery, NoQuery, Query
 from webhook_engine.server.api.route import Auth, Call, In, NoBody, Out, Route
 from webhook_engine.server.auth import Capability
+from webhook_engine.server.errors import Problem, UnprocessableError
 
 __all__ = ["ROUTES", "MessageOut", "Payload", "message_fields", "shown", "shown_all"]
 

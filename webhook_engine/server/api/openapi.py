@@ -10,10 +10,10 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from webhook_engine.server.api.errors import HttpError, HttpValidationError
 from webhook_engine.server.api.query import NoQuery
 from webhook_engine.server.api.route import Auth, Route
 from webhook_engine.server.api.routes import PREFIX, ROUTES
+from webhook_engine.server.errors import HttpError, HttpValidationError
 from webhook_engine.version import __version__
 
 __all__ = ["documentation_pages", "openapi_document"]

@@ -13,10 +13,10 @@ from msgspec import UNSET, UnsetType
 
 from webhook_engine.errors import ConflictError, NotFoundError, ValidationError
 from webhook_engine.resources.openapi_import import ImportedEventType, imported_event_types
-from webhook_engine.server.api.errors import ApiError
 from webhook_engine.server.api.query import NoQuery
 from webhook_engine.server.api.route import Auth, Call, In, Out, Route
 from webhook_engine.server.api.yaml_text import YamlTextError, parse_yaml
+from webhook_engine.server.errors import ApiError
 
 __all__ = ["ROUTES"]
 

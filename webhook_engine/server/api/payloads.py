@@ -9,7 +9,7 @@ from itertools import accumulate
 import msgspec
 
 from webhook_engine.server.api.canonical import canonical_json
-from webhook_engine.server.api.errors import Problem
+from webhook_engine.server.errors import Problem
 
 __all__ = ["EMPTY", "payload_problems", "shown_payload"]
 

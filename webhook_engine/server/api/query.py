@@ -18,8 +18,8 @@ import msgspec
 from webhook_engine.ids import is_id
 from webhook_engine.rules.limits import DEFAULT_PAGE, MAX_PAGE
 from webhook_engine.server.api import checks
-from webhook_engine.server.api.errors import ApiError, Problem, UnprocessableError
 from webhook_engine.server.api.instants import parse_instant
+from webhook_engine.server.errors import ApiError, Problem, UnprocessableError
 
 __all__ = ["EventTypesQuery", "ListQuery", "NoQuery", "Query", "query_parser"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from webhook_engine.server.api.errors import ApiError
+from webhook_engine.server.errors import ApiError
 
 __all__ = ["not_allowed", "not_found"]
 

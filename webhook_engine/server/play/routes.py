@@ -14,7 +14,7 @@ import msgspec
 from aiohttp import web
 
 from webhook_engine.errors import ValidationError
-from webhook_engine.server.api.errors import ApiError
+from webhook_engine.server.errors import ApiError
 from webhook_engine.server.pages import Files, only, page_headers
 from webhook_engine.server.play.inboxes import Inboxes, verdict
 from webhook_engine.server.play.wire import AnswerIn, RequestsOut, VerifyIn, VerifyOut, inbox_out, request_out

@@ -7,7 +7,7 @@ from importlib.resources import files
 
 from aiohttp import web
 
-from webhook_engine.server.api.errors import ApiError
+from webhook_engine.server.errors import ApiError
 from webhook_engine.server.pages import Files, page_headers
 
 __all__ = ["PortalPages"]
