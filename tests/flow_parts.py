@@ -68,7 +68,7 @@ def make_target(endpoint_id: str = "ep_1", *, throttle: Throttle = UNLIMITED, sh
         endpoint=make_endpoint(endpoint_id),
         application=make_application(),
         destination=Destination(URL("https://example.com/"), {}),
-        shown_headers={},
+        headers={},
         keys=(),
         prefixes=(),
         throttle=throttle,

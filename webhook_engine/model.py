@@ -181,6 +181,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     tags: tuple[str, ...] | None
     deliver_at: datetime | None
     timestamp: datetime
+    content_type: str | None = None
+    """What the payload is sent as; ``None``: ``application/json``, or the payload was not asked for."""
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):

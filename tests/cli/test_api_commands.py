@@ -412,6 +412,13 @@ def test_anything_can_be_sent_if_it_is_meant(world: World, acme: str) -> None:
     assert world.bodies("/raw", 1) == [b"no <JSON>"]
 
 
+def test_a_payload_may_be_sent_as_something_else_than_json(world: World, acme: str) -> None:
+    made = world.json("send", acme, "a.b", "<x/>", "--raw", "--content-type", "application/xml")
+    assert made["contentType"] == "application/xml"
+    assert "application/xml" in world("message", "get", acme, made["id"]).out
+    assert world.json("send", acme, "a.b", "{}", "--content-type", "application/ld+json")["contentType"]
+
+
 def test_options_of_a_message(world: World, acme: str) -> None:
     options = ["--event-id", "e1", "--channel", "c", "--tag", "t", "--deliver-at", "2h"]
     made = world.json("send", acme, "a.b", '{"a":1}', *options)

@@ -47,6 +47,14 @@ def rows(database: Path) -> list[sqlite3.Row]:
         connection.close()
 
 
+async def test_what_a_row_cannot_keep_is_refused(database: Path) -> None:
+    async with aiosqlite.connect(database) as db:
+        for field in ("payload_retention_period", "payload_retention_hours", "content_type"):
+            with pytest.raises(ValidationError) as caught:
+                await enqueue_async(db, application="acme", event_type="a", payload={}, **{field: "1"})  # type: ignore[misc]
+            assert caught.value.field == field
+
+
 def test_the_row_comes_with_the_commit(db: sqlite3.Connection, database: Path) -> None:
     message_id = enqueue(db, application="acme", event_type="invoice.paid", payload={"id": 1})
     assert rows(database) == []

@@ -35,6 +35,48 @@ async def test_the_exact_bytes_are_delivered(engine: Engine, receiver) -> None:
     assert receiver.bodies == [b'{ "a" : 1.0 }', b"\xff\x00", '{"b":1,"a":"ü"}'.encode()]
 
 
+def types_sent(receiver) -> list[str]:
+    return [value for headers in receiver.headers for name, value in headers.items() if name.lower() == "content-type"]
+
+
+async def test_a_payload_is_sent_as_what_it_is_said_to_be(engine: Engine, receiver) -> None:
+    endpoint = await engine.endpoints.create("acme", url=receiver.url)
+    made = await send(engine, payload="<x/>", content_type="application/xml")
+    await engine.attempts.resend("acme", made.id, endpoint.id)
+    await engine.join(5)
+    plain = await send(engine)
+    assert types_sent(receiver) == ["application/xml", "application/xml", "application/json"]
+    assert (made.content_type, plain.content_type) == ("application/xml", None)
+    assert await engine.messages.get("acme", made.id) == made
+    assert [one.content_type for one in (await engine.messages.list("acme")).data] == [None, "application/xml"]
+    for message, sent in ((made, "application/xml"), (plain, "application/json")):
+        for attempt in (await engine.attempts.list_by_message("acme", message.id)).data:
+            assert attempt.request_headers["content-type"] == sent
+
+
+async def test_a_retry_and_a_replay_are_sent_as_the_same(engine: Engine, receiver, clock: ManualClock) -> None:
+    later = clock.now() + 1_000_000
+    made = await send(engine, payload="a;b", content_type="text/csv; header=absent", deliver_at=to_datetime(later))
+    endpoint = await engine.endpoints.create("acme", url=receiver.url)
+    await engine.endpoints.replay_missing("acme", endpoint.id, to_datetime(clock.now()) - HOUR)
+    receiver.status = 500
+    await engine.join(5)
+    clock.advance(HOUR)
+    await engine.join(5)
+    receiver.status = 200
+    await engine.endpoints.recover("acme", endpoint.id, to_datetime(clock.now()) - 3 * HOUR)
+    await engine.join(5)
+    assert set(types_sent(receiver)) == {"text/csv; header=absent"}
+    assert receiver.bodies[-1] == made.payload
+
+
+@pytest.mark.parametrize("wrong", ["", " text/plain", "text/plain\r\nx: y", "té/xt", 5, b"text/plain", "a" * 4097])
+async def test_an_impossible_content_type_is_refused(engine: Engine, wrong: object) -> None:
+    with pytest.raises(ValidationError) as caught:
+        await engine.messages.create("acme", event_type="a", payload={}, content_type=wrong)  # type: ignore[arg-type]
+    assert caught.value.field == "content_type"
+
+
 async def test_an_event_id_is_accepted_once(engine: Engine) -> None:
     results = await asyncio.gather(
         *(engine.messages.create("acme", event_type="a", payload={}, event_id="e") for _ in range(10)),

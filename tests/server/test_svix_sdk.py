@@ -18,6 +18,7 @@ from svix.api import (
     MessageListOptions,
     SvixAsync,
 )
+from svix.api.message import message_in_raw
 from svix.exceptions import HttpError, HTTPValidationError
 from svix.models import (
     ApplicationIn,
@@ -85,6 +86,17 @@ async def test_event_types(svix: SvixAsync) -> None:
     assert (await svix.event_type.list()).data == []
     [archived] = (await svix.event_type.list(EventTypeListOptions(include_archived=True))).data
     assert archived.archived
+
+
+async def test_a_raw_message_is_sent_as_what_it_is(svix: SvixAsync) -> None:
+    await svix.application.create(ApplicationIn(name="Acme", uid="acme"))
+    async with Receiver() as receiver:
+        await svix.endpoint.create("acme", EndpointIn(url=receiver.url))
+        await svix.message.create("acme", message_in_raw("a", "<x/>", "application/xml; charset=utf-8"))
+        await svix.message.create("acme", message_in_raw("a", "{}"))
+        await receiver.wait_for(2)
+        sent = {request.body: request.headers["content-type"] for request in receiver.requests}
+        assert sent == {b"<x/>": "application/xml; charset=utf-8", b"{}": "application/json"}
 
 
 async def test_endpoints(svix: SvixAsync) -> None:

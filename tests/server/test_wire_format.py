@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from receivers import Receiver
-from server.helpers import Client, eventually
+from server.helpers import Answer, Client, eventually
 
 from webhook_engine import Engine
 from webhook_engine.server.api.canonical import canonical_json
@@ -73,6 +73,24 @@ async def test_raw_payload_is_delivered_instead_and_shown_as_expired(acme: Clien
         assert made.json["payload"] == {"expired": True}
         await receiver.wait_for(1)
         assert receiver.bodies == [b"<x/>"]
+
+
+async def test_the_content_type_of_a_payload_is_shown_and_checked(acme: Client) -> None:
+    async def create(headers: object) -> Answer:
+        params = {"rawPayload": "<x/>", "headers": headers}
+        return await acme.post("/app/acme/msg", {"eventType": "a", "payload": {}, "transformationsParams": params})
+
+    made = await create({"X-Foo": 1, "Content-Type": "application/xml"})
+    assert made.json["contentType"] == "application/xml"
+    [listed] = (await acme.get("/app/acme/msg")).json["data"]
+    assert listed["contentType"] == "application/xml"
+    for ignored in ({}, {"content-type": None}, ["content-type"], None, "x"):
+        assert "contentType" not in (await create(ignored)).json
+    for wrong in ("", "a\nb", 5, "ü"):
+        refused = await create({"content-type": wrong})
+        assert refused.status == 422
+        [problem] = refused.json["detail"]
+        assert problem["loc"] == ["body", "transformationsParams", "headers", "content-type"]
 
 
 async def test_expunged_payload_is_shown_as_expired(acme: Client) -> None:

@@ -54,6 +54,7 @@ class Message(msgspec.Struct, rename="camel"):
     channels: list[str] | None = None
     tags: list[str] | None = None
     deliver_at: datetime | None = None
+    content_type: str | None = None
 
 
 class MessageStatus(Message, rename="camel"):
@@ -97,6 +98,7 @@ FIELDS = {
     "tags": lambda one: names(one.tags, ""),
     "accepted": lambda one: when(one.timestamp),
     "deliver at": lambda one: when(one.deliver_at),
+    "sent as": lambda one: one.content_type or "",
     "payload": lambda one: bytes(one.payload).decode(),
 }
 

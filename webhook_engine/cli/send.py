@@ -37,6 +37,9 @@ def send(
         str | None, typer.Option(metavar="TIME", help="Not before this time, or in how long, as 90m.")
     ] = None,
     raw: Annotated[bool, typer.Option("--raw", help="Send it although it is no JSON object.")] = False,
+    content_type: Annotated[
+        str | None, typer.Option(metavar="TYPE", help="What it is sent as, such as application/xml. [default: JSON]")
+    ] = None,
     idempotency_key: Annotated[
         str, typer.Option(metavar="KEY", help="A command that is repeated with it within 12 hours sends only once.")
     ] = "",
@@ -52,7 +55,7 @@ def send(
         tags=tag or None,
         deliverAt=instant(deliver_at, "--deliver-at", ahead=True),
     )
-    body |= _content(_read(payload), raw=raw)
+    body |= _content(_read(payload), raw=raw, content_type=content_type)
     answer = client.post(["app", app, "msg"], body, query={"with_content": client.as_json}, key=idempotency_key)
     made = "" if client.as_json else decoded(answer, Message).id
     said(client, answer, f"{made} is accepted; `webhook-engine message get {app} {made}` shows what comes of it")
@@ -71,7 +74,7 @@ def _read(payload: str) -> bytes:
     return payload.encode("utf-8", "surrogateescape")
 
 
-def _content(payload: bytes, *, raw: bool) -> dict[str, object]:
+def _content(payload: bytes, *, raw: bool, content_type: str | None) -> dict[str, object]:
     """The members of the body that say what is delivered.
 
     JSON loses the white space around a value, so a payload that has some goes as text beside it.
@@ -80,11 +83,12 @@ def _content(payload: bytes, *, raw: bool) -> dict[str, object]:
         text = payload.decode()
     except UnicodeDecodeError as problem:
         raise UsageError(f"PAYLOAD: it is not valid UTF-8 (byte {problem.start})") from None
+    given: dict[str, object] = {} if content_type is None else {"headers": {"content-type": content_type}}
     if not raw:
         _check(payload)
         if payload.startswith(b"{") and payload.endswith(b"}"):
-            return {"payload": msgspec.Raw(payload)}
-    return {"payload": {}, "transformationsParams": {"rawPayload": text}}
+            return {"payload": msgspec.Raw(payload)} | ({"transformationsParams": given} if given else {})
+    return {"payload": {}, "transformationsParams": {"rawPayload": text, **given}}
 
 
 def _check(payload: bytes) -> None:

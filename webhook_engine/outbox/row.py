@@ -48,7 +48,7 @@ class OutboxRow(NamedTuple):
 def make_row(draft: MessageDraft, *, application: str, organization: str | None) -> OutboxRow:
     """A row with a fresh message id; raises ``ValidationError`` for a value that the engine would refuse."""
     now = _clock.now()
-    for field in ("payload_retention_period", "payload_retention_hours"):
+    for field in ("payload_retention_period", "payload_retention_hours", "content_type"):
         if getattr(draft, field) is not None:
             raise ValidationError(field, "is not kept in the outbox; say it with messages.create")
     tenant = None if organization is None else names.organization("organization", organization)

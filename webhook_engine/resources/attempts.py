@@ -187,7 +187,16 @@ class Attempts:
         now = services.clock.now()
         due = await services.store.deliveries.get(stored.id, target.endpoint.id)
         if due is None:
-            due = Due(stored.id, target.endpoint.id, now, 0, 0, stored.event_id, stored.payload)
+            due = Due(
+                stored.id,
+                target.endpoint.id,
+                now,
+                0,
+                0,
+                stored.event_id,
+                stored.payload,
+                content_type=stored.content_type,
+            )
         manual_id = services.ids.new("atmpt_", now)
         asked = msgspec.structs.replace(due, due_at=now, payload=stored.payload, manual_id=manual_id)
         if not await unbroken(services.flow.attempt(asked)):

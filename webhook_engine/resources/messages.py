@@ -52,6 +52,7 @@ class Messages:
         deliver_at: datetime | None = None,
         payload_retention_period: int | None = None,
         payload_retention_hours: int | None = None,
+        content_type: str | None = None,
     ) -> Message:
         """Accept a message; when this returns, it is durable and on its way to the endpoints that want it.
 
@@ -62,6 +63,7 @@ class Messages:
         ``deliver_at``: not before then, up to 31 days ahead; what is past means now.
         ``payload_retention_period``: days (1 to 90) after which the payload is deleted, or ``payload_retention_hours``
         (1 to 2160); by default as configured.
+        ``content_type``: what the payload is sent as, ``application/json`` by default.
 
         Raises ``NotFoundError`` for an unknown application, ``ValidationError`` for a value that is not allowed and
         ``StoreUnavailableError`` if it cannot be stored right now.
@@ -75,6 +77,7 @@ class Messages:
             deliver_at,
             payload_retention_period,
             payload_retention_hours,
+            content_type,
         )
         message = await self._services.flow.intake.message(self._organization_id, application, draft)
         await self._services.flow.accept(message)

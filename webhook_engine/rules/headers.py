@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from webhook_engine.errors import ValidationError
 
-__all__ = ["MAX_HEADERS", "MAX_HEADER_VALUE", "changed", "checked", "each_once", "is_sensitive"]
+__all__ = ["MAX_HEADERS", "MAX_HEADER_VALUE", "changed", "checked", "content_type", "each_once", "is_sensitive"]
 
 MAX_HEADERS = 50
 """Headers of one endpoint."""
@@ -61,6 +61,14 @@ def changed(field: str, before: Mapping[str, str], changes: object) -> dict[str,
 def each_once(headers: Mapping[str, str]) -> dict[str, str]:
     """Headers without those that come again further on in another case."""
     return dict({name.lower(): (name, value) for name, value in headers.items()}.values())
+
+
+def content_type(field: str, value: object) -> str:
+    """What a message says that its payload is, such as ``application/xml``."""
+    text = _value(field, value)
+    if not text or text != text.strip():
+        raise ValidationError(field, "must be a media type, such as 'text/plain; charset=utf-8', without blanks around")
+    return text
 
 
 def is_sensitive(header: str) -> bool:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from webhook_engine.clock import microseconds
 from webhook_engine.errors import ValidationError
 from webhook_engine.rules import names
+from webhook_engine.rules.headers import content_type
 from webhook_engine.rules.limits import payload_retention
 from webhook_engine.rules.payload import Payload, payload_bytes
 from webhook_engine.rules.values import instant
@@ -33,6 +34,8 @@ class MessageValues(NamedTuple):
     deliver_at: int | None
     kept_for: int | None
     """How long the payload is kept; ``None``: as long as is configured."""
+    content_type: str | None
+    """What the payload is sent as; ``None``: JSON."""
 
 
 class MessageDraft(NamedTuple):
@@ -46,6 +49,7 @@ class MessageDraft(NamedTuple):
     deliver_at: datetime | None = None
     payload_retention_period: int | None = None
     payload_retention_hours: int | None = None
+    content_type: str | None = None
 
     def checked(self, now: int, max_payload_bytes: int | None = None) -> MessageValues:
         """The values as they are kept; raises ``ValidationError`` for the first that is not allowed."""
@@ -58,6 +62,7 @@ class MessageDraft(NamedTuple):
             tags=None if self.tags is None else names.tags("tags", self.tags),
             deliver_at=None if self.deliver_at is None else _deliver_at(self.deliver_at, now),
             kept_for=payload_retention(self.payload_retention_period, self.payload_retention_hours),
+            content_type=None if self.content_type is None else content_type("content_type", self.content_type),
         )
 
 

@@ -135,6 +135,8 @@ class NewMessage(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """``None``: as ``retention.payload`` says."""
     trace_context: str | None = None
     """Of the trace that its attempts belong to: a W3C ``traceparent``, and after a line break its ``tracestate``."""
+    content_type: str | None = None
+    """What the payload is sent as; ``None``: JSON."""
 
 
 class RoutedMessage(msgspec.Struct, frozen=True, gc=False):
@@ -168,6 +170,8 @@ class Due(msgspec.Struct, frozen=True, gc=False):
     """Set if a person asked for this attempt."""
     trace_context: str | None = None
     """That of the message."""
+    content_type: str | None = None
+    """That of the message; ``None``: JSON."""
 
 
 class DeliveryChange(msgspec.Struct, frozen=True, gc=False):

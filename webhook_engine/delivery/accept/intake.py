@@ -78,6 +78,7 @@ def prepare(
         tags=message.tags,
         deliver_at=due,
         payload_expires_at=None if message.kept_for is None else now + message.kept_for,
+        content_type=message.content_type,
     )
 
 
@@ -114,6 +115,7 @@ def as_message(new: NewMessage) -> Message:
         tags=new.tags,
         deliver_at=None if new.deliver_at is None else to_datetime(new.deliver_at),
         timestamp=to_datetime(new.created_at),
+        content_type=new.content_type,
     )
 
 

@@ -123,7 +123,7 @@ class Attempter:
     async def _send(self, begun: Begun) -> Response:
         target, due, payload = begun.target, begun.due, begun.payload
         try:
-            signed = target.signed_headers(due.message_id, begun.at, payload)
+            signed = target.header_lines(due, begun.at, payload)
         except Exception as error:
             # Whatever is wrong with a key, its receiver has no part in it.
             log.exception("attempt.not_made", message_id=due.message_id, endpoint_id=due.endpoint_id)
@@ -157,7 +157,7 @@ def _outcome(begun: Begun, response: Response, decision: Decision, before: Healt
         response.duration_ms,
         TriggerType.MANUAL if due.manual_id else TriggerType.SCHEDULED,
         response.text,
-        {} if response.unsent else target.shown_headers,
+        {} if response.unsent else target.shown_headers(due),
         response.failure and response.failure.value,
     )
     condition = closed = None

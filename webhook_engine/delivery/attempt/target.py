@@ -17,10 +17,12 @@ from webhook_engine.rules.headers import is_sensitive
 from webhook_engine.rules.user_info import MASK
 from webhook_engine.secrets.encryption import Sealer
 from webhook_engine.secrets.signing import SigningKey, sign
-from webhook_engine.store.records import StoredEndpoint
+from webhook_engine.store.records import Due, StoredEndpoint
 from webhook_engine.store.sealed import open_headers, open_secret, open_user_info
 
 __all__ = ["Target", "prepare"]
+
+JSON = "application/json"
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,8 +32,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     application: Application
     destination: Destination
     """Where to, with what every request carries."""
-    shown_headers: Mapping[str, str]
-    """The same for people to see: sensitive values are masked."""
+    headers: Mapping[str, str]
+    """The same for people to see, with the content type of most messages: sensitive values are masked."""
     keys: Sequence[tuple[SigningKey, int | None]]
     """Current key first, each with the instant at which it expires."""
     prefixes: Sequence[str]
@@ -50,17 +52,27 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
         endpoint = msgspec.structs.replace(self.endpoint, disabled=True, disabled_reason=reason)
         return msgspec.structs.replace(self, endpoint=endpoint)
 
-    def signed_headers(self, message_id: str, now: int, body: bytes) -> str:
-        """The header lines of an attempt made at ``now``, signed over the exact body with every key that is valid."""
+    def header_lines(self, due: Due, now: int, body: bytes) -> str:
+        """The header lines of one attempt: what the body is, and the signatures over it with every valid key."""
         timestamp = now // 1_000_000
         keys = [key for key, expires_at in self.keys if expires_at is None or expires_at > now]
+        message_id = due.message_id
         signature = sign(keys, message_id, timestamp, body)
         return "".join(
             [
-                f"{prefix}-id: {message_id}\r\n{prefix}-timestamp: {timestamp}\r\n{prefix}-signature: {signature}\r\n"
-                for prefix in self.prefixes
+                f"content-type: {due.content_type or JSON}\r\n",
+                *(
+                    f"{prefix}-id: {message_id}\r\n"
+                    f"{prefix}-timestamp: {timestamp}\r\n"
+                    f"{prefix}-signature: {signature}\r\n"
+                    for prefix in self.prefixes
+                ),
             ]
         )
+
+    def shown_headers(self, due: Due) -> Mapping[str, str]:
+        """What an attempt carries, for people to see: sensitive values are masked, signatures left out."""
+        return self.headers if due.content_type is None else {**self.headers, "content-type": due.content_type}
 
 
 def prepare(
@@ -86,7 +98,7 @@ def prepare(
     url = URL(endpoint.url, encoded=True).with_user(None)
     user_info = open_user_info(sealer, endpoint.id, stored.sealed_user_info)
     own = open_headers(sealer, endpoint.id, stored.sealed_headers)
-    headers = CIMultiDict({"content-type": "application/json", "user-agent": user_agent})
+    headers = CIMultiDict({"user-agent": user_agent})
     if user_info is not None:
         name, _, password = user_info.partition(":")
         credentials = f"{unquote(name)}:{unquote(password)}".encode()
@@ -94,12 +106,12 @@ def prepare(
     for name, value in own.items():
         headers.pop(name, None)
         headers[name] = value
-    shown = {name: MASK if is_sensitive(name) else value for name, value in headers.items()}
+    shown = {"content-type": JSON, **{name: MASK if is_sensitive(name) else value for name, value in headers.items()}}
     return Target(
         endpoint=endpoint,
         application=application,
         destination=Destination(url, headers, application.id),
-        shown_headers=shown,
+        headers=shown,
         keys=keys,
         prefixes=prefixes,
         throttle=Throttle(endpoint.throttle_rate),

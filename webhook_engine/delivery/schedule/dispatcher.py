@@ -23,7 +23,7 @@ from webhook_engine.delivery.troubles import lack_of
 from webhook_engine.errors import StoreError
 from webhook_engine.log import get_logger
 from webhook_engine.model import DeliveryStatus
-from webhook_engine.store.records import Due, RoutedMessage, StoredEndpoint
+from webhook_engine.store.records import Due, NewMessage, RoutedMessage, StoredEndpoint
 from webhook_engine.store.seam import DeliveryStore
 
 __all__ = ["Dispatcher"]
@@ -90,16 +90,12 @@ class Dispatcher(Service):
         now = self._clock.now()
         for routed in batch:
             message = routed.message
-            due_at, trace = message.deliver_at or message.created_at, message.trace_context
+            due_at = message.deliver_at or message.created_at
             if routed.manual_to is not None:
-                self.schedule_manual(
-                    Due(message.id, routed.manual_to, now, 0, 0, message.event_id, message.payload, message.id, trace)
-                )
+                self.schedule_manual(_due(message, routed.manual_to, now, message.id))
             for endpoint_id in routed.endpoint_ids:
                 lane = self._lane(endpoint_id)
-                if due_at > now or not lane.push_new(
-                    Due(message.id, endpoint_id, due_at, 0, 0, message.event_id, message.payload, None, trace)
-                ):
+                if due_at > now or not lane.push_new(_due(message, endpoint_id, due_at)):
                     lane.note_stored(due_at)
                 self._attend(lane)
         self._pump()
@@ -489,3 +485,19 @@ class Dispatcher(Service):
 def _is_all(rows: Sequence[Due], limit: int, size: int) -> bool:
     """Whether a read that was bounded in number and in bytes of payload has met neither bound."""
     return len(rows) < limit and sum(len(due.payload or b"") for due in rows) < size
+
+
+def _due(message: NewMessage, endpoint_id: str, due_at: int, manual_id: str | None = None) -> Due:
+    """The first attempt of a delivery of a new message."""
+    return Due(
+        message.id,
+        endpoint_id,
+        due_at,
+        0,
+        0,
+        message.event_id,
+        message.payload,
+        manual_id,
+        message.trace_context,
+        message.content_type,
+    )

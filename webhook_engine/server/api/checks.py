@@ -12,7 +12,7 @@ from typing import TypeVar
 from msgspec import UnsetType
 
 from webhook_engine.errors import ValidationError
-from webhook_engine.rules import documents, limits, names, values
+from webhook_engine.rules import documents, headers, limits, names, values
 from webhook_engine.rules.problems import Rule
 from webhook_engine.server.errors import Problem
 
@@ -21,6 +21,7 @@ __all__ = [
     "at_least_one",
     "channel_name",
     "channels",
+    "content_type",
     "control_free",
     "event_type",
     "items",
@@ -108,6 +109,12 @@ def at_least_one(loc: Sequence[str], value: int | UnsetType | None, message: str
 def control_free(loc: Sequence[str], value: str) -> Iterator[Problem]:
     """A text without the control characters that cannot be stored and shown."""
     yield from _broken(tuple(loc), values.control_free, value)
+
+
+def content_type(loc: Sequence[str], value: object) -> Iterator[Problem]:
+    """What a payload is sent as, or null."""
+    if value is not None:
+        yield from _broken(tuple(loc), headers.content_type, value)
 
 
 def metadata(loc: Sequence[str], value: Mapping[str, str] | None) -> Iterator[Problem]:

@@ -14,6 +14,7 @@ from webhook_engine.delivery.accept.intake import as_message
 from webhook_engine.delivery.accept.matching import recipients
 from webhook_engine.errors import NotFoundError
 from webhook_engine.model import Message
+from webhook_engine.rules.headers import content_type
 from webhook_engine.rules.limits import MAX_RETENTION_DAYS
 from webhook_engine.rules.message import MESSAGE_PREFIX, MessageDraft
 from webhook_engine.rules.names import is_name
@@ -36,9 +37,18 @@ Payload = Annotated[msgspec.Raw, Meta(extra_json_schema={"type": "object"})]
 
 
 class TransformationParams(In, frozen=True, kw_only=True):
-    """Of these only a raw payload is known."""
+    """Of these only a raw payload is known, and of the headers what it is to be sent as."""
 
     raw_payload: str | None = None
+    headers: Annotated[Any, Meta(extra_json_schema={"type": ["object", "null"]})] = None
+
+    def content_type(self) -> object:
+        """The last ``content-type`` among the headers, however it is written."""
+        found = None
+        for name, value in self.headers.items() if isinstance(self.headers, dict) else ():
+            if name.lower() == "content-type":
+                found = value
+        return found
 
 
 class MessageIn(In, frozen=True, kw_only=True):
@@ -82,12 +92,18 @@ class MessageIn(In, frozen=True, kw_only=True):
         period = self.payload_retention_period
         if period is not None and not 1 <= period <= MAX_RETENTION_DAYS:
             yield Problem(("body", "payload_retention_period"), "Validation error")
+        if self.transformations_params is not None:
+            yield from checks.content_type(
+                ("body", "transformationsParams", "headers", "content-type"), self.transformations_params.content_type()
+            )
         if self.application is not None:
             yield from self.application.problems("body", "application")
 
     def draft(self) -> MessageDraft:
         """The message that is asked for."""
-        raw = None if self.transformations_params is None else self.transformations_params.raw_payload
+        given = self.transformations_params
+        raw = None if given is None else given.raw_payload
+        kind = None if given is None else given.content_type()
         return MessageDraft(
             event_type=self.event_type,
             payload=self.json() if raw is None else raw,
@@ -97,6 +113,7 @@ class MessageIn(In, frozen=True, kw_only=True):
             deliver_at=None if self.deliver_at is None else parse_instant(self.deliver_at),
             payload_retention_period=self.payload_retention_period,
             payload_retention_hours=self.payload_retention_hours,
+            content_type=None if kind is None else content_type("content_type", kind),
         )
 
 
@@ -111,6 +128,8 @@ class MessageOut(Out, frozen=True, kw_only=True):
     timestamp: datetime
     tags: Sequence[str] | UnsetType = UNSET
     deliver_at: datetime | UnsetType = UNSET
+    content_type: str | UnsetType = UNSET
+    """What the payload is sent as, where that is not ``application/json``."""
 
 
 class MessageCreateQuery(Query, frozen=True, kw_only=True):
@@ -157,6 +176,7 @@ def message_fields(message: Message, *, with_content: bool) -> dict[str, Any]:
         "timestamp": message.timestamp,
         "tags": UNSET if message.tags is None else message.tags,
         "deliver_at": UNSET if message.deliver_at is None else message.deliver_at,
+        "content_type": UNSET if message.content_type is None else message.content_type,
     }
 
 

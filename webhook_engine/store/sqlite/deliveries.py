@@ -74,7 +74,7 @@ WHERE endpoint_id IS NOT NULL
 _DUE_MANUAL = """
 SELECT
     delivery.message_id, delivery.endpoint_id, coalesce(delivery.due_at, 0), delivery.step, delivery.attempt_count,
-    message.event_id, message.payload, manual.id, message.trace_context
+    message.event_id, message.payload, manual.id, message.trace_context, message.content_type
 FROM webhook_manual_attempt AS manual
 CROSS JOIN webhook_delivery AS delivery
     ON delivery.message_id = manual.message_id AND delivery.endpoint_id = manual.endpoint_id
@@ -87,7 +87,7 @@ LIMIT ?2
 _DUE_SCHEDULED = """
 SELECT
     delivery.message_id, delivery.endpoint_id, delivery.due_at, delivery.step, delivery.attempt_count,
-    message.event_id, message.payload, NULL, message.trace_context
+    message.event_id, message.payload, NULL, message.trace_context, message.content_type
 FROM webhook_delivery AS delivery INDEXED BY webhook_delivery_by_due
 CROSS JOIN webhook_message AS message ON message.id = delivery.message_id
 WHERE delivery.endpoint_id = ?1 AND delivery.due_at <= ?2
@@ -147,7 +147,7 @@ RETURNING endpoint_id
 _GET = """
 SELECT
     delivery.message_id, delivery.endpoint_id, coalesce(delivery.due_at, 0), delivery.step, delivery.attempt_count,
-    message.event_id, message.payload, NULL, message.trace_context
+    message.event_id, message.payload, NULL, message.trace_context, message.content_type
 FROM webhook_delivery AS delivery
 CROSS JOIN webhook_message AS message ON message.id = delivery.message_id
 WHERE delivery.message_id = ? AND delivery.endpoint_id = ?

@@ -68,7 +68,7 @@ async def messages_of_endpoint(
     ]
     # The database merges the ranges as it reads, and looks up the message only for what is listed.
     sql = f"""
-    SELECT {rows.columns(_STATE, "listed")}, {_MESSAGE_COLUMNS}, {"message.payload" if where.with_content else "NULL"}
+    SELECT {rows.columns(_STATE, "listed")}, {_MESSAGE_COLUMNS}, {rows.content(where.with_content)}
     FROM ({" UNION ALL ".join(ranges)} ORDER BY message_id {direction(span)} LIMIT :limit) AS listed
     CROSS JOIN webhook_message AS message ON message.id = listed.message_id
     """

@@ -27,10 +27,10 @@ MAX_MERGED_EVENT_TYPES = 20
 
 _ADD_MESSAGES = BatchStatement(
     f"""
-    INSERT INTO webhook_message ({rows.columns(rows.MESSAGE)}, payload_expires_at, payload, trace_context)
+    INSERT INTO webhook_message ({rows.columns(rows.MESSAGE)}, payload_expires_at, payload, trace_context, content_type)
     SELECT * FROM {{batch}} WHERE column1 IS NOT NULL
     """,
-    width=len(rows.MESSAGE) + 3,
+    width=len(rows.MESSAGE) + 4,
 )
 
 _ADD_DELIVERIES = BatchStatement(
@@ -65,9 +65,9 @@ WHERE application_id = wanted.value ->> 0 AND event_id = wanted.value ->> 1
 """
 
 _GET = f"""
-SELECT {_COLUMNS}, payload FROM webhook_message AS message WHERE id = ?2 AND application_id = ?1
+SELECT {_COLUMNS}, payload, content_type FROM webhook_message AS message WHERE id = ?2 AND application_id = ?1
 UNION ALL
-SELECT {_COLUMNS}, payload FROM webhook_message AS message INDEXED BY webhook_message_by_event_id
+SELECT {_COLUMNS}, payload, content_type FROM webhook_message AS message INDEXED BY webhook_message_by_event_id
 WHERE application_id = ?1 AND event_id = ?2
 LIMIT 1
 """
@@ -99,8 +99,8 @@ class SqliteMessages:
         conditions, parameters = message_conditions(where.event_types, where.channel, where.tag)
         low, high = bounds(span)
         parameters |= {"application_id": application_id, "low": low, "high": high, "limit": span.limit}
-        payload = "message.payload" if where.with_content else "NULL"
-        select = f"SELECT {_COLUMNS}, {payload} FROM webhook_message AS message INDEXED BY"
+        content = rows.content(where.with_content)
+        select = f"SELECT {_COLUMNS}, {content} FROM webhook_message AS message INDEXED BY"
         within = f"message.application_id = :application_id AND message.id > :low AND message.id < :high {conditions}"
         types = where.event_types
         if types and len(types) <= MAX_MERGED_EVENT_TYPES:
@@ -207,4 +207,5 @@ def _message_row(message: NewMessage) -> Row:
         message.payload_expires_at,
         message.payload,
         message.trace_context,
+        message.content_type,
     )

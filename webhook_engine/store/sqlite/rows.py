@@ -223,8 +223,8 @@ def event_type(row: Row) -> EventType:
 
 
 def message(row: Sequence[Any]) -> Message:
-    """Of the columns ``MESSAGE``, then the payload."""
-    identifier, application_id, type_name, event_id, channels, tags, deliver_at, created_at, payload = row
+    """Of the columns ``MESSAGE``, then those of its content."""
+    identifier, application_id, type_name, event_id, channels, tags, deliver_at, created_at, payload, kind = row
     return Message(
         id=identifier,
         application_id=application_id,
@@ -235,7 +235,13 @@ def message(row: Sequence[Any]) -> Message:
         tags=names_or_none(tags),
         deliver_at=None if deliver_at is None else to_datetime(deliver_at),
         timestamp=to_datetime(created_at),
+        content_type=kind,
     )
+
+
+def content(wanted: bool) -> str:
+    """The columns of a message's content. They come last in a row, and what is not wanted of it is not read."""
+    return "message.payload, message.content_type" if wanted else "NULL, NULL"
 
 
 def attempt(row: Row) -> Attempt:
