@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 import webhook_engine
 
 PACKAGE = Path(webhook_engine.__file__).parent
+ROOT = PACKAGE.parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 LOADERS = {"import_module", "__import__", "spec_from_file_location", "resolve_name", "run_module", "import_string"}
 
@@ -66,3 +69,30 @@ def test_only_what_is_in_the_same_folder_is_imported_by_a_string(module: Path) -
 )
 def test_imports_by_a_string_are_seen_however_they_are_written(source: str, beginning: str) -> None:
     assert list(by_string(source, "own")) == [(1, beginning)]
+
+
+def house() -> list[str]:
+    """The parts in the table of the page on architecture, in its order."""
+    page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    table = page.partition("## The house")[2].partition("\n## ")[0]
+    return re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE)
+
+
+def test_the_house_is_told_as_it_is() -> None:
+    folders = {each.parent.relative_to(PACKAGE) for each in PACKAGE.glob("*/**/__init__.py")}
+    # Frameworks have their own ideas of folders, and a demonstration is one file in spirit.
+    parts = {
+        f"{folder}/" for folder in folders if folder.parts[0] not in ("integrations", "cli") or not folder.parts[1:]
+    }
+    modules = {each.name for each in PACKAGE.glob("*.py")} - {"__init__.py", "__main__.py"}
+    listed = house()
+    assert len(listed) == len(set(listed))
+    assert set(listed) == parts | modules
+
+
+def test_the_house_stands_in_the_order_of_its_imports() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
+    [layers] = [each["layers"] for each in contracts if each["type"] == "layers"]
+    place = {name: row for row, layer in enumerate(layers) for name in re.findall(r"\w+", layer)}
+    rows = [place[re.split(r"[/.]", part)[0]] for part in house()]
+    assert rows == sorted(rows)
