@@ -176,18 +176,18 @@ async def test_a_key_that_cannot_sign_is_no_failure_of_the_endpoint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "e.db"
-    sign = Target.signed_headers
+    sign = Target.header_lines
 
     def broken(*_: object) -> str:
         raise ValueError("no such key")
 
-    monkeypatch.setattr(Target, "signed_headers", broken)
+    monkeypatch.setattr(Target, "header_lines", broken)
     async with Receiver() as receiver, local_engine(path) as engine:
         await acme(engine, receiver.url)
         message = await send(engine)
         await until(lambda: engine.measures.troubles.count(Lack.SECRETS))
         assert booked(path) == [(0,)]
-        monkeypatch.setattr(Target, "signed_headers", sign)
+        monkeypatch.setattr(Target, "header_lines", sign)
         await engine.join(timeout=20)
         assert ids_of(receiver) == [message]
 
