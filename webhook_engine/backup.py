@@ -18,13 +18,13 @@ import msgspec
 
 from webhook_engine.config.loading import Config
 from webhook_engine.errors import ConfigError, StoreError
+from webhook_engine.secrets.files import SecretFile, beside
 from webhook_engine.store.sqlite.copy import copy_database, problems_of, shrinks
 
-__all__ = ["SECRETS", "Saved", "back_up", "database_problems", "gets_smaller", "restore"]
+__all__ = ["Saved", "back_up", "database_problems", "gets_smaller", "restore"]
 
 DATABASE = "database"
-SECRETS = ("main_secret", "jwt_secret")
-OLDER = ("main_secret.older", "jwt_secret.older")
+SECRETS = tuple(name for one in SecretFile for name in (one.value, f"{one}.older"))
 """Names in the archive; beside the database they follow its own name."""
 
 
@@ -50,14 +50,14 @@ def back_up(config: Config, target: Path) -> Saved:
         copy = Path(directory, DATABASE)
         copy_database(database, copy)
         size = copy.stat().st_size
-        found = [name for name in (*SECRETS, *OLDER) if _beside(database, name).exists()]
+        found = [name for name in SECRETS if beside(database, name).exists()]
         try:
             with (
                 os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file,
                 tarfile.open(fileobj=file, mode="w|") as archive,
             ):
                 for name in found:
-                    archive.add(_beside(database, name), name, filter=_plain)
+                    archive.add(beside(database, name), name, filter=_plain)
                 archive.add(copy, DATABASE, filter=_plain)
             _sync(draft)
             draft.replace(target)
@@ -73,7 +73,7 @@ def restore(config: Config, source: Path) -> Saved:
     Nothing is replaced: raises ``StoreError`` if one of the files is there, or if the backup is damaged.
     """
     database = config.store.path
-    wanted = {DATABASE: database, **{name: _beside(database, name) for name in (*SECRETS, *OLDER)}}
+    wanted = {DATABASE: database, **{name: beside(database, name) for name in SECRETS}}
     for path in (*wanted.values(), database.with_name(f"{database.name}-wal")):
         if path.exists():
             raise StoreError(f"{path} is there already; stop the engine, and move it away if it is not needed any more")
@@ -104,9 +104,9 @@ def _unpack(source: Path, directory: Path) -> list[str]:
     try:
         with tarfile.open(source, mode="r:") as archive:
             members = {member.name: member for member in archive if member.isreg()}
-            if DATABASE not in members or members.keys() - {DATABASE, *SECRETS, *OLDER}:
+            if DATABASE not in members or members.keys() - {DATABASE, *SECRETS}:
                 raise StoreError(f"{source} is not a backup that `webhook-engine backup` has made")
-            names = [*(name for name in (*SECRETS, *OLDER) if name in members), DATABASE]
+            names = [*(name for name in SECRETS if name in members), DATABASE]
             for name in names:
                 content = archive.extractfile(members[name])
                 path = directory / name
@@ -131,10 +131,6 @@ def _plain(member: tarfile.TarInfo) -> tarfile.TarInfo:
 def _configured(config: Config) -> list[str]:
     given = {"security.main_secret": config.security.main_secret, "auth.jwt_secret": config.auth.jwt_secret}
     return [name for name, value in given.items() if value is not None]
-
-
-def _beside(database: Path, name: str) -> Path:
-    return database.with_name(f"{database.name}.{name}")
 
 
 def _sync(path: Path) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -36,8 +35,8 @@ from webhook_engine.resources.organization import Organization
 from webhook_engine.resources.portal import PortalEntrance
 from webhook_engine.resources.portal_links import PortalLinks
 from webhook_engine.resources.services import Policy, Services
-from webhook_engine.secrets.encryption import Sealer, load_or_create_secret_file
-from webhook_engine.secrets.rotation import older_file, older_secrets
+from webhook_engine.secrets.encryption import Sealer
+from webhook_engine.secrets.files import SecretFile, load_or_create_secret_file, older_file, older_secrets
 from webhook_engine.shielded import unbroken
 from webhook_engine.store.directory import Directory
 from webhook_engine.store.sealed import open_secret, seal_again, seal_urls
@@ -257,7 +256,7 @@ class EngineCore(Organization):
     async def _unlock(self) -> None:
         """Get the main secret ready, and make sure that it is the one that this database was used with."""
         configured = self.config.security.main_secret
-        path = _beside(self.config.store.path, "main_secret")
+        path = SecretFile.MAIN.of(self.config.store.path)
         self._sealer.unlock(
             configured.reveal() if configured else await asyncio.to_thread(load_or_create_secret_file, path),
             older=await asyncio.to_thread(older_secrets, path),
@@ -299,10 +298,6 @@ class EngineCore(Organization):
             raise EngineNotRunningError(f"the engine has crashed: {self._crash!r}") from self._crash
         if not self._running:
             raise EngineNotRunningError("the engine is not running; use it inside `async with`")
-
-
-def _beside(database: Path, name: str) -> Path:
-    return database.with_name(f"{database.name}.{name}")
 
 
 def _tracing(config: Config) -> Tracing | None:

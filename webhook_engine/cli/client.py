@@ -21,6 +21,7 @@ from webhook_engine.cli.terminal import CommandError, UsageError
 from webhook_engine.config.loading import Config
 from webhook_engine.errors import WebhookEngineError
 from webhook_engine.rules.limits import MAX_PAGE
+from webhook_engine.secrets.files import SecretFile
 
 __all__ = ["DEFAULT_URL", "Client", "Listing", "UnreachableError"]
 
@@ -324,7 +325,7 @@ def _no_token(url: str) -> str:
     way = "--token or WEBHOOK_ENGINE_TOKEN gives one"
     with suppress(WebhookEngineError, OSError):
         config = Config.load()
-        secret = config.store.path.with_name(f"{config.store.path.name}.jwt_secret")
+        secret = SecretFile.JWT.of(config.store.path)
         if config.auth.jwt_secret is not None or secret.is_file():
             return f"no token for {url}: {way}; here: export WEBHOOK_ENGINE_TOKEN=$(webhook-engine token)"
     return f"no token for {url}: {way}; `webhook-engine token`, in the directory of the daemon, prints one"

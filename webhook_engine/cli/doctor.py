@@ -20,12 +20,13 @@ from typing import Annotated, Literal
 import aiohttp
 import typer
 
-from webhook_engine.backup import SECRETS, database_problems, gets_smaller
+from webhook_engine.backup import database_problems, gets_smaller
 from webhook_engine.cli.demo.receiver import Receiver, Request
 from webhook_engine.cli.terminal import CommandError, out
 from webhook_engine.config.loading import Config
 from webhook_engine.engine import Engine
 from webhook_engine.errors import ConfigError, WebhookEngineError
+from webhook_engine.secrets.files import SecretFile
 
 __all__ = ["doctor"]
 
@@ -128,15 +129,15 @@ def _database(config: Config) -> Iterator[Finding]:
 
 def _secrets(config: Config) -> Iterator[Finding]:
     given = {
-        "main_secret": config.security.main_secret,
-        "jwt_secret": config.auth.jwt_secret or config.auth.jwt_public_key,
+        SecretFile.MAIN: config.security.main_secret,
+        SecretFile.JWT: config.auth.jwt_secret or config.auth.jwt_public_key,
     }
-    for name in SECRETS:
-        path = config.store.path.with_name(f"{config.store.path.name}.{name}")
+    for name in SecretFile:
+        path = name.of(config.store.path)
         if given[name] is not None:
             yield Finding("secrets", "ok", f"{name} is configured")
         elif not path.exists():
-            if name == "main_secret" and config.store.path.exists():
+            if name is SecretFile.MAIN and config.store.path.exists():
                 advice = "Restore it from a backup before the engine starts, or signing secrets are lost."
                 yield Finding("secrets", "error", f"{path} is missing beside its database", advice)
             else:

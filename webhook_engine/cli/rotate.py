@@ -11,7 +11,7 @@ import typer
 from webhook_engine.cli.terminal import err
 from webhook_engine.config.loading import Config
 from webhook_engine.errors import ConfigError
-from webhook_engine.secrets.rotation import older_file
+from webhook_engine.secrets.files import SecretFile, older_file
 from webhook_engine.secrets.rotation import rotate as put_new
 
 __all__ = ["rotate"]
@@ -43,7 +43,7 @@ def rotate(
     if (loaded.security.main_secret if main else loaded.auth.jwt_secret) is not None:
         key = "security.main_secret" if main else "auth.jwt_secret"
         raise ConfigError(f"{key} is configured, so it is changed there; see the documentation for what was before it")
-    path = loaded.store.path.with_name(f"{loaded.store.path.name}.{secret.value.replace('-', '_')}")
+    path = (SecretFile.MAIN if main else SecretFile.JWT).of(loaded.store.path)
     put_new(path)
     if main:
         err.print("restart the engine: it encrypts the signing secrets of all endpoints anew", soft_wrap=True)

@@ -8,12 +8,8 @@ endpoint, is authenticated but not stored: a value moved to another row does not
 
 from __future__ import annotations
 
-import errno
 import os
-import secrets
 from collections.abc import Sequence
-from contextlib import suppress
-from pathlib import Path
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
@@ -21,9 +17,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from webhook_engine.errors import ConfigError, EngineNotRunningError, SecretsUnreadableError, ValidationError
+from webhook_engine.errors import EngineNotRunningError, SecretsUnreadableError, ValidationError
 
-__all__ = ["Sealer", "generate_main_secret", "load_or_create_secret_file"]
+__all__ = ["Sealer"]
 
 _VERSION: Final = b"\x01"
 _KEY_ID_BYTES: Final = 4
@@ -32,8 +28,6 @@ _TAG_BYTES: Final = 16
 _PREFIX_BYTES: Final = len(_VERSION) + _KEY_ID_BYTES
 _MIN_BYTES: Final = _PREFIX_BYTES + _NONCE_BYTES + _TAG_BYTES
 _KEY_BYTES: Final = 32
-_SECRET_BYTES: Final = 32
-_NO_HARD_LINKS: Final = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 
 
 class Sealer:
@@ -104,74 +98,6 @@ class Sealer:
     def needs_resealing(self, sealed: bytes) -> bool:
         """Whether another main secret than the current one sealed it: open it and seal it again to drop the older."""
         return not sealed.startswith(self._prefix)
-
-
-def generate_main_secret() -> str:
-    """A new main secret: 256 random bits as text, fit for a configuration file or an environment variable."""
-    return secrets.token_urlsafe(_SECRET_BYTES)
-
-
-def load_or_create_secret_file(path: Path) -> str:
-    """The secret in the file at ``path``; where there is none, a new one is put there, readable by its owner only.
-
-    Processes that do this at the same time get the same secret, and whoever made it has it on disk before it is used.
-    White space around it is ignored. :class:`ConfigError` if the file is empty, or cannot be read or made.
-    """
-    try:
-        try:
-            return _read(path)
-        except FileNotFoundError:
-            _create(path, f"{generate_main_secret()}\n".encode())
-        return _read(path)
-    except UnicodeDecodeError:
-        raise ConfigError(f"the secret file {path} is not text in UTF-8; put the right one in its place") from None
-    except OSError as problem:
-        raise ConfigError(
-            f"the secret file {path} cannot be read or made: {problem.strerror or problem}; "
-            "see that its directory exists and that this user may read and write there"
-        ) from problem
-
-
-def _read(path: Path) -> str:
-    secret = path.read_text(encoding="utf-8").strip()
-    if not secret:
-        raise ConfigError(
-            f"the secret file {path} is empty; restore it from a backup, since what was encrypted with it cannot be "
-            "read without it; delete it only if nothing was stored yet"
-        )
-    return secret
-
-
-def _create(path: Path, content: bytes) -> None:
-    """Put ``content`` at ``path``, complete or not at all; leave a file that is there already as it is."""
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    try:
-        _write(draft, content)
-        with suppress(FileExistsError):
-            _link(draft, path, content)
-    finally:
-        draft.unlink(missing_ok=True)
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
-
-
-def _link(draft: Path, path: Path, content: bytes) -> None:
-    try:
-        os.link(draft, path)  # Unlike a rename, it never replaces a file that another process made meanwhile.
-    except OSError as problem:
-        if problem.errno not in _NO_HARD_LINKS:
-            raise
-        _write(path, content)
-
-
-def _write(path: Path, content: bytes) -> None:
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _derive(material: bytes, purpose: bytes, length: int) -> bytes:

@@ -12,7 +12,6 @@ import json
 import warnings
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import jwt
@@ -20,8 +19,7 @@ from jwt.warnings import InsecureKeyLengthWarning
 
 from webhook_engine.config.loading import Config
 from webhook_engine.errors import ConfigError
-from webhook_engine.secrets.encryption import load_or_create_secret_file
-from webhook_engine.secrets.rotation import older_secrets
+from webhook_engine.secrets.files import SecretFile, load_or_create_secret_file, older_secrets
 
 __all__ = [
     "ISSUER",
@@ -68,7 +66,7 @@ class TokenKeys:
         auth = config.auth
         if auth.jwt_public_key is not None:
             return cls(auth.jwt_algorithm, public_key=auth.jwt_public_key)
-        file = _secret_file(config.store.path)
+        file = SecretFile.JWT.of(config.store.path)
         secret = auth.jwt_secret.reveal() if auth.jwt_secret is not None else load_or_create_secret_file(file)
         return cls(auth.jwt_algorithm, secret=secret, older=older_secrets(file))
 
@@ -143,7 +141,3 @@ def signed_part(token: str) -> bytes:
 
 def _times(now_s: int, lifetime: timedelta) -> dict[str, object]:
     return {"iat": now_s, "exp": now_s + int(lifetime.total_seconds()), "nbf": now_s}
-
-
-def _secret_file(database: Path) -> Path:
-    return database.with_name(f"{database.name}.jwt_secret")
