@@ -12,9 +12,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from server.helpers import JWT_SECRET, Client, Tokens
 
 from webhook_engine.model import DEFAULT_ORGANIZATION
+from webhook_engine.rules.capabilities import Capability
 from webhook_engine.server.api.route import Auth, Route
 from webhook_engine.server.api.routes import ROUTES
-from webhook_engine.server.auth import Capability
 
 INVALID = '{"code":"authentication_failed","detail":"Invalid token"}'
 

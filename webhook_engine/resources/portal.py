@@ -9,11 +9,9 @@ from webhook_engine.errors import PortalUnavailableError, ValidationError
 from webhook_engine.resources.portal_links import PortalLinks
 from webhook_engine.resources.services import Services
 from webhook_engine.rules import names, values
+from webhook_engine.rules.capabilities import READ_ONLY
 
 __all__ = ["Portal", "PortalEntrance"]
-
-READ_ONLY = ("ViewBase", "ViewEndpointSecret")
-"""What a session may do that changes nothing."""
 
 
 class PortalEntrance:

@@ -7,7 +7,6 @@ import math
 from collections import OrderedDict
 from collections.abc import Mapping
 from datetime import timedelta
-from enum import StrEnum
 from typing import Any, Final
 
 import msgspec
@@ -17,12 +16,13 @@ from webhook_engine.core import EngineCore
 from webhook_engine.ids import id_bounds, is_id
 from webhook_engine.resources.event_types import MAX_FEATURE_FLAGS
 from webhook_engine.resources.organization import Organization
+from webhook_engine.rules.capabilities import Capability
 from webhook_engine.rules.names import is_name
 from webhook_engine.server.errors import ApiError
 from webhook_engine.server.revocations import Revocations, application_subject, session_subject, token_subject
 from webhook_engine.server.tokens import TOKEN_ID_PREFIX, TokenKeys, signed_part
 
-__all__ = ["LEEWAY", "READ_ONLY", "Authenticator", "Capability", "Principal"]
+__all__ = ["LEEWAY", "Authenticator", "Principal"]
 
 LEEWAY: Final = microseconds(timedelta(minutes=15))
 """How far the clocks of who made a token and of this machine may be apart."""
@@ -31,20 +31,6 @@ MAX_TOKEN = 8192
 CACHED_TOKENS = 10_000
 
 _NEVER = 1 << 62
-
-
-class Capability(StrEnum):
-    """What an application token may be allowed to do."""
-
-    VIEW_BASE = "ViewBase"
-    VIEW_ENDPOINT_SECRET = "ViewEndpointSecret"  # noqa: S105
-    MANAGE_ENDPOINT_SECRET = "ManageEndpointSecret"  # noqa: S105
-    MANAGE_TRANSFORMATIONS = "ManageTransformations"
-    CREATE_ATTEMPTS = "CreateAttempts"
-    MANAGE_ENDPOINT = "ManageEndpoint"
-
-
-READ_ONLY = (Capability.VIEW_BASE, Capability.VIEW_ENDPOINT_SECRET)
 
 
 class Principal(msgspec.Struct, frozen=True, kw_only=True):

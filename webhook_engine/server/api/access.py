@@ -13,11 +13,12 @@ from msgspec import Meta
 from webhook_engine.clock import microseconds
 from webhook_engine.errors import NotFoundError
 from webhook_engine.model import Application
+from webhook_engine.rules.capabilities import READ_ONLY, Capability
 from webhook_engine.server.api import checks
 from webhook_engine.server.api.applications import ApplicationIn, ensure_application
 from webhook_engine.server.api.query import NoQuery
 from webhook_engine.server.api.route import Auth, Call, In, NoBody, Out, Route
-from webhook_engine.server.auth import LEEWAY, READ_ONLY, Capability
+from webhook_engine.server.auth import LEEWAY
 from webhook_engine.server.errors import ApiError, Problem
 from webhook_engine.server.revocations import EVERY_TOKEN, application_subject, session_subject
 from webhook_engine.server.tokens import ORGANIZATION_LIFETIME, TOKEN_ID_PREFIX, application_claims

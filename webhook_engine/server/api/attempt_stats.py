@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 
 from webhook_engine.clock import to_datetime
 from webhook_engine.errors import ValidationError
+from webhook_engine.rules.capabilities import Capability
 from webhook_engine.server.api.endpoint_actions import EndpointStatsQuery
 from webhook_engine.server.api.route import Auth, Call, NoBody, Out, Route
-from webhook_engine.server.auth import Capability
 from webhook_engine.server.errors import ApiError
 
 __all__ = ["ROUTES"]

@@ -12,12 +12,12 @@ from msgspec import UNSET, UnsetType
 from webhook_engine.clock import from_datetime
 from webhook_engine.errors import NotFoundError
 from webhook_engine.model import Attempt, AttemptedDestination, AttemptedMessage, AttemptStatus, Page
+from webhook_engine.rules.capabilities import Capability
 from webhook_engine.server.api.common import ListResponse, listed
 from webhook_engine.server.api.endpoints import EndpointFields, endpoint_fields
 from webhook_engine.server.api.messages import MessageOut, shown_all
 from webhook_engine.server.api.query import EventTypesQuery, ListQuery, NoQuery, Query
 from webhook_engine.server.api.route import Auth, Call, Handler, NoBody, Out, Route
-from webhook_engine.server.auth import Capability
 from webhook_engine.server.errors import ApiError
 
 __all__ = ["ROUTES", "MessageAttemptOut", "StatusCodeClass"]

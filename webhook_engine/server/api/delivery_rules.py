@@ -10,10 +10,10 @@ from yarl import URL
 
 from webhook_engine.delivery.http.guard import AddressGuard
 from webhook_engine.errors import ValidationError
+from webhook_engine.rules.capabilities import Capability
 from webhook_engine.rules.urls import endpoint_url
 from webhook_engine.server.api.query import NoQuery
 from webhook_engine.server.api.route import Auth, Call, In, NoBody, Out, Route
-from webhook_engine.server.auth import Capability
 
 __all__ = ["ROUTES"]
 

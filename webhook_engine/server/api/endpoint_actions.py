@@ -12,6 +12,7 @@ from msgspec import Meta
 from webhook_engine.errors import ExampleUnavailableError, ValidationError
 from webhook_engine.model import Task
 from webhook_engine.rules import headers as header_rules
+from webhook_engine.rules.capabilities import Capability
 from webhook_engine.rules.limits import DEFAULT_GRACE, MAX_GRACE
 from webhook_engine.server.api import checks
 from webhook_engine.server.api.common import SinceUntilIn
@@ -20,7 +21,6 @@ from webhook_engine.server.api.messages import MessageOut
 from webhook_engine.server.api.messages import shown as message_shown
 from webhook_engine.server.api.query import NoQuery, Query
 from webhook_engine.server.api.route import Auth, Call, In, NoBody, Out, Route
-from webhook_engine.server.auth import Capability
 from webhook_engine.server.errors import ApiError, Problem
 
 __all__ = ["ROUTES", "TaskStartedOut", "started"]

@@ -12,13 +12,13 @@ from msgspec import UNSET, UnsetType
 from webhook_engine.errors import NotFoundError, ValidationError
 from webhook_engine.model import Endpoint
 from webhook_engine.rules import headers as header_rules
+from webhook_engine.rules.capabilities import Capability
 from webhook_engine.rules.urls import endpoint_url
 from webhook_engine.secrets.signing import SigningKey
 from webhook_engine.server.api import checks
 from webhook_engine.server.api.common import ListResponse, OrderedQuery, Rate, listed
 from webhook_engine.server.api.query import NoQuery
 from webhook_engine.server.api.route import Auth, Call, In, NoBody, Out, Reply, Route
-from webhook_engine.server.auth import Capability
 from webhook_engine.server.errors import ApiError, Problem, UnprocessableError
 
 __all__ = ["ROUTES", "EndpointOut", "endpoint_fields", "header_problems", "secret_problems", "shown"]

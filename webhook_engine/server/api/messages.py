@@ -14,6 +14,7 @@ from webhook_engine.delivery.accept.intake import as_message
 from webhook_engine.delivery.accept.matching import recipients
 from webhook_engine.errors import NotFoundError
 from webhook_engine.model import Message
+from webhook_engine.rules.capabilities import Capability
 from webhook_engine.rules.headers import content_type
 from webhook_engine.rules.limits import MAX_RETENTION_DAYS
 from webhook_engine.rules.message import MESSAGE_PREFIX, MessageDraft
@@ -25,7 +26,6 @@ from webhook_engine.server.api.instants import parse_instant
 from webhook_engine.server.api.payloads import EMPTY, payload_problems, shown_payload
 from webhook_engine.server.api.query import EventTypesQuery, NoQuery, Query
 from webhook_engine.server.api.route import Auth, Call, In, NoBody, Out, Route
-from webhook_engine.server.auth import Capability
 from webhook_engine.server.errors import Problem, UnprocessableError
 
 __all__ = ["ROUTES", "MessageOut", "Payload", "message_fields", "shown", "shown_all"]

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 from webhook_engine.delivery.accept.matching import matches
 from webhook_engine.model import Message
+from webhook_engine.rules.capabilities import Capability
 from webhook_engine.rules.names import is_name
 from webhook_engine.server.api import checks
 from webhook_engine.server.api.common import InstantText, instant_problems
@@ -15,7 +16,6 @@ from webhook_engine.server.api.instants import parse_instant
 from webhook_engine.server.api.messages import MessageOut, shown_all
 from webhook_engine.server.api.query import ListQuery, NoQuery
 from webhook_engine.server.api.route import Auth, Call, In, NoBody, Out, Route, forbidden
-from webhook_engine.server.auth import Capability
 from webhook_engine.server.errors import Problem, UnprocessableError
 
 __all__ = ["ROUTES"]

@@ -16,8 +16,9 @@ import msgspec
 from webhook_engine.errors import NotFoundError, ValidationError
 from webhook_engine.model import Application
 from webhook_engine.resources.organization import Organization
+from webhook_engine.rules.capabilities import Capability
 from webhook_engine.server.api.query import NoQuery, Query, query_parser
-from webhook_engine.server.auth import Capability, Principal
+from webhook_engine.server.auth import Principal
 from webhook_engine.server.context import Context
 from webhook_engine.server.errors import ApiError, Problem, UnprocessableError, malformed
 from webhook_engine.store.kept_responses import KeptResponse
