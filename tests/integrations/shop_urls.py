@@ -6,7 +6,7 @@ from django.urls import path
 from django.views.decorators.csrf import csrf_exempt
 
 from webhook_engine import Webhook
-from webhook_engine.integrations.django import enqueue, verify_webhook
+from webhook_engine.integrations.django import aenqueue, enqueue, verify_webhook
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
@@ -20,6 +20,12 @@ def pay(request: HttpRequest) -> HttpResponse:
     return JsonResponse({"id": message_id})
 
 
+@csrf_exempt
+async def apay(request: HttpRequest) -> HttpResponse:
+    send = enqueue if "wrongly" in request.GET else aenqueue
+    return JsonResponse({"id": await send(application="acme", event_type="invoice.paid", payload={"id": 2})})
+
+
 @verify_webhook(Webhook(SECRET))
 def hook(request: HttpRequest) -> HttpResponse:
     return JsonResponse(request.webhook_body)
@@ -29,4 +35,4 @@ def guarded(request: HttpRequest) -> HttpResponse:
     return HttpResponse("ok")
 
 
-urlpatterns = [path("pay", pay), path("hooks", hook), path("guarded", guarded)]
+urlpatterns = [path("pay", pay), path("apay", apay), path("hooks", hook), path("guarded", guarded)]

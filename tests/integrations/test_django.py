@@ -6,24 +6,68 @@ import asyncio
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 
 from receivers import Receiver
 
-from webhook_engine import Engine
+from webhook_engine import Engine, outbox
 
 HERE = Path(__file__).parent
 
 
-async def test_a_project_from_migration_to_delivery(tmp_path: Path) -> None:
-    environment = {
+def project(tmp_path: Path) -> dict[str, str]:
+    """The environment of the small project."""
+    return {
         **os.environ,
         "SHOP_DIRECTORY": str(tmp_path),
         "DJANGO_SETTINGS_MODULE": "shop_settings",
         "PYTHONPATH": str(HERE),
     }
+
+
+def manage(tmp_path: Path, *command: str) -> str:
+    """What a command of the project says, on both of its outputs."""
+    done = subprocess.run(
+        [sys.executable, "-m", "django", *command],
+        env=project(tmp_path),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=90,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    return done.stdout
+
+
+def test_tests_that_commit_leave_nothing_in_the_outbox(tmp_path: Path) -> None:
+    said = manage(tmp_path, "test", "shop_tests", "--pattern", "shop_tests.py", "--keepdb")
+    assert "Ran 7 tests" in said
+
+
+def test_the_migration_prints_sql_that_can_be_used(tmp_path: Path) -> None:
+    with sqlite3.connect(tmp_path / "by hand.db") as database:
+        database.executescript(manage(tmp_path, "sqlmigrate", "webhook_engine", "0001"))
+        outbox.enqueue(database, application="acme", event_type="a.b", payload={})
+        [(created_at,)] = database.execute("SELECT created_at FROM webhook_outbox")
+        datetime.fromisoformat(created_at)  # the percent signs of the default have survived
+        database.commit()
+        database.executescript(manage(tmp_path, "sqlmigrate", "webhook_engine", "0001", "--backwards"))
+        assert database.execute("SELECT count(*) FROM sqlite_master WHERE name = 'webhook_outbox'").fetchone() == (0,)
+    database.close()
+
+
+def test_the_model_and_the_migration_agree(tmp_path: Path) -> None:
+    assert "No changes" in manage(tmp_path, "makemigrations", "--check", "--dry-run")
+    assert "no issues" in manage(tmp_path, "check")
+
+
+async def test_a_project_from_migration_to_delivery(tmp_path: Path) -> None:
+    environment = project(tmp_path)
 
     def run(*command: str) -> str:
         done = subprocess.run(

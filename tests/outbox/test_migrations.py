@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import re
 import subprocess
@@ -16,11 +17,12 @@ import sqlalchemy
 from alembic import command
 from alembic.config import Config
 from alembic.util import CommandError
-from outbox.sources import LOOPBACK, left
+from outbox.sources import LOOPBACK, connected, left, run
 from receivers import Receiver
 
-from webhook_engine import Engine
-from webhook_engine.outbox import enqueue
+from webhook_engine import Engine, ValidationError
+from webhook_engine.integrations.sqlalchemy import ENGINE_TABLES, is_outbox
+from webhook_engine.outbox import create_table, drop_table, enqueue
 
 DOCUMENTED = (Path(__file__).parent.parent.parent / "docs" / "embedding.md").read_text("utf-8")
 
@@ -124,6 +126,95 @@ async def test_an_alembic_revision(tmp_path: Path, url: str) -> None:
         database.dispose()
 
 
+OFFLINE = """
+from alembic import context
+
+context.configure(url=context.config.get_main_option("sqlalchemy.url"), include_object=include_object)
+with context.begin_transaction():
+    context.run_migrations()
+"""
+
+
+def test_an_alembic_revision_that_is_only_printed(tmp_path: Path, url: str) -> None:
+    versions = tmp_path / "versions"
+    versions.mkdir()
+    (versions / "0007_webhook_outbox.py").write_text(documented("versions/0007_webhook_outbox.py"), "utf-8")
+    (tmp_path / "env.py").write_text(documented("env.py") + OFFLINE, "utf-8")
+    printed = io.StringIO()
+    config = Config(output_buffer=printed)
+    config.set_main_option("script_location", str(tmp_path))
+    config.set_main_option("sqlalchemy.url", alembic_url(url).replace("%", "%%"))
+    command.upgrade(config, "head", sql=True)
+    run_script(url, printed.getvalue())
+    with connected(url) as connection:
+        enqueue(connection, application="acme", event_type="a.b", payload={})
+        connection.commit()
+    [(_, application, _)] = left(url)
+    assert application == "acme"
+    printed.truncate(0)
+    command.downgrade(config, "0007:base", sql=True)
+    run_script(url, printed.getvalue().lstrip("\0"))
+    with pytest.raises(Exception, match="webhook_outbox"):
+        left(url)
+    nothing_is_left(url)
+
+
+def run_script(url: str, script: str) -> None:
+    """What an administrator does with the SQL that they were given."""
+    with connected(url) as connection:
+        if url.startswith("sqlite"):
+            connection.executescript(script)
+            return
+        cursor = connection.cursor()
+        if url.startswith("postgresql"):
+            cursor.execute(script)
+        else:
+            for statement in re.sub(r"^--.*$", "", script, flags=re.MULTILINE).split(";\n"):
+                if statement.strip():
+                    cursor.execute(statement)
+        connection.commit()
+
+
+def nothing_is_left(url: str) -> None:
+    """Not even the function that the trigger of the table has called."""
+    if url.startswith("postgresql"):
+        assert run(url, "SELECT proname FROM pg_proc WHERE proname LIKE 'webhook%'") == []
+
+
+def test_dropping_the_table_leaves_nothing(url: str) -> None:
+    with connected(url) as connection:
+        for _ in range(2):
+            create_table(connection)
+            connection.commit()
+            drop_table(connection)
+            drop_table(connection)
+            connection.commit()
+    with pytest.raises(Exception, match="webhook_outbox"):
+        left(url)
+    nothing_is_left(url)
+
+
+def test_a_revision_that_is_printed_has_no_connection_and_is_told_what_to_use() -> None:
+    with pytest.raises(ValidationError, match="create_outbox"):
+        create_table(None)  # type: ignore[arg-type]
+
+
+async def test_alembic_leaves_all_tables_of_an_engine_alone(tmp_path: Path) -> None:
+    path = tmp_path / "shared.db"
+    async with Engine.open(path):
+        pass
+    database = sqlalchemy.create_engine(f"sqlite:///{path}")
+    assert set(sqlalchemy.inspect(database).get_table_names()) == ENGINE_TABLES
+    database.dispose()
+    (tmp_path / "versions").mkdir()
+    (tmp_path / "env.py").write_text(documented("env.py") + ENV, "utf-8")
+    config = Config()
+    config.set_main_option("script_location", str(tmp_path))
+    config.set_main_option("sqlalchemy.url", f"sqlite:///{path}")
+    await asyncio.to_thread(command.check, config)
+    assert not is_outbox("invoice")
+
+
 async def test_without_the_filter_alembic_would_remove_the_outbox(tmp_path: Path) -> None:
     versions = tmp_path / "versions"
     versions.mkdir()
@@ -168,8 +259,15 @@ async def test_a_migration_of_a_django_app(tmp_path: Path, url: str) -> None:
         assert done.returncode == 0, done.stderr
         return done.stdout
 
+    printed = await asyncio.to_thread(django, "-m", "django", "sqlmigrate", "shop", "0007")
+    run_script(url, printed)
+    with connected(url) as connection:
+        enqueue(connection, application="acme", event_type="a.b", payload={})
+        drop_table(connection)
+        connection.commit()
     assert "Applying shop.0007_webhook_outbox... OK" in await asyncio.to_thread(django, "-m", "django", "migrate")
     await deliver(tmp_path, url, lambda: django("-c", PAY))
     assert "OK" in await asyncio.to_thread(django, "-m", "django", "migrate", "shop", "zero")
     with pytest.raises(Exception, match="webhook_outbox"):
         left(url)
+    nothing_is_left(url)

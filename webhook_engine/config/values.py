@@ -18,7 +18,7 @@ from decimal import Decimal
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from pathlib import Path
 from typing import Generic, TypeVar
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlsplit
 
 __all__ = [
     "Kind",
@@ -426,7 +426,8 @@ def source_url() -> Kind[str]:
             _ = parts.port
         except ValueError:  # whose words may quote a part of the URL that is a password
             raise ValueError("this is not a URL of that form") from None
-        if not parts.path.strip("/") and "dbname=" not in parts.query:
+        # A service is a name in a file of libpq, which has all that is left out here.
+        if not parts.path.strip("/") and not {"dbname", "service"} & dict(parse_qsl(parts.query)).keys():
             raise ValueError("the URL names no database")
         return _text(value)
 

@@ -22,7 +22,16 @@ from webhook_engine.outbox.wakeup import wake
 from webhook_engine.rules.message import MessageDraft
 from webhook_engine.rules.payload import Payload
 
-__all__ = ["Payload", "create_table", "create_table_async", "enqueue", "enqueue_async", "table_sql"]
+__all__ = [
+    "Payload",
+    "create_table",
+    "create_table_async",
+    "drop_table",
+    "drop_table_async",
+    "enqueue",
+    "enqueue_async",
+    "table_sql",
+]
 
 
 def enqueue(
@@ -86,6 +95,16 @@ def create_table(connection: Connection) -> None:
 async def create_table_async(connection: Connection) -> None:
     """Like :func:`create_table`, for the connection of an asynchronous library."""
     await driver_of(connection, asynchronous=True).create_table_async(connection)
+
+
+def drop_table(connection: Connection) -> None:
+    """Remove the outbox table and all that was made with it, and the messages in it, where it is there."""
+    driver_of(connection, asynchronous=False).drop_table(connection)
+
+
+async def drop_table_async(connection: Connection) -> None:
+    """Like :func:`drop_table`, for the connection of an asynchronous library."""
+    await driver_of(connection, asynchronous=True).drop_table_async(connection)
 
 
 def table_sql(dialect: DialectName = "sqlite") -> str:

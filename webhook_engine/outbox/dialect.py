@@ -39,6 +39,12 @@ class Dialect(NamedTuple):
         """The same one by one: many drivers take one statement at a time, or commit before a script."""
         return [statement.rstrip(";") for block in self.table_sql().split("\n\n") if (statement := block.strip())]
 
+    def drop_statements(self) -> Sequence[str]:
+        """What removes the table and all that was made with it; harmless where they are not there."""
+        table = f"DROP TABLE IF EXISTS {TABLE}"
+        # A trigger goes with its table, but not the function that it calls.
+        return (table, f"DROP FUNCTION IF EXISTS {TABLE}_notify()") if self.name == "postgresql" else (table,)
+
 
 SQLITE = Dialect("sqlite")
 POSTGRESQL = Dialect("postgresql")

@@ -85,10 +85,26 @@ class Driver(NamedTuple):
         for statement in (await self.dialect(connection)).table_statements():
             await self.execute(connection, statement, None)
 
+    def drop_table(self, connection: Any) -> None:
+        """Remove the table where it is there."""
+        for statement in self.dialect(connection).drop_statements():
+            self.execute(connection, statement, None)
+
+    async def drop_table_async(self, connection: Any) -> None:
+        """Remove the table where it is there."""
+        for statement in (await self.dialect(connection)).drop_statements():
+            await self.execute(connection, statement, None)
+
 
 def driver_of(connection: object, *, asynchronous: bool) -> Driver:
     """The driver of a connection; raises ``ValidationError`` if there is none of that sort."""
     driver = next((driver for driver in _DRIVERS if driver.made(connection)), None)
+    if driver is None and connection is None:
+        raise ValidationError(
+            "connection",
+            "must be a connection, not None; a migration that is only printed has none (Alembic's --sql): use "
+            "create_outbox and drop_outbox of webhook_engine.integrations.sqlalchemy there",
+        )
     if driver is None:
         libraries = dict.fromkeys(one.library for one in _DRIVERS if one.asynchronous is asynchronous)
         kind = "an asynchronous connection" if asynchronous else "a connection"

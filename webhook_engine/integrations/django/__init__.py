@@ -9,7 +9,7 @@
 ``manage.py migrate`` makes the outbox table, ``manage.py webhook_engine`` runs the engine.
 """
 
-from webhook_engine.integrations.django.messages import enqueue
+from webhook_engine.integrations.django.messages import aenqueue, enqueue
 from webhook_engine.integrations.django.receiving import verify_webhook
 
-__all__ = ["enqueue", "verify_webhook"]
+__all__ = ["aenqueue", "enqueue", "verify_webhook"]

@@ -8,7 +8,7 @@ __all__ = ["WebhookEngineConfig"]
 
 
 class WebhookEngineConfig(AppConfig):
-    """Its migration makes the outbox table; it has no models."""
+    """Its migration makes the outbox table."""
 
     name = "webhook_engine.integrations.django"
     label = "webhook_engine"

@@ -3,17 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 
 from webhook_engine.config.loading import Config
 from webhook_engine.errors import ConfigError
 
 __all__ = ["configuration", "source_url"]
 
+_VENDORS = {
+    "sqlite3": "sqlite",
+    "spatialite": "sqlite",
+    "postgresql": "postgresql",
+    "postgis": "postgresql",
+    "mysql": "mysql",
+}
+_OF_DJANGO = {
+    "assume_role",
+    "autocommit",
+    "client_encoding",
+    "conv",
+    "connect_timeout",
+    "context",
+    "cursor_factory",
+    "init_command",
+    "isolation_level",
+    "pool",
+    "prepare_threshold",
+    "read_timeout",
+    "row_factory",
+    "server_side_binding",
+    "sql_mode",
+    "use_unicode",
+    "write_timeout",
+}
+"""Options that say nothing about where and how safely to connect, or that the engine has its own values for."""
 _KEYS = {"DATABASE", "SETTINGS", "OUTBOXES"}
 
 
@@ -37,19 +66,69 @@ def configuration() -> Config:
 
 
 def source_url(database: Mapping[str, Any]) -> str:
-    """The URL for ``outbox.sources`` of an entry of ``settings.DATABASES``."""
-    engine = str(database["ENGINE"]).rpartition(".")[2]
-    name = str(database["NAME"])
-    if engine == "sqlite3":
+    """The URL for ``outbox.sources`` of an entry of ``settings.DATABASES``, with all that its ``OPTIONS`` ask for.
+
+    Raises ``ConfigError`` for what has no outbox, and for options that would be lost.
+    """
+    vendor = _vendor(str(database["ENGINE"]))
+    name = str(database.get("NAME") or "")
+    given = dict(database.get("OPTIONS") or {})
+    if vendor == "sqlite":
+        if not name or name == ":memory:" or name.startswith("file:"):
+            raise ConfigError(
+                f"settings.DATABASES: {name or 'a database without a name'} is no file that can be watched"
+            )
         return f"sqlite:///{Path(name).absolute()}"
-    scheme = {"postgresql": "postgresql", "postgis": "postgresql", "mysql": "mysql"}.get(engine)
-    if scheme is None:
-        raise ConfigError(f"settings.DATABASES: {engine} has no outbox; supported are sqlite3, postgresql and mysql")
-    user, password = (quote(str(database.get(key) or ""), safe="") for key in ("USER", "PASSWORD"))
     host, port = str(database.get("HOST") or ""), str(database.get("PORT") or "")
-    options = {}
+    options = _postgresql_options(given) if vendor == "postgresql" else _mysql_options(given)
     if host.startswith("/"):
-        options, host = {"unix_socket" if scheme == "mysql" else "host": host}, ""
+        options = {"unix_socket" if vendor == "mysql" else "host": host, **options}
+        if port and vendor == "postgresql":
+            options["port"] = port
+        host = port = ""
+    user, password = (quote(str(database.get(key) or ""), safe="") for key in ("USER", "PASSWORD"))
     login = f"{user}:{password}@" if password else f"{user}@" if user else ""
-    place = f"{host}:{port}" if host and port else host
-    return f"{scheme}://{login}{place}/{quote(name, safe='')}{'?' + urlencode(options) if options else ''}"
+    place = (f"[{host}]" if ":" in host else host) + (f":{port}" if port else "")
+    asked = f"?{urlencode(options, quote_via=quote)}" if options else ""
+    return f"{vendor}://{login}{place}/{quote(name, safe='')}{asked}"
+
+
+def _vendor(engine: str) -> str:
+    """The kind of database of a backend, which may be one that derives from one of Django's own."""
+    known = _VENDORS.get(engine.rpartition(".")[2])
+    if known is None:
+        try:
+            known = str(import_module(f"{engine}.base").DatabaseWrapper.vendor)
+        except (ImportError, AttributeError, ImproperlyConfigured) as error:
+            raise ConfigError(f"settings.DATABASES: {engine} cannot be loaded: {error}") from error
+    if known not in _VENDORS.values():
+        raise ConfigError(f"settings.DATABASES: {engine} has no outbox; supported are sqlite3, postgresql and mysql")
+    return known
+
+
+def _postgresql_options(given: dict[str, Any]) -> dict[str, str]:
+    """What goes to libpq goes along; the rest is about Django's own connections."""
+    options = {key: str(value) for key, value in given.items() if key not in _OF_DJANGO and value is not None}
+    role = given.get("assume_role")
+    if role:
+        options["options"] = f"{options.get('options', '')} -c role={role}".strip()
+    return options
+
+
+def _mysql_options(given: dict[str, Any]) -> dict[str, str]:
+    """What says where and how safely to connect goes along, in the words of ``outbox.sources``."""
+    options: dict[str, str] = {}
+    for key, value in given.items():
+        if key in {"unix_socket", "charset", "read_default_file", "read_default_group"}:
+            options[key] = str(value)
+        elif key == "ssl_mode":
+            options[key] = str(value).upper()
+        elif key == "ssl" and isinstance(value, Mapping) and set(value) <= {"ca", "cert", "key"}:
+            options.update({f"ssl_{name}": str(path) for name, path in value.items()})
+            options.setdefault("ssl_mode", "VERIFY_CA" if "ca" in value else "REQUIRED")
+        elif key not in _OF_DJANGO:
+            raise ConfigError(
+                f"settings.DATABASES: the option {key} of a MySQL database would be lost; give its URL in "
+                "WEBHOOK_ENGINE['SETTINGS']['outbox__sources'] instead, and set OUTBOXES to []"
+            )
+    return options

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -17,7 +18,20 @@ CONNECT_TIMEOUT_S = 10
 ANSWER_TIMEOUT_S = 60
 DEFAULT_PORT = 3306
 
-_OPTIONS = {"unix_socket", "charset", "ssl_ca", "ssl_cert", "ssl_key", "ssl_verify_cert", "ssl_verify_identity"}
+_OPTIONS = {
+    "charset",
+    "read_default_file",
+    "read_default_group",
+    "ssl_ca",
+    "ssl_cert",
+    "ssl_key",
+    "ssl_mode",
+    "ssl_verify_cert",
+    "ssl_verify_identity",
+    "unix_socket",
+}
+_SSL_MODES = ("DISABLED", "PREFERRED", "REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY")
+"""As MySQL's own programs have them."""
 _TAKEN = {1205, 3572}
 """The errors of MariaDB and of MySQL for a row that is locked."""
 _LOCK = "SELECT GET_LOCK(CONCAT('webhook_outbox.', MD5(DATABASE())), 0)"
@@ -38,9 +52,18 @@ class MysqlSource(SourceDatabase):
     def __init__(self, name: str, url: str) -> None:
         super().__init__(name)
         self._arguments = _arguments(name, url)
+        self._encrypted = self._arguments.pop("ssl_mode", "PREFERRED") not in {"DISABLED", "PREFERRED"}
 
     def _connect(self) -> Any:
-        return pymysql.connect(**self._arguments)
+        connection = pymysql.connect(**self._arguments)
+        if self._encrypted:
+            # Older versions of the driver go on without TLS where the server has none.
+            with connection.cursor() as cursor:
+                cursor.execute("SHOW SESSION STATUS LIKE 'Ssl_cipher'")
+                if not (cursor.fetchone() or ("", ""))[1]:
+                    connection.close()
+                    raise StoreUnavailableError(f"the outbox of {self.name}: the server offers no TLS")
+        return connection
 
     def _is_taken(self, error: Exception) -> bool:
         return bool(error.args) and error.args[0] in _TAKEN
@@ -62,6 +85,20 @@ def _arguments(name: str, url: str) -> dict[str, Any]:
     for switch in ("ssl_verify_cert", "ssl_verify_identity"):
         if switch in options:
             options[switch] = options[switch] in {"1", "true", "yes", "on"}
+    mode = options.get("ssl_mode", "PREFERRED")
+    if mode not in _SSL_MODES:
+        raise ConfigError(f"outbox.sources, {name}: ssl_mode must be one of {', '.join(_SSL_MODES)}, not {mode!r}")
+    if mode == "DISABLED":
+        options["ssl_disabled"] = True
+    elif mode == "REQUIRED" and "ssl_ca" not in options:
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        if "ssl_cert" in options:
+            context.load_cert_chain(options.pop("ssl_cert"), options.pop("ssl_key", None))
+        options["ssl"] = context
+    elif mode in {"VERIFY_CA", "VERIFY_IDENTITY"}:
+        options["ssl_verify_cert"] = True
+        options["ssl_verify_identity"] = mode == "VERIFY_IDENTITY"
     return {
         "host": unquote(parts.hostname or "localhost"),
         "port": parts.port or DEFAULT_PORT,

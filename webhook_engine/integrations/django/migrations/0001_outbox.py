@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from django.db import migrations
+from django.db import migrations, models
 
-from webhook_engine.outbox import create_table
+from webhook_engine.integrations.django.operations import CreateOutbox
 from webhook_engine.outbox.dialect import TABLE
-
-
-def create(_: object, schema_editor: Any) -> None:
-    """Make the table where it is missing."""
-    create_table(schema_editor.connection)
-
-
-def drop(_: object, schema_editor: Any) -> None:
-    """Remove the table."""
-    schema_editor.execute(f"DROP TABLE IF EXISTS {TABLE}")
 
 
 class Migration(migrations.Migration):
@@ -25,4 +15,35 @@ class Migration(migrations.Migration):
 
     initial = True
     dependencies: ClassVar[list[tuple[str, str]]] = []
-    operations = [migrations.RunPython(create, drop)]  # noqa: RUF012
+    operations = [  # noqa: RUF012
+        migrations.SeparateDatabaseAndState(
+            database_operations=[CreateOutbox()],
+            state_operations=[
+                migrations.CreateModel(
+                    name="OutboxMessage",
+                    fields=[
+                        ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                        ("application", models.TextField()),
+                        ("event_type", models.TextField()),
+                        ("payload", models.BinaryField()),
+                        ("event_id", models.TextField(null=True)),
+                        ("channels", models.TextField(null=True)),
+                        ("tags", models.TextField(null=True)),
+                        ("deliver_at", models.TextField(null=True)),
+                        ("organization", models.TextField(null=True)),
+                        ("message_id", models.TextField(null=True)),
+                        ("created_at", models.DateTimeField()),
+                        ("error", models.TextField(null=True)),
+                        ("failed_at", models.DateTimeField(null=True)),
+                    ],
+                    options={
+                        "db_table": TABLE,
+                        "default_permissions": ("view",),
+                        "ordering": ("id",),
+                        "verbose_name": "message in the outbox",
+                        "verbose_name_plural": "messages in the outbox",
+                    },
+                )
+            ],
+        )
+    ]
