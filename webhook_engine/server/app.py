@@ -16,7 +16,7 @@ from multidict import CIMultiDict
 
 from webhook_engine.errors import WebhookEngineError
 from webhook_engine.log import get_logger
-from webhook_engine.server.api.route import Answer, Route
+from webhook_engine.server.api.route import Answer, Client, Route
 from webhook_engine.server.api.routes import PREFIX, ROUTES, RouteTree
 from webhook_engine.server.api.unavailable import not_allowed, not_found
 from webhook_engine.server.context import Context
@@ -150,7 +150,7 @@ class App:
             if "content-encoding" in headers and headers["content-encoding"].lower() != "identity":
                 raise ApiError(415, "unsupported_encoding", "Request bodies must not be compressed.")
         authorization = headers.get("authorization")
-        work = partial(route.run, self._context, parameters, query, authorization, body, lambda: _has_left(request))
+        work = partial(route.run, self._context, parameters, query, authorization, body, _client_of(request))
         key = headers.get("idempotency-key") if route.method == "POST" else None
         if not key or authorization is None:
             return await work()
@@ -189,8 +189,11 @@ class App:
             return _response(_failure(as_api_error(error) or ApiError(500, "internal", "Internal error")))
 
 
-def _has_left(request: web.BaseRequest) -> bool:
-    return request.transport is None or request.transport.is_closing()
+def _client_of(request: web.BaseRequest) -> Client:
+    return Client(
+        user_agent=request.headers.get("user-agent", ""),
+        left=lambda: request.transport is None or request.transport.is_closing(),
+    )
 
 
 def _failure(error: ApiError) -> Answer:

@@ -15,12 +15,13 @@ from webhook_engine.rules import headers as header_rules
 from webhook_engine.rules.capabilities import Capability
 from webhook_engine.rules.limits import DEFAULT_GRACE, MAX_GRACE
 from webhook_engine.server.api import checks
+from webhook_engine.server.api.client_libraries import reads_rotated_key
 from webhook_engine.server.api.common import SinceUntilIn
 from webhook_engine.server.api.endpoints import header_problems, secret_problems
 from webhook_engine.server.api.messages import MessageOut
 from webhook_engine.server.api.messages import shown as message_shown
 from webhook_engine.server.api.query import NoQuery, Query
-from webhook_engine.server.api.route import Auth, Call, In, NoBody, Out, Route
+from webhook_engine.server.api.route import Auth, Call, In, NoBody, Out, Reply, Route
 from webhook_engine.server.errors import ApiError, Problem
 
 __all__ = ["ROUTES", "TaskStartedOut", "started"]
@@ -129,8 +130,11 @@ async def get_secret(call: Call[NoQuery, NoBody]) -> Out:
     )
 
 
-async def rotate_secret(call: Call[NoQuery, EndpointSecretRotateIn]) -> Out:
-    """The replaced secret goes on signing for the grace period."""
+async def rotate_secret(call: Call[NoQuery, EndpointSecretRotateIn]) -> Out | Reply:
+    """The replaced secret goes on signing for the grace period.
+
+    The answer has the new key, but for client libraries that throw on a body here: they get 204 without one.
+    """
     grace = call.body.grace_period_seconds
     key = await call.organization.endpoints.rotate_secret(
         call.application.id,
@@ -138,7 +142,7 @@ async def rotate_secret(call: Call[NoQuery, EndpointSecretRotateIn]) -> Out:
         call.body.key,
         DEFAULT_GRACE if grace is None else timedelta(seconds=grace),
     )
-    return EndpointSecretOut(key=key)
+    return EndpointSecretOut(key=key) if reads_rotated_key(call.client.user_agent) else Reply(204, None)
 
 
 async def get_headers(call: Call[NoQuery, NoBody]) -> Out:
@@ -225,7 +229,7 @@ ROUTES = (
         auth=Auth.APPLICATION,
         needs=Capability.MANAGE_ENDPOINT_SECRET,
         body=EndpointSecretRotateIn,
-        answers={200: EndpointSecretOut},
+        answers={200: EndpointSecretOut, 204: None},
         fails=(400,),
         summary="Replace the signing secret of an endpoint",
         operation="endpoint.rotate-secret",

@@ -63,7 +63,7 @@ class EventTypeImportOut(Out, frozen=True, kw_only=True):
 async def import_openapi(call: Call[NoQuery, EventTypeImportIn]) -> Out:
     """Create and update the event types that a document describes."""
     body = call.body
-    wanted = await _in_a_thread(partial(_read, body), call.client_left)
+    wanted = await _in_a_thread(partial(_read, body), call.client.left)
     names = [each.name for each in wanted]
     organization = call.organization
     obsolete = []

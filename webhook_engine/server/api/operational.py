@@ -84,7 +84,8 @@ async def _view(call: Call[Q, B], *, make: bool = False) -> Call[Q, B]:
         call.body,
         msgspec.structs.replace(call.principal, organization=organization),
         await organization.applications.get(of),
-        kept=lambda _: None,  # the answer is changed afterwards
+        lambda _: None,  # the answer is changed afterwards
+        call.client,
     )
 
 
@@ -186,7 +187,7 @@ ROUTES: tuple[Route[Any, Any], ...] = (
         _through(endpoint_actions.rotate_secret),
         auth=Auth.ORGANIZATION,
         body=EndpointSecretRotateIn,
-        answers={200: EndpointSecretOut},
+        answers={200: EndpointSecretOut, 204: None},
         fails=(400, 404),
         summary="Replace the signing secret of an operational-webhook endpoint",
         operation="operational-webhook.endpoint.rotate-secret",

@@ -23,7 +23,7 @@ from webhook_engine.server.context import Context
 from webhook_engine.server.errors import ApiError, Problem, UnprocessableError, malformed
 from webhook_engine.store.kept_responses import KeptResponse
 
-__all__ = ["Answer", "Auth", "Call", "Handler", "In", "Keep", "NoBody", "Out", "Reply", "Route", "forbidden"]
+__all__ = ["Answer", "Auth", "Call", "Client", "Handler", "In", "Keep", "NoBody", "Out", "Reply", "Route", "forbidden"]
 
 Q = TypeVar("Q", bound=Query)
 B = TypeVar("B", bound="In")
@@ -85,8 +85,14 @@ Keep = Callable[[Answer], KeptResponse]
 """Makes of an answer what the store keeps of it, for a request with an idempotency key."""
 
 
-def _client_waits() -> bool:
-    return False
+@dataclass(frozen=True, slots=True)
+class Client:
+    """The program that sent a request."""
+
+    user_agent: str
+    """What it calls itself."""
+    left: Callable[[], bool]
+    """Whether it has closed the connection, so that nobody waits for the answer any more."""
 
 
 @dataclass(slots=True)
@@ -104,8 +110,7 @@ class Call(Generic[Q, B]):
 
     A handler that can do so calls it once, before it stores; for all others the answer is kept after them.
     """
-    client_left: Callable[[], bool] = _client_waits
-    """Whether nobody waits for the answer any more."""
+    client: Client
 
     @property
     def principal(self) -> Principal:
@@ -183,7 +188,7 @@ class Route(Generic[Q, B]):
         query: str,
         authorization: str | None,
         body: bytes,
-        client_left: Callable[[], bool],
+        client: Client,
         keep: Keep | None = None,
     ) -> Answer:
         """Answer one request; raises ``ApiError`` or an error of the engine. ``keep`` comes with an idempotency key."""
@@ -197,7 +202,7 @@ class Route(Generic[Q, B]):
         def kept(out: Out) -> KeptResponse | None:
             return None if keep is None else keep(self._answer(out))
 
-        call = Call(context, parameters, parsed, decoded, visitor, application, kept, client_left)
+        call = Call(context, parameters, parsed, decoded, visitor, application, kept, client)
         try:
             outcome = await self.handler(call)
         except ValidationError as error:
