@@ -9,7 +9,7 @@ from yarl import URL
 from webhook_engine.delivery.attempt.target import Target
 from webhook_engine.delivery.http.request import Destination
 from webhook_engine.delivery.schedule.lane import Lane
-from webhook_engine.delivery.schedule.throttle import Throttle
+from webhook_engine.delivery.throttle import Throttle
 from webhook_engine.model import DEFAULT_ORGANIZATION, Application, Endpoint
 from webhook_engine.store.records import Due, StoredEndpoint
 
@@ -66,7 +66,7 @@ def make_stored(endpoint: Endpoint) -> StoredEndpoint:
 def make_target(endpoint_id: str = "ep_1", *, throttle: Throttle = UNLIMITED, shared: Throttle = UNLIMITED) -> Target:
     return Target(
         endpoint=make_endpoint(endpoint_id),
-        application=make_application(),
+        application_uid=None,
         destination=Destination(URL("https://example.com/"), {}),
         headers={},
         keys=(),

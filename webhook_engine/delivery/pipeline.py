@@ -14,7 +14,6 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING
-from weakref import WeakValueDictionary
 
 import msgspec
 from yarl import URL
@@ -27,7 +26,7 @@ from webhook_engine.delivery.attempt.attempt import Attempter
 from webhook_engine.delivery.attempt.decision import Rules
 from webhook_engine.delivery.attempt.outcome import Outcome
 from webhook_engine.delivery.attempt.recorder import Recorder
-from webhook_engine.delivery.attempt.target import Target, prepare
+from webhook_engine.delivery.attempt.targets import Targets
 from webhook_engine.delivery.http.guard import AddressGuard
 from webhook_engine.delivery.http.sender import Sender
 from webhook_engine.delivery.measures import Measures
@@ -35,15 +34,13 @@ from webhook_engine.delivery.notifier import Handler, Notifier
 from webhook_engine.delivery.publishing import Publication, Publisher
 from webhook_engine.delivery.schedule.dispatcher import Dispatcher
 from webhook_engine.delivery.schedule.figures import LaneFigures
-from webhook_engine.delivery.schedule.throttle import Throttle
 from webhook_engine.delivery.service import Service
 from webhook_engine.delivery.tasks.runner import TaskRunner
 from webhook_engine.delivery.upkeep.retention import Retention, RetentionPolicy
-from webhook_engine.errors import NotFoundError
 from webhook_engine.events import OperationalEvent
 from webhook_engine.ids import IdSource
 from webhook_engine.log import get_logger
-from webhook_engine.model import Application, Task
+from webhook_engine.model import Task
 from webhook_engine.secrets.encryption import Sealer
 from webhook_engine.store.directory import Directory
 from webhook_engine.store.kept_responses import KeptResponse
@@ -99,9 +96,7 @@ class Pipeline:
         self._settings = settings
         self._store = store
         self._directory = directory
-        self._sealer = sealer
         self._tracing = tracing
-        self._application_throttles: WeakValueDictionary[str, Throttle] = WeakValueDictionary()
         self.measures = Measures()
         self.notifier = Notifier(directory, clock, ids, settings.operational_organization)
         self._sender = Sender(
@@ -114,6 +109,13 @@ class Pipeline:
         )
         self._publisher = Publisher(self.notifier, self._schedule)
         self._recorder = Recorder(store.deliveries, self._publisher, self._recorded)
+        targets = Targets(
+            store.endpoints,
+            directory,
+            sealer,
+            user_agent=settings.user_agent,
+            prefixes=settings.signature_headers,
+        )
         self._dispatcher = Dispatcher(
             deliveries=store.deliveries,
             attempter=Attempter(
@@ -125,7 +127,7 @@ class Pipeline:
                 tracing=tracing,
             ),
             recorder=self._recorder,
-            load_target=self._load_target,
+            load_target=targets.load,
             on_condition=self._condition_changed,
             clock=clock,
             measures=self.measures,
@@ -262,43 +264,3 @@ class Pipeline:
 
     def _condition_changed(self, application_id: str) -> None:
         self._directory.forget_endpoints(application_id)
-
-    async def _load_target(self, endpoint_id: str) -> tuple[Target, StoredEndpoint]:
-        stored = await self._store.endpoints.load(endpoint_id)
-        if stored is None:
-            raise NotFoundError("endpoint", endpoint_id)
-        endpoint = stored.endpoint
-        application = await self._directory.application(endpoint.organization_id, endpoint.application_id)
-        if application is None:
-            # The application was deleted, and its endpoints with it.
-            stored = msgspec.structs.replace(stored, deleted=True)
-            application = _no_application(stored)
-        target = prepare(
-            stored,
-            application,
-            sealer=self._sealer,
-            user_agent=self._settings.user_agent,
-            prefixes=self._settings.signature_headers,
-            application_throttle=self._application_throttle,
-        )
-        return target, stored
-
-    def _application_throttle(self, application: Application) -> Throttle:
-        throttle = self._application_throttles.get(application.id)
-        if throttle is None or throttle.rate != application.throttle_rate:
-            throttle = self._application_throttles[application.id] = Throttle(application.throttle_rate)
-        return throttle
-
-
-def _no_application(stored: StoredEndpoint) -> Application:
-    endpoint = stored.endpoint
-    return Application(
-        id=endpoint.application_id,
-        organization_id=endpoint.organization_id,
-        uid=None,
-        name="",
-        throttle_rate=None,
-        metadata={},
-        created_at=endpoint.created_at,
-        updated_at=endpoint.updated_at,
-    )

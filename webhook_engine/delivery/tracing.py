@@ -127,7 +127,7 @@ def _described(target: Target, due: Due, attempt_id: str) -> dict[str, Attribute
         "messaging.system": SYSTEM,
         "messaging.operation.name": "send",
         "messaging.operation.type": "send",
-        "messaging.destination.name": target.application.id,
+        "messaging.destination.name": target.endpoint.application_id,
         "messaging.destination.subscription.name": due.endpoint_id,
         "messaging.message.id": due.message_id,
         "webhook_engine.attempt.id": attempt_id,

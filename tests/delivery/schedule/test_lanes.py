@@ -17,7 +17,7 @@ from webhook_engine.delivery.attempt.outcome import Reaction
 from webhook_engine.delivery.schedule import lanes as lanes_module
 from webhook_engine.delivery.schedule.lane import Lane, Memory, Standing
 from webhook_engine.delivery.schedule.lanes import FREE_SHARE, SHARES, Lanes, Slot
-from webhook_engine.delivery.schedule.throttle import Throttle
+from webhook_engine.delivery.throttle import Throttle
 
 TIMEOUT_S = 15.0
 

@@ -114,7 +114,7 @@ class Attempter:
             due.manual_id,
             attempted=False,
         )
-        return Outcome(due, target.application.id, change)
+        return Outcome(due, target.endpoint.application_id, change)
 
     def _begin(self, target: Target, due: Due, payload: bytes) -> Begun:
         now = self._clock.now()
@@ -169,7 +169,7 @@ def _outcome(begun: Begun, response: Response, decision: Decision, before: Healt
         condition = EndpointCondition(health=decision.health)
     return Outcome(
         due,
-        target.application.id,
+        target.endpoint.application_id,
         decision.change,
         attempt,
         reaction_to(response),

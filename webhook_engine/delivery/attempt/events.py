@@ -35,15 +35,15 @@ def events_of(
     """What the platform is told of an attempt that was decided upon at ``now``; mostly nothing."""
     if decision.turn is Turn.NONE and decision.signal is Signal.NONE:
         return ()
-    application, endpoint = target.application, target.endpoint
+    endpoint = target.endpoint
     events: list[OperationalEvent] = []
     if (kind := _TURN_EVENTS.get(decision.turn)) is not None:
         last = LastAttempt(id=attempt.id, response_status_code=attempt.status_code, timestamp=to_datetime(started_at))
         events.append(
             kind(
-                organization_id=application.organization_id,
-                application_id=application.id,
-                application_uid=application.uid,
+                organization_id=endpoint.organization_id,
+                application_id=endpoint.application_id,
+                application_uid=target.application_uid,
                 timestamp=to_datetime(now),
                 message_id=due.message_id,
                 message_event_id=due.event_id,
@@ -55,9 +55,9 @@ def events_of(
     if decision.signal is Signal.WARN:
         events.append(
             EndpointFailingEvent(
-                organization_id=application.organization_id,
-                application_id=application.id,
-                application_uid=application.uid,
+                organization_id=endpoint.organization_id,
+                application_id=endpoint.application_id,
+                application_uid=target.application_uid,
                 timestamp=to_datetime(now),
                 endpoint_id=endpoint.id,
                 endpoint_uid=endpoint.uid,
@@ -67,9 +67,9 @@ def events_of(
     elif decision.signal is Signal.DISABLE:
         events.append(
             EndpointDisabledEvent(
-                organization_id=application.organization_id,
-                application_id=application.id,
-                application_uid=application.uid,
+                organization_id=endpoint.organization_id,
+                application_id=endpoint.application_id,
+                application_uid=target.application_uid,
                 timestamp=to_datetime(now),
                 endpoint_id=endpoint.id,
                 endpoint_uid=endpoint.uid,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from urllib.parse import unquote
 
 import msgspec
@@ -11,7 +11,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from webhook_engine.delivery.http.request import Destination
-from webhook_engine.delivery.schedule.throttle import Throttle
+from webhook_engine.delivery.throttle import Throttle
 from webhook_engine.model import Application, Endpoint
 from webhook_engine.rules.headers import is_sensitive
 from webhook_engine.rules.user_info import MASK
@@ -29,7 +29,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     """An endpoint, ready to be sent to."""
 
     endpoint: Endpoint
-    application: Application
+    application_uid: str | None
     destination: Destination
     """Where to, with what every request carries."""
     headers: Mapping[str, str]
@@ -77,16 +77,17 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 
 def prepare(
     stored: StoredEndpoint,
-    application: Application,
+    application: Application | None,
     *,
     sealer: Sealer,
     user_agent: str,
     prefixes: Sequence[str],
-    application_throttle: Callable[[Application], Throttle],
+    application_throttle: Throttle,
 ) -> Target:
     """Decrypt and lay out what sending to an endpoint needs.
 
-    Raises ``SecretsUnreadableError`` if its secrets were encrypted with another main secret.
+    Without an application, it was deleted with its endpoints. Raises ``SecretsUnreadableError`` if the endpoint's
+    secrets were encrypted with another main secret.
     """
     endpoint = stored.endpoint
     keys: list[tuple[SigningKey, int | None]] = [
@@ -109,12 +110,12 @@ def prepare(
     shown = {"content-type": JSON, **{name: MASK if is_sensitive(name) else value for name, value in headers.items()}}
     return Target(
         endpoint=endpoint,
-        application=application,
-        destination=Destination(url, headers, application.id),
+        application_uid=None if application is None else application.uid,
+        destination=Destination(url, headers, endpoint.application_id),
         headers=shown,
         keys=keys,
         prefixes=prefixes,
         throttle=Throttle(endpoint.throttle_rate),
-        application_throttle=application_throttle(application),
-        deleted=stored.deleted,
+        application_throttle=application_throttle,
+        deleted=stored.deleted or application is None,
     )

@@ -146,7 +146,7 @@ class Dispatcher(Service):
     def application_changed(self, application_id: str) -> None:
         """An application was edited: its rate limit may be another."""
         for lane in self._lanes:
-            if lane.target is not None and lane.target.application.id == application_id:
+            if lane.target is not None and lane.target.endpoint.application_id == application_id:
                 lane.outdate()
                 self._attend_now(lane)
 

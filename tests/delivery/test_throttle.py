@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webhook_engine.delivery.schedule.throttle import CATCH_UP_S, Throttle
+from webhook_engine.delivery.throttle import CATCH_UP_S, Throttle
 
 
 def test_without_a_rate_nobody_waits() -> None:
