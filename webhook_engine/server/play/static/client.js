@@ -2,6 +2,13 @@
 
 export const root = new URL(document.querySelector("meta[name=root]").content, location.href);
 
+const WORDS = {
+  404: "There is no such inbox, or it has expired.",
+  422: "This is not possible: check what you typed.",
+  429: "Too many inboxes were asked for; try again in a moment.",
+  503: "The server is busy; try again in a moment.",
+};
+
 export async function call(method, path, body) {
   let response;
   try {
@@ -18,7 +25,7 @@ export async function call(method, path, body) {
   const text = await response.text();
   const value = text ? JSON.parse(text) : undefined;
   if (!response.ok) {
-    throw Object.assign(new Error(value?.detail ?? `The server answered ${response.status}.`), { status: response.status });
+    throw Object.assign(new Error(WORDS[response.status] ?? "Something went wrong on our side; try again in a moment."), { status: response.status });
   }
   return value;
 }

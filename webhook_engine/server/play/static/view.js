@@ -317,7 +317,7 @@ function details(request) {
       h("dl", { class: "facts below" }, h("div", {}, h("dt", {}, "Path"), h("dd", {}, h("code", {}, request.path))))],
     ),
     request.body
-      ? codeBox(request.encoding === "base64" ? "Body (base64)" : "Body", request.body, { json: request.encoding !== "base64" })
+      ? codeBox(request.encoding === "base64" ? "Body (base64)" : "Body", request.body, { json: request.encoding !== "base64", exact: true })
       : h("p", { class: "soft small" }, "The request had no body."),
     card("Headers", headersTable("Request headers", request.headers)),
   ];

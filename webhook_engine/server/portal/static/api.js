@@ -1,6 +1,7 @@
 // The public JSON API, with the token of the session.
 
 import { root, session } from "./session.js";
+import { refusalWords } from "./words.js";
 
 const PATIENCE_MS = 30_000;
 const MAX_PAGE = 250;
@@ -55,7 +56,7 @@ export async function text(method, path, { query = {}, body, signal, onceKey } =
     if (value !== undefined && value !== null && value !== "") url.searchParams.set(name, value);
   }
   const { token } = session() ?? {};
-  if (!token) throw new ApiError(401, "Your session has ended; open the link to this page again.");
+  if (!token) throw refusal(401);
   let response;
   let answer;
   try {
@@ -75,7 +76,7 @@ export async function text(method, path, { query = {}, body, signal, onceKey } =
   } catch (error) {
     if (error.name === "AbortError") throw error;
     tell(false);
-    throw new ApiError(0, "The server cannot be reached. Check your connection, and try again.");
+    throw refusal(0);
   }
   // A proxy answers like this while the server behind it is away.
   tell(![502, 504].includes(response.status));
@@ -136,25 +137,7 @@ export async function all(path, query, signal, most = 1_000) {
   return (await upTo(most, path, query, signal)).data;
 }
 
-const WORDS = {
-  403: "Your access does not allow this. Ask whoever gave you the link.",
-  404: "This does not exist, or not any more.",
-  429: "Too many requests; try again in a moment.",
-  502: "The server cannot be reached. Check your connection, and try again.",
-  503: "The server is busy; try again in a moment.",
-  504: "The server cannot be reached. Check your connection, and try again.",
-};
-
 function refusal(status, answer) {
-  let detail;
-  try {
-    ({ detail } = JSON.parse(answer));
-  } catch {
-    detail = undefined;
-  }
-  if (Array.isArray(detail)) {
-    const problems = detail.map(({ loc, msg }) => [loc?.[1] ?? "", msg]);
-    return new ApiError(status, problems.map(([, message]) => message).join(" "), problems);
-  }
-  return new ApiError(status, WORDS[status] ?? detail ?? `The server answered ${status}.`);
+  const [words, problems] = refusalWords(status, answer);
+  return new ApiError(status, words, problems);
 }

@@ -4,6 +4,7 @@ import { app, eventually, get } from "./api.js";
 import { fill, h, icon } from "./dom.js";
 import { duration, fullTime } from "./format.js";
 import { codeBadge, codeBox, headersTable, when } from "./ui.js";
+import { FAILURES, failureOf } from "./words.js";
 
 /** One attempt; what it sent is read when somebody opens it. */
 export function attemptLine(attempt, signal, open = false) {
@@ -24,16 +25,21 @@ export function attemptLine(attempt, signal, open = false) {
   const show = () => {
     if (!details.open || body.firstChild) return;
     const headers = h("div", {});
+    const failure = failureOf(attempt);
+    const answered = attempt.responseStatusCode > 0;
     fill(
       body,
-      attempt.response
-        ? codeBox(attempt.responseStatusCode ? "Response" : "What went wrong", attempt.response, { json: true })
-        : h("p", { class: "soft small" }, "The response had no body."),
-      h("div", {}, h("h3", {}, "Request headers"), headers),
+      !answered && h("p", {}, FAILURES[failure] ?? "There was no answer."),
+      attempt.response && failure !== "blocked" && codeBox(answered ? "Response" : "What went wrong", attempt.response, { json: true }),
+      answered && !attempt.response && h("p", { class: "soft small" }, "The response had no body."),
+      headers,
       h("p", { class: "faint" }, `${fullTime(attempt.timestamp)} · ${attempt.id}`),
     );
     eventually(() => get(app("msg", attempt.msgId, "attempt", attempt.id, "headers"), {}, signal), signal).then(
-      (answer) => fill(headers, headersTable("Request headers", Object.entries(answer.headers))),
+      (answer) => {
+        const sent = failure === "blocked" ? [] : Object.entries(answer.headers);
+        if (sent.length) fill(headers, h("h3", {}, "Request headers"), headersTable("Request headers", sent));
+      },
       (error) => error.name === "AbortError" || fill(headers, h("p", { class: "problem" }, error.message)),
     );
   };

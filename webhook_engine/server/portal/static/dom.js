@@ -12,6 +12,15 @@ export function svg(tag, attributes = {}, ...children) {
   return filled(document.createElementNS(SVG, tag), attributes, children);
 }
 
+// They turn the text around them around, or hide in it, so that it reads as what it is not (Unicode's Bidi_Control).
+const TURNING = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+const READ_OUT = ["title", "aria-label", "label", "placeholder"];
+
+/** A text as it may be shown: characters that would turn it around are named instead. */
+export function shownText(text) {
+  return text.replace(TURNING, (character) => `[U+${character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}]`);
+}
+
 function filled(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (value === undefined || value === null || value === false) continue;
@@ -20,7 +29,8 @@ function filled(element, attributes, children) {
     } else if (name === "value" || name === "checked" || name === "disabled") {
       element[name] = value;
     } else {
-      element.setAttribute(name, value === true ? "" : String(value));
+      const text = value === true ? "" : String(value);
+      element.setAttribute(name, READ_OUT.includes(name) ? shownText(text) : text);
     }
   }
   element.append(...nodes(children));
@@ -28,7 +38,8 @@ function filled(element, attributes, children) {
 }
 
 function nodes(children) {
-  return children.flat(3).filter((child) => child !== undefined && child !== null && child !== false && child !== "");
+  const some = children.flat(3).filter((child) => child !== undefined && child !== null && child !== false && child !== "");
+  return some.map((child) => (child instanceof Node ? child : shownText(String(child))));
 }
 
 /** Put these children in the place of those that an element has. */

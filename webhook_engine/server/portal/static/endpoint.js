@@ -3,7 +3,7 @@
 import { to } from "./address.js";
 import { api, app, get } from "./api.js";
 import { statistics } from "./chart.js";
-import { fill, h } from "./dom.js";
+import { fill, h, shownText } from "./dom.js";
 import { settingsTab } from "./endpoint_settings.js";
 import { fullTime } from "./format.js";
 import { endpointMessages } from "./messages.js";
@@ -11,9 +11,11 @@ import { repairCard } from "./repair.js";
 import { secretCard } from "./secret.js";
 import { may, root } from "./session.js";
 import { testingTab } from "./testing.js";
+import { latestOf } from "./doing.js";
 import { backLink, breakable, button, card, empty, endpointBadge, loading, notice, repeatedly, tabs, tags, toast, when } from "./ui.js";
 import { leaving, stay } from "./unsaved.js";
 import { verifyTab } from "./verify.js";
+import { FAILURES, reasonWords } from "./words.js";
 
 /** "#/endpoints/{id}" */
 export function endpointPage(page, signal, id, tab = "overview") {
@@ -24,6 +26,7 @@ export function endpointPage(page, signal, id, tab = "overview") {
   let endpoint;
   let seen;
   let settings;
+  let doing = {};
   let inner = new AbortController();
   signal.addEventListener("abort", () => inner.abort());
   fill(page, backLink(to("/endpoints")), heading, state, content);
@@ -48,17 +51,17 @@ export function endpointPage(page, signal, id, tab = "overview") {
 
   function changed(now) {
     endpoint = now;
-    const text = JSON.stringify(now);
+    const text = JSON.stringify([now, doing]);
     if (text === seen) return;
     const first = seen === undefined;
     seen = text;
-    document.title = `${now.url} · Webhooks`;
+    document.title = shownText(`${now.url} · Webhooks`);
     fill(
       heading,
       h("div", {}, h("h1", { class: "address" }, h("a", { href: to(`/endpoints/${id}`) }, breakable(now.url))), now.description && h("p", {}, now.description)),
-      h("div", { class: "row-end" }, endpointBadge(now)),
+      h("div", { class: "row-end" }, endpointBadge(now, doing)),
     );
-    fill(state, now.disabled ? disabledNotice(now, changed) : now.firstFailureAt && failingNotice(now));
+    fill(state, now.disabled ? disabledNotice(now, changed) : doing.blocked ? blockedNotice() : now.firstFailureAt && failingNotice(now));
     state.classList.toggle("spaced", Boolean(state.firstChild));
     fill(facts, factsCard(now));
     settings?.meanwhile(now);
@@ -75,7 +78,9 @@ export function endpointPage(page, signal, id, tab = "overview") {
   repeatedly(
     async () => {
       try {
-        changed(await get(app("endpoint", id), {}, signal));
+        const now = await get(app("endpoint", id), {}, signal);
+        doing = await latestOf(now, signal);
+        changed(now);
       } catch (error) {
         if (error.status === 404) {
           fill(content, empty("warning", "There is no such endpoint", "It may have been deleted.", h("a", { class: "button", href: to("/endpoints") }, "All endpoints")));
@@ -96,21 +101,31 @@ function disabledNotice(endpoint, changed) {
     changed(await api("PATCH", app("endpoint", endpoint.id), { body: { disabled: false } }));
     toast("The endpoint is enabled");
   };
-  const why = endpoint.disabledReason ?? "no reason is known";
   return notice(
     "bad",
     "warning",
     "This endpoint is disabled",
-    h("p", {}, `Nothing is sent to it. Reason: ${why}.`),
+    h("p", {}, `Nothing is sent to it. Reason: ${reasonWords(endpoint.disabledReason)}.`),
     h(
       "p",
       { class: "small" },
       endpoint.disabledAt && ["Disabled ", when(endpoint.disabledAt, ""), ` (${fullTime(endpoint.disabledAt)}). `],
       endpoint.firstFailureAt && `No attempt has succeeded since ${fullTime(endpoint.firstFailureAt)}. `,
     ),
-    h("p", { class: "small" }, "What to do: repair your server, try it out on the tab Testing, enable the endpoint, and then recover the messages that it did not get."),
+    may("ManageEndpoint") && h("p", { class: "small" }, whatToDo()),
     may("ManageEndpoint") && h("div", { class: "row" }, button("Enable endpoint", enable, { kind: "main", glyph: "play" })),
   );
+}
+
+function whatToDo() {
+  return may("CreateAttempts")
+    ? "What to do: repair your server, try it out on the tab Testing, enable the endpoint, and then recover the messages that it did not get."
+    : "What to do: repair your server, and then enable the endpoint.";
+}
+
+function blockedNotice() {
+  const more = may("ManageEndpoint") ? " You can change it on the tab Settings." : "";
+  return notice("bad", "warning", "Nothing can be sent to this endpoint", h("p", {}, `${FAILURES.blocked}${more}`));
 }
 
 function failingNotice(endpoint) {

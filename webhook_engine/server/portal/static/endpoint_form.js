@@ -8,11 +8,13 @@ import { fill, h, icon } from "./dom.js";
 import { root, session } from "./session.js";
 import { backLink, busy, button, confirm, field, input, loading, notice, toast } from "./ui.js";
 import { mark } from "./unsaved.js";
+import { URL_WORDS } from "./words.js";
 
-const FIELDS = { url: "url", description: "description", channels: "channels", throttle_rate: "rate", throttleRate: "rate" };
+const FIELDS = { url: "url", description: "description", channels: "channels", throttleRate: "rate" };
 const NAMES = { url: "Endpoint URL", description: "Description", eventTypes: "Event types", channels: "Channels", throttleRate: "Rate limit" };
 const NOTHING = { url: "", description: "", eventTypes: null, channels: null, throttleRate: null };
 const MAX_RATE = 65_535;
+const JUDGE_MS = 250;
 
 /** A form for a new endpoint, with the values that were typed before; `save(values)` sends it. */
 function newEndpointForm(types, typedBefore, save) {
@@ -165,6 +167,35 @@ function endpointInputs(types, start, adding) {
     channels: field("Channels", channels, { optional: true, hint: "Separated by commas. Only messages of these channels are sent." }),
     rate: field("Rate limit", rate, { optional: true, hint: "Messages per second, at most." }),
   };
+  const warning = h("p", { class: "warned", role: "status" });
+  let judged;
+  let warnedOf;
+  let waiting;
+  url.addEventListener("input", () => {
+    clearTimeout(waiting);
+    waiting = setTimeout(() => judge(url.value.trim()), JUDGE_MS);
+  });
+
+  /** Ask what speaks against a URL, and warn of what does not forbid it; whoever typed it meanwhile anew is not told. */
+  async function judge(address) {
+    if (!parses(address)) {
+      fill(warning);
+      return undefined;
+    }
+    if (judged?.address !== address) judged = { address, problem: api("POST", app("endpoint", "precheck", "url"), { body: { url: address } }) };
+    let problem;
+    try {
+      ({ problem } = await judged.problem);
+    } catch {
+      judged = undefined; // the server has the last word anyway
+      return undefined;
+    }
+    if (address !== url.value.trim()) return problem;
+    const isNews = problem === "private" && warnedOf !== address;
+    if (problem === "private") warnedOf = address;
+    fill(warning, problem === "private" && [icon("warning", 14), ` ${URL_WORDS.private}`]);
+    return isNews ? "warned" : problem;
+  }
   const put = {
     url: (value) => (url.value = value),
     description: (value) => (description.value = value),
@@ -196,12 +227,24 @@ function endpointInputs(types, start, adding) {
     if (!possible || rate.validity.badInput) fields.rate.complain(`Enter a whole number from 1 to ${MAX_RATE}, or nothing for no limit.`);
   }
 
+  /** What only the server can tell; says whether to go on. A warning is read first, and then may be passed over. */
+  async function approved() {
+    const address = url.value.trim();
+    clearTimeout(waiting);
+    if (address === start.url && !adding) return true;
+    const problem = await judge(address);
+    if (problem === "https_only" || problem === "invalid") fields.url.complain(URL_WORDS[problem]);
+    if (problem === "warned") warning.append(" To save it all the same, press the button again.");
+    return !problem || problem === "private";
+  }
+
   return {
     values,
     check,
+    approved,
     put: (name, value) => put[name](value),
     fields,
-    elements: [h("div", { class: "stack-small" }, fields.url, adding && play), fields.description, choice, h("div", { class: "pair" }, fields.channels, fields.rate)],
+    elements: [h("div", { class: "stack-small" }, fields.url, warning, adding && play), fields.description, choice, h("div", { class: "pair" }, fields.channels, fields.rate)],
   };
 }
 
@@ -215,7 +258,7 @@ function framed(inputs, label, beside, send, disabled = false) {
     problem.textContent = "";
     inputs.check();
     try {
-      if (!invalid()) await send(inputs.values());
+      if (!invalid() && (await inputs.approved())) await send(inputs.values());
     } catch (error) {
       if (error.name === "AbortError") return;
       let told = false;

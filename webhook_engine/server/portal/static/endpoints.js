@@ -3,6 +3,7 @@
 import { to } from "./address.js";
 import { app, get, upTo } from "./api.js";
 import { fill, h, reconcile, svg } from "./dom.js";
+import { latestOf } from "./doing.js";
 import { number, plural } from "./format.js";
 import { may } from "./session.js";
 import { breakable, button, empty, endpointBadge, input, loading, repeatedly } from "./ui.js";
@@ -93,7 +94,7 @@ export function endpointsPage(page, signal) {
         h("p", { class: "item-note" }, [endpoint.description, listens(endpoint)].filter(Boolean).join(" · ")),
       ),
       meter(rates.get(endpoint.id)),
-      endpointBadge(endpoint),
+      endpointBadge(endpoint, rates.get(endpoint.id)),
     );
     watch.observe(element);
     return element;
@@ -109,7 +110,9 @@ export function endpointsPage(page, signal) {
       for (let id = [...inView].find(stale); id; id = [...inView].find(stale)) {
         rates.set(id, { ...rates.get(id), at: Date.now() });
         const { success, fail } = await get(app("endpoint", id, "stats"), { since }, signal);
-        rates.set(id, { success, fail, text: `${success} ${fail}`, at: Date.now() });
+        const endpoint = known.find((each) => each.id === id);
+        const doing = fail > 0 && endpoint ? await latestOf(endpoint, signal) : {};
+        rates.set(id, { ...doing, success, fail, text: JSON.stringify([success, fail, doing]), at: Date.now() });
       }
     };
     try {
@@ -124,6 +127,7 @@ export function endpointsPage(page, signal) {
 }
 
 function welcome() {
+  if (!may("ManageEndpoint")) return empty("hook", "No endpoints yet", "Your access allows looking, not adding; endpoints show up here as soon as somebody adds one.");
   const steps = [
     ["Add an endpoint", "A URL of yours that we send events to. No server yet? Play gives you a temporary one."],
     ["Send an example", "On its tab Testing, and see what arrives and what your server answers."],

@@ -56,7 +56,7 @@ export function eventTypeChoice(types, chosen) {
       count();
     });
     // The name of the box is that of the type alone; its description describes it, and may be clicked as well.
-    const words = isOffered ? type.description : "Not offered any more. This endpoint keeps it until you take it off; it cannot be chosen again.";
+    const words = isOffered ? type.description : "Not offered any more: once taken off, it cannot be chosen again.";
     const note = words && h("span", { class: "note", id: `${check.id}-note`, on: { click: () => check.disabled || check.click() } }, words);
     if (note) check.setAttribute("aria-describedby", note.id);
     const label = h("span", { class: "choice-name" }, h("label", { class: "code", for: check.id }, type.name), !isOffered && h("span", { class: "state wait" }, "Archived"));

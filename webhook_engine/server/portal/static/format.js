@@ -35,6 +35,21 @@ export function fromNow(text, now = Date.now()) {
   return Math.abs(seconds) < 3 ? "just now" : relative.format(Math.trunc(seconds), "second");
 }
 
+const UNITS = [
+  ["day", 86_400_000],
+  ["hour", 3_600_000],
+  ["minute", 60_000],
+  ["second", 1_000],
+];
+
+/** "15 seconds", "14 days": a span in the largest unit that has a whole number of it. */
+export function span(milliseconds) {
+  for (const [unit, size] of UNITS) {
+    if (milliseconds >= size && milliseconds % size === 0) return plural(milliseconds / size, unit, `${unit}s`);
+  }
+  return milliseconds < 1_000 ? `${number(milliseconds)} ms` : `${number(milliseconds / 1_000)} seconds`;
+}
+
 export function duration(milliseconds) {
   return milliseconds < 1_000 ? `${milliseconds} ms` : `${(milliseconds / 1_000).toFixed(1)} s`;
 }
@@ -90,25 +105,4 @@ export function indented(text) {
     before = token;
   }
   return out;
-}
-
-/** The text of one member of a JSON object, as it was written. */
-export function memberText(text, name) {
-  let depth = 0;
-  let key = true;
-  let found = false;
-  let start = -1;
-  for (const match of text.matchAll(JSON_TOKEN)) {
-    const token = match[0];
-    if (found && start < 0 && token !== ":") start = match.index;
-    if (token === "{" || token === "[") depth += 1;
-    if (token === "}" || token === "]") depth -= 1;
-    if (start >= 0 && ((depth === 1 && token === ",") || depth === 0)) return text.slice(start, match.index);
-    if (depth === 1 && token === ",") key = true;
-    else if (depth === 1 && key && token !== "{") {
-      found = token === JSON.stringify(name);
-      key = false;
-    }
-  }
-  return undefined;
 }

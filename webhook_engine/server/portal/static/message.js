@@ -1,16 +1,18 @@
 // One message: what was sent, to whom, and what came of it.
 
 import { to } from "./address.js";
-import { all, api, app, eventually, get, text } from "./api.js";
+import { all, api, app, eventually, get } from "./api.js";
 import { attemptLine } from "./attempts.js";
-import { fill, h, reconcile } from "./dom.js";
-import { fullTime, indented, memberText } from "./format.js";
+import { fill, h, reconcile, shownText } from "./dom.js";
+import { fullTime } from "./format.js";
 import { may } from "./session.js";
-import { backLink, breakable, button, card, codeBox, empty, loading, repeatedly, stateBadge, stateOf, tags, toast, when } from "./ui.js";
+import { backLink, breakable, button, card, codeBox, dueWhen, empty, loading, repeatedly, stateBadge, stateOf, tags, toast } from "./ui.js";
 
 const PENDING_MS = 700;
 const SETTLED_MS = 2_000;
-const MAX_ATTEMPTS = 250;
+const MAX_ENDPOINTS = 10_000;
+const MAX_ATTEMPTS = 1_000;
+const AT_ONCE = 4;
 
 /** "#/messages/{id}" */
 export function messagePage(page, signal, id) {
@@ -22,25 +24,24 @@ export function messagePage(page, signal, id) {
     h("div", { class: "head" }, h("div", {}, title, h("p", { class: "faint" }, id))),
     content,
   );
-  eventually(() => text("GET", app("msg", id), { signal }), signal).then(
-    (answer) => {
-      const message = JSON.parse(answer);
-      title.textContent = message.eventType;
-      document.title = `${message.eventType} · Webhooks`;
-      fill(
-        content,
-        h("div", { class: "columns even" }, deliveries(message, signal), h("div", { class: "stack" }, payload(answer, message), facts(message))),
-      );
+  // The payload is read by itself, and to the byte: what is signed is what was sent, not what is JSON to the same effect.
+  const read = async () => Promise.all([get(app("msg", id), { with_content: false }, signal), get(app("msg", id, "payload"), {}, signal)]);
+  eventually(read, signal).then(
+    ([message, sent]) => {
+      fill(title, message.eventType);
+      document.title = shownText(`${message.eventType} · Webhooks`);
+      fill(content, h("div", { class: "columns even" }, deliveries(message, signal), h("div", { class: "stack" }, payload(sent), facts(message))));
     },
     (error) => error.name === "AbortError" || fill(content, empty("warning", "This message cannot be shown", error.message, h("a", { class: "button", href: to("/messages") }, "All messages"))),
   );
 }
 
-function payload(answer, message) {
-  if (message.payload?.expired === true && Object.keys(message.payload).length === 1) {
+function payload(sent) {
+  if (sent.payload === null) {
     return card("Payload", h("p", { class: "soft" }, "The payload is not kept any more; it cannot be sent again either."));
   }
-  return codeBox("Payload", indented(memberText(answer, "payload") ?? ""), { json: true });
+  if (sent.encoding === "base64") return codeBox("Payload (base64, since it is no text)", sent.payload);
+  return codeBox("Payload", sent.payload, { json: true, exact: true });
 }
 
 function facts(message) {
@@ -63,23 +64,35 @@ function deliveries(message, signal) {
   const none = empty("inbox", "Sent to no endpoint", "No endpoint was listening for this kind of event when it was created.");
   const section = h("section", { "aria-label": "Deliveries", class: "stack" }, none, list);
   const cards = new Map();
+  const inView = new Set();
+  const watch = new IntersectionObserver((entries) => {
+    for (const { target, isIntersecting } of entries) {
+      if (isIntersecting) inView.add(target.dataset.id);
+      else inView.delete(target.dataset.id);
+    }
+  });
+  signal.addEventListener("abort", () => watch.disconnect());
   none.hidden = true;
   let pending = true;
   const look = async () => {
-    const [destinations, attempts] = await Promise.all([
-      all(app("msg", message.id, "endpoint"), {}, signal),
-      get(app("attempt", "msg", message.id), { limit: MAX_ATTEMPTS, expanded_statuses: true }, signal),
-    ]);
+    const destinations = await all(app("msg", message.id, "endpoint"), {}, signal, MAX_ENDPOINTS);
     none.hidden = destinations.length > 0;
     pending = destinations.some((each) => [1, 3].includes(stateOf(each)));
     for (const destination of destinations) {
       if (!cards.has(destination.id)) {
-        const made = deliveryCard(message, signal, () => refresh());
+        const made = deliveryCard(message, destination.id, signal, () => refresh());
         cards.set(destination.id, made);
+        watch.observe(made.element);
         list.append(made.element);
       }
-      cards.get(destination.id).show(destination, attempts.data.filter(({ endpointId }) => endpointId === destination.id));
+      cards.get(destination.id).show(destination);
     }
+    // Of each delivery all of its attempts, and what somebody looks at before the rest.
+    const stale = [...cards].filter(([, each]) => each.stale()).sort(([one], [other]) => inView.has(other) - inView.has(one));
+    const work = async () => {
+      for (let next = stale.shift(); next; next = stale.shift()) await next[1].readAttempts();
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, work));
   };
   let last = 0;
   const refresh = repeatedly(
@@ -94,13 +107,14 @@ function deliveries(message, signal) {
   return section;
 }
 
-function deliveryCard(message, signal, refresh) {
+function deliveryCard(message, endpoint, signal, refresh) {
   const head = h("div", { class: "card-head over" });
-  const list = h("div", {});
-  const element = h("section", { class: "card" }, head, list);
+  const list = h("div", {}, h("p", { class: "soft small card-body" }, "Loading…"));
+  const element = h("section", { class: "card", "data-id": endpoint }, head, list);
   const again = button("Resend", () => resend(), { glyph: "again" });
-  let endpoint;
   let seen;
+  let made;
+  let read;
 
   async function resend() {
     await api("POST", app("msg", message.id, "endpoint", endpoint, "resend"), { signal });
@@ -108,24 +122,42 @@ function deliveryCard(message, signal, refresh) {
     refresh();
   }
 
-  function show(destination, attempts) {
-    endpoint = destination.id;
+  function show(destination) {
     const state = stateOf(destination);
-    const now = JSON.stringify([state, destination.nextAttempt, destination.url]);
-    if (now !== seen) {
-      seen = now;
-      fill(
-        head,
-        h("h2", {}, h("a", { class: "code", href: to(`/endpoints/${destination.id}`) }, breakable(destination.url))),
-        h("div", { class: "row-end" }, stateBadge(state), may("CreateAttempts") && again),
-        destination.nextAttempt && h("p", {}, "Next attempt ", when(destination.nextAttempt, ""), ` · ${fullTime(destination.nextAttempt)}`),
-      );
-    }
-    if (!attempts.length) return void fill(list, h("p", { class: "soft small card-body" }, "Not attempted yet."));
-    if (list.known === undefined) fill(list);
-    reconcile(list, attempts, ({ id }) => id, (attempt) => attemptLine(attempt, signal));
-    return undefined;
+    made = destination.attemptCount;
+    const now = JSON.stringify([state, destination.nextAttempt, destination.waitingFor, destination.url]);
+    if (now === seen) return;
+    seen = now;
+    fill(
+      head,
+      h("h2", {}, h("a", { class: "code", href: to(`/endpoints/${destination.id}`) }, breakable(destination.url))),
+      h("div", { class: "row-end" }, stateBadge(state), may("CreateAttempts") && again),
+      destination.nextAttempt && h("p", {}, upcoming(destination)),
+    );
   }
 
-  return { element, show };
+  /** Whether there are attempts that are not shown. */
+  const stale = () => made !== read;
+
+  async function readAttempts() {
+    const count = made;
+    const query = { endpoint_id: endpoint, expanded_statuses: true, with_failure: true };
+    const attempts = count ? await all(app("attempt", "msg", message.id), query, signal, MAX_ATTEMPTS) : [];
+    read = count;
+    if (!attempts.length) {
+      fill(list, h("p", { class: "soft small card-body" }, "Not attempted yet."));
+      return;
+    }
+    if (list.known === undefined) fill(list);
+    reconcile(list, attempts, ({ id }) => id, (attempt) => attemptLine(attempt, signal));
+  }
+
+  return { element, show, stale, readAttempts };
+}
+
+/** What the next attempt waits for. */
+function upcoming({ nextAttempt, waitingFor }) {
+  if (waitingFor === "rate_limit") return "Waiting for the rate limit.";
+  if (waitingFor === "turn") return "The next attempt is due now.";
+  return ["Next attempt ", dueWhen(nextAttempt), ` · ${fullTime(nextAttempt)}`];
 }

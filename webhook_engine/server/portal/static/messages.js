@@ -5,7 +5,7 @@ import { app, eventually, get } from "./api.js";
 import { eventTypes } from "./event_types.js";
 import { fill, h, reconcile } from "./dom.js";
 import { midnight, plural } from "./format.js";
-import { session } from "./session.js";
+import { may, session } from "./session.js";
 import { button, empty, field, input, loading, repeatedly, select, stateBadge, stateOf, when } from "./ui.js";
 
 const PER_PAGE = 25;
@@ -39,7 +39,7 @@ export function endpointMessages(endpoint, signal) {
     const cut = data.slice(0, query.limit);
     return { data: cut, iterator: cut.at(-1)?.id, done: cut.length === data.length && pages.every(({ done }) => done) };
   };
-  return messageList(signal, read, "Nothing was sent to this endpoint yet. Try it out on the tab Testing.", "Messages");
+  return messageList(signal, read, may("CreateAttempts") ? "Nothing was sent to this endpoint yet. Try it out on the tab Testing." : "Nothing was sent to this endpoint yet.", "Messages");
 }
 
 function messageList(signal, read, hint, title) {

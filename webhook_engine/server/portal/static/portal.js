@@ -2,7 +2,7 @@
 
 import { decoded, placed, to } from "./address.js";
 import { app, eventually, get, onEnd, onReach } from "./api.js";
-import { fill, h, icon } from "./dom.js";
+import { fill, h, icon, shownText } from "./dom.js";
 import { borrow, exchange, keep, onBegun, session, takeKey } from "./session.js";
 import { button, loading, toast } from "./ui.js";
 import { ended, endedWhileTyping, entrance, unreachable, used } from "./doors.js";
@@ -98,7 +98,7 @@ function callByName() {
     (found) => {
       if (session()?.application !== application) return;
       fill(name, found.name);
-      name.title = found.name;
+      name.title = shownText(found.name);
     },
     () => {},
   );

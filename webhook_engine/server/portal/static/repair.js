@@ -1,24 +1,38 @@
 // Sending again what an endpoint did not get.
 
-import { api, app, get } from "./api.js";
+import { api, app, eventually, get } from "./api.js";
 import { fill, h } from "./dom.js";
-import { localInput, plural } from "./format.js";
+import { localInput, plural, span } from "./format.js";
+import { deliveryRules } from "./rules.js";
 import { button, card, field, input } from "./ui.js";
 
-const DAYS_BACK = 7;
+const WEEK_MS = 7 * 86_400_000;
+const MINUTE_MS = 60_000;
 const LOOK_MS = 700;
 
 /** "Recover failed messages" and "Replay missing messages", with their progress. */
 export function repairCard(endpoint, signal) {
-  const since = input({ type: "datetime-local", value: localInput(new Date(Date.now() - DAYS_BACK * 86_400_000)) });
+  const since = input({ type: "datetime-local", value: localInput(new Date(Date.now() - WEEK_MS)) });
   const wrapped = field("Since", since);
   const progress = h("div", { class: "stack-small", role: "status" });
   const recover = button("Recover failed messages", () => run("recover", "Sending again what did not succeed"), { glyph: "again" });
   const replay = button("Replay missing messages", () => run("replay-missing", "Sending what was never sent here"), {});
 
+  let longestMs = Infinity;
+  eventually(deliveryRules, signal).then(
+    ({ recoverMaxAgeMs }) => {
+      longestMs = recoverMaxAgeMs;
+      if (longestMs < WEEK_MS) since.value = localInput(new Date(Date.now() - longestMs + MINUTE_MS));
+    },
+    () => {},
+  );
+
   async function run(action, text) {
     wrapped.complain();
     if (!since.value) return wrapped.complain("Choose a date and a time.");
+    const ageMs = Date.now() - new Date(since.value).getTime();
+    if (ageMs < 0) return wrapped.complain("Choose a time that is in the past.");
+    if (ageMs > longestMs) return wrapped.complain(`Only what is at most ${span(longestMs)} old can be sent again.`);
     const bar = h("progress", { class: "progress", "aria-label": text });
     const words = h("p", { class: "small" }, `${text}…`);
     fill(progress, words, bar);

@@ -26,10 +26,13 @@ function tester(endpoint, types, signal) {
   const type = h("select", { class: "input" }, types.map(({ name }) => h("option", { value: name }, name)));
   const example = h("div", { class: "stack-small" });
   const problem = h("p", { class: "problem", role: "alert" });
-  const send = button("Send example", () => submit(), { kind: "main", glyph: "play", disabled: !may("CreateAttempts") });
+  const send = button("Send example", () => submit(), { kind: "main", glyph: "play" });
   const sent = [];
   const results = h("ul", { class: "list" });
-  const none = empty("play", "Nothing sent yet", "Choose an event type and send its example: it goes to this endpoint alone, whatever it listens for.");
+  const hint = may("CreateAttempts")
+    ? "Choose an event type and send its example: it goes to this endpoint alone, whatever it listens for."
+    : "Your access allows looking, not sending.";
+  const none = empty("play", "Nothing sent yet", hint);
 
   function show() {
     const chosen = types.find(({ name }) => name === type.value);
@@ -64,11 +67,12 @@ function tester(endpoint, types, signal) {
         if (message.done) continue;
         const [destinations, attempts] = await Promise.all([
           get(app("msg", message.id, "endpoint"), {}, signal),
-          get(app("attempt", "msg", message.id), { endpoint_id: endpoint, expanded_statuses: true }, signal),
+          get(app("attempt", "msg", message.id), { endpoint_id: endpoint, expanded_statuses: true, with_failure: true }, signal),
         ]);
         const mine = destinations.data.find(({ id }) => id === endpoint);
         if (!mine) continue;
         message.state = stateOf(mine);
+        message.waitingFor = mine.waitingFor;
         message.attempts = attempts.data;
         message.done = ![1, 3].includes(message.state) && message.attempts.length > 0;
       }
@@ -80,7 +84,7 @@ function tester(endpoint, types, signal) {
 
   function draw() {
     none.hidden = sent.length > 0;
-    reconcile(results, sent, ({ id }) => id, result, ({ state, attempts }) => JSON.stringify([state, attempts]));
+    reconcile(results, sent, ({ id }) => id, result, ({ state, waitingFor, attempts }) => JSON.stringify([state, waitingFor, attempts]));
   }
 
   function result(message) {
@@ -94,15 +98,15 @@ function tester(endpoint, types, signal) {
         h("div", { class: "row-end" }, stateBadge(message.state), when(message.timestamp)),
       ),
       h("div", {}, message.attempts.map((attempt, place) => attemptLine(attempt, signal, place === 0))),
-      !message.attempts.length && h("p", { class: "soft small card-body" }, "On its way…"),
+      !message.attempts.length && h("p", { class: "soft small card-body" }, message.waitingFor === "rate_limit" ? "Waiting for the rate limit…" : "On its way…"),
     );
   }
 
   type.addEventListener("change", show);
   show();
   draw();
-  const hint = h("p", { class: "hint" }, "Your access allows looking, not sending.");
-  const form = h("div", { class: "stack-small" }, field("Event type", type), h("div", { class: "row" }, send, send.disabled && hint), problem, example);
+  const form = h("div", { class: "stack-small" }, field("Event type", type), may("CreateAttempts") && h("div", { class: "row" }, send), problem, example);
   const shown = h("section", { class: "card", "aria-label": "What was sent", role: "region", "aria-live": "polite" }, h("div", { class: "card-head over" }, h("h2", {}, "Results")), none, results);
+  if (!may("CreateAttempts")) return [card("Examples", form, { note: "What events look like." }), shown];
   return [card("Send an example", form, { note: "See how your server handles an event before real ones arrive." }), shown];
 }

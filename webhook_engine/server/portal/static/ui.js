@@ -1,7 +1,8 @@
 // Pieces that several pages are made of.
 
-import { fill, freshId, h, icon } from "./dom.js";
+import { fill, freshId, h, icon, shownText } from "./dom.js";
 import { fromNow, fullTime, prettyText } from "./format.js";
+import { failureOf } from "./words.js";
 
 /** A button; `kind` is "main", "danger", "plain" or nothing. While its action runs it cannot be pressed again. */
 export function button(label, action, { kind = "", size = "", glyph, name, submit = false, disabled = false } = {}) {
@@ -66,9 +67,11 @@ export function stateBadge(status) {
   return h("span", { class: `state ${kind}` }, icon(glyph, 14), word);
 }
 
-export function endpointBadge(endpoint) {
+/** The state of an endpoint; `doing` may say more of it than it knows itself: whether it is `blocked` or `failing`. */
+export function endpointBadge(endpoint, doing = {}) {
   if (endpoint.disabled) return h("span", { class: "state bad" }, icon("dash", 14), "Disabled");
-  return endpoint.firstFailureAt
+  if (doing.blocked) return h("span", { class: "state bad" }, icon("warning", 14), "Blocked");
+  return endpoint.firstFailureAt || doing.failing
     ? h("span", { class: "state wait" }, icon("warning", 14), "Failing")
     : h("span", { class: "state good" }, icon("check", 14), "Enabled");
 }
@@ -76,7 +79,7 @@ export function endpointBadge(endpoint) {
 /** How the receiver answered one attempt. */
 export function codeBadge(attempt) {
   const good = attempt.status === 0;
-  const code = attempt.responseStatusCode || "No answer";
+  const code = attempt.responseStatusCode || (failureOf(attempt) === "blocked" ? "Blocked" : "No answer");
   return h("span", { class: `state ${good ? "good" : "bad"}` }, icon(good ? "check" : "cross", 14), String(code));
 }
 
@@ -85,9 +88,17 @@ export function when(text, className = "faint") {
   return h("time", { class: className, datetime: text, title: fullTime(text) }, fromNow(text));
 }
 
+/** The same for a time to come: once it is there, it is now and not in the past. */
+export function dueWhen(text) {
+  return h("time", { datetime: text, title: fullTime(text), "data-due": true }, dueFromNow(text));
+}
+
+const dueFromNow = (text) => (new Date(text) > Date.now() ? fromNow(text) : "now");
+
 setInterval(() => {
   for (const element of document.querySelectorAll("time[datetime]")) {
-    const text = fromNow(element.getAttribute("datetime"));
+    const from = element.hasAttribute("data-due") ? dueFromNow : fromNow;
+    const text = from(element.getAttribute("datetime"));
     if (element.textContent !== text) element.textContent = text;
   }
 }, 1_000);
@@ -167,18 +178,36 @@ export function copyButton(name, text) {
   return button("", () => copy(typeof text === "function" ? text() : text), { kind: "plain icon", glyph: "copy", name });
 }
 
-/** Text in a box with a title and a button that copies it; JSON is laid out and coloured. */
-export function codeBox(title, text, { json = false, lines = false, id } = {}) {
-  const whole = json ? prettyText(text) : text;
-  const structured = json && /^\s*[[{]/.test(whole);
-  const shown = whole.slice(0, MAX_SHOWN);
-  const pre = h("pre", { tabindex: "0", role: "region", "aria-label": title, id }, structured ? coloured(shown) : shown);
+/**
+ * Text in a box with a title and a button that copies it to the character. JSON is coloured, and laid out unless it is
+ * to be shown `exact`; then a button lays it out.
+ */
+export function codeBox(title, text, { json = false, exact = false, lines = false, id } = {}) {
+  const laidOut = json ? prettyText(text) : text;
+  const pre = h("pre", { tabindex: "0", role: "region", "aria-label": title, id });
+  const foot = h("p", { class: "code-foot" });
+  const turn = laidOut !== text && button("Formatted", () => show(turn.getAttribute("aria-pressed") !== "true"), { kind: "plain", size: "tiny" });
+
+  function show(formatted) {
+    const whole = formatted ? laidOut : text;
+    const begin = whole.slice(0, MAX_SHOWN);
+    fill(pre, json && /^\s*[[{]/.test(begin) ? coloured(begin) : begin);
+    if (turn) turn.setAttribute("aria-pressed", String(formatted));
+    const notes = [
+      begin.length < whole.length && "This is only the beginning. Copy it to have everything.",
+      shownText(text) !== text && "Invisible characters that turn text around are named in brackets. Copy it to have the text as it is.",
+    ];
+    foot.textContent = notes.filter(Boolean).join(" ");
+    foot.hidden = !foot.textContent;
+  }
+
+  show(!exact);
   return h(
     "div",
     { class: `code-box ${lines ? "lines" : ""}` },
-    h("div", { class: "code-head" }, h("span", { class: "title" }, title), copyButton(`Copy ${title.toLowerCase()}`, whole)),
+    h("div", { class: "code-head" }, h("span", { class: "title" }, title), turn, copyButton(`Copy ${title.toLowerCase()}`, text)),
     pre,
-    shown.length < whole.length && h("p", { class: "code-foot" }, "This is only the beginning. Copy it to have everything."),
+    foot,
   );
 }
 
