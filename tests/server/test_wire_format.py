@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from receivers import Receiver
@@ -63,16 +64,55 @@ async def test_data_is_another_name_of_payload(acme: Client) -> None:
     assert made.json["payload"] == {"x": 1}
 
 
-async def test_raw_payload_is_delivered_instead_and_shown_as_expired(acme: Client) -> None:
+async def test_raw_payload_is_delivered_instead_and_shown_as_text(acme: Client) -> None:
     async with Receiver() as receiver:
         await acme.post("/app/acme/endpoint", {"url": receiver.url})
         made = await acme.post(
             "/app/acme/msg",
             {"eventType": "a", "payload": {}, "transformationsParams": {"rawPayload": "<x/>", "headers": {"a": "b"}}},
         )
-        assert made.json["payload"] == {"expired": True}
+        assert (made.json["payload"], made.json["payloadEncoding"]) == ("<x/>", "utf-8")
         await receiver.wait_for(1)
         assert receiver.bodies == [b"<x/>"]
+
+
+@pytest.mark.parametrize(
+    ("payload", "shown", "encoding"),
+    [
+        (b"<x>\xc3\xa9</x>", "<x>é</x>", "utf-8"),
+        (b'say "hi"\\\n', 'say "hi"\\\n', "utf-8"),
+        (b"", "", "utf-8"),
+        (b'{"a":NaN}', '{"a":NaN}', "utf-8"),
+        (b"[" * 5000 + b"]" * 5000, "[" * 5000 + "]" * 5000, "utf-8"),
+        (b"\xff\x00", "/wA=", "base64"),
+        (b'{"a":"\xff"}', "eyJhIjoi/yJ9", "base64"),
+        (b"[1, 2]", [1, 2], None),
+        (b'"text"', "text", None),
+    ],
+)
+async def test_a_payload_that_is_no_json_is_shown_wherever_payloads_are(
+    acme: Client, engine: Engine, payload: bytes, shown: object, encoding: str | None
+) -> None:
+    await acme.post("/app/acme/endpoint", {"url": "http://127.0.0.1:9/", "uid": "e"})
+    message = await engine.messages.create("acme", event_type="a", payload=payload)
+    await engine.join(timeout=10)
+    poll = f"/app/acme/poller/sink?iterator=msg_{'0' * 27}"
+
+    async def polled() -> Any:
+        return (await acme.get(poll)).json["data"]
+
+    found = [
+        (await acme.get(f"/app/acme/msg/{message.id}")).json,
+        (await acme.get("/app/acme/msg")).json["data"][0],
+        (await acme.get("/app/acme/attempt/endpoint/e?with_msg=true")).json["data"][0]["msg"],
+        (await acme.get(f"/app/acme/attempt/msg/{message.id}?with_msg=true")).json["data"][0]["msg"],
+        (await acme.get("/app/acme/endpoint/e/msg")).json["data"][0],
+        (await acme.get("/app/acme/message-state?with_content=true")).json["data"][0],
+        (await eventually(polled, timeout=20))[0],
+    ]
+    assert [(each["payload"], each.get("payloadEncoding")) for each in found] == [(shown, encoding)] * len(found)
+    hidden = (await acme.get(f"/app/acme/msg/{message.id}?with_content=false")).json
+    assert (hidden["payload"], hidden.get("payloadEncoding")) == ({}, None)
 
 
 async def test_the_content_type_of_a_payload_is_shown_and_checked(acme: Client) -> None:

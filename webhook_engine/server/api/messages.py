@@ -23,7 +23,7 @@ from webhook_engine.server.api import checks
 from webhook_engine.server.api.applications import ApplicationIn, ensure_application
 from webhook_engine.server.api.common import InstantText, ListResponse, instant_problems
 from webhook_engine.server.api.instants import parse_instant
-from webhook_engine.server.api.payloads import EMPTY, payload_problems, shown_payload
+from webhook_engine.server.api.payloads import EMPTY, Encoding, payload_problems, shown_payload
 from webhook_engine.server.api.query import EventTypesQuery, NoQuery, Query
 from webhook_engine.server.api.route import Auth, Call, In, NoBody, Out, Route
 from webhook_engine.server.errors import Problem, UnprocessableError
@@ -34,6 +34,7 @@ BIG_PAGE = 128 * 1024
 """Bytes of payload from which on a page is rendered beside the event loop."""
 
 Payload = Annotated[msgspec.Raw, Meta(extra_json_schema={"type": "object"})]
+ShownPayload = Annotated[msgspec.Raw, Meta(description="As JSON; a string with `payloadEncoding`, where it is none.")]
 
 
 class TransformationParams(In, frozen=True, kw_only=True):
@@ -122,10 +123,12 @@ class MessageOut(Out, frozen=True, kw_only=True):
 
     event_id: str | None
     event_type: str
-    payload: Payload
+    payload: ShownPayload
     channels: Sequence[str] | None
     id: str
     timestamp: datetime
+    payload_encoding: Encoding | UnsetType = UNSET
+    """Only where the payload is no JSON: what the string in its place is, the text itself or its bytes as base64."""
     tags: Sequence[str] | UnsetType = UNSET
     deliver_at: datetime | UnsetType = UNSET
     content_type: str | UnsetType = UNSET
@@ -167,13 +170,15 @@ class MessagePrecheckOut(Out, frozen=True, kw_only=True):
 
 def message_fields(message: Message, *, with_content: bool) -> dict[str, Any]:
     """The fields of a message as clients see it."""
+    payload, encoding = shown_payload(message.payload) if with_content else (EMPTY, UNSET)
     return {
         "event_id": message.event_id,
         "event_type": message.event_type,
-        "payload": shown_payload(message.payload) if with_content else EMPTY,
+        "payload": payload,
         "channels": message.channels,
         "id": message.id,
         "timestamp": message.timestamp,
+        "payload_encoding": encoding,
         "tags": UNSET if message.tags is None else message.tags,
         "deliver_at": UNSET if message.deliver_at is None else message.deliver_at,
         "content_type": UNSET if message.content_type is None else message.content_type,

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterator
 from itertools import accumulate
+from typing import Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from webhook_engine.server.api.canonical import canonical_json
 from webhook_engine.server.errors import Problem
 
-__all__ = ["EMPTY", "payload_problems", "shown_payload"]
+__all__ = ["EMPTY", "Encoding", "payload_problems", "shown_payload"]
 
 MAX_DEPTH = 128
+
+Encoding = Literal["utf-8", "base64"]
+"""How the bytes of a payload that is no JSON are written as a JSON string."""
 
 EMPTY = msgspec.Raw(b"{}")
 """In place of a payload that was not asked for."""
@@ -35,10 +41,17 @@ def payload_problems(payload: bytes) -> Iterator[Problem]:
         yield Problem(place, f"payload: at most {MAX_DEPTH} levels of nesting are allowed", kind)
 
 
-def shown_payload(payload: bytes | None) -> msgspec.Raw:
-    """A payload as clients see it; one that is gone, or is no JSON, is shown as expired."""
-    text = None if payload is None else canonical_json(payload)
-    return EXPIRED if text is None else msgspec.Raw(text)
+def shown_payload(payload: bytes | None) -> tuple[msgspec.Raw, Encoding | UnsetType]:
+    """A payload as clients see it, and how it is written where it is no JSON; one that is gone is shown as expired."""
+    if payload is None:
+        return EXPIRED, UNSET
+    text = canonical_json(payload)
+    if text is not None:
+        return msgspec.Raw(text), UNSET
+    try:
+        return msgspec.Raw(msgspec.json.encode(payload.decode())), "utf-8"
+    except UnicodeDecodeError:
+        return msgspec.Raw(b'"%b"' % base64.b64encode(payload)), "base64"
 
 
 def _is_utf8(text: bytes) -> bool:
