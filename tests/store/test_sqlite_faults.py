@@ -144,6 +144,7 @@ async def test_a_database_that_is_locked_cannot_be_opened_but_later(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("webhook_engine.store.sqlite.database._PRAGMAS", ("PRAGMA busy_timeout=20",))
+    monkeypatch.setattr("webhook_engine.store.sqlite.database.WAL_PATIENCE_S", 0.1)
     store = SqliteStore(path)
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         db.execute("BEGIN EXCLUSIVE")

@@ -138,3 +138,45 @@ async def test_an_old_sqlite_is_refused(path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 37, 2))
     with pytest.raises(StoreUnavailableError, match=r"too old; 3\.38\.0 or newer"):
         await SqliteStore(path).open()
+
+
+@pytest.mark.parametrize("work", ["BEGIN IMMEDIATE", "BEGIN EXCLUSIVE"])
+async def test_the_first_start_on_a_file_waits_for_a_host_that_is_writing(path: Path, work: str) -> None:
+    with closing(sqlite3.connect(path, isolation_level=None)) as host:
+        host.execute("CREATE TABLE invoice (id INTEGER PRIMARY KEY)")
+        host.execute(work)
+        host.execute("INSERT INTO invoice VALUES (1)")
+        store = SqliteStore(path)
+        opening = asyncio.create_task(store.open())
+        # It has come to the change, and has been refused.
+        done, _ = await asyncio.wait([opening], timeout=0.5)
+        assert not done
+        host.execute("COMMIT")
+        await opening
+        assert host.execute("SELECT count(*) FROM invoice").fetchone() == (1,)
+        await store.close()
+
+
+async def test_the_first_start_waits_for_a_while_only(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("webhook_engine.store.sqlite.database.WAL_PATIENCE_S", 0.2)
+    with closing(sqlite3.connect(path, isolation_level=None)) as host:
+        host.execute("CREATE TABLE invoice (id INTEGER PRIMARY KEY)")
+        host.execute("BEGIN IMMEDIATE")
+        host.execute("INSERT INTO invoice VALUES (1)")
+        with pytest.raises(StoreUnavailableError, match="write transaction"):
+            await SqliteStore(path).open()
+
+
+async def test_a_shared_file_shrinks_once_it_is_made_one_that_can(path: Path) -> None:
+    """As docs/embedding.md says."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as host:
+        host.execute("CREATE TABLE invoice (id INTEGER PRIMARY KEY, text)")
+        host.executemany("INSERT INTO invoice (text) VALUES (?)", [("x" * 1000,)] * 2_000)
+        for shrinks in (False, True):
+            store = SqliteStore(path)
+            await store.open()
+            host.execute("DELETE FROM invoice WHERE id % 2 = ?", (int(shrinks),))
+            assert (await store.upkeep.shrink(0.0, 10_000_000) > 0) is shrinks
+            await store.close()
+            host.execute("PRAGMA auto_vacuum = INCREMENTAL")
+            host.execute("VACUUM")

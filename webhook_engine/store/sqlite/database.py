@@ -18,7 +18,7 @@ from typing import Generic, TypeAlias, TypeVar
 
 from webhook_engine.errors import AFTER_FORK, EngineNotRunningError, StoreError, StoreUnavailableError
 from webhook_engine.store.sqlite.connection import Connection, Parameters, Row, Session
-from webhook_engine.store.sqlite.faults import is_environmental, store_error
+from webhook_engine.store.sqlite.faults import is_busy, is_environmental, store_error
 
 __all__ = ["Change", "Database"]
 
@@ -29,6 +29,9 @@ LONG_READS = READERS - 1
 """How many readers may be at work on what may take long, so that one is left for what deliveries wait for."""
 MAX_CHANGES_PER_COMMIT = 512
 BUSY_TIMEOUT_MS = 5_000
+WAL_PATIENCE_S = 10.0
+"""How long the first start on a file waits for those who are at work on it."""
+WAL_TRY_EVERY_S = 0.05
 CHECKPOINT_PAGES = 4_000
 MAX_IDLE_WAL_BYTES = 64 * 1024 * 1024
 OLDEST_SQLITE = (3, 38, 0)
@@ -90,10 +93,26 @@ class Database:
                 raise StoreUnavailableError(f"{self.path}: its text is not UTF-8; give the engine a file of its own")
             # Only a file without tables can still be made one that shrinks step by step; others stay as they are.
             await self._writer.run(lambda session: session.rows("PRAGMA auto_vacuum=INCREMENTAL"))
-            if await self._writer.run(lambda session: session.rows("PRAGMA journal_mode=WAL")) != [("wal",)]:
+            if not await self._use_wal(self._writer):
                 raise StoreUnavailableError(f"{self.path}: this file system does not support SQLite's WAL mode")
         except sqlite3.Error as error:
             raise store_error(self.path, error) from error
+
+    async def _use_wal(self, writer: Connection) -> bool:
+        """Whether the file has a write-ahead log now, as it does for good once an engine has opened it.
+
+        SQLite refuses the change at once, however long its timeout is, while anybody is writing. A host that shares the
+        file may well be, so it is tried again for a while.
+        """
+        loop = asyncio.get_running_loop()
+        gives_up_at = loop.time() + WAL_PATIENCE_S
+        while True:
+            try:
+                return await writer.run(lambda session: session.rows("PRAGMA journal_mode=WAL")) == [("wal",)]
+            except sqlite3.OperationalError as error:
+                if not is_busy(error) or loop.time() >= gives_up_at:
+                    raise
+            await asyncio.sleep(WAL_TRY_EVERY_S)
 
     async def prepare(self, job: Change[T]) -> T:
         """Run ``job`` on the writer, outside any transaction; only before :meth:`start`."""

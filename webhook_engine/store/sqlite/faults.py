@@ -9,7 +9,7 @@ from pathlib import Path
 
 from webhook_engine.errors import ConflictError, StoreError, StoreUnavailableError
 
-__all__ = ["is_environmental", "is_taken", "naming_conflicts", "store_error"]
+__all__ = ["is_busy", "is_environmental", "is_taken", "naming_conflicts", "store_error"]
 
 _ADVICE = {
     sqlite3.SQLITE_FULL: "free disk space; nothing that was accepted is lost, and work goes on when there is room",
@@ -33,6 +33,11 @@ _TAKEN = {sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_UNIQUE
 def is_environmental(error: Exception) -> bool:
     """Whether an error is the fault of disk, file or another process, and not of the change that met it."""
     return isinstance(error, sqlite3.Error) and _code(error) in _ADVICE
+
+
+def is_busy(error: sqlite3.Error) -> bool:
+    """Whether somebody else is at work on the file, who will be done at some time."""
+    return _code(error) == sqlite3.SQLITE_BUSY
 
 
 def is_taken(error: sqlite3.IntegrityError) -> bool:
