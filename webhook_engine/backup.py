@@ -1,7 +1,7 @@
 """Backup and restore: one file with the database and the secrets that were generated beside it.
 
-The file is a tar archive that only its owner may read: whoever has it can sign in the name of every endpoint. Secrets
-that are configured, and not generated, are not in it: they belong to wherever the configuration is kept.
+The file is a tar archive that only its owner may read: anyone who has it can sign in the name of every endpoint.
+Secrets that are configured, and not generated, are not in it: they belong to wherever the configuration is kept.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ class Clock:
 
 
 class ManualClock(Clock):
-    """A clock that stands still until a test moves it; whoever waits on it is woken at once."""
+    """A clock that stands still until a test moves it; what waits on it is woken at once."""
 
     def __init__(self, start: datetime | None = None) -> None:
         self._now = from_datetime(start) if start else int(time.time() * 1_000_000)

@@ -37,7 +37,7 @@ from webhook_engine.resources.portal_links import PortalLinks
 from webhook_engine.resources.services import Policy, Services
 from webhook_engine.secrets.encryption import Sealer
 from webhook_engine.secrets.files import SecretFile, load_or_create_secret_file, older_file, older_secrets
-from webhook_engine.shielded import unbroken
+from webhook_engine.shielded import shielded
 from webhook_engine.store.directory import Directory
 from webhook_engine.store.sealed import open_secret, seal_again, seal_urls
 from webhook_engine.store.sources import ThreadedSource, source_database
@@ -224,7 +224,7 @@ class EngineCore(Organization):
             )
             await self._flow.start()
         except BaseException:
-            await unbroken(self._stop())
+            await shielded(self._stop())
             raise
         self._running = True
         self._process = os.getpid()
@@ -240,7 +240,7 @@ class EngineCore(Organization):
             return
         self._home.require()
         self._running = False
-        await unbroken(self._stop())
+        await shielded(self._stop())
 
     async def join(self, timeout: float | None = None) -> None:
         """Wait until everything accepted or enqueued before the call is routed, and nothing is due or in flight.

@@ -6,12 +6,12 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-__all__ = ["unbroken"]
+__all__ = ["shielded"]
 
 T = TypeVar("T")
 
 
-async def unbroken(steps: Coroutine[Any, Any, T]) -> T:
+async def shielded(steps: Coroutine[Any, Any, T]) -> T:
     """Run steps that must not stop half-way, such as a commit and its announcement.
 
     If the caller is cancelled meanwhile, the steps are finished first, and then the cancellation goes on.

@@ -13,7 +13,7 @@ from webhook_engine.resources.edits import EditLocks
 from webhook_engine.resources.examples import PING, example_of, is_ping
 from webhook_engine.resources.rotation import MAX_OLD_KEYS, still_valid
 from webhook_engine.secrets.encryption import Sealer
-from webhook_engine.shielded import unbroken
+from webhook_engine.shielded import shielded
 from webhook_engine.store.sealed import open_headers, open_secret, seal_headers, seal_secret
 
 START = datetime(2030, 6, 1, tzinfo=UTC)
@@ -119,7 +119,7 @@ async def test_steps_are_finished_before_a_cancellation_goes_on() -> None:
         await gate.wait()
         done.append(1)
 
-    task = asyncio.create_task(unbroken(steps()))
+    task = asyncio.create_task(shielded(steps()))
     for _ in range(3):
         await asyncio.sleep(0)
         task.cancel()
@@ -138,9 +138,9 @@ async def test_steps_return_and_raise_like_a_plain_call() -> None:
     async def trouble() -> int:
         raise ValidationError("x", "is wrong")
 
-    assert await unbroken(number()) == 5
+    assert await shielded(number()) == 5
     with pytest.raises(ValidationError):
-        await unbroken(trouble())
+        await shielded(trouble())
 
 
 async def test_a_failure_after_a_cancellation_is_not_left_over() -> None:
@@ -150,7 +150,7 @@ async def test_a_failure_after_a_cancellation_is_not_left_over() -> None:
         await gate.wait()
         raise ValidationError("x", "is wrong")
 
-    task = asyncio.create_task(unbroken(trouble()))
+    task = asyncio.create_task(shielded(trouble()))
     await asyncio.sleep(0)
     task.cancel()
     await asyncio.sleep(0)

@@ -17,8 +17,8 @@ from webhook_engine.store.records import (
     EndpointCondition,
     EventTypeChanges,
     MessageFilter,
-    OutboxVerdict,
     Outcomes,
+    RefusedRow,
     RoutedMessage,
     Span,
     StoredEndpoint,
@@ -66,7 +66,7 @@ async def run_the_flow(store: Store, world: World, application: Application, end
     await store.tasks.advance(progress(task), START)
     await store.tasks.end(progress(task, status=TaskStatus.FINISHED), START, [])
     await store.outbox.waiting(10)
-    await store.outbox.set_aside([OutboxVerdict(1, "bad")], START)
+    await store.outbox.set_aside([RefusedRow(1, "bad")], START)
 
 
 async def run_the_managers(store: Store, world: World) -> None:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from store.world import World, routed
 
-from webhook_engine.store.records import OutboxRow, OutboxVerdict, RoutedMessage
+from webhook_engine.store.records import OutboxRow, RefusedRow, RoutedMessage
 from webhook_engine.store.seam import Store
 
 if TYPE_CHECKING:
@@ -61,8 +61,8 @@ async def test_rows_come_oldest_first(store: Store, place: Place) -> None:
 
 async def test_what_is_set_aside_waits_no_more(store: Store, world: World, place: Place) -> None:
     numbers = [place.write_outbox(application="acme", event_type="a", payload=b"") for _ in range(3)]
-    verdicts = [OutboxVerdict(numbers[0], "no such application"), OutboxVerdict(numbers[2], "bad 'type'")]
-    await store.outbox.set_aside(verdicts, world.now)
+    refused = [RefusedRow(numbers[0], "no such application"), RefusedRow(numbers[2], "bad 'type'")]
+    await store.outbox.set_aside(refused, world.now)
     assert [row.id for row in await store.outbox.waiting(10)] == [numbers[1]]
     await store.outbox.set_aside([], world.now)
 

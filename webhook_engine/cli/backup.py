@@ -25,7 +25,7 @@ def backup(
 ) -> None:
     """Write the database and its secrets to one file, while the engine runs.
 
-    Keep the file safe: whoever has it can sign webhooks in the name of every endpoint.
+    Keep the file safe: anyone who has it can sign webhooks in the name of every endpoint.
     """
     say(f"wrote {file}", back_up(Config.load(config), file))
 

@@ -25,7 +25,7 @@ PATIENCE_S = 30
 _NOT_RELAYED = frozenset(
     {"host", "content-length", "connection", "keep-alive", "transfer-encoding", "te", "trailer", "upgrade", "expect"}
 )
-# Whoever knows the inbox may send to it; that must not open the whole local server.
+# Anyone who knows the inbox may send to it; that must not open the whole local server.
 _LEAVING = re.compile(r"(^|[/\\])\.\.?([/\\]|$)")
 
 

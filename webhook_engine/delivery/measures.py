@@ -1,4 +1,4 @@
-"""What the flow counts as it goes: plain numbers in memory, always on, for whoever wants to show them."""
+"""What the flow counts as it goes: plain numbers in memory, always on, for metrics to show."""
 
 from __future__ import annotations
 

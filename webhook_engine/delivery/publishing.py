@@ -1,4 +1,4 @@
-"""A change, and what the platform is told of it: stored together, then sent and published. Written once, for all."""
+"""A change and the events about it: stored together, then sent and published. Written once, for all."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Publication:
 
 
 class Publisher:
-    """Publishes events with the changes that they tell of; ``schedule`` gets their webhooks once they are stored."""
+    """Publishes events with the changes that they are about; ``schedule`` gets their webhooks once they are stored."""
 
     def __init__(self, notifier: Notifier, schedule: Callable[[Sequence[RoutedMessage]], None]) -> None:
         self._notifier = notifier

@@ -117,7 +117,7 @@ def _end(span: Span, failure: BaseException | str | None, status_code: int = 0) 
 
 
 def _described(target: Target, due: Due, attempt_id: str) -> dict[str, AttributeValue]:
-    """What may be told of an attempt: no payload, no signature, no secret, and no query, which may be one."""
+    """What a span may say about an attempt: no payload, no signature, no secret, and no query, which may be one."""
     url = target.destination.url
     attributes: dict[str, AttributeValue] = {
         "http.request.method": "POST",

@@ -7,7 +7,7 @@ from importlib.resources import files
 from typing import Literal, NamedTuple
 
 from webhook_engine.errors import ValidationError
-from webhook_engine.outbox.row import OutboxRow
+from webhook_engine.outbox.row import NewRow
 
 __all__ = [
     "DIALECTS",
@@ -62,11 +62,11 @@ def dialect_named(name: str) -> Dialect:
 
 
 def insert_sql(placeholder: Literal["?", "%s", "$", ":"]) -> str:
-    """The statement that inserts an ``OutboxRow``, the same for all databases but for the form of placeholders.
+    """The statement that inserts a ``NewRow``, the same for all databases but for the form of placeholders.
 
     ``?`` and ``%s`` stand for values in their order, ``$`` is followed by a number, and ``:`` by the name of a column.
     """
-    columns = OutboxRow._fields
+    columns = NewRow._fields
     values = {
         "?": ["?"] * len(columns),
         "%s": ["%s"] * len(columns),

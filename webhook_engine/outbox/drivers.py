@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 from webhook_engine.errors import ValidationError
 from webhook_engine.outbox.dialect import MYSQL, POSTGRESQL, SQLITE, TABLE, Dialect, dialect_named, insert_sql
-from webhook_engine.outbox.row import OutboxRow
+from webhook_engine.outbox.row import NewRow
 
 __all__ = ["Connection", "Driver", "WithCursor", "WithExecute", "driver_of"]
 
@@ -45,7 +45,7 @@ class Driver(NamedTuple):
     placeholder: Literal["?", "%s", "$", ":"]
     dialect: Callable[[Any], Any]
     """The kind of database that a connection leads to; awaitable where the library is asynchronous."""
-    execute: Callable[[Any, str, OutboxRow | None], Any]
+    execute: Callable[[Any, str, NewRow | None], Any]
     """Runs a statement in the connection's present transaction; awaitable where the library is asynchronous."""
 
     @property
@@ -59,7 +59,7 @@ class Driver(NamedTuple):
         module = sys.modules.get(module_name)
         return module is not None and isinstance(connection, getattr(module, class_name, ()))
 
-    def insert(self, connection: Any, row: OutboxRow) -> None:
+    def insert(self, connection: Any, row: NewRow) -> None:
         """Write a row."""
         try:
             self.execute(connection, insert_sql(self.placeholder), row)
@@ -67,7 +67,7 @@ class Driver(NamedTuple):
             _explain(error, create="create_table(connection)")
             raise
 
-    async def insert_async(self, connection: Any, row: OutboxRow) -> None:
+    async def insert_async(self, connection: Any, row: NewRow) -> None:
         """Write a row."""
         try:
             await self.execute(connection, insert_sql(self.placeholder), row)
@@ -154,7 +154,7 @@ async def _by_arguments_async(connection: Any, statement: str, values: Sequence[
     await connection.execute(statement, *(values or ()))
 
 
-def _as_text(connection: Any, statement: str, row: OutboxRow | None) -> Any:
+def _as_text(connection: Any, statement: str, row: NewRow | None) -> Any:
     """For SQLAlchemy, whose text has colons before names only; awaitable if the connection is an asynchronous one."""
     text = sys.modules["sqlalchemy"].text
     if row is None:

@@ -14,7 +14,7 @@ from webhook_engine.rules import names
 from webhook_engine.rules.message import MESSAGE_PREFIX, MessageDraft
 from webhook_engine.rules.payload import Payload
 
-__all__ = ["MessageFields", "OutboxRow", "make_row"]
+__all__ = ["MessageFields", "NewRow", "make_row"]
 
 _clock = Clock()
 _ids = IdSource()
@@ -31,7 +31,7 @@ class MessageFields(TypedDict, total=False):
     deliver_at: datetime | None
 
 
-class OutboxRow(NamedTuple):
+class NewRow(NamedTuple):
     """The columns that a writer fills; the others are the engine's."""
 
     message_id: str
@@ -45,7 +45,7 @@ class OutboxRow(NamedTuple):
     deliver_at: str | None
 
 
-def make_row(draft: MessageDraft, *, application: str, organization: str | None) -> OutboxRow:
+def make_row(draft: MessageDraft, *, application: str, organization: str | None) -> NewRow:
     """A row with a fresh message id; raises ``ValidationError`` for a value that the engine would refuse."""
     now = _clock.now()
     for field in ("payload_retention_period", "payload_retention_hours", "content_type"):
@@ -54,7 +54,7 @@ def make_row(draft: MessageDraft, *, application: str, organization: str | None)
     tenant = None if organization is None else names.organization("organization", organization)
     consumer = names.name("application", application)
     message = draft.checked(now)
-    return OutboxRow(
+    return NewRow(
         message_id=_ids.new(MESSAGE_PREFIX, now),
         organization=tenant,
         application=consumer,

@@ -18,7 +18,7 @@ from webhook_engine.resources.pagination import Order
 from webhook_engine.resources.services import Services
 from webhook_engine.rules import documents, limits, names, values
 from webhook_engine.rules.limits import DEFAULT_PAGE
-from webhook_engine.shielded import unbroken
+from webhook_engine.shielded import shielded
 from webhook_engine.store.records import ApplicationChanges, ApplicationFilter, Span, StoredEndpoint
 
 __all__ = ["Applications"]
@@ -59,7 +59,7 @@ class Applications:
             created_at=to_datetime(now),
             updated_at=to_datetime(now),
         )
-        await unbroken(self._add(application))
+        await shielded(self._add(application))
         return application
 
     async def get_or_create(
@@ -137,7 +137,7 @@ class Applications:
             metadata=UNSET if metadata is UNSET else documents.metadata("metadata", metadata),
         )
         async with self._services.edits.of(found.id):
-            return await unbroken(self._change(await self.get(found.id), changes))
+            return await shielded(self._change(await self.get(found.id), changes))
 
     async def delete(self, application: str) -> None:
         """Delete an application and its endpoints; what is scheduled for them is cancelled. Its uid is free again.
@@ -148,7 +148,7 @@ class Applications:
         async with self._services.edits.of(found.id):
             found = await self.get(found.id)
             endpoints = await self._services.store.endpoints.of_application(found.id)
-            await unbroken(self._remove(found, endpoints))
+            await shielded(self._remove(found, endpoints))
             for stored in endpoints:
                 await self._services.flow.settle(stored.endpoint.id)
 

@@ -24,7 +24,7 @@ from webhook_engine.resources.services import Services
 from webhook_engine.rules import names, values
 from webhook_engine.rules.keys import required_key
 from webhook_engine.rules.limits import DEFAULT_PAGE
-from webhook_engine.shielded import unbroken
+from webhook_engine.shielded import shielded
 from webhook_engine.store.records import AttemptFilter, DeliveryFilter, Due, Span, StoredEndpoint
 
 __all__ = ["Attempts"]
@@ -199,7 +199,7 @@ class Attempts:
             )
         manual_id = services.ids.new("atmpt_", now)
         asked = msgspec.structs.replace(due, due_at=now, payload=stored.payload, manual_id=manual_id)
-        if not await unbroken(services.flow.attempt(asked)):
+        if not await shielded(services.flow.attempt(asked)):
             raise _payload_unavailable(stored)
 
     async def expunge_content(self, application: str, message: str, attempt_id: str) -> None:

@@ -19,7 +19,7 @@ from webhook_engine.resources.starting import start_task
 from webhook_engine.rules import names, values
 from webhook_engine.rules.message import MessageDraft
 from webhook_engine.rules.tasks import TaskKind
-from webhook_engine.shielded import unbroken
+from webhook_engine.shielded import shielded
 from webhook_engine.store.records import DeliveryFilter
 
 __all__ = ["EndpointActions"]
@@ -104,7 +104,7 @@ class EndpointActions:
         now = services.clock.now()
         bound = now + ID_STEP if created_before is None else values.instant("created_before", created_before)
         _, stored = await self._editor.find(application, endpoint)
-        return await unbroken(_cancel(services, stored.endpoint.id, id_bounds("msg_", min(bound, now + ID_STEP))[0]))
+        return await shielded(_cancel(services, stored.endpoint.id, id_bounds("msg_", min(bound, now + ID_STEP))[0]))
 
     async def stats(
         self, application: str, endpoint: str, since: datetime | None = None, until: datetime | None = None

@@ -19,7 +19,7 @@ from webhook_engine.events import (
 from webhook_engine.model import Application, Endpoint
 from webhook_engine.resources.announce import announcing, now_changed
 from webhook_engine.resources.services import Services
-from webhook_engine.shielded import unbroken
+from webhook_engine.shielded import shielded
 from webhook_engine.store.records import EndpointChanges, EndpointCondition, StoredEndpoint
 
 __all__ = ["DISABLED_BY_HAND", "EndpointEdit", "EndpointEditor"]
@@ -48,7 +48,7 @@ class EndpointEditor:
         application_id = stored.endpoint.application_id
         async with self.services.edits.of(application_id):
             # The application may have been deleted meanwhile, and its endpoints with it.
-            await unbroken(self._add(await self.application(application_id), stored))
+            await shielded(self._add(await self.application(application_id), stored))
 
     @asynccontextmanager
     async def edit(self, application: Application, endpoint: str) -> AsyncIterator[EndpointEdit]:
@@ -76,7 +76,7 @@ class EndpointEdit:
 
     async def change(self, changes: EndpointChanges, *events: type[EndpointEvent]) -> Endpoint:
         """Make changes and announce them; returns the endpoint as it is then."""
-        return await unbroken(self._change(changes, events))
+        return await shielded(self._change(changes, events))
 
     async def enable(self, changes: EndpointChanges) -> Endpoint:
         """Make changes, and let the endpoint get messages again if it is disabled."""
@@ -100,7 +100,7 @@ class EndpointEdit:
 
     async def delete(self) -> None:
         """Delete the endpoint, and cancel what is scheduled for it."""
-        await unbroken(self._delete())
+        await shielded(self._delete())
         await self._services.flow.settle(self.before.endpoint.id)
 
     async def _change(self, changes: EndpointChanges, events: tuple[type[EndpointEvent], ...]) -> Endpoint:

@@ -22,7 +22,7 @@ from webhook_engine.rules.message import MessageDraft
 from webhook_engine.rules.names import is_name
 from webhook_engine.rules.payload import Payload
 from webhook_engine.rules.tasks import TaskKind
-from webhook_engine.shielded import unbroken
+from webhook_engine.shielded import shielded
 from webhook_engine.store.records import Span
 
 __all__ = ["Messages"]
@@ -202,7 +202,7 @@ class Messages:
         """
         found = await self._application(application)
         stored = await find_message(self._services, found, message)
-        await unbroken(_expunge(self._services, [stored.id]))
+        await shielded(_expunge(self._services, [stored.id]))
 
     async def expunge_contents(self, application: str, messages: Collection[str]) -> dict[str, bool]:
         """Delete the payloads of up to 1000 messages for good; tells of each whether there is such a message.
@@ -216,7 +216,7 @@ class Messages:
         for key in wanted:
             stored = await self._services.store.messages.get(found.id, key) if is_name(key) else None
             ids[key] = None if stored is None else stored.id
-        await unbroken(_expunge(self._services, {each for each in ids.values() if each is not None}))
+        await shielded(_expunge(self._services, {each for each in ids.values() if each is not None}))
         return {key: message_id is not None for key, message_id in ids.items()}
 
     async def expunge_all_contents(self, application: str) -> Task:
@@ -233,7 +233,7 @@ class Messages:
         found = await self._application(application)
         stored = await find_message(self._services, found, message)
         services = self._services
-        return await unbroken(_cancel(services, stored.id))
+        return await shielded(_cancel(services, stored.id))
 
     async def _application(self, key: str) -> Application:
         return await self._services.directory.find_application(self._organization_id, key)

@@ -8,7 +8,7 @@ from webhook_engine.clock import to_datetime
 from webhook_engine.model import Task, TaskStatus
 from webhook_engine.resources.services import Services
 from webhook_engine.rules.tasks import TaskKind
-from webhook_engine.shielded import unbroken
+from webhook_engine.shielded import shielded
 
 __all__ = ["start_task"]
 
@@ -35,5 +35,5 @@ async def start_task(
         created_at=to_datetime(now),
         updated_at=to_datetime(now),
     )
-    await unbroken(services.flow.start_task(task, None))
+    await shielded(services.flow.start_task(task, None))
     return task

@@ -1,8 +1,8 @@
 """User name and password in the URL of an endpoint (RFC 3986, section 3.2.1): what of it may be shown. Pure.
 
 What stands before the ``@`` is a secret. A URL is shown with a mask in the place of the password, or of the user name
-where that stands alone, since a token is written so. Whoever reads a URL and writes it back leaves the mask in it.
-URLs are in their normal form here, as ``endpoint_url`` makes it.
+where that stands alone, since a token is written so. A caller that reads a URL and writes it back leaves the mask
+in it. URLs are in their normal form here, as ``endpoint_url`` makes it.
 """
 
 from __future__ import annotations

@@ -60,8 +60,8 @@ def generate_secret() -> str:
 def load_or_create_secret_file(path: Path) -> str:
     """The secret in the file at ``path``; where there is none, a new one is put there, readable by its owner only.
 
-    Processes that do this at the same time get the same secret, and whoever made it has it on disk before it is used.
-    White space around it is ignored. :class:`ConfigError` if the file is empty, or cannot be read or made.
+    Processes that do this at the same time get the same secret, and the one that made it has it on disk before it is
+    used. White space around it is ignored. :class:`ConfigError` if the file is empty, or cannot be read or made.
     """
     try:
         try:

@@ -87,7 +87,7 @@ class Idempotency:
             return answer
         finally:
             del self._running[digest]
-            # Without an answer, whoever waits tries it again.
+            # Without an answer, those that wait try it again.
             done.set_result(answer)
 
     async def _kept(self, digest: bytes) -> Answer | None:

@@ -37,7 +37,7 @@ def configure_logging(config: LogConfig) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(config.level.upper())
-    # What the libraries below tell about every connection is for whoever works on them.
+    # What the libraries below tell about every connection is for those who work on them.
     for noisy in ("asyncio", "aiohttp", "aiosqlite"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
 

@@ -18,7 +18,7 @@ class PlayAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PlayInbox(msgspec.Struct, frozen=True, kw_only=True):
-    """A temporary inbox; whoever knows its token may use it."""
+    """A temporary inbox; anyone who knows its token may use it."""
 
     token: str
     created_at: int

@@ -35,9 +35,9 @@ __all__ = [
     "MessageFilter",
     "NewMessage",
     "OutboxRow",
-    "OutboxVerdict",
     "Outcomes",
     "RecordedAttempt",
+    "RefusedRow",
     "ReplayCandidate",
     "RoutedMessage",
     "Span",
@@ -237,7 +237,7 @@ class OutboxRow(msgspec.Struct, frozen=True, kw_only=True):
     """RFC 3339."""
 
 
-class OutboxVerdict(msgspec.Struct, frozen=True):
+class RefusedRow(msgspec.Struct, frozen=True):
     """An outbox row that can never be delivered, and why."""
 
     id: int
@@ -301,7 +301,7 @@ class DeliveryFilter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 WORK_DONE = "done"
-"""The cursor of a task that has nothing left to do; what is missing is its end, with what is to be told of it."""
+"""The cursor of a task that has nothing left to do; what is missing is its end, with the event about it."""
 
 
 class TaskProgress(msgspec.Struct, frozen=True, kw_only=True):

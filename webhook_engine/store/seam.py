@@ -37,8 +37,8 @@ from webhook_engine.store.records import (
     EventTypeChanges,
     MessageFilter,
     OutboxRow,
-    OutboxVerdict,
     Outcomes,
+    RefusedRow,
     ReplayCandidate,
     RoutedMessage,
     Span,
@@ -77,7 +77,7 @@ class ApplicationStore(Protocol):
         ...
 
     async def delete(self, application_id: str, now: int, messages: Sequence[RoutedMessage] = ()) -> bool:
-        """Deletes it, all its endpoints and the positions of its consumers; stores what is told of that with it.
+        """Deletes it, all its endpoints and the positions of its consumers; stores the webhooks about that with it.
 
         Pending deliveries are left to be cancelled by ``settle_pending``.
         """
@@ -387,7 +387,7 @@ class OutboxStore(Protocol):
         """Rows to be moved, oldest first; what was set aside is left out."""
         ...
 
-    async def set_aside(self, verdicts: Sequence[OutboxVerdict], now: int) -> None:
+    async def set_aside(self, refused: Sequence[RefusedRow], now: int) -> None:
         """Keep rows that can never be delivered out of the way, with their errors."""
         ...
 

@@ -56,7 +56,7 @@ class BackgroundLoop:
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine on the loop, and return or raise what it does.
 
-        Whoever is interrupted while waiting (Ctrl+C) cancels it.
+        A caller that is interrupted while waiting (Ctrl+C) cancels it.
         """
         problem = self._problem()
         if problem is not None:

@@ -11,7 +11,7 @@ from webhook_engine.delivery.service import Service
 from webhook_engine.errors import EngineNotRunningError, StoreError, WebhookEngineError
 from webhook_engine.log import get_logger
 from webhook_engine.outbox import wakeup
-from webhook_engine.store.records import NewMessage, OutboxRow, OutboxVerdict
+from webhook_engine.store.records import NewMessage, OutboxRow, RefusedRow
 
 __all__ = ["OutboxWatcher", "messages_of"]
 
@@ -77,24 +77,24 @@ class OutboxWatcher(Service):
 
 async def messages_of(
     rows: Iterable[OutboxRow], intake: Intake, source: str | None = None
-) -> tuple[list[tuple[OutboxRow, NewMessage]], list[OutboxVerdict]]:
+) -> tuple[list[tuple[OutboxRow, NewMessage]], list[RefusedRow]]:
     """Rows with their messages, in their order, and those that can never be delivered, with the reasons."""
     made: list[tuple[OutboxRow, NewMessage]] = []
-    verdicts: list[OutboxVerdict] = []
+    refused: list[RefusedRow] = []
     for row in rows:
         try:
             made.append((row, await intake.message_of_row(row)))
         except (StoreError, EngineNotRunningError):
             raise
         except WebhookEngineError as error:
-            verdicts.append(_set_aside(row, str(error), source))
+            refused.append(_set_aside(row, str(error), source))
         except Exception as error:
             # Whatever it is, one row must not hold up those behind it.
             log.exception("outbox.not_understood", outbox_id=row.id, source=source)
-            verdicts.append(_set_aside(row, repr(error), source))
-    return made, verdicts
+            refused.append(_set_aside(row, repr(error), source))
+    return made, refused
 
 
-def _set_aside(row: OutboxRow, error: str, source: str | None) -> OutboxVerdict:
+def _set_aside(row: OutboxRow, error: str, source: str | None) -> RefusedRow:
     log.error("outbox.set_aside", outbox_id=row.id, application=row.application, error=error, source=source)
-    return OutboxVerdict(row.id, error)
+    return RefusedRow(row.id, error)

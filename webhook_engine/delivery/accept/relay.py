@@ -83,10 +83,10 @@ class Relay(OutboxWatcher):
                 return
 
     async def _move(self, rows: Sequence[OutboxRow]) -> None:
-        made, verdicts = await messages_of(rows, self._intake)
+        made, refused = await messages_of(rows, self._intake)
         await asyncio.gather(*(self._accept(row, message) for row, message in made))
-        if verdicts:
-            await self._outbox.set_aside(verdicts, self._clock.now())
+        if refused:
+            await self._outbox.set_aside(refused, self._clock.now())
 
     async def _accept(self, row: OutboxRow, message: NewMessage) -> None:
         try:

@@ -4,8 +4,8 @@
 
     row ─► message id, kept in the row ─► message stored ─► row removed
 
-Each step is durable before the next. Whoever dies in between leaves a row whose message id tells the next one what is
-there already.
+Each step is durable before the next. A process that dies in between leaves a row whose message id tells the next one
+what is there already.
 """
 
 from __future__ import annotations
@@ -85,18 +85,18 @@ class SourceRelay(OutboxWatcher):
             unwatch()
 
     async def _move(self, rows: Sequence[OutboxRow]) -> None:
-        made, verdicts = await messages_of(rows, self._intake, self._source.name)
+        made, refused = await messages_of(rows, self._intake, self._source.name)
         nameless = [(row.id, message.id) for row, message in made if row.message_id is None]
         if nameless:
             gone = set(await self._source.identify(nameless))
             made = [(row, message) for row, message in made if row.id not in gone]
-            verdicts = [verdict for verdict in verdicts if verdict.id not in gone]
+            refused = [row for row in refused if row.id not in gone]
         results = await asyncio.gather(*(self._accept(row, message) for row, message in made))
         stored = [row.id for (row, _), done in zip(made, results, strict=True) if done is True]
         if stored:
             await self._source.remove(stored)
-        if verdicts:
-            await self._source.set_aside(verdicts)
+        if refused:
+            await self._source.set_aside(refused)
         for done in results:
             if isinstance(done, StoreError):
                 raise done

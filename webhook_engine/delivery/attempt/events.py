@@ -32,7 +32,7 @@ _TURN_EVENTS: dict[Turn, type[MessageAttemptEvent]] = {
 def events_of(
     target: Target, due: Due, attempt: RecordedAttempt, decision: Decision, started_at: int, now: int
 ) -> Sequence[OperationalEvent]:
-    """What the platform is told of an attempt that was decided upon at ``now``; mostly nothing."""
+    """The events about an attempt that was decided upon at ``now``; mostly none."""
     if decision.turn is Turn.NONE and decision.signal is Signal.NONE:
         return ()
     endpoint = target.endpoint

@@ -173,7 +173,7 @@ class TaskRunner:
         return moved
 
     async def _end(self, task: Task, progress: TaskProgress) -> None:
-        """Record how a task ended and what is told of it in one commit, so that no crash comes between."""
+        """Record how a task ended and publish it in one commit, so that no crash comes between."""
         status = TaskStatus.FINISHED if progress.status is TaskStatus.RUNNING else progress.status
         now = self._clock.now()
         application = await self._directory.application(task.organization_id, task.application_id or "")

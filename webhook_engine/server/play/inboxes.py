@@ -89,7 +89,7 @@ class Inboxes:
         return inbox
 
     async def _bound(self, request: PlayRequest) -> None:
-        """Keep the sum over all inboxes within bounds: whoever makes many of them must not fill the disk."""
+        """Keep the sum over all inboxes within bounds: someone who makes many must not fill the disk."""
         self._size += (
             len(request.body) + len(request.path) + sum(len(name) + len(value) for name, value in request.headers)
         )

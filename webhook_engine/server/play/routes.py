@@ -1,6 +1,6 @@
 """Play over HTTP: ``POST /play/`` makes an inbox, ``/play/in/{token}/`` takes all, ``/play/view/{token}`` shows it.
 
-Whoever knows the token of an inbox may see and change it; there are no other tokens here.
+Anyone who knows the token of an inbox may see and change it; there are no other tokens here.
 """
 
 from __future__ import annotations

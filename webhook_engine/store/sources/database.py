@@ -13,7 +13,7 @@ import msgspec
 
 from webhook_engine.errors import StoreError, StoreUnavailableError
 from webhook_engine.outbox.dialect import TABLE
-from webhook_engine.store.records import OutboxRow, OutboxVerdict
+from webhook_engine.store.records import OutboxRow, RefusedRow
 
 __all__ = ["SetAsideRow", "SourceDatabase"]
 
@@ -150,12 +150,12 @@ class SourceDatabase(ABC):
         """Rows whose messages are stored."""
         self._change([(f"DELETE FROM {TABLE} WHERE id IN ({self._list(row_ids)})", row_ids)])
 
-    def set_aside(self, verdicts: Sequence[OutboxVerdict]) -> None:
+    def set_aside(self, refused: Sequence[RefusedRow]) -> None:
         """Keep rows that can never be delivered out of the way, with their errors."""
         statement = (
             f"UPDATE {TABLE} SET error = {self.placeholder}, failed_at = {self.now} WHERE id = {self.placeholder}"
         )
-        self._change([(statement, (verdict.error, verdict.id)) for verdict in verdicts])
+        self._change([(statement, (row.error, row.id)) for row in refused])
 
     # For people, who look after what was set aside.
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from webhook_engine.store.records import OutboxRow, OutboxVerdict
+from webhook_engine.store.records import OutboxRow, RefusedRow
 
 __all__ = ["OutboxSource"]
 
@@ -64,6 +64,6 @@ class OutboxSource(Protocol):
         """Rows whose messages are stored."""
         ...
 
-    async def set_aside(self, verdicts: Sequence[OutboxVerdict]) -> None:
+    async def set_aside(self, refused: Sequence[RefusedRow]) -> None:
         """Keep rows that can never be delivered out of the way, with their errors."""
         ...

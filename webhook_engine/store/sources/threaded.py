@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from webhook_engine.store.records import OutboxRow, OutboxVerdict
+from webhook_engine.store.records import OutboxRow, RefusedRow
 from webhook_engine.store.sources.database import SourceDatabase
 
 __all__ = ["ThreadedSource"]
@@ -77,9 +77,9 @@ class ThreadedSource:
         """Rows whose messages are stored."""
         await self._run(self._database.remove, row_ids)
 
-    async def set_aside(self, verdicts: Sequence[OutboxVerdict]) -> None:
+    async def set_aside(self, refused: Sequence[RefusedRow]) -> None:
         """Keep rows that can never be delivered out of the way, with their errors."""
-        await self._run(self._database.set_aside, verdicts)
+        await self._run(self._database.set_aside, refused)
 
     async def _run(self, job: Callable[..., T], *arguments: object) -> T:
         if self._thread is None:

@@ -11,7 +11,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import aiosqlite
 
-from webhook_engine.shielded import unbroken
+from webhook_engine.shielded import shielded
 
 __all__ = ["Connection", "Parameters", "Row", "Session", "Value"]
 
@@ -86,7 +86,7 @@ class Connection:
         try:
             await self.run(lambda session: [session.rows(pragma) for pragma in pragmas])
         except BaseException:
-            await unbroken(self.close())
+            await shielded(self.close())
             raise
 
     async def run(self, job: Callable[[Session], T]) -> T:

@@ -68,7 +68,7 @@ class Database:
         self.commits = 0
         """Transactions committed since it was opened."""
         self.on_commit: Callable[[int, float], None] = lambda _changes, _seconds: None
-        """Is told of each commit: how many changes it held, and how long it took."""
+        """Gets how many changes each commit held, and how long it took."""
         self._waiting: deque[_Waiting[object]] = deque()
         self._batch: list[_Waiting[object]] = []
         self._writer: Connection | None = None
@@ -146,7 +146,7 @@ class Database:
         while self._committing:
             await asyncio.wait([self._committing])
         if self._readers:
-            # Whoever waits for a reader comes before us.
+            # Those that wait for a reader come before us.
             for _ in range(LONG_READS):
                 await self._long_reads.acquire()
             for _ in self._readers:
@@ -238,7 +238,7 @@ class Database:
             self._batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_CHANGES_PER_COMMIT))]
             await self._commit(self._batch)
             self._batch = []
-            # Whoever was waiting runs now, and what they bring goes into the next commit, not the one after it.
+            # Those that were waiting run now, and what they bring goes into the next commit, not the one after it.
             await asyncio.sleep(0)
 
     def _end_commits(self, _: asyncio.Task[None]) -> None:
@@ -257,7 +257,7 @@ class Database:
                 raise self._closed()
             results = await self._writer.run(lambda session: _transact(session, changes))
             self.on_commit(len(batch), time.perf_counter() - began_at)
-        except Exception as error:  # noqa: BLE001 (whoever waits must hear of it, whatever it is)
+        except Exception as error:  # noqa: BLE001 (those that wait must hear of it, whatever it is)
             results = [error] * len(batch)
         self.commits += 1
         _settle(batch, [store_error(self.path, one) if isinstance(one, sqlite3.Error) else one for one in results])

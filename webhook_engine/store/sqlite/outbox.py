@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from webhook_engine.clock import to_datetime
-from webhook_engine.store.records import OutboxRow, OutboxVerdict
+from webhook_engine.store.records import OutboxRow, RefusedRow
 from webhook_engine.store.sqlite.connection import Row
 from webhook_engine.store.sqlite.database import Database
 from webhook_engine.store.sqlite.rows import json_of
@@ -33,9 +33,9 @@ LIMIT ?
 
 _SET_ASIDE = """
 UPDATE webhook_outbox
-SET error = verdict.value ->> 1, failed_at = ?2
-FROM json_each(?1) AS verdict
-WHERE webhook_outbox.id = verdict.value ->> 0
+SET error = refused.value ->> 1, failed_at = ?2
+FROM json_each(?1) AS refused
+WHERE webhook_outbox.id = refused.value ->> 0
 """
 
 
@@ -53,9 +53,9 @@ class SqliteOutbox:
         """Rows to be moved, oldest first; what was set aside is left out."""
         return [_outbox_row(row) for row in await self._database.read(_WAITING, (limit,))]
 
-    async def set_aside(self, verdicts: Sequence[OutboxVerdict], now: int) -> None:
+    async def set_aside(self, refused: Sequence[RefusedRow], now: int) -> None:
         """Keep rows that can never be delivered out of the way, with their errors."""
-        errors = json_of([[verdict.id, verdict.error] for verdict in verdicts])
+        errors = json_of([[row.id, row.error] for row in refused])
         failed_at = to_datetime(now).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         await self._database.write(lambda session: session.change(_SET_ASIDE, (errors, failed_at)))
 

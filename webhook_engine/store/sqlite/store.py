@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from webhook_engine.shielded import unbroken
+from webhook_engine.shielded import shielded
 from webhook_engine.store.sqlite.applications import SqliteApplications
 from webhook_engine.store.sqlite.attempts import SqliteAttempts
 from webhook_engine.store.sqlite.consumers import SqliteConsumers
@@ -61,7 +61,7 @@ class SqliteStore:
                 await migrate(self.database, migrations())
                 await self.database.start()
             except BaseException:
-                await unbroken(self._let_go())
+                await shielded(self._let_go())
                 raise
 
     async def close(self) -> None:
