@@ -135,6 +135,21 @@ async def test_refusals_are_in_the_words_of_the_reader(stage: Stage, receiver: R
         await expect(page.get_by_role("main").get_by_text(told)).to_have_count(0)
 
 
+async def test_a_password_that_is_kept_is_typed_again_for_another_server(stage: Stage) -> None:
+    endpoint = await stage.engine.endpoints.create("acme", url="https://user:hush@example.com/a")
+    page = await stage.portal()
+    await page.goto(f"{stage.url}/portal/#/endpoints/{endpoint.id}?tab=settings")
+    url = page.get_by_label("Endpoint URL")
+    await expect(url).to_have_value("https://user:*****@example.com/a")
+    await url.fill("https://user:*****@example.com/b")
+    await page.get_by_role("button", name="Save changes").click()
+    await expect(page.get_by_text("Saved; it applies from the next attempt")).to_be_visible()
+    await url.fill("https://user:*****@example.org/b")
+    await page.get_by_role("button", name="Save changes").click()
+    await expect(page.get_by_text("Type the password in this URL again")).to_be_visible()
+    assert (await stage.engine.endpoints.get("acme", endpoint.id)).url == "https://user:*****@example.com/b"
+
+
 async def test_http_is_refused_in_plain_words(tmp_path: Path) -> None:
     async with staged(tmp_path / "engine.db", https_only=True) as stage:
         page = await stage.portal()

@@ -8,7 +8,7 @@ import { fill, h, icon } from "./dom.js";
 import { root, session } from "./session.js";
 import { backLink, busy, button, confirm, field, input, loading, notice, toast } from "./ui.js";
 import { mark } from "./unsaved.js";
-import { URL_WORDS } from "./words.js";
+import { MASK, MASKED_WORDS, URL_WORDS } from "./words.js";
 
 const FIELDS = { url: "url", description: "description", channels: "channels", throttleRate: "rate" };
 const NAMES = { url: "Endpoint URL", description: "Description", eventTypes: "Event types", channels: "Channels", throttleRate: "Rate limit" };
@@ -264,7 +264,7 @@ function framed(inputs, label, beside, send, disabled = false) {
       let told = false;
       for (const [name, message] of error.problems ?? []) {
         const at = inputs.fields[FIELDS[name]];
-        if (at) at.complain(message);
+        if (at) at.complain(name === "url" && inputs.values().url.includes(MASK) ? MASKED_WORDS : message);
         told ||= Boolean(at);
       }
       if (!told) problem.textContent = error.message;

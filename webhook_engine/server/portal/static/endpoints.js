@@ -130,13 +130,13 @@ function welcome() {
   if (!may("ManageEndpoint")) return empty("hook", "No endpoints yet", "Your access allows looking, not adding; endpoints show up here as soon as somebody adds one.");
   const steps = [
     ["Add an endpoint", "A URL of yours that we send events to. No server yet? Play gives you a temporary one."],
-    ["Send an example", "On its tab Testing, and see what arrives and what your server answers."],
+    may("CreateAttempts") && ["Send an example", "On its tab Testing, and see what arrives and what your server answers."],
     ["Verify signatures", "The tab Verify has the code for it, in Python, JavaScript and curl."],
-  ];
+  ].filter(Boolean);
   return empty(
     "hook",
     "No endpoints yet",
-    "In three steps your server hears of everything that happens here:",
+    "In a few steps your server hears of everything that happens here:",
     h("ol", { class: "steps" }, steps.map(([title, words]) => h("li", {}, h("div", {}, h("p", { class: "step" }, title), h("p", { class: "soft small" }, words))))),
   );
 }

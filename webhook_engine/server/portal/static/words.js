@@ -61,6 +61,10 @@ export const URL_WORDS = {
   private: "This address is in a private network. We cannot reach it there: nothing would arrive. Use an address that can be reached from the internet.",
 };
 
+/** What stands in a URL in the place of its password. */
+export const MASK = "*****@";
+export const MASKED_WORDS = "Type the password in this URL again: the one that we keep is only for the server and the user that it was given for.";
+
 const BLOCKED_BEFORE = "requests to this IP range are blocked"; // attempts of before they said in what way they failed
 
 /** In what way an attempt failed. */
