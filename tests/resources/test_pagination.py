@@ -14,7 +14,7 @@ from webhook_engine.errors import ValidationError
 from webhook_engine.ids import IdSource, id_bounds
 from webhook_engine.model import Page
 from webhook_engine.resources.pagination import PageRequest, by_key, by_time, everything, walk
-from webhook_engine.rules.limits import MAX_PAGE
+from webhook_engine.rules.pages import MAX_PAGE
 from webhook_engine.store.records import Span
 
 NOW = from_datetime(datetime(2030, 6, 1, tzinfo=UTC))

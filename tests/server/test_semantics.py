@@ -42,7 +42,9 @@ async def test_patch_replaces_metadata_and_merges_headers(acme: Client) -> None:
     put = await acme.put("/app/acme/endpoint/e/headers", {"headers": {"X-A": "1", "x-b": "2"}})
     assert (put.status, put.text) == (204, "")
     await acme.patch("/app/acme/endpoint/e/headers", {"headers": {"X-C": "3", "X-A": None, "X-B": "4"}})
-    assert (await acme.get("/app/acme/endpoint/e/headers")).json["headers"] == {"x-b": "2", "X-C": "3", "X-B": "4"}
+    assert (await acme.get("/app/acme/endpoint/e/headers")).json["headers"] == {"X-C": "3", "X-B": "4"}
+    await acme.patch("/app/acme/endpoint/e/headers", {"headers": {"x-c": "5"}, "deleteHeaders": ["x-B", "X-C"]})
+    assert (await acme.get("/app/acme/endpoint/e/headers")).json["headers"] == {"x-c": "5"}
     for forbidden in ("User-Agent", "svix-id", "Content-Length"):
         assert (await acme.put("/app/acme/endpoint/e/headers", {"headers": {forbidden: "x"}})).status == 422
 

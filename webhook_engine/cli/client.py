@@ -20,7 +20,7 @@ from yarl import URL
 from webhook_engine.cli.terminal import CommandError, UsageError
 from webhook_engine.config.loading import Config
 from webhook_engine.errors import WebhookEngineError
-from webhook_engine.rules.limits import MAX_PAGE
+from webhook_engine.rules.pages import MAX_PAGE
 from webhook_engine.secrets.files import SecretFile
 
 __all__ = ["DEFAULT_URL", "Client", "Listing", "UnreachableError"]

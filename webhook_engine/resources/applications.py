@@ -17,7 +17,7 @@ from webhook_engine.resources.announce import announcing, now_changed
 from webhook_engine.resources.pagination import Order
 from webhook_engine.resources.services import Services
 from webhook_engine.rules import documents, limits, names, values
-from webhook_engine.rules.limits import DEFAULT_PAGE
+from webhook_engine.rules.pages import DEFAULT_PAGE
 from webhook_engine.shielded import shielded
 from webhook_engine.store.records import ApplicationChanges, ApplicationFilter, Span, StoredEndpoint
 

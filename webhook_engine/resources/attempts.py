@@ -23,7 +23,7 @@ from webhook_engine.resources.lookup import find_message
 from webhook_engine.resources.services import Services
 from webhook_engine.rules import names, values
 from webhook_engine.rules.keys import required_key
-from webhook_engine.rules.limits import DEFAULT_PAGE
+from webhook_engine.rules.pages import DEFAULT_PAGE
 from webhook_engine.shielded import shielded
 from webhook_engine.store.records import AttemptFilter, DeliveryFilter, Due, Span, StoredEndpoint
 

@@ -31,7 +31,7 @@ from webhook_engine.resources.pagination import Order
 from webhook_engine.resources.services import Services
 from webhook_engine.rules import documents, limits, names, values
 from webhook_engine.rules import headers as header_rules
-from webhook_engine.rules.limits import DEFAULT_PAGE
+from webhook_engine.rules.pages import DEFAULT_PAGE
 from webhook_engine.rules.urls import endpoint_url
 from webhook_engine.rules.user_info import merged
 from webhook_engine.store.records import EndpointChanges, Span, StoredEndpoint
@@ -94,7 +94,7 @@ class Endpoints:
                 event_types=await self._event_types(event_types),
                 channels=names.channels("channels", channels),
                 throttle_rate=limits.throttle_rate("throttle_rate", throttle_rate),
-                version=_version(version),
+                version=limits.version("version", version),
                 disabled=closed,
                 disabled_at=to_datetime(now) if closed else None,
                 disabled_reason=DISABLED_BY_HAND if closed else None,
@@ -172,7 +172,7 @@ class Endpoints:
             event_types=UNSET if event_types is UNSET else await self._event_types(event_types),
             channels=UNSET if channels is UNSET else names.channels("channels", channels),
             throttle_rate=UNSET if throttle_rate is UNSET else limits.throttle_rate("throttle_rate", throttle_rate),
-            version=UNSET if version is UNSET else _version(version),
+            version=UNSET if version is UNSET else limits.version("version", version),
             metadata=UNSET if metadata is UNSET else documents.metadata("metadata", metadata),
         )
         if disabled is not UNSET:
@@ -359,7 +359,3 @@ def _id(endpoint: Endpoint) -> str:
 
 def _description(value: object) -> str:
     return values.text("description", value, most=MAX_DESCRIPTION)
-
-
-def _version(value: object) -> int:
-    return values.integer("version", value, 1, 65_535)

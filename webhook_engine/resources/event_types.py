@@ -17,13 +17,10 @@ from webhook_engine.resources.operational_events import is_as_registered
 from webhook_engine.resources.services import Services
 from webhook_engine.rules import names, values
 from webhook_engine.rules.keys import required_key
-from webhook_engine.rules.limits import DEFAULT_PAGE
+from webhook_engine.rules.pages import DEFAULT_PAGE
 from webhook_engine.store.records import EventTypeChanges, Span
 
 __all__ = ["EventTypes"]
-
-MAX_DESCRIPTION = 65_536
-MAX_FEATURE_FLAGS = 100
 
 _NAME = attrgetter("name")
 
@@ -59,11 +56,11 @@ class EventTypes:
         event_type = EventType(
             name=names.name("name", name),
             organization_id=self._organization_id,
-            description=_description(description),
+            description=values.event_type_description("description", description),
             archived=values.boolean("archived", archived),
             deprecated=values.boolean("deprecated", deprecated),
             schemas=await _schemas(schemas),
-            feature_flags=_feature_flags(feature_flags),
+            feature_flags=names.feature_flags("feature_flags", feature_flags),
             group_name=names.optional_name("group_name", group_name),
             created_at=now,
             updated_at=now,
@@ -81,7 +78,7 @@ class EventTypes:
         With ``feature_flags``, as somebody sees it who has these: one that has flags, but none of them, is not found.
         """
         required_key("event type", name)
-        flags = None if feature_flags is None else _feature_flags(feature_flags)
+        flags = None if feature_flags is None else names.feature_flags("feature_flags", feature_flags)
         found = await self._services.store.event_types.get(self._organization_id, name)
         if found is None or (flags is not None and found.feature_flags and set(flags).isdisjoint(found.feature_flags)):
             raise NotFoundError("event type", name)
@@ -136,11 +133,11 @@ class EventTypes:
         """
         required_key("event type", name)
         changes = EventTypeChanges(
-            description=UNSET if description is UNSET else _description(description),
+            description=UNSET if description is UNSET else values.event_type_description("description", description),
             archived=UNSET if archived is UNSET else values.boolean("archived", archived),
             deprecated=UNSET if deprecated is UNSET else values.boolean("deprecated", deprecated),
             schemas=UNSET if schemas is UNSET else await _schemas(schemas),
-            feature_flags=UNSET if feature_flags is UNSET else _feature_flags(feature_flags),
+            feature_flags=UNSET if feature_flags is UNSET else names.feature_flags("feature_flags", feature_flags),
             group_name=UNSET if group_name is UNSET else names.optional_name("group_name", group_name),
         )
         now = self._services.clock.now()
@@ -184,12 +181,8 @@ class EventTypes:
             self._organization_id,
             span,
             include_archived=values.boolean("include_archived", include_archived),
-            feature_flags=None if feature_flags is None else _feature_flags(feature_flags),
+            feature_flags=None if feature_flags is None else names.feature_flags("feature_flags", feature_flags),
         )
-
-
-def _description(value: object) -> str:
-    return values.text("description", value, most=MAX_DESCRIPTION)
 
 
 async def _schemas(value: object) -> dict[str, object] | None:
@@ -197,7 +190,3 @@ async def _schemas(value: object) -> dict[str, object] | None:
     if isinstance(value, Mapping) and value:
         return await asyncio.to_thread(json_schema.checked, "schemas", value)
     return json_schema.checked("schemas", value)
-
-
-def _feature_flags(value: object) -> tuple[str, ...]:
-    return names.names("feature_flags", value, MAX_FEATURE_FLAGS)

@@ -17,9 +17,9 @@ from webhook_engine.resources.polling import Polling, message_filter
 from webhook_engine.resources.services import Services
 from webhook_engine.resources.starting import start_task
 from webhook_engine.rules.keys import keys
-from webhook_engine.rules.limits import DEFAULT_PAGE
 from webhook_engine.rules.message import MessageDraft
 from webhook_engine.rules.names import is_name
+from webhook_engine.rules.pages import DEFAULT_PAGE
 from webhook_engine.rules.payload import Payload
 from webhook_engine.rules.tasks import TaskKind
 from webhook_engine.shielded import shielded

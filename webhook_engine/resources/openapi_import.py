@@ -76,11 +76,11 @@ def _imported(name: str, operation: Mapping[str, Any], schema: dict[str, Any] | 
     flags = operation.get("x-svix-feature-flags", operation.get("x-feature-flags", []))
     return ImportedEventType(
         name=name,
-        description=values.text("spec", str(text), most=4096),
+        description=values.event_type_description("spec", str(text)),
         schemas=None if schema is None else documents.schemas("spec", {"1": schema}),
         deprecated=operation.get("deprecated") is True,
         group_name=names.optional_name("spec", group),
-        feature_flags=names.names("spec", flags, 25),
+        feature_flags=names.feature_flags("spec", flags),
     )
 
 

@@ -1,8 +1,7 @@
 """From what a caller asks of a list to the stretch of it that is read, and from what was read to a page. Pure.
 
-A list is read with one element more than asked for, which tells whether anything follows. An iterator is the key of
-an element: the page after it, or with ``-`` in front the page before it. A page is in the order of the list in both
-cases.
+A list is read with one element more than asked for, which tells whether anything follows. A page is in the order of the
+list, whether it is the one after an element or the one before it.
 """
 
 from __future__ import annotations
@@ -15,10 +14,10 @@ import msgspec
 
 from webhook_engine.clock import microseconds
 from webhook_engine.errors import ValidationError
-from webhook_engine.ids import id_bounds, is_id, timestamp_of
+from webhook_engine.ids import id_bounds, timestamp_of
 from webhook_engine.model import Page
-from webhook_engine.rules import names, values
-from webhook_engine.rules.limits import page_size
+from webhook_engine.rules import values
+from webhook_engine.rules.pages import iterator_after, iterator_before, key_of, page_size
 from webhook_engine.store.records import Span
 
 __all__ = ["Order", "PageRequest", "by_key", "by_time", "everything", "walk"]
@@ -50,8 +49,8 @@ class PageRequest(msgspec.Struct, frozen=True):
             data.reverse()
         return Page(
             data=data,
-            iterator=_forward(key(data[-1])) if data else None,
-            prev_iterator="-" + key(data[0]) if data else None,
+            iterator=iterator_after(key(data[-1])) if data else None,
+            prev_iterator=iterator_before(key(data[0])) if data else None,
             done=len(rows) <= self.limit,
         )
 
@@ -61,9 +60,7 @@ def by_key(*, limit: object, iterator: object, order: object, prefix: str = "") 
     count = page_size("limit", limit)
     if order not in ("ascending", "descending"):
         raise ValidationError("order", "must be 'ascending' or 'descending'")
-    key, backward = _key_of(iterator)
-    if key is not None and not (names.is_name(key) and key.startswith(prefix)):
-        raise _not_an_iterator(prefix)
+    key, backward = key_of("iterator", iterator, prefix, by_time=False)
     descending = (order == "descending") != backward
     span = Span(
         low=None if descending else key, high=key if descending else None, descending=descending, limit=count + 1
@@ -79,9 +76,7 @@ def by_time(prefix: str, *, limit: object, iterator: object, before: object, aft
     ``iterator`` gives the oldest page.
     """
     count = page_size("limit", limit)
-    key, backward = _key_of(iterator)
-    if key is not None and not is_id(prefix, key):
-        raise _not_an_iterator(prefix)
+    key, backward = key_of("iterator", iterator, prefix, by_time=True)
     low, high = "", _first(prefix, now + AHEAD)
     windowed = before is None and after is None
     if before is not None:
@@ -128,24 +123,3 @@ def _first(prefix: str, instant: int) -> str:
 
 def _last(prefix: str, instant: int) -> str:
     return id_bounds(prefix, instant)[1]
-
-
-def _forward(key: str) -> str:
-    # Only the name of an event type can begin with "-", which as an iterator would mean "before".
-    return "+" + key if key.startswith("-") else key
-
-
-def _key_of(iterator: object) -> tuple[str | None, bool]:
-    """The key in an iterator, and whether the page before it is meant."""
-    if iterator is None:
-        return None, False
-    if not isinstance(iterator, str):
-        raise ValidationError("iterator", "must be the iterator of a page, or None")
-    if iterator.startswith("-"):
-        return iterator[1:], True
-    return iterator.removeprefix("+"), False
-
-
-def _not_an_iterator(prefix: str) -> ValidationError:
-    form = f"an id that begins with {prefix!r}" if prefix else "a name"
-    return ValidationError("iterator", f"must be the iterator of a page of this list: {form}, or '-' and that")

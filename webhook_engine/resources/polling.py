@@ -11,7 +11,7 @@ from webhook_engine.ids import id_bounds, is_id
 from webhook_engine.model import Application, Message
 from webhook_engine.resources.services import Services
 from webhook_engine.rules import names, values
-from webhook_engine.rules.limits import DEFAULT_PAGE, page_size
+from webhook_engine.rules.pages import DEFAULT_PAGE, page_size
 from webhook_engine.store.consumers import Position
 from webhook_engine.store.records import MessageFilter, Span
 

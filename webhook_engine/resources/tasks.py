@@ -15,8 +15,8 @@ from webhook_engine.resources.services import Services
 from webhook_engine.resources.starting import start_task
 from webhook_engine.rules import names, values
 from webhook_engine.rules.keys import keys, required_key
-from webhook_engine.rules.limits import DEFAULT_PAGE
 from webhook_engine.rules.names import is_name
+from webhook_engine.rules.pages import DEFAULT_PAGE
 from webhook_engine.rules.tasks import TaskKind
 from webhook_engine.store.records import Span
 

@@ -1,4 +1,4 @@
-"""Numbers that callers may choose within bounds: rates, pages, how long things are kept or go on. Pure."""
+"""Numbers that callers may choose within bounds: rates, versions, how long things are kept or go on. Pure."""
 
 from __future__ import annotations
 
@@ -6,26 +6,24 @@ from datetime import timedelta
 
 from webhook_engine.clock import microseconds
 from webhook_engine.errors import ValidationError
+from webhook_engine.rules.problems import Rule
 from webhook_engine.rules.values import duration, integer
 
 __all__ = [
     "DEFAULT_GRACE",
-    "DEFAULT_PAGE",
     "MAX_GRACE",
-    "MAX_PAGE",
     "MAX_RATE",
     "MAX_RETENTION_DAYS",
+    "MAX_VERSION",
     "grace_period",
-    "page_size",
     "payload_retention",
     "throttle_rate",
+    "version",
 ]
 
 MAX_RATE = 65_535
 """Messages per second."""
-DEFAULT_PAGE = 50
-MAX_PAGE = 250
-"""Elements of one page of a list."""
+MAX_VERSION = 65_535
 DEFAULT_GRACE = timedelta(hours=24)
 """How long a rotated signing secret goes on signing."""
 MAX_GRACE = timedelta(days=7)
@@ -40,9 +38,9 @@ def throttle_rate(field: str, value: object) -> int | None:
     return None if value is None else integer(field, value, 1, MAX_RATE)
 
 
-def page_size(field: str, value: object, least: int = 0) -> int:
-    """How many elements a page of a list has at most."""
-    return integer(field, value, least, MAX_PAGE)
+def version(field: str, value: object) -> int:
+    """The version of an endpoint."""
+    return integer(field, value, 1, MAX_VERSION)
 
 
 def grace_period(field: str, value: object) -> int:
@@ -53,9 +51,14 @@ def grace_period(field: str, value: object) -> int:
 def payload_retention(days: object, hours: object) -> int | None:
     """How long a payload is kept, as microseconds, given in days or in hours; ``None`` if in neither."""
     if hours is None:
-        if days is None:
-            return None
-        return integer("payload_retention_period", days, 1, MAX_RETENTION_DAYS) * 24 * _HOUR
+        return None if days is None else _whole("payload_retention_period", days, MAX_RETENTION_DAYS) * 24 * _HOUR
     if days is not None:
         raise ValidationError("payload_retention_hours", "must not be given together with payload_retention_period")
-    return integer("payload_retention_hours", hours, 1, MAX_RETENTION_DAYS * 24) * _HOUR
+    return _whole("payload_retention_hours", hours, MAX_RETENTION_DAYS * 24) * _HOUR
+
+
+def _whole(field: str, value: object, most: int) -> int:
+    try:
+        return integer(field, value, 1, most)
+    except ValidationError as error:
+        raise ValidationError(field, error.problem, Rule.PAYLOAD_RETENTION) from None

@@ -13,6 +13,7 @@ from webhook_engine.rules.values import quoted
 __all__ = [
     "CHANNEL_ALPHABET",
     "MAX_CHANNELS",
+    "MAX_FEATURE_FLAGS",
     "MAX_NAME",
     "MAX_TAG",
     "MAX_TAGS",
@@ -21,6 +22,7 @@ __all__ = [
     "channel",
     "channels",
     "event_types",
+    "feature_flags",
     "few_channels",
     "few_tags",
     "is_name",
@@ -41,6 +43,8 @@ MAX_TAG = 128
 MAX_CHANNELS = 10
 """Channels of a message, and of an endpoint."""
 MAX_TAGS = 5
+MAX_FEATURE_FLAGS = 100
+"""Of an event type, and of a session."""
 MAX_EVENT_TYPES = 1000
 """Names in the filter of an endpoint or of a list."""
 
@@ -146,6 +150,11 @@ def event_types(field: str, value: object) -> tuple[str, ...] | None:
     if not found:
         raise ValidationError(field, "must have at least one item, or be None for all event types")
     return found
+
+
+def feature_flags(field: str, value: object) -> tuple[str, ...]:
+    """The flags of those who see an event type."""
+    return names(field, value, MAX_FEATURE_FLAGS)
 
 
 def _string(field: str, value: object, form: Form, rule: str) -> str:

@@ -20,3 +20,5 @@ class Rule(Enum):
     TAG_COUNT = "there are few tags"
     CONTROL_CHARACTERS = "a text can be stored and shown"
     METADATA_SIZE = "metadata is small"
+    ITERATOR = "an iterator is that of a page of its list"
+    PAYLOAD_RETENTION = "a payload is kept for a while, and not for ever"

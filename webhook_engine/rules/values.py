@@ -16,9 +16,23 @@ from webhook_engine.clock import from_datetime, microseconds
 from webhook_engine.errors import ValidationError
 from webhook_engine.rules.problems import Rule
 
-__all__ = ["boolean", "control_free", "duration", "encoded", "instant", "integer", "member", "quoted", "text"]
+__all__ = [
+    "boolean",
+    "control_free",
+    "duration",
+    "encoded",
+    "event_type_description",
+    "instant",
+    "integer",
+    "member",
+    "quoted",
+    "text",
+]
 
 E = TypeVar("E", bound=Enum)
+
+MAX_EVENT_TYPE_DESCRIPTION = 65_536
+"""Characters."""
 
 _CONTROL = re.compile(r"[\x00-\x08]").search
 
@@ -46,6 +60,11 @@ def text(field: str, value: object, *, least: int = 0, most: int) -> str:
         raise ValidationError(field, f"must have {least} to {most} characters, not {len(plain)}")
     encoded(field, control_free(field, plain))
     return plain
+
+
+def event_type_description(field: str, value: object) -> str:
+    """What an event type means, in words; it may be long."""
+    return text(field, value, most=MAX_EVENT_TYPE_DESCRIPTION)
 
 
 def control_free(field: str, value: str) -> str:

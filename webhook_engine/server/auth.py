@@ -14,10 +14,9 @@ import msgspec
 from webhook_engine.clock import Clock, microseconds
 from webhook_engine.core import EngineCore
 from webhook_engine.ids import id_bounds, is_id
-from webhook_engine.resources.event_types import MAX_FEATURE_FLAGS
 from webhook_engine.resources.organization import Organization
 from webhook_engine.rules.capabilities import Capability
-from webhook_engine.rules.names import is_name
+from webhook_engine.rules.names import MAX_FEATURE_FLAGS, is_name
 from webhook_engine.server.errors import ApiError
 from webhook_engine.server.revocations import Revocations, application_subject, session_subject, token_subject
 from webhook_engine.server.tokens import TOKEN_ID_PREFIX, TokenKeys, signed_part

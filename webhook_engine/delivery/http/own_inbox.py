@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from yarl import URL
 
-__all__ = ["OwnInboxes"]
+from webhook_engine.rules.inboxes import is_inbox_path
 
-_INBOX = re.compile(r"/play/in/[A-Za-z0-9_-]{16,64}/?").fullmatch
+__all__ = ["OwnInboxes"]
 
 
 class OwnInboxes:
@@ -37,4 +36,4 @@ def _same_origin(url: URL, base: URL) -> bool:
 def _is_inbox(path: str, base: str) -> bool:
     """The path is compared as it is sent, so that no encoding or dot leads elsewhere."""
     base = base.rstrip("/")
-    return path.startswith(base) and _INBOX(path[len(base) :]) is not None
+    return path.startswith(base) and is_inbox_path(path[len(base) :]) is not None

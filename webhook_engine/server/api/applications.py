@@ -10,6 +10,7 @@ from msgspec import UNSET, UnsetType
 
 from webhook_engine.errors import NotFoundError
 from webhook_engine.model import Application
+from webhook_engine.rules.inboxes import INBOX_PATH
 from webhook_engine.server.api import checks
 from webhook_engine.server.api.common import ListResponse, OrderedQuery, Rate, listed
 from webhook_engine.server.api.query import NoQuery, Query
@@ -133,7 +134,7 @@ async def ensure_application(call: Call[Any, Any], key: str, given: ApplicationI
 async def list_applications(call: Call[ApplicationListQuery, NoBody]) -> Out:
     """Oldest first, unless asked otherwise."""
     query = call.query
-    inboxes = (f"{call.context.public_url}/play/in/", "https://play.svix.com/")
+    inboxes = (call.context.public_url + INBOX_PATH, "https://play.svix.com/")
     page = await call.organization.applications.list(
         limit=query.limit,
         iterator=query.iterator,

@@ -12,7 +12,7 @@ from typing import TypeVar
 from msgspec import UnsetType
 
 from webhook_engine.errors import ValidationError
-from webhook_engine.rules import documents, headers, limits, names, values
+from webhook_engine.rules import documents, headers, limits, names, pages, values
 from webhook_engine.rules.problems import Rule
 from webhook_engine.server.errors import Problem
 
@@ -25,8 +25,10 @@ __all__ = [
     "control_free",
     "event_type",
     "items",
+    "iterator",
     "limited",
     "metadata",
+    "payload_retention",
     "tags",
     "uid",
 ]
@@ -45,6 +47,8 @@ WORDS: Mapping[object, str] = {
     Rule.CHANNEL_COUNT: (f"Channels must have at least 1 and at most {names.MAX_CHANNELS} items, or be set to null."),
     Rule.TAG_COUNT: f"Tags must have at most {names.MAX_TAGS} items.",
     Rule.CONTROL_CHARACTERS: "Control characters 0x00-0x08 not allowed.",
+    Rule.ITERATOR: "Invalid id. Expected different prefix",
+    Rule.PAYLOAD_RETENTION: "Validation error",
     Rule.METADATA_SIZE: f"metadata must be less than or equal to {documents.MAX_METADATA_BYTES} bytes",
 }
 """How the wire says that a rule was broken."""
@@ -97,13 +101,28 @@ def tags(loc: Sequence[str], each: Sequence[str] | None) -> Iterator[Problem]:
         yield from _broken((*loc, f"[{index}]", "__all__"), names.tag, value)
 
 
-def at_least_one(loc: Sequence[str], value: int | UnsetType | None, message: str) -> Iterator[Problem]:
-    """A rate of at least one, or null."""
+def at_least_one(
+    loc: Sequence[str],
+    value: int | UnsetType | None,
+    words: str,
+    rule: Callable[[str, object], object] = limits.throttle_rate,
+) -> Iterator[Problem]:
+    """A rate of at least one, or null; each has words of its own."""
     if isinstance(value, int):
-        try:
-            limits.throttle_rate("", value)
-        except ValidationError:
-            yield Problem(tuple(loc), message)
+        for problem in _broken(tuple(loc), rule, value):
+            yield Problem(problem.loc, words)
+
+
+def payload_retention(loc: Sequence[str], days: int | None) -> Iterator[Problem]:
+    """For how many days a payload is kept, or null."""
+    yield from _broken(tuple(loc), lambda _, given: limits.payload_retention(given, None), days)
+
+
+def iterator(loc: Sequence[str], value: str | None, prefix: str, *, by_time: bool) -> Iterator[Problem]:
+    """The iterator of a list, or null."""
+    yield from _broken(
+        (*loc, "__all__"), lambda field, given: pages.key_of(field, given, prefix, by_time=by_time), value
+    )
 
 
 def control_free(loc: Sequence[str], value: str) -> Iterator[Problem]:

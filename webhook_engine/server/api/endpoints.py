@@ -12,6 +12,7 @@ from msgspec import UNSET, UnsetType
 from webhook_engine.errors import NotFoundError, ValidationError
 from webhook_engine.model import Endpoint
 from webhook_engine.rules import headers as header_rules
+from webhook_engine.rules import limits
 from webhook_engine.rules.capabilities import Capability
 from webhook_engine.rules.urls import endpoint_url
 from webhook_engine.secrets.signing import SigningKey
@@ -272,7 +273,9 @@ def _problems(given: EndpointUpdate | EndpointPatch) -> Iterator[Problem]:
     yield from checks.at_least_one(
         ("body", "throttle_rate"), given.throttle_rate, "Endpoint throttle rate must be at least one if set"
     )
-    yield from checks.at_least_one(("body", "version"), given.version, "Endpoint versions must be at least one if set")
+    yield from checks.at_least_one(
+        ("body", "version"), given.version, "Endpoint versions must be at least one if set", limits.version
+    )
     event_types = given.filter_types if given.event_types is UNSET else given.event_types
     if isinstance(event_types, list):
         if not event_types:

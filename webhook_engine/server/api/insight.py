@@ -15,7 +15,7 @@ from webhook_engine.clock import from_datetime, to_datetime
 from webhook_engine.ids import id_bounds
 from webhook_engine.model import AttemptStatus, Message
 from webhook_engine.rules.capabilities import Capability
-from webhook_engine.rules.limits import MAX_PAGE
+from webhook_engine.rules.pages import MAX_PAGE
 from webhook_engine.server.api.common import ListResponse
 from webhook_engine.server.api.messages import MessageOut, shown_all
 from webhook_engine.server.api.query import EventTypesQuery, NoQuery, Query

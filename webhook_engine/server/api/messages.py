@@ -16,7 +16,6 @@ from webhook_engine.errors import NotFoundError
 from webhook_engine.model import Message
 from webhook_engine.rules.capabilities import Capability
 from webhook_engine.rules.headers import content_type
-from webhook_engine.rules.limits import MAX_RETENTION_DAYS
 from webhook_engine.rules.message import MESSAGE_PREFIX, MessageDraft
 from webhook_engine.rules.names import is_name
 from webhook_engine.server.api import checks
@@ -90,9 +89,7 @@ class MessageIn(In, frozen=True, kw_only=True):
             yield from checks.tags(("body", "tags"), self.tags)
         if self.deliver_at is not None:
             yield from instant_problems("deliverAt", self.deliver_at)
-        period = self.payload_retention_period
-        if period is not None and not 1 <= period <= MAX_RETENTION_DAYS:
-            yield Problem(("body", "payload_retention_period"), "Validation error")
+        yield from checks.payload_retention(("body", "payload_retention_period"), self.payload_retention_period)
         if self.transformations_params is not None:
             yield from checks.content_type(
                 ("body", "transformationsParams", "headers", "content-type"), self.transformations_params.content_type()

@@ -15,8 +15,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
-from webhook_engine.ids import is_id
-from webhook_engine.rules.limits import DEFAULT_PAGE, MAX_PAGE
+from webhook_engine.rules.pages import DEFAULT_PAGE, MAX_PAGE
 from webhook_engine.server.api import checks
 from webhook_engine.server.api.instants import parse_instant
 from webhook_engine.server.errors import ApiError, Problem, UnprocessableError
@@ -58,11 +57,7 @@ class ListQuery(Query, frozen=True, kw_only=True):
         """What is not allowed."""
         if self.limit > MAX_PAGE:
             yield Problem(("query", "limit", "limit"), f"Given limit must not exceed {MAX_PAGE}")
-        if self.iterator is not None:
-            key = self.iterator.removeprefix("-")
-            good = is_id(self.ITERATOR_PREFIX, key) if self.BY_TIME else key.startswith(self.ITERATOR_PREFIX)
-            if not good:
-                yield Problem(("query", "iterator", "__all__"), "Invalid id. Expected different prefix")
+        yield from checks.iterator(("query", "iterator"), self.iterator, self.ITERATOR_PREFIX, by_time=self.BY_TIME)
 
 
 class EventTypesQuery(ListQuery, frozen=True, kw_only=True):

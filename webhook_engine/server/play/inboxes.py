@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import secrets
 from collections.abc import Sequence
 from datetime import timedelta
@@ -11,10 +10,11 @@ from webhook_engine.clock import Clock, ManualClock, microseconds, to_datetime
 from webhook_engine.config.loading import PlayConfig
 from webhook_engine.errors import ValidationError
 from webhook_engine.ids import IdSource
+from webhook_engine.rules.inboxes import is_token
 from webhook_engine.secrets.signing import Webhook, WebhookVerificationError
 from webhook_engine.store.play import PlayAnswer, PlayInbox, PlayLimits, PlayRequest, PlayStore
 
-__all__ = ["MAX_DELAY_MS", "Inboxes", "is_token", "verdict"]
+__all__ = ["MAX_DELAY_MS", "Inboxes", "verdict"]
 
 MAX_DELAY_MS = 30_000
 MAX_REQUESTS_READ = 500
@@ -25,8 +25,6 @@ FULL_BODIES = 16
 FULL_INBOXES = 64
 """How many inboxes that are full of bodies are kept in all; of emptier ones more, up to their own limit."""
 _TOKEN_BYTES = 18
-
-is_token = re.compile(r"[A-Za-z0-9_-]{16,64}").fullmatch
 
 
 class Inboxes:

@@ -9,6 +9,7 @@ from datetime import datetime
 import msgspec
 
 from webhook_engine.clock import to_datetime
+from webhook_engine.rules.inboxes import INBOX_PATH
 from webhook_engine.store.play import PlayInbox, PlayRequest
 
 __all__ = ["AnswerIn", "InboxOut", "RequestOut", "RequestsOut", "VerifyIn", "VerifyOut", "inbox_out", "request_out"]
@@ -74,7 +75,7 @@ def inbox_out(inbox: PlayInbox, base_url: str) -> InboxOut:
     """An inbox as clients see it; ``base_url`` is that of the server, without a slash at the end."""
     return InboxOut(
         token=inbox.token,
-        url=f"{base_url}/play/in/{inbox.token}/",
+        url=f"{base_url}{INBOX_PATH}{inbox.token}/",
         view_url=f"{base_url}/play/view/{inbox.token}",
         created_at=to_datetime(inbox.created_at),
         expires_at=to_datetime(inbox.expires_at),
