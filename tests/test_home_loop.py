@@ -11,6 +11,7 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 import pytest
+from aiohttp import ClientSession
 from engine.helpers import acme, local_engine, send
 from receivers import Receiver
 
@@ -22,7 +23,8 @@ PRIMITIVES = (asyncio.Event, asyncio.Lock, asyncio.Semaphore, asyncio.Condition,
 def test_nothing_belongs_to_an_event_loop_before_the_start(tmp_path: Path) -> None:
     engine = Engine.open(tmp_path / "e.db", outbox__sources=[f"sqlite:///{tmp_path}/other.db"])
     shared = SharedEngine.open(tmp_path / "s.db")
-    found = [one for whole in (engine, shared) for one in _parts(whole) if isinstance(one, PRIMITIVES)]
+    server = engine.serve("127.0.0.1:0")
+    found = [one for whole in (engine, shared, server) for one in _parts(whole) if isinstance(one, PRIMITIVES)]
     assert found == []
 
 
@@ -45,6 +47,26 @@ def test_an_engine_works_in_a_second_event_loop(tmp_path: Path) -> None:
             crashed.cancel()
 
     for _ in range(3):
+        asyncio.run(use())
+
+
+def test_a_server_works_in_a_second_event_loop(tmp_path: Path) -> None:
+    engine = local_engine(tmp_path / "e.db")
+    server = engine.serve("127.0.0.1:0")
+
+    async def use() -> None:
+        async with engine, server, ClientSession() as session:
+
+            async def look(path: str) -> int:
+                async with session.get(server.url + path) as response:
+                    await response.read()
+                    return response.status
+
+            # More at once than are let through, so that some wait for others.
+            assert set(await asyncio.gather(*(look("/metrics") for _ in range(20)))) == {200}
+            assert await look("/api/v1/health") in {200, 204}
+
+    for _ in range(2):
         asyncio.run(use())
 
 
@@ -151,6 +173,8 @@ async def test_a_shared_engine_refuses_another_loop(tmp_path: Path) -> None:
         assert shared.leading
 
 
+# A thread of it may have had an answer for the loop that is gone.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_an_engine_whose_loop_ended_says_that_it_was_not_stopped(tmp_path: Path) -> None:
     engine = local_engine(tmp_path / "e.db")
     asyncio.run(engine.start())

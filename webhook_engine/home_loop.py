@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+from asyncio import get_running_loop
 
 from webhook_engine.errors import AFTER_FORK, EngineNotRunningError
 
@@ -43,10 +44,10 @@ class HomeLoop:
     def require(self) -> None:
         """Raise ``EngineNotRunningError`` unless the caller runs in that loop."""
         try:
-            here = asyncio.get_running_loop()
+            here = get_running_loop()
         except RuntimeError:
-            here = None
-        if here is None or here is not self._loop:
+            raise EngineNotRunningError(self._problem(None)) from None
+        if here is not self._loop:
             raise EngineNotRunningError(self._problem(here))
 
     def _problem(self, here: asyncio.AbstractEventLoop | None) -> str:

@@ -12,6 +12,7 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
+import pytest
 from receivers import Receiver
 
 from webhook_engine import Engine, outbox
@@ -64,6 +65,13 @@ def test_the_migration_prints_sql_that_can_be_used(tmp_path: Path) -> None:
 def test_the_model_and_the_migration_agree(tmp_path: Path) -> None:
     assert "No changes" in manage(tmp_path, "makemigrations", "--check", "--dry-run")
     assert "no issues" in manage(tmp_path, "check")
+
+
+def test_an_engine_that_cannot_start_is_an_error_without_a_traceback(tmp_path: Path) -> None:
+    (tmp_path / "webhooks.db").mkdir()
+    with pytest.raises(AssertionError, match=r"CommandError: .*webhooks\.db") as caught:
+        manage(tmp_path, "webhook_engine")
+    assert "Traceback" not in str(caught.value)
 
 
 async def test_a_project_from_migration_to_delivery(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ class MetricsPage(Collector):
         self._engine = engine
         self._figures = StoreFigures()
         self._look_again_at = 0.0
-        self._looking = asyncio.Lock()
+        self._looking: asyncio.Lock  # made by `start`, because it belongs to the event loop that it is used in
         self._loop_lag = Histogram(COMMIT_SECONDS)
         self._listening: asyncio.Task[None] | None = None
         self._registry = CollectorRegistry(auto_describe=False)
@@ -50,6 +50,7 @@ class MetricsPage(Collector):
 
     def start(self) -> None:
         """Begin to measure the event loop."""
+        self._looking = asyncio.Lock()
         self._listening = asyncio.create_task(self._measure_loop(), name="webhook-engine-loop-lag")
 
     async def stop(self) -> None:

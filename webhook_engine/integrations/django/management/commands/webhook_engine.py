@@ -6,8 +6,9 @@ import asyncio
 import signal
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandParser
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from webhook_engine.errors import WebhookEngineError
 from webhook_engine.integrations.django.configuration import configuration
 from webhook_engine.shared import SharedEngine
 
@@ -27,7 +28,10 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, **options: Any) -> None:
         """Run."""
-        asyncio.run(self._run(options["listen"]))
+        try:
+            asyncio.run(self._run(options["listen"]))
+        except WebhookEngineError as error:
+            raise CommandError(str(error)) from error
 
     async def _run(self, listen: str | None) -> None:
         stop = asyncio.Event()
