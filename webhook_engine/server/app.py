@@ -1,4 +1,4 @@
-"""From a request to its answer: the one function that everything served goes through.
+"""From a request to its response: the one function that everything served goes through.
 
 It does not use aiohttp's own application and router: the table of routes is the API's own, and finding a route in it
 costs the same whether there are ten or a hundred.
@@ -16,7 +16,7 @@ from multidict import CIMultiDict
 
 from webhook_engine.errors import WebhookEngineError
 from webhook_engine.log import get_logger
-from webhook_engine.server.api.route import Answer, Client, Route
+from webhook_engine.server.api.route import Client, Response, Route
 from webhook_engine.server.api.routes import PREFIX, ROUTES, RouteTree
 from webhook_engine.server.api.unavailable import not_allowed, not_found
 from webhook_engine.server.context import Context
@@ -43,7 +43,7 @@ _API = tuple(PREFIX.strip("/").split("/"))
 _DOCUMENT = ["openapi.json"]
 _EMPTY = CIMultiDict({"server": "webhook-engine", "access-control-allow-origin": "*"})
 _JSON = CIMultiDict({"content-type": "application/json", **_EMPTY})
-_INTERNAL_ERROR = Answer(500, b"{}")
+_INTERNAL_ERROR = Response(500, b"{}")
 
 
 class _Place(NamedTuple):
@@ -97,18 +97,18 @@ class App:
         if request.method == "OPTIONS":
             return _preflight(request)
         try:
-            answer = await self._api(request, place, path, query)
+            response = await self._api(request, place, path, query)
         except ApiError as error:
-            answer = _failure(error)
+            response = _failure(error)
         except WebhookEngineError as error:
             known = as_api_error(error)
             if known is None or known.status >= 500:
                 self._log_failure(request, path, error, with_traceback=known is None)
-            answer = _INTERNAL_ERROR if known is None else _failure(known)
-        except Exception as error:  # noqa: BLE001 (whatever it is, the client gets an answer)
+            response = _INTERNAL_ERROR if known is None else _failure(known)
+        except Exception as error:  # noqa: BLE001 (whatever it is, the client gets a response)
             self._log_failure(request, path, error, with_traceback=True)
-            answer = _INTERNAL_ERROR
-        return _response(answer)
+            response = _INTERNAL_ERROR
+        return _response(response)
 
     def _placed(self, path: str) -> _Place:
         # Slashes at the end, and doubled ones, make no difference.
@@ -119,11 +119,11 @@ class App:
             return _Place(segments, None, ())
         return _Place(segments[2:], *self._tree.find(segments[2:]))
 
-    async def _api(self, request: web.BaseRequest, place: _Place, path: str, query: str) -> Answer:
+    async def _api(self, request: web.BaseRequest, place: _Place, path: str, query: str) -> Response:
         segments, routes, values = place.segments, place.routes or {}, place.values
         method = request.method
         if self._document is not None and segments == _DOCUMENT and method in ("GET", "HEAD"):
-            return Answer(200, self._document)
+            return Response(200, self._document)
         route = routes.get(method) or (routes.get("GET") if method == "HEAD" else None)
         if route is None or self._running >= MAX_CONCURRENT:
             await self._drain(request)
@@ -140,7 +140,7 @@ class App:
 
     async def _run(
         self, route: Route[Any, Any], request: web.BaseRequest, parameters: Mapping[str, str], path: str, query: str
-    ) -> Answer:
+    ) -> Response:
         headers = request.headers
         if self._tracing is not None:
             self._tracing.continue_from(headers)
@@ -156,7 +156,7 @@ class App:
             return await work()
         if len(key) > LONGEST_KEY:
             raise ApiError(400, "generic_error", f"An idempotency key may have at most {LONGEST_KEY} characters.")
-        # Somebody whose token was revoked must not get old answers either.
+        # Somebody whose token was revoked must not get old responses either.
         self._context.authenticator.principal(authorization)
         return await self._idempotency.run(request_digest(authorization, key, f"{path.rstrip('/')}?{query}"), work)
 
@@ -196,20 +196,20 @@ def _client_of(request: web.BaseRequest) -> Client:
     )
 
 
-def _failure(error: ApiError) -> Answer:
+def _failure(error: ApiError) -> Response:
     headers = {} if error.retry_after_s is None else {"retry-after": str(error.retry_after_s)}
-    return Answer(error.status, error.body, headers)
+    return Response(error.status, error.body, headers)
 
 
-def _response(answer: Answer) -> web.Response:
-    headers = _JSON if answer.body else _EMPTY
-    if answer.headers:
-        headers = CIMultiDict({**headers, **answer.headers})
-    return web.Response(status=answer.status, body=answer.body or None, headers=headers)
+def _response(response: Response) -> web.Response:
+    headers = _JSON if response.body else _EMPTY
+    if response.headers:
+        headers = CIMultiDict({**headers, **response.headers})
+    return web.Response(status=response.status, body=response.body or None, headers=headers)
 
 
 def _preflight(request: web.BaseRequest) -> web.Response:
-    """The answer to a browser that asks whether a page may call the API; any may, since it needs a token anyway."""
+    """The response to a browser that asks whether a page may call the API; any may, since it needs a token anyway."""
     return web.Response(
         headers={
             "access-control-allow-origin": "*",

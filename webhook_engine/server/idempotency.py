@@ -1,7 +1,7 @@
 """Idempotency keys: a POST that is repeated with the same key is done once, and answered the same each time.
 
-The key of an answer is made of the token, the client's key and the target, not of the body. Only successes are kept,
-for twelve hours, in the database: an answer is given only when it is kept, so that a restart changes nothing. That to
+The key of a response is made of the token, the client's key and the target, not of the body. Only successes are kept,
+for twelve hours, in the database: a response is given only when it is kept, so that a restart changes nothing. That to
 the creation of a message is kept in the transaction that stores the message, so that not even a crash comes between.
 """
 
@@ -19,7 +19,7 @@ from webhook_engine.clock import Clock, microseconds
 from webhook_engine.errors import SecretsUnreadableError, StoreError
 from webhook_engine.log import get_logger
 from webhook_engine.secrets.encryption import Sealer
-from webhook_engine.server.api.route import Answer, Keep
+from webhook_engine.server.api.route import Keep, Response
 from webhook_engine.server.errors import ApiError
 from webhook_engine.server.seen import SeenKeys
 from webhook_engine.store.kept_responses import KeptResponse, KeptResponseStore
@@ -41,7 +41,7 @@ class Idempotency:
         self._sealer = sealer
         self._clock = clock
         self._seen = SeenKeys(KEPT_FOR, clock.now())
-        self._running: dict[bytes, asyncio.Future[Answer | None]] = {}
+        self._running: dict[bytes, asyncio.Future[Response | None]] = {}
         self._unkept: list[KeptResponse] = []
         self._next: asyncio.Task[None] | None = None
         """Will write what is not kept yet, as soon as ``_last`` is through with the batch before."""
@@ -55,42 +55,42 @@ class Idempotency:
                 self._seen.add(digest, now)
             last = digests[-1]
 
-    async def run(self, digest: bytes, work: Callable[[Keep], Awaitable[Answer]]) -> Answer:
-        """The answer of ``work``, or the one that was given before; raises what ``work`` raises.
+    async def run(self, digest: bytes, work: Callable[[Keep], Awaitable[Response]]) -> Response:
+        """The response of ``work``, or the one that was given before; raises what ``work`` raises.
 
-        ``work`` gets a function that makes of its answer what the store keeps. Where it calls that, it sees to it that
-        this is stored with what was asked for; otherwise the answer is kept when ``work`` is done.
+        ``work`` gets a function that makes of its response what the store keeps. Where it calls that, it sees to it
+        that this is stored with what was asked for; otherwise the response is kept when ``work`` is done.
         """
         handed_over = False
 
-        def keep(answer: Answer) -> KeptResponse:
+        def keep(response: Response) -> KeptResponse:
             nonlocal handed_over
             handed_over = True
-            return self._sealed(digest, answer)
+            return self._sealed(digest, response)
 
         while (running := self._running.get(digest)) is not None:
-            answer = await _outcome_of(running)
-            if answer is not None:
-                return answer
-        done: asyncio.Future[Answer | None] = asyncio.get_running_loop().create_future()
+            response = await _outcome_of(running)
+            if response is not None:
+                return response
+        done: asyncio.Future[Response | None] = asyncio.get_running_loop().create_future()
         self._running[digest] = done
-        answer = None
+        response = None
         try:
-            answer = await self._kept(digest)
-            if answer is None:
+            response = await self._kept(digest)
+            if response is None:
                 made = await work(keep)
                 if 200 <= made.status < 300:
                     if not handed_over:
                         await self._keep(self._sealed(digest, made))
-                    answer = made
+                    response = made
                 return made
-            return answer
+            return response
         finally:
             del self._running[digest]
-            # Without an answer, those that wait try it again.
-            done.set_result(answer)
+            # Without a response, those that wait try it again.
+            done.set_result(response)
 
-    async def _kept(self, digest: bytes) -> Answer | None:
+    async def _kept(self, digest: bytes) -> Response | None:
         if not self._seen.may_know(digest):
             return None
         found = await self._store.find(digest, self._clock.now())
@@ -99,21 +99,21 @@ class Idempotency:
         try:
             status, body = msgspec.msgpack.decode(self._sealer.open(found.sealed, digest.hex()), type=tuple[int, bytes])
         except SecretsUnreadableError:
-            log.warning("idempotency.unreadable", hint="the main secret is another one than when the answer was kept")
+            log.warning("idempotency.unreadable", hint="the main secret is another one than when the response was kept")
             return None
-        return Answer(status, body)
+        return Response(status, body)
 
-    def _sealed(self, digest: bytes, answer: Answer) -> KeptResponse:
+    def _sealed(self, digest: bytes, response: Response) -> KeptResponse:
         now = self._clock.now()
-        sealed = self._sealer.seal(msgspec.msgpack.encode((answer.status, answer.body)), digest.hex())
+        sealed = self._sealer.seal(msgspec.msgpack.encode((response.status, response.body)), digest.hex())
         self._seen.add(digest, now)
         return KeptResponse(digest=digest, sealed=sealed, expires_at=now + KEPT_FOR)
 
-    async def _keep(self, answer: KeptResponse) -> None:
-        """Keep an answer; durable when this returns. What comes in while a batch is written makes the next one."""
-        self._unkept.append(answer)
+    async def _keep(self, response: KeptResponse) -> None:
+        """Keep a response; durable when this returns. What comes in while a batch is written makes the next one."""
+        self._unkept.append(response)
         if self._next is None:
-            self._next = self._last = asyncio.create_task(self._write(self._last), name="webhook-engine-answers")
+            self._next = self._last = asyncio.create_task(self._write(self._last), name="webhook-engine-responses")
         try:
             await asyncio.shield(self._next)
         except StoreError as error:
@@ -127,7 +127,7 @@ class Idempotency:
         await self._store.keep(batch)
 
 
-async def _outcome_of(running: asyncio.Future[Answer | None]) -> Answer | None:
+async def _outcome_of(running: asyncio.Future[Response | None]) -> Response | None:
     done, _ = await asyncio.wait({running}, timeout=LONGEST_WAIT_S)
     if not done:
         raise ApiError(409, "conflict", "A request with this idempotency key is being handled; repeat this one later.")

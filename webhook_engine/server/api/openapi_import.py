@@ -149,7 +149,7 @@ ROUTES = (
         import_openapi,
         auth=Auth.ORGANIZATION,
         body=EventTypeImportIn,
-        answers={200: EventTypeImportOut},
+        responses={200: EventTypeImportOut},
         fails=(400,),
         summary="Import event types from an OpenAPI document",
         operation="event-type.import-openapi",

@@ -23,7 +23,20 @@ from webhook_engine.server.context import Context
 from webhook_engine.server.errors import ApiError, Problem, UnprocessableError, malformed
 from webhook_engine.store.kept_responses import KeptResponse
 
-__all__ = ["Answer", "Auth", "Call", "Client", "Handler", "In", "Keep", "NoBody", "Out", "Reply", "Route", "forbidden"]
+__all__ = [
+    "Auth",
+    "Call",
+    "Client",
+    "Handler",
+    "In",
+    "Keep",
+    "NoBody",
+    "Out",
+    "Reply",
+    "Response",
+    "Route",
+    "forbidden",
+]
 
 Q = TypeVar("Q", bound=Query)
 B = TypeVar("B", bound="In")
@@ -73,7 +86,7 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Response:
     """What goes back to the client."""
 
     status: int
@@ -81,8 +94,8 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-Keep = Callable[[Answer], KeptResponse]
-"""Makes of an answer what the store keeps of it, for a request with an idempotency key."""
+Keep = Callable[[Response], KeptResponse]
+"""Makes of a response what the store keeps of it, for a request with an idempotency key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +105,7 @@ class Client:
     user_agent: str
     """What it calls itself."""
     left: Callable[[], bool]
-    """Whether it has closed the connection, so that nobody waits for the answer any more."""
+    """Whether it has closed the connection, so that nobody waits for the response any more."""
 
 
 @dataclass(slots=True)
@@ -108,7 +121,7 @@ class Call(Generic[Q, B]):
     kept: Callable[[Out], KeptResponse | None]
     """Of what will be answered: what to store together with what was asked for, so that neither is without the other.
 
-    A handler that can do so calls it once, before it stores; for all others the answer is kept after them.
+    A handler that can do so calls it once, before it stores; for all others the response is kept after them.
     """
     client: Client
 
@@ -145,7 +158,7 @@ class Route(Generic[Q, B]):
         handler: Handler[Q, B],
         *,
         auth: Auth,
-        answers: Mapping[int, type[Out] | None],
+        responses: Mapping[int, type[Out] | None],
         summary: str,
         operation: str,
         query: type[Q] = NoQuery,  # type: ignore[assignment]
@@ -155,7 +168,7 @@ class Route(Generic[Q, B]):
         deprecated: bool = False,
         secret: bool = False,
     ) -> None:
-        """``answers``: type by status, the usual one first. ``fails``: further statuses that may come.
+        """``responses``: type by status, the usual one first. ``fails``: further statuses that may come.
 
         ``needs``: the capability that an application token must have. ``operation``: its name in the document, like
         ``application.list``.
@@ -164,7 +177,7 @@ class Route(Generic[Q, B]):
         self.path = path
         self.handler = handler
         self.auth = auth
-        self.answers = answers
+        self.responses = responses
         self.summary = summary
         self.operation = operation
         self.query_type = query
@@ -174,7 +187,7 @@ class Route(Generic[Q, B]):
         self.deprecated = deprecated
         self.parameters: tuple[str, ...] = tuple(_PARAMETER.findall(path))
         self.reads_body = body is not NoBody
-        self._status = next(iter(answers))
+        self._status = next(iter(responses))
         self._parse_query = query_parser(query)
         self._query_fields = {each.name for each in msgspec.structs.fields(query)}
         self._body_fields = {each.name for each in msgspec.structs.fields(body)}
@@ -190,7 +203,7 @@ class Route(Generic[Q, B]):
         body: bytes,
         client: Client,
         keep: Keep | None = None,
-    ) -> Answer:
+    ) -> Response:
         """Answer one request; raises ``ApiError`` or an error of the engine. ``keep`` comes with an idempotency key."""
         parsed = self._parse_query(query)
         visitor, application = None, None
@@ -200,7 +213,7 @@ class Route(Generic[Q, B]):
         decoded = self._no_body or self._decoded(body)
 
         def kept(out: Out) -> KeptResponse | None:
-            return None if keep is None else keep(self._answer(out))
+            return None if keep is None else keep(self._response(out))
 
         call = Call(context, parameters, parsed, decoded, visitor, application, kept, client)
         try:
@@ -208,12 +221,12 @@ class Route(Generic[Q, B]):
         except ValidationError as error:
             raise self._unprocessable(error) from error
         if isinstance(outcome, Reply):
-            return Answer(outcome.status, b"" if outcome.value is None else _encode(outcome.value))
-        return self._answer(outcome)
+            return Response(outcome.status, b"" if outcome.value is None else _encode(outcome.value))
+        return self._response(outcome)
 
-    def _answer(self, out: Out | None) -> Answer:
+    def _response(self, out: Out | None) -> Response:
         """The usual success."""
-        return Answer(self._status, b"" if out is None else _encode(out))
+        return Response(self._status, b"" if out is None else _encode(out))
 
     async def _authorized(
         self, visitor: Principal, context: Context, parameters: Mapping[str, str]
@@ -259,5 +272,5 @@ class Route(Generic[Q, B]):
 
 
 def forbidden() -> ApiError:
-    """The answer to a token that is valid but not good enough."""
+    """The response to a token that is valid but not good enough."""
     return ApiError(403, "insufficient access", "Insufficient access for the given operation.")
