@@ -94,6 +94,28 @@ async def test_unknown_event_types_are_all_named(engine: Engine) -> None:
         await engine.endpoints.create("acme", url="http://h", event_types=["x", "a", "old"])
 
 
+async def test_what_an_endpoint_has_it_may_keep(engine: Engine) -> None:
+    for name in ("a", "old", "gone", "never"):
+        await engine.event_types.create(name=name)
+    made = await engine.endpoints.create("acme", url="http://h", uid="u", event_types=["a", "old", "gone"])
+    await engine.event_types.delete("old")
+    await engine.event_types.delete("gone", expunge=True)
+    await engine.event_types.delete("never")
+    for key in ("u", made.id):
+        same = await engine.endpoints.update("acme", key, description=key, event_types=["a", "old", "gone"])
+        assert same.event_types == ("a", "old", "gone")
+    with pytest.raises(ValidationError, match=r"don't exist: never$"):
+        await engine.endpoints.update("acme", "u", event_types=["a", "old", "never"])
+    fewer = await engine.endpoints.update("acme", "u", event_types=["old"])
+    assert fewer.event_types == ("old",)
+    with pytest.raises(ValidationError, match=r"don't exist: gone$"):  # it has that one no more
+        await engine.endpoints.update("acme", "u", event_types=["old", "gone"])
+    with pytest.raises(ValidationError, match=r"don't exist: old$"):  # another endpoint never had it
+        await engine.endpoints.create("acme", url="http://h", event_types=["old"])
+    with pytest.raises(ValidationError, match=r"don't exist: old$"):
+        await engine.endpoints.update("acme", "nobody", event_types=["old"])
+
+
 async def test_every_change_is_told(engine: Engine, told: list[OperationalEvent]) -> None:
     await engine.endpoints.create("acme", url="http://h", uid="u")
     await engine.endpoints.update("acme", "u", description="x")

@@ -144,6 +144,16 @@ async def test_archived_event_types_can_be_got_but_are_neither_listed_nor_usable
     assert (await acme.post("/event-type", {"name": "a", "description": "new"})).status == 201
 
 
+@pytest.mark.parametrize("method", ["PUT", "PATCH"])
+async def test_an_endpoint_may_be_written_back_after_its_event_type_was_archived(acme: Client, method: str) -> None:
+    await acme.post("/event-type", {"name": "a", "description": "d"})
+    read = (await acme.post("/app/acme/endpoint", {"url": "http://e.com", "uid": "e", "eventTypes": ["a"]})).json
+    await acme.delete("/event-type/a")
+    written = {"url": "http://e.com/new", "uid": "e", "eventTypes": read["eventTypes"]}
+    answer = await acme(method, "/app/acme/endpoint/e", written)
+    assert (answer.status, answer.json["eventTypes"], answer.json["url"]) == (200, ["a"], "http://e.com/new")
+
+
 async def test_an_application_can_have_so_many_endpoints(acme: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("webhook_engine.server.api.endpoints.MAX_ENDPOINTS", 2)
     first, _ = [(await acme.post("/app/acme/endpoint", {"url": "http://example.com"})).json for _ in range(2)]

@@ -14,6 +14,7 @@ from webhook_engine.events import (
     EndpointUpdatedEvent,
 )
 from webhook_engine.model import (
+    Application,
     AttemptStatus,
     Endpoint,
     EndpointHeaders,
@@ -161,6 +162,7 @@ class Endpoints:
     ) -> Endpoint:
         """Change what is given, and leave the rest; ``None`` unsets. It applies from the next attempt.
 
+        ``event_types``: registered ones, or such as the endpoint has already, archived or not.
         A ``url`` with the mask that was shown keeps its password. ``disabled`` works like :meth:`disable` and
         :meth:`enable`. Raises ``NotFoundError``, ``ConflictError`` if the uid is taken, and ``ValidationError``.
         """
@@ -169,7 +171,7 @@ class Endpoints:
             uid=UNSET if uid is UNSET else names.uid("uid", uid, "ep_"),
             url=UNSET if url is UNSET else self._url(url),
             description=UNSET if description is UNSET else _description(description),
-            event_types=UNSET if event_types is UNSET else await self._event_types(event_types),
+            event_types=UNSET if event_types is UNSET else await self._event_types(event_types, found, endpoint),
             channels=UNSET if channels is UNSET else names.channels("channels", channels),
             throttle_rate=UNSET if throttle_rate is UNSET else limits.throttle_rate("throttle_rate", throttle_rate),
             version=UNSET if version is UNSET else limits.version("version", version),
@@ -336,12 +338,20 @@ class Endpoints:
     def _url(self, value: object) -> str:
         return endpoint_url("url", value, https_only=self._services.policy.https_only)
 
-    async def _event_types(self, value: object) -> tuple[str, ...] | None:
+    async def _event_types(
+        self, value: object, application: Application | None = None, endpoint: str | None = None
+    ) -> tuple[str, ...] | None:
+        """Registered ones, or those that the endpoint has already, though they may have been archived since."""
         wanted = names.event_types("event_types", value)
-        if wanted:
-            unknown = await self._services.store.event_types.unknown(self._editor.organization_id, wanted)
-            if unknown:
-                raise ValidationError("event_types", f"The following event types don't exist: {', '.join(unknown)}")
+        if not wanted:
+            return wanted
+        unknown = await self._services.store.event_types.unknown(self._editor.organization_id, wanted)
+        if unknown and application is not None and endpoint is not None:
+            before = await self._services.directory.endpoint(application.id, endpoint)
+            own = (before.endpoint.event_types or ()) if before else ()
+            unknown = [name for name in unknown if name not in own]
+        if unknown:
+            raise ValidationError("event_types", f"The following event types don't exist: {', '.join(unknown)}")
         return wanted
 
     def _with_user_info(self, before: StoredEndpoint, changes: EndpointChanges) -> EndpointChanges:
