@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from collections import OrderedDict
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
-from types import MappingProxyType
 
 import msgspec
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from webhook_engine.clock import from_datetime, microseconds, to_datetime
 from webhook_engine.delivery.accept.intake import MessageLimits, as_message, from_row, prepare
@@ -19,7 +13,6 @@ from webhook_engine.errors import ValidationError
 from webhook_engine.ids import IdSource, timestamp_of
 from webhook_engine.model import Application
 from webhook_engine.rules.message import MessageDraft
-from webhook_engine.rules.payload import payload_bytes
 from webhook_engine.store.records import NewMessage, OutboxRow
 
 START = datetime(2030, 6, 1, tzinfo=UTC)
@@ -49,71 +42,9 @@ def refused(**arguments: object) -> str:
     return caught.value.field
 
 
-@pytest.mark.parametrize(
-    ("payload", "body"),
-    [
-        (b'{ "a" : 1.0 }', b'{ "a" : 1.0 }'),
-        (b"\xff not json", b"\xff not json"),
-        (b"", b""),
-        (bytearray(b"x"), b"x"),
-        (memoryview(b"x"), b"x"),
-        ('{"ü": 1}', '{"ü": 1}'.encode()),
-        ({"ü": [1, 2.5, None, True, "x"]}, '{"ü":[1,2.5,null,true,"x"]}'.encode()),
-        ({}, b"{}"),
-        ([], b"[]"),
-        ((1, 2), b"[1,2]"),
-        (MappingProxyType({"a": MappingProxyType({})}), b'{"a":{}}'),
-        (OrderedDict(b=1, a=2), b'{"b":1,"a":2}'),
-        ({"n": 2**64, "f": 1e300}, b'{"n":18446744073709551616,"f":1e+300}'),
-    ],
-)
-def test_the_bytes_that_are_sent(payload: object, body: bytes) -> None:
-    got = payload_bytes(payload, 1000)
-    assert got == body
-    assert type(got) is bytes
-
-
 def test_bytes_are_not_copied() -> None:
     body = b'{"a":1}'
     assert message(payload=body).payload is body
-
-
-def nested(depth: int) -> object:
-    value: object = []
-    for _ in range(depth):
-        value = [value]
-    return value
-
-
-def circular() -> object:
-    value: list[object] = []
-    value.append(value)
-    return value
-
-
-@pytest.mark.parametrize(
-    "payload",
-    [
-        *(
-            {"x": value}
-            for value in [float("nan"), float("inf"), float("-inf"), {1}, b"x", START, Decimal(1), object()]
-        ),
-        *({"x": value} for value in ["\ud800", 10**5000]),
-        {"\ud800": 1},
-        {("a",): 1},
-        *("\ud800", None, 5, 1.5, True, object(), {1, 2}, range(3)),
-        nested(100_000),
-        circular(),
-    ],
-)
-def test_a_payload_that_json_cannot_say_is_refused(payload: object) -> None:
-    assert refused(payload=payload) == "payload"
-
-
-@given(st.recursive(st.none() | st.integers() | st.text(), lambda x: st.dictionaries(st.text(), x), max_leaves=5))
-def test_a_mapping_says_the_same_as_json(value: object) -> None:
-    body = payload_bytes({"value": value}, 10**9)
-    assert json.loads(body) == {"value": value}
 
 
 def test_the_size_limit_is_exact() -> None:

@@ -143,6 +143,6 @@ def metadata(loc: Sequence[str], value: Mapping[str, str] | None) -> Iterator[Pr
 
 def _broken(loc: tuple[str, ...], rule: Callable[[str, V], object], value: V) -> Iterator[Problem]:
     try:
-        rule(loc[-1], value)
+        rule("", value)
     except ValidationError as error:
         yield Problem(loc, WORDS.get(error.rule, error.problem))
