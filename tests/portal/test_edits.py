@@ -144,6 +144,12 @@ async def test_an_archived_event_type_that_an_endpoint_has_is_kept(stage: Stage,
     await expect(page.get_by_text("Saved; it applies from the next attempt")).to_be_visible()
     now = await stage.engine.endpoints.get("acme", endpoint.id)
     assert (now.description, set(now.event_types or ())) == ("Edited all the same", set(types))
+    await page.get_by_role("checkbox", name="user.deleted", exact=True).check()
+    await page.get_by_role("checkbox", name="invoice.paid", exact=True).uncheck()
+    await page.get_by_role("button", name="Save changes").click()
+    await expect(page.get_by_text("Saved; it applies from the next attempt")).to_have_count(2)
+    now = await stage.engine.endpoints.get("acme", endpoint.id)
+    assert set(now.event_types or ()) == {"user.created", "user.deleted"}
 
     for box in await page.get_by_role("checkbox").all():
         await box.uncheck()

@@ -224,6 +224,7 @@ async def test_the_rules_of_delivery_are_told(tmp_path: Path) -> None:
         ("http://169.254.169.254/latest", "private"),
         ("http://127.0.0.1:9/", None),
         ("http://localhost/", None),
+        ("http://billing:8080/", None),
         ("ftp://example.com/", "invalid"),
         ("words", "invalid"),
     ],
@@ -236,7 +237,13 @@ async def test_a_url_is_judged_before_it_is_saved(client: Client, url: str, prob
 async def test_a_url_is_judged_by_the_configuration(tmp_path: Path) -> None:
     async with serving(tmp_path / "engine.db", allow_subnets=[], https_only=True) as client:
         await client.sign_in(read_only=False)
-        for url, problem in (("http://example.com/", "https_only"), ("https://localhost./", "private")):
+        for url, problem in (
+            ("http://example.com/", "https_only"),
+            ("https://localhost./", "private"),
+            ("https://billing:8443/", "private"),
+            ("https://printer.local/", "private"),
+            ("https://example.com/", None),
+        ):
             assert await client.post("endpoint/precheck/url", {"url": url}) == {"problem": problem}
         inbox = f"{client.url}/play/in/{'a' * 24}"
         assert await client.post("endpoint/precheck/url", {"url": inbox}) == {"problem": "https_only"}

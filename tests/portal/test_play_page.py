@@ -52,3 +52,16 @@ async def test_an_inbox_that_is_gone_offers_a_new_one(stage: Stage) -> None:
     await page.get_by_role("link", name="Create a new inbox").click()
     await page.get_by_role("button", name="Create an inbox").click()
     await expect(page.get_by_role("heading", name="Temporary inbox")).to_be_visible()
+
+
+async def test_two_people_choose_how_an_inbox_answers(stage: Stage) -> None:
+    one, other = await stage.page(), await stage.page()
+    await one.goto(f"{stage.url}/play/")
+    await one.get_by_role("button", name="Create an inbox").click()
+    await expect(one.get_by_role("heading", name="Temporary inbox")).to_be_visible()
+    await other.goto(one.url)
+    await expect(other.get_by_role("heading", name="Temporary inbox")).to_be_visible()
+    await one.get_by_label("Status").select_option("503 Service Unavailable")
+    await expect(one.get_by_text("Play now answers 503")).to_be_visible()
+    await other.get_by_label("Delay").select_option("1 second")
+    await expect(other.get_by_text("Play now answers 503")).to_be_visible()

@@ -109,6 +109,10 @@ async def test_no_text_turns_others_around(stage: Stage, receiver: Receiver) -> 
         assert "\u202e" not in await page.content()
     await page.goto(f"{stage.url}/portal/#/messages/{message.id}")
     await expect(page.get_by_text("turn text around")).to_be_visible()
+    await page.goto(f"{stage.url}/portal/#/endpoints/{endpoint.id}?tab=settings")
+    await expect(page.get_by_text("turn it around: abc[U+202E]gnp")).to_be_visible()
+    await expect(page.get_by_label("Description")).to_have_value(TURNED)
+    await page.goto(f"{stage.url}/portal/#/messages/{message.id}")
     await page.get_by_role("button", name="Copy payload").click()
     assert "\u202e" in await _clipboard(page)
 

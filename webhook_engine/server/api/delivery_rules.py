@@ -18,6 +18,8 @@ from webhook_engine.server.api.route import Auth, Call, In, NoBody, Out, Route
 __all__ = ["ROUTES"]
 
 LOOPBACK = "127.0.0.1"
+NEVER_PUBLIC = (".local", ".localdomain", ".internal", ".intranet", ".lan", ".home", ".home.arpa", ".corp")
+"""Ends that no public name has: reserved for private networks, or kept out of the root for their use there."""
 
 
 class DeliveryRulesOut(Out, frozen=True, kw_only=True):
@@ -57,7 +59,10 @@ async def delivery_rules(call: Call[NoQuery, NoBody]) -> Out:
 
 
 async def precheck_url(call: Call[NoQuery, EndpointUrlIn]) -> Out:
-    """Whether requests could be sent to a URL. Names are not looked up: only an attempt shows where they lead."""
+    """Whether requests could be sent to a URL. Names are not looked up: only an attempt shows where they lead.
+
+    Names that are never public are warned of, unless private networks may be called here.
+    """
     delivery = call.context.engine.config.delivery
     try:
         normal = endpoint_url("url", call.body.url, https_only=False)
@@ -74,7 +79,8 @@ async def precheck_url(call: Call[NoQuery, EndpointUrlIn]) -> Out:
     try:
         address = ip_address(host)
     except ValueError:
-        return EndpointUrlOut(problem=None)
+        private = ("." not in host or host.endswith(NEVER_PUBLIC)) and not delivery.allow_subnets
+        return EndpointUrlOut(problem="private" if private else None)
     refused = AddressGuard(delivery.allow_subnets).refusal(address) is not None
     return EndpointUrlOut(problem="private" if refused else None)
 

@@ -169,16 +169,18 @@ function answerCard() {
   const { status: now, delayMs: wait } = state.inbox;
   const status = select(known(STATUSES, now, String(now)), { value: now });
   const delay = select(known(DELAYS, wait, `${wait} ms`), { value: wait });
-  const save = async () => {
+  // Somebody else may have chosen the other one meanwhile: only what is chosen here is changed.
+  const save = async (chosen) => {
     try {
-      state.inbox = await call("PUT", path, { status: Number(status.value), delayMs: Number(delay.value) });
+      const { inbox } = await call("GET", `${path}?after=${encodeURIComponent(state.requests.at(-1)?.id ?? "")}`);
+      state.inbox = await call("PUT", path, { status: inbox.status, delayMs: inbox.delayMs, ...chosen });
       toast(`Play now answers ${state.inbox.status}`);
     } catch (error) {
       toast(error.message, "bad");
     }
   };
-  status.addEventListener("change", save);
-  delay.addEventListener("change", save);
+  status.addEventListener("change", () => save({ status: Number(status.value) }));
+  delay.addEventListener("change", () => save({ delayMs: Number(delay.value) }));
   return card("Answer", h("div", { class: "stack-small" }, field("Status", status), field("Delay", delay)), {
     note: "Choose what senders get, to see how failures are handled.",
   });

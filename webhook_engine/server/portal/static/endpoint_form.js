@@ -203,7 +203,11 @@ function endpointInputs(types, start, adding) {
     throttleRate: (value) => (rate.value = value ?? ""),
     eventTypes: (value) => choice.put(value),
   };
-  for (const [name, value] of Object.entries(start)) put[name]?.(value);
+  const putIn = (name, value) => {
+    put[name]?.(value);
+    for (const each of Object.values(fields)) each.look();
+  };
+  for (const [name, value] of Object.entries(start)) putIn(name, value);
 
   function values() {
     const listed = channels.value.split(",").map((each) => each.trim()).filter(Boolean);
@@ -242,7 +246,7 @@ function endpointInputs(types, start, adding) {
     values,
     check,
     approved,
-    put: (name, value) => put[name](value),
+    put: putIn,
     fields,
     elements: [h("div", { class: "stack-small" }, fields.url, warning, adding && play), fields.description, choice, h("div", { class: "pair" }, fields.channels, fields.rate)],
   };

@@ -137,6 +137,16 @@ export function field(label, control, { hint, optional = false } = {}) {
     hintElement,
     problem,
   );
+  // An input shows its text as it is: what would turn it around is named below it.
+  const turned = h("p", { class: "hint", hidden: true });
+  element.append(turned);
+  element.look = () => {
+    const named = shownText(inner.value ?? "");
+    turned.hidden = named === inner.value;
+    fill(turned, !turned.hidden && `This text has invisible characters that turn it around: ${named}`);
+  };
+  inner.addEventListener("input", element.look);
+  element.look();
   element.complain = (text) => {
     problem.textContent = text ?? "";
     problem.hidden = !text;
