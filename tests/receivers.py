@@ -199,9 +199,11 @@ class Receiver:
         self._tasks.add(task)
         self.connections += 1
         number = self.connections
+        secure = not self._tls_context
         try:
             if self._tls_context:
                 await writer.start_tls(self._tls_context)
+                secure = True
             while request := await _read_request(reader, number):
                 async with self._arrived:
                     self.requests.append(request)
@@ -213,7 +215,8 @@ class Receiver:
         finally:
             writer.close()
             with suppress(OSError, asyncio.CancelledError):
-                await writer.wait_closed()
+                if secure:  # Nobody tells the writer of the end of a handshake.
+                    await writer.wait_closed()
             self._tasks.discard(task)
 
     async def _by_script(self, request: Request, _reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
@@ -418,7 +421,7 @@ def proxy(refuse: int | None = None) -> Receiver:
         _r: Receiver, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> bool:
         if request.method != "CONNECT":
-            writer.write(OK)
+            writer.write(Reply(refuse, b"").encoded() if refuse else OK)
             return True
         if refuse:
             writer.write(Reply(refuse, b"").encoded())

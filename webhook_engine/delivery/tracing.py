@@ -122,7 +122,7 @@ def _described(target: Target, due: Due, attempt_id: str) -> dict[str, Attribute
     attributes: dict[str, AttributeValue] = {
         "http.request.method": "POST",
         "url.full": str(url.with_query(None).with_fragment(None)),
-        "server.address": url.host or "",
+        "server.address": url.raw_host or "",
         "server.port": url.port or 0,
         "messaging.system": SYSTEM,
         "messaging.operation.name": "send",

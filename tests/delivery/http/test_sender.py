@@ -20,8 +20,8 @@ from names import Names
 from receivers import Receiver, Reply
 from yarl import URL
 
-from webhook_engine.delivery.http import connector as connectors
-from webhook_engine.delivery.http import exchange as exchanges
+from webhook_engine.delivery.http import connection as connections
+from webhook_engine.delivery.http import pool as pools
 from webhook_engine.delivery.http import resolver as resolvers
 from webhook_engine.delivery.http.guard import BLOCKED, AddressGuard
 from webhook_engine.delivery.http.request import Destination
@@ -32,6 +32,12 @@ from webhook_engine.delivery.http.sender import Sender
 @pytest.fixture
 async def sender() -> AsyncIterator[Sender]:
     async with make_sender() as ready:
+        yield ready
+
+
+@pytest.fixture
+async def impatient() -> AsyncIterator[Sender]:
+    async with make_sender(timeout_s=TIMEOUT_S) as ready:
         yield ready
 
 
@@ -193,50 +199,55 @@ async def test_a_compressed_body_is_not_decompressed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("make", "status", "words"),
+    ("make", "status", "kind", "words"),
     [
-        (receivers.hanging, 0, "no answer within 0.4 s"),
-        (receivers.trickling, 200, "the answer 200 came, but its body did not end within 0.4 s"),
-        (lambda: receivers.trickling(status=500), 500, "the answer 500 came"),
+        (receivers.hanging, 0, FailureKind.TIMEOUT, "request timed out: no answer within 0.4 s"),
+        (receivers.trickling, 200, None, "the answer 200 came, but its body did not end within 0.4 s"),
+        (lambda: receivers.trickling(status=500), 500, FailureKind.STATUS, "the answer 500 came, but its body did"),
     ],
 )
-async def test_a_slow_exchange_times_out(make: Callable[[], Receiver], status: int, words: str) -> None:
-    started = time.monotonic()
-    answer = await exchange(make())
-    assert (answer.status_code, answer.failure) == (status, FailureKind.TIMEOUT)
-    assert answer.text.startswith("request timed out")
+async def test_a_slow_exchange_ends_in_time_and_a_status_that_came_stands(
+    make: Callable[[], Receiver], status: int, kind: FailureKind | None, words: str
+) -> None:
+    answer = await exchange(make(), timeout_s=TIMEOUT_S)
+    assert (answer.status_code, answer.failure) == (status, kind)
+    assert answer.timed_out
     assert words in answer.text
-    assert TIMEOUT_S * 0.9 <= time.monotonic() - started < TIMEOUT_S + 0.5
+    assert TIMEOUT_S * 900 <= answer.duration_ms < 10_000
 
 
-async def test_connecting_times_out(sender: Sender) -> None:
+async def test_connecting_times_out(impatient: Sender) -> None:
     async with receivers.silent() as url:
-        answer = await send(sender, url)
+        answer = await send(impatient, url)
     assert (answer.status_code, answer.failure) == (0, FailureKind.TIMEOUT)
     assert "no connection within" in answer.text
 
 
-async def test_a_tls_handshake_times_out(sender: Sender) -> None:
+async def test_a_tls_handshake_times_out(impatient: Sender) -> None:
     async with receivers.hanging() as receiver:
-        answer = await send(sender, receiver.url.replace("http:", "https:"))
+        answer = await send(impatient, receiver.url.replace("http:", "https:"))
     assert (answer.status_code, answer.failure) == (0, FailureKind.TIMEOUT)
 
 
-async def test_each_exchange_has_its_own_time(sender: Sender) -> None:
-    async with receivers.hanging() as slow, Receiver(Reply(delay=TIMEOUT_S * 0.7)) as quick:
+async def test_each_exchange_has_its_own_time() -> None:
+    async with (
+        receivers.hanging() as slow,
+        Receiver(Reply(delay=1.4)) as quick,
+        make_sender(timeout_s=2.0) as sender,
+    ):
         first = asyncio.create_task(send(sender, slow.url))
-        await asyncio.sleep(TIMEOUT_S * 0.6)
+        await asyncio.sleep(1.2)
         second = asyncio.create_task(send(sender, quick.url))
         assert (await first).failure is FailureKind.TIMEOUT
         assert (await second).failure is None
 
 
-async def test_a_timeout_of_the_caller_still_counts(sender: Sender) -> None:
+async def test_a_timeout_of_the_caller_still_counts(impatient: Sender) -> None:
     async with receivers.hanging() as receiver:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.1):
-                await send(sender, receiver.url)
-        answer = await send(sender, receiver.url)
+                await send(impatient, receiver.url)
+        answer = await send(impatient, receiver.url)
     assert answer.failure is FailureKind.TIMEOUT
     task = asyncio.current_task()
     assert task
@@ -262,11 +273,9 @@ async def test_cancelling_goes_through(sender: Sender) -> None:
         (lambda: receivers.malformed(b""), 0, FailureKind.CONNECT, "broke off before the answer: it was closed"),
         (receivers.cutting_headers, 0, FailureKind.CONNECT, "within the headers of the answer: it was closed"),
         (receivers.resetting_within_headers, 0, FailureKind.CONNECT, "within the headers of the answer"),
-        (receivers.resetting_within_body, 200, FailureKind.PROTOCOL, "the answer 200 came, but its body broke off"),
-        (receivers.short_body, 200, FailureKind.PROTOCOL, "its body broke off: it ended too soon"),
         (receivers.malformed, 0, FailureKind.PROTOCOL, "is not valid HTTP: "),
         (lambda: receivers.malformed(b"HTTP/1.1 abc\r\n\r\n"), 0, FailureKind.PROTOCOL, "is not valid HTTP: "),
-        (receivers.huge_headers, 0, FailureKind.PROTOCOL, "is not valid HTTP: "),
+        (receivers.huge_headers, 0, FailureKind.PROTOCOL, "is not valid HTTP: its headers are larger than 256 kB"),
         (receivers.continuing_endlessly, 0, FailureKind.PROTOCOL, "more than 100 interim answers (100)"),
         (lambda: receivers.malformed(b"HTTP/1.1 000 No\r\n\r\n"), 0, FailureKind.PROTOCOL, "there is no status 000"),
     ],
@@ -362,7 +371,7 @@ async def test_the_second_try_is_the_last(sender: Sender) -> None:
 
 @pytest.mark.parametrize(
     "make",
-    [receivers.cutting_headers, receivers.resetting_within_headers, receivers.hanging, receivers.malformed],
+    [receivers.cutting_headers, receivers.resetting_within_headers, receivers.malformed],
 )
 async def test_once_something_was_heard_it_is_not_tried_again(sender: Sender, make: Callable[[], Receiver]) -> None:
     async with Receiver() as receiver:
@@ -372,24 +381,31 @@ async def test_once_something_was_heard_it_is_not_tried_again(sender: Sender, ma
     assert [request.connection for request in receiver.requests] == [1, 1]
 
 
-async def test_both_tries_share_one_time(sender: Sender) -> None:
-    async with Receiver() as receiver:
+async def test_both_tries_share_one_time() -> None:
+    async with Receiver() as receiver, make_sender(timeout_s=1.5) as sender:
         await send(sender, receiver.url)
+        first, second = asyncio.Event(), asyncio.Event()
 
         async def behave(_r: object, request: Any, _reader: object, _writer: object) -> None:
-            await asyncio.sleep(TIMEOUT_S * 0.6 if request.connection == 1 else 60)
+            (first if request.connection == 1 else second).set()
+            if request.connection == 2:
+                await asyncio.sleep(60)
 
         receiver.behaviour = behave
-        started = time.monotonic()
+        began: list[object] = []
+        begin = sender._deadlines.begin
+        sender._deadlines.begin = lambda one: (began.append(one), begin(one))[1]  # type: ignore[method-assign]
         assert (await send(sender, receiver.url)).failure is FailureKind.TIMEOUT
-        assert time.monotonic() - started < TIMEOUT_S * 1.5
+        assert first.is_set()
+        assert second.is_set()
+        assert len(began) == 1
         assert len(receiver.requests) == 3
 
 
 async def test_a_request_that_may_have_been_worked_on_is_not_repeated(
     sender: Sender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(exchanges, "CLOSED_WHILE_IDLE_S", 0.1)
+    monkeypatch.setattr(connections, "CLOSED_WHILE_IDLE_S", 0.1)
     async with Receiver() as receiver:
         await send(sender, receiver.url)
 
@@ -449,7 +465,7 @@ async def test_a_connection_that_was_answered_before_all_was_sent_is_not_used_ag
         for number in (1, 2):
             assert (await send(sender, url, b"x" * 32 * 1024 * 1024)).failure is None
             assert heads == number
-        assert not sender._world._connections
+        assert sender._world.open_count == 0
         # The other side need not read what is left of the request: nothing of it is kept for that.
         await asyncio.sleep(0.05)
         assert not [peer for peer in peers_of_this_process() if peer == server.sockets[0].getsockname()]
@@ -457,7 +473,7 @@ async def test_a_connection_that_was_answered_before_all_was_sent_is_not_used_ag
 
 
 async def test_idle_connections_are_bounded(sender: Sender, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connectors, "MAX_IDLE", 3)
+    monkeypatch.setattr(pools, "MAX_IDLE", 3)
     async with Receiver(host="0.0.0.0") as receiver:
         for last in range(1, 12):
             answer = await send(sender, f"http://127.0.0.{last}:{receiver.port}/")
@@ -466,7 +482,7 @@ async def test_idle_connections_are_bounded(sender: Sender, monkeypatch: pytest.
         for _ in range(2):
             await send(sender, f"http://127.0.0.1:{receiver.port}/")
         assert receiver.connections == 11
-        assert len(sender._world._connections) == 3
+        assert sender._world.open_count == 3
 
 
 # Addresses that are not to be reached.
@@ -575,11 +591,9 @@ async def test_only_the_own_inbox_is_exempt_and_shares_no_connection() -> None:
 
 
 async def test_a_name_that_does_not_resolve_fails_at_once(sender: Sender) -> None:
-    started = time.monotonic()
     answer = await send(sender, "http://nothing.invalid/")
     assert (answer.status_code, answer.failure) == (0, FailureKind.DNS)
     assert answer.text.startswith("could not resolve nothing.invalid: ")
-    assert time.monotonic() - started < TIMEOUT_S
 
 
 async def test_an_impossible_name_fails(sender: Sender) -> None:
@@ -587,25 +601,24 @@ async def test_an_impossible_name_fails(sender: Sender) -> None:
     assert answer.failure is FailureKind.DNS
 
 
-async def test_a_name_that_hangs_times_out_and_delays_no_other(sender: Sender, names: Names) -> None:
+async def test_a_name_that_hangs_times_out_and_delays_no_other(names: Names) -> None:
     hang = threading.Event()
     names.table |= {f"hang{n}.example": hang for n in range(20)}
     names.table["good.example"] = ["127.0.0.1"]
-    async with Receiver() as receiver:
+    async with Receiver() as receiver, make_sender(timeout_s=2.0) as sender:
         hanging = [asyncio.create_task(send(sender, f"http://hang{n}.example/")) for n in range(20)]
         await asyncio.sleep(0.05)
-        started = time.monotonic()
         assert (await send(sender, f"http://good.example:{receiver.port}/")).failure is None
-        assert time.monotonic() - started < TIMEOUT_S / 2
+        assert not any(task.done() for task in hanging)
         answers = await asyncio.gather(*hanging)
     assert {answer.failure for answer in answers} == {FailureKind.TIMEOUT}
     assert "no connection within" in answers[0].text
 
 
-async def test_one_name_that_hangs_takes_one_thread(sender: Sender, names: Names) -> None:
+async def test_one_name_that_hangs_takes_one_thread(impatient: Sender, names: Names) -> None:
     names.table["hang.example"] = threading.Event()
-    await asyncio.gather(*(send(sender, "http://hang.example/") for _ in range(30)))
-    await send(sender, "http://hang.example/")
+    await asyncio.gather(*(send(impatient, "http://hang.example/") for _ in range(30)))
+    await send(impatient, "http://hang.example/")
     assert names.asked == ["hang.example"]
 
 
@@ -677,16 +690,65 @@ async def test_tls_goes_through_a_tunnel_that_is_used_again() -> None:
         assert proxy.requests[0].target == URL(receiver.url).authority
 
 
-async def test_a_proxy_that_refuses_or_is_gone_is_a_failure_without_a_status() -> None:
-    async with receivers.tls() as receiver:
-        async with through(receivers.proxy(refuse=502), ssl_context=receivers.trusting()) as sender:
-            answer = await send(sender, receiver.url)
-        assert (answer.status_code, answer.failure) == (0, FailureKind.CONNECT)
-        assert "answered 502" in answer.text
-        async with receivers.refusing() as url, make_sender(proxy=url.replace("//", "//user:secret@")) as sender:
-            answer = await send(sender, receiver.url)
-    assert answer.failure is FailureKind.CONNECT
+async def test_a_proxy_that_does_not_reach_the_target_is_a_failure_without_a_status() -> None:
+    async with (
+        receivers.tls() as receiver,
+        through(receivers.proxy(refuse=502), ssl_context=receivers.trusting()) as sender,
+    ):
+        answer = await send(sender, receiver.url)
+    assert (answer.status_code, answer.failure) == (0, FailureKind.CONNECT)
+    assert "answered 502" in answer.text
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_a_proxy_that_refuses_to_work_for_us_is_our_own_trouble(names: Names, scheme: str) -> None:
+    names.table["target.example"] = ["8.8.8.8"]
+    async with through(receivers.proxy(refuse=407)) as sender:
+        answer = await send(sender, f"{scheme}://target.example/hook")
+    assert (answer.status_code, answer.failure) == (0, FailureKind.OWN)
+    assert "answered 407" in answer.text
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_a_proxy_that_cannot_be_reached_is_our_own_trouble(names: Names, scheme: str) -> None:
+    names.table["target.example"] = ["8.8.8.8"]
+    async with receivers.refusing() as url, make_sender(proxy=url.replace("//", "//user:secret@")) as sender:
+        answer = await send(sender, f"{scheme}://target.example/hook")
+    assert (answer.status_code, answer.failure) == (0, FailureKind.OWN)
     assert answer.text == "could not connect to the proxy: Connection refused"
+    async with make_sender(proxy="http://no-proxy.invalid:3128") as sender:
+        answer = await send(sender, f"{scheme}://target.example/hook")
+    assert answer.failure is FailureKind.OWN
+    assert answer.text.startswith("could not connect to the proxy: ")
+    async with receivers.silent() as url, make_sender(proxy=url, timeout_s=TIMEOUT_S) as sender:
+        answer = await send(sender, f"{scheme}://target.example/hook")
+    assert answer.failure is FailureKind.OWN
+    assert answer.text == "the proxy cannot be reached: no connection within 0.4 s"
+
+
+@pytest.mark.parametrize("spoken", [b"hello", b"HTTP/1.1 200"])
+async def test_a_proxy_that_speaks_no_http_or_closes_is_our_own_trouble(names: Names, spoken: bytes) -> None:
+    names.table["target.example"] = ["8.8.8.8"]
+    async with through(receivers.malformed(spoken)) as sender:
+        answer = await send(sender, "https://target.example/hook")
+    assert (answer.status_code, answer.failure) == (0, FailureKind.OWN)
+
+
+async def test_a_tunnel_that_the_proxy_takes_its_time_for_times_out(names: Names) -> None:
+    names.table["target.example"] = ["8.8.8.8"]
+    async with through(receivers.hanging(), timeout_s=TIMEOUT_S) as sender:
+        answer = await send(sender, "https://target.example/hook")
+    assert (answer.status_code, answer.failure) == (0, FailureKind.TIMEOUT)
+
+
+async def test_a_proxy_that_speaks_tls_is_used_for_both_schemes(names: Names) -> None:
+    names.table["target.example"] = ["8.8.8.8"]
+    proxy = receivers.tls(behaviour=receivers.proxy().behaviour)
+    async with receivers.tls() as receiver, through(proxy, ssl_context=receivers.trusting()) as sender:
+        assert (await send(sender, "http://target.example/hook")).failure is None
+        for _ in range(2):
+            assert (await send(sender, receiver.url)).failure is None
+        assert (proxy.connections, receiver.connections) == (2, 1)
 
 
 async def test_the_own_inbox_is_not_asked_through_the_proxy() -> None:
@@ -751,15 +813,13 @@ async def test_cancelling_anywhere_leaves_no_connection(scheme: str) -> None:
                 return await attempt
 
             await asyncio.gather(asyncio.create_task(run()), return_exceptions=True)
-            assert sender._world.in_use == 0
-            assert not sender._world._acquired
-            assert len(sender._world._connections) <= 1
+            assert sender._world.open_count == sender._world.idle_count <= 1
             if attempt.waits <= number:
                 break
             # The next one has to connect anew.
             await sender.start()
         assert number >= 2
-    assert not sender._world._connections
+    assert sender._world.open_count == 0
 
 
 async def test_a_name_is_what_the_certificate_is_checked_against_and_what_the_server_is_told(names: Names) -> None:
@@ -803,4 +863,4 @@ async def test_stopping_closes_idle_and_busy_connections(sender: Sender) -> None
         await sender.close()
         answer = await waiting
         assert answer.failure is FailureKind.CONNECT
-        assert not sender._world._connections
+        assert sender._world.open_count == 0

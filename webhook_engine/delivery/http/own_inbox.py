@@ -20,7 +20,7 @@ class OwnInboxes:
     def serve_at(self, base_urls: Iterable[str]) -> None:
         """From now on the server is reached at these URLs; none of them means that it is not served any more."""
         urls = [URL(base) for base in base_urls]
-        self._bases = tuple(url for url in urls if url.scheme in ("http", "https") and url.host)
+        self._bases = tuple(url for url in urls if url.scheme in ("http", "https") and url.raw_host)
 
     def covers(self, url: URL) -> bool:
         """Whether a request to this URL arrives in an inbox of this engine, and nowhere else."""
@@ -30,7 +30,11 @@ class OwnInboxes:
 
 
 def _same_origin(url: URL, base: URL) -> bool:
-    return (url.scheme, url.host, url.port) == (base.scheme, base.host, base.port)
+    return _origin(url) == _origin(base)
+
+
+def _origin(url: URL) -> tuple[str, str, int | None]:
+    return url.scheme, (url.raw_host or "").lower(), url.port
 
 
 def _is_inbox(path: str, base: str) -> bool:

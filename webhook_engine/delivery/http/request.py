@@ -3,18 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from multidict import CIMultiDict
 from yarl import URL
 
 if TYPE_CHECKING:
-    from webhook_engine.delivery.http.route import Route
+    from webhook_engine.delivery.http.connection import Origin
+    from webhook_engine.delivery.http.pool import Pool
 
-__all__ = ["Destination", "beginning", "head"]
+__all__ = ["Destination", "Prepared", "beginning", "head"]
 
 _LENGTHS = ("Content-Length", "Transfer-Encoding")
 _BREAKING = "\r\n\0"
+
+
+class Prepared(NamedTuple):
+    """What is the same for all requests to a destination."""
+
+    pool: Pool
+    """The connections that they use."""
+    origin: Origin
+    """Where these lead to: the destination itself, or the proxy."""
+    target: Origin
+    beginning: bytes
+    ending: str
+    """Header lines for the proxy alone."""
+    checked_first: bool
+    """Whether the target is checked before each request: who connects to it is the proxy."""
 
 
 class Destination:
@@ -24,7 +40,7 @@ class Destination:
     such headers are left out, and so is a user name in the URL, which belongs into the ``authorization`` header.
     """
 
-    __slots__ = ("application_id", "headers", "route", "url")
+    __slots__ = ("application_id", "headers", "prepared", "url")
 
     def __init__(
         self, url: URL, headers: Mapping[str, str] | Iterable[tuple[str, str]], application_id: str = ""
@@ -35,8 +51,8 @@ class Destination:
             self.headers.popall(name, None)
         self.application_id = application_id
         """Whose it is; applications have a fair share each of what many want, such as looking up names."""
-        self.route: Route | None = None
-        """How the sender gets there; its own affair."""
+        self.prepared: Prepared | None = None
+        """What the sender has prepared for it; its own affair."""
 
 
 def beginning(destination: Destination, *, through_proxy: bool) -> bytes:

@@ -8,7 +8,7 @@ import msgspec
 
 from webhook_engine.delivery.troubles import Lack
 
-__all__ = ["FailureKind", "Response"]
+__all__ = ["FailureKind", "NoResponseError", "OwnTroubleError", "Response"]
 
 
 class FailureKind(StrEnum):
@@ -46,8 +46,28 @@ class Response(msgspec.Struct, frozen=True, gc=False):
     """The ``webhook-delivery`` header as it came."""
     lack: Lack | None = None
     """What the engine lacked, where the failure is its own."""
+    timed_out: bool = False
+    """The time was over before the response was complete. If its head was, the status stands."""
 
     @property
     def unsent(self) -> bool:
         """Whether it ended before anything of the request was sent."""
         return self.failure in _BEFORE_SENDING
+
+
+class NoResponseError(Exception):
+    """There is no response to a request: in what way that failed, and the text for the attempt."""
+
+    def __init__(self, kind: FailureKind, text: str) -> None:
+        super().__init__(text)
+        self.kind = kind
+        self.text = text
+        self.lack: Lack | None = None
+
+
+class OwnTroubleError(NoResponseError):
+    """There is no response because the engine itself lacked something."""
+
+    def __init__(self, lack: Lack, text: str) -> None:
+        super().__init__(FailureKind.OWN, text)
+        self.lack = lack

@@ -4,41 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import os
-import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from types import TracebackType
-from typing import TYPE_CHECKING, cast
+from typing import TypeVar
 
-import aiohttp
-from aiohttp.http import HttpProcessingError
-from multidict import istr
 from yarl import URL
 
 from webhook_engine.clock import Clock
-from webhook_engine.delivery.http.connector import Connector
-from webhook_engine.delivery.http.exchange import CURRENT, Deadlines, Exchange
+from webhook_engine.delivery.http.connection import Connection, Origin
+from webhook_engine.delivery.http.deadlines import Deadlines
+from webhook_engine.delivery.http.dial import Dialler
 from webhook_engine.delivery.http.guard import AddressGuard
-from webhook_engine.delivery.http.request import Destination
+from webhook_engine.delivery.http.head import Head, MalformedError
+from webhook_engine.delivery.http.pool import Pool
+from webhook_engine.delivery.http.problems import problem
+from webhook_engine.delivery.http.proxy import AUTHENTICATION_REQUIRED, Proxy
+from webhook_engine.delivery.http.request import Destination, Prepared, beginning, head
 from webhook_engine.delivery.http.resolver import Resolver
-from webhook_engine.delivery.http.response import FailureKind, Response
-from webhook_engine.delivery.http.route import Route
+from webhook_engine.delivery.http.response import FailureKind, NoResponseError, OwnTroubleError, Response
+from webhook_engine.delivery.http.shortage import own_trouble
+from webhook_engine.delivery.http.tls import client_context
+from webhook_engine.delivery.troubles import Lack
 from webhook_engine.log import get_logger
-
-if TYPE_CHECKING:
-    from aiohttp import StreamReader
-    from aiohttp.http import RawResponseMessage
 
 __all__ = ["Sender"]
 
 log = get_logger("sender")
 
-MAX_PROBLEM_LENGTH = 500
-"""Characters of a library's own words that are kept."""
-
-_RETRY_AFTER = istr("Retry-After")
-_CONTROL = istr("webhook-delivery")
+T = TypeVar("T")
 
 
 class Sender:
@@ -64,26 +58,30 @@ class Sender:
         self._timeout_s = timeout_s
         self._response_limit = response_limit
         self._guard = guard
-        self._proxy = URL(proxy) if proxy else None
+        self._proxy = Proxy(proxy) if proxy else None
         self._clock = clock
-        self._ssl_context = ssl_context
+        self._tls = ssl_context or client_context()
         self._is_own_inbox = is_own_inbox
-        self._resolver = Resolver()
-        self._connectors: list[Connector] = []
+        self._started = False
 
     async def start(self) -> None:
         """Get ready to send."""
         await self.close()
+        self._loop = asyncio.get_running_loop()
         self._deadlines = Deadlines(self._timeout_s)
         self._resolver = Resolver()
-        self._world = self._connector(None if self._proxy else self._guard)
-        self._own = self._connector(None)
+        self._world = self._pool(self._guard, self._proxy)
+        self._own = self._pool(None, None)
+        self._started = True
 
     async def close(self) -> None:
         """Close all connections; returns when they are closed."""
-        while self._connectors:
-            await self._connectors.pop().close()
-            self._deadlines.close()
+        if not self._started:
+            return
+        self._started = False
+        self._deadlines.close()
+        await self._world.close()
+        await self._own.close()
         await self._resolver.close()
 
     async def __aenter__(self) -> Sender:
@@ -96,116 +94,165 @@ class Sender:
         await self.close()
 
     async def send(self, destination: Destination, further: str, body: bytes) -> Response:
-        """POST the body and return the answer. Every fault becomes an answer too; only cancelling raises.
+        """POST the body and return the response. What fails becomes a response too; cancelling goes through.
 
         ``further`` are header lines of this request alone, each with its line break.
         """
         began = self._clock.monotonic()
-        own = self._is_own_inbox is not None and self._is_own_inbox(destination.url)
-        connector = self._own if own else self._world
-        # What is looked up for a proxy is its own name, which no application stands for.
-        asks_for = "" if self._proxy is not None and not own else destination.application_id
-        exchange = Exchange(cast("asyncio.Task[object]", asyncio.current_task()), asks_for)
-        token = CURRENT.set(exchange)
-        connector.in_use += 1
+        exchange = _Exchange(self._loop)
         self._deadlines.begin(exchange)
-        message: RawResponseMessage | None = None
+        came: Head | None = None
+        lack: Lack | None = None
         try:
-            route = destination.route
-            if route is None or route.connector is not connector:
-                route = destination.route = Route(destination, connector, None if own else self._proxy)
-            if self._proxy is not None and not own:
-                await self._check_before_proxy(destination, exchange)
-            try:
-                message, content = await route.ask(further, body, exchange)
-            except aiohttp.ClientConnectionError:
-                if not exchange.unheard_on_old_connection:
-                    raise
-                log.info("request.repeated", host=destination.url.host, reason="an idle connection was just closed")
-                exchange.abort()
-                exchange.only_new = True
-                message, content = await route.ask(further, body, exchange)
-            if content.is_eof():
-                failure, text = _judged(message, content.read_nowait(), self._response_limit)
-                exchange.release()
-            else:
-                failure, text = await self._read(message, content, exchange)
-        except BaseException as error:
-            exchange.abort()
-            status = None if message is None else message.code
-            if exchange.expired and exchange.task.uncancel() <= exchange.cancelling:
-                failure, text = FailureKind.TIMEOUT, self._timeout_text(exchange, status)
-            elif isinstance(error, Exception):
-                failure, text = _describe(error, exchange, destination.url, status, self._guard)
-            else:
-                raise
+            prepared = self._prepare(destination)
+            if prepared.checked_first:
+                check = prepared.pool.dialler.check(prepared.target, destination.application_id)
+                await self._in_time(exchange, check)
+            connection = await self._ask(exchange, prepared, destination, further, body)
+            came = connection.reader.head
+            if came is None or (came.status == AUTHENTICATION_REQUIRED and prepared.origin.is_proxy):
+                raise self._no_response(connection, prepared.target)
+            failure, text = self._judge(came, connection, prepared.target)
+            prepared.pool.give_back(connection)
+        except NoResponseError as error:
+            came, failure, text, lack = None, error.kind, error.text, error.lack
+        except (OSError, ValueError, MemoryError) as error:
+            made = _not_made(error, destination.url)
+            came, failure, text, lack = None, made.kind, made.text, made.lack
         finally:
             self._deadlines.end(exchange)
-            connector.in_use -= 1
-            CURRENT.reset(token)
+            if exchange.connection is not None:
+                exchange.connection.end()
         duration_ms = int((self._clock.monotonic() - began) * 1_000)
-        if message is None:
-            return Response(0, text, failure, duration_ms)
-        came = message.headers
-        retry_after = came.get(_RETRY_AFTER) if failure else None
-        return Response(message.code, text, failure, duration_ms, retry_after, came.get(_CONTROL))
+        if came is None:
+            return Response(0, text, failure, duration_ms, lack=lack, timed_out=failure is FailureKind.TIMEOUT)
+        retry_after = came.retry_after if failure else None
+        return Response(came.status, text, failure, duration_ms, retry_after, came.control, None, connection.expired)
 
-    async def _read(
-        self, message: RawResponseMessage, content: StreamReader, exchange: Exchange
-    ) -> tuple[FailureKind | None, str]:
-        """Read the body up to the limit, and do not wait for what follows it."""
-        body = b""
-        while message.code >= 200 and len(body) <= self._response_limit:
-            chunk = await content.readany()
-            if not chunk:
-                break
-            body += chunk
-        if content.is_eof():
-            exchange.release()
-        else:
-            exchange.abort()
-        return _judged(message, body, self._response_limit)
+    def _prepare(self, destination: Destination) -> Prepared:
+        """What is the same for each request to a destination. Raises ``ValueError`` for what HTTP cannot carry."""
+        own = self._is_own_inbox is not None and self._is_own_inbox(destination.url)
+        pool = self._own if own else self._world
+        prepared = destination.prepared
+        if prepared is None or prepared.pool is not pool:
+            prepared = destination.prepared = _prepared(destination, pool, None if own else self._proxy)
+        return prepared
 
-    async def _check_before_proxy(self, destination: Destination, exchange: Exchange) -> None:
-        """Refuse a target that resolves to any address that is blocked; the proxy would not ask."""
-        url = destination.url
-        host = (url.raw_host or "").rstrip(".")
+    async def _ask(
+        self, exchange: _Exchange, prepared: Prepared, destination: Destination, further: str, body: bytes
+    ) -> Connection:
+        """Send the request; the connection that is returned has read all of the response that will be read."""
+        lines = head(prepared.beginning, further + prepared.ending, len(body))
+        connection = prepared.pool.take(prepared.origin)
+        if connection is not None:
+            exchange.connection = connection
+            await connection.ask(lines, body)
+            if not connection.was_closed_while_idle:
+                return connection
+            log.info("request.repeated", host=prepared.target.host, reason="an idle connection was just closed")
+        connection = exchange.connection = prepared.pool.new(prepared.origin)
+        await self._in_time(exchange, prepared.pool.connect(connection, destination.application_id))
+        await connection.ask(lines, body)
+        return connection
+
+    async def _in_time(self, exchange: _Exchange, work: Coroutine[None, None, T]) -> T:
+        """Do what comes before the request. Raises ``NoResponseError`` when the time is over."""
         try:
-            found = await self._resolver.look_up(host, url.port or 0, destination.application_id)
-        except OSError as error:
-            raise _TargetUnknownError from error
-        for *_, address in found:
-            exchange.refusal = exchange.refusal or self._guard.refusal(address[0])
-        if exchange.refusal:
-            raise OSError(exchange.refusal)
-
-    def _connector(self, guard: AddressGuard | None) -> Connector:
-        connector = Connector(guard, self._resolver, self._ssl_context)
-        self._connectors.append(connector)
-        return connector
-
-    def _timeout_text(self, exchange: Exchange, status: int | None) -> str:
-        if status is not None:
-            missing = f"the answer {status} came, but its body did not end"
+            async with asyncio.timeout(0 if exchange.expired else None) as exchange.limit:
+                done = await work
+        except TimeoutError:
+            pass
         else:
-            missing = "no connection" if exchange.handler is None else "no answer"
-        return f"request timed out: {missing} within {self._timeout_s:g} s"
+            if not exchange.expired:
+                return done
+        finally:
+            exchange.limit = None
+        if exchange.connection is not None and exchange.connection.awaits_proxy:
+            raise OwnTroubleError(Lack.PROXY, f"the proxy cannot be reached: no connection {self._within}")
+        raise NoResponseError(FailureKind.TIMEOUT, f"request timed out: no connection {self._within}")
+
+    def _judge(self, came: Head, connection: Connection, target: Origin) -> tuple[FailureKind | None, str]:
+        """What a response means, and the text that is kept of it. The status decides, whatever is odd in the rest."""
+        reader, status = connection.reader, came.status
+        text = _text(reader.body, self._response_limit) if reader.body else ""
+        missing = None
+        if reader.broken is not None:
+            missing = f"its body broke off: {reader.broken}"
+        elif connection.expired:
+            missing = f"its body did not end {self._within}"
+        if missing or came.odd:
+            log.info("response.odd", host=target.host, status_code=status, odd=came.odd, missing=missing)
+        if missing:
+            text = f"{text}\n[the answer {status} came, but {missing}]".lstrip()
+        if 200 <= status < 300:
+            return None, text
+        if status < 200:
+            text = f"the answer was {status} {came.reason}, which the request did not ask for"
+        return FailureKind.STATUS, text
+
+    def _no_response(self, connection: Connection, target: Origin) -> NoResponseError:
+        """Why there is no response to a request that was sent."""
+        if connection.reader.head is not None:
+            status = connection.reader.head.status
+            text = f"the proxy refused the request: it answered {status} (it wants credentials, or others)"
+            return OwnTroubleError(Lack.PROXY, text)
+        match connection.error:
+            case None:
+                return NoResponseError(FailureKind.TIMEOUT, f"request timed out: no answer {self._within}")
+            case MalformedError() as error:
+                return NoResponseError(FailureKind.PROTOCOL, f"the answer of {target} is not valid HTTP: {error}")
+            case ssl.SSLError() as error:
+                return NoResponseError(FailureKind.TLS, f"TLS with {target} failed: {problem(error)}")
+            case error:
+                when = "within the headers of the answer" if connection.heard else "before the answer"
+                what = f"the connection to {target} broke off {when}"
+                return own_trouble(what, error) or NoResponseError(FailureKind.CONNECT, f"{what}: {problem(error)}")
+
+    def _pool(self, guard: AddressGuard | None, proxy: Proxy | None) -> Pool:
+        return Pool(Dialler(self._resolver, self._tls, guard, proxy), self._response_limit)
+
+    @property
+    def _within(self) -> str:
+        return f"within {self._timeout_s:g} s"
 
 
-class _TargetUnknownError(Exception):
-    """The name of a target behind a proxy does not resolve."""
+class _Exchange:
+    """One request while it is under way: what ends when its time is over."""
+
+    __slots__ = ("_loop", "connection", "expired", "limit")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self.connection: Connection | None = None
+        """What it is sent over."""
+        self.limit: asyncio.Timeout | None = None
+        """Of what is done before it can be sent."""
+        self.expired = False
+
+    def expire(self) -> None:
+        """The time is over."""
+        self.expired = True
+        if self.limit is not None:
+            self.limit.reschedule(self._loop.time())
+        elif self.connection is not None:
+            self.connection.expire()
 
 
-def _judged(message: RawResponseMessage, body: bytes, limit: int) -> tuple[FailureKind | None, str]:
-    status = message.code
-    if 200 <= status < 300:
-        return None, _text(body, limit) if body else ""
-    if status < 200:
-        return FailureKind.STATUS, f"the answer was {status} {message.reason}, which the request did not ask for"
-    return FailureKind.STATUS, _text(body, limit)
+def _prepared(destination: Destination, pool: Pool, proxy: Proxy | None) -> Prepared:
+    url = destination.url
+    # As it is written and not as it reads: there are names in punycode that do not decode.
+    host = (url.raw_host or "").lower()
+    if ":" in host:
+        host = host.replace("%25", "%")
+    target = Origin(host, url.port or 0, url.scheme == "https")
+    if proxy is None or target.tls:
+        return Prepared(pool, target, target, beginning(destination, through_proxy=False), "", proxy is not None)
+    return Prepared(
+        pool, proxy.origin, target, beginning(destination, through_proxy=True), proxy.header, checked_first=True
+    )
 
 
-def _text(body: bytes, limit: int) -> str:
+def _text(body: bytes | bytearray, limit: int) -> str:
     """The body as text: UTF-8, without the character that the cut went through; or base64 if it is not UTF-8."""
     kept = body[:limit]
     try:
@@ -216,66 +263,7 @@ def _text(body: bytes, limit: int) -> str:
         return base64.b64encode(kept).decode()
 
 
-def _describe(
-    error: Exception, exchange: Exchange, url: URL, status: int | None, guard: AddressGuard
-) -> tuple[FailureKind, str]:
-    """What kind of failure an error is, and its text: which thing, and what was wrong with it."""
-    place = f"{url.host}:{url.port}"
-    if status is not None:
-        broken = f"the answer {status} came, but its body broke off: {_problem(error)}"
-        return FailureKind.PROTOCOL, broken
-    if exchange.refusal and not exchange.allowed:
-        return FailureKind.BLOCKED, exchange.refusal
-    match error:
-        case aiohttp.ClientSSLError():
-            return FailureKind.TLS, f"TLS with {place} failed: {_problem(error.__cause__ or error)}"
-        case aiohttp.ClientProxyConnectionError():
-            return FailureKind.CONNECT, f"could not connect to the proxy: {_problem(error.os_error)}"
-        case aiohttp.ClientHttpProxyError():
-            return FailureKind.CONNECT, f"the proxy did not connect to {place}: it answered {error.status}"
-        case aiohttp.ClientConnectorDNSError() | _TargetUnknownError():
-            return FailureKind.DNS, f"could not resolve {url.host}: {_problem(error.__cause__ or error)}"
-        case aiohttp.ClientConnectorError():
-            return FailureKind.CONNECT, f"could not connect to {place}: {_problem(error.os_error)}"
-        case HttpProcessingError():
-            return FailureKind.PROTOCOL, f"the answer of {place} is not valid HTTP: {_shortened(error.message)}"
-        case aiohttp.InvalidURL():
-            return _describe_odd_host(url.host or "", guard)
-        case OSError() | aiohttp.ClientConnectionError():
-            begun = exchange.handler is not None and exchange.handler.answered
-            what = "within the headers of the answer" if begun else "before the answer"
-            return FailureKind.CONNECT, f"the connection to {place} broke off {what}: {_problem(error)}"
-    return FailureKind.PROTOCOL, f"the request to {place} could not be made: {_problem(error)}"
-
-
-def _describe_odd_host(host: str, guard: AddressGuard) -> tuple[FailureKind, str]:
-    """What to say of ``http://2130706433/`` and the like, which aiohttp refuses before anything is looked up."""
-    try:
-        address = socket.inet_ntoa(socket.inet_aton(host.rstrip(".")))
-    except OSError:
-        return FailureKind.PROTOCOL, f"{host!r} is not a host that can be sent to"
-    if refusal := guard.refusal(address):
-        return FailureKind.BLOCKED, refusal
-    return FailureKind.PROTOCOL, f"the host {host} must be written as {address}"
-
-
-def _problem(error: BaseException) -> str:
-    """What an error says, without its class and its numbers."""
-    match error:
-        case ssl.SSLCertVerificationError():
-            return error.verify_message.rstrip(".")
-        case ssl.SSLError() if error.reason:
-            return error.reason.replace("_", " ").lower()
-        case aiohttp.ServerDisconnectedError():
-            return "it was closed"
-        case aiohttp.ClientPayloadError():
-            return "it ended too soon"
-        case OSError() if error.errno and error.errno > 0:
-            return os.strerror(error.errno)
-        case OSError() if error.strerror:
-            return _shortened(error.strerror)
-    return _shortened(str(error)) or type(error).__name__
-
-
-def _shortened(text: str) -> str:
-    return " ".join(text.split())[:MAX_PROBLEM_LENGTH]
+def _not_made(error: Exception, url: URL) -> NoResponseError:
+    """What to say of a request that could not even be put together."""
+    what = f"the request to {url.raw_host}:{url.port} could not be made"
+    return own_trouble(what, error) or NoResponseError(FailureKind.PROTOCOL, f"{what}: {problem(error)}")

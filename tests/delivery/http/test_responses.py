@@ -7,7 +7,7 @@ import time
 
 import pytest
 import receivers
-from delivery.http.sending import exchange, make_sender, send
+from delivery.http.sending import TIMEOUT_S, exchange, make_sender, send
 from receivers import Receiver
 
 from webhook_engine.delivery.http.response import FailureKind
@@ -100,20 +100,93 @@ async def test_a_body_without_a_length_ends_with_the_connection() -> None:
         assert (answer.status_code, answer.text, answer.failure) == (200, "ok", None)
 
 
+ODD = {
+    "chunked and a length": (head("Content-Length: 200", "Transfer-Encoding: chunked") + b"2\r\nok\r\n0\r\n\r\n",),
+    "the same length twice": (head("Content-Length: 2", "Content-Length: 2") + b"ok",),
+    "the same length in a list": (head("Content-Length: 2, 2") + b"ok",),
+    "two lengths": (head("Content-Length: 2", "Content-Length: 3") + b"ok",),
+    "a length and none": (head("Content-Length: 2", "Content-Length: many") + b"ok",),
+    "blank before the colon": (head("Content-Length : 2") + b"ok",),
+    "identity and a length": (head("Transfer-Encoding: identity", "Content-Length: 2") + b"ok",),
+    "compressed in transit": (head("Transfer-Encoding: gzip, chunked") + b"2\r\nok\r\n0\r\n\r\n",),
+    "a header of 9 kB": (head("X-Policy: " + "a" * 9_000, "Content-Length: 2", "X: \0") + b"ok",),
+    "a folded header": (head("X-Long: a", " b", "\tc", "Content-Length: 2") + b"ok",),
+    "a line that is no header": (head("nothing", "Content-Length: 2") + b"ok",),
+    "a header without a name": (head(": x", "Content-Length: 2") + b"ok",),
+    "a lone carriage return": (head("X: a\rb", "Content-Length: 2") + b"ok",),
+    "lines without carriage returns": (head("X: a", "Content-Length: 2").replace(b"\r\n", b"\n") + b"ok",),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+async def test_what_is_odd_in_the_head_changes_no_success_and_closes_the_connection(
+    name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    async with answering(*ODD[name]) as receiver, make_sender() as sender:
+        for number in (1, 2):
+            answer = await send(sender, receiver.url)
+            assert (answer.status_code, answer.text, answer.failure) == (200, "ok", None)
+            assert receiver.connections == number
+    assert "response.odd" in caplog.text
+
+
+@pytest.mark.parametrize("status", ["200 OK", "500 Oops"])
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        (
+            head("Content-Length: 100") + b"partial",
+            "partial\n[the answer {}, but its body broke off: it ended too soon]",
+        ),
+        (head("Transfer-Encoding: chunked") + b"7\r\npart", "part\n[the answer {}, but its body broke off: it ended"),
+        (head("Content-Length: 100"), "[the answer {}, but its body broke off: it ended too soon]"),
+        (head("Transfer-Encoding: chunked") + b"2\r\nok\r\nzz\r\n", "ok\n[the answer {}, but its body broke off: its"),
+        (head("Transfer-Encoding: chunked") + b"-2\r\nok\r\n", "[the answer {}, but its body broke off: its chunks"),
+        (head("Content-Length: -2") + b"ok", "ok"),
+        (head("Transfer-Encoding: gzip") + b"ok", "ok"),
+        (head(*[f"X-{number}: y" for number in range(5_000)], "Content-Length: 2") + b"ok", "ok"),
+        (head("X-Huge: " + "y" * 250_000, "Content-Length: 2") + b"ok", "ok"),
+    ],
+)
+async def test_what_is_odd_in_the_body_changes_no_verdict(raw: bytes, text: str, status: str) -> None:
+    raw = raw.replace(b"200 OK", status.encode())
+    answer = await exchange(answering(raw, close=True))
+    code = int(status[:3])
+    assert (answer.status_code, answer.failure) == (code, None if code == 200 else FailureKind.STATUS)
+    assert answer.text.startswith(text.format(f"{code} came"))
+
+
+async def test_a_body_that_is_reset_changes_no_verdict() -> None:
+    answer = await exchange(receivers.resetting_within_body())
+    assert (answer.status_code, answer.failure) == (200, None)
+    assert answer.text.startswith("partial\n[the answer 200 came, but its body broke off: Connection reset by peer")
+
+
+async def test_many_headers_do_not_cost_the_connection() -> None:
+    raw = head(*[f"X-{number}: y" for number in range(5_000)], "Content-Length: 2") + b"ok"
+    async with answering(raw) as receiver, make_sender() as sender:
+        for _ in range(2):
+            assert (await send(sender, receiver.url)).failure is None
+        assert receiver.connections == 1
+
+
 @pytest.mark.parametrize(
     "raw",
     [
-        head("Content-Length: 200", "Transfer-Encoding: chunked") + b"2\r\nok\r\n0\r\n\r\n",
-        head("Content-Length: 2", "Content-Length: 3") + b"ok",
-        head("Content-Length: -2") + b"ok",
-        head("Transfer-Encoding: chunked") + b"zz\r\nok\r\n0\r\n\r\n",
         head("Content-Length: 2", status="99 Low") + b"ok",
+        head("Content-Length: 2", status="2000 OK") + b"ok",
+        head("Content-Length: 2", status="200OK") + b"ok",
+        head("Content-Length: 2", version="x") + b"ok",
+        b"http/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
         b"hello",
         b"\x00\x00\x12\x04\x00\x00\x00\x00\x00\x00\x03\x00\x00\x00\x80\x00\x04\x00\x01\x00\x00",
+        head("X: " + "y" * 256 * 1024, "Content-Length: 2") + b"ok",
+        head("X: " + "y" * 256 * 1024)[:-4],
     ],
-    ids=["chunked and a length", "two lengths", "negative length", "no size", "status 99", "HTTP/0.9", "HTTP/2"],
+    ids=["99", "2000", "no blank", "no version", "lower case", "HTTP/0.9", "HTTP/2", "too large", "too large so far"],
 )
-async def test_what_can_be_read_in_two_ways_or_in_none_is_a_failure(raw: bytes) -> None:
+async def test_what_has_no_status_line_or_too_large_a_head_is_a_failure(raw: bytes) -> None:
     async with answering(raw) as receiver, make_sender() as sender:
         for number in (1, 2):
             answer = await send(sender, receiver.url)
@@ -144,9 +217,9 @@ async def test_a_flood_ends_in_time_and_leaves_the_event_loop_to_others(first: b
             await asyncio.sleep(0.001)
             longest = max(longest, time.thread_time() - begun)
 
-    async with receivers._repeating(first, again) as receiver, make_sender() as sender:
+    async with receivers._repeating(first, again) as receiver, make_sender(timeout_s=TIMEOUT_S) as sender:
         watching = asyncio.create_task(watch())
-        answer = await asyncio.wait_for(send(sender, receiver.url), 3)
+        answer = await asyncio.wait_for(send(sender, receiver.url), 20)
         done = True
         await watching
     assert answer.failure or answer.status_code == 200

@@ -1,0 +1,247 @@
+"""One connection to a receiver, over which one request after the other is sent."""
+
+from __future__ import annotations
+
+import asyncio
+import select
+from enum import Enum
+from typing import NamedTuple, Protocol, cast
+
+from webhook_engine.delivery.http.head import MalformedError
+from webhook_engine.delivery.http.problems import problem
+from webhook_engine.delivery.http.reader import ResponseReader
+
+__all__ = ["Connection", "Keeper", "Origin", "State"]
+
+CLOSED_WHILE_IDLE_S = 1.0
+"""News that a connection was closed before the request came take no longer than that, wherever the other side is."""
+LOOKED_AT_AFTER_S = 0.01
+"""A connection that was idle for longer is looked at once more before it is used: the loop may be late in reading."""
+MAX_JOINED = 65_536
+"""A body up to this size is sent in one piece with its head."""
+
+
+class State(Enum):
+    """What a connection is for at present."""
+
+    NEW = "new"
+    """Connected, and nothing was sent yet."""
+    ACTIVE = "active"
+    """A request was sent; its response is awaited, or was not taken away yet."""
+    IDLE = "idle"
+    """The last response is read; another request may be sent."""
+    CLOSED = "closed"
+
+
+_MAY_FOLLOW = {
+    State.NEW: (State.ACTIVE, State.CLOSED),
+    State.ACTIVE: (State.IDLE, State.CLOSED),
+    State.IDLE: (State.ACTIVE, State.CLOSED),
+    State.CLOSED: (),
+}
+
+
+class Origin(NamedTuple):
+    """Where a connection leads to."""
+
+    host: str
+    port: int
+    tls: bool
+    is_proxy: bool = False
+    """Requests are written as a proxy wants them."""
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+
+class Keeper(Protocol):
+    """Who wants to know of the connections that there are."""
+
+    def connected(self, connection: Connection) -> None:
+        """It is connected."""
+
+    def closed(self, connection: Connection) -> None:
+        """It will not be used any more, for whatever reason; said once."""
+
+    def gone(self, connection: Connection) -> None:
+        """Its socket is closed."""
+
+
+class Connection(asyncio.Protocol):
+    """Sends a request, reads its response and knows in which state that leaves the connection."""
+
+    __slots__ = (
+        "_asked_at",
+        "_keeper",
+        "_loop",
+        "_transport",
+        "_waiter",
+        "awaits_proxy",
+        "error",
+        "expired",
+        "heard",
+        "idle_since",
+        "origin",
+        "reader",
+        "reused",
+        "state",
+    )
+
+    def __init__(self, origin: Origin, keeper: Keeper, *, response_limit: int, loop: asyncio.AbstractEventLoop) -> None:
+        self.origin = origin
+        self._keeper = keeper
+        self._loop = loop
+        self._transport: asyncio.Transport | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._asked_at = 0.0
+        self.state = State.NEW
+        self.reader = ResponseReader(response_limit)
+        self.error: Exception | None = None
+        """Why there is no more of the response: ``MalformedError``, or an ``OSError`` of the connection."""
+        self.expired = False
+        """The time of the exchange was over before the response was complete."""
+        self.heard = False
+        """Something came since the request was sent."""
+        self.reused = False
+        """It had served before the present request."""
+        self.idle_since = 0.0
+        self.awaits_proxy = False
+        """It is being connected to the proxy, and nothing was asked of that yet."""
+
+    def ask(self, head: bytes, body: bytes) -> asyncio.Future[None]:
+        """Send a request; the future is done as soon as no more of its response will be read."""
+        self.reused = self.state is State.IDLE
+        self._become(State.ACTIVE)
+        self.reader.begin()
+        self.heard = False
+        self._asked_at = self._loop.time()
+        waiter = self._waiter = self._loop.create_future()
+        transport = cast("asyncio.Transport", self._transport)
+        if len(body) <= MAX_JOINED:
+            transport.write(head + body)
+        else:
+            transport.writelines((head, body))
+        return waiter
+
+    def rest(self) -> bool:
+        """Its response is taken away; returns whether the connection can serve another request, or is closed now."""
+        transport = self._transport
+        if (
+            self.state is State.ACTIVE
+            and transport is not None
+            and self.reader.reusable
+            # It was answered before it was sent to its end, and the rest of it would be taken for the next request.
+            and not transport.get_write_buffer_size()
+            and not transport.is_closing()
+        ):
+            self._become(State.IDLE)
+            self.idle_since = self._loop.time()
+            return True
+        self.close()
+        return False
+
+    @property
+    def was_closed_while_idle(self) -> bool:
+        """Whether the request met a connection that had served before just as the other side closed it.
+
+        An idle connection may be closed at the moment when it is used again. Most likely the request was never seen; a
+        new connection tells. If a byte of a response came, or if the other side took its time, it may have been at work
+        on the request: then that was an attempt, and failed.
+        """
+        if not self.reused or self.heard or self.error is None:
+            return False
+        return self._loop.time() - self._asked_at < CLOSED_WHILE_IDLE_S
+
+    def end(self) -> None:
+        """The exchange is over: close the connection, unless its response was taken away."""
+        if self.state is State.ACTIVE or self.state is State.NEW:
+            self.close()
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether another request may be sent now."""
+        if self.state is not State.IDLE or self._transport is None or self._transport.is_closing():
+            return False
+        return self._loop.time() - self.idle_since < LOOKED_AT_AFTER_S or not self._has_unread()
+
+    def expire(self) -> None:
+        """The time of the exchange is over: what has come is all there is."""
+        if self._waiter is not None:
+            self.expired = True
+            self._finish()
+
+    def close(self) -> None:
+        """Drop the connection at once, with no closing handshake that the other side could draw out."""
+        if self.state is State.CLOSED:
+            return
+        self._become(State.CLOSED)
+        if self._waiter is not None:
+            self.error = ConnectionError("it was closed")
+            self._finish()
+        if self._transport is not None:
+            self._transport.abort()
+        self._keeper.closed(self)
+
+    def _has_unread(self) -> bool:
+        """Whether something came that the event loop did not come to read: an end, or what nobody has asked for."""
+        transport = cast("asyncio.Transport", self._transport)
+        descriptor = transport.get_extra_info("socket").fileno()
+        if not hasattr(select, "poll"):
+            return bool(select.select([descriptor], [], [], 0)[0])
+        poll = select.poll()
+        poll.register(descriptor, select.POLLIN)
+        return bool(poll.poll(0))
+
+    def _become(self, state: State) -> None:
+        if state not in _MAY_FOLLOW[self.state]:
+            raise RuntimeError(f"a connection that is {self.state.value} cannot become {state.value}")
+        self.state = state
+
+    def _finish(self) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
+
+    # What the transport calls.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The connection is there."""
+        self._transport = cast("asyncio.Transport", transport)
+        self._keeper.connected(self)
+        if self.state is State.CLOSED:
+            self._transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes came."""
+        if self._waiter is None:
+            # Nobody asked for them; they would be taken for the response to the next request.
+            self.close()
+            return
+        self.heard = True
+        try:
+            enough = self.reader.feed(data)
+        except MalformedError as error:
+            self.error = error
+            enough = True
+        if enough:
+            self._finish()
+
+    def eof_received(self) -> None:
+        """The other side sends no more; the transport is closed thereafter."""
+        self._ended(None)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is over."""
+        self._ended(exc)
+        self._keeper.gone(self)
+
+    def _ended(self, error: Exception | None) -> None:
+        if self.state is State.CLOSED:
+            return
+        if self._waiter is not None:
+            self.reader.end(None if error is None else problem(error))
+            if not self.reader.done:
+                self.error = error or ConnectionError("it was closed")
+            self._finish()
+        self.close()

@@ -1,0 +1,192 @@
+"""How a connection is made: look up the name, refuse addresses, connect, and speak TLS."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable, Sequence
+
+import aiohappyeyeballs
+
+from webhook_engine.delivery.http.connection import Connection, Origin
+from webhook_engine.delivery.http.guard import AddressGuard
+from webhook_engine.delivery.http.problems import problem
+from webhook_engine.delivery.http.proxy import Proxy, Tunnel, open_tunnel
+from webhook_engine.delivery.http.resolver import AddressInfo, Resolver
+from webhook_engine.delivery.http.response import FailureKind, NoResponseError, OwnTroubleError
+from webhook_engine.delivery.http.shortage import own_trouble
+from webhook_engine.delivery.troubles import Lack
+
+__all__ = ["Dialler"]
+
+NEXT_ADDRESS_AFTER_S = 0.25
+"""How long one address is given before the next is tried beside it (RFC 8305)."""
+HANDSHAKE_S = 600.0
+"""For TLS; longer than any exchange may take, whose own time is what counts."""
+
+
+class Dialler:
+    """Makes connections, through a proxy or directly, and only to addresses that ``guard`` accepts.
+
+    Without a guard all are accepted: so it is for the engine's own inbox. The proxy's own address is not judged.
+    """
+
+    def __init__(
+        self, resolver: Resolver, tls: ssl.SSLContext, guard: AddressGuard | None, proxy: Proxy | None
+    ) -> None:
+        self._resolver = resolver
+        self._tls = tls
+        self._guard = guard
+        self._proxy = proxy
+        self._loop = asyncio.get_running_loop()
+
+    async def dial(self, connection: Connection, application_id: str) -> None:
+        """Connect it to where it leads. Raises ``NoResponseError``; a connection that fails is closed."""
+        origin = connection.origin
+        try:
+            if self._proxy is None:
+                found = await self.check(origin, application_id)
+                sock = await self._connect(origin, found)
+                await self._begin(lambda: connection, sock, origin)
+            elif origin.is_proxy:
+                connection.awaits_proxy = True
+                await self._reach_proxy(lambda: connection, self._proxy)
+                connection.awaits_proxy = False
+            else:
+                await self._tunnel(connection, self._proxy)
+        except BaseException:
+            connection.close()
+            raise
+
+    async def check(self, target: Origin, application_id: str) -> Sequence[AddressInfo]:
+        """The addresses of a target that may be connected to. Raises ``NoResponseError`` if there is none.
+
+        A target behind a proxy is refused if any of its addresses is: the proxy would not ask.
+        """
+        host = target.host.rstrip(".")
+        written = _other_form(host)
+        if self._guard is not None and written is not None:
+            if refusal := self._guard.refusal(written):
+                raise NoResponseError(FailureKind.BLOCKED, refusal)
+            raise NoResponseError(FailureKind.PROTOCOL, f"the host {host} must be written as {written}")
+        found = await self._look_up(target, application_id)
+        if self._guard is None:
+            return found
+        refusals = [self._guard.refusal(address[0]) for *_, address in found]
+        accepted = [info for info, refusal in zip(found, refusals, strict=True) if refusal is None]
+        refused = next((refusal for refusal in refusals if refusal), None)
+        if refused is not None and (not accepted or self._proxy is not None):
+            raise NoResponseError(FailureKind.BLOCKED, refused)
+        return accepted
+
+    async def _look_up(self, target: Origin, application_id: str) -> Sequence[AddressInfo]:
+        try:
+            return await self._resolver.look_up(target.host.rstrip("."), target.port, application_id)
+        except (OSError, MemoryError) as error:
+            if trouble := own_trouble(f"could not resolve {target.host}", error):
+                raise trouble from error
+            raise NoResponseError(FailureKind.DNS, f"could not resolve {target.host}: {problem(error)}") from error
+
+    async def _connect(self, origin: Origin, found: Sequence[AddressInfo]) -> socket.socket:
+        try:
+            return await aiohappyeyeballs.start_connection(
+                list(found), happy_eyeballs_delay=NEXT_ADDRESS_AFTER_S, loop=self._loop
+            )
+        except (OSError, RuntimeError, MemoryError) as error:
+            if trouble := own_trouble(f"could not connect to {origin}", error, found):
+                raise trouble from error
+            # The words of a library may name the addresses, which are nobody's business.
+            told = problem(error) if getattr(error, "errno", None) else "none of its addresses could be reached"
+            raise NoResponseError(FailureKind.CONNECT, f"could not connect to {origin}: {told}") from error
+
+    async def _begin(self, protocol: Callable[[], asyncio.BaseProtocol], sock: socket.socket, origin: Origin) -> None:
+        """Make a connection of a socket, with TLS if that is spoken there."""
+        try:
+            if origin.tls:
+                await self._loop.create_connection(
+                    protocol,
+                    sock=sock,
+                    ssl=self._tls,
+                    server_hostname=_server_name(origin),
+                    ssl_handshake_timeout=HANDSHAKE_S,
+                )
+            else:
+                await self._loop.create_connection(protocol, sock=sock)
+        except BaseException as error:
+            sock.close()
+            if failed := _failed(error, origin):
+                raise failed from error
+            raise
+
+    async def _reach_proxy(self, protocol: Callable[[], asyncio.BaseProtocol], proxy: Proxy) -> None:
+        """Connect to the proxy; whatever keeps us from it is no failure of the target."""
+        try:
+            found = await self._look_up(proxy.origin, "")
+            sock = await self._connect(proxy.origin, found)
+            await self._begin(protocol, sock, proxy.origin)
+        except NoResponseError as error:
+            if error.kind is FailureKind.OWN:
+                raise
+            told = problem(error.__cause__ or error)
+            raise OwnTroubleError(Lack.PROXY, f"could not connect to the proxy: {told}") from error
+
+    async def _tunnel(self, connection: Connection, proxy: Proxy) -> None:
+        """Connect through a tunnel of the proxy, with TLS to the target inside."""
+        origin = connection.origin
+        tunnel = Tunnel()
+        try:
+            connection.awaits_proxy = True
+            await self._reach_proxy(lambda: tunnel, proxy)
+            connection.awaits_proxy = False
+            transport = tunnel.transport
+            if transport is None:
+                raise OwnTroubleError(Lack.PROXY, "the proxy closed the connection")
+            await open_tunnel(transport, tunnel, proxy, origin)
+            try:
+                inner = await self._loop.start_tls(
+                    transport,
+                    connection,
+                    self._tls,
+                    server_hostname=_server_name(origin),
+                    ssl_handshake_timeout=HANDSHAKE_S,
+                )
+            except Exception as error:
+                if failed := _failed(error, origin):
+                    raise failed from error
+                raise
+            if inner is None:
+                raise NoResponseError(FailureKind.TLS, f"TLS with {origin} failed: it was closed")
+            connection.connection_made(inner)
+        except BaseException:
+            tunnel.close()
+            raise
+
+
+def _failed(error: BaseException, origin: Origin) -> NoResponseError | None:
+    """What it means that a connection could not be begun whose socket is connected; ``None`` if it says nothing."""
+    if trouble := own_trouble(f"could not connect to {origin}", error):
+        return trouble
+    match error:
+        case ConnectionError() if origin.tls:
+            told = f"{problem(error)} during the handshake; its TLS may be older than 1.2"
+            return NoResponseError(FailureKind.TLS, f"TLS with {origin} failed: {told}")
+        case OSError() | ValueError() if origin.tls:
+            return NoResponseError(FailureKind.TLS, f"TLS with {origin} failed: {problem(error)}")
+        case OSError():
+            return NoResponseError(FailureKind.CONNECT, f"could not connect to {origin}: {problem(error)}")
+    return None
+
+
+def _server_name(origin: Origin) -> str:
+    """What the certificate must be for: an address without its scope, a name without a final dot."""
+    return origin.host.partition("%")[0].rstrip(".")
+
+
+def _other_form(host: str) -> str | None:
+    """How ``2130706433`` and the like are properly written; ``None`` for a name, and for what is in its usual form."""
+    try:
+        address = socket.inet_ntoa(socket.inet_aton(host))
+    except (OSError, UnicodeError):
+        return None
+    return None if address == host else address

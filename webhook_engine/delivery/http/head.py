@@ -1,0 +1,148 @@
+"""The head of a response: where it ends, and what it says. Pure, and lenient, because the status decides.
+
+A receiver that has sent a complete head with a final status has processed the request, or refused it. What is odd in
+the rest of the head never changes that; it only makes the connection unfit for another request, since nobody can be
+sure where the next response would begin.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+from typing import NamedTuple
+
+__all__ = ["MAX_HEAD", "Body", "Head", "MalformedError", "check_beginning", "end_of_head", "read_head"]
+
+MAX_HEAD = 256 * 1024
+"""Bytes of heads that are read of one response, those of interim responses included."""
+
+_MAX_SHOWN = 40
+_BEGINNING = b"HTTP/"
+_STATUS_LINE = re.compile(rb"HTTP/([0-9])(?:\.([0-9]+))?[ \t]+([0-9]{3})(?:[ \t]([^\n]*?))?\r?\n")
+_END = re.compile(rb"\n\r?\n")
+_WELL_FORMED = re.compile(rb"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]++:[^\r\n\0]*+\r\n)*+\r\n")
+_FOLD = re.compile(rb"\r?\n[ \t]+")
+_FIELD = re.compile(
+    rb"\n(content-length|transfer-encoding|connection|retry-after|webhook-delivery)[ \t]*:[ \t]*([^\r\n]*)",
+    re.IGNORECASE,
+)
+_LENGTH = re.compile(rb"[0-9]{1,18}")
+_BODILESS = (204, 304)
+
+
+class MalformedError(Exception):
+    """What came cannot be the head of a response."""
+
+
+class Body(Enum):
+    """How it is known where the body ends."""
+
+    NONE = "there is none"
+    LENGTH = "by its length"
+    CHUNKED = "by its chunks"
+    CLOSE = "with the connection"
+
+
+class Head(NamedTuple):
+    """What a head says."""
+
+    status: int
+    reason: str
+    body: Body
+    length: int
+    """Of the body, where that is known beforehand."""
+    reusable: bool
+    """Whether the connection may be used again after the body."""
+    odd: str | None
+    """What is wrong with it, in words for the log."""
+    retry_after: str | None
+    """The header as it came."""
+    control: str | None
+    """The ``webhook-delivery`` header as it came."""
+
+
+def check_beginning(data: bytes | bytearray) -> None:
+    """Raise ``MalformedError`` as soon as it is certain that this does not become a status line."""
+    if data.startswith(_BEGINNING) if len(data) >= len(_BEGINNING) else _BEGINNING.startswith(data):
+        line_end = data.find(b"\n")
+        if line_end < 0 or _STATUS_LINE.match(data):
+            return
+    shown = ascii(bytes(data[:_MAX_SHOWN]).partition(b"\n")[0].rstrip().decode("latin-1"))
+    raise MalformedError(f"it begins with {shown}")
+
+
+def end_of_head(data: bytes | bytearray, start: int = 0) -> int:
+    """Where the head ends that ``data`` begins with; -1 if more is to come. The end is not before ``start``."""
+    found = _END.search(data, max(0, start - 2))
+    return found.end() if found else -1
+
+
+def read_head(head: bytes | bytearray) -> Head:
+    """What a whole head says. Raises ``MalformedError`` if it has no status line."""
+    line = _STATUS_LINE.match(head)
+    if line is None:
+        check_beginning(head)
+        raise MalformedError("it has no status line")
+    major, minor, code, reason = line.groups()
+    status = int(code)
+    if status < 100:
+        raise MalformedError(f"there is no status {status:03}")
+    start = line.end() - 1
+    odd = None
+    if not _WELL_FORMED.fullmatch(head, start + 1):
+        odd = "a header line is not well formed"
+        head = _FOLD.sub(b" ", head[start:])
+        start = 0
+    lengths: list[bytes] = []
+    codings: list[bytes] = []
+    options = b""
+    retry_after = control = None
+    for name, value in _FIELD.findall(head, start):
+        match name.lower():
+            case b"content-length":
+                lengths += value.split(b",")
+            case b"transfer-encoding":
+                codings += value.split(b",")
+            case b"connection":
+                options = options + b"," + value if options else value
+            case b"retry-after":
+                retry_after = retry_after or _text(value)
+            case _:
+                control = control or _text(value)
+    body, length, doubt = _body(status, lengths, codings)
+    odd = odd or doubt
+    reusable = body is not Body.CLOSE and odd is None and status >= 200
+    if reusable and (options or (major, minor) != (b"1", b"1")):
+        reusable = _kept_alive(options, is_1_1=(major, minor) == (b"1", b"1"))
+    return Head(status, _text(reason or b""), body, length, reusable, odd, retry_after, control)
+
+
+def _body(status: int, lengths: list[bytes], codings: list[bytes]) -> tuple[Body, int, str | None]:
+    """How the body ends, and what is odd about it."""
+    if status < 200 or status in _BODILESS:
+        return Body.NONE, 0, None
+    if not codings and not lengths:
+        return Body.CLOSE, 0, None
+    known = [int(length) for length in map(bytes.strip, lengths) if _LENGTH.fullmatch(length)]
+    if not codings and len(known) == len(lengths) == 1:
+        return Body.LENGTH, known[0], None
+    named = [coding.strip().lower() for coding in codings]
+    if named and named[-1] == b"chunked":
+        odd = "it has both a Content-Length and a Transfer-Encoding" if lengths else None
+        return Body.CHUNKED, 0, odd or ("it has more than one transfer coding" if len(named) > 1 else None)
+    if any(coding != b"identity" for coding in named):
+        return Body.CLOSE, 0, "its last transfer coding is not chunked"
+    if not known:
+        return Body.CLOSE, 0, "its Content-Length is no number" if lengths else "its transfer coding is identity"
+    if len(set(known)) > 1 or len(known) < len(lengths):
+        return Body.LENGTH, min(known), "its lengths contradict each other"
+    return Body.LENGTH, known[0], "it gives its length more than once"
+
+
+def _kept_alive(options: bytes, *, is_1_1: bool) -> bool:
+    named = {option.strip() for option in options.lower().split(b",")}
+    return b"close" not in named and (is_1_1 or b"keep-alive" in named)
+
+
+def _text(value: bytes) -> str:
+    return value.decode("latin-1").strip()

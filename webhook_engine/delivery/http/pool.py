@@ -1,0 +1,120 @@
+"""The connections that there are: those in use, and the idle ones, kept for the next request to the same place."""
+
+from __future__ import annotations
+
+import asyncio
+
+from webhook_engine.delivery.http.connection import Connection, Origin, State
+from webhook_engine.delivery.http.dial import Dialler
+from webhook_engine.delivery.http.response import FailureKind, NoResponseError
+
+__all__ = ["Pool"]
+
+KEEPALIVE_S = 30.0
+"""How long an idle connection is kept; it is looked in half of that time, so up to half of it longer."""
+MAX_IDLE = 256
+"""Idle connections in all; beyond that, a connection is closed after its response."""
+CLOSING_S = 5.0
+"""The event loop closes a dropped connection in its next turns; longer than that is not waited for."""
+
+
+class Pool:
+    """Connections, in use and idle."""
+
+    def __init__(self, dialler: Dialler, response_limit: int) -> None:
+        self.dialler = dialler
+        self._response_limit = response_limit
+        self._loop = asyncio.get_running_loop()
+        self._open: set[Connection] = set()
+        """All whose sockets are not closed yet."""
+        self._idle: dict[Origin, list[Connection]] = {}
+        """The one that was used last comes last."""
+        self.idle_count = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._all_gone = asyncio.Event()
+
+    @property
+    def open_count(self) -> int:
+        """Connections in use or idle."""
+        return sum(connection.state is not State.CLOSED for connection in self._open)
+
+    def new(self, origin: Origin) -> Connection:
+        """A connection that is still to be connected."""
+        return Connection(origin, self, response_limit=self._response_limit, loop=self._loop)
+
+    async def connect(self, connection: Connection, application_id: str) -> None:
+        """Connect a new one. Raises ``NoResponseError``."""
+        try:
+            await self.dialler.dial(connection, application_id)
+        except NoResponseError as error:
+            if error.kind is FailureKind.OWN:
+                self._drop_idle()  # What they hold may be what is lacking.
+            raise
+
+    def take(self, origin: Origin) -> Connection | None:
+        """An idle connection that leads there, if there is one."""
+        idle = self._idle.get(origin)
+        while idle:
+            connection = idle.pop()
+            self.idle_count -= 1
+            if connection.is_usable:
+                return connection
+            connection.close()
+        return None
+
+    def give_back(self, connection: Connection) -> None:
+        """Its response was read: keep it for the next request, if it can serve another one and there is room."""
+        if not connection.rest():
+            return
+        if self.idle_count >= MAX_IDLE:
+            connection.close()
+            return
+        self._idle.setdefault(connection.origin, []).append(connection)
+        self.idle_count += 1
+        if self._timer is None:
+            self._timer = self._loop.call_later(KEEPALIVE_S / 2, self._close_old)
+
+    def _drop_idle(self) -> None:
+        for connection in [one for idle in self._idle.values() for one in idle]:
+            connection.close()
+
+    async def close(self) -> None:
+        """Close all connections; returns when their sockets are closed."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        for connection in list(self._open):
+            connection.close()
+        if self._open:
+            self._all_gone.clear()
+            await asyncio.wait_for(self._all_gone.wait(), CLOSING_S)
+
+    def _close_old(self) -> None:
+        self._timer = None
+        before = self._loop.time() - KEEPALIVE_S
+        for origin, idle in list(self._idle.items()):
+            for connection in [one for one in idle if one.idle_since <= before]:
+                connection.close()
+            if not idle:
+                del self._idle[origin]
+        if self._idle:
+            self._timer = self._loop.call_later(KEEPALIVE_S / 2, self._close_old)
+
+    # What connections tell.
+
+    def connected(self, connection: Connection) -> None:
+        """It is connected."""
+        self._open.add(connection)
+
+    def closed(self, connection: Connection) -> None:
+        """It will not be used any more."""
+        idle = self._idle.get(connection.origin, [])
+        if connection in idle:
+            idle.remove(connection)
+            self.idle_count -= 1
+
+    def gone(self, connection: Connection) -> None:
+        """Its socket is closed."""
+        self._open.discard(connection)
+        if not self._open:
+            self._all_gone.set()

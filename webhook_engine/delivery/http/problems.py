@@ -1,0 +1,32 @@
+"""What errors of libraries and of the system say, in words for an attempt."""
+
+from __future__ import annotations
+
+import os
+import ssl
+
+__all__ = ["problem", "shortened"]
+
+MAX_LENGTH = 500
+"""Characters of a library's own words that are kept."""
+
+
+def problem(error: BaseException) -> str:
+    """What an error says, without its class and its numbers."""
+    match error:
+        case ssl.SSLCertVerificationError():
+            return error.verify_message.rstrip(".")
+        case ssl.SSLError() if error.reason:
+            return error.reason.replace("_", " ").lower()
+        case OSError() if error.errno and error.errno > 0:
+            return os.strerror(error.errno)
+        case OSError() if error.strerror:
+            return shortened(error.strerror)
+        case ConnectionError() if not str(error):
+            return "it was closed"
+    return shortened(str(error)) or type(error).__name__
+
+
+def shortened(text: str) -> str:
+    """As much of a text as is worth keeping, on one line."""
+    return " ".join(text.split())[:MAX_LENGTH]

@@ -1,0 +1,203 @@
+"""Reads one response after the other from the bytes of a connection, in whatever pieces they come. No I/O."""
+
+from __future__ import annotations
+
+from httptools import HttpParserError, HttpResponseParser
+
+from webhook_engine.delivery.http.head import (
+    MAX_HEAD,
+    Body,
+    Head,
+    MalformedError,
+    check_beginning,
+    end_of_head,
+    read_head,
+)
+
+__all__ = ["ResponseReader"]
+
+MAX_INTERIM_RESPONSES = 100
+"""Such as ``100 Continue`` or ``103 Early Hints``. Whoever sends more keeps us busy for nothing."""
+_SWITCHING_PROTOCOLS = 101
+_CHUNKED_HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+"""What makes the parser expect chunks: the real head was read before, with more patience than it has."""
+CHUNK_OVERHEAD = 256 * 1024
+"""Bytes that may be spent on the sizes of chunks, their extensions and trailers, beside what the body has."""
+
+
+class ResponseReader:
+    """The response that is being read; :meth:`begin` makes it ready for the next one."""
+
+    __slots__ = (
+        "_chunks",
+        "_head_bytes",
+        "_interim",
+        "_line_known",
+        "_pending",
+        "_raw",
+        "_searched",
+        "body",
+        "broken",
+        "done",
+        "head",
+        "limit",
+        "rest",
+    )
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self._chunks: HttpResponseParser | None = None
+        self._pending: bytearray | None = None
+        self.begin()
+
+    def begin(self) -> None:
+        """Expect a response."""
+        self.head: Head | None = None
+        """The final head, once it is complete."""
+        self.body: bytes | bytearray = b""
+        """What came of the body; reading ends soon after the limit."""
+        self.done = False
+        """The response is complete, with its body."""
+        self.rest = False
+        """More came than belongs to the response."""
+        self.broken: str | None = None
+        """Why no more of the body can be read."""
+        self._pending = None
+        self._searched = 0
+        self._line_known = False
+        self._head_bytes = 0
+        self._interim = 0
+        self._raw = 0
+        self._chunks = None
+
+    @property
+    def reusable(self) -> bool:
+        """Whether the next response is certain to begin where this one ended."""
+        return self.done and not self.rest and self.head is not None and self.head.reusable
+
+    def feed(self, data: bytes) -> bool:
+        """Take more bytes; returns whether that is enough. Raises ``MalformedError`` for what is no response."""
+        if self.head is None:
+            after = self._read_heads(data)
+            if after is None or self.head is None:
+                return False
+            if self.head.body is Body.LENGTH and len(after) == self.head.length:
+                self.body = after
+                self.done = True
+                return True
+            data = after
+        return self._read_body(self.head, data)
+
+    def end(self, why: str | None) -> None:
+        """The connection ended, as it may or because something is wrong with it."""
+        if self.head is not None and not self.done:
+            self._chunks = None
+            if self.head.body is Body.CLOSE and why is None:
+                self.done = True
+            else:
+                self.broken = self.broken or why or "it ended too soon"
+
+    def _read_heads(self, data: bytes) -> bytes | None:
+        """Read interim heads and the final one; returns what follows it, or ``None`` while it is incomplete."""
+        while True:
+            head, after = self._next_head(data)
+            if head is None:
+                return None
+            if head.status >= 200 or head.status == _SWITCHING_PROTOCOLS:
+                self.head = head
+                return after
+            self._interim += 1
+            if self._interim > MAX_INTERIM_RESPONSES:
+                raise MalformedError(f"more than {MAX_INTERIM_RESPONSES} interim answers ({head.status})")
+            data = after
+
+    def _next_head(self, data: bytes) -> tuple[Head | None, bytes]:
+        pending = self._pending
+        self._head_bytes += len(data)
+        if pending is None:
+            data = data.lstrip(b"\r\n")
+            end = end_of_head(data)
+            if end >= 0:
+                self._count_head(len(data) - end)
+                return read_head(data[:end]), data[end:]
+            check_beginning(data)
+            self._pending = bytearray(data) if data else None
+            self._line_known = b"\n" in data
+            self._searched = len(data)
+            self._count_head(0)
+            return None, b""
+        known = len(pending)
+        pending += data
+        end = end_of_head(pending, self._searched)
+        if end < 0:
+            if known < len(b"HTTP/") or not self._line_known:
+                self._line_known = b"\n" in data
+                if self._line_known or known < len(b"HTTP/"):
+                    check_beginning(pending)
+            self._searched = len(pending)
+            self._count_head(0)
+            return None, b""
+        self._pending = None
+        self._count_head(len(pending) - end)
+        return read_head(pending[:end]), bytes(pending[end:])
+
+    def _count_head(self, after: int) -> None:
+        self._head_bytes -= after
+        if self._head_bytes > MAX_HEAD:
+            raise MalformedError(f"its headers are larger than {MAX_HEAD // 1024} kB")
+
+    def _read_body(self, head: Head, data: bytes) -> bool:
+        match head.body:
+            case Body.NONE:
+                self.done = True
+                self.rest = bool(data)
+            case Body.LENGTH:
+                left = head.length - len(self.body)
+                self.rest = len(data) > left
+                self._keep(data[:left] if self.rest else data)
+                self.done = len(self.body) == head.length
+            case Body.CHUNKED:
+                self._read_chunks(data)
+            case Body.CLOSE:
+                self._keep(data)
+        return self.done or self.broken is not None or len(self.body) > self.limit
+
+    def _keep(self, data: bytes) -> None:
+        if not self.body:
+            self.body = data
+        elif isinstance(self.body, bytearray):
+            self.body += data
+        else:
+            self.body = bytearray(self.body) + data
+
+    def _read_chunks(self, data: bytes) -> None:
+        if self._chunks is None:
+            self._chunks = HttpResponseParser(self)
+            self._chunks.feed_data(_CHUNKED_HEAD)
+        self._raw += len(data)
+        try:
+            self._chunks.feed_data(data)
+        except HttpParserError as error:
+            if self.done:
+                self.rest = True
+            else:
+                self.broken = f"its chunks are not valid: {error}"
+        if self._raw - 4 * len(self.body) > CHUNK_OVERHEAD and not self.done:
+            self.broken = "there is too much around its chunks"
+        if self.done or self.broken is not None:
+            self._chunks = None
+
+    # What the parser of chunks calls.
+
+    def on_body(self, data: bytes) -> None:
+        """A piece of the body, out of its chunk."""
+        if not self.done:
+            self._keep(data)
+
+    def on_message_begin(self) -> None:
+        """Something begins: the response, or what does not belong to it any more."""
+        self.rest = self.done
+
+    def on_message_complete(self) -> None:
+        """The last chunk and its trailers are read."""
+        self.done = True

@@ -1,0 +1,61 @@
+"""What the engine itself may have lacked when a request failed: such a trouble is nobody's failure."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Sequence
+
+from webhook_engine.delivery.http.problems import problem
+from webhook_engine.delivery.http.resolver import AddressInfo
+from webhook_engine.delivery.http.response import OwnTroubleError
+from webhook_engine.delivery.troubles import Lack, lack_of
+
+__all__ = ["own_trouble"]
+
+_MISSING = {
+    Lack.DESCRIPTORS: "no file descriptor is left",
+    Lack.MEMORY: "no memory is left",
+    Lack.PORTS: "no local port is left for connections to there",
+}
+
+
+def own_trouble(what: str, error: BaseException, tried: Sequence[AddressInfo] = ()) -> OwnTroubleError | None:
+    """What to raise if an error says that the engine lacked something; ``None`` if it is about the other side.
+
+    ``what`` is what could not be done. ``tried`` are the addresses that were connected to.
+    """
+    lack = lack_of(error)
+    if isinstance(error, socket.gaierror) and lack is None:
+        # A look-up that finds no descriptor left says that the name server is not there, or the name.
+        lack = _lack_of_descriptors()
+    if lack is None or (lack is Lack.PORTS and not _reached_from_here(tried)):
+        return None
+    missing = _MISSING.get(lack)
+    return OwnTroubleError(lack, f"{what}: {missing} ({problem(error)})" if missing else f"{what}: {problem(error)}")
+
+
+def _lack_of_descriptors() -> Lack | None:
+    """Whether not even one more descriptor can be had."""
+    try:
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM).close()
+    except OSError as error:
+        return lack_of(error)
+    return None
+
+
+def _reached_from_here(addresses: Sequence[AddressInfo]) -> bool:
+    """Whether this machine has an address from which any of these can be reached.
+
+    ``EADDRNOTAVAIL`` also says that it has none, which is no shortage of ports. A datagram socket tells the two apart,
+    since its ports are others: connecting it sends nothing, and fails for lack of an address alone.
+    """
+    for family, _, _, _, address in addresses:
+        try:
+            with socket.socket(family, socket.SOCK_DGRAM) as probe:
+                probe.connect(address)
+        except OSError as error:
+            if error.errno == errno.EADDRNOTAVAIL:
+                continue
+        return True
+    return False
