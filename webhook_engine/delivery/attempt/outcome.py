@@ -8,7 +8,7 @@ from enum import IntEnum
 import msgspec
 
 from webhook_engine.delivery.attempt.target import Target
-from webhook_engine.delivery.http.response import FailureKind, Response
+from webhook_engine.delivery.http.response import Response
 from webhook_engine.events import OperationalEvent
 from webhook_engine.model import Health
 from webhook_engine.store.records import DeliveryChange, Due, EndpointCondition, RecordedAttempt
@@ -64,7 +64,7 @@ class Postponed(msgspec.Struct, frozen=True, gc=False):
 
 def reaction_to(response: Response) -> Reaction:
     """What a response, or its absence, says of how much the receiver can bear."""
-    if response.failure is FailureKind.TIMEOUT:
+    if response.timed_out:
         return Reaction.TIMEOUT
     if response.status_code in ASKING_FOR_LESS or response.status_code == 0:
         return Reaction.OVERLOADED

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from enum import Enum
-from typing import NamedTuple
+
+import msgspec
 
 __all__ = ["MAX_HEAD", "Body", "Head", "MalformedError", "check_beginning", "end_of_head", "read_head"]
 
@@ -18,14 +19,16 @@ MAX_HEAD = 256 * 1024
 
 _MAX_SHOWN = 40
 _BEGINNING = b"HTTP/"
+_NAME = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]++"
+_FIELDS = rb"\n(content-length|transfer-encoding|connection|retry-after|webhook-delivery)[ \t]*:[ \t]*([^\r\n]*)"
 _STATUS_LINE = re.compile(rb"HTTP/([0-9])(?:\.([0-9]+))?[ \t]+([0-9]{3})(?:[ \t]([^\n]*?))?\r?\n")
+_WELL_FORMED = re.compile(rb"HTTP/[0-9]\.[0-9] [0-9]{3}(?: [^\r]*+)?\r\n(?:" + _NAME + rb":[^\r]*+\r\n)*+\r\n")
 _END = re.compile(rb"\n\r?\n")
-_WELL_FORMED = re.compile(rb"(?:[!#$%&'*+.^_`|~0-9A-Za-z-]++:[^\r\n\0]*+\r\n)*+\r\n")
 _FOLD = re.compile(rb"\r?\n[ \t]+")
-_FIELD = re.compile(
-    rb"\n(content-length|transfer-encoding|connection|retry-after|webhook-delivery)[ \t]*:[ \t]*([^\r\n]*)",
-    re.IGNORECASE,
-)
+_FIELD = re.compile(_FIELDS, re.IGNORECASE)
+_LOWER_FIELD = re.compile(_FIELDS)
+"""For a head in lower case, which is made more quickly than letters are compared in both."""
+_USUAL = b"HTTP/1.1 2"
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 _BODILESS = (204, 304)
 
@@ -43,21 +46,26 @@ class Body(Enum):
     CLOSE = "with the connection"
 
 
-class Head(NamedTuple):
+_BY_LENGTH = Body.LENGTH
+
+
+class Head(msgspec.Struct, frozen=True, gc=False):
     """What a head says."""
 
     status: int
-    reason: str
+    reason: bytes
+    size: int
+    """How many bytes it has."""
     body: Body
     length: int
     """Of the body, where that is known beforehand."""
     reusable: bool
     """Whether the connection may be used again after the body."""
-    odd: str | None
+    odd: str | None = None
     """What is wrong with it, in words for the log."""
-    retry_after: str | None
+    retry_after: str | None = None
     """The header as it came."""
-    control: str | None
+    control: str | None = None
     """The ``webhook-delivery`` header as it came."""
 
 
@@ -77,8 +85,37 @@ def end_of_head(data: bytes | bytearray, start: int = 0) -> int:
     return found.end() if found else -1
 
 
-def read_head(head: bytes | bytearray) -> Head:
-    """What a whole head says. Raises ``MalformedError`` if it has no status line."""
+def read_head(data: bytes) -> Head | None:
+    """The head that ``data`` begins with; ``None`` if more of it is to come.
+
+    Raises ``MalformedError`` if this is no head of a response.
+    """
+    whole = _WELL_FORMED.match(data)
+    if whole is not None:
+        size = whole.end()
+        # Nothing but a line break may look like one.
+        if data.count(b"\n", 0, size) == data.count(b"\r\n", 0, size) and data.find(b"\0", 0, size) < 0:
+            fields = _LOWER_FIELD.findall(data[:size].lower())
+            if data.startswith(_USUAL) and data[9:12] != b"204":
+                length = None
+                for name, value in fields:
+                    if name == b"content-length" and length is None and value.isdigit() and len(value) <= 18:
+                        length = int(value)
+                    elif name != b"connection" or value != b"keep-alive":
+                        break
+                else:
+                    if length is not None:
+                        return Head(int(data[9:12]), b"", size, _BY_LENGTH, length, True)
+            return _interpreted(data[:size], None)
+    size = end_of_head(data)
+    if size < 0:
+        check_beginning(data)
+        return None
+    return _interpreted(data[:size], "a header line is not well formed")
+
+
+def _interpreted(head: bytes, odd: str | None) -> Head:
+    """What a whole head says."""
     line = _STATUS_LINE.match(head)
     if line is None:
         check_beginning(head)
@@ -87,34 +124,34 @@ def read_head(head: bytes | bytearray) -> Head:
     status = int(code)
     if status < 100:
         raise MalformedError(f"there is no status {status:03}")
-    start = line.end() - 1
-    odd = None
-    if not _WELL_FORMED.fullmatch(head, start + 1):
-        odd = "a header line is not well formed"
-        head = _FOLD.sub(b" ", head[start:])
-        start = 0
+    fields = head[line.end() - 1 :]
+    if odd:
+        fields = _FOLD.sub(b" ", fields)
     lengths: list[bytes] = []
     codings: list[bytes] = []
-    options = b""
+    options: list[bytes] = []
     retry_after = control = None
-    for name, value in _FIELD.findall(head, start):
+    for name, value in _FIELD.findall(fields):
         match name.lower():
             case b"content-length":
                 lengths += value.split(b",")
             case b"transfer-encoding":
                 codings += value.split(b",")
             case b"connection":
-                options = options + b"," + value if options else value
+                options += value.split(b",")
             case b"retry-after":
                 retry_after = retry_after or _text(value)
             case _:
                 control = control or _text(value)
     body, length, doubt = _body(status, lengths, codings)
     odd = odd or doubt
-    reusable = body is not Body.CLOSE and odd is None and status >= 200
-    if reusable and (options or (major, minor) != (b"1", b"1")):
-        reusable = _kept_alive(options, is_1_1=(major, minor) == (b"1", b"1"))
-    return Head(status, _text(reason or b""), body, length, reusable, odd, retry_after, control)
+    reusable = (
+        body is not Body.CLOSE
+        and odd is None
+        and status >= 200
+        and _kept_alive(options, is_1_1=(major, minor) == (b"1", b"1"))
+    )
+    return Head(status, reason or b"", len(head), body, length, reusable, odd, retry_after, control)
 
 
 def _body(status: int, lengths: list[bytes], codings: list[bytes]) -> tuple[Body, int, str | None]:
@@ -139,8 +176,8 @@ def _body(status: int, lengths: list[bytes], codings: list[bytes]) -> tuple[Body
     return Body.LENGTH, known[0], "it gives its length more than once"
 
 
-def _kept_alive(options: bytes, *, is_1_1: bool) -> bool:
-    named = {option.strip() for option in options.lower().split(b",")}
+def _kept_alive(options: list[bytes], *, is_1_1: bool) -> bool:
+    named = {option.strip().lower() for option in options}
     return b"close" not in named and (is_1_1 or b"keep-alive" in named)
 
 

@@ -9,7 +9,7 @@ from typing import cast
 from yarl import URL
 
 from webhook_engine.delivery.http.connection import Origin
-from webhook_engine.delivery.http.head import MAX_HEAD, MalformedError, check_beginning, end_of_head, read_head
+from webhook_engine.delivery.http.head import MAX_HEAD, MalformedError, read_head
 from webhook_engine.delivery.http.response import FailureKind, NoResponseError, OwnTroubleError
 from webhook_engine.delivery.troubles import Lack
 
@@ -83,12 +83,10 @@ class Tunnel(asyncio.Protocol):
             self.transport.abort()
 
     def _read(self) -> None:
-        while (end := end_of_head(self._came)) >= 0:
-            status = read_head(self._came[:end]).status
-            if status >= 200:
-                self.answered.set_result(status)
+        while (head := read_head(self._came)) is not None:
+            if head.status >= 200:
+                self.answered.set_result(head.status)
                 return
-            self._came = self._came[end:]
-        check_beginning(self._came)
+            self._came = self._came[head.size :]
         if len(self._came) > MAX_HEAD:
             raise MalformedError(f"its headers are larger than {MAX_HEAD // 1024} kB")

@@ -25,6 +25,12 @@ CHUNK_OVERHEAD = 256 * 1024
 """Bytes that may be spent on the sizes of chunks, their extensions and trailers, beside what the body has."""
 
 
+LONGEST_LINE_LOOKED_AT = 4096
+"""As long as no more has come, each piece is looked at for whether it becomes a status line; later, only the end is."""
+LONGEST_REMEMBERED = 4096
+"""Bytes of the last response."""
+
+
 class ResponseReader:
     """The response that is being read; :meth:`begin` makes it ready for the next one."""
 
@@ -32,9 +38,10 @@ class ResponseReader:
         "_chunks",
         "_head_bytes",
         "_interim",
-        "_line_known",
         "_pending",
         "_raw",
+        "_same",
+        "_same_head",
         "_searched",
         "body",
         "broken",
@@ -48,6 +55,9 @@ class ResponseReader:
         self.limit = limit
         self._chunks: HttpResponseParser | None = None
         self._pending: bytearray | None = None
+        # Most receivers say the same again and again: what was read whole is not read twice.
+        self._same: bytes | None = None
+        self._same_head: Head | None = None
         self.begin()
 
     def begin(self) -> None:
@@ -64,7 +74,6 @@ class ResponseReader:
         """Why no more of the body can be read."""
         self._pending = None
         self._searched = 0
-        self._line_known = False
         self._head_bytes = 0
         self._interim = 0
         self._raw = 0
@@ -78,10 +87,17 @@ class ResponseReader:
     def feed(self, data: bytes) -> bool:
         """Take more bytes; returns whether that is enough. Raises ``MalformedError`` for what is no response."""
         if self.head is None:
+            if data == self._same and not self._head_bytes:
+                self.head = self._same_head
+                self.body = data[self._same_head.size :] if self._same_head else b""
+                self.done = True
+                return True
             after = self._read_heads(data)
             if after is None or self.head is None:
                 return False
             if self.head.body is Body.LENGTH and len(after) == self.head.length:
+                if len(after) + self.head.size == len(data) <= LONGEST_REMEMBERED:
+                    self._same, self._same_head = data, self.head
                 self.body = after
                 self.done = True
                 return True
@@ -100,9 +116,21 @@ class ResponseReader:
     def _read_heads(self, data: bytes) -> bytes | None:
         """Read interim heads and the final one; returns what follows it, or ``None`` while it is incomplete."""
         while True:
-            head, after = self._next_head(data)
+            self._head_bytes += len(data)
+            if self._pending is not None:
+                data = self._more(self._pending, data)
+            elif data.startswith((b"\r", b"\n")):
+                data = data.lstrip(b"\r\n")
+            head = read_head(data) if data else None
             if head is None:
+                if data:
+                    self._pending = bytearray(data)
+                    self._searched = len(data)
+                self._check_size(self._head_bytes)
                 return None
+            after = data[head.size :]
+            self._head_bytes -= len(after)
+            self._check_size(self._head_bytes)
             if head.status >= 200 or head.status == _SWITCHING_PROTOCOLS:
                 self.head = head
                 return after
@@ -111,39 +139,20 @@ class ResponseReader:
                 raise MalformedError(f"more than {MAX_INTERIM_RESPONSES} interim answers ({head.status})")
             data = after
 
-    def _next_head(self, data: bytes) -> tuple[Head | None, bytes]:
-        pending = self._pending
-        self._head_bytes += len(data)
-        if pending is None:
-            data = data.lstrip(b"\r\n")
-            end = end_of_head(data)
-            if end >= 0:
-                self._count_head(len(data) - end)
-                return read_head(data[:end]), data[end:]
-            check_beginning(data)
-            self._pending = bytearray(data) if data else None
-            self._line_known = b"\n" in data
-            self._searched = len(data)
-            self._count_head(0)
-            return None, b""
+    def _more(self, pending: bytearray, data: bytes) -> bytes:
+        """All of the head if it is whole now; nothing if it is not."""
         known = len(pending)
         pending += data
-        end = end_of_head(pending, self._searched)
-        if end < 0:
-            if known < len(b"HTTP/") or not self._line_known:
-                self._line_known = b"\n" in data
-                if self._line_known or known < len(b"HTTP/"):
-                    check_beginning(pending)
-            self._searched = len(pending)
-            self._count_head(0)
-            return None, b""
-        self._pending = None
-        self._count_head(len(pending) - end)
-        return read_head(pending[:end]), bytes(pending[end:])
+        if end_of_head(pending, self._searched) >= 0:
+            self._pending = None
+            return bytes(pending)
+        self._searched = len(pending)
+        if known < LONGEST_LINE_LOOKED_AT:
+            check_beginning(pending)
+        return b""
 
-    def _count_head(self, after: int) -> None:
-        self._head_bytes -= after
-        if self._head_bytes > MAX_HEAD:
+    def _check_size(self, size: int) -> None:
+        if size > MAX_HEAD:
             raise MalformedError(f"its headers are larger than {MAX_HEAD // 1024} kB")
 
     def _read_body(self, head: Head, data: bytes) -> bool:

@@ -187,7 +187,7 @@ class Sender:
         if 200 <= status < 300:
             return None, text
         if status < 200:
-            text = f"the answer was {status} {came.reason}, which the request did not ask for"
+            text = f"the answer was {status} {came.reason.decode('latin-1')}, which the request did not ask for"
         return FailureKind.STATUS, text
 
     def _no_response(self, connection: Connection, target: Origin) -> NoResponseError:
