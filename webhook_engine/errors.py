@@ -112,7 +112,14 @@ class StoreError(WebhookEngineError):
 
 
 class StoreUnavailableError(StoreError):
-    """The database cannot be written or read right now (disk full, locked, I/O error). Try again later."""
+    """The database cannot be written or read right now (disk full, locked, I/O error, file gone). Try again later.
+
+    ``reason`` says why in a few words without paths, for people who do not run the engine.
+    """
+
+    def __init__(self, text: str, *, reason: str | None = None) -> None:
+        super().__init__(text)
+        self.reason = reason
 
 
 class SchemaVersionError(StoreError):

@@ -17,7 +17,7 @@ import pytest
 from store.world import World
 
 from webhook_engine.errors import EngineAlreadyRunningError, StoreUnavailableError
-from webhook_engine.store.sqlite import SqliteStore
+from webhook_engine.store.sqlite import SqliteStore, lock
 
 HOLD = """
 import asyncio, os, sys, time
@@ -88,6 +88,69 @@ async def test_a_link_does_not_lead_past_the_lock(sqlite_store: SqliteStore, pat
     with pytest.raises(EngineAlreadyRunningError):
         await SqliteStore(link).open()
     assert World(sqlite_store)
+
+
+linux_only = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has names for files that the system keeps")
+
+
+@linux_only
+async def test_a_hard_link_does_not_either(sqlite_store: SqliteStore, path: Path, tmp_path: Path) -> None:
+    link = tmp_path / "elsewhere" / "link.db"
+    link.parent.mkdir()
+    link.hardlink_to(path)
+    with pytest.raises(EngineAlreadyRunningError, match=rf"process {os.getpid()}.* a hard link"):
+        await SqliteStore(link).open()
+    assert sorted(one.name for one in link.parent.iterdir()) == ["link.db", "link.db.lock"]
+    await World(sqlite_store).pair()
+
+
+@linux_only
+async def test_nor_does_one_in_another_process(path: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link.db"
+    with holder(path) as process:
+        link.hardlink_to(path)
+        with pytest.raises(EngineAlreadyRunningError, match=rf"process {process.pid}, which has it by another name"):
+            await SqliteStore(link).open()
+        process.kill()
+        process.wait()
+    # Who is gone holds nothing, under whatever name.
+    store = SqliteStore(link)
+    await store.open()
+    await store.close()
+
+
+@linux_only
+async def test_a_forked_child_does_not_keep_the_other_names_either(path: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link.db"
+    with holder(path, "fork") as process:
+        assert process.stdout is not None
+        child = int(process.stdout.readline())
+        link.hardlink_to(path)
+        try:
+            with pytest.raises(EngineAlreadyRunningError, match=f"process {process.pid}"):
+                await SqliteStore(link).open()
+            process.kill()
+            process.wait()
+            store = SqliteStore(link)
+            await store.open()
+            await store.close()
+        finally:
+            os.kill(child, signal.SIGKILL)
+
+
+@linux_only
+async def test_a_stranger_who_took_the_name_of_a_file_does_not_keep_its_owner_out(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path.touch()
+    status = path.stat()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as stranger:
+        stranger.bind(f"\0webhook-engine/{status.st_dev:x}/{status.st_ino:x}")
+        stranger.listen(1)
+        monkeypatch.setattr(lock, "_lives", lambda _process: False)
+        store = SqliteStore(path)
+        await store.open()
+        await store.close()
 
 
 async def test_a_relative_path_stays_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -113,10 +113,11 @@ def as_api_error(error: WebhookEngineError) -> ApiError | None:
         case ConsumerLimitError():
             return ApiError(400, "limit_reached", f"{_sentence(str(error))}.")
         case StoreUnavailableError() | EngineNotRunningError():
+            reason = f" ({error.reason})" if isinstance(error, StoreUnavailableError) and error.reason else ""
             return ApiError(
                 503,
                 "unavailable",
-                "The request cannot be handled right now, and nothing of it was kept; try again later.",
+                f"The request cannot be handled right now{reason}, and nothing of it was kept; try again later.",
                 retry_after_s=RETRY_AFTER_S,
             )
         case ConfigError():

@@ -58,6 +58,13 @@ class UpkeepStore(Protocol):
         """Have the writer do its next transaction, an empty one; returns when it has."""
         ...
 
+    async def check(self, within_s: float) -> None:
+        """Raises ``StoreUnavailableError`` if nothing can be written now, or if that cannot be told within that time.
+
+        Costs at most one small write, however many ask at once, and none where something was just written.
+        """
+        ...
+
     async def expire_payloads(self, after: str, until: str, limit: int) -> Cleaned:
         """Delete the payloads of messages with ids in (``after``, ``until``).
 

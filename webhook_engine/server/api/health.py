@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from webhook_engine.errors import WebhookEngineError
+import asyncio
+
+from msgspec import UNSET, UnsetType
+
+from webhook_engine.delivery.troubles import Trouble
+from webhook_engine.errors import StoreUnavailableError, WebhookEngineError
 from webhook_engine.server.api.query import NoQuery
 from webhook_engine.server.api.route import Auth, Call, NoBody, Out, Reply, Route
 
 __all__ = ["ROUTES"]
 
 
+PATIENCE_S = 2.0
+"""How long the database may take to show that it can be read and written."""
+
+
 class PartOut(Out, frozen=True, kw_only=True):
     """How one part is."""
 
     status: str
+    detail: str | UnsetType = UNSET
+    """What is wrong with it."""
 
 
 class HealthOut(Out, frozen=True, kw_only=True):
@@ -28,21 +39,35 @@ async def ping(_call: Call[NoQuery, NoBody]) -> None:
 
 
 async def health(call: Call[NoQuery, NoBody]) -> Out | Reply:
-    """The server answers, its database can be read, and deliveries are being made."""
+    """The server answers, its database can be read and written, and deliveries are being made."""
     engine = call.context.engine
-    database = PartOut(status="ok" if await _readable(call) else "error")
-    flow = PartOut(status="ok" if engine.running else "error")
-    report = HealthOut(database=database, queue=flow, cache=PartOut(status="ok"))
-    broken = "error" in (database.status, flow.status)
+    database = await _database(call)
+    queue = PartOut(status="ok") if engine.running else PartOut(status="error", detail="the engine has stopped")
+    if (troubles := engine.measures.troubles.present(call.context.services.clock.now())) and engine.running:
+        queue = PartOut(status="error", detail="; ".join(map(_words, troubles)))
+    report = HealthOut(database=database, queue=queue, cache=PartOut(status="ok"))
+    broken = "error" in (database.status, queue.status)
     return Reply(500, report) if broken else report
 
 
-async def _readable(call: Call[NoQuery, NoBody]) -> bool:
+async def _database(call: Call[NoQuery, NoBody]) -> PartOut:
+    store = call.context.services.store
     try:
-        await call.context.services.store.revocations.all()
+        async with asyncio.timeout(PATIENCE_S):
+            await store.revocations.all()
+            await store.upkeep.check(PATIENCE_S)
+    except StoreUnavailableError as error:
+        # Anybody may ask, so no paths are told; the log has them.
+        return PartOut(status="error", detail=error.reason or "it cannot be read or written")
     except WebhookEngineError:
-        return False
-    return True
+        return PartOut(status="error", detail="it cannot be read or written")
+    except TimeoutError:
+        return PartOut(status="error", detail=f"it does not answer within {PATIENCE_S:g} s")
+    return PartOut(status="ok")
+
+
+def _words(trouble: Trouble) -> str:
+    return f"the engine lacks {trouble.lack.value}: {trouble.last_text} ({trouble.count} times)"
 
 
 ROUTES = (

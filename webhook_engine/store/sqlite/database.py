@@ -13,12 +13,15 @@ import sqlite3
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from copy import copy
 from pathlib import Path
 from typing import Generic, TypeAlias, TypeVar
 
 from webhook_engine.errors import AFTER_FORK, EngineNotRunningError, StoreError, StoreUnavailableError
+from webhook_engine.store.sqlite.condition import Condition
 from webhook_engine.store.sqlite.connection import Connection, Parameters, Row, Session
-from webhook_engine.store.sqlite.faults import is_busy, is_environmental, store_error
+from webhook_engine.store.sqlite.faults import is_busy, is_damage, is_environmental, store_error
+from webhook_engine.store.sqlite.files import OpenedFiles
 
 __all__ = ["Change", "Database"]
 
@@ -78,6 +81,10 @@ class Database:
         self._idle_readers: asyncio.LifoQueue[Connection]
         self._long_reads: asyncio.Semaphore
         self._committing: asyncio.Task[None] | None = None
+        self._files: OpenedFiles
+        self._condition = Condition()
+        self._trying: asyncio.Task[None] | None = None
+        """A write that tells whether one can be made."""
         self._seen_version: int | None = None
         self._started = False
         self._process = 0
@@ -135,6 +142,8 @@ class Database:
                 self._idle_readers.put_nowait(reader)
         except sqlite3.Error as error:
             raise store_error(self.path, error) from error
+        self._files = OpenedFiles(self.path)
+        self._condition = Condition()
         self.commits = 0
         self._seen_version = None
         self._process = os.getpid()
@@ -143,6 +152,8 @@ class Database:
     async def close(self) -> None:
         """Commit what is waiting, let reads end, fold the write-ahead log into the file, and close all connections."""
         self._started = False
+        if self._trying is not None:
+            await asyncio.wait([self._trying])
         while self._committing:
             await asyncio.wait([self._committing])
         if self._readers:
@@ -183,7 +194,7 @@ class Database:
         try:
             return await reader.run(job)
         except sqlite3.Error as error:
-            raise store_error(self.path, error) from error
+            raise self._noted(error) from error
         finally:
             # A cancelled caller's job may still run on the reader's thread; the next one queues behind it.
             self._idle_readers.put_nowait(reader)
@@ -192,6 +203,8 @@ class Database:
         """Whether anybody, in whatever process, committed something since the last call."""
         if not self._watcher or not self._at_work:
             raise self._closed()
+        with contextlib.suppress(StoreUnavailableError):  # It is logged, and whoever writes is told.
+            self._files.require()
         try:
             [(version,)] = await self._watcher.run(lambda session: session.rows("PRAGMA data_version"))
         except sqlite3.Error as error:
@@ -212,6 +225,24 @@ class Database:
         if not self._committing:
             self._begin_commits()
         return await done
+
+    async def check(self, within_s: float) -> None:
+        """Raises ``StoreUnavailableError`` if nothing can be written now, or if that cannot be told in time."""
+        if not self._at_work:
+            raise self._closed()
+        self._files.require()
+        now = time.monotonic()
+        if problem := self._condition.problem(now):
+            raise copy(problem)
+        if self._condition.is_fresh(now):
+            return
+        if self._trying is None:
+            self._trying = asyncio.create_task(self.write(_try_to_write), name="webhook-engine-check")
+            self._trying.add_done_callback(self._tried)
+        done, _ = await asyncio.wait([self._trying], timeout=within_s)
+        if not done:
+            raise StoreUnavailableError(f"{self.path}: no write has come to its end within {within_s:g} s")
+        await next(iter(done))
 
     async def _connect(self, pragmas: Sequence[str]) -> Connection:
         connection = Connection(self.path)
@@ -255,12 +286,42 @@ class Database:
         try:
             if not self._writer:
                 raise self._closed()
-            results = await self._writer.run(lambda session: _transact(session, changes))
+            results = await self._writer.run(lambda session: self._transact(session, changes))
             self.on_commit(len(batch), time.perf_counter() - began_at)
         except Exception as error:  # noqa: BLE001 (those that wait must hear of it, whatever it is)
             results = [error] * len(batch)
         self.commits += 1
-        _settle(batch, [store_error(self.path, one) if isinstance(one, sqlite3.Error) else one for one in results])
+        results = [self._noted(one) if isinstance(one, sqlite3.Error) else one for one in results]
+        if changes != [_try_to_write]:  # which takes so little room that it tells nothing of others
+            refused = next((one for one in results if isinstance(one, StoreUnavailableError)), None)
+            if refused is None:
+                self._condition.committed(time.monotonic())
+            else:
+                self._condition.refused(time.monotonic(), refused)
+        _settle(batch, results)
+
+    def _transact(self, session: Session, changes: Sequence[Change[object]]) -> list[object]:
+        self._files.require()
+        results = _transact(session, changes)
+        # If they went while it was committed, nobody may rely on it.
+        self._files.require()
+        return results
+
+    def _noted(self, error: sqlite3.Error) -> StoreError:
+        noted = store_error(self.path, error)
+        if is_damage(error) and isinstance(noted, StoreUnavailableError):
+            self._condition.damaged(noted)
+        return noted
+
+    def _tried(self, trying: asyncio.Task[None]) -> None:
+        self._trying = None
+        if not trying.cancelled():
+            trying.exception()  # Whoever asked may be gone by now, which is no reason for a warning.
+
+
+def _try_to_write(session: Session) -> None:
+    """Write a page as it is."""
+    session.change("UPDATE webhook_schema SET version = version WHERE version = 1")
 
 
 def _transact(session: Session, changes: Sequence[Change[object]]) -> list[object]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from webhook_engine.errors import ConflictError, StoreError, StoreUnavailableError
 
-__all__ = ["is_busy", "is_environmental", "is_taken", "naming_conflicts", "store_error"]
+__all__ = ["is_busy", "is_damage", "is_environmental", "is_taken", "naming_conflicts", "store_error"]
 
 _ADVICE = {
     sqlite3.SQLITE_FULL: "free disk space; nothing that was accepted is lost, and work goes on when there is room",
@@ -27,6 +27,7 @@ _ADVICE = {
 }
 """Errors of the surroundings, which hit whatever change comes by, and what to do about each."""
 
+_DAMAGE = {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}
 _TAKEN = {sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_UNIQUE}
 
 
@@ -35,9 +36,9 @@ def is_environmental(error: Exception) -> bool:
     return isinstance(error, sqlite3.Error) and _code(error) in _ADVICE
 
 
-def is_busy(error: sqlite3.Error) -> bool:
-    """Whether somebody else is at work on the file, who will be done at some time."""
-    return _code(error) == sqlite3.SQLITE_BUSY
+def is_damage(error: Exception) -> bool:
+    """Whether an error says that the file is not an intact database."""
+    return isinstance(error, sqlite3.Error) and _code(error) in _DAMAGE
 
 
 def is_taken(error: sqlite3.IntegrityError) -> bool:
@@ -49,7 +50,7 @@ def store_error(path: Path, error: sqlite3.Error) -> StoreError:
     """What to tell a caller about an error of SQLite."""
     advice = _ADVICE.get(_code(error))
     if advice:
-        return StoreUnavailableError(f"{path}: {error}; {advice}")
+        return StoreUnavailableError(f"{path}: {error}; {advice}", reason=str(error))
     return StoreError(f"{path}: {error}; the change was refused and nothing of it was kept")
 
 

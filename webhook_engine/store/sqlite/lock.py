@@ -1,15 +1,22 @@
-"""The lock that keeps a second engine off a database.
+"""The locks that keep a second engine off a database. The system releases them when the process ends, however it ends.
 
-It is on a file beside the database, not on the database: other processes may go on reading and writing their own
-tables, and the outbox, in it. The system releases it when the process ends, however it ends.
+The first is on a file beside the database, not on the database: other processes may go on reading and writing their own
+tables, and the outbox, in it. The second keeps off an engine that comes by another name of the same file, a hard link,
+which has another file beside it. It is a name that the system itself gives away once, made of the file's device and
+inode. (To lock the database file would not do: whoever closes a descriptor of it takes SQLite's own locks from all of
+the process.) Only Linux has such names, and containers with a network of their own do not share them.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import socket
+import struct
+import sys
+import time
 from pathlib import Path
 
 import msgspec
@@ -19,7 +26,13 @@ from webhook_engine.errors import EngineAlreadyRunningError, StoreUnavailableErr
 
 __all__ = ["EngineLock"]
 
+COPY_CLOSES_WITHIN_MS = 200
+"""How long a child that was just forked may take to close what it has got from its parent."""
+
 _held: set[int] = set()
+"""Descriptors of the locks of this process."""
+_claims: set[str] = set()
+"""Names that this process has."""
 
 
 def _let_go_in_child() -> None:
@@ -28,6 +41,7 @@ def _let_go_in_child() -> None:
         with contextlib.suppress(OSError):
             os.close(descriptor)
     _held.clear()
+    _claims.clear()
 
 
 os.register_at_fork(after_in_child=_let_go_in_child)
@@ -48,9 +62,13 @@ class EngineLock:
         self._database = path
         self._path = path.with_name(path.name + ".lock")
         self._descriptor: int | None = None
+        self._claim: _Claim | None = None
 
     def acquire(self) -> None:
-        """Raises ``EngineAlreadyRunningError`` that names the holder if another engine has it."""
+        """Raises ``EngineAlreadyRunningError`` that names the holder if another engine has it.
+
+        Makes an empty database file where there is none.
+        """
         try:
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as error:
@@ -59,14 +77,15 @@ class EngineLock:
             ) from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._claim = self._claimed()
             _sign(descriptor)
         except BlockingIOError:
             holder = _holder(descriptor)
             os.close(descriptor)
-            raise EngineAlreadyRunningError(
-                f"{self._database} is in use by another engine ({holder}); stop that one, "
-                "or give this one a database of its own"
-            ) from None
+            raise self._taken(holder) from None
+        except EngineAlreadyRunningError:
+            os.close(descriptor)
+            raise
         except OSError as error:
             os.close(descriptor)
             raise StoreUnavailableError(f"{self._path}: cannot be locked: {error.strerror}") from error
@@ -75,6 +94,9 @@ class EngineLock:
 
     def release(self) -> None:
         """Let go; harmless where nothing is held."""
+        claim, self._claim = self._claim, None
+        if claim is not None:
+            claim.release()
         # The file stays: if it went, two engines could lock two files of the same name.
         if self._descriptor in _held:
             _held.discard(self._descriptor)
@@ -84,6 +106,101 @@ class EngineLock:
                 fcntl.flock(self._descriptor, fcntl.LOCK_UN)
             os.close(self._descriptor)
         self._descriptor = None
+
+    def _claimed(self) -> _Claim | None:
+        # What cannot be made, or be looked at, SQLite tells in its own words.
+        with contextlib.suppress(OSError):
+            os.close(os.open(self._database, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644))
+        try:
+            status = os.stat(self._database)
+        except OSError:
+            return None
+        claim = _Claim(status)
+        for patience_ms in (0, COPY_CLOSES_WITHIN_MS):
+            if claim.acquire(patience_ms):
+                return claim
+            if holder := claim.holder():
+                raise self._taken(f"{holder}, which has it by another name, a hard link")
+        return None
+
+    def _taken(self, holder: str) -> EngineAlreadyRunningError:
+        return EngineAlreadyRunningError(
+            f"{self._database} is in use by another engine ({holder}); stop that one, "
+            "or give this one a database of its own"
+        )
+
+
+class _Claim:
+    """A name for one file, whatever its path, which one process can have at a time."""
+
+    def __init__(self, status: os.stat_result) -> None:
+        self._name = f"\0webhook-engine/{status.st_dev:x}/{status.st_ino:x}"
+        self._trusted = {os.geteuid(), 0, status.st_uid}
+        self._descriptor: int | None = None
+
+    def acquire(self, patience_ms: int) -> bool:
+        """Whether it is ours now, or there is no such thing here."""
+        taken = self._try()
+        for _ in range(patience_ms):
+            if taken:
+                break
+            time.sleep(0.001)
+            taken = self._try()
+        return taken
+
+    def _try(self) -> bool:
+        if sys.platform != "linux":
+            return True
+        try:
+            claim = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        except OSError:  # a sandbox may not allow it
+            return True
+        try:
+            claim.bind(self._name)
+            claim.listen(socket.SOMAXCONN)
+        except OSError as error:
+            claim.close()
+            return error.errno != errno.EADDRINUSE
+        self._descriptor = claim.detach()
+        _held.add(self._descriptor)
+        _claims.add(self._name)
+        return True
+
+    def release(self) -> None:
+        """Let go; harmless where nothing is held."""
+        if self._descriptor in _held:
+            _held.discard(self._descriptor)
+            _claims.discard(self._name)
+            os.close(self._descriptor)
+        self._descriptor = None
+
+    def holder(self) -> str | None:
+        """Who has it; ``None`` if it is a copy that was left open, or somebody who has no business with the file."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
+            asking.setblocking(False)
+            try:
+                asking.connect(self._name)
+                credentials = asking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+            except BlockingIOError:  # so many have asked that they stand in line
+                return "a process"
+            except OSError:  # it has just begun, or just ended
+                return None
+        process, user, _ = struct.unpack("3i", credentials)
+        if process == os.getpid():
+            return f"process {process}, this one" if self._name in _claims else None
+        if user not in self._trusted or not _lives(process):
+            return None
+        return f"process {process}"
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _sign(descriptor: int) -> None:

@@ -176,6 +176,10 @@ class SqliteUpkeep:
         """Have the writer do its next transaction, an empty one."""
         await self._database.write(lambda _: None)
 
+    async def check(self, within_s: float) -> None:
+        """Raises ``StoreUnavailableError`` if nothing can be written now, or if that cannot be told in time."""
+        await self._database.check(within_s)
+
     async def expire_payloads(self, after: str, until: str, limit: int) -> Cleaned:
         """Delete the payloads of messages with ids in (``after``, ``until``)."""
         found = await self._database.read(_MESSAGES, (after, until, limit))

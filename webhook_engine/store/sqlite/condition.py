@@ -1,0 +1,45 @@
+"""Whether a database can be written, as the latest commits tell. Pure: no I/O, and the time is given."""
+
+from __future__ import annotations
+
+from webhook_engine.errors import StoreUnavailableError
+
+__all__ = ["Condition"]
+
+SAYS_FOR_S = 60.0
+"""How long a refused commit counts where nothing was written since: its cause may be gone by then."""
+FRESH_S = 1.0
+"""How long a commit tells that the next one will do."""
+
+
+class Condition:
+    """What the commits of a database have told."""
+
+    def __init__(self) -> None:
+        self._damage: StoreUnavailableError | None = None
+        self._refused: tuple[float, StoreUnavailableError] | None = None
+        self._committed_at: float | None = None
+
+    def committed(self, now: float) -> None:
+        """A commit was made."""
+        self._committed_at, self._refused = now, None
+
+    def refused(self, now: float, problem: StoreUnavailableError) -> None:
+        """A commit could not be made, for a reason that the next one would meet too."""
+        self._committed_at, self._refused = None, (now, problem)
+
+    def damaged(self, problem: StoreUnavailableError) -> None:
+        """A page of the file was found damaged. That does not mend itself, though other pages can be written."""
+        self._damage = problem
+
+    def problem(self, now: float) -> StoreUnavailableError | None:
+        """Why nothing can be written, as far as that is known; another try may tell more."""
+        if self._damage is not None:
+            return self._damage
+        if self._refused is not None and now - self._refused[0] < SAYS_FOR_S:
+            return self._refused[1]
+        return None
+
+    def is_fresh(self, now: float) -> bool:
+        """Whether a commit was made just now."""
+        return self._committed_at is not None and now - self._committed_at < FRESH_S
