@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from webhook_engine.errors import StoreUnavailableError
+from webhook_engine.errors import StoreError
 from webhook_engine.store.sqlite.condition import FRESH_S, SAYS_FOR_S, Condition
 
-FULL = StoreUnavailableError("full")
-MALFORMED = StoreUnavailableError("malformed")
+FULL = StoreError("full")
+MALFORMED = StoreError("malformed")
 
 
 def test_nothing_is_known_at_first() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from webhook_engine.errors import StoreUnavailableError
+from webhook_engine.errors import StoreError
 
 __all__ = ["Condition"]
 
@@ -16,23 +16,23 @@ class Condition:
     """What the commits of a database have told."""
 
     def __init__(self) -> None:
-        self._damage: StoreUnavailableError | None = None
-        self._refused: tuple[float, StoreUnavailableError] | None = None
+        self._damage: StoreError | None = None
+        self._refused: tuple[float, StoreError] | None = None
         self._committed_at: float | None = None
 
     def committed(self, now: float) -> None:
         """A commit was made."""
         self._committed_at, self._refused = now, None
 
-    def refused(self, now: float, problem: StoreUnavailableError) -> None:
+    def refused(self, now: float, problem: StoreError) -> None:
         """A commit could not be made, for a reason that the next one would meet too."""
         self._committed_at, self._refused = None, (now, problem)
 
-    def damaged(self, problem: StoreUnavailableError) -> None:
+    def damaged(self, problem: StoreError) -> None:
         """A page of the file was found damaged. That does not mend itself, though other pages can be written."""
         self._damage = problem
 
-    def problem(self, now: float) -> StoreUnavailableError | None:
+    def problem(self, now: float) -> StoreError | None:
         """Why nothing can be written, as far as that is known; another try may tell more."""
         if self._damage is not None:
             return self._damage

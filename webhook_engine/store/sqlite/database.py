@@ -203,7 +203,7 @@ class Database:
         """Whether anybody, in whatever process, committed something since the last call."""
         if not self._watcher or not self._at_work:
             raise self._closed()
-        with contextlib.suppress(StoreUnavailableError):  # It is logged, and whoever writes is told.
+        with contextlib.suppress(StoreUnavailableError):  # It is logged, and a change is refused.
             self._files.require()
         try:
             [(version,)] = await self._watcher.run(lambda session: session.rows("PRAGMA data_version"))
@@ -291,14 +291,13 @@ class Database:
         except Exception as error:  # noqa: BLE001 (those that wait must hear of it, whatever it is)
             results = [error] * len(batch)
         self.commits += 1
-        results = [self._noted(one) if isinstance(one, sqlite3.Error) else one for one in results]
-        if changes != [_try_to_write]:  # which takes so little room that it tells nothing of others
-            refused = next((one for one in results if isinstance(one, StoreUnavailableError)), None)
-            if refused is None:
+        faults = [self._noted(one) for one in results if isinstance(one, sqlite3.Error) and is_environmental(one)]
+        if changes != [_try_to_write]:  # which takes so little room that it does not tell of others
+            if not any(isinstance(one, sqlite3.Error | StoreUnavailableError) for one in results):
                 self._condition.committed(time.monotonic())
-            else:
-                self._condition.refused(time.monotonic(), refused)
-        _settle(batch, results)
+            elif faults:
+                self._condition.refused(time.monotonic(), faults[0])
+        _settle(batch, [store_error(self.path, one) if isinstance(one, sqlite3.Error) else one for one in results])
 
     def _transact(self, session: Session, changes: Sequence[Change[object]]) -> list[object]:
         self._files.require()
@@ -309,14 +308,14 @@ class Database:
 
     def _noted(self, error: sqlite3.Error) -> StoreError:
         noted = store_error(self.path, error)
-        if is_damage(error) and isinstance(noted, StoreUnavailableError):
+        if is_damage(error):
             self._condition.damaged(noted)
         return noted
 
     def _tried(self, trying: asyncio.Task[None]) -> None:
         self._trying = None
         if not trying.cancelled():
-            trying.exception()  # Whoever asked may be gone by now, which is no reason for a warning.
+            trying.exception()  # Those that asked may be gone, which is no reason for a warning.
 
 
 def _try_to_write(session: Session) -> None:

@@ -36,6 +36,11 @@ def is_environmental(error: Exception) -> bool:
     return isinstance(error, sqlite3.Error) and _code(error) in _ADVICE
 
 
+def is_busy(error: sqlite3.Error) -> bool:
+    """Whether somebody else is at work on the file, who will be done at some time."""
+    return _code(error) == sqlite3.SQLITE_BUSY
+
+
 def is_damage(error: Exception) -> bool:
     """Whether an error says that the file is not an intact database."""
     return isinstance(error, sqlite3.Error) and _code(error) in _DAMAGE
