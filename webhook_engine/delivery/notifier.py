@@ -9,13 +9,13 @@ from typing import TypeVar
 
 import msgspec
 
-from webhook_engine.clock import Clock
+from webhook_engine.delivery.accept.intake import Intake
 from webhook_engine.delivery.accept.matching import recipients
 from webhook_engine.events import OperationalEvent
-from webhook_engine.ids import IdSource
 from webhook_engine.log import get_logger
+from webhook_engine.rules.message import MessageDraft
 from webhook_engine.store.directory import Directory
-from webhook_engine.store.records import NewMessage, RoutedMessage
+from webhook_engine.store.records import RoutedMessage
 
 __all__ = ["Handler", "Notifier"]
 
@@ -28,10 +28,9 @@ Handler = Callable[[E], Awaitable[object] | object]
 class Notifier:
     """Makes webhooks of events, and calls the handlers of the host."""
 
-    def __init__(self, directory: Directory, clock: Clock, ids: IdSource, operational_organization: str) -> None:
+    def __init__(self, directory: Directory, intake: Intake, operational_organization: str) -> None:
         self._directory = directory
-        self._clock = clock
-        self._ids = ids
+        self._intake = intake
         self._organization = operational_organization
         self._handlers: list[tuple[type[OperationalEvent], Handler[OperationalEvent]]] = []
         self._running: set[asyncio.Task[None]] = set()
@@ -50,15 +49,8 @@ class Notifier:
             application = await self._directory.application(self._organization, event.organization_id)
             if application is None:
                 continue
-            now = self._clock.now()
-            message = NewMessage(
-                id=self._ids.new("msg_", now),
-                organization_id=self._organization,
-                application_id=application.id,
-                event_type=event.type,
-                payload=msgspec.json.encode(event.body()),
-                created_at=now,
-            )
+            draft = MessageDraft(event.type, msgspec.json.encode(event.body()))
+            message = self._intake.message_of(application, draft)
             endpoints = await self._directory.endpoints(application.id)
             routed.append(RoutedMessage(message, recipients(endpoints, event.type, None)))
         return routed

@@ -98,7 +98,8 @@ class Pipeline:
         self._directory = directory
         self._tracing = tracing
         self.measures = Measures()
-        self.notifier = Notifier(directory, clock, ids, settings.operational_organization)
+        self.intake = Intake(directory, clock, ids, settings.messages)
+        self.notifier = Notifier(directory, self.intake, settings.operational_organization)
         self._sender = Sender(
             timeout_s=settings.timeout_s,
             response_limit=settings.response_limit,
@@ -135,7 +136,6 @@ class Pipeline:
             max_in_flight_per_endpoint=settings.max_in_flight_per_endpoint,
         )
         self._router = Router(store.messages, directory, self._stored, tracing)
-        self.intake = Intake(directory, clock, ids, settings.messages)
         self._relay = Relay(store.outbox, self._router, self.intake, clock, sources)
         self._tasks = TaskRunner(store, directory, self._dispatcher, self._publisher, clock)
         self.retention = Retention(
