@@ -115,3 +115,15 @@ def test_a_text_without_an_instant_is_refused_by_name(text: str) -> None:
 def test_whatever_is_an_id_has_an_instant(text: str) -> None:
     if is_id("msg_", "msg_" + text):
         assert isinstance(timestamp_of("msg_" + text), int)
+
+
+def test_a_source_of_ids_goes_on_after_the_last_one_that_is_known() -> None:
+    before, source = IdSource(), IdSource()
+    last = [before.new("msg_", EPOCH + 1_000_000 * STEP) for _ in range(3)][-1]
+    assert before.last == last.removeprefix("msg_")
+    source.continue_after(last)
+    source.continue_after("")
+    source.continue_after("msg_nonsense")
+    following = source.new("atmpt_", EPOCH + 100 * STEP - 60_000_000)
+    assert following.removeprefix("atmpt_") > before.last
+    assert source.new("msg_", EPOCH + 2_000_000 * STEP).removeprefix("msg_") > following.removeprefix("atmpt_")

@@ -6,6 +6,7 @@ appear only at the edges, through the conversions below.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -26,6 +27,10 @@ class Clock:
     def monotonic(self) -> float:
         """Seconds that never run backwards, for measuring durations."""
         return time.monotonic()
+
+    def process(self) -> float:
+        """Seconds that run on as long as the process is there, whatever a test does with the other two."""
+        return os.times().elapsed
 
     def on_jump(self, wake: Callable[[], None]) -> Callable[[], None]:
         """Ask for ``wake()`` when the time is set by hand; returns a function that ends the asking.

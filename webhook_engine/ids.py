@@ -52,6 +52,17 @@ class IdSource:
             self._head = _nine_digits(high // _BASE_9) + _nine_digits(high % _BASE_9)
         return prefix + self._head + _nine_digits(low)
 
+    @property
+    def last(self) -> str:
+        """The last id that was made, without its prefix."""
+        return _base62(max(self._last, 0))
+
+    def continue_after(self, identifier: str) -> None:
+        """Make no id that sorts before this one (with a prefix or without); what is no id is ignored."""
+        text = identifier[identifier.rfind("_") + 1 :]
+        if is_id("", text):
+            self._last = max(self._last, _value_of(text))
+
     def _gap(self) -> int:
         if not self._gaps:
             # One call of the system makes many gaps.
@@ -73,13 +84,10 @@ def timestamp_of(identifier: str) -> int:
     text = identifier[identifier.rfind("_") + 1 :]
     if len(text) != KSUID_LENGTH:
         raise ValueError(f"{identifier!r} is not an id: {KSUID_LENGTH} base62 digits must follow the prefix")
-    value = 0
     for character in text:
-        digit = _DIGITS.get(character)
-        if digit is None:
+        if character not in _DIGITS:
             raise ValueError(f"{identifier!r} is not an id: {character!r} is not a base62 digit")
-        value = value * 62 + digit
-    step = value >> _RANDOM_BITS
+    step = _value_of(text) >> _RANDOM_BITS
     return ((step >> 8) + _EPOCH_S) * 1_000_000 + (step & 0xFF) * ID_STEP
 
 
@@ -94,6 +102,13 @@ def _step_of(instant: int) -> int:
     seconds, micros = divmod(instant, 1_000_000)
     step = ((seconds - _EPOCH_S) << 8) | (micros // ID_STEP)
     return min(max(step, 0), _MAX_STEP)
+
+
+def _value_of(text: str) -> int:
+    value = 0
+    for character in text:
+        value = value * 62 + _DIGITS[character]
+    return value
 
 
 def _base62(value: int) -> str:

@@ -283,6 +283,9 @@ class Health(msgspec.Struct, frozen=True, gc=False):
     first_failure_at: int | None = None
     last_failure_at: int | None = None
     warned: bool = False
+    first_failure_ran: int | None = None
+    """For how long the engine had run then, in microseconds: what decides, since no clock that is set changes it."""
+    last_failure_ran: int | None = None
 
 
 class OldKey(msgspec.Struct, frozen=True):

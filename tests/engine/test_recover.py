@@ -118,7 +118,7 @@ async def test_a_recovered_delivery_gets_a_full_run_through_the_ladder(tmp_path:
         assert (await destination(engine, message)).attempt_count == 6
 
 
-async def test_the_attempts_of_a_recovery_are_scheduled_ones_and_count_in_the_failure_window(tmp_path: Path) -> None:
+async def test_the_first_attempt_of_a_recovery_was_asked_for_and_counts_in_the_failure_window(tmp_path: Path) -> None:
     clock = ManualClock(START)
     answers = Answers(500)
     async with (
@@ -132,7 +132,7 @@ async def test_the_attempts_of_a_recovery_are_scheduled_ones_and_count_in_the_fa
         await engine.endpoints.recover("acme", endpoint.id, since=START - DAY)
         await engine.join(timeout=5)
         kinds = [attempt.trigger_type for attempt in await attempts_of(engine, message)]
-        assert kinds == [TriggerType.SCHEDULED, TriggerType.SCHEDULED]
+        assert kinds == [TriggerType.SCHEDULED, TriggerType.MANUAL]
         assert (await engine.endpoints.get("acme", endpoint.id)).disabled
 
 
@@ -333,3 +333,37 @@ async def test_a_page_of_recover_and_its_count_are_one_commit(tmp_path: Path, mo
             await engine.join(timeout=10)
             after = await engine.tasks.get(task.id)
             assert (after.status, after.data["processed"]) == (TaskStatus.FINISHED, 10)
+
+
+@pytest.mark.parametrize("how", ["recover", "what waits for a retry", "replay missing"])
+async def test_the_first_attempt_that_somebody_asked_for_is_manual_and_those_that_follow_are_not(
+    tmp_path: Path, how: str
+) -> None:
+    clock = ManualClock(START)
+    answers = Answers(500)
+    async with (
+        Receiver(answers) as receiver,
+        local_engine(tmp_path / "e.db", clock, retry_schedule=["1h", "1h"]) as engine,
+    ):
+        if how == "replay missing":
+            await engine.applications.create(name="Acme", uid="acme")
+            message = await send(engine)
+            endpoint = await acme(engine, receiver.url)
+            await engine.endpoints.replay_missing("acme", endpoint.id, since=START - DAY)
+            before = 0
+        else:
+            endpoint = await acme(engine, receiver.url)
+            message = await send(engine)
+            await engine.join(timeout=5)
+            before = 1
+            if how == "recover":
+                await pass_time(engine, clock, 3_600)
+                await pass_time(engine, clock, 3_600)
+                before = 3
+            await engine.endpoints.recover("acme", endpoint.id, since=START - DAY)
+        await engine.join(timeout=5)
+        for _ in range(3):
+            await pass_time(engine, clock, 3_600)
+        kinds = [attempt.trigger_type for attempt in await attempts_of(engine, message)]
+        assert kinds[: before + 1] == [TriggerType.SCHEDULED] * before + [TriggerType.MANUAL]
+        assert set(kinds[before + 1 :]) == {TriggerType.SCHEDULED}

@@ -36,6 +36,7 @@ from webhook_engine.delivery.schedule.dispatcher import Dispatcher
 from webhook_engine.delivery.schedule.figures import LaneFigures
 from webhook_engine.delivery.service import Service
 from webhook_engine.delivery.tasks.runner import TaskRunner
+from webhook_engine.delivery.timekeeper import Timekeeper
 from webhook_engine.delivery.upkeep.retention import Retention, RetentionPolicy
 from webhook_engine.events import OperationalEvent
 from webhook_engine.ids import IdSource
@@ -109,7 +110,8 @@ class Pipeline:
             is_own_inbox=is_own_inbox,
         )
         self._publisher = Publisher(self.notifier, self._schedule)
-        self._recorder = Recorder(store.deliveries, self._publisher, self._recorded)
+        self.timekeeper = Timekeeper(clock, store.upkeep, store.deliveries, ids, self._clock_set_back)
+        self._recorder = Recorder(store.deliveries, self._publisher, self._recorded, self.timekeeper)
         targets = Targets(
             store.endpoints,
             directory,
@@ -122,7 +124,7 @@ class Pipeline:
             attempter=Attempter(
                 sender=self._sender,
                 rules=settings.rules,
-                clock=clock,
+                look=self.timekeeper.look,
                 ids=ids,
                 measures=self.measures,
                 tracing=tracing,
@@ -131,6 +133,7 @@ class Pipeline:
             load_target=targets.load,
             on_condition=self._condition_changed,
             clock=clock,
+            timekeeper=self.timekeeper,
             measures=self.measures,
             max_in_flight=settings.max_in_flight,
             max_in_flight_per_endpoint=settings.max_in_flight_per_endpoint,
@@ -139,9 +142,14 @@ class Pipeline:
         self._relay = Relay(store.outbox, self._router, self.intake, clock, sources)
         self._tasks = TaskRunner(store, directory, self._dispatcher, self._publisher, clock)
         self.retention = Retention(
-            store.upkeep, clock, settings.retention, self.measures, on_expired=self._dispatcher.expunged
+            store.upkeep,
+            clock,
+            settings.retention,
+            self.measures,
+            self.timekeeper.believes,
+            on_expired=self._dispatcher.expunged,
         )
-        self._services = (self._recorder, self._dispatcher, self._router, self._relay, self.retention)
+        self._services = (self.timekeeper, self._recorder, self._dispatcher, self._router, self._relay, self.retention)
         self._on_crash = on_crash
         for service in self._services:
             service.on_crash = self._crashed
@@ -161,6 +169,7 @@ class Pipeline:
         await self._router.stop()
         await self._dispatcher.drain(grace)
         await self._recorder.stop()
+        await self.timekeeper.stop()
         await self.notifier.stop(grace)
         await self._sender.__aexit__(None, None, None)
 
@@ -254,6 +263,9 @@ class Pipeline:
     def _stored(self, batch: Sequence[RoutedMessage]) -> None:
         self.measures.messages_accepted(len(batch))
         self._dispatcher.schedule(batch)
+
+    def _clock_set_back(self) -> None:
+        self._dispatcher.clock_set_back()
 
     def _schedule(self, webhooks: Sequence[RoutedMessage]) -> None:
         self._dispatcher.schedule(webhooks)

@@ -131,7 +131,7 @@ def _described(target: Target, due: Due, attempt_id: str) -> dict[str, Attribute
         "messaging.destination.subscription.name": due.endpoint_id,
         "messaging.message.id": due.message_id,
         "webhook_engine.attempt.id": attempt_id,
-        "webhook_engine.attempt.trigger": "manual" if due.manual_id else "scheduled",
+        "webhook_engine.attempt.trigger": "manual" if due.manual_id or due.asked else "scheduled",
     }
     if due.attempt_count:
         attributes["http.request.resend_count"] = due.attempt_count

@@ -6,7 +6,7 @@ garbage collector's sight (``gc=False``): it can be part of no cycle, and there 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -26,9 +26,11 @@ __all__ = [
     "ApplicationChanges",
     "ApplicationFilter",
     "AttemptFilter",
+    "ClockMark",
     "DeliveryChange",
     "DeliveryFilter",
     "Due",
+    "DueAgain",
     "EndpointChanges",
     "EndpointCondition",
     "EventTypeChanges",
@@ -36,6 +38,7 @@ __all__ = [
     "NewMessage",
     "OutboxRow",
     "Outcomes",
+    "Place",
     "RecordedAttempt",
     "RefusedRow",
     "ReplayCandidate",
@@ -172,6 +175,15 @@ class Due(msgspec.Struct, frozen=True, gc=False):
     """That of the message."""
     content_type: str | None = None
     """That of the message; ``None``: JSON."""
+    asked: bool = False
+    """Whether somebody asked for this attempt of the schedule, as with a recovery."""
+
+
+Place = tuple[str, int, str]
+"""Of a delivery among those that are scheduled: its endpoint, when it is due, and its message."""
+
+DueAgain = Callable[[int, int | None, bool], int]
+"""When something is due, given ``due_at``, ``due_ran``, and whether its message was given that instant."""
 
 
 class DeliveryChange(msgspec.Struct, frozen=True, gc=False):
@@ -188,6 +200,8 @@ class DeliveryChange(msgspec.Struct, frozen=True, gc=False):
     manual_id: str | None = None
     """The manual attempt that this fulfils."""
     attempted: bool = True
+    due_ran: int | None = None
+    """When it is due in the time that the engine runs, which no clock that is set changes."""
 
 
 class RecordedAttempt(msgspec.Struct, frozen=True, gc=False):
@@ -208,6 +222,20 @@ class RecordedAttempt(msgspec.Struct, frozen=True, gc=False):
     """In what way it failed."""
 
 
+class ClockMark(msgspec.Struct, frozen=True, kw_only=True):
+    """What the clock said last, so that a later start can tell whether it was set meanwhile."""
+
+    ran: int
+    """Microseconds that engines have run on this database."""
+    seen_at: int
+    believed_at: int
+    """The same without what the clock gained at once and was not believed yet."""
+    doubted_ran: int | None
+    """``ran`` when the clock was doubted first; ``None`` while it is believed."""
+    last_id: str
+    """The last id that was made, without its prefix."""
+
+
 class Outcomes(msgspec.Struct, frozen=True, kw_only=True):
     """A batch of outcomes; recorded whole or not at all."""
 
@@ -217,6 +245,8 @@ class Outcomes(msgspec.Struct, frozen=True, kw_only=True):
     """By endpoint id. An endpoint that is disabled already stays so."""
     messages: Sequence[RoutedMessage] = ()
     """Operational webhooks about this batch."""
+    mark: ClockMark | None = None
+    """What the clock says."""
 
 
 class OutboxRow(msgspec.Struct, frozen=True, kw_only=True):

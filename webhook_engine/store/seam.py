@@ -33,11 +33,13 @@ from webhook_engine.store.records import (
     AttemptFilter,
     DeliveryFilter,
     Due,
+    DueAgain,
     EndpointChanges,
     EventTypeChanges,
     MessageFilter,
     OutboxRow,
     Outcomes,
+    Place,
     RefusedRow,
     ReplayCandidate,
     RoutedMessage,
@@ -260,6 +262,14 @@ class DeliveryStore(Protocol):
         self, endpoint_id: str, message_ids: Sequence[str], now: int, progress: TaskProgress
     ) -> None:
         """Make retries that wait for later due at once, with the task's progress; the ladder goes on from there."""
+        ...
+
+    async def reschedule(self, after: Place | None, limit: int, due_again: DueAgain) -> tuple[int, Place | None]:
+        """Ask of each scheduled delivery when it is due, and move forward those that are due earlier than it says.
+
+        Looks at up to ``limit`` of them, beginning ``after`` the place that the last call returned; returns how many it
+        has moved, and where to go on (``None`` at the end).
+        """
         ...
 
     async def missing(

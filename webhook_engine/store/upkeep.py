@@ -7,6 +7,8 @@ from typing import Protocol
 
 import msgspec
 
+from webhook_engine.store.records import ClockMark
+
 __all__ = ["Cleaned", "Reseal", "SealUrl", "StoreFigures", "UpkeepStore"]
 
 Reseal = Callable[[bytes, str], bytes | None]
@@ -52,6 +54,22 @@ class UpkeepStore(Protocol):
 
     async def figures(self, limit: int) -> StoreFigures:
         """Read from indexes; nothing is counted beyond ``limit``."""
+        ...
+
+    async def clock_mark(self) -> ClockMark | None:
+        """What the clock said last; ``None`` if that was never kept."""
+        ...
+
+    async def keep_clock_mark(self, mark: ClockMark) -> None:
+        """Keep what the clock says; ``ran`` and ``last_id`` never go back."""
+        ...
+
+    async def longest_ran(self) -> int:
+        """The greatest ``ran`` that any endpoint's failure window knows; 0 if there is none."""
+        ...
+
+    async def newest_id(self, until: str) -> str | None:
+        """The highest id of a message up to ``until``; ``None`` if there is none."""
         ...
 
     async def ping(self) -> None:

@@ -12,6 +12,7 @@ from webhook_engine.delivery.attempt.decision import ABORTED, DISABLED, EXHAUSTE
 from webhook_engine.delivery.attempt.health import WELL, Signal
 from webhook_engine.delivery.attempt.retry import RetrySchedule
 from webhook_engine.delivery.http.response import FailureKind, Response
+from webhook_engine.delivery.schedule.elapsed import Moment
 from webhook_engine.model import DeliveryStatus, Health
 
 SECOND = 1_000_000
@@ -24,7 +25,17 @@ RULES = Rules(
     disable_on_gone=True,
 )
 LENIENT = Rules(schedule=RULES.schedule, failure_window=RULES.failure_window, disable_on_gone=False)
-ALMOST_OVER = Health(NOW - 5 * DAY, NOW - DAY, warned=True)
+RAN = 300 * DAY
+"""For how long the engine has run by now."""
+MOMENT = Moment(NOW, RAN)
+
+
+def since(first: int, last: int, *, warned: bool = False) -> Health:
+    """A failure window with its first and last failure so long ago."""
+    return Health(NOW - first, NOW - last, warned, RAN - first, RAN - last)
+
+
+ALMOST_OVER = since(5 * DAY, DAY, warned=True)
 
 
 def answer(status: int = 200, *, control: str | None = None, asks: str | None = None) -> Response:
@@ -42,7 +53,7 @@ def judge(
     rules: Rules = RULES,
 ) -> Decision:
     due = make_due(step=step, manual_id="man_1" if manual else None)
-    return decide(due, got, rules, before=before, disabled=disabled, now=NOW, random=0.5)
+    return decide(due, got, rules, before=before, disabled=disabled, moment=MOMENT, random=0.5)
 
 
 @pytest.mark.parametrize("status", [200, 201, 204, 299])
@@ -123,8 +134,8 @@ def test_an_endpoint_that_is_gone_is_disabled_at_once() -> None:
 
 
 def test_an_endpoint_that_is_gone_after_failing_keeps_the_start_of_its_failures() -> None:
-    before = Health(NOW - DAY, NOW - DAY // 2)
-    assert judge(answer(410), before=before).health == Health(NOW - DAY, NOW)
+    before = since(DAY, DAY // 2)
+    assert judge(answer(410), before=before).health == since(DAY, 0)
 
 
 def test_gone_is_a_failure_like_any_other_where_so_configured() -> None:
@@ -179,11 +190,11 @@ def test_a_control_header_that_says_something_else_says_nothing(control: str) ->
 
 
 def test_the_first_failure_opens_the_window() -> None:
-    assert judge(answer(500)).health == Health(NOW, NOW)
+    assert judge(answer(500)).health == since(0, 0)
 
 
 def test_half_of_the_window_warns_and_the_delivery_goes_on() -> None:
-    decision = judge(answer(500), before=Health(NOW - 3 * DAY, NOW - DAY))
+    decision = judge(answer(500), before=since(3 * DAY, DAY))
     assert (decision.signal, decision.change.status) == (Signal.WARN, DeliveryStatus.PENDING)
 
 
@@ -205,7 +216,7 @@ def test_any_success_ends_the_window(manual: bool) -> None:
     assert judge(answer(), manual=manual, before=ALMOST_OVER).health == WELL
 
 
-@pytest.mark.parametrize("before", [WELL, Health(NOW - 3 * DAY, NOW - DAY), ALMOST_OVER])
+@pytest.mark.parametrize("before", [WELL, since(3 * DAY, DAY), ALMOST_OVER])
 def test_a_manual_failure_neither_opens_nor_moves_nor_crosses_a_window(before: Health) -> None:
     decision = judge(answer(500), manual=True, before=before)
     assert (decision.health, decision.signal) == (before, Signal.NONE)
@@ -262,14 +273,21 @@ def test_whatever_comes_the_decision_is_whole(
     rules: Rules,
     random: float,
 ) -> None:
-    before = WELL if window is None else Health(NOW - window[0], NOW - window[1], window[2])
+    before = WELL if window is None else since(window[0], window[1], warned=window[2])
     due = make_due(step=step, manual_id="man_1" if manual else None)
     decision = decide(
-        due, answer(status, control=control, asks=asks), rules, before=before, disabled=disabled, now=NOW, random=random
+        due,
+        answer(status, control=control, asks=asks),
+        rules,
+        before=before,
+        disabled=disabled,
+        moment=MOMENT,
+        random=random,
     )
     change = decision.change
     assert (change.status is DeliveryStatus.PENDING) == (change.due_at is not None) == (change.settled_at is None)
     assert change.due_at is None or change.due_at > NOW
+    assert change.due_ran == (None if change.due_at is None else RAN + change.due_at - NOW)
     assert (change.status is DeliveryStatus.SUCCEEDED) == (status in (200, 204))
     assert (decision.signal is Signal.DISABLE) == (decision.disabled_reason is not None)
     if decision.signal is Signal.DISABLE:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from webhook_engine.clock import Clock, to_datetime
+from webhook_engine.clock import to_datetime
 from webhook_engine.delivery.attempt.decision import EXPIRED, Decision, Rules, decide
 from webhook_engine.delivery.attempt.events import events_of
 from webhook_engine.delivery.attempt.health import Signal
@@ -24,6 +24,7 @@ from webhook_engine.delivery.attempt.target import Target
 from webhook_engine.delivery.http.response import FailureKind, Response
 from webhook_engine.delivery.http.sender import Sender
 from webhook_engine.delivery.measures import Measures
+from webhook_engine.delivery.schedule.elapsed import Moment
 from webhook_engine.delivery.troubles import Lack, lack_of
 from webhook_engine.ids import IdSource
 from webhook_engine.log import get_logger
@@ -64,14 +65,14 @@ class Attempter:
         *,
         sender: Sender,
         rules: Rules,
-        clock: Clock,
+        look: Callable[[], Moment],
         ids: IdSource,
         measures: Measures,
         tracing: Tracing | None,
     ) -> None:
         self._sender = sender
         self._rules = rules
-        self._clock = clock
+        self._look = look
         self._ids = ids
         self._measures = measures
         self._tracing = tracing
@@ -83,20 +84,20 @@ class Attempter:
         begun = self._begin(target, due, payload)
         response = await self._send(begun)
         if response.failure is FailureKind.OWN:
-            self._measures.attempt_hindered(response, self._clock.now())
+            self._measures.attempt_hindered(response, self._look().now)
             return Postponed(due, response)
         self._measures.attempt_made(due, response, begun.at)
-        before, now = state(), self._clock.now()
+        before, moment = state(), self._look()
         decision = decide(
             due,
             response,
             self._rules,
             before=before.health,
             disabled=before.closed,
-            now=now,
+            moment=moment,
             random=random.random(),  # noqa: S311
         )
-        outcome = _outcome(begun, response, decision, before.health, now)
+        outcome = _outcome(begun, response, decision, before.health, moment.now)
         if response.failure is not None:
             _log_failure(begun, response.failure, response, decision)
         return outcome
@@ -110,14 +111,14 @@ class Attempter:
             None,
             due.step,
             EXPIRED,
-            self._clock.now(),
+            self._look().now,
             due.manual_id,
             attempted=False,
         )
         return Outcome(due, target.endpoint.application_id, change)
 
     def _begin(self, target: Target, due: Due, payload: bytes) -> Begun:
-        now = self._clock.now()
+        now = self._look().now
         return Begun(self._ids.new("atmpt_", now), now, target, due, payload)
 
     async def _send(self, begun: Begun) -> Response:
@@ -155,7 +156,7 @@ def _outcome(begun: Begun, response: Response, decision: Decision, before: Healt
         AttemptStatus.SUCCESS if response.failure is None else AttemptStatus.FAIL,
         response.status_code,
         response.duration_ms,
-        TriggerType.MANUAL if due.manual_id else TriggerType.SCHEDULED,
+        TriggerType.MANUAL if due.manual_id or due.asked else TriggerType.SCHEDULED,
         response.text,
         {} if response.unsent else target.shown_headers(due),
         response.failure and response.failure.value,

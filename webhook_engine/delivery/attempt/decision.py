@@ -23,6 +23,7 @@ from webhook_engine.delivery.attempt import health
 from webhook_engine.delivery.attempt.health import Signal
 from webhook_engine.delivery.attempt.retry import RetrySchedule, retry_after
 from webhook_engine.delivery.http.response import Response
+from webhook_engine.delivery.schedule.elapsed import Moment
 from webhook_engine.model import DeliveryStatus, Health
 from webhook_engine.store.records import DeliveryChange, Due
 
@@ -71,20 +72,20 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
 
 
 def decide(
-    due: Due, response: Response, rules: Rules, *, before: Health, disabled: bool, now: int, random: float
+    due: Due, response: Response, rules: Rules, *, before: Health, disabled: bool, moment: Moment, random: float
 ) -> Decision:
     """Judge one attempt.
 
-    ``before`` is the endpoint's failure window before it; ``disabled`` whether the endpoint is disabled or deleted
-    by now; ``random`` is in [0, 1).
+    ``before`` is the endpoint's failure window before it; ``moment`` is now, after it; ``disabled`` says whether the
+    endpoint is disabled or deleted by now; ``random`` is in [0, 1).
     """
-    after, signal, reason = _judge_endpoint(due, response, rules, before, now)
+    after, signal, reason = _judge_endpoint(due, response, rules, before, moment)
     if disabled:
         signal, reason = Signal.NONE, None
     if response.failure is None:
-        change, turn = _success(due, now)
+        change, turn = _success(due, moment.now)
     else:
-        change, turn = _failure(due, response, rules, disabled or signal is Signal.DISABLE, now, random)
+        change, turn = _failure(due, response, rules, disabled or signal is Signal.DISABLE, moment, random)
     return Decision(change, turn, after, signal, reason)
 
 
@@ -97,27 +98,28 @@ def _success(due: Due, now: int) -> tuple[DeliveryChange, Turn]:
 
 
 def _judge_endpoint(
-    due: Due, response: Response, rules: Rules, before: Health, now: int
+    due: Due, response: Response, rules: Rules, before: Health, moment: Moment
 ) -> tuple[Health, Signal, str | None]:
     after, signal = before, Signal.NONE
     if response.failure is None:
         after = health.after_success(before)
     elif due.manual_id is None:
-        after, signal = health.after_failure(before, now, rules.failure_window)
+        after, signal = health.after_failure(before, moment.now, moment.ran, rules.failure_window)
     reason = "every attempt failed for the whole failure window" if signal is Signal.DISABLE else None
     if _control(response) == "disable":
         signal, reason = Signal.DISABLE, "the receiver asked for it (webhook-delivery: disable)"
     elif response.status_code == GONE and rules.disable_on_gone:
         signal, reason = Signal.DISABLE, "the receiver answered 410 Gone"
     if signal is Signal.DISABLE and after.first_failure_at is None:
-        after = Health(now, now)
+        after = health.opened(moment.now, moment.ran)
     return after, signal, reason
 
 
 def _failure(
-    due: Due, response: Response, rules: Rules, gone: bool, now: int, random: float
+    due: Due, response: Response, rules: Rules, gone: bool, moment: Moment, random: float
 ) -> tuple[DeliveryChange, Turn]:
     step = due.step if due.manual_id else due.step + 1
+    now = moment.now
 
     def change(status: DeliveryStatus, due_at: int | None, reason: str | None) -> DeliveryChange:
         settled_at = None if status is DeliveryStatus.PENDING else now
@@ -133,7 +135,8 @@ def _failure(
     if delay is None:
         return change(DeliveryStatus.FAILED, None, EXHAUSTED), Turn.EXHAUSTED
     turn = Turn.FAILING if step == FAILING_AFTER else Turn.NONE
-    return change(DeliveryStatus.PENDING, now + delay, None), turn
+    waiting = change(DeliveryStatus.PENDING, now + delay, None)
+    return msgspec.structs.replace(waiting, due_ran=moment.ran + delay), turn
 
 
 def _control(response: Response) -> str | None:

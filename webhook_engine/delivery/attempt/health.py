@@ -14,7 +14,7 @@ from enum import Enum
 
 from webhook_engine.model import Health
 
-__all__ = ["WELL", "Signal", "after_failure", "after_success"]
+__all__ = ["WELL", "Signal", "after_failure", "after_success", "opened"]
 
 WELL = Health()
 
@@ -34,19 +34,24 @@ def after_success(_health: Health) -> Health:
     return WELL
 
 
-def after_failure(health: Health, now: int, window: int) -> tuple[Health, Signal]:
+def after_failure(health: Health, now: int, ran: int, window: int) -> tuple[Health, Signal]:
     """The window after a failed scheduled attempt, and what to do about it; times in microseconds.
 
-    A manual attempt never opens or crosses a window; do not ask for it.
+    ``ran`` is for how long the engine has run: it alone decides, and ``now`` is only kept, for people to see. A manual
+    attempt never opens or crosses a window; do not ask for it.
     """
-    first, last = health.first_failure_at, health.last_failure_at
-    if first is None or last is None or now - last > 2 * window:
-        return Health(first_failure_at=now, last_failure_at=now), Signal.NONE
-    # A clock that was set back must not lengthen the window or the silence that is measured from here.
-    first, last = min(first, now), now
-    age = now - first
+    since, last = health.first_failure_ran, health.last_failure_ran
+    if health.first_failure_at is None or since is None or last is None or ran - last > 2 * window:
+        return opened(now, ran), Signal.NONE
+    age, warned, signal = ran - since, health.warned, Signal.NONE
     if age >= window:
-        return Health(first, last, warned=True), Signal.DISABLE
-    if age >= window // 2 and not health.warned:
-        return Health(first, last, warned=True), Signal.WARN
-    return Health(first, last, health.warned), Signal.NONE
+        warned, signal = True, Signal.DISABLE
+    elif age >= window // 2 and not warned:
+        warned, signal = True, Signal.WARN
+    # A clock that was set back must not show a window that begins in the future.
+    return Health(min(health.first_failure_at, now), now, warned, since, ran), signal
+
+
+def opened(now: int, ran: int) -> Health:
+    """A window that begins now."""
+    return Health(now, now, False, ran, ran)

@@ -9,6 +9,7 @@ import msgspec
 
 from webhook_engine.delivery.attempt.target import Target
 from webhook_engine.delivery.http.response import Response
+from webhook_engine.delivery.schedule.elapsed import Moment, due_again
 from webhook_engine.events import OperationalEvent
 from webhook_engine.model import Health
 from webhook_engine.store.records import DeliveryChange, Due, EndpointCondition, RecordedAttempt
@@ -48,6 +49,16 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     closed: Target | None = None
     """The endpoint as it is from now on, if this disables it."""
     events: Sequence[OperationalEvent] = ()
+
+    def due_again(self, moment: Moment) -> Outcome:
+        """The same by a clock that may have been set since: a retry comes after the time that it was given."""
+        change = self.change
+        if change.due_at is None:
+            return self
+        due_at = due_again(change.due_at, change.due_ran, promised=False, now=moment.now, ran=moment.ran)
+        if due_at == change.due_at:
+            return self
+        return msgspec.structs.replace(self, change=msgspec.structs.replace(change, due_at=due_at))
 
     def without_attempt(self) -> Outcome:
         """The same without what the database refuses to keep, so that the delivery goes on."""

@@ -12,9 +12,10 @@ from collections.abc import Callable, Sequence
 from webhook_engine.delivery.attempt.outcome import Outcome
 from webhook_engine.delivery.publishing import Publisher
 from webhook_engine.delivery.service import Service
+from webhook_engine.delivery.timekeeper import Timekeeper
 from webhook_engine.errors import StoreUnavailableError
 from webhook_engine.log import get_logger
-from webhook_engine.store.records import EndpointCondition, Outcomes, RoutedMessage
+from webhook_engine.store.records import ClockMark, EndpointCondition, Outcomes, RoutedMessage
 from webhook_engine.store.seam import DeliveryStore
 
 __all__ = ["Recorder"]
@@ -36,11 +37,13 @@ class Recorder(Service):
         deliveries: DeliveryStore,
         publisher: Publisher,
         on_recorded: Callable[[Sequence[Outcome]], None],
+        timekeeper: Timekeeper,
     ) -> None:
         super().__init__("recorder")
         self._deliveries = deliveries
         self._publisher = publisher
         self._on_recorded = on_recorded
+        self._timekeeper = timekeeper
         self._waiting: list[Outcome] = []
         self._committing = 0
 
@@ -83,7 +86,9 @@ class Recorder(Service):
         while True:
             try:
                 async with self._publisher.publishing(events) as publication:
-                    await self._deliveries.record(_outcomes(batch, publication.webhooks))
+                    moment = self._timekeeper.look()
+                    batch = [outcome.due_again(moment) for outcome in batch]
+                    await self._deliveries.record(_outcomes(batch, publication.webhooks, self._timekeeper.mark()))
                     committed = True
                     self._committing -= len(batch)
                     self._on_recorded(batch)
@@ -111,13 +116,14 @@ class Recorder(Service):
         return True
 
 
-def _outcomes(batch: Sequence[Outcome], webhooks: Sequence[RoutedMessage]) -> Outcomes:
+def _outcomes(batch: Sequence[Outcome], webhooks: Sequence[RoutedMessage], mark: ClockMark) -> Outcomes:
     return Outcomes(
         attempts=[outcome.attempt for outcome in batch if outcome.attempt is not None],
         deliveries=[outcome.change for outcome in batch],
         # The last one of an endpoint stands, except that a disabling is never undone by what came in after it.
         conditions=_conditions(batch),
         messages=webhooks,
+        mark=mark,
     )
 
 

@@ -19,6 +19,7 @@ from webhook_engine.delivery.schedule.lanes import Lanes, Slot
 from webhook_engine.delivery.schedule.pauses import pause_s
 from webhook_engine.delivery.schedule.timers import Timers
 from webhook_engine.delivery.service import Service
+from webhook_engine.delivery.timekeeper import Timekeeper
 from webhook_engine.delivery.troubles import lack_of
 from webhook_engine.errors import StoreError
 from webhook_engine.log import get_logger
@@ -32,8 +33,6 @@ log = get_logger("delivery")
 
 LONGEST_NAP_S = 0.1
 """How long a jump of the clock may go unnoticed."""
-JUMP_BACK = 100_000
-"""Microseconds that the clock may be set back without anybody waiting noticeably longer."""
 REFILL = 512
 REFILL_PAUSE = 1_000_000
 """Microseconds between two looks of a busy lane for its retries."""
@@ -58,6 +57,7 @@ class Dispatcher(Service):
         load_target: Callable[[str], Coroutine[None, None, tuple[Target, StoredEndpoint]]],
         on_condition: Callable[[str], None],
         clock: Clock,
+        timekeeper: Timekeeper,
         measures: Measures,
         max_in_flight: int,
         max_in_flight_per_endpoint: int,
@@ -69,6 +69,8 @@ class Dispatcher(Service):
         self._load_target = load_target
         self._on_condition = on_condition
         self._clock = clock
+        self._timekeeper = timekeeper
+        self._set_back = False
         self._measures = measures
         self._max_in_flight = max_in_flight
         self._max_in_flight_per_endpoint = max_in_flight_per_endpoint
@@ -166,6 +168,11 @@ class Dispatcher(Service):
         self._just_expunged |= ids
         asyncio.get_running_loop().call_soon(self._just_expunged.difference_update, ids)
 
+    def clock_set_back(self) -> None:
+        """The clock was set back, or the instants in the database were put right after that."""
+        self._set_back = True
+        self.nudge()
+
     async def settle(self, endpoint_id: str, *, deleted: bool) -> None:
         """End all that is scheduled for an endpoint that is disabled or deleted."""
         lane = self._lane(endpoint_id)
@@ -177,7 +184,9 @@ class Dispatcher(Service):
         """Whether nothing is due, in flight or unrecorded. What is scheduled for later does not count."""
         if self._attempting or self._errands or self._scanning or self._recorder.backlog:
             return False
-        next_at, now = self._timers.next_at(), self._clock.now()
+        next_at, now = self._timers.next_at(), self._timekeeper.look().now
+        if self._timekeeper.busy or self._set_back:
+            return False
         if next_at is not None and next_at <= now:
             return False
         return all(
@@ -212,12 +221,11 @@ class Dispatcher(Service):
 
     async def run(self) -> None:
         """Wake lanes when their time has come."""
-        before = self._clock.now()
         while not self.stopping:
-            now = self._clock.now()
-            if now < before - JUMP_BACK:
+            now = self._timekeeper.look().now
+            if self._set_back:
+                self._set_back = False
                 self._wake_all(now)
-            before = now
             if self._timers.horizon is not None and self._timers.horizon <= now and not self._scanning:
                 self._scanning = True
                 self._timers.horizon = None
@@ -266,7 +274,8 @@ class Dispatcher(Service):
         self._attend(lane)
 
     def _wake_all(self, now: int) -> None:
-        """The clock was set back: what paused until an instant must not wait until the clock gets there once more."""
+        """Nothing may wait until the clock gets once more to an instant that it had reached."""
+        self._timers.horizon = 0
         for lane in self._lanes:
             lane.note_stored(now)
             self._attend(lane)

@@ -17,7 +17,6 @@ import msgspec
 from webhook_engine.clock import Clock, microseconds
 from webhook_engine.delivery.measures import Measures
 from webhook_engine.delivery.service import Service
-from webhook_engine.delivery.upkeep.clock_doubt import DOUBTED_FOR_S, ClockTrust
 from webhook_engine.errors import StoreError
 from webhook_engine.ids import id_bounds
 from webhook_engine.log import get_logger
@@ -58,6 +57,7 @@ class Retention(Service):
         clock: Clock,
         policy: RetentionPolicy,
         measures: Measures,
+        believes_clock: Callable[[], bool],
         *,
         on_expired: Callable[[Collection[str]], None],
     ) -> None:
@@ -65,19 +65,20 @@ class Retention(Service):
         self.policy = policy
         self.passes = 0
         """How often everything that is old enough was looked at."""
+        self.looks = 0
+        """How often it was asked whether the clock may be believed."""
         self._upkeep = upkeep
         self._clock = clock
         self._measures = measures
         self._on_expired = on_expired
         self._batch = FIRST_BATCH
         self._payloads_from = ""
-        self._trust = ClockTrust()
+        self._believes_clock = believes_clock
         self._stop_watching_clock: Callable[[], None] = lambda: None
 
     async def start(self) -> None:
         """Begin with a pass over everything."""
         self._payloads_from = ""
-        self._trust = ClockTrust()
         self._stop_watching_clock = self._clock.on_jump(self.nudge)
         await super().start()
 
@@ -90,20 +91,15 @@ class Retention(Service):
         """Make a pass now and then."""
         while not self.stopping:
             try:
-                if self._may_delete():
+                believed = self._believes_clock()
+                self.looks += 1
+                if believed:
                     await self._pass()
                     self.passes += 1
             except StoreError as error:
                 log.warning("retention.interrupted", error=str(error), again_in_s=self._nap_s())
             if not self.stopping:
                 await self.nap(self._nap_s())
-
-    def _may_delete(self) -> bool:
-        doubted = self._trust.doubted
-        believed = self._trust.believes(self._clock.now(), self._clock.monotonic())
-        if not believed and not doubted:
-            log.warning("retention.waits", reason="the clock was set far ahead", deletes_again_after_s=DOUBTED_FOR_S)
-        return believed
 
     def _nap_s(self) -> float:
         shortest = min(self.policy.payload, self.policy.attempts).total_seconds()

@@ -11,8 +11,18 @@ from collections.abc import Sequence
 
 from webhook_engine.ids import id_bounds
 from webhook_engine.model import AttemptedDestination, AttemptedMessage, AttemptStatus, DeliveryStatus
-from webhook_engine.store.records import DeliveryFilter, Due, Outcomes, ReplayCandidate, Span, TaskProgress
+from webhook_engine.store.records import (
+    DeliveryFilter,
+    Due,
+    DueAgain,
+    Outcomes,
+    Place,
+    ReplayCandidate,
+    Span,
+    TaskProgress,
+)
 from webhook_engine.store.sqlite import rows
+from webhook_engine.store.sqlite.batches import BatchStatement
 from webhook_engine.store.sqlite.connection import Row, Session, Value
 from webhook_engine.store.sqlite.database import Database
 from webhook_engine.store.sqlite.delivery_lists import (
@@ -74,7 +84,7 @@ WHERE endpoint_id IS NOT NULL
 _DUE_MANUAL = """
 SELECT
     delivery.message_id, delivery.endpoint_id, coalesce(delivery.due_at, 0), delivery.step, delivery.attempt_count,
-    message.event_id, message.payload, manual.id, message.trace_context, message.content_type
+    message.event_id, message.payload, manual.id, message.trace_context, message.content_type, 0
 FROM webhook_manual_attempt AS manual
 CROSS JOIN webhook_delivery AS delivery
     ON delivery.message_id = manual.message_id AND delivery.endpoint_id = manual.endpoint_id
@@ -87,7 +97,7 @@ LIMIT ?2
 _DUE_SCHEDULED = """
 SELECT
     delivery.message_id, delivery.endpoint_id, delivery.due_at, delivery.step, delivery.attempt_count,
-    message.event_id, message.payload, NULL, message.trace_context, message.content_type
+    message.event_id, message.payload, NULL, message.trace_context, message.content_type, delivery.asked
 FROM webhook_delivery AS delivery INDEXED BY webhook_delivery_by_due
 CROSS JOIN webhook_message AS message ON message.id = delivery.message_id
 WHERE delivery.endpoint_id = ?1 AND delivery.due_at <= ?2
@@ -147,7 +157,7 @@ RETURNING endpoint_id
 _GET = """
 SELECT
     delivery.message_id, delivery.endpoint_id, coalesce(delivery.due_at, 0), delivery.step, delivery.attempt_count,
-    message.event_id, message.payload, NULL, message.trace_context, message.content_type
+    message.event_id, message.payload, NULL, message.trace_context, message.content_type, delivery.asked
 FROM webhook_delivery AS delivery
 CROSS JOIN webhook_message AS message ON message.id = delivery.message_id
 WHERE delivery.message_id = ? AND delivery.endpoint_id = ?
@@ -166,7 +176,7 @@ LIMIT ?4
 
 _RECOVER = """
 UPDATE webhook_delivery
-SET status = 1, due_at = ?2, step = 0, settled_at = NULL, reason = NULL
+SET status = 1, due_at = ?2, due_ran = NULL, asked = 1, step = 0, settled_at = NULL, reason = NULL
 WHERE message_id IN (SELECT value FROM json_each(?3)) AND endpoint_id = ?1 AND +status = 2
 """
 
@@ -186,9 +196,25 @@ LIMIT ?6
 """
 
 _BRING_FORWARD = """
-UPDATE webhook_delivery SET due_at = ?2
+UPDATE webhook_delivery SET due_at = ?2, due_ran = NULL, asked = 1
 WHERE message_id IN (SELECT value FROM json_each(?3)) AND endpoint_id = ?1 AND +status = 1 AND +due_at > ?2
 """
+
+_SCHEDULED = """
+SELECT
+    delivery.endpoint_id, delivery.due_at, delivery.message_id, delivery.due_ran,
+    delivery.attempted = 0 AND delivery.asked = 0 AND message.deliver_at IS delivery.due_at
+FROM webhook_delivery AS delivery INDEXED BY webhook_delivery_by_due
+CROSS JOIN webhook_message AS message ON message.id = delivery.message_id
+WHERE (delivery.endpoint_id, delivery.due_at, delivery.message_id) > (?1, ?2, ?3) AND delivery.due_at IS NOT NULL
+ORDER BY delivery.endpoint_id, delivery.due_at, delivery.message_id
+LIMIT ?4
+"""
+
+_RESCHEDULE = BatchStatement(
+    "UPDATE webhook_delivery SET due_at = column3 FROM {batch} WHERE message_id = column1 AND endpoint_id = column2",
+    width=3,
+)
 
 _LOOKED_AT = """
 SELECT
@@ -204,8 +230,8 @@ LIMIT ?5
 """
 
 _REPLAY = """
-INSERT INTO webhook_delivery (message_id, endpoint_id, status, due_at)
-SELECT message.id, ?1, 1, ?2
+INSERT INTO webhook_delivery (message_id, endpoint_id, status, due_at, asked)
+SELECT message.id, ?1, 1, ?2, 1
 FROM json_each(?3) AS wanted
 CROSS JOIN webhook_message AS message ON message.id = wanted.value
 WHERE true
@@ -214,7 +240,7 @@ ON CONFLICT DO NOTHING
 
 _REPLAY_AGAIN = """
 UPDATE webhook_delivery
-SET status = 1, due_at = ?2, step = 0, settled_at = NULL, reason = NULL
+SET status = 1, due_at = ?2, due_ran = NULL, asked = 1, step = 0, settled_at = NULL, reason = NULL
 WHERE message_id IN (SELECT value FROM json_each(?3)) AND endpoint_id = ?1 AND +status <> 1
 """
 
@@ -359,6 +385,22 @@ class SqliteDeliveries:
             record_progress(session, progress, now)
 
         await self._database.write(change)
+
+    async def reschedule(self, after: Place | None, limit: int, due_again: DueAgain) -> tuple[int, Place | None]:
+        """Move forward what is due earlier than it says."""
+
+        def change(session: Session) -> tuple[int, Place | None]:
+            # Forward means behind the place that is looked at, so that nothing is met twice.
+            found = session.rows(_SCHEDULED, (*(after or ("", 0, "")), limit))
+            moved = []
+            for endpoint_id, due_at, message_id, due_ran, promised in found:
+                right = due_again(due_at, due_ran, bool(promised))
+                if right < due_at:
+                    moved.append((message_id, endpoint_id, right))
+            _RESCHEDULE.run(session, moved)
+            return len(moved), found[-1][:3] if len(found) == limit else None
+
+        return await self._database.write(change)
 
     async def missing(
         self, application_id: str, endpoint_id: str, after: str, until: str, limit: int

@@ -157,6 +157,8 @@ def condition_values(condition: EndpointCondition) -> dict[str, Value]:
         "first_failure_at": condition.health.first_failure_at,
         "last_failure_at": condition.health.last_failure_at,
         "warned": condition.health.warned,
+        "first_failure_ran": condition.health.first_failure_ran,
+        "last_failure_ran": condition.health.last_failure_ran,
         "disabled_at": condition.disabled_at,
         "disabled_reason": condition.disabled_reason,
     }

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from webhook_engine.store.records import DeliveryChange, EndpointCondition, Outcomes
 from webhook_engine.store.sqlite.attempts import NewAttempts
 from webhook_engine.store.sqlite.batches import BatchStatement
+from webhook_engine.store.sqlite.clock_mark import keep_mark
 from webhook_engine.store.sqlite.connection import Row, Session
 from webhook_engine.store.sqlite.messages import NewMessages
 
@@ -22,6 +23,8 @@ _CHANGE_DELIVERIES = BatchStatement(
     SET
         status = CASE WHEN {applies} THEN column3 ELSE status END,
         due_at = CASE WHEN {applies} THEN column4 ELSE due_at END,
+        due_ran = CASE WHEN {applies} THEN column10 ELSE due_ran END,
+        asked = CASE WHEN {applies} AND NOT column9 THEN 0 ELSE asked END,
         step = CASE WHEN {applies} THEN column5 ELSE step END,
         reason = CASE WHEN {applies} THEN column6 ELSE reason END,
         settled_at = CASE WHEN {applies} THEN column7 ELSE settled_at END,
@@ -30,7 +33,7 @@ _CHANGE_DELIVERIES = BatchStatement(
     FROM {batch}
     WHERE message_id = column1 AND endpoint_id = column2
     """.replace("{applies}", _APPLIES),
-    width=9,
+    width=10,
 )
 
 _FORGET_MANUAL_ATTEMPTS = BatchStatement(
@@ -49,11 +52,13 @@ _CHANGE_ENDPOINTS = BatchStatement(
         last_failure_at = column3,
         warned = column4,
         disabled_at = column5,
-        disabled_reason = column6
+        disabled_reason = column6,
+        first_failure_ran = column7,
+        last_failure_ran = column8
     FROM {batch}
     WHERE id = column1 AND disabled_at IS NULL
     """,
-    width=6,
+    width=8,
 )
 
 
@@ -65,6 +70,7 @@ class NewOutcomes:
         self._changes = [[_change_row(change) for change in changes] for changes in _rounds(outcomes.deliveries)]
         self._fulfilled = [(one.endpoint_id, one.manual_id) for one in outcomes.deliveries if one.manual_id]
         self._conditions = [_condition_row(*condition) for condition in outcomes.conditions.items()]
+        self._mark = outcomes.mark
         self._messages = NewMessages(outcomes.messages) if outcomes.messages else None
 
     def record(self, session: Session) -> None:
@@ -76,6 +82,8 @@ class NewOutcomes:
         _CHANGE_ENDPOINTS.run(session, self._conditions)
         if self._messages:
             self._messages.add(session)
+        if self._mark:
+            keep_mark(session, self._mark)
 
 
 def _rounds(changes: Sequence[DeliveryChange]) -> Sequence[Sequence[DeliveryChange]]:
@@ -102,6 +110,7 @@ def _change_row(change: DeliveryChange) -> Row:
         change.settled_at,
         int(change.attempted),
         int(change.manual_id is not None),
+        change.due_ran,
     )
 
 
@@ -113,4 +122,6 @@ def _condition_row(endpoint_id: str, condition: EndpointCondition) -> Row:
         int(condition.health.warned),
         condition.disabled_at,
         condition.disabled_reason,
+        condition.health.first_failure_ran,
+        condition.health.last_failure_ran,
     )

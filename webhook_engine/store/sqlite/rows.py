@@ -72,6 +72,8 @@ ENDPOINT = (
     "first_failure_at",
     "last_failure_at",
     "warned",
+    "first_failure_ran",
+    "last_failure_ran",
     "metadata",
     "created_at",
     "updated_at",
@@ -200,7 +202,13 @@ def endpoint(row: Sequence[Any]) -> StoredEndpoint:
         ),
         sealed_headers=values["sealed_headers"],
         sealed_user_info=values["sealed_user_info"],
-        health=Health(first_failure_at, values["last_failure_at"], bool(values["warned"])),
+        health=Health(
+            first_failure_at,
+            values["last_failure_at"],
+            bool(values["warned"]),
+            values["first_failure_ran"],
+            values["last_failure_ran"],
+        ),
         deleted=bool(values["deleted"]),
     )
 

@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar, cast
 
+from webhook_engine.store.records import ClockMark
+from webhook_engine.store.sqlite.clock_mark import keep_mark, read_mark
 from webhook_engine.store.sqlite.connection import Row, Session
 from webhook_engine.store.sqlite.database import Database
 from webhook_engine.store.sqlite.rows import json_of
@@ -122,6 +124,14 @@ _DELETE_TASKS = """
 DELETE FROM webhook_task WHERE id IN (SELECT id FROM webhook_task WHERE id < ?1 AND status <> 'running' LIMIT ?2)
 """
 
+_LONGEST_RAN = """
+SELECT coalesce(max(last_failure_ran), 0) FROM webhook_endpoint
+"""
+
+_NEWEST_ID = """
+SELECT max(id) FROM webhook_message WHERE id <= ?
+"""
+
 _SECRETS = """
 SELECT id, sealed_key, old_keys, sealed_headers, sealed_user_info FROM webhook_endpoint
 WHERE id > ?1 ORDER BY id LIMIT ?2
@@ -171,6 +181,24 @@ class SqliteUpkeep:
             )
 
         return await self._database.read_with(look)
+
+    async def clock_mark(self) -> ClockMark | None:
+        """What the clock said last."""
+        return await self._database.read_with(read_mark)
+
+    async def keep_clock_mark(self, mark: ClockMark) -> None:
+        """Keep what the clock says."""
+        await self._database.write(lambda session: keep_mark(session, mark))
+
+    async def longest_ran(self) -> int:
+        """The greatest ``ran`` that any endpoint's failure window knows."""
+        [(longest,)] = await self._database.read(_LONGEST_RAN)
+        return cast(int, longest)
+
+    async def newest_id(self, until: str) -> str | None:
+        """The highest id of a message up to ``until``."""
+        [(newest,)] = await self._database.read(_NEWEST_ID, (until,))
+        return cast("str | None", newest)
 
     async def ping(self) -> None:
         """Have the writer do its next transaction, an empty one."""

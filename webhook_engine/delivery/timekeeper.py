@@ -1,0 +1,200 @@
+"""The timekeeper: notices when the clock is set, and sees to it that this changes nothing that elapsed time decides.
+
+It is looked at again and again, at the latest every tenth of a second by the dispatcher. A clock that was set back puts
+off no retry: those that wait are put to where they belong. What the clock says is kept in the database, so that the
+next start can tell whether it was set meanwhile, and whether what is old by it may be deleted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from webhook_engine.clock import Clock, to_datetime
+from webhook_engine.delivery.schedule.elapsed import JUMP, Clocks, Moment, due_again, elapsed
+from webhook_engine.delivery.service import Service
+from webhook_engine.delivery.upkeep.clock_doubt import DOUBTED_FOR_S, ClockTrust
+from webhook_engine.errors import StoreError
+from webhook_engine.ids import IdSource, id_bounds, timestamp_of
+from webhook_engine.log import get_logger
+from webhook_engine.store.records import ClockMark
+from webhook_engine.store.seam import DeliveryStore
+from webhook_engine.store.upkeep import UpkeepStore
+
+__all__ = ["Timekeeper"]
+
+log = get_logger("clock")
+
+KEPT_EVERY_S = 60.0
+AGAIN_AFTER_ERROR_S = 1.0
+PAGE = 500
+PLAUSIBLY_AHEAD = 3_600_000_000
+"""Microseconds by which the id of somebody else's message may be ahead of the clock and still be one to go by."""
+
+
+class Timekeeper(Service):
+    """Says what time it is. ``on_set_back`` is called when the clock was set back, and when all is put right then."""
+
+    def __init__(
+        self,
+        clock: Clock,
+        upkeep: UpkeepStore,
+        deliveries: DeliveryStore,
+        ids: IdSource,
+        on_set_back: Callable[[], None],
+    ) -> None:
+        super().__init__("timekeeper")
+        self._clock = clock
+        self._upkeep = upkeep
+        self._deliveries = deliveries
+        self._ids = ids
+        self._on_set_back = on_set_back
+        self._trust = ClockTrust()
+        self._clocks = self._read()
+        self._ran = 0
+        self._set_back = False
+        self._putting_right = False
+        self._seen_before = 0
+        """What the clock said before it was set back, until that is made up for."""
+        self._jumped = False
+
+    @property
+    def busy(self) -> bool:
+        """Whether a clock that was set back is still to be made up for."""
+        return self._set_back or self._putting_right
+
+    async def start(self) -> None:
+        """Begin where the last run ended, whatever the clock says now."""
+        self._trust = ClockTrust()
+        self._clocks = clocks = self._read()
+        mark = await self._upkeep.clock_mark()
+        if mark is None:
+            mark = await self._guessed()
+        if mark is not None:
+            self._ran = max(self._ran, mark.ran)
+            doubted_since = None if mark.doubted_ran is None else mark.doubted_ran / 1_000_000
+            self._trust.remember(mark.believed_at, mark.ran / 1_000_000, doubted_since)
+        newest = await self._upkeep.newest_id(
+            id_bounds("msg_", max(clocks.wall, mark.seen_at if mark else 0) + PLAUSIBLY_AHEAD)[1]
+        )
+        for identifier in (mark.last_id if mark else "", newest):
+            if identifier:
+                self._ids.continue_after(identifier)
+        self._set_back = mark is not None and clocks.wall < mark.seen_at
+        self._seen_before = mark.seen_at if self._set_back and mark is not None else 0
+        if self._set_back and mark is not None and mark.seen_at - clocks.wall >= JUMP:
+            _log_jump(clocks.wall - mark.seen_at, clocks.wall)
+        self.believes()
+        self._jumped = True
+        await super().start()
+
+    def look(self) -> Moment:
+        """What time it is. If the clock was set since the last look, that is noticed here."""
+        before, after = self._clocks, self._read()
+        step = elapsed(before, after)
+        self._clocks = after
+        self._ran += step.ran
+        if step.jump:
+            _log_jump(step.jump, after.wall)
+            self._jumped = True
+            self.nudge()
+        if step.jump < 0:
+            self._set_back = True
+            self._seen_before = max(self._seen_before, before.wall)
+            self._on_set_back()
+        return Moment(after.wall, self._ran)
+
+    def believes(self) -> bool:
+        """Whether what is old by the clock may be deleted."""
+        moment, doubted = self.look(), self._trust.doubted
+        believed = self._trust.believes(moment.now, moment.ran / 1_000_000)
+        if not believed and not doubted:
+            log.warning(
+                "clock.doubted",
+                now=to_datetime(moment.now).isoformat(),
+                reason="it is far ahead of what it said last",
+                consequence="what is old by it is not deleted",
+                believed_again_after_s=DOUBTED_FOR_S,
+            )
+        return believed
+
+    def mark(self) -> ClockMark:
+        """What is to be known of this moment at the next start."""
+        moment, doubted_since = self.look(), self._trust.doubted_since
+        return ClockMark(
+            ran=moment.ran,
+            # A start after a crash must find out that the clock was set back, as long as that is not made up for.
+            seen_at=max(moment.now, self._seen_before),
+            believed_at=self._trust.believed_at(moment.now, moment.ran / 1_000_000),
+            doubted_ran=None if doubted_since is None else round(doubted_since * 1_000_000),
+            last_id=self._ids.last,
+        )
+
+    async def run(self) -> None:
+        """Keep the time now and then, and at once when the clock was set."""
+        while not self.stopping:
+            pause = KEPT_EVERY_S
+            try:
+                self._jumped = False
+                self.believes()
+                await self._upkeep.keep_clock_mark(self.mark())
+                if self._set_back:
+                    await self._put_right()
+            except (StoreError, MemoryError) as error:
+                log.error("clock.not_kept", error=str(error) or repr(error), again_in_s=AGAIN_AFTER_ERROR_S)
+                pause = AGAIN_AFTER_ERROR_S
+            if not self.stopping and not self._jumped:
+                await self.nap(pause)
+
+    async def stop(self) -> None:
+        """End, and keep the time once more."""
+        await super().stop()
+        try:
+            await self._upkeep.keep_clock_mark(self.mark())
+        except StoreError as error:
+            log.warning("clock.not_kept", error=str(error), again_in_s=None)
+
+    async def _put_right(self) -> None:
+        """Put what waits for an instant that lies too far ahead to where it belongs, page by page."""
+        # If it is set once more meanwhile, this begins anew.
+        self._set_back, self._putting_right = False, True
+        after, moved, done = None, 0, False
+        try:
+            while not done and not self.stopping:
+                moment = self.look()
+                count, after = await self._deliveries.reschedule(after, PAGE, partial(_due, moment))
+                moved, done = moved + count, after is None
+        finally:
+            self._putting_right = False
+            self._set_back = self._set_back or not done
+        if not self._set_back:
+            self._seen_before = 0
+        self._jumped = True
+        if moved:
+            log.info("clock.put_right", deliveries=moved)
+        self._on_set_back()
+
+    async def _guessed(self) -> ClockMark | None:
+        """What a database from before this was kept tells of the clock."""
+        ran, newest = await self._upkeep.longest_ran(), await self._upkeep.newest_id("msg_~")
+        if newest is None:
+            return None
+        seen_at = timestamp_of(newest)
+        return ClockMark(ran=ran, seen_at=seen_at, believed_at=seen_at, doubted_ran=None, last_id="")
+
+    def _read(self) -> Clocks:
+        clock = self._clock
+        return Clocks(clock.now(), round(clock.monotonic() * 1_000_000), round(clock.process() * 1_000_000))
+
+
+def _due(moment: Moment, due_at: int, due_ran: int | None, promised: bool) -> int:
+    return due_again(due_at, due_ran, promised=promised, now=moment.now, ran=moment.ran)
+
+
+def _log_jump(jump: int, now: int) -> None:
+    log.warning(
+        "clock.set",
+        by_s=round(jump / 1_000_000, 1),
+        now=to_datetime(now).isoformat(),
+        consequence="retries keep their delays, failure windows count only time that passed",
+    )
