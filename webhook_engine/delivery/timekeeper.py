@@ -11,7 +11,7 @@ from collections.abc import Callable
 from functools import partial
 
 from webhook_engine.clock import Clock, to_datetime
-from webhook_engine.delivery.schedule.elapsed import JUMP, Clocks, Moment, due_again, elapsed
+from webhook_engine.delivery.elapsed import JUMP, Clocks, Moment, due_again, elapsed
 from webhook_engine.delivery.service import Service
 from webhook_engine.delivery.upkeep.clock_doubt import DOUBTED_FOR_S, ClockTrust
 from webhook_engine.errors import StoreError

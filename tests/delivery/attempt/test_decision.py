@@ -11,8 +11,8 @@ from webhook_engine.clock import microseconds
 from webhook_engine.delivery.attempt.decision import ABORTED, DISABLED, EXHAUSTED, Decision, Rules, Turn, decide
 from webhook_engine.delivery.attempt.health import WELL, Signal
 from webhook_engine.delivery.attempt.retry import RetrySchedule
+from webhook_engine.delivery.elapsed import Moment
 from webhook_engine.delivery.http.response import FailureKind, Response
-from webhook_engine.delivery.schedule.elapsed import Moment
 from webhook_engine.model import DeliveryStatus, Health
 
 SECOND = 1_000_000

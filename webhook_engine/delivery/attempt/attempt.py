@@ -21,10 +21,10 @@ from webhook_engine.delivery.attempt.events import events_of
 from webhook_engine.delivery.attempt.health import Signal
 from webhook_engine.delivery.attempt.outcome import Outcome, Postponed, reaction_to
 from webhook_engine.delivery.attempt.target import Target
+from webhook_engine.delivery.elapsed import Moment
 from webhook_engine.delivery.http.response import FailureKind, Response
 from webhook_engine.delivery.http.sender import Sender
 from webhook_engine.delivery.measures import Measures
-from webhook_engine.delivery.schedule.elapsed import Moment
 from webhook_engine.delivery.troubles import Lack, lack_of
 from webhook_engine.ids import IdSource
 from webhook_engine.log import get_logger

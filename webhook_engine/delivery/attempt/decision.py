@@ -22,8 +22,8 @@ import msgspec
 from webhook_engine.delivery.attempt import health
 from webhook_engine.delivery.attempt.health import Signal
 from webhook_engine.delivery.attempt.retry import RetrySchedule, retry_after
+from webhook_engine.delivery.elapsed import Moment
 from webhook_engine.delivery.http.response import Response
-from webhook_engine.delivery.schedule.elapsed import Moment
 from webhook_engine.model import DeliveryStatus, Health
 from webhook_engine.store.records import DeliveryChange, Due
 

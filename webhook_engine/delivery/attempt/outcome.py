@@ -8,8 +8,8 @@ from enum import IntEnum
 import msgspec
 
 from webhook_engine.delivery.attempt.target import Target
+from webhook_engine.delivery.elapsed import Moment, due_again
 from webhook_engine.delivery.http.response import Response
-from webhook_engine.delivery.schedule.elapsed import Moment, due_again
 from webhook_engine.events import OperationalEvent
 from webhook_engine.model import Health
 from webhook_engine.store.records import DeliveryChange, Due, EndpointCondition, RecordedAttempt

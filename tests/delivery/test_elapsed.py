@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from webhook_engine.delivery.schedule.elapsed import JUMP, PAUSE, Clocks, Elapsed, due_again, elapsed
+from webhook_engine.delivery.elapsed import JUMP, PAUSE, Clocks, Elapsed, due_again, elapsed
 
 SECOND = 1_000_000
 HOUR = 3_600 * SECOND
