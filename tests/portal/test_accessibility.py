@@ -101,6 +101,16 @@ async def test_pages_without_a_session_pass_axe(stage: Stage) -> None:
             await _clean(page, f"{path}, {scheme}")
 
 
+async def test_the_documentation_of_the_api_passes_axe(stage: Stage) -> None:
+    page = await stage.page(bypass_csp=True, viewport=SIZES["phone"])
+    await page.goto(f"{stage.url}/docs")
+    await page.locator("summary").first.click()
+    await _bring_scanner(page)
+    for scheme in ("light", "dark"):
+        await page.emulate_media(color_scheme=scheme)
+        await _clean(page, scheme)
+
+
 async def test_the_keyboard_is_enough(stage: Stage, receiver: Receiver) -> None:
     await stage.engine.endpoints.create("acme", url=receiver.url)
     page = await stage.portal()

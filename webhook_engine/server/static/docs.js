@@ -53,7 +53,7 @@ function schemaOf(content) {
 }
 
 function example(api, schema) {
-  return element("pre", {}, JSON.stringify(shape(api, schema), null, 2));
+  return element("pre", { tabindex: "0" }, JSON.stringify(shape(api, schema), null, 2));
 }
 
 function operation(api, path, method, described) {
