@@ -11,7 +11,7 @@ from typing import Any
 import aiohttp
 import pytest
 import pytest_asyncio
-from receivers import Receiver
+from receivers import Receiver, refusing
 
 from webhook_engine import Engine
 
@@ -164,7 +164,8 @@ async def test_a_payload_that_is_gone_is_none(client: Client) -> None:
 
 
 async def test_an_attempt_says_in_what_way_it_failed_and_that_nothing_was_sent(client: Client) -> None:
-    async with Receiver(500) as receiver:
+    async with Receiver(500) as receiver, refusing() as refused_url:
+        refused = await client.engine.endpoints.create("acme", url=refused_url)
         blocked = await client.engine.endpoints.create("acme", url="http://10.0.0.1/")
         broken = await client.engine.endpoints.create("acme", url=receiver.url)
         message = await client.engine.messages.create("acme", event_type="n", payload={})
@@ -172,12 +173,16 @@ async def test_an_attempt_says_in_what_way_it_failed_and_that_nothing_was_sent(c
     found = {each["endpointId"]: each for each in (await client.get(f"attempt/msg/{message.id}"))["data"]}
     assert "failure" not in found[blocked.id]
     listed = (await client.get(f"attempt/msg/{message.id}", with_failure="true"))["data"]
-    assert {each["endpointId"]: each["failure"] for each in listed} == {blocked.id: "blocked", broken.id: "status"}
+    assert {each["endpointId"]: each["failure"] for each in listed} == {
+        blocked.id: "blocked",
+        refused.id: "connect",
+        broken.id: "status",
+    }
     headers = {
         endpoint: (await client.get(f"msg/{message.id}/attempt/{each['id']}/headers"))["headers"]
         for endpoint, each in found.items()
     }
-    assert headers[blocked.id] == {}
+    assert headers[blocked.id] == headers[refused.id] == {}
     assert headers[broken.id]["webhook-id"] == message.id
 
 

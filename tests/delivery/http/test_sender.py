@@ -291,6 +291,24 @@ async def test_a_fault_is_a_failed_attempt_that_says_what_was_wrong(
     assert len(receiver.requests) == 1
 
 
+@pytest.mark.parametrize(
+    ("make", "scheme", "sent"),
+    [
+        (receivers.refusing, "http", False),
+        (receivers.silent, "http", False),
+        (receivers.hanging, "https", False),
+        (receivers.hanging, "http", True),
+    ],
+)
+async def test_says_whether_anything_was_sent(
+    impatient: Sender, make: Callable[[], Any], scheme: str, sent: bool
+) -> None:
+    async with make() as receiver:
+        url = receiver if isinstance(receiver, str) else receiver.url
+        answer = await send(impatient, url.replace("http:", f"{scheme}:"))
+    assert (answer.status_code, answer.sent) == (0, sent)
+
+
 async def test_a_closed_port_says_so(sender: Sender) -> None:
     async with receivers.refusing() as url:
         answer = await send(sender, url)

@@ -138,7 +138,9 @@ class Attempter:
                 return _own_trouble(lack, f"the request could not be made: {error or type(error).__name__}")
             # Whatever is wrong with this one, it takes its way down the ladder like any failure, and is looked into.
             log.exception("attempt.not_made", message_id=due.message_id, endpoint_id=due.endpoint_id)
-            return Response(0, f"the request could not be made: {type(error).__name__}", FailureKind.PROTOCOL, 0)
+            return Response(
+                0, f"the request could not be made: {type(error).__name__}", FailureKind.PROTOCOL, 0, sent=False
+            )
 
 
 def _own_trouble(lack: Lack, text: str) -> Response:
@@ -158,7 +160,7 @@ def _outcome(begun: Begun, response: Response, decision: Decision, before: Healt
         response.duration_ms,
         TriggerType.MANUAL if due.manual_id or due.asked else TriggerType.SCHEDULED,
         response.text,
-        {} if response.unsent else target.shown_headers(due),
+        target.shown_headers(due) if response.sent else {},
         response.failure and response.failure.value,
     )
     condition = closed = None

@@ -28,9 +28,6 @@ class FailureKind(StrEnum):
     """The engine itself lacked something, such as a file descriptor or its proxy: not the receiver's failure."""
 
 
-_BEFORE_SENDING = frozenset({FailureKind.DNS, FailureKind.TLS, FailureKind.BLOCKED})
-
-
 class Response(msgspec.Struct, frozen=True, gc=False):
     """What came of one exchange."""
 
@@ -48,11 +45,8 @@ class Response(msgspec.Struct, frozen=True, gc=False):
     """What the engine lacked, where the failure is its own."""
     timed_out: bool = False
     """The time was over before the response was complete. If its head was, the status stands."""
-
-    @property
-    def unsent(self) -> bool:
-        """Whether it ended before anything of the request was sent."""
-        return self.failure in _BEFORE_SENDING
+    sent: bool = True
+    """Whether anything of the request may have been sent; without a connection nothing was."""
 
 
 class NoResponseError(Exception):

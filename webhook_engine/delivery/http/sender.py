@@ -125,7 +125,8 @@ class Sender:
                 exchange.connection.end()
         duration_ms = int((self._clock.monotonic() - began) * 1_000)
         if came is None:
-            return Response(0, text, failure, duration_ms, lack=lack, timed_out=failure is FailureKind.TIMEOUT)
+            timed_out = failure is FailureKind.TIMEOUT
+            return Response(0, text, failure, duration_ms, lack=lack, timed_out=timed_out, sent=exchange.sent)
         retry_after = came.retry_after if failure else None
         return Response(came.status, text, failure, duration_ms, retry_after, came.control, None, connection.expired)
 
@@ -145,13 +146,14 @@ class Sender:
         lines = head(prepared.beginning, further + prepared.ending, len(body))
         connection = prepared.pool.take(prepared.origin)
         if connection is not None:
-            exchange.connection = connection
+            exchange.connection, exchange.sent = connection, True
             await connection.ask(lines, body)
             if not connection.was_closed_while_idle:
                 return connection
             log.info("request.repeated", host=prepared.target.host, reason="an idle connection was just closed")
         connection = exchange.connection = prepared.pool.new(prepared.origin)
         await self._in_time(exchange, prepared.pool.connect(connection, destination.application_id))
+        exchange.sent = True
         await connection.ask(lines, body)
         return connection
 
@@ -219,7 +221,7 @@ class Sender:
 class _Exchange:
     """One request while it is under way: what ends when its time is over."""
 
-    __slots__ = ("_loop", "connection", "expired", "limit")
+    __slots__ = ("_loop", "connection", "expired", "limit", "sent")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -228,6 +230,8 @@ class _Exchange:
         self.limit: asyncio.Timeout | None = None
         """Of what is done before it can be sent."""
         self.expired = False
+        self.sent = False
+        """Whether anything of it may be on its way."""
 
     def expire(self) -> None:
         """The time is over."""
