@@ -161,13 +161,13 @@ async def test_a_signing_key_that_cannot_be_opened_is_no_failure_of_the_endpoint
         async def unreadable(_: str) -> object:
             raise SecretsUnreadableError("encrypted with another main secret")
 
-        dispatcher = engine._flow._dispatcher
-        load = dispatcher._load_target
-        dispatcher._load_target = unreadable  # type: ignore[assignment]
+        targets = engine._flow._dispatcher._targets
+        load = targets.load
+        targets.load = unreadable  # type: ignore[method-assign, assignment]
         message = await send(engine)
         await until(lambda: engine.measures.troubles.count(Lack.SECRETS) >= 2)
         assert booked(path) == [(0,)]
-        dispatcher._load_target = load
+        targets.load = load  # type: ignore[method-assign]
         await engine.join(timeout=20)
         assert ids_of(receiver) == [message]
 

@@ -130,8 +130,8 @@ class Pipeline:
                 tracing=tracing,
             ),
             recorder=self._recorder,
-            load_target=targets.load,
-            on_condition=self._condition_changed,
+            targets=targets,
+            directory=directory,
             clock=clock,
             timekeeper=self.timekeeper,
             measures=self.measures,
@@ -273,6 +273,3 @@ class Pipeline:
     def _recorded(self, batch: Sequence[Outcome]) -> None:
         self.measures.changes_recorded(outcome.change for outcome in batch)
         self._dispatcher.recorded(batch)
-
-    def _condition_changed(self, application_id: str) -> None:
-        self._directory.forget_endpoints(application_id)

@@ -11,7 +11,7 @@ from webhook_engine.delivery.attempt.attempt import Attempter, EndpointState
 from webhook_engine.delivery.attempt.decision import DELETED, DISABLED
 from webhook_engine.delivery.attempt.outcome import Outcome, Postponed
 from webhook_engine.delivery.attempt.recorder import Recorder
-from webhook_engine.delivery.attempt.target import Target
+from webhook_engine.delivery.attempt.targets import Targets
 from webhook_engine.delivery.measures import Measures
 from webhook_engine.delivery.schedule.figures import LaneFigures, lane_figures
 from webhook_engine.delivery.schedule.lane import Lane, Load
@@ -24,6 +24,7 @@ from webhook_engine.delivery.troubles import lack_of
 from webhook_engine.errors import StoreError
 from webhook_engine.log import get_logger
 from webhook_engine.model import DeliveryStatus
+from webhook_engine.store.directory import Directory
 from webhook_engine.store.records import Due, NewMessage, RoutedMessage, StoredEndpoint
 from webhook_engine.store.seam import DeliveryStore
 
@@ -46,7 +47,7 @@ LOGGED_EACH = 10
 
 
 class Dispatcher(Service):
-    """Owns timers and lanes. ``load_target`` reads an endpoint and prepares it, or raises a ``WebhookEngineError``."""
+    """Owns timers and lanes."""
 
     def __init__(
         self,
@@ -54,8 +55,8 @@ class Dispatcher(Service):
         deliveries: DeliveryStore,
         attempter: Attempter,
         recorder: Recorder,
-        load_target: Callable[[str], Coroutine[None, None, tuple[Target, StoredEndpoint]]],
-        on_condition: Callable[[str], None],
+        targets: Targets,
+        directory: Directory,
         clock: Clock,
         timekeeper: Timekeeper,
         measures: Measures,
@@ -66,8 +67,8 @@ class Dispatcher(Service):
         self._deliveries = deliveries
         self._attempter = attempter
         self._recorder = recorder
-        self._load_target = load_target
-        self._on_condition = on_condition
+        self._targets = targets
+        self._directory = directory
         self._clock = clock
         self._timekeeper = timekeeper
         self._set_back = False
@@ -133,7 +134,7 @@ class Dispatcher(Service):
                 health = outcome.condition.health
                 # Callers see the start of a window, and its end; what moves within it, nobody sees.
                 if outcome.closed is not None or health.first_failure_at in {None, health.last_failure_at}:
-                    self._on_condition(outcome.application_id)
+                    self._directory.forget_endpoints(outcome.application_id)
             if lane.stored_from is not None:
                 self._attend(lane)
         self._pump()
@@ -380,7 +381,7 @@ class Dispatcher(Service):
         try:
             while edits != lane.edits:
                 edits = lane.edits
-                target, stored = await self._load_target(lane.endpoint_id)
+                target, stored = await self._targets.load(lane.endpoint_id)
             lane.loaded(target, stored)
         except Exception as error:  # noqa: BLE001 (one endpoint that cannot be read must not stop the others)
             lane.note_stored(self._clock.now())
