@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,10 +14,10 @@ from hypothesis import strategies as st
 from webhook_engine.clock import from_datetime, microseconds, to_datetime
 from webhook_engine.errors import ValidationError
 from webhook_engine.ids import IdSource, id_bounds
-from webhook_engine.model import Page
+from webhook_engine.model import Message, Page
 from webhook_engine.resources.pagination import PageRequest, by_key, by_time, everything, walk
 from webhook_engine.rules.pages import MAX_PAGE
-from webhook_engine.store.records import Span
+from webhook_engine.store.records import Span, fitting
 
 NOW = from_datetime(datetime(2030, 6, 1, tzinfo=UTC))
 DAY = microseconds(timedelta(days=1))
@@ -221,3 +223,54 @@ async def test_a_walk_reads_on_until_the_end() -> None:
     assert [key async for key in walk(batch, str)] == keys[::-1]
     bounded = everything("msg_", to_datetime(NOW), to_datetime(NOW - 10 * 4000))
     assert [key async for key in walk(batch, str, bounded)] == keys[1:10]
+
+
+def sized(*sizes: int) -> list[Message]:
+    ids = IdSource()
+    return [
+        Message(
+            id=ids.new("msg_", NOW),
+            application_id="app_x",
+            event_type="a",
+            event_id=None,
+            payload=b"x" * size,
+            channels=None,
+            tags=None,
+            deliver_at=None,
+            timestamp=when(0),
+        )
+        for size in sizes
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "room", "count"),
+    [
+        ([], 10, 0),
+        ([5], 10, 1),
+        ([100], 10, 1),
+        ([100, 1], 10, 1),
+        ([5, 5, 1], 10, 2),
+        ([5, 4, 100, 1], 10, 3),
+        ([0, 0, 0], 10, 3),
+        ([100, 100], None, 2),
+    ],
+)
+def test_a_page_ends_with_the_element_that_goes_beyond_its_room(sizes: list[int], room: int | None, count: int) -> None:
+    assert fitting(sized(*sizes), room) == count
+
+
+@given(st.lists(st.integers(0, 12), max_size=20), st.integers(1, 5), st.integers(1, 30))
+def test_walking_by_size_there_and_back_sees_each_once(sizes: list[int], limit: int, room: int) -> None:
+    messages = {message.id: message for message in sized(*sizes)}
+
+    def got(iterator: str | None) -> Page[str]:
+        request = timed(iterator, limit=limit)
+        request = msgspec.structs.replace(request, span=msgspec.structs.replace(request.span, max_bytes=room))
+        rows = [messages[key] for key in read(list(messages), request.span)]
+        rows = rows[: fitting(rows, room) + 1]  # as a store reads
+        page = request.cut(rows, attrgetter("id"))
+        assert not rows or page.data
+        return msgspec.structs.replace(page, data=[message.id for message in page.data])
+
+    check_walks(list(messages)[::-1], got)

@@ -18,9 +18,9 @@ from webhook_engine.ids import id_bounds, timestamp_of
 from webhook_engine.model import Page
 from webhook_engine.rules import values
 from webhook_engine.rules.pages import iterator_after, iterator_before, key_of, page_size
-from webhook_engine.store.records import Span
+from webhook_engine.store.records import Span, fitting
 
-__all__ = ["Order", "PageRequest", "by_key", "by_time", "everything", "walk"]
+__all__ = ["MAX_BYTES", "Order", "PageRequest", "by_key", "by_time", "everything", "goes_up", "shortened", "walk"]
 
 T = TypeVar("T")
 
@@ -28,6 +28,8 @@ Order = Literal["ascending", "descending"]
 
 WALK_BATCH = 100
 """Elements read at once where a list is walked from end to end."""
+MAX_BYTES = 4 * 1024 * 1024
+"""Of payloads, responses or schemas in one page: it ends with the element that goes beyond."""
 WINDOW = microseconds(timedelta(days=90))
 """A list by time without bounds of its own looks so far back."""
 AHEAD = microseconds(timedelta(hours=1))
@@ -43,15 +45,15 @@ class PageRequest(msgspec.Struct, frozen=True):
     """Whether what is read comes in the reverse of the order of the list."""
 
     def cut(self, rows: Sequence[T], key: Callable[[T], str]) -> Page[T]:
-        """The page out of what was read."""
-        data = list(rows[: self.limit])
+        """The page out of what was read; it may end before ``limit``, where there is much in its elements."""
+        data = list(rows[: min(self.limit, fitting(rows, self.span.max_bytes))])
         if self.reverse:
             data.reverse()
         return Page(
             data=data,
             iterator=iterator_after(key(data[-1])) if data else None,
             prev_iterator=iterator_before(key(data[0])) if data else None,
-            done=len(rows) <= self.limit,
+            done=len(rows) == len(data),
         )
 
 
@@ -63,7 +65,11 @@ def by_key(*, limit: object, iterator: object, order: object, prefix: str = "") 
     key, backward = key_of("iterator", iterator, prefix, by_time=False)
     descending = (order == "descending") != backward
     span = Span(
-        low=None if descending else key, high=key if descending else None, descending=descending, limit=count + 1
+        low=None if descending else key,
+        high=key if descending else None,
+        descending=descending,
+        limit=count + 1,
+        max_bytes=MAX_BYTES,
     )
     return PageRequest(span, count, backward)
 
@@ -92,26 +98,45 @@ def by_time(prefix: str, *, limit: object, iterator: object, before: object, aft
         low = _first(prefix, timestamp_of(key) - WINDOW) if windowed else low
     elif windowed:
         low = _first(prefix, now - WINDOW)
-    return PageRequest(Span(low=low, high=high, descending=not upward, limit=count + 1), count, upward)
+    return PageRequest(
+        Span(low=low, high=high, descending=not upward, limit=count + 1, max_bytes=MAX_BYTES), count, upward
+    )
+
+
+def goes_up(iterator: str | None, before: object, after: object) -> bool:
+    """Whether a page of a list in the order of time is read from its older end."""
+    if iterator is not None:
+        return iterator.startswith("-")
+    return before is None and after is not None
+
+
+def shortened(page: Page[T], count: int, key: Callable[[T], str], *, upward: bool) -> Page[T]:
+    """The part of a page that was read first, at least one element; the rest is on the next one."""
+    if count >= len(page.data):
+        return page
+    data = page.data[-count:] if upward else page.data[:count]
+    return Page(
+        data=data, iterator=iterator_after(key(data[-1])), prev_iterator=iterator_before(key(data[0])), done=False
+    )
 
 
 def everything(prefix: str, before: object, after: object) -> Span:
     """The whole of a list by time between two instants, or without bounds, for :func:`walk`."""
     low = None if after is None else _first(prefix, values.instant("after", after))
     high = None if before is None else _first(prefix, values.instant("before", before))
-    return Span(low=low, high=high, descending=True, limit=WALK_BATCH)
+    return Span(low=low, high=high, descending=True, limit=WALK_BATCH, max_bytes=MAX_BYTES)
 
 
 async def walk(
     read: Callable[[Span], Awaitable[Sequence[T]]], key: Callable[[T], str], span: Span | None = None
 ) -> AsyncIterator[T]:
     """Every element of a list from one end to the other; what is added behind the walker is not seen."""
-    span = span or Span(descending=False, limit=WALK_BATCH)
+    span = span or Span(descending=False, limit=WALK_BATCH, max_bytes=MAX_BYTES)
     while True:
         rows = await read(span)
         for row in rows:
             yield row
-        if len(rows) < span.limit:
+        if len(rows) < span.limit and fitting(rows, span.max_bytes) == len(rows):
             return
         last = key(rows[-1])
         span = msgspec.structs.replace(span, **{"high" if span.descending else "low": last})

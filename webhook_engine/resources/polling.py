@@ -9,11 +9,12 @@ from webhook_engine.clock import microseconds
 from webhook_engine.errors import ConsumerLimitError, ValidationError
 from webhook_engine.ids import id_bounds, is_id
 from webhook_engine.model import Application, Message
+from webhook_engine.resources.pagination import MAX_BYTES
 from webhook_engine.resources.services import Services
 from webhook_engine.rules import names, values
 from webhook_engine.rules.pages import DEFAULT_PAGE, page_size
 from webhook_engine.store.consumers import Position
-from webhook_engine.store.records import MessageFilter, Span
+from webhook_engine.store.records import MessageFilter, Span, fitting
 
 __all__ = ["Polling", "message_filter"]
 
@@ -92,9 +93,10 @@ class Polling:
         services = self._services
         high = id_bounds("msg_", services.clock.now() - SETTLED_AFTER)[0]
         high = min(high, services.flow.oldest_unstored() or high)
-        span = Span(low=start, high=high, descending=False, limit=most)
-        page = await services.store.messages.list(application.id, span, where)
-        return page, page[-1].id if page else start, len(page) < most
+        span = Span(low=start, high=high, descending=False, limit=most, max_bytes=MAX_BYTES)
+        found = await services.store.messages.list(application.id, span, where)
+        page = found[: fitting(found, span.max_bytes)]
+        return page, page[-1].id if page else start, len(page) < most and len(page) == len(found)
 
     async def _keep(self, application: Application, sink: str, consumer: str, after: str) -> None:
         now = self._services.clock.now()

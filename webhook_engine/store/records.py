@@ -12,10 +12,14 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from webhook_engine.model import (
+    Attempt,
+    AttemptedMessage,
     AttemptStatus,
     DeliveryStatus,
     Endpoint,
+    EventType,
     Health,
+    Message,
     OldKey,
     TaskStatus,
     TriggerType,
@@ -46,6 +50,8 @@ __all__ = [
     "Span",
     "StoredEndpoint",
     "TaskProgress",
+    "carried_bytes",
+    "fitting",
 ]
 
 
@@ -56,6 +62,38 @@ class Span(msgspec.Struct, frozen=True, kw_only=True):
     high: str | None = None
     descending: bool = True
     limit: int = 50
+    max_bytes: int | None = None
+    """Of what the elements carry; a list is read up to the first element beyond it, see :func:`fitting`."""
+
+
+def fitting(elements: Sequence[object], max_bytes: int | None) -> int:
+    """How many of these elements a list has room for: all that begin within the bound, the first one always. Pure.
+
+    A store reads one element more than fits, and a caller that gets one more knows that there is more.
+    """
+    if max_bytes is None:
+        return len(elements)
+    carried = 0
+    for count, element in enumerate(elements):
+        if carried >= max_bytes:
+            return count
+        carried += carried_bytes(element)
+    return len(elements)
+
+
+def carried_bytes(element: object) -> int:
+    """How much of an element of a list is payload, response or schemas; what else there is of it is bounded."""
+    match element:
+        case Message():
+            return len(element.payload or b"")
+        case AttemptedMessage():
+            return len(element.message.payload or b"")
+        case Attempt():
+            return len(element.response)
+        case EventType():
+            return len(msgspec.json.encode(element.schemas)) if element.schemas else 0
+        case _:
+            return 0
 
 
 class StoredEndpoint(msgspec.Struct, frozen=True, kw_only=True):

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import IntEnum
+from operator import attrgetter
 from typing import Any, Literal, TypeVar
 
 from msgspec import UNSET, UnsetType
 
 from webhook_engine.clock import from_datetime
 from webhook_engine.errors import NotFoundError
-from webhook_engine.model import Attempt, AttemptedDestination, AttemptedMessage, AttemptStatus, Page
+from webhook_engine.model import Attempt, AttemptedDestination, AttemptedMessage, AttemptStatus, Message, Page
+from webhook_engine.resources.pagination import MAX_BYTES, goes_up, shortened
 from webhook_engine.rules.capabilities import Capability
 from webhook_engine.server.api.common import ListResponse, listed
 from webhook_engine.server.api.endpoints import EndpointFields, endpoint_fields
@@ -19,6 +21,7 @@ from webhook_engine.server.api.messages import MessageOut, shown_all
 from webhook_engine.server.api.query import EventTypesQuery, ListQuery, NoQuery, Query
 from webhook_engine.server.api.route import Auth, Call, Handler, NoBody, Out, Route
 from webhook_engine.server.errors import ApiError
+from webhook_engine.store.records import carried_bytes
 
 __all__ = ["ROUTES", "MessageAttemptOut", "StatusCodeClass"]
 
@@ -287,8 +290,7 @@ async def _attempts(call: Call[Any, NoBody], page: Page[Attempt]) -> Out:
     query: AttemptListQuery = call.query
     messages: Mapping[str, MessageOut] = {}
     if query.with_msg:
-        wanted = {attempt.msg_id for attempt in page.data}
-        found = [await call.organization.messages.get(call.application.id, each) for each in sorted(wanted)]
+        page, found = await _with_messages(call, page)
         messages = {each["id"]: MessageOut(**each) for each in await shown_all(found, with_content=query.with_content)}
     return listed(
         page,
@@ -300,6 +302,24 @@ async def _attempts(call: Call[Any, NoBody], page: Page[Attempt]) -> Out:
             message=messages.get(attempt.msg_id, UNSET),
         ),
     )
+
+
+async def _with_messages(call: Call[Any, NoBody], page: Page[Attempt]) -> tuple[Page[Attempt], list[Message]]:
+    """The page as far as the messages of its attempts have room in it, each as often as it is shown, and these."""
+    query: AttemptListQuery = call.query
+    upward = goes_up(query.iterator, query.before, query.after)
+    found: dict[str, Message] = {}
+    carried = count = 0
+    for attempt in reversed(page.data) if upward else page.data:
+        if carried >= MAX_BYTES:
+            break
+        count += 1
+        if attempt.msg_id not in found:
+            found[attempt.msg_id] = await call.organization.messages.get(
+                call.application.id, attempt.msg_id, with_content=query.with_content
+            )
+        carried += carried_bytes(found[attempt.msg_id])
+    return shortened(page, count, attrgetter("id"), upward=upward), list(found.values())
 
 
 def _list(

@@ -14,6 +14,7 @@ from msgspec import Meta
 from webhook_engine.clock import from_datetime, to_datetime
 from webhook_engine.ids import id_bounds
 from webhook_engine.model import AttemptStatus, Message
+from webhook_engine.resources.pagination import MAX_BYTES
 from webhook_engine.rules.capabilities import Capability
 from webhook_engine.rules.pages import MAX_PAGE
 from webhook_engine.server.api.common import ListResponse
@@ -21,11 +22,14 @@ from webhook_engine.server.api.messages import MessageOut, shown_all
 from webhook_engine.server.api.query import EventTypesQuery, NoQuery, Query
 from webhook_engine.server.api.route import Auth, Call, NoBody, Out, Route
 from webhook_engine.server.errors import Problem
+from webhook_engine.store.records import carried_bytes
 
 __all__ = ["ROUTES"]
 
 DEFAULT_SPAN = timedelta(days=7)
 LONGEST_SPAN = timedelta(days=28, minutes=5)
+AHEAD = timedelta(hours=1)
+"""How far ahead of the clock a message may be, for clocks that were set back."""
 MAX_PAGES = 8
 """How far a list that is filtered by state looks for messages before it answers with those that it has found."""
 
@@ -102,13 +106,16 @@ async def list_states(call: Call[MessageStateQuery, NoBody]) -> Out:
     """Newest first. With ``status`` a page may be short although there is more; then ``done`` is false."""
     query, messages, wanted = call.query, call.organization.messages, call.query.status
     kept: list[tuple[Message, Mapping[AttemptStatus, int]]] = []
-    iterator, done = query.iterator, False
+    iterator, before, done, carried = query.iterator, query.before, False, 0
+    if wanted is not None and before is None and query.after is not None:
+        # What is looked through goes from the newest on, where ``after`` alone would begin with the oldest.
+        before = to_datetime(call.context.services.clock.now()) + AHEAD
     for _ in range(1 if wanted is None else MAX_PAGES):
         page = await messages.list(
             call.application.id,
             limit=query.limit if wanted is None else MAX_PAGE,
             iterator=iterator,
-            before=query.before,
+            before=before,
             after=query.after,
             event_types=query.event_types,
             channel=query.channel,
@@ -118,14 +125,15 @@ async def list_states(call: Call[MessageStateQuery, NoBody]) -> Out:
         found = await call.context.services.store.deliveries.count_by_status([message.id for message in page.data])
         iterator, done = page.iterator or iterator, page.done
         for message in page.data:
-            if len(kept) >= query.limit:
+            if len(kept) >= query.limit or carried >= MAX_BYTES:
                 done = False
                 break
             counts = found.get(message.id, {})
             iterator = message.id
             if wanted is None or _overall(counts) is _plain(wanted):
                 kept.append((message, counts))
-        if done or len(kept) >= query.limit:
+                carried += carried_bytes(message)
+        if done or len(kept) >= query.limit or carried >= MAX_BYTES:
             break
     fields = await shown_all([message for message, _ in kept], with_content=query.with_content)
     return ListResponse(

@@ -106,8 +106,8 @@ class SqliteAttempts:
 
     async def _list(self, sql: str, parameters: dict[str, Value], span: Span) -> Sequence[Attempt]:
         low, high = bounds(span)
-        found = await self._database.read_long(sql, {**parameters, "low": low, "high": high, "limit": span.limit})
-        return [rows.attempt(row) for row in found]
+        parameters |= {"low": low, "high": high, "limit": span.limit}
+        return await self._database.read_span(sql, parameters, rows.attempt, span.max_bytes)
 
 
 class NewAttempts:

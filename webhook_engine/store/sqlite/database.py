@@ -12,18 +12,19 @@ import os
 import sqlite3
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from copy import copy
 from pathlib import Path
 from typing import Generic, TypeAlias, TypeVar
 
 from webhook_engine.errors import AFTER_FORK, EngineNotRunningError, StoreError, StoreUnavailableError
+from webhook_engine.store.records import carried_bytes
 from webhook_engine.store.sqlite.condition import Condition
 from webhook_engine.store.sqlite.connection import Connection, Parameters, Row, Session
 from webhook_engine.store.sqlite.faults import is_busy, is_damage, is_environmental, store_error
 from webhook_engine.store.sqlite.files import OpenedFiles
 
-__all__ = ["Change", "Database"]
+__all__ = ["Change", "Database", "up_to"]
 
 T = TypeVar("T")
 
@@ -178,10 +179,20 @@ class Database:
 
     async def read_long(self, sql: str, parameters: Parameters = ()) -> list[Row]:
         """Run a query that may have to look at many rows; all its rows."""
+        return await self.read_long_with(lambda session: session.rows(sql, parameters))
+
+    async def read_span(
+        self, sql: str, parameters: Parameters, make: Callable[[Row], T], max_bytes: int | None
+    ) -> list[T]:
+        """What a query for a list finds, made into its elements: up to the first that does not fit."""
+        return await self.read_long_with(lambda session: up_to(map(make, session.stream(sql, parameters)), max_bytes))
+
+    async def read_long_with(self, job: Callable[[Session], T]) -> T:
+        """Run ``job`` on a reader; it may have to look at many rows."""
         if not self._at_work:
             raise self._closed()
         async with self._long_reads:
-            return await self._read(lambda session: session.rows(sql, parameters))
+            return await self._read(job)
 
     async def read_with(self, job: Callable[[Session], T]) -> T:
         """Run ``job`` on a reader."""
@@ -378,3 +389,17 @@ def _settle(batch: Sequence[_Waiting[object]], results: Sequence[object]) -> Non
 def _checkpoint(session: Session) -> None:
     session.rows("PRAGMA busy_timeout=0")
     session.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def up_to(elements: Iterable[T], max_bytes: int | None) -> list[T]:
+    """The elements that fit, and the first one that does not; what comes after it is not looked at."""
+    if max_bytes is None:
+        return list(elements)
+    found: list[T] = []
+    carried = 0
+    for element in elements:
+        found.append(element)
+        if carried >= max_bytes:
+            break
+        carried += carried_bytes(element)
+    return found

@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from webhook_engine.clock import to_datetime
 from webhook_engine.model import AttemptedDestination, AttemptedMessage, AttemptStatus, DeliveryStatus
 from webhook_engine.store.records import DeliveryFilter, Span
 from webhook_engine.store.sqlite import rows
-from webhook_engine.store.sqlite.database import Database
+from webhook_engine.store.sqlite.connection import Session
+from webhook_engine.store.sqlite.database import Database, up_to
 from webhook_engine.store.sqlite.filters import message_conditions
 from webhook_engine.store.sqlite.spans import bounds, direction
 
@@ -66,23 +67,27 @@ async def messages_of_endpoint(
         """
         for status, attempted in pairs
     ]
-    # The database merges the ranges as it reads, and looks up the message only for what is listed.
-    sql = f"""
-    SELECT {rows.columns(_STATE, "listed")}, {_MESSAGE_COLUMNS}, {rows.content(where.with_content)}
-    FROM ({" UNION ALL ".join(ranges)} ORDER BY message_id {direction(span)} LIMIT :limit) AS listed
-    CROSS JOIN webhook_message AS message ON message.id = listed.message_id
-    """
-    found = [
-        AttemptedMessage(
-            message=rows.message(message),
-            status=rows.attempt_status(status, attempt_count),
-            reason=reason,
-            attempt_count=attempt_count,
-            next_attempt=None if due_at is None else to_datetime(due_at),
-        )
-        for status, attempt_count, due_at, reason, *message in await database.read_long(sql, parameters)
-    ]
-    return sorted(found, key=lambda one: one.message.id, reverse=span.descending)
+    # The database merges the ranges as it reads; a message is looked up only if its turn comes.
+    sql = f"{' UNION ALL '.join(ranges)} ORDER BY message_id {direction(span)} LIMIT :limit"
+    content = (
+        f"SELECT {_MESSAGE_COLUMNS}, {rows.content(where.with_content)} FROM webhook_message AS message WHERE id = ?"
+    )
+
+    def read(session: Session) -> list[AttemptedMessage]:
+        def listed() -> Iterator[AttemptedMessage]:
+            for message_id, status, attempt_count, due_at, reason in session.rows(sql, parameters):
+                for message in session.rows(content, (message_id,)):
+                    yield AttemptedMessage(
+                        message=rows.message(message),
+                        status=rows.attempt_status(status, attempt_count),
+                        reason=reason,
+                        attempt_count=attempt_count,
+                        next_attempt=None if due_at is None else to_datetime(due_at),
+                    )
+
+        return up_to(listed(), span.max_bytes)
+
+    return await database.read_long_with(read)
 
 
 _STANDING = """

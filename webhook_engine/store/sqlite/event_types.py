@@ -123,7 +123,7 @@ class SqliteEventTypes:
         parameters: list[Value] = [organization_id, *bounds(span), span.limit]
         if feature_flags is not None:
             parameters.append(rows.json_of(feature_flags))
-        return [rows.event_type(row) for row in await self._database.read(sql, parameters)]
+        return await self._database.read_span(sql, parameters, rows.event_type, span.max_bytes)
 
     async def unknown(self, organization_id: str, names: Sequence[str]) -> Sequence[str]:
         """Those of ``names`` that are not registered, or archived; in the order given."""

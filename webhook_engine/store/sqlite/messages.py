@@ -112,7 +112,7 @@ class SqliteMessages:
         else:
             ranges = [f"{select} webhook_message_by_application WHERE {within}"]
         sql = f"{' UNION ALL '.join(ranges)} ORDER BY 1 {direction(span)} LIMIT :limit"
-        return [rows.message(row) for row in await self._database.read_long(sql, parameters)]
+        return await self._database.read_span(sql, parameters, rows.message, span.max_bytes)
 
     async def expunge(self, *message_ids: str) -> None:
         """Deletes the payloads."""
