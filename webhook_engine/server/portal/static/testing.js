@@ -42,7 +42,7 @@ function tester(endpoint, types, signal) {
       example,
       chosen?.description && h("p", { class: "soft small" }, chosen.description),
       value === undefined
-        ? h("p", { class: "soft small" }, "This event type has no example to send; choose another one.")
+        ? h("p", { class: "soft small" }, "There is no example of this event type to show before it is sent.")
         : codeBox("Example", pretty(value), { json: true }),
     );
   }
