@@ -1,4 +1,4 @@
-"""Local receivers of webhooks for tests: one that behaves, and one for each way to misbehave.
+"""Local receivers of webhooks for tests: that of the testing kit, and one for each way to misbehave.
 
 Each is an async context manager with a ``url``, the ``requests`` that came and the number of ``connections``::
 
@@ -23,19 +23,17 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-import inspect
 import socket
 import ssl
 import struct
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from http import HTTPStatus
 
 import trustme
-from multidict import CIMultiDict
+
+from webhook_engine.testing.receiver import Behaviour, Receiver, Reply, Request, Script
 
 __all__ = [
     "Receiver",
@@ -68,183 +66,6 @@ __all__ = [
 ]
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-
-
-@dataclass(frozen=True)
-class Request:
-    """One request as it came."""
-
-    method: str
-    target: str
-    headers: CIMultiDict[str]
-    body: bytes
-    raw: bytes
-    """All bytes, to see names in the case in which they were sent."""
-    connection: int
-    """The number of the connection that it came over, from 1."""
-
-    @property
-    def path(self) -> str:
-        """The target without its query."""
-        return self.target.partition("?")[0]
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What to answer."""
-
-    status: int = 200
-    body: bytes = b"ok"
-    headers: Mapping[str, str] = field(default_factory=dict)
-    delay: float = 0.0
-    """Seconds before the answer."""
-    close: bool = False
-    """Close the connection afterwards, without announcing it."""
-
-    def encoded(self) -> bytes:
-        """The bytes of the answer."""
-        try:
-            phrase = HTTPStatus(self.status).phrase
-        except ValueError:
-            phrase = "Unknown"
-        lines = [f"HTTP/1.1 {self.status} {phrase}", *(f"{name}: {value}" for name, value in self.headers.items())]
-        lines.append(f"Content-Length: {len(self.body)}")
-        return "\r\n".join([*lines, "", ""]).encode("latin-1") + self.body
-
-
-Answering = Callable[[Request], "int | Reply | Awaitable[int | Reply]"]
-Script = int | Reply | Sequence[int | Reply] | Answering
-Behaviour = Callable[["Receiver", Request, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[bool | None]]
-"""Answers one request by hand; returns whether the connection goes on to the next."""
-
-
-class Receiver:
-    """Takes requests, notes them, and answers by script; ``behaviour`` answers by hand instead."""
-
-    def __init__(
-        self,
-        script: Script = 200,
-        *,
-        behaviour: Behaviour | None = None,
-        tls_context: ssl.SSLContext | None = None,
-        host: str = "127.0.0.1",
-        name: str | None = None,
-        path: str = "/hook",
-        port: int = 0,
-    ) -> None:
-        self.requests: list[Request] = []
-        self.connections = 0
-        self._script = script
-        self._answered = 0
-        self.behaviour = behaviour or Receiver._by_script
-        self._tls_context = tls_context
-        self._host = host
-        self._name = name or host
-        self._path = path
-        self.port = port
-        self._arrived = asyncio.Condition()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._server: asyncio.Server | None = None
-
-    @property
-    def url(self) -> str:
-        """Where it is."""
-        scheme = "https" if self._tls_context else "http"
-        name = f"[{self._name}]" if ":" in self._name else self._name
-        return f"{scheme}://{name}:{self.port}{self._path}"
-
-    @property
-    def bodies(self) -> list[bytes]:
-        """The bodies that came, in order."""
-        return [request.body for request in self.requests]
-
-    def answer(self, script: Script) -> None:
-        """From now on, answer like this."""
-        self._script, self._answered = script, 0
-
-    async def wait_for(self, count: int, timeout: float = 5.0) -> list[Request]:
-        """Wait until so many requests have come in all; returns them all."""
-        try:
-            async with asyncio.timeout(timeout), self._arrived:
-                await self._arrived.wait_for(lambda: len(self.requests) >= count)
-        except TimeoutError:
-            raise AssertionError(f"{len(self.requests)} of {count} requests came within {timeout} s") from None
-        return list(self.requests)
-
-    async def start(self) -> None:
-        """Listen."""
-        # TLS is begun by hand, so that a handshake that fails is nothing but the end of its connection.
-        self._server = await asyncio.start_server(self._serve, self._host, self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
-
-    async def stop(self) -> None:
-        """Close everything; the port stays known, so that ``start`` can bring the same receiver back."""
-        if self._server:
-            self._server.close()
-            self._server = None
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def __aenter__(self) -> Receiver:
-        await self.start()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.stop()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task
-        self._tasks.add(task)
-        self.connections += 1
-        number = self.connections
-        secure = not self._tls_context
-        try:
-            if self._tls_context:
-                await writer.start_tls(self._tls_context)
-                secure = True
-            while request := await _read_request(reader, number):
-                async with self._arrived:
-                    self.requests.append(request)
-                    self._arrived.notify_all()
-                if not await self.behaviour(self, request, reader, writer):
-                    break
-        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            writer.transport.abort()
-        finally:
-            writer.close()
-            with suppress(OSError, asyncio.CancelledError):
-                if secure:  # Nobody tells the writer of the end of a handshake.
-                    await writer.wait_closed()
-            self._tasks.discard(task)
-
-    async def _by_script(self, request: Request, _reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-        script, number = self._script, self._answered
-        self._answered += 1
-        if isinstance(script, Sequence):
-            script = script[min(number, len(script) - 1)]
-        answer = script(request) if callable(script) else script
-        if inspect.isawaitable(answer):
-            answer = await answer
-        reply = Reply(answer) if isinstance(answer, int) else answer
-        if reply.delay:
-            await asyncio.sleep(reply.delay)
-        writer.write(reply.encoded())
-        await writer.drain()
-        return not reply.close
-
-
-async def _read_request(reader: asyncio.StreamReader, connection: int) -> Request | None:
-    try:
-        head = await reader.readuntil(b"\r\n\r\n")
-    except asyncio.IncompleteReadError:
-        return None
-    first, *lines = head.decode("latin-1").split("\r\n")[:-2]
-    method, target, _ = first.split(" ", 2)
-    headers = CIMultiDict((name, value.strip()) for name, _, value in (line.partition(":") for line in lines))
-    body = await reader.readexactly(int(headers.get("content-length", "0")))
-    return Request(method, target, headers, body, head + body, connection)
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-__all__ = ["Clock", "ManualClock", "from_datetime", "microseconds", "to_datetime"]
+__all__ = ["Clock", "ManualClock", "from_datetime", "microseconds", "span", "to_datetime"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -62,9 +62,9 @@ class ManualClock(Clock):
         self._wakers.append(wake)
         return lambda: self._wakers.remove(wake)
 
-    def advance(self, by: timedelta | float) -> None:
-        """Let time pass: a ``timedelta``, or seconds."""
-        step = by if isinstance(by, timedelta) else timedelta(seconds=by)
+    def advance(self, by: timedelta | float = 0.0, **units: float) -> None:
+        """Let time pass: a ``timedelta``, or seconds, or units as ``timedelta`` has them (``hours=5``)."""
+        step = span(by, **units)
         self._now += microseconds(step)
         self._monotonic += step.total_seconds()
         self._wake()
@@ -77,6 +77,11 @@ class ManualClock(Clock):
     def _wake(self) -> None:
         for wake in list(self._wakers):
             wake()
+
+
+def span(by: timedelta | float = 0.0, **units: float) -> timedelta:
+    """A duration as a test writes it: a ``timedelta``, or seconds, or units as ``timedelta`` has them."""
+    return (by if isinstance(by, timedelta) else timedelta(seconds=by)) + timedelta(**units)
 
 
 def to_datetime(instant: int) -> datetime:

@@ -41,6 +41,7 @@ COMMANDS = sorted(
         )
     }
 )
+TEST_BLOCK = r"^```python test\n(.*?)^```$"
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
@@ -73,6 +74,17 @@ async def test_every_python_block_runs(block: str, tmp_path: Path) -> None:
     finally:
         await runner.cleanup()
     assert received == ([b'{"id":1}'] if "example.com/hooks" in block else [])
+
+
+def test_every_test_of_the_documentation_passes(tmp_path: Path) -> None:
+    blocks = [block for page in PAGES.values() for block in re.findall(TEST_BLOCK, page, re.MULTILINE | re.DOTALL)]
+    for number, block in enumerate(blocks):
+        (tmp_path / f"test_{number}.py").write_text(block, "utf-8")
+    (tmp_path / "pytest.ini").write_text("[pytest]\nasyncio_mode = auto\n")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stdout
+    assert f"{len(blocks)} passed" in done.stdout
 
 
 async def test_the_receivers_of_the_page_take_what_is_genuine_and_refuse_the_rest(

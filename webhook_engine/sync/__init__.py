@@ -11,10 +11,10 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from webhook_engine.clock import Clock
 from webhook_engine.config.loading import Config
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["SyncEngine", "SyncManagers"]
 
 E = TypeVar("E", bound=OperationalEvent)
+T = TypeVar("T")
 
 
 class SyncEngine(SyncManagers):
@@ -118,6 +119,10 @@ class SyncEngine(SyncManagers):
         Raises ``TimeoutError`` after so many seconds.
         """
         self._background.run(self._engine.join(timeout))
+
+    def run(self, work: Callable[[Engine], Coroutine[Any, Any, T]]) -> T:
+        """Run a coroutine function with the asynchronous engine, on the engine's loop; returns or raises as it does."""
+        return self._background.run(work(self._engine))
 
     @contextmanager
     def serve(self, listen: str | None = None) -> Iterator[Server]:
