@@ -6,10 +6,11 @@ import asyncio
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +147,14 @@ async def test_another_takes_over_when_one_stops(tmp_path: Path) -> None:
             await receiver.wait_for(3)
             await first.stop()
             await first.stop()
+
+
+async def test_a_file_that_was_begun_by_enqueueing_can_shrink(tmp_path: Path) -> None:
+    database = tmp_path / "webhooks.db"
+    await SharedEngine.open(database).enqueue(application="acme", event_type="a.b", payload={})
+    async with Engine.open(database):
+        with closing(sqlite3.connect(database)) as connection:
+            assert connection.execute("PRAGMA auto_vacuum").fetchone() == (2,)
 
 
 async def test_enqueueing_needs_no_engine_anywhere(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import functools
 import signal
 import threading
 from collections.abc import Callable
-from typing import ParamSpec
+from typing import ParamSpec, Unpack
 
 import click
 from flask import Flask, current_app, g, jsonify, request
@@ -22,6 +22,7 @@ from werkzeug.serving import is_running_from_reloader
 
 from webhook_engine.integrations.refusal import refusal
 from webhook_engine.integrations.serving_process import EngineHealth, ServingProcess
+from webhook_engine.outbox.row import MessageFields
 from webhook_engine.secrets.signing import JsonValue, Webhook, WebhookVerificationError
 from webhook_engine.sync.shared import SyncSharedEngine
 
@@ -74,9 +75,9 @@ class WebhookEngine:
         process: ServingProcess = current_app.extensions[_PROCESS]
         return process.health
 
-    def enqueue(self, **message: object) -> str:
+    def enqueue(self, *, application: str, organization: str | None = None, **message: Unpack[MessageFields]) -> str:
         """Send a message, in a transaction of its own; the arguments are those of ``SyncSharedEngine.enqueue``."""
-        return self.engine.enqueue(**message)  # type: ignore[arg-type]
+        return self.engine.enqueue(application=application, organization=organization, **message)
 
 
 def _is_no_server(app: Flask) -> bool:
