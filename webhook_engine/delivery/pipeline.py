@@ -96,7 +96,6 @@ class Pipeline:
     ) -> None:
         self._settings = settings
         self._store = store
-        self._directory = directory
         self._tracing = tracing
         self.measures = Measures()
         self.intake = Intake(directory, clock, ids, settings.messages)
