@@ -166,6 +166,14 @@ class EngineCore(Organization):
         """How the queues of the endpoints stand at this moment."""
         return self._flow.lane_figures()
 
+    def believes_clock(self) -> bool:
+        """Whether what is old by the clock may be forgotten."""
+        return self._flow.timekeeper.believes()
+
+    def believed_now(self) -> int:
+        """What the clock says, without what it gained at once and is not believed yet."""
+        return self._flow.timekeeper.believed_now()
+
     def keep_for(self, policy: RetentionPolicy) -> None:
         """Delete from now on what is older than this."""
         self._flow.retention.policy = policy

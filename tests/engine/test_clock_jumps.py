@@ -400,6 +400,39 @@ async def test_ids_never_fall_below_what_is_stored(tmp_path: Path) -> None:
     assert ids == sorted(ids)
 
 
+@pytest.mark.parametrize("restart", [False, True])
+async def test_a_consumer_of_the_poller_gets_what_is_made_after_the_clock_was_set_back(
+    tmp_path: Path, restart: bool
+) -> None:
+    clock, path = ManualClock(START), tmp_path / "e.db"
+    engine = local_engine(path, clock)
+
+    async def polled() -> list[str]:
+        page, iterator, _ = await engine.messages.consumer_poll("acme", "sink", "one")
+        await engine.messages.consumer_poll("acme", "sink", "one", iterator=iterator)
+        return [message.id for message in page]
+
+    async def made() -> str:
+        message = await send(engine)
+        assert await polled() == [], "it may still be passed over by one that is on its way"
+        clock.advance(3)
+        return message
+
+    async with engine:
+        await engine.applications.create(name="Acme", uid="acme")
+        before = await made()
+        assert await polled() == [before]
+        if not restart:
+            clock.set(START - timedelta(hours=1))
+            message = await made()
+            assert await polled() == [message]
+    clock.set(START - timedelta(hours=2))
+    async with engine:
+        message = await made()
+        assert await polled() == [message]
+        assert await polled() == []
+
+
 async def test_an_id_of_somebody_else_that_is_years_ahead_leads_no_others_there(tmp_path: Path) -> None:
     clock, path = ManualClock(START), tmp_path / "e.db"
     async with Receiver() as receiver:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+import aiohttp
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from server.helpers import JWT_SECRET, Client, Tokens
 
+from webhook_engine import Engine, ManualClock
 from webhook_engine.model import DEFAULT_ORGANIZATION
 from webhook_engine.rules.capabilities import Capability
 from webhook_engine.server.api.route import Auth, Route
@@ -192,3 +196,22 @@ class TestTokensMadeElsewhere:
         assert (await mine.post("/app", {"name": "x", "uid": "acme"})).status == 201
         assert (await api.get("/app")).status == 401
         assert (await mine.post("/auth/app-portal-access/acme", {})).json["code"] == "not_configured"
+
+
+async def test_what_was_revoked_stays_so_and_a_key_stays_used_whatever_the_clock_is_set_to(
+    tmp_path: Path, session: aiohttp.ClientSession, tokens: Tokens
+) -> None:
+    clock = ManualClock()
+    began = datetime.fromtimestamp(clock.now() / 1_000_000, UTC)
+    engine = Engine.open(tmp_path / "webhooks.db", clock=clock, auth__jwt_secret=JWT_SECRET)
+    async with engine, engine.serve("127.0.0.1:0") as server:
+        api = Client(session, server.url, tokens.organization())
+        key = {"idempotency-key": "k"}
+        made = (await api.post("/app", {"name": "x"}, headers=key)).json
+        clock.set(began + timedelta(days=6))
+        assert (await api.post("/app", {"name": "x"}, headers=key)).json["id"] == made["id"]
+        leaving = api.with_token(tokens.organization())
+        assert (await leaving.post("/auth/logout")).status == 204
+        clock.set(began - timedelta(hours=12))
+        assert (await leaving.get("/app")).status == 401
+        assert (await api.post("/app", {"name": "x"}, headers=key)).json["id"] == made["id"]

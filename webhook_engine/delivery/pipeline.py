@@ -193,6 +193,10 @@ class Pipeline:
         """
         await self._router.accept(message, manual_to=manual_to, response=response)
 
+    def settled_id(self) -> str | None:
+        """The last id that was made so long ago that no lower one is still on its way, without its prefix."""
+        return self.timekeeper.settled_id()
+
     def oldest_unstored(self) -> str | None:
         """The lowest id of a message that was accepted and is not stored yet."""
         return self._router.oldest_unstored()

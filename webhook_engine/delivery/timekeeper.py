@@ -7,6 +7,7 @@ next start can tell whether it was set meanwhile, and whether what is old by it 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 
@@ -15,7 +16,7 @@ from webhook_engine.delivery.elapsed import JUMP, Clocks, Moment, due_again, ela
 from webhook_engine.delivery.service import Service
 from webhook_engine.delivery.upkeep.clock_doubt import DOUBTED_FOR_S, ClockTrust
 from webhook_engine.errors import StoreError
-from webhook_engine.ids import IdSource, id_bounds, timestamp_of
+from webhook_engine.ids import IdSource, id_bounds, text_of, timestamp_of
 from webhook_engine.log import get_logger
 from webhook_engine.store.records import ClockMark
 from webhook_engine.store.seam import DeliveryStore
@@ -28,6 +29,9 @@ log = get_logger("clock")
 KEPT_EVERY_S = 60.0
 AGAIN_AFTER_ERROR_S = 1.0
 PAGE = 500
+SETTLED_AFTER = 2_000_000
+"""Microseconds after which a message whose id was made is stored, or known to be on its way."""
+ID_MOMENT = 500_000
 PLAUSIBLY_AHEAD = 3_600_000_000
 """Microseconds by which the id of somebody else's message may be ahead of the clock and still be one to go by."""
 
@@ -57,6 +61,8 @@ class Timekeeper(Service):
         self._seen_before = 0
         """What the clock said before it was set back, until that is made up for."""
         self._jumped = False
+        self._ids_made: deque[tuple[int, int]] = deque()
+        """``ran`` now and then, each with the last id that was made within a moment of it."""
 
     @property
     def busy(self) -> bool:
@@ -80,6 +86,7 @@ class Timekeeper(Service):
         for identifier in (mark.last_id if mark else "", newest):
             if identifier:
                 self._ids.continue_after(identifier)
+        self._ids_made = deque([(self._ran, self._ids.last_value)])
         self._set_back = mark is not None and clocks.wall < mark.seen_at
         self._seen_before = mark.seen_at if self._set_back and mark is not None else 0
         if self._set_back and mark is not None and mark.seen_at - clocks.wall >= JUMP:
@@ -94,6 +101,7 @@ class Timekeeper(Service):
         step = elapsed(before, after)
         self._clocks = after
         self._ran += step.ran
+        self._note_ids()
         if step.jump:
             _log_jump(step.jump, after.wall)
             self._jumped = True
@@ -117,6 +125,20 @@ class Timekeeper(Service):
                 believed_again_after_s=DOUBTED_FOR_S,
             )
         return believed
+
+    def believed_now(self) -> int:
+        """What the clock says, without what is doubted of it."""
+        self.believes()
+        return self._trust.believed_at(self._clocks.wall, self._ran / 1_000_000)
+
+    def settled_id(self) -> str | None:
+        """The last id, without its prefix, that was made so long ago that no lower one is still on its way, if any.
+
+        By the time that the engine runs: after the clock was set back, ids are ahead of what it says.
+        """
+        self.look()
+        made_at, value = self._ids_made[0]
+        return text_of(value) if made_at + ID_MOMENT + SETTLED_AFTER <= self._ran else None
 
     def mark(self) -> ClockMark:
         """What is to be known of this moment at the next start."""
@@ -173,6 +195,15 @@ class Timekeeper(Service):
         if moved:
             log.info("clock.put_right", deliveries=moved)
         self._on_set_back()
+
+    def _note_ids(self) -> None:
+        made, ran, value = self._ids_made, self._ran, self._ids.last_value
+        if made and ran - made[-1][0] < ID_MOMENT:
+            made[-1] = (made[-1][0], value)
+        else:
+            made.append((ran, value))
+        while len(made) > 1 and made[1][0] + ID_MOMENT + SETTLED_AFTER <= ran:
+            made.popleft()
 
     async def _guessed(self) -> ClockMark | None:
         """What a database from before this was kept tells of the clock."""

@@ -92,6 +92,9 @@ class Polling:
     async def _pull(self, application: Application, start: str, most: int, where: MessageFilter) -> Polled:
         services = self._services
         high = id_bounds("msg_", services.clock.now() - SETTLED_AFTER)[0]
+        # After the clock was set back, ids are ahead of it; then only how long ago they were made tells.
+        if (settled := services.flow.settled_id()) is not None:
+            high = max(high, f"msg_{settled}~")
         high = min(high, services.flow.oldest_unstored() or high)
         span = Span(low=start, high=high, descending=False, limit=most, max_bytes=MAX_BYTES)
         found = await services.store.messages.list(application.id, span, where)

@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from webhook_engine.clock import Clock, microseconds
+from webhook_engine.clock import microseconds
 from webhook_engine.errors import SecretsUnreadableError, StoreError
 from webhook_engine.log import get_logger
 from webhook_engine.secrets.encryption import Sealer
@@ -36,11 +36,11 @@ log = get_logger("server.idempotency")
 class Idempotency:
     """Runs requests with a key at most once."""
 
-    def __init__(self, store: KeptResponseStore, sealer: Sealer, clock: Clock) -> None:
+    def __init__(self, store: KeptResponseStore, sealer: Sealer, now: Callable[[], int]) -> None:
         self._store = store
         self._sealer = sealer
-        self._clock = clock
-        self._seen = SeenKeys(KEPT_FOR, clock.now())
+        self._now = now
+        self._seen = SeenKeys(KEPT_FOR, now())
         self._running: dict[bytes, asyncio.Future[Response | None]] = {}
         self._unkept: list[KeptResponse] = []
         self._next: asyncio.Task[None] | None = None
@@ -49,7 +49,7 @@ class Idempotency:
 
     async def load(self) -> None:
         """Learn which keys were used before the server started."""
-        now, last = self._clock.now(), b""
+        now, last = self._now(), b""
         while digests := await self._store.digests(last, LOADED_AT_ONCE, now):
             for digest in digests:
                 self._seen.add(digest, now)
@@ -93,7 +93,7 @@ class Idempotency:
     async def _kept(self, digest: bytes) -> Response | None:
         if not self._seen.may_know(digest):
             return None
-        found = await self._store.find(digest, self._clock.now())
+        found = await self._store.find(digest, self._now())
         if found is None:
             return None
         try:
@@ -104,7 +104,7 @@ class Idempotency:
         return Response(status, body)
 
     def _sealed(self, digest: bytes, response: Response) -> KeptResponse:
-        now = self._clock.now()
+        now = self._now()
         sealed = self._sealer.seal(msgspec.msgpack.encode((response.status, response.body)), digest.hex())
         self._seen.add(digest, now)
         return KeptResponse(digest=digest, sealed=sealed, expires_at=now + KEPT_FOR)

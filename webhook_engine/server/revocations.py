@@ -6,10 +6,14 @@ from collections.abc import Iterable, Sequence
 
 from webhook_engine.store.revocations import Revocation, RevocationStore
 
-__all__ = ["EVERY_TOKEN", "Revocations", "application_subject", "session_subject", "token_subject"]
+__all__ = ["AT_ONCE", "EVERY_TOKEN", "Revocations", "application_subject", "session_subject", "token_subject"]
 
 EVERY_TOKEN = "~"  # noqa: S105
 """Sorts after every token id."""
+
+
+AT_ONCE = 0
+"""When a revocation takes effect that nobody put off: whatever the clock says, and whenever it is set back."""
 
 
 class Revocations:

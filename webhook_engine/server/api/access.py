@@ -20,7 +20,7 @@ from webhook_engine.server.api.query import NoQuery
 from webhook_engine.server.api.route import Auth, Call, In, NoBody, Out, Route
 from webhook_engine.server.auth import LEEWAY
 from webhook_engine.server.errors import ApiError, Problem
-from webhook_engine.server.revocations import EVERY_TOKEN, application_subject, session_subject
+from webhook_engine.server.revocations import AT_ONCE, EVERY_TOKEN, application_subject, session_subject
 from webhook_engine.server.tokens import ORGANIZATION_LIFETIME, TOKEN_ID_PREFIX, application_claims
 from webhook_engine.store.revocations import Revocation
 
@@ -150,7 +150,7 @@ async def logout(call: Call[NoQuery, NoBody]) -> None:
     revocation = Revocation(
         subject=principal.subjects[0],
         up_to=EVERY_TOKEN,
-        effective_at=call.context.services.clock.now(),
+        effective_at=AT_ONCE,
         drop_at=principal.expires_at,
     )
     await call.context.revocations.add([revocation])
@@ -162,7 +162,8 @@ async def expire_all(call: Call[NoQuery, TokenExpireIn]) -> None:
     now = services.clock.now()
     session_ids = call.body.session_ids or []
     subjects = [session_subject(application_id, each) for each in session_ids] or [application_subject(application_id)]
-    effective_at = now + microseconds(timedelta(seconds=call.body.expiry or 0))
+    expiry = microseconds(timedelta(seconds=call.body.expiry or 0))
+    effective_at = now + expiry if expiry else AT_ONCE
     latest = services.ids.new(TOKEN_ID_PREFIX, now)
     await call.context.revocations.add(
         [
@@ -170,7 +171,7 @@ async def expire_all(call: Call[NoQuery, TokenExpireIn]) -> None:
                 subject=subject,
                 up_to=latest,
                 effective_at=effective_at,
-                drop_at=effective_at + microseconds(ORGANIZATION_LIFETIME) + LEEWAY,
+                drop_at=now + expiry + microseconds(ORGANIZATION_LIFETIME) + LEEWAY,
             )
             for subject in subjects
         ]
