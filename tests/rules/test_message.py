@@ -8,7 +8,7 @@ import pytest
 
 from webhook_engine.clock import from_datetime, microseconds
 from webhook_engine.errors import ValidationError
-from webhook_engine.rules.message import MAX_DELAY, MessageDraft, MessageValues
+from webhook_engine.rules.message import MAX_DELAY, MessageDraft
 
 START = datetime(2030, 6, 1, tzinfo=UTC)
 NOW = from_datetime(START)
@@ -16,7 +16,7 @@ NOW = from_datetime(START)
 
 def test_each_value_is_kept_in_one_form() -> None:
     draft = MessageDraft("a", {"id": 1}, "e", ["c", "c"], {"t"}, START - timedelta(days=1), 2, None, "text/csv")
-    assert draft.checked(NOW) == MessageValues(
+    assert draft.checked(NOW) == (
         "a",
         b'{"id":1}',
         "e",
@@ -29,7 +29,7 @@ def test_each_value_is_kept_in_one_form() -> None:
 
 
 def test_what_is_not_said_is_none() -> None:
-    assert MessageDraft("a", b"").checked(NOW) == MessageValues("a", b"", None, None, None, None, None, None)
+    assert MessageDraft("a", b"").checked(NOW) == ("a", b"", *[None] * 6)
 
 
 @pytest.mark.parametrize(

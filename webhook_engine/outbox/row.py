@@ -53,17 +53,17 @@ def make_row(draft: MessageDraft, *, application: str, organization: str | None)
             raise ValidationError(field, "is not kept in the outbox; say it with messages.create")
     tenant = None if organization is None else names.organization("organization", organization)
     consumer = names.name("application", application)
-    message = draft.checked(now)
+    event_type, payload, event_id, channels, tags, deliver_at, *_ = draft.checked(now)
     return NewRow(
         message_id=_ids.new(MESSAGE_PREFIX, now),
         organization=tenant,
         application=consumer,
-        event_type=message.event_type,
-        payload=message.payload,
-        event_id=message.event_id,
-        channels=_json(message.channels),
-        tags=_json(message.tags),
-        deliver_at=None if message.deliver_at is None else _rfc3339(message.deliver_at),
+        event_type=event_type,
+        payload=payload,
+        event_id=event_id,
+        channels=_json(channels),
+        tags=_json(tags),
+        deliver_at=None if deliver_at is None else _rfc3339(deliver_at),
     )
 
 

@@ -79,8 +79,9 @@ class Messages:
             payload_retention_hours,
             content_type,
         )
-        message = await self._services.flow.intake.message(self._organization_id, application, draft)
-        await self._services.flow.accept(message)
+        flow = self._services.flow
+        message = await flow.intake.message(self._organization_id, application, draft)
+        await flow.accept(message)
         return as_message(message)
 
     async def get(self, application: str, message: str, *, with_content: bool = True) -> Message:

@@ -17,6 +17,7 @@ __all__ = [
     "MAX_VERSION",
     "grace_period",
     "payload_retention",
+    "retention_days",
     "throttle_rate",
     "version",
 ]
@@ -51,14 +52,15 @@ def grace_period(field: str, value: object) -> int:
 def payload_retention(days: object, hours: object) -> int | None:
     """How long a payload is kept, as microseconds, given in days or in hours; ``None`` if in neither."""
     if hours is None:
-        return None if days is None else _whole("payload_retention_period", days, MAX_RETENTION_DAYS) * 24 * _HOUR
+        return None if days is None else retention_days("payload_retention_period", days) * 24 * _HOUR
     if days is not None:
         raise ValidationError("payload_retention_hours", "must not be given together with payload_retention_period")
-    return _whole("payload_retention_hours", hours, MAX_RETENTION_DAYS * 24) * _HOUR
+    return integer("payload_retention_hours", hours, 1, MAX_RETENTION_DAYS * 24) * _HOUR
 
 
-def _whole(field: str, value: object, most: int) -> int:
+def retention_days(field: str, value: object) -> int:
+    """For how many days a payload is kept."""
     try:
-        return integer(field, value, 1, most)
+        return integer(field, value, 1, MAX_RETENTION_DAYS)
     except ValidationError as error:
         raise ValidationError(field, error.problem, Rule.PAYLOAD_RETENTION) from None

@@ -23,19 +23,14 @@ MAX_DELAY = timedelta(days=31)
 _MAX_DELAY = microseconds(MAX_DELAY)
 
 
-class MessageValues(NamedTuple):
-    """A new message as it is kept: every value obeys its rule; instants and durations are microseconds."""
+MessageValues = tuple[
+    str, bytes, str | None, tuple[str, ...] | None, tuple[str, ...] | None, int | None, int | None, str | None
+]
+"""A new message as it is kept: event type, payload, event id, channels, tags, the instant from which it is delivered,
+how long its payload is kept (``None``: as configured), and its content type (``None``: JSON); times in microseconds.
 
-    event_type: str
-    payload: bytes
-    event_id: str | None
-    channels: tuple[str, ...] | None
-    tags: tuple[str, ...] | None
-    deliver_at: int | None
-    kept_for: int | None
-    """How long the payload is kept; ``None``: as long as is configured."""
-    content_type: str | None
-    """What the payload is sent as; ``None``: JSON."""
+A plain tuple, to be unpacked where it is read, because every message is one.
+"""
 
 
 class MessageDraft(NamedTuple):
@@ -53,16 +48,17 @@ class MessageDraft(NamedTuple):
 
     def checked(self, now: int, max_payload_bytes: int | None = None) -> MessageValues:
         """The values as they are kept; raises ``ValidationError`` for the first that is not allowed."""
-        event_id = self.event_id
-        return MessageValues(
-            event_type=names.name("event_type", self.event_type),
-            payload=payload_bytes(self.payload, max_payload_bytes),
-            event_id=None if event_id is None else names.uid("event_id", event_id, MESSAGE_PREFIX),
-            channels=None if self.channels is None else names.channels("channels", self.channels),
-            tags=None if self.tags is None else names.tags("tags", self.tags),
-            deliver_at=None if self.deliver_at is None else _deliver_at(self.deliver_at, now),
-            kept_for=payload_retention(self.payload_retention_period, self.payload_retention_hours),
-            content_type=None if self.content_type is None else content_type("content_type", self.content_type),
+        # A call only for what was said: every message comes through here.
+        event_type, payload, event_id, channels, tags, deliver_at, days, hours, kind = self
+        return (
+            names.name("event_type", event_type),
+            payload_bytes(payload, max_payload_bytes),
+            None if event_id is None else names.uid("event_id", event_id, MESSAGE_PREFIX),
+            None if channels is None else names.channels("channels", channels),
+            None if tags is None else names.tags("tags", tags),
+            None if deliver_at is None else _deliver_at(deliver_at, now),
+            None if days is None and hours is None else payload_retention(days, hours),
+            None if kind is None else content_type("content_type", kind),
         )
 
 

@@ -71,7 +71,10 @@ def is_name(value: object) -> bool:
 
 def name(field: str, value: object) -> str:
     """A name, such as an event type."""
-    return _string(field, value, _NAME, _NAME_RULE)
+    if isinstance(value, str) and _NAME(value):
+        # A driver may refuse a subclass of str (an enumeration, a marked-safe string), though it is the same text.
+        return value if type(value) is str else str.__str__(value)
+    raise _refusal(field, value, _NAME, _NAME_RULE)
 
 
 def optional_name(field: str, value: object) -> str | None:
@@ -103,7 +106,10 @@ def channel(field: str, value: object) -> str:
 
 def channels(field: str, value: object) -> tuple[str, ...] | None:
     """1 to 10 channels without duplicates, or ``None``."""
-    return None if value is None else few_channels(field, _strings(field, value, _CHANNEL, _CHANNEL_RULE))
+    if value is None:
+        return None
+    found = _strings(field, value, _CHANNEL, _CHANNEL_RULE)
+    return found if 1 <= len(found) <= MAX_CHANNELS else few_channels(field, found)
 
 
 def few_channels(field: str, value: Collection[str]) -> tuple[str, ...]:
@@ -123,7 +129,10 @@ def tag(field: str, value: object) -> str:
 
 def tags(field: str, value: object) -> tuple[str, ...] | None:
     """Up to 5 tags without duplicates, or ``None``; none at all is ``None``."""
-    return None if value is None else few_tags(field, _strings(field, value, _TAG, _TAG_RULE))
+    if value is None:
+        return None
+    found = _strings(field, value, _TAG, _TAG_RULE)
+    return found if 1 <= len(found) <= MAX_TAGS else few_tags(field, found)
 
 
 def few_tags(field: str, value: Collection[str]) -> tuple[str, ...] | None:
@@ -158,10 +167,9 @@ def feature_flags(field: str, value: object) -> tuple[str, ...]:
 
 
 def _string(field: str, value: object, form: Form, rule: str) -> str:
-    if not isinstance(value, str) or not form(value):
-        raise ValidationError(field, f"{rule}, not {quoted(value)}", _broken(value, form))
-    # A driver may refuse a subclass of str (an enumeration, a marked-safe string), though it is the same text.
-    return str.__str__(value)
+    if isinstance(value, str) and form(value):
+        return str.__str__(value)
+    raise _refusal(field, value, form, rule)
 
 
 def _strings(field: str, value: object, form: Form, rule: str) -> tuple[str, ...]:
@@ -169,7 +177,7 @@ def _strings(field: str, value: object, form: Form, rule: str) -> tuple[str, ...
     found: dict[str, None] = {}
     for index, item in enumerate(value if isinstance(value, list | tuple) else _items(field, value)):
         if not isinstance(item, str) or not form(item):
-            raise ValidationError(f"{field}[{index}]", f"{rule}, not {quoted(item)}", _broken(item, form))
+            raise _refusal(f"{field}[{index}]", item, form, rule)
         found[str.__str__(item)] = None
     return tuple(found)
 
@@ -179,6 +187,10 @@ def _items(field: str, value: object) -> Iterable[object]:
         raise ValidationError(field, f"must be a list of strings, not {quoted(value)}")
     # A set has no order of its own; sorted, it is at least always the same.
     return sorted(value, key=str) if isinstance(value, AbstractSet) else value
+
+
+def _refusal(field: str, value: object, form: Form, rule: str) -> ValidationError:
+    return ValidationError(field, f"{rule}, not {quoted(value)}", _broken(value, form))
 
 
 def _broken(value: object, form: Form) -> Rule | None:

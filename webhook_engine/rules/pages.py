@@ -23,7 +23,7 @@ def page_size(field: str, value: object, *, least: int = 0) -> int:
     return integer(field, value, least, MAX_PAGE)
 
 
-def key_of(field: str, iterator: object, prefix: str, *, by_time: bool) -> tuple[str | None, bool]:
+def key_of(field: str, iterator: object, prefix: str, by_time: bool) -> tuple[str | None, bool]:
     """The key in an iterator, or ``None``, and whether the page before it is meant.
 
     A key is a name that begins with ``prefix``; of a list by time it is an id.

@@ -36,7 +36,12 @@ class Intake:
 
     async def message(self, organization_id: str, application: str, draft: MessageDraft) -> NewMessage:
         """A message of the application with this id or uid; raises ``NotFoundError`` and ``ValidationError``."""
-        return self.message_of(await self._directory.find_application(organization_id, application), draft)
+        found = None
+        if isinstance(application, str):
+            found = self._directory.cached_application(organization_id, application)
+        if found is None:
+            found = await self._directory.find_application(organization_id, application)
+        return self.message_of(found, draft)
 
     def message_of(self, application: Application, draft: MessageDraft) -> NewMessage:
         """A message of an application; raises ``ValidationError``."""
@@ -60,25 +65,27 @@ def prepare(
 
     ``message_id`` was made for ``now`` (microseconds), which becomes the time of the message.
     """
-    message = draft.checked(now, limits.max_payload_bytes)
-    due = None if message.deliver_at is None or message.deliver_at <= now else message.deliver_at
+    event_type, payload, event_id, channels, tags, due, kept_for, content_type = draft.checked(
+        now, limits.max_payload_bytes
+    )
     if due is not None:
-        kept_for = microseconds(limits.payload_retention) if message.kept_for is None else message.kept_for
-        if due >= now + kept_for:
+        if due >= now + (microseconds(limits.payload_retention) if kept_for is None else kept_for):
             raise ValidationError("deliver_at", "must be before the payload expires; keep the payload longer")
+        if due <= now:
+            due = None
     return NewMessage(
         id=message_id,
         organization_id=application.organization_id,
         application_id=application.id,
-        event_type=message.event_type,
-        payload=message.payload,
+        event_type=event_type,
+        payload=payload,
         created_at=now,
-        event_id=message.event_id,
-        channels=message.channels,
-        tags=message.tags,
+        event_id=event_id,
+        channels=channels,
+        tags=tags,
         deliver_at=due,
-        payload_expires_at=None if message.kept_for is None else now + message.kept_for,
-        content_type=message.content_type,
+        payload_expires_at=None if kept_for is None else now + kept_for,
+        content_type=content_type,
     )
 
 

@@ -1,13 +1,14 @@
 """What the rules for callers have against values of the right type, in the words of the wire contract. Pure.
 
-Every function yields all that is wrong, so that an answer can name it at once. The rules themselves are those of
-:mod:`webhook_engine.rules`; here stands only how clients of the contract are told.
+Every function returns all that is wrong, so that an answer can name it at once. The rules themselves are those of
+:mod:`webhook_engine.rules`; here stands only how clients of the contract are told. A rule is asked about
+the whole first, and about its parts only where something is wrong.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Concatenate, ParamSpec
 
 from msgspec import UnsetType
 
@@ -33,7 +34,7 @@ __all__ = [
     "uid",
 ]
 
-V = TypeVar("V")
+P = ParamSpec("P")
 
 WORDS: Mapping[object, str] = {
     Rule.NAME_EMPTY: "String must be at least one character",
@@ -54,51 +55,55 @@ WORDS: Mapping[object, str] = {
 """How the wire says that a rule was broken."""
 
 
-def limited(loc: Sequence[str], value: str) -> Iterator[Problem]:
+def limited(loc: Sequence[str], value: str) -> Sequence[Problem]:
     """A name: 1 to 256 characters of a small alphabet."""
-    yield from _broken((*loc, "__all__"), names.name, value)
+    return _broken((*loc, "__all__"), names.name, value)
 
 
-def uid(loc: Sequence[str], value: str | None, prefix: str) -> Iterator[Problem]:
+def uid(loc: Sequence[str], value: str | None, prefix: str) -> Sequence[Problem]:
     """A uid; it must not look like an id."""
-    if value is None:
-        return
-    yield from limited(loc, value)
-    yield from _broken((*loc, "__all__"), lambda field, name: names.unlike_id(field, name, prefix), value)
+    if value is None or _obeyed(names.uid, value, prefix):
+        return ()
+    return [*limited(loc, value), *_broken((*loc, "__all__"), names.unlike_id, value, prefix)]
 
 
-def event_type(loc: Sequence[str], value: str) -> Iterator[Problem]:
+def event_type(loc: Sequence[str], value: str) -> Sequence[Problem]:
     """The name of an event type."""
-    yield from limited(loc, value)
+    return limited(loc, value)
 
 
-def items(loc: Sequence[str], each: Iterable[str]) -> Iterator[Problem]:
+def items(loc: Sequence[str], each: Iterable[str]) -> Sequence[Problem]:
     """Each of a list of names."""
-    for index, value in enumerate(each):
-        yield from limited((*loc, f"[{index}]"), value)
+    return [problem for index, value in enumerate(each) for problem in limited((*loc, f"[{index}]"), value)]
 
 
-def channel_name(loc: Sequence[str], value: str) -> Iterator[Problem]:
+def channel_name(loc: Sequence[str], value: str) -> Sequence[Problem]:
     """The name of a channel."""
-    yield from _broken((*loc, "__all__"), names.channel, value)
+    return _broken((*loc, "__all__"), names.channel, value)
 
 
-def channels(loc: Sequence[str], each: Sequence[str] | None) -> Iterator[Problem]:
+def channels(loc: Sequence[str], each: Sequence[str] | None) -> Sequence[Problem]:
     """1 to 10 channels, or null."""
-    if each is None:
-        return
-    yield from _broken((*loc, "__all__"), names.few_channels, each)
-    for index, value in enumerate(each):
-        yield from channel_name((*loc, f"[{index}]"), value)
+    if each is None or _obeyed(names.channels, each):
+        return ()
+    return [
+        *_broken((*loc, "__all__"), names.few_channels, each),
+        *(problem for index, value in enumerate(each) for problem in channel_name((*loc, f"[{index}]"), value)),
+    ]
 
 
-def tags(loc: Sequence[str], each: Sequence[str] | None) -> Iterator[Problem]:
+def tags(loc: Sequence[str], each: Sequence[str] | None) -> Sequence[Problem]:
     """Up to 5 tags, or null."""
-    if each is None:
-        return
-    yield from _broken((*loc, "__all__"), names.few_tags, each)
-    for index, value in enumerate(each):
-        yield from _broken((*loc, f"[{index}]", "__all__"), names.tag, value)
+    if each is None or _obeyed(names.tags, each):
+        return ()
+    return [
+        *_broken((*loc, "__all__"), names.few_tags, each),
+        *(
+            problem
+            for index, value in enumerate(each)
+            for problem in _broken((*loc, f"[{index}]", "__all__"), names.tag, value)
+        ),
+    ]
 
 
 def at_least_one(
@@ -106,43 +111,49 @@ def at_least_one(
     value: int | UnsetType | None,
     words: str,
     rule: Callable[[str, object], object] = limits.throttle_rate,
-) -> Iterator[Problem]:
+) -> Sequence[Problem]:
     """A rate of at least one, or null; each has words of its own."""
-    if isinstance(value, int):
-        for problem in _broken(tuple(loc), rule, value):
-            yield Problem(problem.loc, words)
+    return [Problem(tuple(loc), words)] if isinstance(value, int) and not _obeyed(rule, value) else ()
 
 
-def payload_retention(loc: Sequence[str], days: int | None) -> Iterator[Problem]:
+def payload_retention(loc: Sequence[str], days: int | None) -> Sequence[Problem]:
     """For how many days a payload is kept, or null."""
-    yield from _broken(tuple(loc), lambda _, given: limits.payload_retention(given, None), days)
+    return () if days is None else _broken(tuple(loc), limits.retention_days, days)
 
 
-def iterator(loc: Sequence[str], value: str | None, prefix: str, *, by_time: bool) -> Iterator[Problem]:
+def iterator(loc: Sequence[str], value: str | None, prefix: str, *, by_time: bool) -> Sequence[Problem]:
     """The iterator of a list, or null."""
-    yield from _broken(
-        (*loc, "__all__"), lambda field, given: pages.key_of(field, given, prefix, by_time=by_time), value
-    )
+    return () if value is None else _broken((*loc, "__all__"), pages.key_of, value, prefix, by_time)
 
 
-def control_free(loc: Sequence[str], value: str) -> Iterator[Problem]:
+def control_free(loc: Sequence[str], value: str) -> Sequence[Problem]:
     """A text without the control characters that cannot be stored and shown."""
-    yield from _broken(tuple(loc), values.control_free, value)
+    return _broken(tuple(loc), values.control_free, value)
 
 
-def content_type(loc: Sequence[str], value: object) -> Iterator[Problem]:
+def content_type(loc: Sequence[str], value: object) -> Sequence[Problem]:
     """What a payload is sent as, or null."""
-    if value is not None:
-        yield from _broken(tuple(loc), headers.content_type, value)
+    return () if value is None else _broken(tuple(loc), headers.content_type, value)
 
 
-def metadata(loc: Sequence[str], value: Mapping[str, str] | None) -> Iterator[Problem]:
+def metadata(loc: Sequence[str], value: Mapping[str, str] | None) -> Sequence[Problem]:
     """Metadata of a bounded size."""
-    yield from _broken((*loc, "__all__"), documents.metadata, value)
+    return _broken((*loc, "__all__"), documents.metadata, value)
 
 
-def _broken(loc: tuple[str, ...], rule: Callable[[str, V], object], value: V) -> Iterator[Problem]:
+def _broken(
+    loc: tuple[str, ...], rule: Callable[Concatenate[str, P], object], *given: P.args, **named: P.kwargs
+) -> Sequence[Problem]:
     try:
-        rule("", value)
+        rule("", *given, **named)
     except ValidationError as error:
-        yield Problem(loc, WORDS.get(error.rule, error.problem))
+        return [Problem(loc, WORDS.get(error.rule, error.problem))]
+    return ()
+
+
+def _obeyed(rule: Callable[Concatenate[str, P], object], *given: P.args, **named: P.kwargs) -> bool:
+    try:
+        rule("", *given, **named)
+    except ValidationError:
+        return False
+    return True

@@ -221,17 +221,17 @@ async def list_messages(call: Call[MessageListQuery, NoBody]) -> Out:
 
 async def create_message(call: Call[MessageCreateQuery, MessageIn]) -> Out:
     """Accept a message; it is durable when the answer comes."""
-    services, organization_id, key = call.context.services, call.organization.id, call.parameters["app_id"]
+    flow, organization_id, key = call.context.services.flow, call.organization.id, call.parameters["app_id"]
     draft = call.body.draft()
     try:
-        message = await services.flow.intake.message(organization_id, key, draft)
+        message = await flow.intake.message(organization_id, key, draft)
     except NotFoundError:
         if not is_name(key):
             raise UnprocessableError(*checks.limited(("path", "app_id_or_uid"), key)) from None
         application = await ensure_application(call, key, call.body.application)
-        message = await services.flow.intake.message(organization_id, application.id, draft)
+        message = await flow.intake.message(organization_id, application.id, draft)
     out = shown(as_message(message), with_content=call.query.with_content)
-    await services.flow.accept(message, response=call.kept(out))
+    await flow.accept(message, response=call.kept(out))
     return out
 
 
