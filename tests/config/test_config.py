@@ -23,6 +23,7 @@ DEFAULTS = {
     "server.portal": True,
     "server.play": True,
     "server.metrics": True,
+    "server.strict_idempotency": False,
     "store.url": "sqlite:///webhook-engine.db",
     "outbox.sources": (),
     "auth.jwt_secret": None,

@@ -134,6 +134,12 @@ class ServerConfig(Section):
     portal: bool = setting(boolean(), True, "Whether the consumers' portal is served.")
     play: bool = setting(boolean(), True, "Whether Play, the inbox for trying things out, is served.")
     metrics: bool = setting(boolean(), True, "Whether metrics are served.")
+    strict_idempotency: bool = setting(
+        boolean(),
+        False,
+        "Whether an idempotency key that comes again with another body is refused with 422. Otherwise it gets the "
+        "first answer, and the log warns of it.",
+    )
 
     @property
     def listen_address(self) -> tuple[str, int] | Path:

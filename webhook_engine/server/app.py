@@ -156,9 +156,10 @@ class App:
             return await work()
         if len(key) > LONGEST_KEY:
             raise ApiError(400, "generic_error", f"An idempotency key may have at most {LONGEST_KEY} characters.")
-        # Somebody whose token was revoked must not get old responses either.
-        self._context.authenticator.principal(authorization)
-        return await self._idempotency.run(request_digest(authorization, key, f"{path.rstrip('/')}?{query}"), work)
+        # Somebody whose token was revoked, or whose application was deleted, must not get old responses either.
+        await route.check_token(self._context.authenticator.principal(authorization), self._context)
+        digest = request_digest(authorization, key, f"{path.rstrip('/')}?{query}")
+        return await self._idempotency.run(digest, body, work)
 
     def _log_failure(self, request: web.BaseRequest, path: str, error: Exception, *, with_traceback: bool) -> None:
         trusted = self._context.engine.config.server.trusted_proxies

@@ -20,7 +20,7 @@ from webhook_engine.errors import SecretsUnreadableError, StoreError
 from webhook_engine.log import get_logger
 from webhook_engine.secrets.encryption import Sealer
 from webhook_engine.server.api.route import Keep, Response
-from webhook_engine.server.errors import ApiError
+from webhook_engine.server.errors import ApiError, Problem, UnprocessableError
 from webhook_engine.server.seen import SeenKeys
 from webhook_engine.store.kept_responses import KeptResponse, KeptResponseStore
 
@@ -33,15 +33,37 @@ LOADED_AT_ONCE = 10_000
 log = get_logger("server.idempotency")
 
 
+class _Done(msgspec.Struct, frozen=True, array_like=True):
+    """What is kept of a request that was answered."""
+
+    status: int
+    body: bytes
+    asked: bytes | None = None
+    """A digest of the body of the request; what was kept before there was one has none."""
+
+
+class _Named(msgspec.Struct, frozen=True, rename="camel"):
+    """What tells one thing from another, in a body."""
+
+    id: str | None = None
+    uid: str | None = None
+    name: str | None = None
+    event_id: str | None = None
+
+
 class Idempotency:
     """Runs requests with a key at most once."""
 
-    def __init__(self, store: KeptResponseStore, sealer: Sealer, now: Callable[[], int]) -> None:
+    def __init__(
+        self, store: KeptResponseStore, sealer: Sealer, now: Callable[[], int], *, strict: bool = False
+    ) -> None:
+        """``strict``: refuse a key that comes again with another body, instead of answering what it was kept for."""
+        self._strict = strict
         self._store = store
         self._sealer = sealer
         self._now = now
         self._seen = SeenKeys(KEPT_FOR, now())
-        self._running: dict[bytes, asyncio.Future[Response | None]] = {}
+        self._running: dict[bytes, asyncio.Future[_Done | None]] = {}
         self._unkept: list[KeptResponse] = []
         self._next: asyncio.Task[None] | None = None
         """Will write what is not kept yet, as soon as ``_last`` is through with the batch before."""
@@ -55,57 +77,77 @@ class Idempotency:
                 self._seen.add(digest, now)
             last = digests[-1]
 
-    async def run(self, digest: bytes, work: Callable[[Keep], Awaitable[Response]]) -> Response:
+    async def run(self, digest: bytes, body: bytes, work: Callable[[Keep], Awaitable[Response]]) -> Response:
         """The response of ``work``, or the one that was given before; raises what ``work`` raises.
 
         ``work`` gets a function that makes of its response what the store keeps. Where it calls that, it sees to it
-        that this is stored with what was asked for; otherwise the response is kept when ``work`` is done.
+        that this is stored with what was asked for; otherwise the response is kept when ``work`` is done. ``body`` is
+        what is asked for now; where it was something else before, the log says so, or ``ApiError`` refuses it.
         """
         handed_over = False
+        asked = hashlib.blake2b(body, digest_size=16).digest()
 
         def keep(response: Response) -> KeptResponse:
             nonlocal handed_over
             handed_over = True
-            return self._sealed(digest, response)
+            return self._sealed(digest, _Done(response.status, response.body, asked))
 
         while (running := self._running.get(digest)) is not None:
-            response = await _outcome_of(running)
-            if response is not None:
-                return response
-        done: asyncio.Future[Response | None] = asyncio.get_running_loop().create_future()
-        self._running[digest] = done
-        response = None
+            done = await _outcome_of(running)
+            if done is not None:
+                return self._again(done, asked, body)
+        future: asyncio.Future[_Done | None] = asyncio.get_running_loop().create_future()
+        self._running[digest] = future
+        done = None
         try:
-            response = await self._kept(digest)
-            if response is None:
-                made = await work(keep)
-                if 200 <= made.status < 300:
-                    if not handed_over:
-                        await self._keep(self._sealed(digest, made))
-                    response = made
-                return made
-            return response
+            done = await self._kept(digest)
+            if done is not None:
+                return self._again(done, asked, body)
+            made = await work(keep)
+            if 200 <= made.status < 300:
+                done = _Done(made.status, made.body, asked)
+                if not handed_over:
+                    await self._keep(self._sealed(digest, done))
+            return made
         finally:
             del self._running[digest]
             # Without a response, those that wait try it again.
-            done.set_result(response)
+            future.set_result(done)
 
-    async def _kept(self, digest: bytes) -> Response | None:
+    def _again(self, done: _Done, asked: bytes, body: bytes) -> Response:
+        """The response to a key that was used before."""
+        if done.asked not in (None, asked):
+            first, second = _named(done.body), _named(body)
+            log.warning(
+                "idempotency.other_body",
+                first=first.id or first.uid or first.name,
+                first_event_id=first.event_id,
+                second=second.id or second.uid or second.name,
+                second_event_id=second.event_id,
+                refused=self._strict,
+            )
+            if self._strict:
+                problem = (
+                    "This idempotency key was used for a request with another body; use a key of its own for each."
+                )
+                raise UnprocessableError(Problem(("header", "idempotency-key"), problem))
+        return Response(done.status, done.body)
+
+    async def _kept(self, digest: bytes) -> _Done | None:
         if not self._seen.may_know(digest):
             return None
         found = await self._store.find(digest, self._now())
         if found is None:
             return None
         try:
-            status, body = msgspec.msgpack.decode(self._sealer.open(found.sealed, digest.hex()), type=tuple[int, bytes])
+            return msgspec.msgpack.decode(self._sealer.open(found.sealed, digest.hex()), type=_Done)
         except SecretsUnreadableError:
             log.warning("idempotency.unreadable", hint="the main secret is another one than when the response was kept")
             return None
-        return Response(status, body)
 
-    def _sealed(self, digest: bytes, response: Response) -> KeptResponse:
+    def _sealed(self, digest: bytes, done: _Done) -> KeptResponse:
         now = self._now()
-        sealed = self._sealer.seal(msgspec.msgpack.encode((response.status, response.body)), digest.hex())
+        sealed = self._sealer.seal(msgspec.msgpack.encode(done), digest.hex())
         self._seen.add(digest, now)
         return KeptResponse(digest=digest, sealed=sealed, expires_at=now + KEPT_FOR)
 
@@ -127,7 +169,14 @@ class Idempotency:
         await self._store.keep(batch)
 
 
-async def _outcome_of(running: asyncio.Future[Response | None]) -> Response | None:
+def _named(body: bytes) -> _Named:
+    try:
+        return msgspec.json.decode(body, type=_Named)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _Named()
+
+
+async def _outcome_of(running: asyncio.Future[_Done | None]) -> _Done | None:
     done, _ = await asyncio.wait({running}, timeout=LONGEST_WAIT_S)
     if not done:
         raise ApiError(409, "conflict", "A request with this idempotency key is being handled; repeat this one later.")

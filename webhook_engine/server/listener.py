@@ -88,7 +88,12 @@ class Server:
         services = self._engine.services
         keys = TokenKeys.of(self._engine.config)
         revocations = Revocations(services.store.revocations)
-        idempotency = Idempotency(services.store.kept_responses, services.sealer, self._engine.believed_now)
+        idempotency = Idempotency(
+            services.store.kept_responses,
+            services.sealer,
+            self._engine.believed_now,
+            strict=self._config.strict_idempotency,
+        )
         await revocations.load()
         await idempotency.load()
         listening = self._bound()

@@ -235,14 +235,18 @@ class Route(Generic[Q, B]):
         if visitor.application_id is not None:
             if self.auth in (Auth.ORGANIZATION, Auth.ORGANIZATION_APPLICATION):
                 raise forbidden()
-            # A token whose application was deleted is good for nothing any more.
-            await self._application(visitor, context, visitor.application_id)
+            await self.check_token(visitor, context)
         application = None
         if self.auth in (Auth.APPLICATION, Auth.ORGANIZATION_APPLICATION):
             application = await self._application(visitor, context, parameters["app_id"])
         if self.needs is not None and not visitor.may(self.needs):
             raise forbidden()
         return application
+
+    async def check_token(self, visitor: Principal, context: Context) -> None:
+        """A token whose application was deleted is good for nothing any more; raises ``NotFoundError``."""
+        if visitor.application_id is not None:
+            await self._application(visitor, context, visitor.application_id)
 
     async def _application(self, visitor: Principal, context: Context, key: str) -> Application:
         application = context.services.directory.cached_application(visitor.organization.id, key)
