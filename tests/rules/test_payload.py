@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict
-from datetime import UTC, datetime
+from datetime import UTC, time
 from decimal import Decimal
 from types import MappingProxyType
 
@@ -64,8 +64,8 @@ def circular() -> object:
                 float("-inf"),
                 {1},
                 b"x",
-                datetime(2030, 6, 1, tzinfo=UTC),
-                Decimal(1),
+                Decimal("nan"),
+                time(12, tzinfo=UTC).tzinfo,
                 object(),
             ]
         ),

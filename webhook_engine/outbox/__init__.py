@@ -19,6 +19,7 @@ from webhook_engine.outbox.dialect import DialectName, dialect_named
 from webhook_engine.outbox.drivers import Connection, driver_of
 from webhook_engine.outbox.row import MessageFields, make_row
 from webhook_engine.outbox.wakeup import wake
+from webhook_engine.rules.encoding import Default
 from webhook_engine.rules.message import MessageDraft
 from webhook_engine.rules.payload import Payload
 
@@ -45,24 +46,27 @@ def enqueue(
     tags: Collection[str] | None = None,
     deliver_at: datetime | None = None,
     organization: str | None = None,
+    default: Default | None = None,
 ) -> str:
     """Write a message to the outbox in the connection's present transaction; returns the id that it will have.
 
     ``connection``: of ``sqlite3``; a ``Connection`` or ``Session`` of SQLAlchemy; Django's; or a DB-API connection to
     PostgreSQL (psycopg, psycopg2, pg8000) or MySQL (PyMySQL, mysqlclient, MySQL Connector, MariaDB Connector).
     ``application``: the id or uid of the consumer, which need not exist before the transaction is committed.
-    ``payload``: ``bytes`` or ``str`` are sent exactly as given; a mapping or list is written as compact JSON.
+    ``payload``: ``bytes`` or ``str`` are sent exactly as given; a mapping, list, dataclass or model is written as
+    compact JSON, dates, times, ``Decimal``, ``UUID`` and ``Enum`` in the usual forms.
     ``event_id``: a name of your own, unique per application; of several messages with it only one is sent.
     ``channels``: 1 to 10; only endpoints without channels, or with one of these, get the message.
     ``tags``: up to 5, to find the message again.
     ``deliver_at``: not before then, up to 31 days ahead; a naive ``datetime`` is taken as UTC.
     ``organization``: the tenant (``org_…``) that the application belongs to, where there are several.
+    ``default``: as that of ``json.dumps``, for what has no usual form; ``NotImplemented`` leaves it to those above.
 
     Raises ``ValidationError`` for a value that is not allowed, before anything is written. What cannot be known here
     (whether the application exists) is checked by the engine, which keeps a row that it cannot deliver in the table
     with its ``error``. What the database itself raises is passed on.
     """
-    draft = MessageDraft(event_type, payload, event_id, channels, tags, deliver_at)
+    draft = MessageDraft(event_type, payload, event_id, channels, tags, deliver_at, default=default)
     row = make_row(draft, application=application, organization=organization)
     driver_of(connection, asynchronous=False).insert(connection, row)
     wake()

@@ -11,6 +11,7 @@ from webhook_engine.clock import Clock, to_datetime
 from webhook_engine.errors import ValidationError
 from webhook_engine.ids import IdSource
 from webhook_engine.rules import names
+from webhook_engine.rules.encoding import Default
 from webhook_engine.rules.message import MESSAGE_PREFIX, MessageDraft
 from webhook_engine.rules.payload import Payload
 
@@ -29,6 +30,7 @@ class MessageFields(TypedDict, total=False):
     channels: Collection[str] | None
     tags: Collection[str] | None
     deliver_at: datetime | None
+    default: Default | None
 
 
 class NewRow(NamedTuple):

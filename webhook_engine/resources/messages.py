@@ -16,6 +16,7 @@ from webhook_engine.resources.lookup import find_message
 from webhook_engine.resources.polling import Polling, message_filter
 from webhook_engine.resources.services import Services
 from webhook_engine.resources.starting import start_task
+from webhook_engine.rules.encoding import Default
 from webhook_engine.rules.keys import keys
 from webhook_engine.rules.message import MessageDraft
 from webhook_engine.rules.names import is_name
@@ -53,10 +54,12 @@ class Messages:
         payload_retention_period: int | None = None,
         payload_retention_hours: int | None = None,
         content_type: str | None = None,
+        default: Default | None = None,
     ) -> Message:
         """Accept a message; when this returns, it is durable and on its way to the endpoints that want it.
 
-        ``payload``: ``bytes`` or ``str`` are sent exactly as given; a mapping or list is written as compact JSON.
+        ``payload``: ``bytes`` or ``str`` are sent exactly as given; a mapping, list, dataclass or model is written as
+        compact JSON, dates, times, ``Decimal``, ``UUID`` and ``Enum`` in the usual forms.
         ``event_id``: a name of your own, unique per application; sending it again raises ``ConflictError``.
         ``channels``: 1 to 10; only endpoints without channels, or with one of these, get the message.
         ``tags``: up to 5, to find the message again.
@@ -64,6 +67,7 @@ class Messages:
         ``payload_retention_period``: days (1 to 90) after which the payload is deleted, or ``payload_retention_hours``
         (1 to 2160); by default as configured.
         ``content_type``: what the payload is sent as, ``application/json`` by default.
+        ``default``: as that of ``json.dumps``, for what has no usual form; ``NotImplemented`` leaves it to those above.
 
         Raises ``NotFoundError`` for an unknown application, ``ValidationError`` for a value that is not allowed and
         ``StoreUnavailableError`` if it cannot be stored right now.
@@ -78,6 +82,7 @@ class Messages:
             payload_retention_period,
             payload_retention_hours,
             content_type,
+            default,
         )
         flow = self._services.flow
         message = await flow.intake.message(self._organization_id, application, draft)

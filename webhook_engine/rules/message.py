@@ -9,6 +9,7 @@ from typing import NamedTuple
 from webhook_engine.clock import microseconds
 from webhook_engine.errors import ValidationError
 from webhook_engine.rules import names
+from webhook_engine.rules.encoding import Default
 from webhook_engine.rules.headers import content_type
 from webhook_engine.rules.limits import payload_retention
 from webhook_engine.rules.payload import Payload, payload_bytes
@@ -45,14 +46,16 @@ class MessageDraft(NamedTuple):
     payload_retention_period: int | None = None
     payload_retention_hours: int | None = None
     content_type: str | None = None
+    default: Default | None = None
+    """How to write what JSON does not have; asked first."""
 
     def checked(self, now: int, max_payload_bytes: int | None = None) -> MessageValues:
         """The values as they are kept; raises ``ValidationError`` for the first that is not allowed."""
         # A call only for what was said: every message comes through here.
-        event_type, payload, event_id, channels, tags, deliver_at, days, hours, kind = self
+        event_type, payload, event_id, channels, tags, deliver_at, days, hours, kind, default = self
         return (
             names.name("event_type", event_type),
-            payload_bytes(payload, max_payload_bytes),
+            payload_bytes(payload, max_payload_bytes, default),
             None if event_id is None else names.uid("event_id", event_id, MESSAGE_PREFIX),
             None if channels is None else names.channels("channels", channels),
             None if tags is None else names.tags("tags", tags),

@@ -6,18 +6,20 @@ import json
 from collections.abc import Mapping, Sequence
 
 from webhook_engine.errors import ValidationError
+from webhook_engine.rules.encoding import Default, as_json, where_json_fails
 
 __all__ = ["Payload", "payload_bytes"]
 
-Payload = Mapping[str, object] | Sequence[object] | bytes | str
-"""A JSON object or array as Python values, or the body itself."""
+Payload = Mapping[str, object] | Sequence[object] | bytes | str | object
+"""A JSON object or array as Python values, or the body itself; which values JSON can say is in ``rules.encoding``."""
 
 
-def payload_bytes(payload: object, most: int | None = None) -> bytes:
+def payload_bytes(payload: object, most: int | None = None, default: Default | None = None) -> bytes:
     """The body of a message, of at most ``most`` bytes where there is such a bound.
 
-    ``bytes`` are the body as they stand, JSON or not; a ``str`` is its UTF-8; a mapping or a list is written once as
-    compact JSON. Raises ``ValidationError`` if JSON cannot say it (NaN, infinity, other types, lone surrogates).
+    ``bytes`` are the body as they stand, JSON or not; a ``str`` is its UTF-8; a mapping, a list, a dataclass, a model
+    or the like is written once as compact JSON. ``default`` is asked first about each value that JSON does not have.
+    Raises ``ValidationError`` if JSON cannot say it (NaN, infinity, other types, lone surrogates), with the path.
     """
     if isinstance(payload, bytes):
         body = payload
@@ -25,22 +27,49 @@ def payload_bytes(payload: object, most: int | None = None) -> bytes:
         body = _utf8(payload)
     elif isinstance(payload, bytearray | memoryview):
         body = bytes(payload)
-    elif isinstance(payload, Mapping | Sequence):
-        body = _json(payload)
     else:
-        raise ValidationError("payload", f"must be a mapping, a list, bytes or a string, not {_type(payload)}")
+        body = _json(payload if isinstance(payload, Mapping | list | tuple) else _object(payload, default), default)
     if most is not None and len(body) > most:
         raise ValidationError("payload", f"must be at most {most} bytes, not {len(body)}")
     return body
 
 
-def _json(payload: object) -> bytes:
+def _object(payload: object, default: Default | None) -> object:
+    """What a single value stands for, which must be an object or an array."""
     try:
-        return _utf8(_ENCODER.encode(payload))
+        value = _written(payload, default)
+    except (TypeError, ValueError):
+        value = None
+    if not isinstance(value, Mapping | list | tuple):
+        allowed = "a mapping, a list, bytes, a string, or an object such as a dataclass or a model"
+        raise ValidationError("payload", f"must be {allowed}, not {_type(payload)}")
+    return value
+
+
+def _json(payload: object, default: Default | None) -> bytes:
+    encode = _ENCODER.encode if default is None else _encoder(default).encode
+    try:
+        return encode(payload).encode()
     except RecursionError:
         raise ValidationError("payload", "must not be nested so deeply") from None
     except (TypeError, ValueError) as error:
-        raise ValidationError("payload", f"must be serializable as JSON: {error}") from None
+        where = where_json_fails(payload, lambda value: _written(value, default))
+        raise ValidationError("payload", f"must be serializable as JSON: {where or error}") from None
+
+
+def _written(value: object, default: Default | None) -> object:
+    if default is not None and (written := default(value)) is not NotImplemented:
+        return written
+    return as_json(value)
+
+
+def _encoder(default: Default | None) -> json.JSONEncoder:
+    return json.JSONEncoder(
+        ensure_ascii=False,
+        allow_nan=False,
+        separators=(",", ":"),
+        default=as_json if default is None else lambda value: _written(value, default),
+    )
 
 
 def _utf8(text: str) -> bytes:
@@ -50,14 +79,8 @@ def _utf8(text: str) -> bytes:
         raise ValidationError("payload", "must be valid Unicode: it contains a lone surrogate") from None
 
 
-def _plain(value: object) -> object:
-    if isinstance(value, Mapping):
-        return dict(value)
-    raise TypeError(f"{_type(value)} has no JSON form; convert it to a string or a number first")
-
-
 def _type(value: object) -> str:
     return "None" if value is None else f"a {type(value).__name__}"
 
 
-_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plain)
+_ENCODER = _encoder(None)

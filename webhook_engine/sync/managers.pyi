@@ -23,6 +23,7 @@ from webhook_engine.model import (
 )
 from webhook_engine.resources.organization import Organization
 from webhook_engine.resources.pagination import Order
+from webhook_engine.rules.encoding import Default
 from webhook_engine.rules.payload import Payload
 from webhook_engine.sync.background import BackgroundLoop
 
@@ -205,6 +206,7 @@ class Messages:
         payload_retention_period: int | None = ...,
         payload_retention_hours: int | None = ...,
         content_type: str | None = ...,
+        default: Default | None = ...,
     ) -> Message: ...
     def expunge_all_contents(self, application: str) -> Task: ...
     def expunge_content(self, application: str, message: str) -> None: ...
