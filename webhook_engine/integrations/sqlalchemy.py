@@ -35,6 +35,7 @@ ENGINE_TABLES = frozenset(
         "webhook_answer",
         "webhook_application",
         "webhook_attempt",
+        "webhook_clock",
         "webhook_consumer",
         "webhook_delivery",
         "webhook_endpoint",
