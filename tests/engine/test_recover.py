@@ -36,6 +36,8 @@ from webhook_engine import (
     ValidationError,
 )
 from webhook_engine.clock import to_datetime
+from webhook_engine.model import Task
+from webhook_engine.store.records import TaskProgress
 from webhook_engine.store.sqlite.tasks import SqliteTasks
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -303,8 +305,17 @@ async def test_a_task_of_an_endpoint_that_was_deleted_fails_with_the_reason(tmp_
         endpoint = await acme(engine, receiver.url)
         begun = datetime.now(UTC)
         await fail_many(engine, receiver, answers, 600)
+        runner, deleted = engine._flow._tasks, asyncio.Event()
+        step = runner._step
+
+        async def after_the_deletion(task: Task, progress: TaskProgress) -> TaskProgress:
+            await deleted.wait()
+            return await step(task, progress)
+
+        runner._step = after_the_deletion  # type: ignore[method-assign]
         task = await engine.endpoints.recover("acme", endpoint.id, since=begun)
         await engine.endpoints.delete("acme", endpoint.id)
+        deleted.set()
         after = await engine.tasks.wait(task.id, timeout=10)
         await engine.join(timeout=10)
         assert after.status is TaskStatus.FAILED
