@@ -54,6 +54,7 @@ __all__ = [
     "proxy",
     "redirecting",
     "refusing",
+    "reset_connection",
     "resetting",
     "resetting_within_body",
     "resetting_within_headers",
@@ -68,7 +69,7 @@ __all__ = [
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
-def _reset(writer: asyncio.StreamWriter) -> None:
+def reset_connection(writer: asyncio.StreamWriter) -> None:
     writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     writer.transport.abort()
 
@@ -218,7 +219,7 @@ def _sending(answer: bytes, *, reset: bool = False, go_on: bool = False) -> Rece
         await writer.drain()
         if reset:
             await asyncio.sleep(0.05 if answer else 0)  # Let the bytes arrive: a reset overtakes them.
-            _reset(writer)
+            reset_connection(writer)
         return go_on
 
     return Receiver(behaviour=behave)

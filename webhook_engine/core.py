@@ -329,6 +329,7 @@ def _pipeline_settings(config: Config) -> PipelineSettings:
         shutdown_grace_s=delivery.shutdown_grace.total_seconds(),
         allow_subnets=delivery.allow_subnets,
         proxy=delivery.proxy,
+        ca_file=delivery.ca_file,
         signature_headers=delivery.signature_headers,
         user_agent=f"Webhook-Engine/{__version__}",
         operational_organization=config.operational.organization,

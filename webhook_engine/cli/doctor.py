@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -24,6 +25,7 @@ from webhook_engine.backup import database_problems, gets_smaller
 from webhook_engine.cli.demo.receiver import Receiver, Request
 from webhook_engine.cli.terminal import CommandError, out
 from webhook_engine.config.loading import Config
+from webhook_engine.delivery.http.tls import client_context
 from webhook_engine.engine import Engine
 from webhook_engine.errors import ConfigError, WebhookEngineError
 from webhook_engine.secrets.files import SecretFile
@@ -172,13 +174,13 @@ def _files(config: Config) -> Iterator[Finding]:
         yield Finding("open files", "ok", f"at most {limit}, up to {wanted} needed")
 
 
-def _roots(_config: Config) -> Iterator[Finding]:
-    count = ssl.create_default_context().cert_store_stats()["x509_ca"]
+def _roots(config: Config) -> Iterator[Finding]:
+    count = client_context(config.delivery.ca_file).cert_store_stats()["x509_ca"]
     paths = ssl.get_default_verify_paths()
     if count or (paths.capath and any(Path(paths.capath).iterdir())):
         yield Finding("TLS roots", "ok", "certificates of https endpoints can be checked")
     else:
-        advice = "Install the package ca-certificates, or name a file of roots in SSL_CERT_FILE."
+        advice = "Install the package ca-certificates, or name a file of authorities in delivery.ca_file."
         yield Finding("TLS roots", "error", "there are none, so every https endpoint would fail", advice)
 
 
@@ -219,10 +221,10 @@ def _clock(config: Config) -> Iterator[Finding]:
 async def _clock_offset(proxy: str | None) -> float:
     timeout = aiohttp.ClientTimeout(total=PATIENCE_S)
     async with aiohttp.ClientSession(timeout=timeout) as session, session.head(CLOCK_HOST, proxy=proxy) as answer:
-        told = aiohttp.helpers.parse_http_date(answer.headers.get("date"))
+        told = answer.headers.get("date")
     if told is None:
         raise ValueError("it tells no time")
-    return time.time() - told.timestamp()
+    return time.time() - parsedate_to_datetime(told).timestamp()
 
 
 def _delivery(_config: Config) -> Iterator[Finding]:

@@ -20,6 +20,7 @@ from webhook_engine.config.values import (
     Network,
     Secret,
     boolean,
+    ca_file,
     database_path,
     duration,
     integer,
@@ -297,6 +298,12 @@ class DeliveryConfig(Section):
     )
     proxy: str | None = setting(
         optional(proxy_url()), None, "HTTP proxy for all deliveries.", example="http://proxy.example.com:3128"
+    )
+    ca_file: str | None = setting(
+        optional(ca_file()),
+        None,
+        "PEM file of certificate authorities that https endpoints are trusted by, beside those of the system.",
+        example="/etc/webhook-engine/ca.pem",
     )
 
 

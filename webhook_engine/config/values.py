@@ -11,6 +11,7 @@ import json
 import math
 import os
 import re
+import ssl
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -25,6 +26,7 @@ __all__ = [
     "Network",
     "Secret",
     "boolean",
+    "ca_file",
     "database_path",
     "database_url",
     "duration",
@@ -358,6 +360,23 @@ def proxy_url() -> Kind[str]:
 
     allowed = 'an http or https URL of host and port, such as "http://user:password@proxy.example.com:3128"'
     return Kind(allowed=allowed, read=read, show=show, textual=True, hidden=True)
+
+
+def ca_file() -> Kind[str]:
+    """The path of a PEM file with certificates of authorities."""
+
+    def read(value: object) -> str:
+        path = _text(value)
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cafile=path)
+        except ssl.SSLError:
+            raise ValueError("there is no certificate in PEM form in this file, or one that is damaged") from None
+        except OSError as error:
+            raise ValueError(f"this file cannot be read: {error.strerror or error}") from None
+        return path
+
+    allowed = "the path of a file with one or more certificates (-----BEGIN CERTIFICATE-----)"
+    return Kind(allowed=allowed, read=read, show=_quoted, textual=True)
 
 
 def _http_url(value: object) -> SplitResult:

@@ -69,6 +69,7 @@ class PipelineSettings(msgspec.Struct, frozen=True, kw_only=True):
     shutdown_grace_s: float
     allow_subnets: Sequence[IPv4Network | IPv6Network]
     proxy: str | None
+    ca_file: str | None
     signature_headers: Sequence[str]
     user_agent: str
     operational_organization: str
@@ -105,6 +106,7 @@ class Pipeline:
             response_limit=settings.response_limit,
             guard=AddressGuard(settings.allow_subnets),
             proxy=settings.proxy,
+            ca_file=settings.ca_file,
             clock=clock,
             is_own_inbox=is_own_inbox,
         )

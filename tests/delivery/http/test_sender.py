@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import itertools
 import os
+import resource
 import socket
 import ssl
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,6 +30,7 @@ from webhook_engine.delivery.http.guard import BLOCKED, AddressGuard
 from webhook_engine.delivery.http.request import Destination
 from webhook_engine.delivery.http.response import FailureKind
 from webhook_engine.delivery.http.sender import Sender
+from webhook_engine.delivery.troubles import Lack
 
 
 @pytest.fixture
@@ -341,6 +345,139 @@ async def test_certificates_are_verified_unless_told_otherwise() -> None:
 async def test_a_good_certificate_is_accepted() -> None:
     answer = await exchange(receivers.tls(), ssl_context=receivers.trusting())
     assert (answer.status_code, answer.text, answer.failure) == (200, "ok", None)
+
+
+async def test_an_authority_of_ones_own_is_trusted_beside_those_of_the_system(tmp_path: Path) -> None:
+    ca_file = tmp_path / "ca.pem"
+    receivers.authority().cert_pem.write_to_path(str(ca_file))
+    answer = await exchange(receivers.tls(), ca_file=str(ca_file))
+    assert (answer.status_code, answer.failure) == (200, None)
+    answer = await exchange(receivers.tls("unknown"), ca_file=str(ca_file))
+    assert answer.failure is FailureKind.TLS
+
+
+@pytest.mark.parametrize("reset", [True, False])
+async def test_a_connection_that_ends_within_the_handshake_is_called_tls(sender: Sender, reset: bool) -> None:
+    async def end(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        if reset:
+            receivers.reset_connection(writer)
+        else:
+            writer.close()
+
+    async with await asyncio.start_server(end, "127.0.0.1") as server:
+        answer = await send(sender, f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
+    assert (answer.status_code, answer.failure) == (0, FailureKind.TLS)
+    assert "during the handshake; its TLS may be older than 1.2" in answer.text
+    assert "ConnectionResetError" not in answer.text
+
+
+async def test_a_server_that_wants_a_certificate_of_ours_is_called_tls() -> None:
+    context = receivers.tls()._tls_context
+    assert context
+    context.verify_mode = ssl.CERT_REQUIRED
+
+    def serve(listening: socket.socket) -> None:
+        connection, _ = listening.accept()
+        with context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False) as secure:
+            with suppress(ssl.SSLError):
+                secure.do_handshake()  # which ends with an alert
+            while socket.socket.recv(secure, 65_536):  # what is not read would make the end a reset
+                pass
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        serving = asyncio.create_task(asyncio.to_thread(serve, listening))
+        async with make_sender(ssl_context=receivers.trusting()) as sender:
+            answer = await send(sender, f"https://127.0.0.1:{listening.getsockname()[1]}/")
+        await serving
+    assert (answer.status_code, answer.failure) == (0, FailureKind.TLS)
+    assert "certificate required" in answer.text
+
+
+# What the engine itself lacks.
+
+
+@contextmanager
+def no_descriptor_left() -> Iterator[None]:
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    used = max(map(int, os.listdir("/proc/self/fd"))) + 1
+    resource.setrlimit(resource.RLIMIT_NOFILE, (used, limits[1]))
+    held = []
+    try:
+        with suppress(OSError):
+            while True:
+                held.append(os.open("/dev/null", os.O_RDONLY))
+        yield
+    finally:
+        for descriptor in held:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+@pytest.mark.parametrize("name", ["127.0.0.1", "nothing.invalid"])
+async def test_without_a_file_descriptor_nothing_is_the_receivers_failure(sender: Sender, name: str) -> None:
+    async with Receiver() as idle, Receiver() as receiver:
+        await send(sender, idle.url)
+        with no_descriptor_left():
+            answer = await send(sender, receiver.url.replace("127.0.0.1", name))
+        assert (answer.status_code, answer.failure, answer.lack) == (0, FailureKind.OWN, Lack.DESCRIPTORS)
+        assert "no file descriptor is left" in answer.text
+        # What was kept for later is given up for what is needed now.
+        assert sender._world.idle_count == 0
+        assert (await send(sender, receiver.url)).failure is None
+
+
+@pytest.mark.parametrize(
+    ("error", "lack"),
+    [
+        (OSError(errno.ENOBUFS, "x"), Lack.MEMORY),
+        (OSError(errno.ENOMEM, "x"), Lack.MEMORY),
+        (MemoryError(), Lack.MEMORY),
+        (OSError(errno.EADDRNOTAVAIL, "x"), Lack.PORTS),
+    ],
+)
+async def test_what_is_lacking_when_connecting_is_named(
+    sender: Sender, monkeypatch: pytest.MonkeyPatch, error: BaseException, lack: Lack
+) -> None:
+    async def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("aiohappyeyeballs.start_connection", fail)
+    answer = await send(sender, "http://127.0.0.1:9/")
+    assert (answer.failure, answer.lack) == (FailureKind.OWN, lack)
+
+
+async def test_an_address_that_this_machine_cannot_have_is_no_lack_of_ports(
+    sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fail(*_: object, **__: object) -> None:
+        raise OSError(errno.EADDRNOTAVAIL, "x")
+
+    def connect(*_: object) -> None:
+        raise OSError(errno.EADDRNOTAVAIL, "x")
+
+    monkeypatch.setattr("aiohappyeyeballs.start_connection", fail)
+    monkeypatch.setattr(socket, "socket", type("Socket", (socket.socket,), {"connect": connect}))
+    answer = await send(sender, "http://127.0.0.1:9/")
+    assert answer.failure is FailureKind.CONNECT
+
+
+# Names that do not decode.
+
+
+@pytest.mark.parametrize("name", ["xn--a.example", "xn--fx-3s9cx68e-jpnet.example"])
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_a_name_that_does_not_decode_fails_for_its_own_reason(names: Names, name: str, scheme: str) -> None:
+    async with receivers.refusing() as url, make_sender() as sender:
+        target = url.replace("127.0.0.1", name).replace("http:", f"{scheme}:")
+        assert (await send(sender, target)).failure is FailureKind.DNS
+        names.table[name] = ["10.0.0.1"]
+        await sender.start()
+        assert (await send(sender, target)).failure is FailureKind.BLOCKED
+        names.table[name] = ["127.0.0.1"]
+        await sender.start()
+        answer = await send(sender, target)
+        assert (answer.failure, answer.text[-18:]) == (FailureKind.CONNECT, "Connection refused")
 
 
 async def test_tls_with_what_does_not_speak_it(sender: Sender) -> None:

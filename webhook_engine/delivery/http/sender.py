@@ -40,7 +40,8 @@ class Sender:
 
     ``timeout_s`` bounds the whole exchange, from the look-up of the name to the end of the body. ``response_limit``
     is how many bytes of the body are read and kept. ``proxy`` is the URL of an HTTP proxy for all requests; targets are
-    still looked up and checked here first. ``is_own_inbox`` tells URLs that the engine itself serves: only they are
+    still looked up and checked here first. ``ca_file`` names authorities that are trusted beside those of the system,
+    or ``ssl_context`` says all about TLS. ``is_own_inbox`` tells URLs that the engine itself serves: only they are
     exempt from the guard, they never share a connection with others and they do not go through the proxy.
     """
 
@@ -51,6 +52,7 @@ class Sender:
         response_limit: int,
         guard: AddressGuard,
         proxy: str | None = None,
+        ca_file: str | None = None,
         clock: Clock,
         ssl_context: ssl.SSLContext | None = None,
         is_own_inbox: Callable[[URL], bool] | None = None,
@@ -60,7 +62,8 @@ class Sender:
         self._guard = guard
         self._proxy = Proxy(proxy) if proxy else None
         self._clock = clock
-        self._tls = ssl_context or client_context()
+        self._ca_file = ca_file
+        self._ssl_context = ssl_context
         self._is_own_inbox = is_own_inbox
         self._started = False
 
@@ -68,6 +71,7 @@ class Sender:
         """Get ready to send."""
         await self.close()
         self._loop = asyncio.get_running_loop()
+        self._tls = self._ssl_context or client_context(self._ca_file)
         self._deadlines = Deadlines(self._timeout_s)
         self._resolver = Resolver()
         self._world = self._pool(self._guard, self._proxy)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from functools import cache
 
 __all__ = ["client_context"]
 
@@ -12,8 +13,20 @@ def client_context(ca_file: str | None = None) -> ssl.SSLContext:
 
     Raises ``OSError`` if the file cannot be read, ``ssl.SSLError`` (an ``OSError`` too) if it holds no certificate.
     """
+    if ca_file is None:
+        return _trusting_the_system()
+    context = _made()
+    context.load_verify_locations(cafile=ca_file)
+    return context
+
+
+@cache
+def _trusting_the_system() -> ssl.SSLContext:
+    """One for all engines of a process: to read the authorities of the system takes tens of milliseconds."""
+    return _made()
+
+
+def _made() -> ssl.SSLContext:
     context = ssl.create_default_context()
-    if ca_file is not None:
-        context.load_verify_locations(cafile=ca_file)
     context.set_alpn_protocols(["http/1.1"])
     return context
