@@ -6,8 +6,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
-from aiohttp.http_exceptions import BadHttpMessage
-from aiohttp.web_protocol import RequestHandler
 
 from webhook_engine.log import get_logger
 from webhook_engine.server.errors import ApiError
@@ -43,11 +41,11 @@ class SlowBodyError(ApiError):
 class HttpServer(web.Server):
     """Makes connections."""
 
-    def __call__(self) -> RequestHandler:
+    def __call__(self) -> web.RequestHandler:
         """One connection."""
         return _Connection(
             self,
-            loop=self._loop,
+            loop=asyncio.get_running_loop(),
             access_log=None,  # type: ignore[arg-type]
             keepalive_timeout=IDLE_S,
             max_line_size=MAX_HEADER_LINE,
@@ -57,7 +55,7 @@ class HttpServer(web.Server):
         )
 
 
-class _Connection(RequestHandler):
+class _Connection(web.RequestHandler):
     """Answers what is no HTTP, or not any that can be handled, with JSON too."""
 
     __slots__ = ()
@@ -71,8 +69,8 @@ class _Connection(RequestHandler):
     ) -> web.StreamResponse:
         """An error that no route has seen."""
         if status == 400:
-            reason = message if isinstance(exc, BadHttpMessage) and message else "it is malformed"
-            error = ApiError(400, "bad_request", f"This is not a request that can be read: {_first_line(reason)}")
+            reason = _first_line(message or "") or "it is malformed"
+            error = ApiError(400, "bad_request", f"This is not a request that can be read: {reason}")
             body = error.body
         else:
             log.error("request.failed", status=status, error=repr(exc), exc_info=exc)

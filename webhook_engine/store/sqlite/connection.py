@@ -78,11 +78,11 @@ class Connection:
 
     async def open(self, pragmas: Sequence[str]) -> None:
         """Open it; raises what ``sqlite3`` raises."""
-        opening = aiosqlite.connect(
-            self._path, isolation_level=None, cached_statements=CACHED_STATEMENTS, factory=self._connect
+        self._connection = await _on_a_daemon_thread(
+            lambda: aiosqlite.connect(
+                self._path, isolation_level=None, cached_statements=CACHED_STATEMENTS, factory=self._connect
+            )
         )
-        _thread_of(opening).daemon = True
-        self._connection = await opening
         try:
             await self.run(lambda session: [session.rows(pragma) for pragma in pragmas])
         except BaseException:
@@ -107,10 +107,13 @@ class Connection:
         return connection
 
 
-def _thread_of(connection: aiosqlite.Connection) -> threading.Thread:
-    """The thread of a connection that is not open yet.
+def _on_a_daemon_thread(make: Callable[[], T]) -> T:
+    """What ``make`` returns, made so that a thread that belongs to it is a daemon, as the thread that it is made on.
 
     A program that ends without having stopped its engine would wait for a thread that is no daemon, for ever.
     """
-    thread: threading.Thread = connection._thread
-    return thread
+    made: list[T] = []
+    thread = threading.Thread(target=lambda: made.append(make()), name="webhook-engine-opening", daemon=True)
+    thread.start()
+    thread.join()
+    return made[0]
