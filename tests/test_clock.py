@@ -1,6 +1,7 @@
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+from freezegun import freeze_time
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -71,3 +72,14 @@ def test_a_naive_datetime_is_taken_as_utc_and_another_zone_is_converted() -> Non
 def test_a_duration_is_whole_microseconds() -> None:
     assert microseconds(timedelta(milliseconds=1.5)) == 1_500
     assert microseconds(timedelta(days=5)) == 5 * 86_400 * 1_000_000
+
+
+def test_the_time_of_the_process_runs_on_whatever_a_test_does_with_the_clocks() -> None:
+    clock, manual = Clock(), ManualClock(NOON)
+    with freeze_time("2026-01-01") as frozen:
+        before = clock.process(), manual.process()
+        frozen.tick(timedelta(days=1))
+        manual.advance(timedelta(days=1))
+        assert before <= (clock.process(), manual.process())
+        assert clock.process() - before[0] < 3_600
+        assert manual.process() - before[1] < 3_600

@@ -49,18 +49,22 @@ class Elapsed(msgspec.Struct, frozen=True, gc=False):
     """Microseconds by which the wall clock was set, below 0 if back."""
 
 
+NOTHING = Elapsed(0, 0)
+
+
 def elapsed(before: Clocks, after: Clocks) -> Elapsed:
     """What happened between two looks."""
-    wall, passed, real = (
-        after.wall - before.wall,
-        after.monotonic - before.monotonic,
-        after.process - before.process,
-    )
-    jump = wall - passed if abs(wall - passed) >= JUMP else 0
+    passed = after.monotonic - before.monotonic
+    jump = after.wall - before.wall - passed
+    if -JUMP < jump < JUMP:
+        jump = 0
     if passed < 0 or (passed > EPOCH and jump):
-        return Elapsed(0, 0)
-    paused = real > PAUSE and abs(passed - real) <= real // LIKE
-    return Elapsed(min(passed, PAUSE) if paused else passed, jump)
+        return NOTHING
+    if passed > PAUSE // 2:
+        real = after.process - before.process
+        if real > PAUSE and abs(passed - real) <= real // LIKE:
+            passed = min(passed, PAUSE)
+    return Elapsed(passed, jump)
 
 
 def due_again(due_at: int, due_ran: int | None, *, promised: bool, now: int, ran: int) -> int:

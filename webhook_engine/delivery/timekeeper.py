@@ -98,19 +98,22 @@ class Timekeeper(Service):
     def look(self) -> Moment:
         """What time it is. If the clock was set since the last look, that is noticed here."""
         before, after = self._clocks, self._read()
-        step = elapsed(before, after)
         self._clocks = after
+        step = elapsed(before, after)
         self._ran += step.ran
         self._note_ids()
         if step.jump:
-            _log_jump(step.jump, after.wall)
-            self._jumped = True
-            self.nudge()
-        if step.jump < 0:
-            self._set_back = True
-            self._seen_before = max(self._seen_before, before.wall)
-            self._on_set_back()
+            self._noticed(step.jump, before.wall)
         return Moment(after.wall, self._ran)
+
+    def _noticed(self, jump: int, wall_before: int) -> None:
+        _log_jump(jump, self._clocks.wall)
+        self._jumped = True
+        self.nudge()
+        if jump < 0:
+            self._set_back = True
+            self._seen_before = max(self._seen_before, wall_before)
+            self._on_set_back()
 
     def believes(self) -> bool:
         """Whether what is old by the clock may be deleted."""
