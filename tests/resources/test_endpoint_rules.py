@@ -75,6 +75,17 @@ def test_without_an_example_there_is_nothing_to_send(schemas: dict[str, object] 
     assert isinstance(caught.value, ValidationError)
 
 
+def test_a_schema_without_examples_has_one_that_is_made_from_it() -> None:
+    schema = {"type": "object", "properties": {"id": {"type": "integer"}, "at": {"format": "date"}}}
+    known = event_type({"1": schema})
+    assert example_of(known, 0) == b'{"id":1,"at":"2030-01-31"}'
+    with pytest.raises(ExampleUnavailableError, match="only 1 examples"):
+        example_of(known, 1)
+    impossible = event_type({"1": {"type": "string", "pattern": "^[0-9]{40}$"}})
+    with pytest.raises(ExampleUnavailableError, match="put one into its `examples`"):
+        example_of(impossible, 0)
+
+
 def test_an_example_that_is_not_there() -> None:
     with pytest.raises(ExampleUnavailableError, match="example_index"):
         example_of(event_type({"1": {"examples": [1]}}), 1)

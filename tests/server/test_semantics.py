@@ -294,3 +294,9 @@ async def test_send_example_ignores_filters_and_answers_without_payload(acme: Cl
         assert receiver.bodies == [b'{"success": true}']
         bad = await acme.post("/app/acme/endpoint/e/send-example", {"eventType": "a"})
         assert (bad.status, bad.json["code"]) == (400, "invalid_scheme")
+        schema = {"type": "object", "properties": {"id": {"type": "integer"}}}
+        await acme.patch("/event-type/a", {"schemas": {"1": schema}})
+        made = await acme.post("/app/acme/endpoint/e/send-example", {"eventType": "a"})
+        assert made.status == 200
+        await receiver.wait_for(2)
+        assert receiver.bodies[1] == b'{"id":1}'

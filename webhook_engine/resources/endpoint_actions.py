@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
@@ -54,7 +55,7 @@ class EndpointActions:
             registered = await services.store.event_types.get(self._editor.organization_id, name)
             if registered is None:
                 raise NotFoundError("event type", name)
-            payload = example_of(registered, index)
+            payload = await asyncio.to_thread(example_of, registered, index)
         message = services.flow.intake.message_of(found, MessageDraft(name, payload))
         await services.flow.accept(message, manual_to=stored.endpoint.id)
         return as_message(message)
