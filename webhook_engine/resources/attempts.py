@@ -21,7 +21,8 @@ from webhook_engine.model import (
 from webhook_engine.resources import pagination
 from webhook_engine.resources.lookup import find_message
 from webhook_engine.resources.services import Services
-from webhook_engine.rules import names, values
+from webhook_engine.rules import values
+from webhook_engine.rules.filters import message_choice
 from webhook_engine.rules.keys import required_key
 from webhook_engine.rules.pages import DEFAULT_PAGE
 from webhook_engine.shielded import shielded
@@ -128,9 +129,7 @@ class Attempts:
         request = self._by_time("msg_", limit, iterator, before, after)
         where = DeliveryFilter(
             status=_status(status),
-            event_types=names.event_types("event_types", event_types),
-            channel=None if channel is None else names.channel("channel", channel),
-            tag=None if tag is None else names.tag("tag", tag),
+            **message_choice(event_types, channel, tag),
             with_content=values.boolean("with_content", with_content),
         )
         _, stored = await self._endpoint(application, endpoint)
@@ -241,9 +240,7 @@ def _attempt_filter(
     return AttemptFilter(
         status=_status(status),
         status_code_class=lowest,
-        event_types=names.event_types("event_types", event_types),
-        channel=None if channel is None else names.channel("channel", channel),
-        tag=None if tag is None else names.tag("tag", tag),
+        **message_choice(event_types, channel, tag),
     )
 
 

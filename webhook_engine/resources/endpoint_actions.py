@@ -18,6 +18,7 @@ from webhook_engine.resources.examples import PING, example_of, is_ping
 from webhook_engine.resources.services import Services
 from webhook_engine.resources.starting import start_task
 from webhook_engine.rules import names, values
+from webhook_engine.rules.filters import message_choice
 from webhook_engine.rules.message import MessageDraft
 from webhook_engine.rules.tasks import TaskKind
 from webhook_engine.shielded import shielded
@@ -89,9 +90,7 @@ class EndpointActions:
             raise ValidationError("status_code_class", f"must be one of {', '.join(map(str, STATUS_CODE_CLASSES))}")
         where = DeliveryFilter(
             status=wanted,
-            event_types=names.event_types("event_types", event_types),
-            channel=None if channel is None else names.channel("channel", channel),
-            tag=None if tag is None else names.tag("tag", tag),
+            **message_choice(event_types, channel, tag),
             status_code_class=status_code_class,
             with_content=False,
             replayable=True,

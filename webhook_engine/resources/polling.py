@@ -12,6 +12,7 @@ from webhook_engine.model import Application, Message
 from webhook_engine.resources.pagination import MAX_BYTES
 from webhook_engine.resources.services import Services
 from webhook_engine.rules import names, values
+from webhook_engine.rules.filters import message_choice
 from webhook_engine.rules.pages import DEFAULT_PAGE, page_size
 from webhook_engine.store.consumers import Position
 from webhook_engine.store.records import MessageFilter, Span, fitting
@@ -126,9 +127,7 @@ class Polling:
 def message_filter(event_types: object, channel: object, tag: object, with_content: object) -> MessageFilter:
     """What to list, validated."""
     return MessageFilter(
-        event_types=names.event_types("event_types", event_types),
-        channel=None if channel is None else names.channel("channel", channel),
-        tag=None if tag is None else names.tag("tag", tag),
+        **message_choice(event_types, channel, tag),
         with_content=values.boolean("with_content", with_content),
     )
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 
 from webhook_engine.errors import ValidationError
+from webhook_engine.rules.values import kind_of
 
 __all__ = ["MAX_HEADERS", "MAX_HEADER_VALUE", "changed", "checked", "content_type", "each_once", "is_sensitive"]
 
@@ -78,7 +79,7 @@ def is_sensitive(header: str) -> bool:
 
 def _items(field: str, value: object) -> list[tuple[object, object]]:
     if not isinstance(value, Mapping):
-        raise ValidationError(field, f"must be a mapping of names to values, not a {type(value).__name__}")
+        raise ValidationError(field, f"must be a mapping of names to values, not {kind_of(value)}")
     return list(value.items())
 
 
@@ -102,7 +103,7 @@ def _name(field: str, name: object) -> str:
 
 def _value(field: str, value: object) -> str:
     if not isinstance(value, str):
-        raise ValidationError(field, f"must be a string, not a {type(value).__name__}")
+        raise ValidationError(field, f"must be a string, not {kind_of(value)}")
     if not _VALUE(value):
         raise ValidationError(field, "must contain printable ASCII characters only, and no line breaks")
     if len(value) > MAX_HEADER_VALUE:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from webhook_engine.errors import NotFoundError, ValidationError
 from webhook_engine.rules.names import is_name
+from webhook_engine.rules.values import kind_of
 
 __all__ = ["keys", "required_key"]
 
@@ -14,7 +15,7 @@ SHOWN = 40
 def required_key(kind: str, key: object) -> str:
     """An id, uid or name that may exist; raises ``NotFoundError`` if nothing can be called so."""
     if not isinstance(key, str):
-        raise ValidationError(kind.replace(" ", "_"), f"must be an id or uid, not a {type(key).__name__}")
+        raise ValidationError(kind.replace(" ", "_"), f"must be an id or uid, not {kind_of(key)}")
     if not is_name(key):
         raise NotFoundError(kind, key if len(key) <= SHOWN else key[:SHOWN] + "…")
     return key

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from webhook_engine.errors import ValidationError
 from webhook_engine.rules.encoding import Default, as_json, where_json_fails
+from webhook_engine.rules.values import encoded, kind_of
 
 __all__ = ["Payload", "payload_bytes"]
 
@@ -24,7 +25,7 @@ def payload_bytes(payload: object, most: int | None = None, default: Default | N
     if isinstance(payload, bytes):
         body = payload
     elif isinstance(payload, str):
-        body = _utf8(payload)
+        body = encoded("payload", payload)
     elif isinstance(payload, bytearray | memoryview):
         body = bytes(payload)
     else:
@@ -42,7 +43,7 @@ def _object(payload: object, default: Default | None) -> object:
         value = None
     if not isinstance(value, Mapping | list | tuple):
         allowed = "a mapping, a list, bytes, a string, or an object such as a dataclass or a model"
-        raise ValidationError("payload", f"must be {allowed}, not {_type(payload)}")
+        raise ValidationError("payload", f"must be {allowed}, not {kind_of(payload)}")
     return value
 
 
@@ -70,17 +71,6 @@ def _encoder(default: Default | None) -> json.JSONEncoder:
         separators=(",", ":"),
         default=as_json if default is None else lambda value: _written(value, default),
     )
-
-
-def _utf8(text: str) -> bytes:
-    try:
-        return text.encode()
-    except UnicodeEncodeError:
-        raise ValidationError("payload", "must be valid Unicode: it contains a lone surrogate") from None
-
-
-def _type(value: object) -> str:
-    return "None" if value is None else f"a {type(value).__name__}"
 
 
 _ENCODER = _encoder(None)

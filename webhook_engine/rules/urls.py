@@ -15,6 +15,7 @@ from urllib.parse import quote, unquote
 from yarl import URL
 
 from webhook_engine.errors import ValidationError
+from webhook_engine.rules.values import kind_of
 
 __all__ = ["MAX_URL", "endpoint_url"]
 
@@ -40,7 +41,7 @@ def endpoint_url(field: str, value: object, *, https_only: bool) -> str:
     User name and password are allowed, and so are private addresses: those are checked when the URL is called.
     """
     if not isinstance(value, str):
-        raise ValidationError(field, f"must be a string, not a {type(value).__name__}")
+        raise ValidationError(field, f"must be a string, not {kind_of(value)}")
     if len(value) > MAX_URL:
         raise ValidationError(field, f"must have at most {MAX_URL} characters, not {len(value)}")
     if _BLANK(value):

@@ -24,6 +24,7 @@ __all__ = [
     "event_type_description",
     "instant",
     "integer",
+    "kind_of",
     "member",
     "quoted",
     "text",
@@ -111,6 +112,11 @@ def quoted(value: object) -> str:
         return repr(value) if len(value) <= 40 else f"{value[:40]!r}… ({len(value)} characters)"
     if isinstance(value, int) and value.bit_length() > 128:
         return "a number of that size"
-    if value is None or isinstance(value, bool | int | float | timedelta):
+    if isinstance(value, bool | int | float | timedelta):
         return str(value)[:40]
-    return f"a {type(value).__name__}"
+    return kind_of(value)
+
+
+def kind_of(value: object) -> str:
+    """What a value is, in an error that must not repeat it."""
+    return "None" if value is None else f"a {type(value).__name__}"
