@@ -127,3 +127,16 @@ def test_a_source_of_ids_goes_on_after_the_last_one_that_is_known() -> None:
     following = source.new("atmpt_", EPOCH + 100 * STEP - 60_000_000)
     assert following.removeprefix("atmpt_") > before.last
     assert source.new("msg_", EPOCH + 2_000_000 * STEP).removeprefix("msg_") > following.removeprefix("atmpt_")
+
+
+def test_ids_that_are_ahead_of_the_clock_do_not_give_away_their_neighbours() -> None:
+    source = IdSource()
+    source.continue_after(IdSource().new("msg_", EPOCH + 1_000_000 * STEP))
+    values = []
+    for step in range(50):
+        source.new("msg_", EPOCH + step * STEP)
+        values.append(source.last_value)
+    gaps = {later - earlier for earlier, later in itertools.pairwise(values)}
+    assert len(gaps) == 49
+    assert min(gaps) > 0
+    assert max(gaps) > 1_000

@@ -172,7 +172,7 @@ class EngineCore(Organization):
 
     def believed_now(self) -> int:
         """What the clock says, without what it gained at once and is not believed yet."""
-        return self._flow.timekeeper.believed_now()
+        return self._flow.believed_now()
 
     def keep_for(self, policy: RetentionPolicy) -> None:
         """Delete from now on what is older than this."""

@@ -42,7 +42,7 @@ class IdSource:
             self._step = step
             value = (step << _RANDOM_BITS) | int.from_bytes(os.urandom(15), "big")
             # After ids ran ahead of the clock, a new step may still be behind them.
-            self._last = max(value, self._last + 1)
+            self._last = value if value > self._last else self._last + self._gap()
         else:
             # A random gap, so that an id does not give away the one before it; small, so that most digits stay.
             self._last += self._gap()

@@ -456,3 +456,16 @@ async def test_an_id_of_somebody_else_that_is_years_ahead_leads_no_others_there(
 def _looked(engine: Engine, times: int) -> bool:
     engine._flow.retention.nudge()
     return engine._flow.retention.looks >= times
+
+
+async def test_a_rotation_while_the_clock_is_ahead_does_not_end_an_older_secret(tmp_path: Path) -> None:
+    clock = ManualClock(START)
+    async with Receiver() as receiver, local_engine(tmp_path / "e.db", clock) as engine:
+        endpoint = await acme(engine, receiver.url)
+        await engine.endpoints.rotate_secret("acme", endpoint.id)
+        clock.set(START + 6 * DAY)
+        await engine.endpoints.rotate_secret("acme", endpoint.id)
+        clock.set(START)
+        await send(engine)
+        await receiver.wait_for(1, timeout=5)
+        assert len(receiver.requests[0].headers["webhook-signature"].split()) == 3

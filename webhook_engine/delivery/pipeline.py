@@ -199,6 +199,10 @@ class Pipeline:
         """The last id that was made so long ago that no lower one is still on its way, without its prefix."""
         return self.timekeeper.settled_id()
 
+    def believed_now(self) -> int:
+        """What the clock says, without what it gained at once and is not believed yet."""
+        return self.timekeeper.believed_now()
+
     def oldest_unstored(self) -> str | None:
         """The lowest id of a message that was accepted and is not stored yet."""
         return self._router.oldest_unstored()

@@ -49,7 +49,8 @@ class EndpointSecrets:
                 old_keys=rotation.still_valid(
                     edit.before.sealed_key,
                     edit.before.old_keys,
-                    now=self._services.clock.now(),
+                    # A clock that is ahead for a moment must not end for good what still signs.
+                    now=self._services.flow.believed_now(),
                     grace=grace,
                     is_new=lambda sealed: self._holds(sealed, endpoint_id, key),
                 ),
