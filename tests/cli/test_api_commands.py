@@ -22,7 +22,7 @@ import pytest
 from program import PROGRAM, run_on_terminal
 
 from webhook_engine.cli import COMMANDS, main
-from webhook_engine.cli.client import DEFAULT_URL, Client
+from webhook_engine.cli.client import Client
 from webhook_engine.cli.connected import instant
 from webhook_engine.cli.terminal import CommandError, UsageError
 
@@ -195,9 +195,34 @@ def test_without_a_token_it_says_how_to_get_one(tmp_path: Path, monkeypatch: pyt
     monkeypatch.chdir(tmp_path)
     done = command("app", "list")
     assert (done.code, done.out) == (2, "")
-    assert DEFAULT_URL in done.err
+    assert "http://127.0.0.1:8071" in done.err
     assert "`webhook-engine token`, in the directory of the daemon" in done.err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_daemon_is_where_the_configuration_says(world: World, tmp_path: Path) -> None:
+    address = world.url.removeprefix("http://")
+    file = tmp_path / "config.toml"
+    file.write_text(f'[server]\nlisten = "{address}"\npublic_url = "https://not.reached.example/hooks"\n')
+    asked = ("app", "list", "--json", "--token", world.token)
+
+    def listening(at: str, *more: str) -> Done:
+        return command(*asked, *more, WEBHOOK_ENGINE_SERVER__LISTEN=at)
+
+    anywhere = "0.0.0.0:" + address.rpartition(":")[2]
+    for done in (
+        command(*asked, "--config", str(file)),
+        command(*asked, "-c", str(file)),
+        command(*asked, WEBHOOK_ENGINE_CONFIG=str(file)),
+        listening(address),
+        listening(anywhere),
+        listening("127.0.0.1:1", "--url", world.url),  # what is said is stronger than what is configured
+    ):
+        assert (done.code, done.err) == (0, "")
+        assert "data" in done.json
+    assert f"unix:{tmp_path}/none.sock" in listening(f"unix:{tmp_path}/none.sock").err
+    wrong = listening("nonsense")
+    assert (wrong.code, "server.listen" in wrong.err) == (2, True)
 
 
 def test_where_the_secret_of_the_daemon_is_at_hand_it_says_so(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

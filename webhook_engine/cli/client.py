@@ -23,9 +23,8 @@ from webhook_engine.errors import WebhookEngineError
 from webhook_engine.rules.pages import MAX_PAGE
 from webhook_engine.secrets.files import SecretFile
 
-__all__ = ["DEFAULT_URL", "Client", "Listing", "UnreachableError"]
+__all__ = ["Client", "Listing", "UnreachableError"]
 
-DEFAULT_URL = "http://127.0.0.1:8071"
 PATIENCE_S = 30
 TRIES = 4
 """How often a request is sent that the daemon has no room for, or whose answer is lost on the way."""

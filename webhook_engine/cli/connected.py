@@ -6,13 +6,15 @@ import inspect
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Annotated, Concatenate, ParamSpec
 
 import typer
 
-from webhook_engine.cli.client import DEFAULT_URL, Client
+from webhook_engine.cli.client import Client
 from webhook_engine.cli.terminal import UsageError
 from webhook_engine.clock import Clock, microseconds, to_datetime
+from webhook_engine.config.loading import Config
 from webhook_engine.config.values import parse_duration
 
 __all__ = [
@@ -43,10 +45,21 @@ All = Annotated[bool, typer.Option("--all", help="Show all of them.")]
 Iterator = Annotated[str | None, typer.Option(help="Go on after this one, as the end of a list says.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
-_Url = Annotated[str, typer.Option(envvar="WEBHOOK_ENGINE_URL", show_envvar=True, help="Where the daemon is.")]
+_Url = Annotated[
+    str | None,
+    typer.Option(
+        envvar="WEBHOOK_ENGINE_URL", show_envvar=True, help="Where the daemon is; by default as configured here."
+    ),
+]
 _Token = Annotated[
     str | None,
     typer.Option(envvar="WEBHOOK_ENGINE_TOKEN", show_envvar=True, help="As `webhook-engine token` prints it."),
+]
+_Config = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", "-c", metavar="FILE", help="The TOML file that says where; else WEBHOOK_ENGINE_CONFIG names one."
+    ),
 ]
 _AsJson = Annotated[bool, typer.Option("--json", help="Print the JSON of the API, for programs.")]
 
@@ -55,17 +68,24 @@ def _option(name: str, kind: object, default: object) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=default)
 
 
-_OPTIONS = [_option("url", _Url, DEFAULT_URL), _option("token", _Token, None), _option("as_json", _AsJson, False)]
+_OPTIONS = [
+    _option("url", _Url, None),
+    _option("token", _Token, None),
+    _option("config", _Config, None),
+    _option("as_json", _AsJson, False),
+]
 
 
 def connected(work: Callable[Concatenate[Client, P], None]) -> Callable[..., None]:
-    """A command from a function that is given a client first; it has --url, --token and --json besides its own."""
+    """A command from a function that is given a client first; it also has the options that reach the daemon."""
     signature = inspect.signature(work, eval_str=True)
     own = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in list(signature.parameters.values())[1:]]
     parameters = [*own, *_OPTIONS]
 
     def command(**arguments: object) -> None:
-        url, token, as_json = (arguments.pop(each.name) for each in _OPTIONS)
+        url, token, config, as_json = (arguments.pop(each.name) for each in _OPTIONS)
+        if url is None:
+            url = Config.load(None if config is None else Path(str(config))).server.local_url()
         with Client(str(url), None if token is None else str(token), as_json=bool(as_json)) as client:
             work(client, **arguments)  # type: ignore[arg-type, call-arg]
 

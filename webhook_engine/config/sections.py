@@ -153,9 +153,18 @@ class ServerConfig(Section):
         ``port`` is the one really listened at, where ``listen`` leaves the choice to the system. ``None`` means that no
         URL is known, because the server listens at a Unix socket.
         """
-        address = self.listen_address
-        if self.public_url or isinstance(address, Path):
+        if self.public_url or isinstance(self.listen_address, Path):
             return self.public_url
+        return self.local_url(port)
+
+    def local_url(self, port: int | None = None) -> str:
+        """How programs on this machine reach the server, without a slash at the end; ``unix:`` and a path for a socket.
+
+        ``port`` is as for :meth:`url`.
+        """
+        address = self.listen_address
+        if isinstance(address, Path):
+            return f"unix:{address}"
         # One listens at "any address" but cannot call it.
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address[0], address[0])  # noqa: S104
         return f"http://{f'[{host}]' if ':' in host else host}:{port or address[1]}"
