@@ -226,3 +226,20 @@ async def test_an_edit_ends_the_waiting_at_once(tmp_path: Path, monkeypatch: pyt
         await until(lambda: len(trouble.met) >= 3)
         await engine.endpoints.update("acme", endpoint.id, url=receiver.url)
         await receiver.wait_for(1, timeout=1)
+
+
+async def test_a_message_for_which_there_is_no_memory_is_refused_and_the_engine_goes_on(tmp_path: Path) -> None:
+    async with Receiver() as receiver, local_engine(tmp_path / "e.db") as engine:
+        await acme(engine, receiver.url)
+        add = engine._store.messages.add
+
+        async def starving(_: object) -> object:
+            raise MemoryError
+
+        engine._store.messages.add = starving  # type: ignore[method-assign, assignment]
+        with pytest.raises(StoreUnavailableError, match="not enough memory"):
+            await send(engine)
+        engine._store.messages.add = add  # type: ignore[method-assign]
+        message = await send(engine)
+        await engine.join(timeout=20)
+        assert ids_of(receiver) == [message]

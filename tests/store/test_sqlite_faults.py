@@ -219,3 +219,29 @@ async def test_a_writer_that_was_cancelled_leaves_nobody_waiting(sqlite_store: S
         results = await asyncio.gather(*waiting, return_exceptions=True)
         assert all(isinstance(result, StoreUnavailableError | Application) for result in results)
     await world.application()
+
+
+async def test_a_database_that_lacks_memory_is_unavailable_and_harms_neither_the_change_nor_others(
+    store: SqliteStore, world: World
+) -> None:
+    """Python's module raises ``MemoryError`` then, which is no error of SQLite."""
+
+    def starving(session: Session) -> None:
+        session.change("DELETE FROM webhook_application")
+        raise MemoryError
+
+    def too_large(_: Session) -> None:
+        raise MemoryError
+
+    application = await world.application()
+    database = store.database
+    results = await asyncio.gather(
+        database.write(starving),
+        database.write(lambda session: session.change("UPDATE webhook_application SET name = 'new'")),
+        return_exceptions=True,
+    )
+    assert all(isinstance(one, StoreUnavailableError) and "not enough memory" in str(one) for one in results), results
+    with pytest.raises(StoreUnavailableError, match="not enough memory"):
+        await database.read_with(too_large)
+    [found] = await store.applications.list(application.organization_id, EVERYTHING)
+    assert found.name == application.name

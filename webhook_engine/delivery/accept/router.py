@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from webhook_engine.delivery.accept.matching import recipients
 from webhook_engine.delivery.service import Service
-from webhook_engine.errors import AFTER_FORK, ConflictError, EngineNotRunningError, StoreError
+from webhook_engine.errors import AFTER_FORK, ConflictError, EngineNotRunningError, StoreError, StoreUnavailableError
 from webhook_engine.store.directory import Directory
 from webhook_engine.store.kept_responses import KeptResponse
 from webhook_engine.store.records import NewMessage, RoutedMessage
@@ -113,6 +113,10 @@ class Router(Service):
                 await self._store(batch)
             except StoreError as error:
                 _refuse(batch, error)
+            except MemoryError:
+                _refuse(
+                    batch, StoreUnavailableError("there is not enough memory to store the message; try again later")
+                )
             except Exception as error:
                 # Nobody must wait for a router that is dead.
                 _refuse((*batch, *self._arrivals), EngineNotRunningError(f"the engine has crashed: {error!r}"))

@@ -94,8 +94,8 @@ class TaskRunner:
                     await self._end(task, progress)
                     ended = True
                 pause = FIRST_PAUSE_S
-            except StoreError as error:
-                log.error("task.waiting", task_id=task.id, error=str(error), again_in_s=pause)
+            except (StoreError, MemoryError) as error:
+                log.error("task.waiting", task_id=task.id, error=str(error) or repr(error), again_in_s=pause)
                 await self._pause(pause)
                 pause = min(pause * 2, LONGEST_PAUSE_S)
             except Exception as error:

@@ -96,8 +96,8 @@ class Retention(Service):
                 if believed:
                     await self._pass()
                     self.passes += 1
-            except StoreError as error:
-                log.warning("retention.interrupted", error=str(error), again_in_s=self._nap_s())
+            except (StoreError, MemoryError) as error:
+                log.warning("retention.interrupted", error=str(error) or repr(error), again_in_s=self._nap_s())
             if not self.stopping:
                 await self.nap(self._nap_s())
 

@@ -21,7 +21,7 @@ from webhook_engine.errors import AFTER_FORK, EngineNotRunningError, StoreError,
 from webhook_engine.store.records import carried_bytes
 from webhook_engine.store.sqlite.condition import Condition
 from webhook_engine.store.sqlite.connection import Connection, Parameters, Row, Session
-from webhook_engine.store.sqlite.faults import is_busy, is_damage, is_environmental, store_error
+from webhook_engine.store.sqlite.faults import FAULTS, Fault, is_busy, is_damage, is_environmental, store_error
 from webhook_engine.store.sqlite.files import OpenedFiles
 
 __all__ = ["Change", "Database", "up_to"]
@@ -103,7 +103,7 @@ class Database:
             await self._writer.run(lambda session: session.rows("PRAGMA auto_vacuum=INCREMENTAL"))
             if not await self._use_wal(self._writer):
                 raise StoreUnavailableError(f"{self.path}: this file system does not support SQLite's WAL mode")
-        except sqlite3.Error as error:
+        except FAULTS as error:
             raise store_error(self.path, error) from error
 
     async def _use_wal(self, writer: Connection) -> bool:
@@ -128,7 +128,7 @@ class Database:
             raise StoreError(f"{self.path}: the schema can be prepared only while the database is being opened")
         try:
             return await self._writer.run(job)
-        except sqlite3.Error as error:
+        except FAULTS as error:
             raise store_error(self.path, error) from error
 
     async def start(self) -> None:
@@ -141,7 +141,7 @@ class Database:
                 reader = await self._connect(_READER_PRAGMAS)
                 self._readers.append(reader)
                 self._idle_readers.put_nowait(reader)
-        except sqlite3.Error as error:
+        except FAULTS as error:
             raise store_error(self.path, error) from error
         self._files = OpenedFiles(self.path)
         self._condition = Condition()
@@ -204,7 +204,7 @@ class Database:
         reader = await self._idle_readers.get()
         try:
             return await reader.run(job)
-        except sqlite3.Error as error:
+        except FAULTS as error:
             raise self._noted(error) from error
         finally:
             # A cancelled caller's job may still run on the reader's thread; the next one queues behind it.
@@ -218,7 +218,7 @@ class Database:
             self._files.require()
         try:
             [(version,)] = await self._watcher.run(lambda session: session.rows("PRAGMA data_version"))
-        except sqlite3.Error as error:
+        except FAULTS as error:
             raise store_error(self.path, error) from error
         before, self._seen_version = self._seen_version, int(version)
         return before != self._seen_version
@@ -302,13 +302,13 @@ class Database:
         except Exception as error:  # noqa: BLE001 (those that wait must hear of it, whatever it is)
             results = [error] * len(batch)
         self.commits += 1
-        faults = [self._noted(one) for one in results if isinstance(one, sqlite3.Error) and is_environmental(one)]
+        faults = [self._noted(one) for one in results if isinstance(one, FAULTS) and is_environmental(one)]
         if changes != [_try_to_write]:  # which takes so little room that it does not tell of others
-            if not any(isinstance(one, sqlite3.Error | StoreUnavailableError) for one in results):
+            if not any(isinstance(one, (*FAULTS, StoreUnavailableError)) for one in results):
                 self._condition.committed(time.monotonic())
             elif faults:
                 self._condition.refused(time.monotonic(), faults[0])
-        _settle(batch, [store_error(self.path, one) if isinstance(one, sqlite3.Error) else one for one in results])
+        _settle(batch, [store_error(self.path, one) if isinstance(one, FAULTS) else one for one in results])
 
     def _transact(self, session: Session, changes: Sequence[Change[object]]) -> list[object]:
         self._files.require()
@@ -317,7 +317,7 @@ class Database:
         self._files.require()
         return results
 
-    def _noted(self, error: sqlite3.Error) -> StoreError:
+    def _noted(self, error: Fault) -> StoreError:
         noted = store_error(self.path, error)
         if is_damage(error):
             self._condition.damaged(noted)

@@ -6,10 +6,15 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeAlias
 
 from webhook_engine.errors import ConflictError, StoreError, StoreUnavailableError
 
-__all__ = ["is_busy", "is_damage", "is_environmental", "is_taken", "naming_conflicts", "store_error"]
+__all__ = ["FAULTS", "Fault", "is_busy", "is_damage", "is_environmental", "is_taken", "naming_conflicts", "store_error"]
+
+Fault: TypeAlias = sqlite3.Error | MemoryError
+"""What SQLite raises; where it lacks memory, Python's module says so in Python's way."""
+FAULTS = (sqlite3.Error, MemoryError)
 
 _ADVICE = {
     sqlite3.SQLITE_FULL: "free disk space; nothing that was accepted is lost, and work goes on when there is room",
@@ -33,7 +38,7 @@ _TAKEN = {sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_UNIQUE
 
 def is_environmental(error: Exception) -> bool:
     """Whether an error is the fault of disk, file or another process, and not of the change that met it."""
-    return isinstance(error, sqlite3.Error) and _code(error) in _ADVICE
+    return isinstance(error, FAULTS) and _code(error) in _ADVICE
 
 
 def is_busy(error: sqlite3.Error) -> bool:
@@ -51,11 +56,12 @@ def is_taken(error: sqlite3.IntegrityError) -> bool:
     return getattr(error, "sqlite_errorcode", None) in _TAKEN
 
 
-def store_error(path: Path, error: sqlite3.Error) -> StoreError:
+def store_error(path: Path, error: Fault) -> StoreError:
     """What to tell a caller about an error of SQLite."""
     advice = _ADVICE.get(_code(error))
     if advice:
-        return StoreUnavailableError(f"{path}: {error}; {advice}", reason=str(error))
+        text = str(error) or "out of memory"
+        return StoreUnavailableError(f"{path}: {text}; {advice}", reason=text)
     return StoreError(f"{path}: {error}; the change was refused and nothing of it was kept")
 
 
@@ -72,6 +78,8 @@ def naming_conflicts(kind: str, values: dict[str, str | None]) -> Iterator[None]
         raise ConflictError(kind, field, values[field] or "") from error
 
 
-def _code(error: sqlite3.Error) -> int:
+def _code(error: Fault) -> int:
+    if isinstance(error, MemoryError):
+        return sqlite3.SQLITE_NOMEM
     # The lower byte is the kind; what stands above it says more exactly what happened.
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
