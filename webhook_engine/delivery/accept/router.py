@@ -115,7 +115,7 @@ class Router(Service):
                 _refuse(batch, error)
             except MemoryError:
                 _refuse(
-                    batch, StoreUnavailableError("there is not enough memory to store the message; try again later")
+                    batch, StoreUnavailableError("not enough memory to store the message; try again later")
                 )
             except Exception as error:
                 # Nobody must wait for a router that is dead.
