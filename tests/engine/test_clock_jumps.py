@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import time
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -37,6 +38,7 @@ from webhook_engine import (
 )
 from webhook_engine.clock import from_datetime
 from webhook_engine.ids import id_bounds
+from webhook_engine.store.records import RoutedMessage
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 YEAR = timedelta(days=365)
@@ -469,3 +471,20 @@ async def test_a_rotation_while_the_clock_is_ahead_does_not_end_an_older_secret(
         await send(engine)
         await receiver.wait_for(1, timeout=5)
         assert len(receiver.requests[0].headers["webhook-signature"].split()) == 3
+
+
+async def test_a_message_that_is_stored_just_after_the_clock_was_set_back_goes_at_once(tmp_path: Path) -> None:
+    clock = ManualClock(START)
+    async with Receiver() as receiver, local_engine(tmp_path / "e.db", clock) as engine:
+        await acme(engine, receiver.url)
+        add = engine._store.messages.add
+
+        async def add_late(batch: Sequence[RoutedMessage]) -> Sequence[RoutedMessage]:
+            clock.set(START - DAY)
+            await until(lambda: not engine._flow.timekeeper.busy)
+            return await add(batch)
+
+        engine._store.messages.add = add_late  # type: ignore[method-assign]
+        message = await send(engine)
+        await receiver.wait_for(1, timeout=5)
+        assert receiver.requests[0].headers["webhook-id"] == message

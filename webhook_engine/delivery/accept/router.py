@@ -114,9 +114,7 @@ class Router(Service):
             except StoreError as error:
                 _refuse(batch, error)
             except MemoryError:
-                _refuse(
-                    batch, StoreUnavailableError("not enough memory to store the message; try again later")
-                )
+                _refuse(batch, StoreUnavailableError("not enough memory to store the message; try again later"))
             except Exception as error:
                 # Nobody must wait for a router that is dead.
                 _refuse((*batch, *self._arrivals), EngineNotRunningError(f"the engine has crashed: {error!r}"))

@@ -93,7 +93,8 @@ class Dispatcher(Service):
         now = self._clock.now()
         for routed in batch:
             message = routed.message
-            due_at = message.deliver_at or message.created_at
+            # What is due at once was due when it was created, even if the clock was set back since.
+            due_at = message.deliver_at or min(message.created_at, now)
             if routed.manual_to is not None:
                 self.schedule_manual(_due(message, routed.manual_to, now, message.id))
             for endpoint_id in routed.endpoint_ids:
@@ -165,7 +166,7 @@ class Dispatcher(Service):
         ids = frozenset(message_ids)
         for lane in self._lanes:
             lane.expunge(ids)
-        # Attempts that have their place already begin in the order in which they got it, before this is forgotten.
+        # Attempts that have their slot already begin in the order in which they got it, before this is forgotten.
         self._just_expunged |= ids
         asyncio.get_running_loop().call_soon(self._just_expunged.difference_update, ids)
 
