@@ -232,7 +232,10 @@ async def test_receivers_are_shown_the_attempt_where_that_is_wanted_and_nothing_
     assert theirs.headers.getall("traceparent") == ["their own"]
 
 
-@pytest.mark.parametrize(("kind", "url"), [("blocked", "http://10.0.0.1/"), ("dns", "http://nowhere.invalid/")])
+@pytest.mark.parametrize(
+    ("kind", "url"),
+    [("blocked", "http://10.0.0.1/"), ("dns", "http://nowhere.invalid/"), ("dns", "http://xn--a.invalid/")],
+)
 async def test_an_attempt_without_an_answer_says_what_kind_of_failure_it_was(
     tmp_path: Path, spans: Spans, kind: str, url: str
 ) -> None:

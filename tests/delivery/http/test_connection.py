@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from webhook_engine.delivery.http.connection import Connection, Origin, State
+from webhook_engine.delivery.http.connection import MAX_EARLY, Connection, Origin, State
 from webhook_engine.delivery.http.head import MalformedError
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
@@ -74,7 +74,7 @@ class Made:
         (State.NEW, "ask", State.ACTIVE),
         (State.NEW, "close", State.CLOSED),
         (State.NEW, "end", State.CLOSED),
-        (State.NEW, "data", State.CLOSED),
+        (State.NEW, "data", State.NEW),
         (State.NEW, "lost", State.CLOSED),
         (State.ACTIVE, "ask", None),
         (State.ACTIVE, "close", State.CLOSED),
@@ -89,7 +89,7 @@ class Made:
         (State.IDLE, "data", State.CLOSED),
         (State.IDLE, "lost", State.CLOSED),
         (State.IDLE, "expire", State.IDLE),
-        (State.CLOSED, "ask", None),
+        (State.CLOSED, "ask", State.CLOSED),
         (State.CLOSED, "close", State.CLOSED),
         (State.CLOSED, "end", State.CLOSED),
         (State.CLOSED, "data", State.CLOSED),
@@ -176,3 +176,23 @@ async def test_only_an_idle_connection_that_dies_unheard_was_closed_while_idle(s
         made.connection.data_received(b"H")
     made.connection.connection_lost(None)
     assert made.connection.was_closed_while_idle == (state is State.IDLE and not heard)
+
+
+async def test_what_comes_before_the_first_request_is_its_response() -> None:
+    for early, status in ((b"220 mail.example ESMTP\r\n", None), (OK.replace(b"200", b"503"), 503)):
+        made = Made(State.NEW)
+        made.connection.data_received(early)
+        waiter = made.connection.ask(b"head", b"body")
+        assert waiter.done()
+        head = made.connection.reader.head
+        assert (head.status if head else None) == status
+
+
+async def test_what_comes_before_the_first_request_is_bounded() -> None:
+    made = Made(State.NEW)
+    for _ in range(2):
+        made.connection.data_received(b"x" * MAX_EARLY)
+    assert made.connection.state is State.CLOSED
+    waiter = made.connection.ask(b"head", b"body")
+    assert waiter.done()
+    assert made.connection.error is not None

@@ -480,6 +480,33 @@ async def test_a_name_that_does_not_decode_fails_for_its_own_reason(names: Names
         assert (answer.failure, answer.text[-18:]) == (FailureKind.CONNECT, "Connection refused")
 
 
+async def test_a_server_that_greets_first_speaks_no_http(sender: Sender) -> None:
+    async def greet(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 mail.example ESMTP\r\n")
+        with suppress(OSError):
+            await reader.read()
+        writer.close()
+        served.set()
+
+    served = asyncio.Event()
+    async with await asyncio.start_server(greet, "127.0.0.1") as server:
+        answer = await send(sender, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
+        await served.wait()
+    assert (answer.status_code, answer.failure) == (0, FailureKind.PROTOCOL)
+    assert answer.text.endswith("is not valid HTTP: it begins with '220 mail.example ESMTP'")
+
+
+async def test_a_server_that_closes_at_once_is_a_connection_that_broke_off(sender: Sender) -> None:
+    async def close(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    async with await asyncio.start_server(close, "127.0.0.1") as server:
+        for _ in range(20):
+            answer = await send(sender, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
+            assert (answer.status_code, answer.failure) == (0, FailureKind.CONNECT)
+            assert "broke off before the answer" in answer.text
+
+
 async def test_tls_with_what_does_not_speak_it(sender: Sender) -> None:
     async def greet(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"220 mail.example ESMTP\r\n")
@@ -1008,6 +1035,17 @@ async def test_a_very_long_url_goes_out_whole(sender: Sender) -> None:
         path = "/" + "a" * 30_000 + "?q=" + "b" * 10_000
         assert (await send(sender, receiver.url.removesuffix("/hook") + path)).failure is None
         assert receiver.requests[0].target == path
+
+
+async def test_stopping_ends_what_is_just_being_connected() -> None:
+    async with receivers.silent() as url, make_sender() as sender, Receiver() as receiver:
+        waiting = asyncio.create_task(send(sender, receiver.url))
+        hanging = asyncio.create_task(send(sender, url))
+        await asyncio.sleep(0)
+        await sender.close()
+        assert (await waiting).failure in (None, FailureKind.CONNECT)
+        assert sender._world.open_count == 0
+        hanging.cancel()
 
 
 async def test_stopping_closes_idle_and_busy_connections(sender: Sender) -> None:

@@ -17,6 +17,8 @@ CLOSED_WHILE_IDLE_S = 1.0
 """News that a connection was closed before the request came take no longer than that, wherever the other side is."""
 LOOKED_AT_AFTER_S = 0.01
 """A connection that was idle for longer is looked at once more before it is used: the loop may be late in reading."""
+MAX_EARLY = 65_536
+"""Bytes that are kept of what comes before the first request."""
 MAX_JOINED = 65_536
 """A body up to this size is sent in one piece with its head."""
 
@@ -73,6 +75,7 @@ class Connection(asyncio.Protocol):
 
     __slots__ = (
         "_asked_at",
+        "_early",
         "_keeper",
         "_loop",
         "_transport",
@@ -95,6 +98,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._asked_at = 0.0
+        self._early = b""
         self.state = State.NEW
         self.reader = ResponseReader(response_limit)
         self.error: Exception | None = None
@@ -111,6 +115,12 @@ class Connection(asyncio.Protocol):
 
     def ask(self, head: bytes, body: bytes) -> asyncio.Future[None]:
         """Send a request; the future is done as soon as no more of its response will be read."""
+        if self.state is State.CLOSED:
+            # The other side closed it as soon as it was there.
+            self.error = self.error or ConnectionError("it was closed")
+            closed = self._loop.create_future()
+            closed.set_result(None)
+            return closed
         self.reused = self.state is State.IDLE
         self._become(State.ACTIVE)
         self.reader.begin()
@@ -122,6 +132,9 @@ class Connection(asyncio.Protocol):
             transport.write(head + body)
         else:
             transport.writelines((head, body))
+        if self._early:
+            early, self._early = self._early, b""
+            self.data_received(early)
         return waiter
 
     def rest(self) -> bool:
@@ -214,6 +227,9 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes came."""
+        if self.state is State.NEW and len(self._early) < MAX_EARLY:
+            self._early += data  # A greeting, or a refusal that waits for no request: it is the response to the first.
+            return
         if self._waiter is None:
             # Nobody asked for them; they would be taken for the response to the next request.
             self.close()

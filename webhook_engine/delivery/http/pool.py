@@ -32,6 +32,7 @@ class Pool:
         self.idle_count = 0
         self._timer: asyncio.TimerHandle | None = None
         self._all_gone = asyncio.Event()
+        self._is_closed = False
 
     @property
     def open_count(self) -> int:
@@ -80,6 +81,7 @@ class Pool:
 
     async def close(self) -> None:
         """Close all connections; returns when their sockets are closed."""
+        self._is_closed = True
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -105,6 +107,8 @@ class Pool:
     def connected(self, connection: Connection) -> None:
         """It is connected."""
         self._open.add(connection)
+        if self._is_closed:
+            connection.close()
 
     def closed(self, connection: Connection) -> None:
         """It will not be used any more."""
