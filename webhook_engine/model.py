@@ -72,6 +72,7 @@ class TaskStatus(StrEnum):
 
     RUNNING = "running"
     FINISHED = "finished"
+    """All that a recovery or replay is about is scheduled (it is delivered later), or the deletion is done."""
     FAILED = "failed"
 
 

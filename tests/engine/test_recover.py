@@ -23,7 +23,7 @@ from engine.helpers import (
     send_many,
     until,
 )
-from receivers import Receiver
+from receivers import Receiver, Request
 
 from webhook_engine import (
     AttemptStatus,
@@ -378,3 +378,29 @@ async def test_the_first_attempt_that_somebody_asked_for_is_manual_and_those_tha
         kinds = [attempt.trigger_type for attempt in await attempts_of(engine, message)]
         assert kinds[: before + 1] == [TriggerType.SCHEDULED] * before + [TriggerType.MANUAL]
         assert set(kinds[before + 1 :]) == {TriggerType.SCHEDULED}
+
+
+async def test_finished_means_that_all_is_scheduled_and_not_that_it_is_delivered(tmp_path: Path) -> None:
+    """As the documentation says: the lane paces the sending, however long that takes."""
+    delivering, status = asyncio.Event(), 500
+
+    async def answer(_: Request) -> int:
+        if status == 200:
+            await delivering.wait()
+        return status
+
+    async with Receiver(answer) as receiver, local_engine(tmp_path / "e.db", retry_schedule=[]) as engine:
+        endpoint = await acme(engine, receiver.url)
+        begun = datetime.now(UTC)
+        messages = await send_many(engine, 5)
+        await engine.join(timeout=10)
+        status = 200
+        task = await engine.endpoints.recover("acme", endpoint.id, since=begun)
+        after = await engine.tasks.wait(task.id, timeout=10)
+        assert (after.status, after.data["processed"]) == (TaskStatus.FINISHED, 5)
+        waiting = await engine.attempts.list_attempted_messages("acme", endpoint.id)
+        assert [each.status for each in waiting.data] == [AttemptStatus.SENDING] * 5
+        delivering.set()
+        await engine.join(timeout=10)
+        done = await engine.attempts.list_attempted_messages("acme", endpoint.id, status=AttemptStatus.SUCCESS)
+        assert sorted(each.message.id for each in done.data) == sorted(messages)
