@@ -19,6 +19,7 @@ DEFAULTS = {
     "server.public_url": None,
     "server.trusted_proxies": (),
     "server.max_body": 2**20,
+    "server.max_connections": 4096,
     "server.api": True,
     "server.portal": True,
     "server.play": True,

@@ -6,20 +6,21 @@ import asyncio
 import itertools
 import json
 import os
+import resource
 import signal
 import socket
 import sqlite3
 import stat
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
 from pathlib import Path
 
 import aiohttp
 import pytest
 from receivers import Receiver, Reply
-from server.helpers import Client
+from server.helpers import Client, eventually
 
 
 class Daemon:
@@ -50,9 +51,15 @@ class Daemon:
 
 
 async def command(directory: Path, *arguments: str, **environment: str) -> asyncio.subprocess.Process:
+    files = int(environment.pop("files", "0"))
+
+    def limit() -> None:
+        if files:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
+
     return await asyncio.create_subprocess_exec(
         sys.executable, "-c", "from webhook_engine.cli import main; main()", *arguments,
-        cwd=directory, env={**os.environ, **environment},
+        cwd=directory, env={**os.environ, **environment}, preexec_fn=limit,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
 
@@ -202,6 +209,70 @@ async def test_it_listens_where_it_is_told(tmp_path: Path, listen: str) -> None:
 
 
 @pytest.mark.slow
+@contextmanager
+def enough_files(count: int) -> Iterator[None]:
+    """Let this process have so many open files."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < count:
+        pytest.skip(f"this machine allows only {hard} open files")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, count), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+async def read_on(running: Daemon) -> None:
+    """Keep the log from filling its pipe."""
+    assert running.process.stderr is not None
+    while line := await running.process.stderr.readline():
+        running.log.append(json.loads(line))
+
+
+async def test_idle_connections_take_no_descriptor_that_a_delivery_needs(
+    tmp_path: Path, session: aiohttp.ClientSession
+) -> None:
+    """1,100 connections, of a process that may have 1,024 open files."""
+    settings = {
+        "WEBHOOK_ENGINE_DELIVERY__ALLOW_SUBNETS": '["127.0.0.1/32"]',
+        "WEBHOOK_ENGINE_DELIVERY__RETRY_SCHEDULE": "[]",
+        "files": "1024",
+    }
+    closing = Receiver(Reply(200, close=True, delay=0.05))
+    with enough_files(4_096):
+        async with closing as receiver, daemon(tmp_path, **settings) as running:
+            reading = asyncio.create_task(read_on(running))
+            api = Client(session, running.url, await token(tmp_path))
+            port = int(running.url.rpartition(":")[2])
+            with ExitStack() as idle:
+                for _ in range(1_100):
+                    idle.enter_context(socket.create_connection(("127.0.0.1", port), timeout=10))
+                assert (await api.post("/app", {"name": "Acme", "uid": "acme"})).status == 201
+                endpoints = [await api.post("/app/acme/endpoint", {"url": f"{receiver.url}/{n}"}) for n in range(10)]
+                for number in range(30):
+                    sent = await api.post("/app/acme/msg", {"eventType": "a.b", "payload": {"n": number}})
+                    assert sent.status == 202
+                await receiver.wait_for(300)
+                for endpoint in endpoints:
+                    path = f"/app/acme/attempt/endpoint/{endpoint.json['id']}?limit=100"
+                    attempts = await eventually(lambda path=path: all_made(api, path, 30), timeout=20)
+                    assert {attempt["status"] for attempt in attempts} == {0}
+                assert (await api.get("/health")).status == 200
+            running.process.terminate()
+            async with asyncio.timeout(20):
+                await reading
+                assert await running.process.wait() == 0
+    told = {entry["event"] for entry in running.log}
+    assert {"descriptors.limit", "server.crowded"} <= told
+    assert not told & {"engine.lacks", "attempt.failed"}
+
+
+async def all_made(api: Client, path: str, count: int) -> list[dict[str, object]] | None:
+    """The attempts, when there are so many."""
+    attempts = (await api.get(path)).json["data"]
+    return attempts if len(attempts) >= count else None
+
+
 async def test_what_hinders_it_is_said_in_one_line(tmp_path: Path) -> None:
     async with daemon(tmp_path) as running:
         code, _, err = await output(tmp_path, "serve", "--listen", "127.0.0.1:0")

@@ -17,6 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from receivers import Receiver, Reply
 
 from webhook_engine import Engine
+from webhook_engine.delivery.troubles import Lack
 from webhook_engine.server import metrics
 
 DOCS = Path(__file__).parents[2] / "docs" / "monitoring"
@@ -88,6 +89,16 @@ async def test_it_counts_what_happens(engine: Engine) -> None:
     samples = await scrape(engine)
     assert value(samples, "endpoints_disabled") == 1
     assert value(samples, "deliveries_pending") == 5
+
+
+async def test_it_tells_what_the_engine_lacks_and_who_is_connected(engine: Engine) -> None:
+    engine.measures.troubles.met(Lack.PROXY, "it answered 407", 0)
+    samples = await scrape(engine)
+    assert [value(samples, "lacks_total", what=lack.value) for lack in Lack] == [0, 0, 0, 1, 0]
+    assert value(samples, "server_connections") == 1
+    assert 1 < value(samples, "server_connections_limit") <= 4096
+    assert value(samples, "server_connections_turned_away_total", how="refused") == 0
+    assert value(samples, "server_connections_turned_away_total", how="closed_while_idle") == 0
 
 
 async def test_the_oldest_that_is_due_is_found_among_all_endpoints(engine: Engine, path: Path) -> None:

@@ -18,6 +18,7 @@ from webhook_engine.delivery.upkeep.retention import RetentionPolicy
 from webhook_engine.engine import Engine
 from webhook_engine.errors import ConfigError
 from webhook_engine.log import get_logger
+from webhook_engine.server.descriptors import raise_limit
 from webhook_engine.server.listener import Server
 from webhook_engine.server.logs import configure_logging
 from webhook_engine.server.supervision import Supervisor, inherited_socket, with_credentials
@@ -54,6 +55,7 @@ def serve(
     loaded = Config.load(config, with_credentials(os.environ))
     configure_logging(loaded.log)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
+    raise_limit()
     end_traces = _export_traces(loaded.tracing) if loaded.tracing.enabled else None
     try:
         failure = _run(_serve(loaded, listen, config))

@@ -131,6 +131,12 @@ class ServerConfig(Section):
         list_of(network(), distinct=True), [], "Reverse proxies whose X-Forwarded-* headers are believed."
     )
     max_body: int = setting(size("1B", "1GiB"), "1MiB", "Larger requests are answered with 413.")
+    max_connections: int = setting(
+        integer(1, 100_000),
+        4096,
+        "Connections to the server at the same time; fewer where the process may have few open files, since deliveries "
+        "need some too. Beyond that, those that are idle for longest are closed.",
+    )
     api: bool = setting(boolean(), True, "Whether the API is served.")
     portal: bool = setting(boolean(), True, "Whether the consumers' portal is served.")
     play: bool = setting(boolean(), True, "Whether Play, the inbox for trying things out, is served.")

@@ -17,8 +17,10 @@ from aiohttp import web
 
 from webhook_engine.config.sections import ServerConfig
 from webhook_engine.core import EngineCore
+from webhook_engine.delivery.troubles import Lack
 from webhook_engine.errors import ConfigError, EngineNotRunningError
 from webhook_engine.resources.portal_links import PortalLinks
+from webhook_engine.server.acceptor import Acceptor
 from webhook_engine.server.api.openapi import documentation_pages, openapi_document
 from webhook_engine.server.app import App
 from webhook_engine.server.auth import Authenticator
@@ -55,6 +57,7 @@ class Server:
         self._inherited = listening
         self._metrics = MetricsPage(engine)
         self._runner: web.ServerRunner | None = None
+        self._acceptor: Acceptor | None = None
         self._tidying: asyncio.Task[None] | None = None
         self._url: str | None = None
 
@@ -119,9 +122,18 @@ class Server:
                     **({"metrics": self._metrics} if self._config.metrics else {}),
                 },
             )
-            self._runner = web.ServerRunner(HttpServer(app), shutdown_timeout=self._drain_s())
+            server = HttpServer(app)
+            self._runner = web.ServerRunner(server, shutdown_timeout=self._drain_s())
             await self._runner.setup()
-            await web.SockSite(self._runner, listening, backlog=BACKLOG).start()
+            self._acceptor = Acceptor(
+                listening,
+                server,
+                max_connections=self._config.max_connections,
+                max_in_flight=self._engine.config.delivery.max_in_flight,
+                on_lack=self._lacking,
+            )
+            self._acceptor.start(BACKLOG)
+            self._metrics.acceptor = self._acceptor
         except BaseException:
             listening.close()
             await self.stop()
@@ -139,6 +151,9 @@ class Server:
             with suppress(asyncio.CancelledError):
                 await self._tidying
             self._tidying = None
+        if self._acceptor is not None:
+            await self._acceptor.stop()
+            self._acceptor = self._metrics.acceptor = None
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None
@@ -146,6 +161,9 @@ class Server:
         if self._url is not None and isinstance(address, Path) and self._inherited is None:
             address.unlink(missing_ok=True)
         self._url = None
+
+    def _lacking(self, lack: Lack, text: str) -> None:
+        self._engine.measures.troubles.met(lack, text, self._engine.services.clock.now())
 
     def _drain_s(self) -> float:
         return min(self._engine.config.delivery.shutdown_grace, LONGEST_DRAIN).total_seconds()

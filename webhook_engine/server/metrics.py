@@ -19,7 +19,9 @@ from prometheus_client.registry import Collector
 from webhook_engine.core import EngineCore
 from webhook_engine.delivery.http.response import FailureKind
 from webhook_engine.delivery.measures import COMMIT_SECONDS, SUCCESS, Histogram
+from webhook_engine.delivery.troubles import Lack
 from webhook_engine.errors import StoreError
+from webhook_engine.server.acceptor import Acceptor
 from webhook_engine.server.errors import ApiError
 from webhook_engine.store.upkeep import StoreFigures
 from webhook_engine.version import __version__
@@ -42,6 +44,8 @@ class MetricsPage(Collector):
         self._engine = engine
         self._figures = StoreFigures()
         self._look_again_at = 0.0
+        self.acceptor: Acceptor | None = None
+        """Where connections come in, while there is a server."""
         self._looking: asyncio.Lock  # made by `start`, because it belongs to the event loop that it is used in
         self._loop_lag = Histogram(COMMIT_SECONDS)
         self._listening: asyncio.Task[None] | None = None
@@ -96,6 +100,19 @@ class MetricsPage(Collector):
         for outcome, count in measures.settled.items():
             settled.add_metric((outcome,), count)
         yield settled
+        lacks = CounterMetricFamily(
+            f"{PREFIX}lacks", "How often the engine itself lacked something, by what.", labels=("what",)
+        )
+        for lack in Lack:
+            lacks.add_metric((lack.value,), measures.troubles.count(lack))
+        yield lacks
+        if self.acceptor is not None:
+            turned_away = CounterMetricFamily(
+                f"{PREFIX}server_connections_turned_away", "Connections for which there was no room.", labels=("how",)
+            )
+            turned_away.add_metric(("closed_while_idle",), self.acceptor.crowded_out)
+            turned_away.add_metric(("refused",), self.acceptor.refused)
+            yield turned_away
         retention = measures.retention
         yield _counter("retention_payloads_deleted", "Payloads deleted by retention.", retention["payloads"])
         yield _counter("retention_messages_deleted", "Messages deleted by retention.", retention["messages"])
@@ -130,6 +147,9 @@ class MetricsPage(Collector):
         yield _gauge("outbox_set_aside", "Outbox rows that can never be delivered.", figures.outbox_set_aside)
         yield _gauge("database_size_bytes", "The database with its write-ahead log.", figures.size_bytes)
         yield _gauge("database_free_bytes", "Of the database, what is free.", figures.free_bytes)
+        if self.acceptor is not None:
+            yield _gauge("server_connections", "Connections to the server.", len(self.acceptor))
+            yield _gauge("server_connections_limit", "How many there may be now.", self.acceptor.most)
         info = GaugeMetricFamily(f"{PREFIX}info", "The version that runs.", labels=("version",))
         info.add_metric((__version__,), 1)
         yield info

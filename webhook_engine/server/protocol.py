@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 from aiohttp import web
 
 from webhook_engine.log import get_logger
+from webhook_engine.server.connections import Connections
 from webhook_engine.server.errors import ApiError
 
-__all__ = ["BodyTooLargeError", "HttpServer", "SlowBodyError", "read_body"]
+__all__ = ["BodyTooLargeError", "Connection", "HttpServer", "SlowBodyError", "read_body"]
 
 IDLE_S = 75.0
 """How long a connection may take from one answer to the end of the next request's headers."""
 BODY_S = 30.0
 """How long a request's body may take."""
+UNREAD_S = 60.0
+"""How long a client may take nothing of a response that is too large for the buffers in between."""
 MAX_HEADER_LINE = 16 * 1024
 MAX_HEADERS = 128
 DRAINED_BYTES = 64 * 1024 * 1024
@@ -39,14 +44,29 @@ class SlowBodyError(ApiError):
 
 
 class HttpServer(web.Server):
-    """Makes connections."""
+    """Makes connections, and knows which there are."""
+
+    def __init__(self, app: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]) -> None:
+        super().__init__(self._respond)
+        self._app = app
+        self.places = Connections[Connection]()
+
+    async def _respond(self, request: web.BaseRequest) -> web.StreamResponse:
+        connection = request.protocol
+        if not isinstance(connection, Connection):
+            return await self._app(request)
+        self.places.working(connection)
+        try:
+            return await self._app(request)
+        finally:
+            self.places.idle(connection)
 
     def __call__(self) -> web.RequestHandler:
         """One connection."""
-        return _Connection(
+        return Connection(
             self,
             loop=asyncio.get_running_loop(),
-            access_log=None,  # type: ignore[arg-type]
+            access_log=None,
             keepalive_timeout=IDLE_S,
             max_line_size=MAX_HEADER_LINE,
             max_field_size=MAX_HEADER_LINE,
@@ -55,10 +75,57 @@ class HttpServer(web.Server):
         )
 
 
-class _Connection(web.RequestHandler):
-    """Answers what is no HTTP, or not any that can be handled, with JSON too."""
+class Connection(web.RequestHandler):
+    """Answers what is no HTTP, or not any that can be handled, with JSON too; has bounds in time."""
 
-    __slots__ = ()
+    __slots__ = ("_places", "_unread")
+
+    def __init__(self, server: HttpServer, **options: Any) -> None:
+        super().__init__(server, **options)
+        self._places = server.places
+        self._unread: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """It begins."""
+        self._places.opened(self)
+        super().connection_made(transport)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """It is over."""
+        self._places.closed(self)
+        self._forget_unread()
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """The client does not read what is sent."""
+        if self._unread is None:
+            self._unread = asyncio.get_running_loop().call_later(UNREAD_S, self.abort)
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        """The client has read."""
+        self._forget_unread()
+        super().resume_writing()
+
+    def abort(self) -> None:
+        """Drop it, with what was not sent yet."""
+        self._places.closed(self)
+        if self.transport is not None:
+            self.transport.abort()
+
+    @contextmanager
+    def receiving(self) -> Iterator[None]:
+        """While this lasts, it waits for the body of a request."""
+        self._places.receiving(self, asyncio.get_running_loop().time())
+        try:
+            yield
+        finally:
+            self._places.working(self)
+
+    def _forget_unread(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
 
     def handle_error(
         self,
@@ -92,11 +159,18 @@ async def read_body(request: web.BaseRequest, limit: int) -> bytes:
         return body
     try:
         async with asyncio.timeout(BODY_S):
-            if "expect" in request.headers:
-                await _continue(request)
-            return await _collect(content.readany, limit)
+            if isinstance(request.protocol, Connection):
+                with request.protocol.receiving():
+                    return await _received(request, limit)
+            return await _received(request, limit)
     except TimeoutError:
         raise SlowBodyError from None
+
+
+async def _received(request: web.BaseRequest, limit: int) -> bytes:
+    if "expect" in request.headers:
+        await _continue(request)
+    return await _collect(request.content.readany, limit)
 
 
 async def _continue(request: web.BaseRequest) -> None:

@@ -1,0 +1,57 @@
+"""How many file descriptors this process may have, and how many of them connections to the server may take.
+
+Deliveries, look-ups and the database need descriptors too. A client that leaves idle connections open must not
+take those, so the server has a part of what there is.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from webhook_engine.log import get_logger
+
+__all__ = ["RESERVED", "inbound_share", "raise_limit", "soft_limit"]
+
+if sys.platform != "win32":
+    import resource
+
+ENOUGH = 65_536
+"""More are not asked for: nothing that the engine does takes so many."""
+RESERVED = 512
+"""For idle connections to receivers, look-ups of names, the database and the like, besides requests in flight."""
+LEAST_SHARE = 4
+"""However few there are, one of so many is for the server."""
+
+log = get_logger("descriptors")
+
+
+def soft_limit() -> int | None:
+    """How many descriptors this process may have now; ``None`` if there is no limit, or none that can be told."""
+    if sys.platform == "win32":
+        return None
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return None if limit == resource.RLIM_INFINITY else limit
+
+
+def raise_limit() -> None:
+    """Allow this process as many descriptors as it may allow itself; what comes of it is logged."""
+    if sys.platform == "win32":
+        return
+    before, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = ENOUGH if most == resource.RLIM_INFINITY else min(most, ENOUGH)
+    if before == resource.RLIM_INFINITY or before >= wanted:
+        log.info("descriptors.limit", limit=before)
+        return
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
+    except (OSError, ValueError) as error:
+        log.warning("descriptors.not_raised", limit=before, wanted=wanted, error=str(error))
+    else:
+        log.info("descriptors.raised", limit=wanted, before=before)
+
+
+def inbound_share(limit: int | None, max_connections: int, max_in_flight: int) -> int:
+    """How many connections to the server there may be: as configured, but never so many that deliveries lack some."""
+    if limit is None:
+        return max_connections
+    return max(1, min(max_connections, max(limit // LEAST_SHARE, limit - max_in_flight - RESERVED)))
