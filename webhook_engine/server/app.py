@@ -22,6 +22,7 @@ from webhook_engine.server.api.unavailable import not_allowed, not_found
 from webhook_engine.server.context import Context
 from webhook_engine.server.errors import ApiError, as_api_error
 from webhook_engine.server.idempotency import Idempotency, request_digest
+from webhook_engine.server.outgoing import LARGE, Outgoing
 from webhook_engine.server.protocol import read_body
 from webhook_engine.server.proxies import client_address
 
@@ -80,6 +81,7 @@ class App:
         self._tree = RouteTree(() if document is None else ROUTES)
         self._document = document
         self._running = 0
+        self._outgoing = Outgoing()
         # A reverse proxy in front may leave the path of the public URL in place, or take it off.
         self._prefix = [part for part in urlsplit(context.public_url).path.split("/") if part]
         # The same few paths are asked for over and over.
@@ -108,6 +110,8 @@ class App:
         except Exception as error:  # noqa: BLE001 (whatever it is, the client gets a response)
             self._log_failure(request, path, error, with_traceback=True)
             response = _INTERNAL_ERROR
+        if len(response.body) >= LARGE and request.method != "HEAD":
+            return await self._outgoing.send(request, response.status, response.body, _headers(response))
         return _response(response)
 
     def _placed(self, path: str) -> _Place:
@@ -152,6 +156,9 @@ class App:
         authorization = headers.get("authorization")
         work = partial(route.run, self._context, parameters, query, authorization, body, _client_of(request))
         key = headers.get("idempotency-key") if route.method == "POST" else None
+        if route.lists:
+            async with self._outgoing.place():
+                return await work()
         if not key or authorization is None:
             return await work()
         if len(key) > LONGEST_KEY:
@@ -203,10 +210,12 @@ def _failure(error: ApiError) -> Response:
 
 
 def _response(response: Response) -> web.Response:
+    return web.Response(status=response.status, body=response.body or None, headers=_headers(response))
+
+
+def _headers(response: Response) -> CIMultiDict[str]:
     headers = _JSON if response.body else _EMPTY
-    if response.headers:
-        headers = CIMultiDict({**headers, **response.headers})
-    return web.Response(status=response.status, body=response.body or None, headers=headers)
+    return CIMultiDict({**headers, **response.headers}) if response.headers else headers
 
 
 def _preflight(request: web.BaseRequest) -> web.Response:

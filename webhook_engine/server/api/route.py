@@ -17,7 +17,7 @@ from webhook_engine.errors import NotFoundError, ValidationError
 from webhook_engine.model import Application
 from webhook_engine.resources.organization import Organization
 from webhook_engine.rules.capabilities import Capability
-from webhook_engine.server.api.query import NoQuery, Query, query_parser
+from webhook_engine.server.api.query import ListQuery, NoQuery, Query, query_parser
 from webhook_engine.server.auth import Principal
 from webhook_engine.server.context import Context
 from webhook_engine.server.errors import ApiError, Problem, UnprocessableError, malformed
@@ -187,6 +187,8 @@ class Route(Generic[Q, B]):
         self.deprecated = deprecated
         self.parameters: tuple[str, ...] = tuple(_PARAMETER.findall(path))
         self.reads_body = body is not NoBody
+        self.lists = issubclass(query, ListQuery)
+        """Whether it answers a page of a list, which may be large."""
         self._status = next(iter(responses))
         self._parse_query = query_parser(query)
         self._query_fields = {each.name for each in msgspec.structs.fields(query)}
