@@ -176,3 +176,20 @@ async def test_names_that_cannot_be_are_refused(acme: Client) -> None:
 @pytest.mark.parametrize("query", ["limit=0", "limit=300", "iterator=app_1", "iterator=-msg_1"])
 async def test_a_consumer_cannot_ask_it_either(acme: Client, query: str) -> None:
     assert (await acme.get(f"{CONSUMER}?{query}")).status == 422
+
+
+async def test_what_is_held_back_is_said_until_it_shows(acme: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(polling, "SETTLED_AFTER", 3_600_000_000)
+    empty = (await acme.get("/app/acme/poller/warehouse")).json
+    assert empty == {"data": [], "iterator": empty["iterator"], "done": True}
+    await create(acme, 1)
+    position = f"iterator={empty['iterator']}"
+    for path in (f"warehouse?{position}", "warehouse/consumer/one?limit=5", f"warehouse?{position}&event_type=a"):
+        held = (await acme.get(f"/app/acme/poller/{path}")).json
+        assert (held["data"], held["done"], held.get("moreSoon")) == ([], True, True)
+    other = (await acme.get(f"/app/acme/poller/warehouse?{position}&event_type=b")).json
+    assert other == {"data": [], "iterator": empty["iterator"], "done": True}
+    monkeypatch.setattr(polling, "SETTLED_AFTER", 0)
+    assert await numbers(acme, 1, position) == [1]
+    shown = (await acme.get(f"/app/acme/poller/warehouse?{position}")).json
+    assert (len(shown["data"]), "moreSoon" in shown) == (1, False)

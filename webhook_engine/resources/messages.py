@@ -157,7 +157,7 @@ class Messages:
         ``iterator`` goes on after an earlier page; without it, it begins with what was created after ``after``, or
         with the oldest message of the last 90 days.
 
-        A message shows up two seconds after its creation, because ids are in the order of creation and what comes
+        A message shows up one second after its creation, because ids are in the order of creation and what comes
         later must not be passed over. A row that stays longer than that in an outbox, because its transaction takes
         so long or because the engine does not run, may be passed over: it is found by a poll with an earlier ``after``.
         Raises ``NotFoundError`` and ``ValidationError``.

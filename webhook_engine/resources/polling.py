@@ -17,10 +17,11 @@ from webhook_engine.rules.pages import DEFAULT_PAGE, page_size
 from webhook_engine.store.consumers import Position
 from webhook_engine.store.records import MessageFilter, Span, fitting
 
-__all__ = ["Polling", "message_filter"]
+__all__ = ["Polling", "held_back_from", "message_filter"]
 
 POLLED_BACK = microseconds(timedelta(days=90))
-SETTLED_AFTER = microseconds(timedelta(seconds=2))
+SETTLED_AFTER = microseconds(timedelta(seconds=1))
+"""How long a message is held back, for rows that were enqueued before it and are still on their way in."""
 MAX_CONSUMERS = 1000
 """Positions kept for an application."""
 IDLE_AFTER = microseconds(timedelta(days=90))
@@ -92,7 +93,7 @@ class Polling:
 
     async def _pull(self, application: Application, start: str, most: int, where: MessageFilter) -> Polled:
         services = self._services
-        high = id_bounds("msg_", services.clock.now() - SETTLED_AFTER)[0]
+        high = held_back_from(services.clock.now())
         # After the clock was set back, ids are ahead of it; then only how long ago they were made tells.
         if (settled := services.flow.settled_id()) is not None:
             high = max(high, f"msg_{settled}~")
@@ -122,6 +123,11 @@ class Polling:
 
     async def _application(self, key: str) -> Application:
         return await self._services.directory.find_application(self._organization_id, key)
+
+
+def held_back_from(now: int) -> str:
+    """The lowest id of a message that is held back at this instant."""
+    return id_bounds("msg_", now - SETTLED_AFTER)[0]
 
 
 def message_filter(event_types: object, channel: object, tag: object, with_content: object) -> MessageFilter:

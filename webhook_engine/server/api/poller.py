@@ -6,8 +6,11 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, ClassVar
 
+from msgspec import UNSET, UnsetType
+
 from webhook_engine.delivery.accept.matching import matches
 from webhook_engine.model import Message
+from webhook_engine.resources.polling import held_back_from
 from webhook_engine.rules.capabilities import Capability
 from webhook_engine.rules.names import is_name
 from webhook_engine.server.api import checks
@@ -17,6 +20,7 @@ from webhook_engine.server.api.messages import MessageOut, shown_all
 from webhook_engine.server.api.query import ListQuery, NoQuery
 from webhook_engine.server.api.route import Auth, Call, In, NoBody, Out, Route, forbidden
 from webhook_engine.server.errors import Problem, UnprocessableError
+from webhook_engine.store.records import MessageFilter, Span
 
 __all__ = ["ROUTES"]
 
@@ -74,6 +78,9 @@ class PollingEndpointOut(Out, frozen=True, kw_only=True):
     data: Sequence[MessageOut]
     iterator: str
     done: bool
+    more_soon: bool | UnsetType = UNSET
+    """True where ``done`` holds only for this second: messages that were created just now are held back still, so that
+    none that is on its way in through an outbox is passed over."""
 
 
 async def poll(call: Call[PollQuery, NoBody]) -> Out:
@@ -121,7 +128,17 @@ async def _page(call: Call[Any, NoBody], found: Sequence[Message], iterator: str
     like = await call.context.services.directory.endpoint(call.application.id, sink) if is_name(sink) else None
     found = [one for one in found if like is None or matches(like.endpoint, one.event_type, one.channels)]
     data = [MessageOut(**fields) for fields in await shown_all(found, with_content=True)]
+    if done:
+        services = call.context.services
+        held_back = Span(low=max(iterator, held_back_from(services.clock.now())), descending=False, limit=1)
+        where = MessageFilter(event_types=_event_types(call.query), with_content=False)
+        if await services.store.messages.list(call.application.id, held_back, where):
+            return PollingEndpointOut(data=data, iterator=iterator, done=done, more_soon=True)
     return PollingEndpointOut(data=data, iterator=iterator, done=done)
+
+
+def _event_types(query: ConsumerPollQuery) -> tuple[str, ...] | None:
+    return (query.event_type,) if isinstance(query, PollQuery) and query.event_type is not None else None
 
 
 def _names(call: Call[Any, Any]) -> tuple[str, str]:
