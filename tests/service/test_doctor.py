@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import resource
@@ -16,10 +17,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import receivers
 from program import run
 
 from webhook_engine import Config, Engine
 from webhook_engine.cli import doctor as checks
+from webhook_engine.delivery.troubles import Lack
 
 
 @pytest.fixture
@@ -42,7 +45,9 @@ def findings(path: Path, code: int, **environment: str) -> dict[str, list[dict[s
 
 def test_all_is_well(path: Path) -> None:
     found = findings(path, 0)
-    assert set(found) == {"configuration", "database", "secrets", "disk", "open files", "TLS roots", "delivery"}
+    assert set(found) - {"memory", "local ports", "running engine"} == {
+        "configuration", "database", "secrets", "disk", "open files", "TLS roots", "delivery",
+    }  # fmt: skip
     assert found["delivery"][0]["level"] == "ok"
 
 
@@ -103,6 +108,51 @@ def test_too_few_files(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     [finding] = checks._files(Config.for_database(path))
     assert finding.level == "warning"
     assert "LimitNOFILE" in finding.advice
+
+
+@pytest.mark.parametrize(("free", "level"), [(100_000, "warning"), (900_000, "ok")])
+def test_little_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free: int, level: str) -> None:
+    monkeypatch.setattr(checks, "MEMORY", tmp_path / "meminfo")
+    assert list(checks._memory(Config())) == []
+    checks.MEMORY.write_text(f"MemTotal: 9 kB\nMemAvailable:   {free} kB\n")
+    [finding] = checks._memory(Config())
+    assert finding.level == level
+
+
+@pytest.mark.parametrize(("span", "level"), [("32768\t33000", "warning"), ("32768\t60999", "ok")])
+def test_few_local_ports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, span: str, level: str) -> None:
+    monkeypatch.setattr(checks, "PORTS", tmp_path / "range")
+    assert list(checks._ports(Config())) == []
+    checks.PORTS.write_text(f"{span}\n")
+    [finding] = checks._ports(Config())
+    assert finding.level == level
+
+
+async def test_a_running_engine_tells_what_it_lacks(tmp_path: Path) -> None:
+    listen = f"unix:{tmp_path / 'socket'}"
+    config = Config.for_database(tmp_path / "a.db", server__listen=listen)
+    assert list(await asyncio.to_thread(lambda: list(checks._engine(config)))) == []
+    async with Engine(config) as engine, engine.serve():
+        found = await asyncio.to_thread(lambda: list(checks._engine(config)))
+        assert [finding.level for finding in found] == ["ok", "ok"]
+        engine.measures.troubles.met(Lack.DESCRIPTORS, "Too many open files", engine.services.clock.now())
+        _, deliveries = await asyncio.to_thread(lambda: list(checks._engine(config)))
+    assert deliveries.level == "error"
+    assert "the engine lacks descriptors: Too many open files" in deliveries.what
+    assert "engine.lacks" in deliveries.advice
+
+
+@pytest.mark.parametrize(("status", "word"), [(407, "407"), (None, "cannot be reached")])
+async def test_a_proxy_that_does_not_let_the_engine_through(status: int | None, word: str) -> None:
+    async with receivers.proxy(refuse=status) as proxy:
+        url = proxy.url.removesuffix("/hook")
+        if status is not None:
+            found = await asyncio.to_thread(lambda: list(checks._proxy(Config(delivery={"proxy": url}))))
+    if status is None:
+        found = await asyncio.to_thread(lambda: list(checks._proxy(Config(delivery={"proxy": url}))))
+    [finding] = found
+    assert finding.level == "error"
+    assert word in finding.what
 
 
 def test_no_roots_to_check_certificates_with(path: Path) -> None:

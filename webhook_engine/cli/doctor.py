@@ -6,6 +6,7 @@ import asyncio
 import getpass
 import json
 import os
+import re
 import shutil
 import socket
 import ssl
@@ -19,16 +20,19 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import aiohttp
+import msgspec
 import typer
 
 from webhook_engine.backup import database_problems, gets_smaller
 from webhook_engine.cli.demo.receiver import Receiver, Request
 from webhook_engine.cli.terminal import CommandError, out
 from webhook_engine.config.loading import Config
+from webhook_engine.config.sections import ServerConfig
 from webhook_engine.delivery.http.tls import client_context
 from webhook_engine.engine import Engine
 from webhook_engine.errors import ConfigError, WebhookEngineError
 from webhook_engine.secrets.files import SecretFile
+from webhook_engine.server.descriptors import RESERVED, inbound_share
 
 __all__ = ["doctor"]
 
@@ -36,8 +40,11 @@ Level = Literal["ok", "warning", "error"]
 
 LOW_SPACE = 1_000_000_000
 NO_SPACE = 100_000_000
-SPARE_FILES = 256
-"""Open files besides those of requests in flight."""
+LOW_MEMORY = 200_000_000
+MEMORY = Path("/proc/meminfo")
+PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
+PORTS_PER_REQUEST = 4
+"""Local ports for each request that may be in flight, since one that was used rests for a while."""
 CLOCK_HOST = "https://example.com/"
 WORST_CLOCK_S = 60.0
 """Receivers refuse signatures that are five minutes off."""
@@ -97,9 +104,10 @@ def _findings(file: Path | None, *, offline: bool) -> Iterator[Finding]:
         )
         return
     yield Finding("configuration", "ok", "every setting can be read")
-    checks: list[Callable[[Config], Iterator[Finding]]] = [_database, _secrets, _space, _files, _roots, _delivery]
+    checks: list[Callable[[Config], Iterator[Finding]]] = [_database, _secrets, _space, _files, _memory, _ports]
+    checks += [_roots, _delivery, _engine]
     if not offline:
-        checks += [_names, _clock]
+        checks += [_proxy, _names, _clock]
     for check in checks:
         yield from check(config)
 
@@ -165,13 +173,104 @@ def _files(config: Config) -> Iterator[Finding]:
         import resource  # noqa: PLC0415 (there is none on Windows)
     except ImportError:
         return
-    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = config.delivery.max_in_flight + SPARE_FILES
-    if limit != resource.RLIM_INFINITY and limit < wanted:
+    # The daemon allows itself what it may; an engine in a host program has what that one has.
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    limit = None if hard == resource.RLIM_INFINITY else hard
+    wanted = config.delivery.max_in_flight + RESERVED
+    share = inbound_share(limit, config.server.max_connections, config.delivery.max_in_flight)
+    what = f"at most {'any number' if limit is None else limit} for the daemon ({soft} for other programs)"
+    if limit is not None and limit < wanted:
         advice = f"Allow {wanted} or more (ulimit -n, LimitNOFILE=), or lower delivery.max_in_flight."
-        yield Finding("open files", "warning", f"at most {limit}, but {wanted} may be needed", advice)
+        yield Finding("open files", "warning", f"{what}, but {wanted} may be needed for deliveries alone", advice)
     else:
-        yield Finding("open files", "ok", f"at most {limit}, up to {wanted} needed")
+        what += f": up to {wanted} for deliveries, and up to {share} connections to the server"
+        yield Finding("open files", "ok", what)
+
+
+def _memory(_config: Config) -> Iterator[Finding]:
+    available = _numbers(MEMORY, r"^MemAvailable:\s+(\d+) kB")
+    if not available:
+        return
+    free = available[0] * 1024
+    level: Level = "ok" if free >= LOW_MEMORY else "warning"
+    advice = "" if level == "ok" else "Let it have more, or lower delivery.max_in_flight and server.max_connections."
+    yield Finding("memory", level, f"{free / 1e9:.1f} GB available", advice)
+
+
+def _ports(config: Config) -> Iterator[Finding]:
+    span = _numbers(PORTS, r"^(\d+)\s+(\d+)")
+    if len(span) != 2:
+        return
+    count, wanted = span[1] - span[0] + 1, config.delivery.max_in_flight * PORTS_PER_REQUEST
+    if count < wanted:
+        advice = "Widen net.ipv4.ip_local_port_range: a port that was used cannot be used again for a minute."
+        yield Finding("local ports", "warning", f"{count} for connections to receivers", advice)
+    else:
+        yield Finding("local ports", "ok", f"{count} for connections to receivers")
+
+
+def _numbers(file: Path, pattern: str) -> list[int]:
+    """What a file of the system says; nothing where there is no such file."""
+    try:
+        match = re.search(pattern, file.read_text("ascii"), re.MULTILINE)
+    except (OSError, UnicodeDecodeError):
+        return []
+    return [int(number) for number in match.groups()] if match else []
+
+
+def _engine(config: Config) -> Iterator[Finding]:
+    """What a daemon says of itself that runs with this configuration; nothing if there is none."""
+    try:
+        parts = asyncio.run(_health(config.server))
+    except (aiohttp.ClientError, OSError, TimeoutError, msgspec.DecodeError):
+        return
+    for name, part in (("database", parts.database), ("deliveries", parts.queue)):
+        if part.status == "ok":
+            yield Finding("running engine", "ok", f"{name}: ok")
+        else:
+            advice = "Its log says what to do (`engine.lacks`, `store.lost`, `request.failed`)."
+            yield Finding("running engine", "error", f"{name}: {part.detail}", advice)
+
+
+class _Part(msgspec.Struct):
+    status: str
+    detail: str = "not ok"
+
+
+class _Health(msgspec.Struct):
+    database: _Part
+    queue: _Part
+
+
+async def _health(server: ServerConfig) -> _Health:
+    address = server.listen_address
+    path = isinstance(address, Path)
+    url = "http://localhost" if path else ServerConfig(listen=server.listen).url()
+    connector = aiohttp.UnixConnector(str(address)) if path else aiohttp.TCPConnector()
+    timeout = aiohttp.ClientTimeout(total=PATIENCE_S)
+    async with (
+        aiohttp.ClientSession(timeout=timeout, connector=connector) as session,
+        session.get(f"{url}/api/v1/health") as answer,
+    ):
+        return msgspec.json.decode(await answer.read(), type=_Health)
+
+
+def _proxy(config: Config) -> Iterator[Finding]:
+    if config.delivery.proxy is None:
+        return
+    advice = "See that delivery.proxy is right, and that it lets this engine through; every delivery goes through it."
+    try:
+        asyncio.run(_clock_offset(config.delivery.proxy))
+    except aiohttp.ClientHttpProxyError as problem:
+        yield Finding("proxy", "error", f"it answers {problem.status} to a connection to {CLOCK_HOST}", advice)
+    except aiohttp.ClientProxyConnectionError as problem:
+        yield Finding("proxy", "error", f"it cannot be reached: {problem.os_error.strerror or problem}", advice)
+    except aiohttp.ClientResponseError as problem:
+        yield Finding("proxy", "error", f"it answers {problem.status}", advice)
+    except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
+        yield Finding("proxy", "ok", f"it can be reached, though {CLOCK_HOST} cannot through it")
+    else:
+        yield Finding("proxy", "ok", "it lets requests through")
 
 
 def _roots(config: Config) -> Iterator[Finding]:
