@@ -165,3 +165,25 @@ def test_a_full_disk_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(ConfigError, match="No space left"):
         load_or_create_secret_file(tmp_path / "main_secret")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_nor_does_one_that_fills_up_where_there_are_no_hard_links(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sync, synced = os.fsync, 0
+
+    def full_at_last(descriptor: int) -> None:
+        nonlocal synced
+        synced += 1
+        if synced > 1:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        sync(descriptor)
+
+    def refuse(source: Path, target: Path) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    monkeypatch.setattr(os, "fsync", full_at_last)
+    with pytest.raises(ConfigError, match="No space left"):
+        load_or_create_secret_file(tmp_path / "main_secret")
+    assert list(tmp_path.iterdir()) == []
