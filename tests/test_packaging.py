@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from configparser import ConfigParser
@@ -10,6 +11,7 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
+from trove_classifiers import classifiers
 
 from webhook_engine import __version__
 
@@ -61,6 +63,27 @@ def test_it_brings_license_and_description(wheel: ZipFile) -> None:
     assert described["Requires-Python"] == ">=3.11"
     assert described.get_payload().startswith("# Webhook Engine")  # type: ignore[union-attr]
     assert metadata(wheel, "licenses/LICENSE") == (ROOT / "LICENSE").read_text("utf-8")
+
+
+def test_its_classifiers_exist_and_its_links_are_no_inventions(wheel: ZipFile) -> None:
+    described = Parser().parsestr(metadata(wheel, "METADATA"))
+    found = described.get_all("Classifier") or []
+    assert set(found) <= set(classifiers)
+    assert found == sorted(set(found))
+    for framework in ("AsyncIO", "Celery", "Django", "FastAPI", "Flask", "Pytest", "aiohttp"):
+        assert f"Framework :: {framework}" in found
+    # The project has no public address yet: none is better than one that leads nowhere.
+    assert described.get_all("Project-URL") is None
+
+
+def test_how_to_report_a_vulnerability_is_told_without_an_invented_address() -> None:
+    text = (ROOT / "SECURITY.md").read_text("utf-8")
+    assert "private vulnerability reporting" in text
+    assert not re.search(r"[\w.]+@[\w.]+|https?://", text)
+    for target, anchor in re.findall(r"\]\(([\w/.-]+)(?:#([\w-]+))?\)", text):
+        page = (ROOT / target).read_text("utf-8")
+        headings = {re.sub(r"[^\w -]", "", line).strip().lower().replace(" ", "-") for line in page.splitlines()}
+        assert not anchor or anchor in headings
 
 
 def test_the_commands_need_no_extra(wheel: ZipFile) -> None:

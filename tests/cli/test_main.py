@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from program import run
 
@@ -12,6 +15,17 @@ from webhook_engine.cli import app, main
 def test_the_version() -> None:
     done = run("--version")
     assert (done.returncode, done.stdout) == (0, f"webhook-engine {__version__}\n")
+
+
+def test_the_module_is_the_command() -> None:
+    def as_module(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "webhook_engine", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+    assert as_module("--version").stdout == f"webhook-engine {__version__}\n"
+    assert "python -m webhook_engine" in as_module("--help").stdout
+    wrong = as_module("check-config", "--config", "nowhere.toml")
+    assert (wrong.returncode, wrong.stderr) == (2, run("check-config", "--config", "nowhere.toml").stderr)
 
 
 def test_help_names_every_command() -> None:
