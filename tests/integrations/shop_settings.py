@@ -6,7 +6,7 @@ from pathlib import Path
 DIRECTORY = Path(os.environ["SHOP_DIRECTORY"])
 SECRET_KEY = "only for tests"
 ALLOWED_HOSTS = ["*"]
-INSTALLED_APPS = ["webhook_engine.integrations.django"]
+INSTALLED_APPS = ["webhook_engine.integrations.django", "shop_app.ShopConfig"]
 MIDDLEWARE = ["django.middleware.csrf.CsrfViewMiddleware"]
 ROOT_URLCONF = "shop_urls"
 DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": DIRECTORY / "shop.db"}}

@@ -9,10 +9,12 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 
 import pytest
+from engine.helpers import until
 from receivers import Receiver
 
 from webhook_engine import Engine, outbox
@@ -47,7 +49,7 @@ def manage(tmp_path: Path, *command: str) -> str:
 
 def test_tests_that_commit_leave_nothing_in_the_outbox(tmp_path: Path) -> None:
     said = manage(tmp_path, "test", "shop_tests", "--pattern", "shop_tests.py", "--keepdb")
-    assert "Ran 7 tests" in said
+    assert "Ran 15 tests" in said
 
 
 def test_the_migration_prints_sql_that_can_be_used(tmp_path: Path) -> None:
@@ -72,6 +74,35 @@ def test_an_engine_that_cannot_start_is_an_error_without_a_traceback(tmp_path: P
     with pytest.raises(AssertionError, match=r"CommandError: .*webhooks\.db") as caught:
         manage(tmp_path, "webhook_engine")
     assert "Traceback" not in str(caught.value)
+
+
+def test_a_missing_migration_is_said_before_the_engine_waits_for_it(tmp_path: Path) -> None:
+    assert "W002" not in manage(tmp_path, "check")
+    assert "webhook_engine.W002" in manage(tmp_path, "check", "--database", "default")
+    manage(tmp_path, "migrate")
+    assert "no issues" in manage(tmp_path, "check", "--database", "default")
+
+
+async def test_the_command_sends_signals(tmp_path: Path) -> None:
+    async with Receiver() as receiver:
+        receiver.answer(status=410)
+        async with Engine.open(tmp_path / "webhooks.db") as engine:
+            await engine.applications.create(name="Acme", uid="acme")
+            await engine.endpoints.create("acme", url=receiver.url, uid="gone")
+        await asyncio.to_thread(manage, tmp_path, "migrate")
+        with closing(sqlite3.connect(tmp_path / "shop.db")) as database, database:
+            outbox.enqueue(database, application="acme", event_type="a.b", payload={})
+        server = subprocess.Popen([sys.executable, "-m", "django", "webhook_engine"], env=project(tmp_path))
+        try:
+
+            async def noted() -> bool:
+                return (tmp_path / "disabled.txt").exists() and "gone" in (tmp_path / "disabled.txt").read_text()
+
+            await until(noted, 45)
+        finally:
+            server.send_signal(signal.SIGTERM)
+            await asyncio.to_thread(server.wait, 20)
+        assert server.returncode == 0
 
 
 async def test_a_project_from_migration_to_delivery(tmp_path: Path) -> None:

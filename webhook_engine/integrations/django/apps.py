@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 from django.apps import AppConfig
 
 __all__ = ["WebhookEngineConfig"]
@@ -13,3 +15,7 @@ class WebhookEngineConfig(AppConfig):
     name = "webhook_engine.integrations.django"
     label = "webhook_engine"
     verbose_name = "Webhook Engine"
+
+    def ready(self) -> None:
+        """Register what ``manage.py check`` asks."""
+        import_module("webhook_engine.integrations.django.checks")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
+from os import PathLike
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -14,7 +15,7 @@ from django.core.exceptions import ImproperlyConfigured
 from webhook_engine.config.loading import Config
 from webhook_engine.errors import ConfigError
 
-__all__ = ["configuration", "source_url"]
+__all__ = ["check_engine_settings", "configuration", "in_memory", "outbox_aliases", "source_url"]
 
 _VENDORS = {
     "sqlite3": "sqlite",
@@ -52,17 +53,57 @@ def configuration() -> Config:
     ``settings.WEBHOOK_ENGINE`` has ``DATABASE``, the engine's own file; ``SETTINGS``, as for ``Engine.open``; and
     ``OUTBOXES``, the aliases of the databases whose outbox it watches, ``["default"]`` unless said otherwise.
     """
-    given: Mapping[str, Any] = getattr(settings, "WEBHOOK_ENGINE", {})
-    unknown = sorted(set(given) - _KEYS)
+    given = _given()
+    database = _database(given)
+    urls = [source_url(settings.DATABASES[alias]) for alias in outbox_aliases()]
+    sources = [url for url in urls if url != f"sqlite:///{database.absolute()}"]
+    return Config.for_database(database, **{"outbox__sources": sources, **given.get("SETTINGS", {})})
+
+
+def check_engine_settings() -> None:
+    """Raise ``ConfigError`` if ``DATABASE`` and ``SETTINGS`` make no configuration, whatever the outboxes are."""
+    given = _given()
+    Config.for_database(_database(given), **given.get("SETTINGS", {}))
+
+
+def outbox_aliases() -> Sequence[str]:
+    """The aliases of the databases whose outbox the engine watches; raises ``ConfigError`` for one that is unknown."""
+    aliases = _given().get("OUTBOXES", ["default"])
+    if isinstance(aliases, str) or not isinstance(aliases, Sequence):
+        raise ConfigError(f"settings.WEBHOOK_ENGINE: OUTBOXES must be a list of aliases of DATABASES, not {aliases!r}")
+    for alias in aliases:
+        if alias not in settings.DATABASES:
+            raise ConfigError(
+                f"settings.WEBHOOK_ENGINE: OUTBOXES has {alias!r}, which DATABASES has not; "
+                f"there is {', '.join(sorted(settings.DATABASES))}"
+            )
+    return aliases
+
+
+def in_memory(database: Mapping[str, Any]) -> bool:
+    """Whether an entry of ``settings.DATABASES`` is a database of SQLite without a file."""
+    name = str(database.get("NAME") or "")
+    return name == ":memory:" or (name.startswith("file:") and "mode=memory" in name)
+
+
+def _database(given: Mapping[str, Any]) -> Path:
+    return Path(given.get("DATABASE", "webhook-engine.db"))
+
+
+def _given() -> Mapping[str, Any]:
+    given = getattr(settings, "WEBHOOK_ENGINE", {})
+    if not isinstance(given, Mapping):
+        raise ConfigError(f"settings.WEBHOOK_ENGINE: must be a dict, not {type(given).__name__}")
+    unknown = sorted(set(map(str, given)) - _KEYS)
     if unknown:
         raise ConfigError(
             f"settings.WEBHOOK_ENGINE: there is no key {unknown[0]}; known are {', '.join(sorted(_KEYS))}"
         )
-    database = Path(given.get("DATABASE", "webhook-engine.db"))
-    aliases = given.get("OUTBOXES", ["default"])
-    urls = [source_url(settings.DATABASES[alias]) for alias in aliases]
-    sources = [url for url in urls if url != f"sqlite:///{database.absolute()}"]
-    return Config.for_database(database, **{"outbox__sources": sources, **given.get("SETTINGS", {})})
+    if not isinstance(given.get("DATABASE", ""), str | PathLike):
+        raise ConfigError(f"settings.WEBHOOK_ENGINE: DATABASE must be the path of a file, not {given['DATABASE']!r}")
+    if not isinstance(given.get("SETTINGS", {}), Mapping):
+        raise ConfigError("settings.WEBHOOK_ENGINE: SETTINGS must be a dict of settings, as for Engine.open")
+    return given
 
 
 def source_url(database: Mapping[str, Any]) -> str:

@@ -6,10 +6,13 @@ import asyncio
 import signal
 from typing import Any
 
+from django.apps import apps
+from django.core.checks import Tags
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from webhook_engine.errors import WebhookEngineError
-from webhook_engine.integrations.django.configuration import configuration
+from webhook_engine.integrations.django.configuration import configuration, outbox_aliases
+from webhook_engine.integrations.django.signals import send_signals
 from webhook_engine.shared import SharedEngine
 
 __all__ = ["Command"]
@@ -29,6 +32,8 @@ class Command(BaseCommand):
     def handle(self, *_: Any, **options: Any) -> None:
         """Run."""
         try:
+            ours = [apps.get_app_config("webhook_engine")]
+            self.check(app_configs=ours, tags=[Tags.database], databases=outbox_aliases())
             asyncio.run(self._run(options["listen"]))
         except WebhookEngineError as error:
             raise CommandError(str(error)) from error
@@ -38,7 +43,9 @@ class Command(BaseCommand):
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
         stopping = asyncio.ensure_future(stop.wait())
-        async with SharedEngine(configuration()) as shared:
+        shared = SharedEngine(configuration())
+        send_signals(shared)
+        async with shared:
             leading = asyncio.ensure_future(shared.wait_until_leading())
             await asyncio.wait([leading, stopping], return_when=asyncio.FIRST_COMPLETED)
             if stop.is_set():

@@ -1,0 +1,117 @@
+"""What ``manage.py check`` says about this app, before a message is lost in a view or an engine fails to start."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.conf import settings
+from django.core import checks
+from django.core.checks import CheckMessage, Error, Tags, register
+from django.db import connections, router
+from django.db.utils import Error as DatabaseError
+
+from webhook_engine.errors import ConfigError
+from webhook_engine.integrations.django.configuration import (
+    check_engine_settings,
+    in_memory,
+    outbox_aliases,
+    source_url,
+)
+from webhook_engine.outbox.dialect import TABLE
+
+__all__ = ["check_outbox_tables", "check_settings"]
+
+
+@register("webhook_engine")  # type: ignore[untyped-decorator]
+def check_settings(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
+    """``settings.WEBHOOK_ENGINE`` makes a configuration, and each database that it names may have an outbox."""
+    try:
+        aliases = outbox_aliases()
+    except ConfigError as error:
+        return [
+            Error(str(error), hint="WEBHOOK_ENGINE has DATABASE, SETTINGS and OUTBOXES, all optional.", id=_id("E001"))
+        ]
+    found = [message for alias in aliases for message in _outbox(alias)]
+    if not found:
+        try:
+            check_engine_settings()
+        except ConfigError as error:
+            found.append(
+                Error(
+                    f"settings.WEBHOOK_ENGINE: {error}",
+                    hint="SETTINGS takes what Engine.open takes; docs/configuration.md lists all of it.",
+                    id=_id("E003"),
+                )
+            )
+    if not getattr(settings, "WEBHOOK_ENGINE", {}).get("DATABASE"):
+        found.append(
+            checks.Warning(
+                "settings.WEBHOOK_ENGINE has no DATABASE: the engine would keep its data in the file webhook-engine.db "
+                "of whatever directory it is started in",
+                hint='Name the file: WEBHOOK_ENGINE = {"DATABASE": BASE_DIR / "webhooks.db"}.',
+                id=_id("W001"),
+            )
+        )
+    return found
+
+
+@register(Tags.database)  # type: ignore[untyped-decorator]
+def check_outbox_tables(
+    app_configs: Any = None, databases: Sequence[str] | None = None, **_: Any
+) -> list[CheckMessage]:
+    """The outbox is there. A warning only, since ``migrate``, which makes it, asks this first."""
+    try:
+        watched = outbox_aliases()
+    except ConfigError:
+        return []  # said already
+    return [message for alias in databases or () if alias in watched for message in _table(alias)]
+
+
+def _outbox(alias: str) -> list[CheckMessage]:
+    if in_memory(settings.DATABASES[alias]):
+        return []  # as the test runner has it; the engine says so if it is to watch one
+    try:
+        source_url(settings.DATABASES[alias])
+    except ConfigError as error:
+        return [
+            Error(
+                f"{error} (the database {alias})",
+                hint="Set WEBHOOK_ENGINE['OUTBOXES'] to the aliases of the databases that messages are written to.",
+                id=_id("E002"),
+            )
+        ]
+    return []
+
+
+def _table(alias: str) -> list[CheckMessage]:
+    connection = connections[alias]
+    try:
+        with connection.cursor() as cursor:
+            there = TABLE in connection.introspection.table_names(cursor)
+    except DatabaseError as error:
+        return [
+            checks.Warning(
+                f"the database {alias} cannot be asked for its outbox: {error}",
+                hint="Check that the server runs and that settings.DATABASES leads there.",
+                id=_id("W003"),
+            )
+        ]
+    if there:
+        return []
+    if router.allow_migrate(alias, "webhook_engine"):
+        hint = f"Run `manage.py migrate webhook_engine --database {alias}`."
+    else:
+        hint = (
+            "A database router keeps the app webhook_engine out of it: let allow_migrate say True for it, or take the "
+            "alias out of WEBHOOK_ENGINE['OUTBOXES']."
+        )
+    return [
+        checks.Warning(
+            f"the database {alias} has no table {TABLE}: enqueue would fail there", hint=hint, id=_id("W002")
+        )
+    ]
+
+
+def _id(number: str) -> str:
+    return f"webhook_engine.{number}"
