@@ -17,7 +17,10 @@ import webhook_engine
 PACKAGE = Path(webhook_engine.__file__).parent
 ROOT = PACKAGE.parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
-OF_THE_HOST = {"integrations/django/configuration.py": "the backend that Django's settings name"}
+OF_THE_HOST = {
+    "cli/event_type.py": "the module of the host whose classes are declared as events",
+    "integrations/django/configuration.py": "the backend that Django's settings name",
+}
 """What is not of this package."""
 LOADERS = {"import_module", "__import__", "spec_from_file_location", "resolve_name", "run_module", "import_string"}
 

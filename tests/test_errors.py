@@ -34,7 +34,14 @@ def _below(kind: type[WebhookEngineError]) -> Iterator[type[WebhookEngineError]]
 
 def _example(kind: type[WebhookEngineError]) -> WebhookEngineError:
     """One with a value for each argument, as its annotation says."""
-    values = {"timedelta": timedelta(seconds=7), "int": 7, "str": "seven", "str | None": "seven", "object": "seven"}
+    values = {
+        "timedelta": timedelta(seconds=7),
+        "int": 7,
+        "str": "seven",
+        "str | None": "seven",
+        "object": "seven",
+        "Sequence[str]": ("seven",),
+    }
     wanted = [
         one for one in inspect.signature(kind.__init__).parameters.values() if one.kind is one.POSITIONAL_OR_KEYWORD
     ][1:]

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from webhook_engine.config.loading import Config
     from webhook_engine.engine import Engine
     from webhook_engine.errors import (
+        BreakingChangeError,
         ConfigError,
         ConflictError,
         ConsumerLimitError,
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
     from webhook_engine.shared import SharedEngine
     from webhook_engine.sync import SyncEngine
     from webhook_engine.sync.shared import SyncSharedEngine
+    from webhook_engine.typed_events import event
     from webhook_engine.version import __version__
 
 __all__ = [
@@ -76,6 +78,7 @@ __all__ = [
     "AttemptedDestination",
     "AttemptedMessage",
     "BackgroundTaskFinishedEvent",
+    "BreakingChangeError",
     "Clock",
     "Config",
     "ConfigError",
@@ -121,6 +124,7 @@ __all__ = [
     "WebhookEngineError",
     "WebhookVerificationError",
     "__version__",
+    "event",
 ]
 
 _HOMES = {
@@ -131,6 +135,7 @@ _HOMES = {
     "config.loading": ("Config",),
     "engine": ("Engine",),
     "errors": (
+        "BreakingChangeError",
         "ConfigError",
         "ConflictError",
         "ConsumerLimitError",
@@ -184,6 +189,7 @@ _HOMES = {
     "shared": ("SharedEngine",),
     "sync": ("SyncEngine",),
     "sync.shared": ("SyncSharedEngine",),
+    "typed_events": ("event",),
     "version": ("__version__",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

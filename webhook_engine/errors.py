@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 __all__ = [
     "AFTER_FORK",
+    "BreakingChangeError",
     "ConfigError",
     "ConflictError",
     "ConsumerLimitError",
@@ -79,6 +80,16 @@ class NotFoundError(WebhookEngineError):
         super().__init__(f"there is no {kind} {key!r} here; address it by its id or its uid")
         self.kind = kind
         self.key = key
+
+
+class BreakingChangeError(WebhookEngineError):
+    """The schema of an event type would change so that consumers break; ``problems`` says where, a line each."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__(
+            "\n  ".join(["consumers rely on what would change; declare another version, or allow it:", *problems])
+        )
+        self.problems = tuple(problems)
 
 
 class ConflictError(WebhookEngineError):

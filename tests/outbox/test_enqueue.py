@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from enum import StrEnum
 from pathlib import Path
@@ -14,7 +15,7 @@ import aiosqlite
 import pytest
 from freezegun import freeze_time
 
-from webhook_engine import ValidationError
+from webhook_engine import ValidationError, event
 from webhook_engine.ids import is_id, timestamp_of
 from webhook_engine.outbox import create_table, create_table_async, enqueue, enqueue_async, table_sql
 
@@ -277,3 +278,28 @@ async def test_the_wrong_sort_of_connection_is_named(db: sqlite3.Connection, dat
     async with aiosqlite.connect(database) as connection:
         with pytest.raises(ValidationError, match="_async"):
             enqueue(connection, **message)  # type: ignore[arg-type]
+
+
+@event("invoice.paid")
+@dataclass
+class InvoicePaid:
+    """An invoice was paid."""
+
+    id: int
+
+
+async def test_a_typed_event_says_its_event_type_and_its_payload(db: sqlite3.Connection, database: Path) -> None:
+    with db:
+        enqueue(db, application="acme", event=InvoicePaid(1))
+    async with aiosqlite.connect(database) as connection:
+        await enqueue_async(connection, application="acme", event=InvoicePaid(2))
+        await connection.commit()
+    assert [(row["event_type"], row["payload"]) for row in rows(database)] == [
+        ("invoice.paid", b'{"id":1}'),
+        ("invoice.paid", b'{"id":2}'),
+    ]
+    for wrong in (InvoicePaid("x"), object()):  # type: ignore[arg-type]
+        with pytest.raises(ValidationError, match="event"):
+            enqueue(db, application="acme", event=wrong)
+    with pytest.raises(ValidationError, match="event_type"):
+        enqueue(db, application="acme", payload={})

@@ -32,6 +32,7 @@ def test_enqueue_loads_the_standard_library_and_a_handful_of_modules() -> None:
         "webhook_engine.outbox.wakeup",
         "webhook_engine.rules",
         "webhook_engine.rules.encoding",
+        "webhook_engine.rules.event_class",
         "webhook_engine.rules.headers",
         "webhook_engine.rules.limits",
         "webhook_engine.rules.message",

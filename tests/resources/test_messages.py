@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
+from receivers import Receiver
 
-from webhook_engine import ConflictError, Engine, ManualClock, NotFoundError, PayloadUnavailableError, ValidationError
+from webhook_engine import (
+    ConflictError,
+    Engine,
+    ManualClock,
+    NotFoundError,
+    PayloadUnavailableError,
+    ValidationError,
+    event,
+)
 from webhook_engine.clock import to_datetime
 from webhook_engine.model import AttemptStatus, DeliveryStatus, TriggerType
 
@@ -266,3 +276,46 @@ async def test_tasks_are_listed_and_waited_for(engine: Engine, clock: ManualCloc
         await engine.tasks.list(status="done")
     with pytest.raises(NotFoundError):
         await engine.organization("org_x").tasks.get(recover.id)
+
+
+@event("invoice.paid")
+@dataclass
+class InvoicePaid:
+    """An invoice was paid."""
+
+    id: int
+
+
+async def test_a_typed_event_is_sent_as_its_class_says(engine: Engine, receiver: Receiver) -> None:
+    await engine.endpoints.create("acme", uid="typed", url=receiver.url)
+    message = await engine.messages.create("acme", InvoicePaid(1), event_id="once")
+    assert (message.event_type, message.payload, message.event_id) == ("invoice.paid", b'{"id":1}', "once")
+    with pytest.raises(ValidationError, match="is no InvoicePaid"):
+        await engine.messages.create("acme", InvoicePaid("1"))  # type: ignore[arg-type]
+    with pytest.raises(ValidationError, match="event_type"):
+        await engine.messages.create("acme", payload={})
+    await engine.join(timeout=5)
+    assert receiver.bodies == [b'{"id":1}']
+
+
+async def test_several_messages_are_accepted_at_once_or_none_of_them(engine: Engine) -> None:
+    second = {"event_type": "a.b", "payload": {"n": 2}, "event_id": "two"}
+    made = await engine.messages.create_many("acme", [InvoicePaid(1), second, InvoicePaid(3)], tags=["batch"])
+    assert [one.payload for one in made] == [b'{"id":1}', b'{"n":2}', b'{"id":3}']
+    assert {one.tags for one in made} == {("batch",)}
+    assert [one.id for one in made] == sorted(one.id for one in made)
+    wrong: list[tuple[object, str]] = [
+        (InvoicePaid("x"), "events[1].event"),  # type: ignore[arg-type]
+        ({"event_type": "a b", "payload": {}}, "events[1].event_type"),
+        ({"event_type": "a.b", "payload": {}, "unknown": 1}, "events[1]"),
+        (5, "events[1].event"),
+    ]
+    for one, field in wrong:
+        with pytest.raises(ValidationError) as caught:
+            await engine.messages.create_many("acme", [InvoicePaid(4), one])
+        assert caught.value.field == field
+    with pytest.raises(ConflictError):
+        await engine.messages.create_many("acme", [second, InvoicePaid(5)])
+    stored = [one.payload async for one in engine.messages.iterate("acme")]
+    assert stored == [b'{"id":5}', b'{"id":3}', b'{"n":2}', b'{"id":1}']
+    assert await engine.messages.create_many("acme", []) == []

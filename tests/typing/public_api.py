@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import assert_type
@@ -40,8 +41,10 @@ from webhook_engine import (
     WebhookEngineError,
     WebhookVerificationError,
     __version__,
+    event,
 )
 from webhook_engine.outbox import create_table, create_table_async, enqueue, enqueue_async
+from webhook_engine.testing import Delivered, Enqueued, Receiver, assert_delivered, assert_enqueued, enqueued
 
 SINCE = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -185,3 +188,30 @@ def write(connection: sqlite3.Connection) -> None:
 async def write_asynchronously(connection: aiosqlite.Connection) -> None:
     await create_table_async(connection)
     assert_type(await enqueue_async(connection, application="acme", event_type="a.b", payload=b"{}"), str)
+
+
+async def typed_events(engine: Engine, db: sqlite3.Connection) -> None:
+    @event("invoice.paid", version=1)
+    @dataclass
+    class InvoicePaid:
+        """An invoice was paid."""
+
+        id: int
+
+    assert_type(InvoicePaid(id=1), InvoicePaid)
+    assert_type(await engine.messages.create("acme", InvoicePaid(id=1)), Message)
+    assert_type(await engine.messages.create_many("acme", [InvoicePaid(id=1)], tags=["x"]), Sequence[Message])
+    assert_type(enqueue(db, application="acme", event=InvoicePaid(id=1)), str)
+    assert_type(await engine.event_types.sync([InvoicePaid]), Sequence[EventType])
+
+
+async def tests_of_users(engine: Engine, db: sqlite3.Connection, webhook_clock: ManualClock) -> None:
+    webhook_clock.advance(timedelta(hours=5))
+    webhook_clock.advance(hours=5)
+    assert_type(enqueued(db), list[Enqueued])
+    assert_type(assert_enqueued(db, event_type="invoice.paid", payload={"id": 1}), Enqueued)
+    assert_type(await assert_delivered(engine, event_type="invoice.paid"), Delivered)
+    async with Receiver() as receiver:
+        receiver.fail(1)
+        receiver.answer(status=503, delay=0.1)
+        assert_type(receiver.url, str)

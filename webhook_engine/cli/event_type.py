@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Mapping
 from datetime import datetime
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
 
 from webhook_engine.cli.client import Client
 from webhook_engine.cli.connected import All, Iterator, Limit, Yes, changes, confirmed, connected, most
-from webhook_engine.cli.show import names, said, show_list, show_one, when
-from webhook_engine.cli.terminal import UsageError
+from webhook_engine.cli.show import names, said, show_json, show_list, show_one, when
+from webhook_engine.cli.terminal import CommandError, UsageError
+from webhook_engine.errors import ValidationError
+
+if TYPE_CHECKING:
+    from webhook_engine.typed_events import Declaration
 
 __all__ = ["event_type"]
 
@@ -138,6 +145,127 @@ def delete(
     confirmed(f"Delete the event type {name}{' for good' if expunge else ''}?", yes)
     body = client.delete(["event-type", name], {"expunge": True} if expunge else None)
     said(client, body, f"{name} is deleted for good" if expunge else f"{name} is archived")
+
+
+Registry = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODULE[:NAME]",
+        help="Where the classes declared with @event are: a module, or a list of classes in one (shop.events:EVENTS).",
+    ),
+]
+Title = Annotated[str, typer.Option(help="The title of the document.")]
+
+
+@event_type.command()
+@connected
+def sync(
+    client: Client,
+    registry: Registry,
+    check: Annotated[bool, typer.Option("--check", help="Change nothing: fail if anything would have to be.")] = False,
+    allow_breaking: Annotated[
+        bool, typer.Option("--allow-breaking", help="Also where consumers rely on what changes.")
+    ] = False,
+) -> None:
+    """Register the typed events of a program; refuse what breaks consumers.
+
+    With --check, for continuous integration: exit 1 if a schema would break consumers, or is not registered as it is.
+    """
+    from webhook_engine.resources.typed_registration import broken_by, fields_of  # noqa: PLC0415 (it takes its time)
+
+    plan: list[tuple[Declaration, EventType | None, dict[str, object]]] = []
+    broken: list[str] = []
+    known = {one.name: one for one in _all_of(client, include_archived=True)}
+    for declared in _declared(registry):
+        registered = known.get(declared.name)
+        broken += broken_by(declared, registered)
+        fields = fields_of(declared, registered)
+        wanted = changes(
+            description=fields["description"],
+            deprecated=fields["deprecated"],
+            archived=fields["archived"],
+            groupName=fields["group_name"],
+            schemas=fields["schemas"],
+        )
+        plan.append((declared, registered, wanted))
+    if broken and not allow_breaking:
+        problem = "consumers rely on what would change; declare another version, or say --allow-breaking:"
+        raise CommandError("\n  ".join([problem, *broken]))
+    differing = [one for one in plan if not _is_registered(one[1], one[2])]
+    if check:
+        if differing:
+            listed = ", ".join(declared.name for declared, _, _ in differing)
+            raise CommandError(f"not registered as declared: {listed}; run this without --check")
+        said(client, b"{}", f"{len(plan)} event types are registered as declared")
+        return
+    for declared, registered, wanted in differing:
+        if registered is None:
+            client.post(["event-type"], {"name": declared.name, **wanted})
+        else:
+            client.patch(["event-type", declared.name], wanted)
+    said(client, b"{}", f"{len(differing)} of {len(plan)} event types changed")
+
+
+@event_type.command()
+@connected
+def openapi(client: Client, title: Title = "Webhooks", version: Annotated[str, typer.Option()] = "1") -> None:
+    """Print an OpenAPI 3.1 document of all event types, as webhooks."""
+    from webhook_engine.resources.event_catalogue import openapi_document  # noqa: PLC0415 (likewise)
+
+    show_json(msgspec.json.encode(openapi_document(_all_of(client), title, version)))
+
+
+@event_type.command()
+@connected
+def catalogue(client: Client, title: Title = "Webhooks") -> None:
+    """Print a page of HTML for consumers: every event type with its fields and an example."""
+    from webhook_engine.resources.event_catalogue import catalogue_page  # noqa: PLC0415 (likewise)
+
+    typer.echo(catalogue_page(_all_of(client), title), nl=False)
+
+
+def _all_of(client: Client, *, include_archived: bool = False) -> list[EventType]:
+    query = {"with_content": True, "include_archived": include_archived}
+    found = client.listing(["event-type"], query, most=None, iterator=None)
+    return [msgspec.json.decode(one, type=EventType) for one in found.data]
+
+
+def _is_registered(registered: EventType | None, wanted: Mapping[str, object]) -> bool:
+    if registered is None:
+        return False
+    now = changes(
+        description=registered.description,
+        deprecated=registered.deprecated,
+        archived=registered.archived,
+        groupName=registered.group_name,
+        schemas=registered.schemas,
+    )
+    # As the daemon would give it back.
+    return bool(now == msgspec.json.decode(msgspec.json.encode(wanted)))
+
+
+def _declared(registry: str) -> list[Declaration]:
+    """What the classes of a registry declare."""
+    from webhook_engine.typed_events import declarations, declared_in  # noqa: PLC0415 (likewise)
+
+    module_name, _, name = registry.partition(":")
+    sys.path.insert(0, "")
+    try:
+        module = import_module(module_name)
+    except ImportError as problem:
+        raise UsageError(f"{registry}: the module {module_name} cannot be imported: {problem}") from problem
+    finally:
+        sys.path.remove("")
+    if not name:
+        found = declared_in(vars(module))
+    elif hasattr(module, name):
+        found = getattr(module, name)
+    else:
+        raise UsageError(f"{registry}: {module_name} has no {name}")
+    try:
+        return declarations(found)
+    except (TypeError, ValidationError) as problem:
+        raise UsageError(f"{registry}: {problem}") from problem
 
 
 def _schemas(file: Path | None) -> dict[str, object] | None:

@@ -39,8 +39,9 @@ def enqueue(
     connection: Connection,
     *,
     application: str,
-    event_type: str,
-    payload: Payload,
+    event_type: str | None = None,
+    payload: Payload | None = None,
+    event: object | None = None,
     event_id: str | None = None,
     channels: Collection[str] | None = None,
     tags: Collection[str] | None = None,
@@ -55,6 +56,7 @@ def enqueue(
     ``application``: the id or uid of the consumer, which need not exist before the transaction is committed.
     ``payload``: ``bytes`` or ``str`` are sent exactly as given; a mapping, list, dataclass or model is written as
     compact JSON, dates, times, ``Decimal``, ``UUID`` and ``Enum`` in the usual forms.
+    ``event``: in their place an instance of a class declared with :func:`webhook_engine.event`, which is checked.
     ``event_id``: a name of your own, unique per application; of several messages with it only one is sent.
     ``channels``: 1 to 10; only endpoints without channels, or with one of these, get the message.
     ``tags``: up to 5, to find the message again.
@@ -66,7 +68,16 @@ def enqueue(
     (whether the application exists) is checked by the engine, which keeps a row that it cannot deliver in the table
     with its ``error``. What the database itself raises is passed on.
     """
-    draft = MessageDraft(event_type, payload, event_id, channels, tags, deliver_at, default=default)
+    draft = MessageDraft.of(
+        event=event,
+        event_type=event_type,
+        payload=payload,
+        event_id=event_id,
+        channels=channels,
+        tags=tags,
+        deliver_at=deliver_at,
+        default=default,
+    )
     row = make_row(draft, application=application, organization=organization)
     driver_of(connection, asynchronous=False).insert(connection, row)
     wake()
@@ -81,7 +92,7 @@ async def enqueue_async(
     ``connection``: of aiosqlite; an ``AsyncConnection`` or ``AsyncSession`` of SQLAlchemy; of psycopg or asyncpg to
     PostgreSQL; of aiomysql or asyncmy to MySQL.
     """
-    row = make_row(MessageDraft(**message), application=application, organization=organization)
+    row = make_row(MessageDraft.of(**message), application=application, organization=organization)
     await driver_of(connection, asynchronous=True).insert_async(connection, row)
     wake()
     return row.message_id

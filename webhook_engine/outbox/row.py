@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import NamedTuple, Required, TypedDict
+from typing import NamedTuple, TypedDict
 
 from webhook_engine.clock import Clock, to_datetime
 from webhook_engine.errors import ValidationError
@@ -24,8 +24,9 @@ _ids = IdSource()
 class MessageFields(TypedDict, total=False):
     """What :func:`webhook_engine.outbox.enqueue` takes of a message, for those who only pass it on."""
 
-    event_type: Required[str]
-    payload: Required[Payload]
+    event: object | None
+    event_type: str | None
+    payload: Payload | None
     event_id: str | None
     channels: Collection[str] | None
     tags: Collection[str] | None

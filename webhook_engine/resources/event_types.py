@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from operator import attrgetter
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
 from webhook_engine.clock import from_datetime, to_datetime
-from webhook_engine.errors import ConflictError, NotFoundError
+from webhook_engine.errors import BreakingChangeError, ConflictError, NotFoundError
 from webhook_engine.model import EventType, Page
 from webhook_engine.resources import json_schema, pagination
 from webhook_engine.resources.operational_events import is_as_registered
 from webhook_engine.resources.services import Services
+from webhook_engine.resources.typed_registration import broken_by, fields_of
 from webhook_engine.rules import names, values
 from webhook_engine.rules.keys import required_key
 from webhook_engine.rules.pages import DEFAULT_PAGE
 from webhook_engine.store.records import EventTypeChanges, Span
+from webhook_engine.typed_events import declarations
 
 __all__ = ["EventTypes"]
 
@@ -145,6 +147,30 @@ class EventTypes:
         if changed is None:
             raise NotFoundError("event type", name)
         return changed
+
+    async def sync(self, events: Iterable[type], *, allow_breaking: bool = False) -> Sequence[EventType]:
+        """Register what these classes declare (see :func:`webhook_engine.event`): name, description, schema, examples.
+
+        What is registered already is brought up to date, and its other versions stay. Returns the event types in the
+        order of the classes. Raises ``BreakingChangeError``, before anything is changed, where the schema of a version
+        changes so that consumers break, and ``ValidationError``.
+        """
+        declared = declarations(events)
+        known = {one.name: await self._registered(one.name) for one in declared}
+        if not values.boolean("allow_breaking", allow_breaking):
+            problems = [line for one in declared for line in broken_by(one, known[one.name])]
+            if problems:
+                raise BreakingChangeError(problems)
+        for one in declared:
+            registered = known[one.name]
+            wanted = fields_of(one, registered)
+            known[one.name] = await (
+                self.create(name=one.name, **wanted) if registered is None else self.update(one.name, **wanted)
+            )
+        return [found for one in declared if (found := known[one.name]) is not None]
+
+    async def _registered(self, name: str) -> EventType | None:
+        return await self._services.store.event_types.get(self._organization_id, name)
 
     async def delete(self, name: str, *, expunge: bool = False) -> None:
         """Archive an event type, so that it is no longer offered; with ``expunge`` remove it altogether.

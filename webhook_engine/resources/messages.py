@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from operator import attrgetter
+from typing import TypedDict, Unpack
 
 import msgspec
 
 from webhook_engine.delivery.accept.intake import as_message
+from webhook_engine.errors import ValidationError
 from webhook_engine.ids import ID_STEP
 from webhook_engine.model import Application, Message, Page, Task
 from webhook_engine.resources import pagination
@@ -17,6 +20,7 @@ from webhook_engine.resources.polling import Polling, message_filter
 from webhook_engine.resources.services import Services
 from webhook_engine.resources.starting import start_task
 from webhook_engine.rules.encoding import Default
+from webhook_engine.rules.event_class import typed
 from webhook_engine.rules.keys import keys
 from webhook_engine.rules.message import MessageDraft
 from webhook_engine.rules.names import is_name
@@ -33,6 +37,17 @@ MAX_EXPUNGED = 1000
 _ID = attrgetter("id")
 
 
+class SharedFields(TypedDict, total=False):
+    """What several messages may have in common."""
+
+    channels: Collection[str] | None
+    tags: Collection[str] | None
+    deliver_at: datetime | None
+    payload_retention_period: int | None
+    payload_retention_hours: int | None
+    default: Default | None
+
+
 class Messages:
     """The messages of the applications of an organization."""
 
@@ -44,9 +59,10 @@ class Messages:
     async def create(
         self,
         application: str,
+        event: object | None = None,
         *,
-        event_type: str,
-        payload: Payload,
+        event_type: str | None = None,
+        payload: Payload | None = None,
         event_id: str | None = None,
         channels: Collection[str] | None = None,
         tags: Collection[str] | None = None,
@@ -58,6 +74,8 @@ class Messages:
     ) -> Message:
         """Accept a message; when this returns, it is durable and on its way to the endpoints that want it.
 
+        ``event``: an instance of a class declared with :func:`webhook_engine.event`, which says its event type and its
+        payload, and is checked; or give ``event_type`` and ``payload``.
         ``payload``: ``bytes`` or ``str`` are sent exactly as given; a mapping, list, dataclass or model is written as
         compact JSON, dates, times, ``Decimal``, ``UUID`` and ``Enum`` in the usual forms.
         ``event_id``: a name of your own, unique per application; sending it again raises ``ConflictError``.
@@ -72,6 +90,8 @@ class Messages:
         Raises ``NotFoundError`` for an unknown application, ``ValidationError`` for a value that is not allowed and
         ``StoreUnavailableError`` if it cannot be stored right now.
         """
+        if event is not None:
+            event_type, payload = typed(event, event_type, payload, default)
         draft = MessageDraft(
             event_type,
             payload,
@@ -88,6 +108,35 @@ class Messages:
         message = await flow.intake.message(self._organization_id, application, draft)
         await flow.accept(message)
         return as_message(message)
+
+    async def create_many(
+        self, application: str, events: Iterable[object], **shared: Unpack[SharedFields]
+    ) -> Sequence[Message]:
+        """Accept several messages at once, of typed events or of mappings with the arguments of :meth:`create`.
+
+        All are checked before the first is accepted. Then each is accepted by itself, in as few commits as possible;
+        where the event id of one is taken, ``ConflictError`` is raised when the others are accepted. ``shared`` are
+        arguments that all have in common.
+        """
+        intake = self._services.flow.intake
+        messages = []
+        for index, event in enumerate(events):
+            said = event if isinstance(event, Mapping) else {"event": event}
+            try:
+                messages.append(
+                    await intake.message(self._organization_id, application, MessageDraft.of(**{**shared, **said}))
+                )
+            except ValidationError as error:
+                raise ValidationError(f"events[{index}].{error.field}", error.problem) from error
+            except TypeError as error:
+                raise ValidationError(f"events[{index}]", f"must be what create takes: {error}") from None
+        outcomes = await asyncio.gather(
+            *(self._services.flow.accept(message) for message in messages), return_exceptions=True
+        )
+        for outcome in outcomes:
+            if outcome is not None:
+                raise outcome
+        return [as_message(message) for message in messages]
 
     async def get(self, application: str, message: str, *, with_content: bool = True) -> Message:
         """A message by its id or event id; raises ``NotFoundError``."""

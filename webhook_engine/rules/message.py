@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 from webhook_engine.clock import microseconds
 from webhook_engine.errors import ValidationError
 from webhook_engine.rules import names
 from webhook_engine.rules.encoding import Default
+from webhook_engine.rules.event_class import typed
 from webhook_engine.rules.headers import content_type
 from webhook_engine.rules.limits import payload_retention
 from webhook_engine.rules.payload import Payload, payload_bytes
@@ -37,8 +38,8 @@ A plain tuple, to be unpacked where it is read, because every message is one.
 class MessageDraft(NamedTuple):
     """A new message as a caller says it, before any rule has looked at it."""
 
-    event_type: str
-    payload: Payload
+    event_type: str | None
+    payload: Payload | None
     event_id: str | None = None
     channels: Collection[str] | None = None
     tags: Collection[str] | None = None
@@ -48,6 +49,15 @@ class MessageDraft(NamedTuple):
     content_type: str | None = None
     default: Default | None = None
     """How to write what JSON does not have; asked first."""
+
+    @classmethod
+    def of(cls, *, event: object | None = None, **fields: Any) -> Self:
+        """A draft of a typed event, or of an event type and a payload; raises ``ValidationError`` for the former."""
+        draft = cls(fields.pop("event_type", None), fields.pop("payload", None), **fields)
+        if event is None:
+            return draft
+        event_type, payload = typed(event, draft.event_type, draft.payload, draft.default)
+        return draft._replace(event_type=event_type, payload=payload)
 
     def checked(self, now: int, max_payload_bytes: int | None = None) -> MessageValues:
         """The values as they are kept; raises ``ValidationError`` for the first that is not allowed."""

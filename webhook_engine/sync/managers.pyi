@@ -1,8 +1,8 @@
 """The types of the managers without ``await``. Made by tests/sync/managers_stub.py; do not edit."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Unpack
 
 from msgspec import UnsetType
 
@@ -21,6 +21,7 @@ from webhook_engine.model import (
     Task,
     TaskStatus,
 )
+from webhook_engine.resources.messages import SharedFields
 from webhook_engine.resources.organization import Organization
 from webhook_engine.resources.pagination import Order
 from webhook_engine.rules.encoding import Default
@@ -167,6 +168,7 @@ class EventTypes:
         with_content: bool = ...,
         feature_flags: Collection[str] | None = ...,
     ) -> Page[EventType]: ...
+    def sync(self, events: Iterable[type], *, allow_breaking: bool = ...) -> Sequence[EventType]: ...
     def update(
         self,
         name: str,
@@ -196,9 +198,10 @@ class Messages:
     def create(
         self,
         application: str,
+        event: object | None = ...,
         *,
-        event_type: str,
-        payload: Payload,
+        event_type: str | None = ...,
+        payload: Payload | None = ...,
         event_id: str | None = ...,
         channels: Collection[str] | None = ...,
         tags: Collection[str] | None = ...,
@@ -208,6 +211,9 @@ class Messages:
         content_type: str | None = ...,
         default: Default | None = ...,
     ) -> Message: ...
+    def create_many(
+        self, application: str, events: Iterable[object], **shared: Unpack[SharedFields]
+    ) -> Sequence[Message]: ...
     def expunge_all_contents(self, application: str) -> Task: ...
     def expunge_content(self, application: str, message: str) -> None: ...
     def expunge_contents(self, application: str, messages: Collection[str]) -> dict[str, bool]: ...
