@@ -19,9 +19,9 @@ import msgspec
 from webhook_engine.config.loading import Config
 from webhook_engine.errors import ConfigError, StoreError
 from webhook_engine.secrets.files import SecretFile, beside
-from webhook_engine.store.sqlite.copy import copy_database, problems_of, shrinks
+from webhook_engine.store.sqlite.copy import clock_seen_at, copy_database, problems_of, shrinks
 
-__all__ = ["Saved", "back_up", "database_problems", "gets_smaller", "restore"]
+__all__ = ["Saved", "back_up", "clock_last_seen", "database_problems", "gets_smaller", "restore"]
 
 DATABASE = "database"
 SECRETS = tuple(name for one in SecretFile for name in (one.value, f"{one}.older"))
@@ -98,6 +98,11 @@ def database_problems(database: Path) -> list[str]:
 def gets_smaller(database: Path) -> bool:
     """Whether the file gives back the space of what retention deletes, instead of only using it again."""
     return shrinks(database)
+
+
+def clock_last_seen(database: Path) -> int | None:
+    """What the clock said last while an engine ran on the file, in microseconds; ``None`` if unknown."""
+    return clock_seen_at(database)
 
 
 def _unpack(source: Path, directory: Path) -> list[str]:

@@ -200,6 +200,13 @@ def test_every_page_is_listed() -> None:
     assert listed == set(PAGES) - {"index"}
 
 
+def test_every_check_of_doctor_is_in_the_table_and_no_other() -> None:
+    source = (ROOT / "webhook_engine" / "cli" / "doctor.py").read_text("utf-8")
+    checks = set(re.findall(r'Finding\(\s*"([^"]+)"', source))
+    table = PAGES["operating"].partition("## Doctor")[2].partition("\n## ")[0]
+    assert set(re.findall(r"^\| ([\w -]+) \|", table, re.MULTILINE)) - {"check", "---"} == checks
+
+
 def test_the_alert_rules_that_are_named_are_there() -> None:
     rules = (DOCS / "monitoring" / "prometheus-alerts.yaml").read_text("utf-8")
     assert "alert:" in rules

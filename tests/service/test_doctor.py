@@ -9,6 +9,7 @@ import resource
 import shutil
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from email.utils import formatdate
@@ -45,8 +46,8 @@ def findings(path: Path, code: int, **environment: str) -> dict[str, list[dict[s
 
 def test_all_is_well(path: Path) -> None:
     found = findings(path, 0)
-    assert set(found) - {"memory", "local ports", "running engine"} == {
-        "configuration", "database", "secrets", "disk", "open files", "TLS roots", "delivery",
+    assert set(found) - {"file system", "memory", "local ports", "running engine", "write-ahead log"} == {
+        "configuration", "database", "secrets", "disk", "open files", "TLS roots", "delivery", "clock",
     }  # fmt: skip
     assert found["delivery"][0]["level"] == "ok"
 
@@ -108,6 +109,74 @@ def test_too_few_files(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     [finding] = checks._files(Config.for_database(path))
     assert finding.level == "warning"
     assert "LimitNOFILE" in finding.advice
+
+
+@pytest.mark.parametrize(
+    ("kind", "level", "word"), [("ext4", "ok", ""), ("nfs4", "warning", "locks"), ("overlay", "warning", "deleted")]
+)
+def test_the_file_system_of_the_database(
+    path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, level: str, word: str
+) -> None:
+    mounts = path.with_name("mounts")
+    monkeypatch.setattr(checks, "MOUNTS", mounts)
+    assert list(checks._file_system(Config.for_database(path))) == []
+    mounts.write_text(f"27 1 0:1 / / rw - tmpfs none rw\n28 27 0:2 / {path.parent.resolve()} rw - {kind} x rw\n")
+    [finding] = checks._file_system(Config.for_database(path))
+    assert finding.level == level
+    assert f" on {kind}" in finding.what
+    assert word in finding.what
+    assert ("store.url" in finding.advice) is (level != "ok")
+
+
+async def test_a_reader_that_keeps_the_log_growing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "LARGE_LOG", 20_000_000)  # the engine writes it back at 16 MB
+
+    async def written() -> list[checks.Finding]:
+        async with Engine.open(path) as engine:
+            application = await engine.applications.create(name="y")
+            for _ in range(40):
+                await engine.messages.create(application.id, event_type="a", payload={"x": "y" * 1_000_000})
+            return list(checks._log(Config.for_database(path)))
+
+    assert list(checks._log(Config.for_database(path))) == []
+    [finding] = await written()
+    assert finding.level == "ok"
+    with closing(sqlite3.connect(path, isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM webhook_message").fetchall()
+        [finding] = await written()
+    assert finding.level == "warning"
+    assert "lsof" in finding.advice
+
+
+@pytest.mark.parametrize(("ahead_s", "level"), [(600, "warning"), (0, "ok"), (-600, "ok")])
+def test_a_clock_that_was_set_back(path: Path, monkeypatch: pytest.MonkeyPatch, ahead_s: int, level: str) -> None:
+    seen_at = checks.clock_last_seen(path)
+    assert seen_at is not None
+    monkeypatch.setattr(time, "time", lambda: seen_at / 1_000_000 - ahead_s)
+    [finding] = checks._past(Config.for_database(path))
+    assert finding.level == level
+
+
+def test_a_database_that_has_seen_no_clock(tmp_path: Path) -> None:
+    assert list(checks._past(Config.for_database(tmp_path / "none.db"))) == []
+    with closing(sqlite3.connect(tmp_path / "b.db")) as db, db:
+        db.execute("CREATE TABLE webhook_schema (version INTEGER)")
+    assert list(checks._past(Config.for_database(tmp_path / "b.db"))) == []
+
+
+@pytest.mark.parametrize(
+    ("script", "levels"),
+    [("echo yes", ["ok"]), ("echo no", ["warning"]), ("exit 1", []), ("echo perhaps", []), (None, [])],
+)
+def test_what_the_system_says_of_its_clock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str | None, levels: list[str]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    if script is not None:
+        (tmp_path / "timedatectl").write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / "timedatectl").chmod(0o755)
+    assert [finding.level for finding in checks._synchronised(Config())] == levels
 
 
 @pytest.mark.parametrize(("free", "level"), [(100_000, "warning"), (900_000, "ok")])

@@ -11,6 +11,7 @@ import shutil
 import socket
 import ssl
 import stat
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -23,8 +24,9 @@ import aiohttp
 import msgspec
 import typer
 
-from webhook_engine.backup import database_problems, gets_smaller
+from webhook_engine.backup import clock_last_seen, database_problems, gets_smaller
 from webhook_engine.cli.demo.receiver import Receiver, Request
+from webhook_engine.cli.file_systems import kind_of, trouble_with
 from webhook_engine.cli.terminal import CommandError, out
 from webhook_engine.config.loading import Config
 from webhook_engine.config.sections import ServerConfig
@@ -41,7 +43,10 @@ Level = Literal["ok", "warning", "error"]
 LOW_SPACE = 1_000_000_000
 NO_SPACE = 100_000_000
 LOW_MEMORY = 200_000_000
+LARGE_LOG = 256_000_000
+"""A write-ahead log that can be written back to its database is kept below 64 MB."""
 MEMORY = Path("/proc/meminfo")
+MOUNTS = Path("/proc/self/mountinfo")
 PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
 PORTS_PER_REQUEST = 4
 """Local ports for each request that may be in flight, since one that was used rests for a while."""
@@ -104,8 +109,8 @@ def _findings(file: Path | None, *, offline: bool) -> Iterator[Finding]:
         )
         return
     yield Finding("configuration", "ok", "every setting can be read")
-    checks: list[Callable[[Config], Iterator[Finding]]] = [_database, _secrets, _space, _files, _memory, _ports]
-    checks += [_roots, _delivery, _engine]
+    checks: list[Callable[[Config], Iterator[Finding]]] = [_database, _log, _file_system, _secrets, _space, _files]
+    checks += [_memory, _ports, _roots, _delivery, _engine, _past, _synchronised]
     if not offline:
         checks += [_proxy, _names, _clock]
     for check in checks:
@@ -135,6 +140,37 @@ def _database(config: Config) -> Iterator[Finding]:
             what = f"{path} reuses what retention frees, but the file never gets smaller"
             advice = "It is older than that, or a host program made it. A backup that is restored gets smaller."
             yield Finding("database", "warning", what, advice)
+
+
+def _log(config: Config) -> Iterator[Finding]:
+    """Whether the write-ahead log is written back to the database: it cannot be past what a reader still reads."""
+    log = config.store.path.with_name(f"{config.store.path.name}-wal")
+    try:
+        size = log.stat().st_size
+    except OSError:
+        return
+    if size > LARGE_LOG:
+        advice = f"End what reads the database for long, such as an open transaction of another program: lsof {log}"
+        yield Finding("write-ahead log", "warning", f"{log} has grown to {size / 1e6:.0f} MB", advice)
+    else:
+        yield Finding("write-ahead log", "ok", f"{size / 1e6:.0f} MB wait to be written to the database")
+
+
+def _file_system(config: Config) -> Iterator[Finding]:
+    try:
+        mounts = MOUNTS.read_text("utf-8", errors="surrogateescape")
+    except OSError:
+        return
+    directory = config.store.path.resolve().parent
+    kind = kind_of(str(directory), mounts)
+    if kind is None:
+        return
+    trouble = trouble_with(kind)
+    if trouble is None:
+        yield Finding("file system", "ok", f"{directory} is on {kind}")
+    else:
+        what, advice = trouble
+        yield Finding("file system", "warning", f"{directory} is on {kind}: {what}", advice)
 
 
 def _secrets(config: Config) -> Iterator[Finding]:
@@ -301,6 +337,34 @@ def _names(config: Config) -> Iterator[Finding]:
         f"names are looked up in {took * 1_000:.0f} ms",
         "A slow resolver delays every new connection; use a nearer one." if slow else "",
     )
+
+
+def _past(config: Config) -> Iterator[Finding]:
+    """Whether the clock is behind what it was when an engine ran last."""
+    seen_at = clock_last_seen(config.store.path) if config.store.path.exists() else None
+    if seen_at is None:
+        return
+    behind = seen_at / 1_000_000 - time.time()
+    if behind > WORST_CLOCK_S:
+        what = f"it is {behind:.0f} s behind what it was when an engine ran on this database last"
+        advice = "Synchronise it (timedatectl set-ntp true). If it is right now, it was ahead then; that does no harm."
+        yield Finding("clock", "warning", what, advice)
+    else:
+        yield Finding("clock", "ok", "it is not behind what the database has seen")
+
+
+def _synchronised(_config: Config) -> Iterator[Finding]:
+    """Whether the system keeps the clock right by itself; nothing where it does not tell, as in a container."""
+    command = ["timedatectl", "show", "--property=NTPSynchronized", "--value"]
+    try:
+        told = subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE_S).stdout.strip()  # noqa: S603 (fixed words)
+    except (OSError, subprocess.SubprocessError):
+        return
+    if told == "no":
+        advice = "Switch it on: timedatectl set-ntp true; if it is on, see that UDP port 123 gets out."
+        yield Finding("clock", "warning", "it is not synchronised with a time server", advice)
+    elif told == "yes":
+        yield Finding("clock", "ok", "it is synchronised with a time server")
 
 
 def _clock(config: Config) -> Iterator[Finding]:

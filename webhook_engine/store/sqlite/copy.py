@@ -9,7 +9,7 @@ from pathlib import Path
 from webhook_engine.errors import StoreError
 from webhook_engine.store.sqlite.faults import store_error
 
-__all__ = ["copy_database", "problems_of", "shrinks"]
+__all__ = ["clock_seen_at", "copy_database", "problems_of", "shrinks"]
 
 PATIENCE_S = 60.0
 MOST_PROBLEMS = 10
@@ -49,6 +49,16 @@ def shrinks(path: Path) -> bool:
             return bool(db.execute("PRAGMA auto_vacuum").fetchone()[0])
     except sqlite3.Error as error:
         raise store_error(path, error) from error
+
+
+def clock_seen_at(path: Path) -> int | None:
+    """What the clock said last while an engine ran on the file, in microseconds; ``None`` if that cannot be read."""
+    try:
+        with closing(_open(path, "mode=ro")) as db:
+            row = db.execute("SELECT seen_at FROM webhook_clock").fetchone()
+    except sqlite3.Error:  # A file of an older release has no such table; what is wrong with others is said elsewhere.
+        return None
+    return int(row[0]) if row else None
 
 
 def _open(path: Path, options: str) -> sqlite3.Connection:
