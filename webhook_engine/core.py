@@ -39,7 +39,7 @@ from webhook_engine.secrets.encryption import Sealer
 from webhook_engine.secrets.files import SecretFile, load_or_create_secret_file, older_file, older_secrets
 from webhook_engine.shielded import shielded
 from webhook_engine.store.directory import Directory
-from webhook_engine.store.sealed import open_secret, seal_again, seal_urls
+from webhook_engine.store.endpoint_sealing import open_secret, seal_again, seal_urls
 from webhook_engine.store.sources import ThreadedSource, source_database
 from webhook_engine.store.sqlite import SqliteStore
 from webhook_engine.version import __version__

@@ -14,7 +14,7 @@ from webhook_engine.resources.examples import PING, example_of, is_ping
 from webhook_engine.resources.rotation import MAX_OLD_KEYS, still_valid
 from webhook_engine.secrets.encryption import Sealer
 from webhook_engine.shielded import shielded
-from webhook_engine.store.sealed import open_headers, open_secret, seal_headers, seal_secret
+from webhook_engine.store.endpoint_sealing import open_headers, open_secret, seal_headers, seal_secret
 
 START = datetime(2030, 6, 1, tzinfo=UTC)
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from webhook_engine.model import EndpointHeaders
 from webhook_engine.resources.endpoint_editor import EndpointEditor
 from webhook_engine.rules import headers as header_rules
+from webhook_engine.store.endpoint_sealing import open_headers, seal_headers
 from webhook_engine.store.records import EndpointChanges
-from webhook_engine.store.sealed import open_headers, seal_headers
 
 __all__ = ["OwnHeaders"]
 

@@ -12,8 +12,8 @@ from webhook_engine.resources.endpoint_editor import EndpointEditor
 from webhook_engine.resources.services import Policy
 from webhook_engine.rules import limits
 from webhook_engine.secrets.signing import SigningKey
+from webhook_engine.store.endpoint_sealing import open_secret, seal_secret
 from webhook_engine.store.records import EndpointChanges
-from webhook_engine.store.sealed import open_secret, seal_secret
 
 __all__ = ["EndpointSecrets", "signing_key"]
 

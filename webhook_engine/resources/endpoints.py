@@ -35,8 +35,8 @@ from webhook_engine.rules import headers as header_rules
 from webhook_engine.rules.pages import DEFAULT_PAGE
 from webhook_engine.rules.urls import endpoint_url
 from webhook_engine.rules.user_info import merged
+from webhook_engine.store.endpoint_sealing import seal_headers, seal_secret, seal_user_info
 from webhook_engine.store.records import EndpointChanges, Span, StoredEndpoint
-from webhook_engine.store.sealed import seal_headers, seal_secret, seal_user_info
 
 __all__ = ["Endpoints"]
 

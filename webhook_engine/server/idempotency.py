@@ -21,7 +21,7 @@ from webhook_engine.log import get_logger
 from webhook_engine.secrets.encryption import Sealer
 from webhook_engine.server.api.route import Keep, Response
 from webhook_engine.server.errors import ApiError, Problem, UnprocessableError
-from webhook_engine.server.seen import SeenKeys
+from webhook_engine.server.seen_keys import SeenKeys
 from webhook_engine.store.kept_responses import KeptResponse, KeptResponseStore
 
 __all__ = ["Idempotency", "request_digest"]

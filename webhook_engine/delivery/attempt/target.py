@@ -17,8 +17,8 @@ from webhook_engine.rules.headers import is_sensitive
 from webhook_engine.rules.user_info import MASK
 from webhook_engine.secrets.encryption import Sealer
 from webhook_engine.secrets.signing import SigningKey, sign
+from webhook_engine.store.endpoint_sealing import open_headers, open_secret, open_user_info
 from webhook_engine.store.records import Due, StoredEndpoint
-from webhook_engine.store.sealed import open_headers, open_secret, open_user_info
 
 __all__ = ["Target", "prepare"]
 

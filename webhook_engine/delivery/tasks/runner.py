@@ -2,7 +2,8 @@
 
 ``endpoint.recover`` takes an endpoint's failed deliveries; ``endpoint.replay`` makes deliveries of messages that match
 the endpoint and never had one; ``endpoint.bulk-replay`` takes all that are settled and pass the caller's filters.
-These only schedule: the endpoint's lane paces the sending. Tasks of other kinds are :mod:`chores`'s to do.
+These only schedule: the endpoint's lane paces the sending. The tasks of a whole application or organization are in
+:mod:`purge` and :mod:`reports`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from webhook_engine.clock import Clock, to_datetime
 from webhook_engine.delivery.accept.matching import matches
 from webhook_engine.delivery.publishing import Publisher
 from webhook_engine.delivery.schedule.dispatcher import Dispatcher
-from webhook_engine.delivery.tasks.chores import Chores
+from webhook_engine.delivery.tasks.purge import Purge
+from webhook_engine.delivery.tasks.reports import Reports
 from webhook_engine.errors import StoreError
 from webhook_engine.events import BackgroundTaskFinishedEvent
 from webhook_engine.ids import id_bounds
@@ -49,7 +51,17 @@ class TaskRunner:
         self._dispatcher = dispatcher
         self._publisher = publisher
         self._clock = clock
-        self._chores = Chores(store, clock, on_expunged=dispatcher.expunged)
+        reports = Reports(store)
+        self._without_endpoint: dict[str, Callable[[Task, TaskProgress], Awaitable[TaskProgress]]] = {
+            TaskKind.PURGE: Purge(store, on_expunged=dispatcher.expunged).step,
+            TaskKind.USAGE: reports.usage,
+            TaskKind.EVENT_TYPES: reports.event_types,
+        }
+        self._of_endpoint: dict[str, Callable[[StoredEndpoint, TaskProgress], Awaitable[TaskProgress]]] = {
+            TaskKind.RECOVER: self._recover,
+            TaskKind.REPLAY: self._replay,
+            TaskKind.BULK_REPLAY: self._bulk_replay,
+        }
         self._running: dict[str, asyncio.Task[None]] = {}
         self._stopping: asyncio.Event  # made by `start`, because it belongs to the event loop that it is used in
         self._started = False
@@ -112,17 +124,14 @@ class TaskRunner:
             pass
 
     async def _step(self, task: Task, progress: TaskProgress) -> TaskProgress:
-        if self._chores.knows(task.task):
-            return await self._chores.step(task, progress)
+        if (step := self._without_endpoint.get(task.task)) is not None:
+            moved = await step(task, progress)
+            await self._store.tasks.advance(moved, self._clock.now())
+            return moved
         stored = await self._store.endpoints.load(task.endpoint_id or "")
         if stored is None or stored.deleted:
             return _failed(progress, "the endpoint was deleted")
-        steps: dict[str, Callable[[StoredEndpoint, TaskProgress], Awaitable[TaskProgress]]] = {
-            TaskKind.RECOVER: self._recover,
-            TaskKind.REPLAY: self._replay,
-            TaskKind.BULK_REPLAY: self._bulk_replay,
-        }
-        after = await steps[task.task](stored, progress)
+        after = await self._of_endpoint[task.task](stored, progress)
         self._dispatcher.more_stored(stored.endpoint.id, self._clock.now())
         return after
 

@@ -12,7 +12,8 @@ from webhook_engine.errors import NotFoundError
 from webhook_engine.model import Application
 from webhook_engine.rules.inboxes import INBOX_PATH
 from webhook_engine.server.api import checks
-from webhook_engine.server.api.common import ListResponse, OrderedQuery, Rate, listed
+from webhook_engine.server.api.lists import ListResponse, OrderedQuery, listed
+from webhook_engine.server.api.numbers import Uint16
 from webhook_engine.server.api.query import NoQuery, Query
 from webhook_engine.server.api.route import Auth, Call, In, NoBody, Out, Reply, Route
 from webhook_engine.server.errors import ApiError, Problem, UnprocessableError
@@ -27,8 +28,8 @@ class ApplicationIn(In, frozen=True, kw_only=True):
 
     name: str
     uid: str | None = None
-    rate_limit: Rate | None = None
-    throttle_rate: Rate | None = None
+    rate_limit: Uint16 | None = None
+    throttle_rate: Uint16 | None = None
     metadata: dict[str, str] | None = None
 
     def problems(self, *at: str) -> Iterator[Problem]:
@@ -50,8 +51,8 @@ class ApplicationPatch(In, frozen=True, kw_only=True):
 
     name: str | UnsetType = UNSET
     uid: str | UnsetType | None = UNSET
-    rate_limit: Rate | UnsetType | None = UNSET
-    throttle_rate: Rate | UnsetType | None = UNSET
+    rate_limit: Uint16 | UnsetType | None = UNSET
+    throttle_rate: Uint16 | UnsetType | None = UNSET
     metadata: dict[str, str] | UnsetType | None = UNSET
 
     def problems(self) -> Iterator[Problem]:

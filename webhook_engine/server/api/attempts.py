@@ -15,8 +15,8 @@ from webhook_engine.errors import NotFoundError
 from webhook_engine.model import Attempt, AttemptedDestination, AttemptedMessage, AttemptStatus, Message, Page
 from webhook_engine.resources.pagination import MAX_BYTES, goes_up, shortened
 from webhook_engine.rules.capabilities import Capability
-from webhook_engine.server.api.common import ListResponse, listed
 from webhook_engine.server.api.endpoints import EndpointFields, endpoint_fields
+from webhook_engine.server.api.lists import ListResponse, listed
 from webhook_engine.server.api.messages import MessageOut, shown_all
 from webhook_engine.server.api.query import EventTypesQuery, ListQuery, NoQuery, Query
 from webhook_engine.server.api.route import Auth, Call, Handler, NoBody, Out, Route

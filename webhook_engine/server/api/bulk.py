@@ -9,11 +9,11 @@ from webhook_engine.model import AttemptStatus
 from webhook_engine.resources.messages import MAX_EXPUNGED
 from webhook_engine.rules.capabilities import Capability
 from webhook_engine.server.api import checks
-from webhook_engine.server.api.common import InstantText, SinceUntilIn, instant_problems
 from webhook_engine.server.api.endpoint_actions import TaskStartedOut, started
 from webhook_engine.server.api.instants import parse_instant
 from webhook_engine.server.api.query import NoQuery
 from webhook_engine.server.api.route import Auth, Call, In, NoBody, Out, Route
+from webhook_engine.server.api.spans import InstantText, SinceUntilIn, instant_problems
 from webhook_engine.server.errors import Problem
 
 __all__ = ["ROUTES"]

@@ -16,12 +16,12 @@ from webhook_engine.rules.capabilities import Capability
 from webhook_engine.rules.limits import DEFAULT_GRACE, MAX_GRACE
 from webhook_engine.server.api import checks
 from webhook_engine.server.api.client_libraries import reads_rotated_key
-from webhook_engine.server.api.common import SinceUntilIn
 from webhook_engine.server.api.endpoints import header_problems, secret_problems
 from webhook_engine.server.api.messages import MessageOut
 from webhook_engine.server.api.messages import shown as message_shown
 from webhook_engine.server.api.query import NoQuery, Query
 from webhook_engine.server.api.route import Auth, Call, In, NoBody, Out, Reply, Route
+from webhook_engine.server.api.spans import SinceUntilIn
 from webhook_engine.server.errors import ApiError, Problem
 
 __all__ = ["ROUTES", "TaskStartedOut", "started"]

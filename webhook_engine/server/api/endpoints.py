@@ -17,7 +17,8 @@ from webhook_engine.rules.capabilities import Capability
 from webhook_engine.rules.urls import endpoint_url
 from webhook_engine.secrets.signing import SigningKey
 from webhook_engine.server.api import checks
-from webhook_engine.server.api.common import ListResponse, OrderedQuery, Rate, listed
+from webhook_engine.server.api.lists import ListResponse, OrderedQuery, listed
+from webhook_engine.server.api.numbers import Uint16
 from webhook_engine.server.api.query import NoQuery
 from webhook_engine.server.api.route import Auth, Call, In, NoBody, Out, Reply, Route
 from webhook_engine.server.errors import ApiError, Problem, UnprocessableError
@@ -39,9 +40,9 @@ class EndpointUpdate(In, frozen=True, kw_only=True):
     url: str
     description: str = ""
     uid: str | None = None
-    rate_limit: Rate | None = None
-    throttle_rate: Rate | None = None
-    version: Rate | None = None
+    rate_limit: Uint16 | None = None
+    throttle_rate: Uint16 | None = None
+    version: Uint16 | None = None
     disabled: bool = False
     event_types: list[str] | UnsetType | None = UNSET
     filter_types: list[str] | UnsetType | None = UNSET
@@ -92,9 +93,9 @@ class EndpointPatch(In, frozen=True, kw_only=True):
     url: str | UnsetType = UNSET
     description: str | UnsetType = UNSET
     uid: str | UnsetType | None = UNSET
-    rate_limit: Rate | UnsetType | None = UNSET
-    throttle_rate: Rate | UnsetType | None = UNSET
-    version: Rate | UnsetType = UNSET
+    rate_limit: Uint16 | UnsetType | None = UNSET
+    throttle_rate: Uint16 | UnsetType | None = UNSET
+    version: Uint16 | UnsetType = UNSET
     disabled: bool | UnsetType = UNSET
     event_types: list[str] | UnsetType | None = UNSET
     filter_types: list[str] | UnsetType | None = UNSET

@@ -12,7 +12,7 @@ from webhook_engine.errors import ConflictError, NotFoundError
 from webhook_engine.model import EventType
 from webhook_engine.resources import json_schema
 from webhook_engine.server.api import checks
-from webhook_engine.server.api.common import ListResponse, OrderedQuery, listed
+from webhook_engine.server.api.lists import ListResponse, OrderedQuery, listed
 from webhook_engine.server.api.query import NoQuery, Query
 from webhook_engine.server.api.route import Auth, Call, In, NoBody, Out, Reply, Route
 from webhook_engine.server.errors import Problem, UnprocessableError

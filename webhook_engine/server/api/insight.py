@@ -17,7 +17,7 @@ from webhook_engine.model import AttemptStatus, Message
 from webhook_engine.resources.pagination import MAX_BYTES
 from webhook_engine.rules.capabilities import Capability
 from webhook_engine.rules.pages import MAX_PAGE
-from webhook_engine.server.api.common import ListResponse
+from webhook_engine.server.api.lists import ListResponse
 from webhook_engine.server.api.messages import MessageOut, shown_all
 from webhook_engine.server.api.query import EventTypesQuery, NoQuery, Query
 from webhook_engine.server.api.route import Auth, Call, NoBody, Out, Route

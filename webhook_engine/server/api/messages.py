@@ -20,11 +20,12 @@ from webhook_engine.rules.message import MESSAGE_PREFIX, MessageDraft
 from webhook_engine.rules.names import is_name
 from webhook_engine.server.api import checks
 from webhook_engine.server.api.applications import ApplicationIn, ensure_application
-from webhook_engine.server.api.common import InstantText, ListResponse, instant_problems
 from webhook_engine.server.api.instants import parse_instant
+from webhook_engine.server.api.lists import ListResponse
 from webhook_engine.server.api.payloads import EMPTY, Encoding, payload_problems, shown_payload
 from webhook_engine.server.api.query import EventTypesQuery, NoQuery, Query
 from webhook_engine.server.api.route import Auth, Call, In, NoBody, Out, Route
+from webhook_engine.server.api.spans import InstantText, instant_problems
 from webhook_engine.server.errors import Problem, UnprocessableError
 
 __all__ = ["ROUTES", "MessageOut", "Payload", "message_fields", "shown", "shown_all"]

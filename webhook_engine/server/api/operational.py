@@ -14,7 +14,6 @@ import msgspec
 from webhook_engine.errors import NotFoundError
 from webhook_engine.resources.organization import Organization
 from webhook_engine.server.api import endpoint_actions, endpoints
-from webhook_engine.server.api.common import ListResponse
 from webhook_engine.server.api.endpoint_actions import (
     EndpointHeadersIn,
     EndpointHeadersOut,
@@ -22,6 +21,7 @@ from webhook_engine.server.api.endpoint_actions import (
     EndpointSecretRotateIn,
 )
 from webhook_engine.server.api.endpoints import EndpointIn, EndpointListQuery, EndpointOut, EndpointUpdate
+from webhook_engine.server.api.lists import ListResponse
 from webhook_engine.server.api.query import Query
 from webhook_engine.server.api.route import Auth, Call, Handler, In, NoBody, Out, Reply, Route
 

@@ -14,11 +14,11 @@ from webhook_engine.resources.polling import held_back_from
 from webhook_engine.rules.capabilities import Capability
 from webhook_engine.rules.names import is_name
 from webhook_engine.server.api import checks
-from webhook_engine.server.api.common import InstantText, instant_problems
 from webhook_engine.server.api.instants import parse_instant
 from webhook_engine.server.api.messages import MessageOut, shown_all
 from webhook_engine.server.api.query import ListQuery, NoQuery
 from webhook_engine.server.api.route import Auth, Call, In, NoBody, Out, Route, forbidden
+from webhook_engine.server.api.spans import InstantText, instant_problems
 from webhook_engine.server.errors import Problem, UnprocessableError
 from webhook_engine.store.records import MessageFilter, Span
 

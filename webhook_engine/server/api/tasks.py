@@ -10,8 +10,8 @@ import msgspec
 from webhook_engine.clock import to_datetime
 from webhook_engine.model import Task, TaskStatus
 from webhook_engine.rules.capabilities import Capability
-from webhook_engine.server.api.common import ListResponse, OrderedQuery, listed
 from webhook_engine.server.api.endpoint_actions import TaskStartedOut
+from webhook_engine.server.api.lists import ListResponse, OrderedQuery, listed
 from webhook_engine.server.api.query import NoQuery
 from webhook_engine.server.api.route import Auth, Call, NoBody, Out, Route
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from webhook_engine.server.api.common import InstantText, instant_problems
 from webhook_engine.server.api.endpoint_actions import TaskStartedOut, started
 from webhook_engine.server.api.instants import parse_instant
 from webhook_engine.server.api.query import NoQuery
 from webhook_engine.server.api.route import Auth, Call, In, NoBody, Out, Route
+from webhook_engine.server.api.spans import InstantText, instant_problems
 from webhook_engine.server.errors import Problem
 
 __all__ = ["ROUTES"]

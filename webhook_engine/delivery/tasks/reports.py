@@ -1,66 +1,33 @@
-"""Chores: background tasks of a whole application or organization, page by page, so that a restart goes on.
+"""The tasks that count and list over all applications, page by page.
 
-``application.purge_content`` deletes the payloads of an application, ``application.stats`` counts the deliveries of
-each application in a span of time, ``event-type.aggregate`` lists the event types that endpoints name in their filters.
+``application.stats`` counts the deliveries of each application in a span of time, ``event-type.aggregate`` lists the
+event types that endpoints name in their filters.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from webhook_engine.clock import Clock
 from webhook_engine.ids import id_bounds
 from webhook_engine.model import Application, Task
-from webhook_engine.rules.tasks import TaskKind
-from webhook_engine.store.records import MessageFilter, Span, TaskProgress
+from webhook_engine.store.records import Span, TaskProgress
 from webhook_engine.store.seam import Store
 
-__all__ = ["Chores"]
+__all__ = ["Reports"]
 
-MESSAGES_AT_ONCE = 500
 COUNTED_AT_ONCE = 5_000
 APPLICATIONS_AT_ONCE = 50
 
 
-class Chores:
-    """Makes the steps of these tasks; each step is recorded with its progress."""
+class Reports:
+    """Makes a page of a report; returns how far the task is then, with what was found so far."""
 
-    def __init__(self, store: Store, clock: Clock, on_expunged: Callable[[Collection[str]], None]) -> None:
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._clock = clock
-        self._on_expunged = on_expunged
-        self._steps: dict[str, Callable[[Task, TaskProgress], Awaitable[TaskProgress]]] = {
-            TaskKind.PURGE: self._purge,
-            TaskKind.USAGE: self._usage,
-            TaskKind.EVENT_TYPES: self._event_types,
-        }
 
-    def knows(self, kind: str) -> bool:
-        """Whether a kind of task is one of these."""
-        return kind in self._steps
-
-    async def step(self, task: Task, progress: TaskProgress) -> TaskProgress:
-        """Do a bounded part of the task, and record how far it is."""
-        moved = await self._steps[task.task](task, progress)
-        await self._store.tasks.advance(moved, self._clock.now())
-        return moved
-
-    async def _purge(self, task: Task, progress: TaskProgress) -> TaskProgress:
-        span = Span(
-            low=progress.cursor,
-            high=id_bounds("msg_", _data(progress)["until"])[0],
-            descending=False,
-            limit=MESSAGES_AT_ONCE,
-        )
-        found = await self._store.messages.list(task.application_id or "", span, MessageFilter(with_content=False))
-        ids = [message.id for message in found]
-        await self._store.messages.expunge(*ids)
-        self._on_expunged(ids)
-        processed = _data(progress)["processed"] + len(found)
-        return progress.moved_on(found[-1].id if len(found) == span.limit else None, processed=processed)
-
-    async def _usage(self, task: Task, progress: TaskProgress) -> TaskProgress:
+    async def usage(self, task: Task, progress: TaskProgress) -> TaskProgress:
+        """Count the deliveries of the next applications."""
         data = _data(progress)
         low, high = (id_bounds("msg_", data[name])[0] for name in ("since", "until"))
         stats = [dict(entry) for entry in data["appStats"]]
@@ -80,7 +47,8 @@ class Chores:
                 return progress.moved_on(f"{application.id} {after}", appStats=stats)
         return progress.moved_on(following, appStats=stats)
 
-    async def _event_types(self, task: Task, progress: TaskProgress) -> TaskProgress:
+    async def event_types(self, task: Task, progress: TaskProgress) -> TaskProgress:
+        """List the event types that the endpoints of the next applications name."""
         listed = [*_data(progress)["event_types"]]
         applications, following = await self._applications(task, None, progress.cursor or "")
         for application in applications:
