@@ -7,10 +7,11 @@ from pathlib import Path
 import pytest
 import sqlalchemy
 from receivers import Receiver
+from sqlalchemy.exc import UnboundExecutionError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from webhook_engine import Engine
-from webhook_engine.integrations.sqlalchemy import enqueue, is_outbox, outbox_table
+from webhook_engine.integrations.sqlalchemy import create_table, enqueue, is_outbox, outbox_table
 
 
 class Base(DeclarativeBase):
@@ -59,3 +60,42 @@ async def test_a_message_belongs_to_its_change(tmp_path: Path) -> None:
     Base.metadata.drop_all(database)
     assert sqlalchemy.inspect(database).get_table_names() == []
     database.dispose()
+
+
+class Customer(Base):
+    __tablename__ = "customer"
+    id: Mapped[int] = mapped_column(primary_key=True)
+
+
+def test_a_session_with_several_databases(tmp_path: Path) -> None:
+    billing = sqlalchemy.create_engine(f"sqlite:///{tmp_path / 'billing.db'}")
+    crm = sqlalchemy.create_engine(f"sqlite:///{tmp_path / 'crm.db'}")
+    Base.metadata.tables["invoice"].create(billing)
+    Base.metadata.tables["customer"].create(crm)
+    with billing.begin() as connection:
+        create_table(connection)
+
+    def work(session: Session) -> None:
+        session.add_all([Invoice(id=1, paid=True), Customer(id=1)])
+        connection = session.connection(bind_arguments={"mapper": Invoice})
+        enqueue(connection, application="acme", event_type="invoice.paid", payload={"id": 1})
+
+    def waiting() -> int:
+        with billing.connect() as connection:
+            return int(connection.exec_driver_sql("SELECT count(*) FROM webhook_outbox").scalar_one())
+
+    def session() -> Session:
+        return Session(binds={Invoice: billing, Customer: crm})
+
+    with session() as one:
+        work(one)
+        one.rollback()
+        assert waiting() == 0
+        work(one)
+        one.commit()
+    assert waiting() == 1
+    with session() as one, pytest.raises(UnboundExecutionError) as caught:
+        enqueue(one, application="acme", event_type="invoice.paid", payload={"id": 1})
+    assert 'session.connection(bind_arguments={"mapper": Invoice})' in " ".join(caught.value.__notes__)
+    billing.dispose()
+    crm.dispose()

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 import aiosqlite
 import asyncmy
@@ -19,7 +19,17 @@ import pytest
 import sqlalchemy.orm
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
-from webhook_engine.outbox import create_table, create_table_async, enqueue, enqueue_async, table_sql
+from webhook_engine import ValidationError
+from webhook_engine.outbox import (
+    create_table,
+    create_table_async,
+    drop_table,
+    drop_table_async,
+    enqueue,
+    enqueue_async,
+    table_sql,
+)
+from webhook_engine.store.sources import source_database
 
 BODY = b'{"text":"na\xc3\xafve","%s":":name ?","nul":"\\u0000"}'
 RAW = b"\xff\x00 not even text"
@@ -104,11 +114,21 @@ def sqlalchemy_scoped_session(url: str) -> Iterator[Any]:
     engine.dispose()
 
 
+@contextmanager
+def sqlalchemy_raw_connection(url: str) -> Iterator[Any]:
+    engine = sqlalchemy.create_engine(sqlalchemy_url(url))
+    connection = engine.raw_connection()
+    yield connection
+    connection.close()
+    engine.dispose()
+
+
 WAYS: list[Callable[[str], AbstractContextManager[Any]]] = [
     plain,
     sqlalchemy_connection,
     sqlalchemy_session,
     sqlalchemy_scoped_session,
+    sqlalchemy_raw_connection,
 ]
 
 
@@ -196,6 +216,88 @@ async def test_the_same_with_asynchronous_libraries(url: str, connect: Any) -> N
         (first, "acme", "invoice.paid", BODY, None, None, '["x"]', None, None),
         (second, "acme", "invoice.paid", RAW, None, None, None, None, None),
     ]
+
+
+async def test_the_raw_connection_of_an_asynchronous_engine_is_refused(tmp_path: Path) -> None:
+    engine = create_async_engine(f"sqlite+aiosqlite:///{tmp_path / 'app.db'}")
+    async with engine.connect() as connection:
+        raw = await connection.get_raw_connection()
+        with pytest.raises(ValidationError, match="must be the AsyncConnection itself"):
+            await enqueue_async(raw, application="acme", event_type="a.b", payload={})
+    await engine.dispose()
+
+
+@pytest.fixture
+def schema(url: str) -> Iterator[str]:
+    """A schema with a name that has to be quoted, beside the one where the connection looks."""
+    if url.startswith("sqlite"):
+        pytest.skip("has no schemas, but attached databases")
+    quote = "`" if url.startswith("mysql") else '"'
+    cascade = "" if url.startswith("mysql") else " CASCADE"
+    drop = f"DROP SCHEMA IF EXISTS {quote}My-order{quote}{cascade}"
+    for statement in (drop, f"CREATE SCHEMA {quote}My-order{quote}", "", drop):
+        if not statement:
+            yield "My-order"
+            continue
+        with plain(url) as connection:
+            connection.cursor().execute(statement)
+            connection.commit()
+
+
+@pytest.mark.parametrize("connect", WAYS)
+def test_the_table_may_be_in_another_schema(url: str, schema: str, connect: Any) -> None:
+    with connect(url) as connection:
+        create_table(connection, schema=schema)
+        create_table(connection, schema=schema)
+        message_id = enqueue(connection, application="acme", event_type="a.b", payload={}, schema=schema)
+        connection.commit()
+        with pytest.raises(Exception, match="webhook_outbox"):
+            enqueue(connection, application="acme", event_type="a.b", payload={})
+        connection.rollback()
+    source = source_database(in_schema(url, schema))
+    source.connect()
+    try:
+        assert [row.message_id for row in source.rows(10)] == [message_id]
+        source.release()
+    finally:
+        source.close()
+    with connect(url) as connection:
+        drop_table(connection, schema=schema)
+        drop_table(connection, schema=schema)
+        connection.commit()
+
+
+def in_schema(url: str, schema: str) -> str:
+    """The source in a schema, as ``outbox.sources`` has it."""
+    if url.startswith("mysql"):
+        return url.replace("/app?", f"/{schema}?")
+    return f"{url}&options=" + quote(f'-c search_path="{schema}"')
+
+
+@pytest.mark.parametrize("connect", [native, sqlalchemy_async_connection, sqlalchemy_async_session])
+async def test_the_schema_with_asynchronous_libraries(url: str, schema: str, connect: Any) -> None:
+    async with connect(url) as (connection, commit, _):
+        await create_table_async(connection, schema=schema)
+        await enqueue_async(connection, application="acme", event_type="a.b", payload={}, schema=schema)
+        await commit()
+        await drop_table_async(connection, schema=schema)
+        await commit()
+
+
+def test_the_schema_is_an_attached_database_in_sqlite(tmp_path: Path) -> None:
+    with plain(f"sqlite:///{tmp_path / 'app.db'}") as connection:
+        connection.execute("ATTACH ? AS other", (str(tmp_path / "other.db"),))
+        create_table(connection, schema="other")
+        message_id = enqueue(connection, application="acme", event_type="a.b", payload={}, schema="other")
+        connection.commit()
+    assert stored(f"sqlite:///{tmp_path / 'other.db'}")[0][0] == message_id
+
+
+def test_what_is_no_name_of_a_schema_is_refused(tmp_path: Path) -> None:
+    with plain(f"sqlite:///{tmp_path / 'app.db'}") as connection:
+        for wrong in ("", "a.b", 'a"; DROP TABLE x; --', "100%s"):
+            with pytest.raises(ValidationError, match="schema"):
+                enqueue(connection, application="acme", event_type="a.b", payload={}, schema=wrong)
 
 
 async def test_asyncpg_and_its_pool(postgresql_url: str) -> None:

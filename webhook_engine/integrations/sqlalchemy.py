@@ -53,30 +53,31 @@ ENGINE_TABLES = frozenset(
 """All that an engine has in its own database, which may be the host's too."""
 
 
-def outbox_table(metadata: MetaData) -> None:
+def outbox_table(metadata: MetaData, *, schema: str | None = None) -> None:
     """Make the outbox table whenever ``metadata.create_all`` makes its tables, on whatever database it is.
 
-    In an Alembic migration, :func:`create_outbox` does the same.
+    ``schema`` says where, as for :func:`webhook_engine.outbox.enqueue`; it must be there already. In an Alembic
+    migration, :func:`create_outbox` does the same.
     """
 
     def create(_: MetaData, connection: Connection, **__: object) -> None:
-        create_table(connection)
+        create_table(connection, schema=schema)
 
     def drop(_: MetaData, connection: Connection, **__: object) -> None:
-        drop_table(connection)
+        drop_table(connection, schema=schema)
 
     event.listen(metadata, "after_create", create)
     event.listen(metadata, "before_drop", drop)
 
 
-def create_outbox(op: Any) -> None:
+def create_outbox(op: Any, *, schema: str | None = None) -> None:
     """Make the outbox table in an Alembic migration: give it ``alembic.op``. It prints with ``--sql``, too."""
-    _execute(op, dialect_named(op.get_context().dialect.name).table_statements())
+    _execute(op, dialect_named(op.get_context().dialect.name).table_statements(schema))
 
 
-def drop_outbox(op: Any) -> None:
+def drop_outbox(op: Any, *, schema: str | None = None) -> None:
     """Undo :func:`create_outbox`."""
-    _execute(op, dialect_named(op.get_context().dialect.name).drop_statements())
+    _execute(op, dialect_named(op.get_context().dialect.name).drop_statements(schema))
 
 
 def include_object(item: Any, name: str | None, kind: str, reflected: bool, compare_to: Any) -> bool:

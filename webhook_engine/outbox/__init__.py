@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Unpack
 
 from webhook_engine.outbox.dialect import DialectName, dialect_named
-from webhook_engine.outbox.drivers import Connection, driver_of
+from webhook_engine.outbox.drivers import Connection, driver_connection, driver_of
 from webhook_engine.outbox.row import MessageFields, make_row
 from webhook_engine.outbox.wakeup import wake
 from webhook_engine.rules.encoding import Default
@@ -48,11 +48,13 @@ def enqueue(
     deliver_at: datetime | None = None,
     organization: str | None = None,
     default: Default | None = None,
+    schema: str | None = None,
 ) -> str:
     """Write a message to the outbox in the connection's present transaction; returns the id that it will have.
 
-    ``connection``: of ``sqlite3``; a ``Connection`` or ``Session`` of SQLAlchemy; Django's; or a DB-API connection to
-    PostgreSQL (psycopg, psycopg2, pg8000) or MySQL (PyMySQL, mysqlclient, MySQL Connector, MariaDB Connector).
+    ``connection``: of ``sqlite3``; a ``Connection``, ``Session`` or raw connection of SQLAlchemy; Django's; or a
+    DB-API connection to PostgreSQL (psycopg, psycopg2, pg8000) or MySQL (PyMySQL, mysqlclient, MySQL Connector,
+    MariaDB Connector).
     ``application``: the id or uid of the consumer, which need not exist before the transaction is committed.
     ``payload``: ``bytes`` or ``str`` are sent exactly as given; a mapping, list, dataclass or model is written as
     compact JSON, dates, times, ``Decimal``, ``UUID`` and ``Enum`` in the usual forms.
@@ -62,6 +64,7 @@ def enqueue(
     ``tags``: up to 5, to find the message again.
     ``deliver_at``: not before then, up to 31 days ahead; a naive ``datetime`` is taken as UTC.
     ``organization``: the tenant (``org_…``) that the application belongs to, where there are several.
+    ``schema``: where the table is, if not where the connection looks: a schema of PostgreSQL, a database of MySQL.
     ``default``: as that of ``json.dumps``, for what has no usual form; ``NotImplemented`` leaves it to those above.
 
     Raises ``ValidationError`` for a value that is not allowed, before anything is written. What cannot be known here
@@ -79,13 +82,19 @@ def enqueue(
         default=default,
     )
     row = make_row(draft, application=application, organization=organization)
-    driver_of(connection, asynchronous=False).insert(connection, row)
+    connection = driver_connection(connection)
+    driver_of(connection, asynchronous=False).insert(connection, row, schema)
     wake()
     return row.message_id
 
 
 async def enqueue_async(
-    connection: Connection, *, application: str, organization: str | None = None, **message: Unpack[MessageFields]
+    connection: Connection,
+    *,
+    application: str,
+    organization: str | None = None,
+    schema: str | None = None,
+    **message: Unpack[MessageFields],
 ) -> str:
     """Like :func:`enqueue`, for the connection of an asynchronous library.
 
@@ -93,35 +102,39 @@ async def enqueue_async(
     PostgreSQL; of aiomysql or asyncmy to MySQL.
     """
     row = make_row(MessageDraft.of(**message), application=application, organization=organization)
-    await driver_of(connection, asynchronous=True).insert_async(connection, row)
+    await driver_of(connection, asynchronous=True).insert_async(connection, row, schema)
     wake()
     return row.message_id
 
 
-def create_table(connection: Connection) -> None:
+def create_table(connection: Connection, *, schema: str | None = None) -> None:
     """Make the outbox table where it is missing, in the connection's present transaction if there is one.
+
+    ``schema``: where to make it, as for :func:`enqueue`; the schema must be there already.
 
     MySQL commits that transaction, as it does for every change of a table. The engine does this by itself in its own
     database file.
     """
-    driver_of(connection, asynchronous=False).create_table(connection)
+    connection = driver_connection(connection)
+    driver_of(connection, asynchronous=False).create_table(connection, schema)
 
 
-async def create_table_async(connection: Connection) -> None:
+async def create_table_async(connection: Connection, *, schema: str | None = None) -> None:
     """Like :func:`create_table`, for the connection of an asynchronous library."""
-    await driver_of(connection, asynchronous=True).create_table_async(connection)
+    await driver_of(connection, asynchronous=True).create_table_async(connection, schema)
 
 
-def drop_table(connection: Connection) -> None:
+def drop_table(connection: Connection, *, schema: str | None = None) -> None:
     """Remove the outbox table and all that was made with it, and the messages in it, where it is there."""
-    driver_of(connection, asynchronous=False).drop_table(connection)
+    connection = driver_connection(connection)
+    driver_of(connection, asynchronous=False).drop_table(connection, schema)
 
 
-async def drop_table_async(connection: Connection) -> None:
+async def drop_table_async(connection: Connection, *, schema: str | None = None) -> None:
     """Like :func:`drop_table`, for the connection of an asynchronous library."""
-    await driver_of(connection, asynchronous=True).drop_table_async(connection)
+    await driver_of(connection, asynchronous=True).drop_table_async(connection, schema)
 
 
-def table_sql(dialect: DialectName = "sqlite") -> str:
+def table_sql(dialect: DialectName = "sqlite", *, schema: str | None = None) -> str:
     """The definition of the outbox table as SQL, for those who keep their schema in migrations."""
-    return dialect_named(dialect).table_sql()
+    return dialect_named(dialect).table_sql(schema)

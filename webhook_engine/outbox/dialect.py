@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from importlib.resources import files
 from typing import Literal, NamedTuple
@@ -31,20 +32,42 @@ class Dialect(NamedTuple):
 
     name: DialectName
 
-    def table_sql(self) -> str:
+    def table_sql(self, schema: str | None = None) -> str:
         """The definition of the table and its index; harmless where they are there already."""
-        return files("webhook_engine.outbox").joinpath(f"{self.name}.sql").read_text("utf-8")
+        text = files("webhook_engine.outbox").joinpath(f"{self.name}.sql").read_text("utf-8")
+        if schema is None:
+            return text
+        place = self.named("", schema)
+        # An index is made in the schema of its table, but for SQLite, which has it the other way round.
+        before = "TABLE IF NOT EXISTS |INDEX IF NOT EXISTS " if self.name == "sqlite" else _BEFORE_NAMES
+        return "\n".join(
+            line if line.lstrip().startswith("--") else re.sub(f"({before})({TABLE})", rf"\g<1>{place}\g<2>", line)
+            for line in text.split("\n")
+        )
 
-    def table_statements(self) -> Sequence[str]:
+    def table_statements(self, schema: str | None = None) -> Sequence[str]:
         """The same one by one: many drivers take one statement at a time, or commit before a script."""
-        return [statement.rstrip(";") for block in self.table_sql().split("\n\n") if (statement := block.strip())]
+        blocks = self.table_sql(schema).split("\n\n")
+        return [statement.rstrip(";") for block in blocks if (statement := block.strip())]
 
-    def drop_statements(self) -> Sequence[str]:
+    def drop_statements(self, schema: str | None = None) -> Sequence[str]:
         """What removes the table and all that was made with it; harmless where they are not there."""
-        table = f"DROP TABLE IF EXISTS {TABLE}"
+        name = self.named(TABLE, schema)
+        table = f"DROP TABLE IF EXISTS {name}"
         # A trigger goes with its table, but not the function that it calls.
-        return (table, f"DROP FUNCTION IF EXISTS {TABLE}_notify()") if self.name == "postgresql" else (table,)
+        return (table, f"DROP FUNCTION IF EXISTS {name}_notify()") if self.name == "postgresql" else (table,)
 
+    def named(self, name: str, schema: str | None) -> str:
+        """A name within a schema: of PostgreSQL, a database of MySQL, or one that is attached in SQLite."""
+        if schema is None:
+            return name
+        if not isinstance(schema, str) or not re.fullmatch(r"[\w-]+", schema):
+            raise ValidationError("schema", f"must be letters, digits, '_' and '-', not {schema!r}")
+        quote = "`" if self.name == "mysql" else '"'
+        return f"{quote}{schema}{quote}.{name}"
+
+
+_BEFORE_NAMES = "TABLE IF NOT EXISTS | ON |FUNCTION "
 
 SQLITE = Dialect("sqlite")
 POSTGRESQL = Dialect("postgresql")
@@ -61,7 +84,7 @@ def dialect_named(name: str) -> Dialect:
     raise ValidationError("dialect", f"must be sqlite, postgresql or mysql, not {name!r}")
 
 
-def insert_sql(placeholder: Literal["?", "%s", "$", ":"]) -> str:
+def insert_sql(placeholder: Literal["?", "%s", "$", ":"], table: str = TABLE) -> str:
     """The statement that inserts a ``NewRow``, the same for all databases but for the form of placeholders.
 
     ``?`` and ``%s`` stand for values in their order, ``$`` is followed by a number, and ``:`` by the name of a column.
@@ -73,4 +96,4 @@ def insert_sql(placeholder: Literal["?", "%s", "$", ":"]) -> str:
         "$": [f"${position}" for position in range(1, len(columns) + 1)],
         ":": [f":{name}" for name in columns],
     }
-    return f"INSERT INTO {TABLE} ({', '.join(columns)}) VALUES ({', '.join(values[placeholder])})"  # noqa: S608 (ours)
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join(values[placeholder])})"  # noqa: S608 (ours)

@@ -13,7 +13,7 @@ from webhook_engine.errors import ValidationError
 from webhook_engine.outbox.dialect import MYSQL, POSTGRESQL, SQLITE, TABLE, Dialect, dialect_named, insert_sql
 from webhook_engine.outbox.row import NewRow
 
-__all__ = ["Connection", "Driver", "WithCursor", "WithExecute", "driver_of"]
+__all__ = ["Connection", "Driver", "WithCursor", "WithExecute", "driver_connection", "driver_of"]
 
 
 class WithCursor(Protocol):
@@ -59,41 +59,50 @@ class Driver(NamedTuple):
         module = sys.modules.get(module_name)
         return module is not None and isinstance(connection, getattr(module, class_name, ()))
 
-    def insert(self, connection: Any, row: NewRow) -> None:
+    def insert(self, connection: Any, row: NewRow, schema: str | None = None) -> None:
         """Write a row."""
         try:
-            self.execute(connection, insert_sql(self.placeholder), row)
+            # Only within a schema does the statement differ from database to database.
+            table = TABLE if schema is None else self.dialect(connection).named(TABLE, schema)
+            self.execute(connection, insert_sql(self.placeholder, table), row)
         except Exception as error:
             _explain(error, create="create_table(connection)")
             raise
 
-    async def insert_async(self, connection: Any, row: NewRow) -> None:
+    async def insert_async(self, connection: Any, row: NewRow, schema: str | None = None) -> None:
         """Write a row."""
         try:
-            await self.execute(connection, insert_sql(self.placeholder), row)
+            table = TABLE if schema is None else (await self.dialect(connection)).named(TABLE, schema)
+            await self.execute(connection, insert_sql(self.placeholder, table), row)
         except Exception as error:
             _explain(error, create="await create_table_async(connection)")
             raise
 
-    def create_table(self, connection: Any) -> None:
+    def create_table(self, connection: Any, schema: str | None = None) -> None:
         """Make the table where it is missing."""
-        for statement in self.dialect(connection).table_statements():
+        for statement in self.dialect(connection).table_statements(schema):
             self.execute(connection, statement, None)
 
-    async def create_table_async(self, connection: Any) -> None:
+    async def create_table_async(self, connection: Any, schema: str | None = None) -> None:
         """Make the table where it is missing."""
-        for statement in (await self.dialect(connection)).table_statements():
+        for statement in (await self.dialect(connection)).table_statements(schema):
             await self.execute(connection, statement, None)
 
-    def drop_table(self, connection: Any) -> None:
+    def drop_table(self, connection: Any, schema: str | None = None) -> None:
         """Remove the table where it is there."""
-        for statement in self.dialect(connection).drop_statements():
+        for statement in self.dialect(connection).drop_statements(schema):
             self.execute(connection, statement, None)
 
-    async def drop_table_async(self, connection: Any) -> None:
+    async def drop_table_async(self, connection: Any, schema: str | None = None) -> None:
         """Remove the table where it is there."""
-        for statement in (await self.dialect(connection)).drop_statements():
+        for statement in (await self.dialect(connection)).drop_statements(schema):
             await self.execute(connection, statement, None)
+
+
+def driver_connection(connection: Any) -> Any:
+    """The connection of the driver behind one of SQLAlchemy's ``raw_connection()``; any other as it is."""
+    pool = sys.modules.get("sqlalchemy.pool")
+    return connection.driver_connection if pool and isinstance(connection, pool.PoolProxiedConnection) else connection
 
 
 def driver_of(connection: object, *, asynchronous: bool) -> Driver:
@@ -104,6 +113,10 @@ def driver_of(connection: object, *, asynchronous: bool) -> Driver:
             "connection",
             "must be a connection, not None; a migration that is only printed has none (Alembic's --sql): use "
             "create_outbox and drop_outbox of webhook_engine.integrations.sqlalchemy there",
+        )
+    if driver is None and asynchronous and driver_connection(connection) is not connection:
+        raise ValidationError(
+            "connection", "must be the AsyncConnection itself; its raw connection knows nothing of its transaction"
         )
     if driver is None:
         libraries = dict.fromkeys(one.library for one in _DRIVERS if one.asynchronous is asynchronous)
@@ -123,6 +136,12 @@ def _explain(error: Exception, *, create: str) -> None:
     words = str(error)
     if TABLE in words and any(missing in words for missing in ("no such table", "does not exist", "doesn't exist")):
         error.add_note(f"This database has no outbox yet; make it once with webhook_engine.outbox.{create}.")
+    if type(error).__name__ == "UnboundExecutionError":
+        error.add_note(
+            "This session has several databases. Enqueue in its connection to the one that has the outbox, which is in "
+            "the same transaction, and say which by a model that is kept there: "
+            'session.connection(bind_arguments={"mapper": Invoice}).'
+        )
 
 
 # How statements are run.

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from webhook_engine.outbox.dialect import TABLE
-from webhook_engine.outbox.drivers import Connection, Driver, driver_of
+from webhook_engine.outbox.drivers import Connection, Driver, driver_connection, driver_of
 from webhook_engine.secrets.signing import JsonValue
 from webhook_engine.testing.expectation import ANY, Expectation, describe
 
@@ -62,11 +62,11 @@ def enqueued(connection: Connection | None = None) -> list[Enqueued]:
 
     ``connection`` is what :func:`~webhook_engine.outbox.enqueue` takes; without one, Django's default connection.
     """
-    source = _django_connection() if connection is None else connection
+    source = driver_connection(_django_connection() if connection is None else connection)
     driver = driver_of(source, asynchronous=False)
     if driver.library == "sqlalchemy":
-        return _read(source.execute(sys.modules["sqlalchemy"].text(_SELECT)).all())  # type: ignore[union-attr]
-    cursor = source.cursor()  # type: ignore[union-attr]
+        return _read(source.execute(sys.modules["sqlalchemy"].text(_SELECT)).all())
+    cursor = source.cursor()
     try:
         cursor.execute(_SELECT)
         return _read(cursor.fetchall())
