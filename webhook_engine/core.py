@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -107,6 +107,8 @@ class EngineCore(Organization):
             self.config.portal.session_ttl,
             self.config.server.public_url if self.config.server.portal else None,
         )
+        self._served: dict[object, tuple[str, ...]] = {}
+        self._closing: list[Callable[[], Awaitable[None]]] = []
         self._running = False
         self._process = 0
         self._crash: BaseException | None = None
@@ -138,10 +140,18 @@ class EngineCore(Organization):
 
         return register
 
-    def served_at(self, *base_urls: str) -> None:
+    def served_at(self, *base_urls: str, by: object) -> None:
         """A server tells where it is reached, how browsers do so first; without URLs, that it has stopped."""
-        self._own_inboxes.serve_at(base_urls if self.config.server.play else ())
-        self._entrance.serve_at(base_urls[0] if base_urls and self.config.server.portal else None)
+        self._served.pop(by, None)
+        if base_urls:
+            self._served[by] = base_urls
+        urls = [url for each in self._served.values() for url in each]
+        self._own_inboxes.serve_at(urls if self.config.server.play else ())
+        self._entrance.serve_at(urls[0] if urls and self.config.server.portal else None)
+
+    def before_stop(self, close: Callable[[], Awaitable[None]]) -> None:
+        """Let this be done when the engine is next stopped, before anything of it ends."""
+        self._closing.append(close)
 
     def serves_inbox(self, url: URL) -> bool:
         """Whether a URL is an inbox of Play that this engine serves itself."""
@@ -182,6 +192,11 @@ class EngineCore(Organization):
     def running(self) -> bool:
         """Whether it was started, has not been stopped, and has not crashed."""
         return self._running and self._crash is None and not self._left_behind
+
+    def require_running(self) -> None:
+        """Raise ``EngineNotRunningError`` unless it runs in this process and event loop."""
+        self._home.require()
+        self._require_running()
 
     async def crashed(self) -> BaseException:
         """Wait until a part of the engine fails for good, and return why; a daemon ends then."""
@@ -280,6 +295,8 @@ class EngineCore(Organization):
 
     async def _stop(self) -> None:
         try:
+            while self._closing:
+                await self._closing.pop()()
             await self._flow.stop()
         finally:
             try:

@@ -8,6 +8,7 @@ from webhook_engine.core import EngineCore
 
 if TYPE_CHECKING:
     from webhook_engine.server.listener import Server
+    from webhook_engine.server.mount import Mount
 
 __all__ = ["Engine"]
 
@@ -31,3 +32,14 @@ class Engine(EngineCore):
         from webhook_engine.server.listener import Server  # noqa: PLC0415 (a host that serves nothing need not load it)
 
         return Server(self, listen)
+
+    def asgi(self) -> Mount:
+        """The same as an ASGI application, to mount in your own: ``app.mount("/webhooks", engine.asgi())``.
+
+        It serves while the engine runs in the same event loop, and answers 503 otherwise. As an application by itself
+        it starts the engine and stops it. Set ``server.public_url`` to how browsers reach it; without that, links
+        carry the address that the first request came to.
+        """
+        from webhook_engine.server.mount import Mount  # noqa: PLC0415 (as above)
+
+        return Mount(self, lambda: self)

@@ -12,9 +12,10 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import TypeVar, Unpack
+from typing import TYPE_CHECKING, TypeVar, Unpack
 
 from webhook_engine.clock import Clock
 from webhook_engine.config.loading import Config
@@ -27,6 +28,9 @@ from webhook_engine.log import get_logger
 from webhook_engine.outbox import enqueue
 from webhook_engine.outbox.row import MessageFields
 from webhook_engine.store.sqlite.enqueue import write_to_outbox
+
+if TYPE_CHECKING:
+    from webhook_engine.server.mount import Mount
 
 __all__ = ["SharedEngine"]
 
@@ -89,6 +93,12 @@ class SharedEngine:
     def on(self, kind: type[E]) -> Callable[[Handler[E]], Handler[E]]:
         """Decorate a function that is to be called with every event of a class, in the process that leads."""
         return self._engine.on(kind)
+
+    def asgi(self) -> Mount:
+        """What ``Engine.asgi`` is; it answers 503 in processes that do not run the engine."""
+        from webhook_engine.server.mount import Mount  # noqa: PLC0415 (a host that serves nothing need not load it)
+
+        return Mount(self._engine, self._live)
 
     async def enqueue(
         self, *, application: str, organization: str | None = None, **message: Unpack[MessageFields]
@@ -163,6 +173,17 @@ class SharedEngine:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.stop()
+
+    @asynccontextmanager
+    async def _live(self) -> AsyncIterator[None]:
+        if self._home.entered:  # Somebody has started it, and will stop it.
+            yield
+            return
+        await self.start(persist=True)
+        try:
+            yield
+        finally:
+            await self.stop()
 
     async def _try(self) -> bool:
         """Whether the engine runs here now."""

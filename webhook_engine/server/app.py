@@ -23,7 +23,7 @@ from webhook_engine.server.context import Context
 from webhook_engine.server.errors import ApiError, as_api_error
 from webhook_engine.server.idempotency import Idempotency, request_digest
 from webhook_engine.server.outgoing import LARGE, Outgoing
-from webhook_engine.server.protocol import read_body
+from webhook_engine.server.protocol import peer_of, read_body
 from webhook_engine.server.proxies import client_address
 
 __all__ = ["App", "Page"]
@@ -118,7 +118,10 @@ class App:
         # Slashes at the end, and doubled ones, make no difference.
         segments = [unquote(part) if "%" in part else part for part in path.split("/") if part]
         if self._prefix and segments[: len(self._prefix)] == self._prefix:
-            segments = segments[len(self._prefix) :]
+            below = segments[len(self._prefix) :]
+            # A public URL that ends in /api, taken off already, leaves paths that begin with it all the same.
+            if tuple(segments[:2]) != _API or tuple(below[:2]) == _API:
+                segments = below
         if tuple(segments[:2]) != _API:
             return _Place(segments, None, ())
         return _Place(segments[2:], *self._tree.find(segments[2:]))
@@ -170,7 +173,7 @@ class App:
 
     def _log_failure(self, request: web.BaseRequest, path: str, error: Exception, *, with_traceback: bool) -> None:
         trusted = self._context.engine.config.server.trusted_proxies
-        client = client_address(request.remote, request.headers.get("x-forwarded-for"), trusted)
+        client = client_address(peer_of(request), request.headers.get("x-forwarded-for"), trusted)
         log.error(
             "request.failed",
             method=request.method,

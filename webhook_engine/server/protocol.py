@@ -13,7 +13,16 @@ from webhook_engine.log import get_logger
 from webhook_engine.server.connections import Connections
 from webhook_engine.server.errors import ApiError
 
-__all__ = ["BodyTooLargeError", "Connection", "HttpServer", "SlowBodyError", "read_body"]
+__all__ = [
+    "BODY_S",
+    "DRAINED_BYTES",
+    "BodyTooLargeError",
+    "Connection",
+    "HttpServer",
+    "SlowBodyError",
+    "peer_of",
+    "read_body",
+]
 
 IDLE_S = 75.0
 """How long a connection may take from one answer to the end of the next request's headers."""
@@ -78,12 +87,14 @@ class HttpServer(web.Server):
 class Connection(web.RequestHandler):
     """Answers what is no HTTP, or not any that can be handled, with JSON too; has bounds in time."""
 
-    __slots__ = ("_places", "_unread")
+    __slots__ = ("_places", "_unread", "client")
 
     def __init__(self, server: HttpServer, **options: Any) -> None:
         super().__init__(server, **options)
         self._places = server.places
         self._unread: asyncio.TimerHandle | None = None
+        self.client: str | None = None
+        """Whose request comes next, where a host program has taken it in and hands it on."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """It begins."""
@@ -147,6 +158,13 @@ class Connection(web.RequestHandler):
         response = web.Response(status=status, body=body, content_type="application/json")
         response.force_close()
         return response
+
+
+def peer_of(request: web.BaseRequest) -> str | None:
+    """The address that a request came from: of a client, or of a proxy before it."""
+    connection = request.protocol
+    known = connection.client if isinstance(connection, Connection) else None
+    return known or request.remote
 
 
 async def read_body(request: web.BaseRequest, limit: int) -> bytes:

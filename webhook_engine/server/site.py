@@ -1,0 +1,105 @@
+"""What answers requests, wherever its connections come from: the API and the pages, with what they keep in memory."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from datetime import timedelta
+
+import msgspec
+from aiohttp import web
+
+from webhook_engine.config.sections import ServerConfig
+from webhook_engine.core import EngineCore
+from webhook_engine.resources.portal_links import PortalLinks
+from webhook_engine.server.api.openapi import documentation_pages, openapi_document
+from webhook_engine.server.app import App
+from webhook_engine.server.auth import Authenticator
+from webhook_engine.server.consumer_pages import consumer_pages
+from webhook_engine.server.context import Context
+from webhook_engine.server.idempotency import Idempotency
+from webhook_engine.server.metrics import MetricsPage
+from webhook_engine.server.protocol import HttpServer
+from webhook_engine.server.revocations import Revocations
+from webhook_engine.server.tokens import TokenKeys
+
+__all__ = ["Site"]
+
+LONGEST_DRAIN = timedelta(seconds=5)
+"""How long requests that are being answered may take when the server stops; none should need so long."""
+TIDY_EVERY_S = 600.0
+
+
+class Site:
+    """The HTTP side of a running engine, between :meth:`start` and :meth:`stop`."""
+
+    def __init__(self, engine: EngineCore, config: ServerConfig) -> None:
+        self.metrics = MetricsPage(engine)
+        self._engine = engine
+        self._config = config
+        self._runner: web.ServerRunner | None = None
+        self._tidying: asyncio.Task[None] | None = None
+
+    async def start(self, public_url: str) -> HttpServer:
+        """Get ready for connections; ``public_url`` is how browsers reach it, without a slash at the end."""
+        services = self._engine.services
+        keys = TokenKeys.of(self._engine.config)
+        revocations = Revocations(services.store.revocations)
+        idempotency = Idempotency(
+            services.store.kept_responses,
+            services.sealer,
+            self._engine.believed_now,
+            strict=self._config.strict_idempotency,
+        )
+        await revocations.load()
+        await idempotency.load()
+        context = Context(
+            engine=self._engine,
+            services=services,
+            keys=keys,
+            authenticator=Authenticator(self._engine, keys, revocations, services.clock),
+            revocations=revocations,
+            links=PortalLinks(services.store.portal_links, services.clock, self._engine.config.portal.link_ttl),
+            public_url=public_url,
+        )
+        app = App(
+            context,
+            idempotency,
+            max_body=self._config.max_body,
+            document=msgspec.json.encode(openapi_document(public_url)) if self._config.api else None,
+            pages={
+                **(documentation_pages(public_url) if self._config.api else {}),
+                **consumer_pages(self._engine, self._config, public_url),
+                **({"metrics": self.metrics} if self._config.metrics else {}),
+            },
+        )
+        server = HttpServer(app)
+        self._runner = web.ServerRunner(server, shutdown_timeout=self._drain_s())
+        await self._runner.setup()
+        self.metrics.start()
+        self._tidying = asyncio.create_task(self._tidy(revocations), name="webhook-engine-tidying")
+        return server
+
+    async def stop(self) -> None:
+        """Finish what is being answered, and close the connections. Stopping twice is harmless."""
+        await self.metrics.stop()
+        if self._tidying is not None:
+            self._tidying.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._tidying
+            self._tidying = None
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
+
+    def _drain_s(self) -> float:
+        return min(self._engine.config.delivery.shutdown_grace, LONGEST_DRAIN).total_seconds()
+
+    async def _tidy(self, revocations: Revocations) -> None:
+        """Forget now and then what has expired; retention deletes it from the database."""
+        while True:
+            await asyncio.sleep(TIDY_EVERY_S)
+            if not self._engine.believes_clock():
+                # Tokens that look expired by a clock that is ahead are good again once it is set right.
+                continue
+            revocations.forget_expired(self._engine.services.clock.now())
