@@ -65,7 +65,7 @@ async def test_every_python_block_runs(block: str, tmp_path: Path) -> None:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-c", program),
             cwd=tmp_path,
-            env={**os.environ, "WEBHOOK_SECRET": SECRET},
+            env={**os.environ, "WEBHOOK_SECRET": SECRET, "DJANGO_SETTINGS_MODULE": "django.conf.global_settings"},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )

@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import assert_type
 
 import aiosqlite
+from fastapi import FastAPI
+from starlette.applications import Starlette
+from starlette.routing import Mount
 
 from webhook_engine import (
     Application,
@@ -33,6 +36,7 @@ from webhook_engine import (
     NotFoundError,
     OperationalEvent,
     Page,
+    SharedEngine,
     Task,
     TaskStatus,
     TriggerType,
@@ -215,3 +219,8 @@ async def tests_of_users(engine: Engine, db: sqlite3.Connection, webhook_clock: 
         receiver.fail(1)
         receiver.answer(status=503, delay=0.1)
         assert_type(receiver.url, str)
+
+
+def mount(engine: Engine, app: FastAPI) -> Starlette:
+    app.mount("/webhooks", engine.asgi())
+    return Starlette(routes=[Mount("/webhooks", app=SharedEngine.open("webhooks.db").asgi())])
