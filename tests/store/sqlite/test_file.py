@@ -84,7 +84,7 @@ async def test_a_host_program_keeps_its_own_tables_in_the_file(path: Path) -> No
 
 
 async def test_an_outbox_that_is_there_already_is_taken_over(path: Path) -> None:
-    sql = (Path(__file__).parents[2] / "webhook_engine/outbox/sqlite.sql").read_text()
+    sql = (Path(__file__).parents[3] / "webhook_engine/outbox/sqlite.sql").read_text()
     with closing(sqlite3.connect(path)) as db:
         db.executescript(sql)
         with db:

@@ -36,7 +36,7 @@ async def main():
 asyncio.run(main())
 """
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def spoil(path: Path) -> None:

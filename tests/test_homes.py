@@ -1,0 +1,218 @@
+"""Every module of the package has its tests, found by its name or in the table below.
+
+Tests follow the tree: those of ``delivery/attempt/retry.py`` are in ``tests/delivery/attempt/test_retry.py``. The store
+is tested against its seam, so those of ``store/sqlite/tasks.py`` are in ``tests/store/test_tasks.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+import webhook_engine
+
+PACKAGE = Path(webhook_engine.__file__).parent
+TESTS = Path(__file__).parent
+
+PROVED_BY: Mapping[str, str] = {
+    # Commands are tried as people run them, and the daemon's as a process.
+    "cli/": "cli/test_api_commands.py",
+    "cli/backup.py": "test_backup.py",
+    "cli/demo/": "cli/test_demo.py",
+    "cli/listen.py": "server/play/",
+    "cli/outbox.py": "outbox/test_cli_outbox.py",
+    "cli/portal.py": "portal/test_command_line.py",
+    "cli/restore.py": "test_backup.py",
+    "cli/rotate.py": "secrets/test_rotation.py",
+    "cli/serve.py": "server/test_daemon.py",
+    "cli/systemd.py": "service/test_systemd.py",
+    "cli/terminal.py": "cli/test_main.py",
+    "cli/token.py": "server/test_tokens.py",
+    # What joins the parts is tried with the parts in it: an engine, real time or a clock moved by hand, real sockets.
+    "core.py": "engine/",
+    "engine.py": "engine/test_lifecycle.py",
+    "log.py": "engine/test_logging.py",
+    "model.py": "resources/",
+    "native_threads.py": "test_home_loop.py",
+    "shared.py": "shared/",
+    "shielded.py": "engine/test_interrupted.py",
+    "version.py": "test_packaging.py",
+    "delivery/accept/": "engine/test_outbox_relay.py",
+    "delivery/accept/router.py": "engine/test_crash.py",
+    "delivery/accept/source_relay.py": "outbox/test_sources.py",
+    "delivery/attempt/": "engine/test_ladder.py",
+    "delivery/attempt/events.py": "engine/test_operational.py",
+    "delivery/attempt/recorder.py": "engine/test_faults.py",
+    "delivery/http/": "delivery/http/test_sender.py",
+    "delivery/http/own_inbox.py": "server/play/test_own_inbox.py",
+    "delivery/http/problems.py": "delivery/http/test_response.py",
+    "delivery/http/shortage.py": "engine/test_own_troubles.py",
+    "delivery/measures.py": "server/test_metrics.py",
+    "delivery/notifier.py": "engine/test_operational.py",
+    "delivery/pipeline.py": "engine/test_lifecycle.py",
+    "delivery/schedule/dispatcher.py": "delivery/test_nothing_forgotten.py",
+    "delivery/schedule/figures.py": "server/test_metrics.py",
+    "delivery/service.py": "engine/test_lifecycle.py",
+    "delivery/tasks/": "engine/test_recover.py",
+    "delivery/tasks/purge.py": "server/api/test_bulk.py",
+    "delivery/tasks/reports.py": "server/api/test_bulk.py",
+    "delivery/timekeeper.py": "engine/test_clock_jumps.py",
+    "delivery/tracing.py": "engine/test_traces.py",
+    # Managers are tried through the engine, as programs call them.
+    "resources/announce.py": "engine/test_operational.py",
+    "resources/attempts.py": "engine/test_manual.py",
+    "resources/edits.py": "engine/test_edits.py",
+    "resources/endpoint_actions.py": "engine/test_recover.py",
+    "resources/endpoint_headers.py": "resources/test_endpoint_rules.py",
+    "resources/endpoint_secrets.py": "resources/test_endpoint_rules.py",
+    "resources/event_catalogue.py": "resources/",
+    "resources/event_types.py": "resources/",
+    "resources/examples.py": "resources/test_endpoint_rules.py",
+    "resources/lookup.py": "resources/test_applications.py",
+    "resources/organization.py": "resources/test_applications.py",
+    "resources/portal.py": "portal/test_sessions.py",
+    "resources/portal_links.py": "portal/test_sessions.py",
+    "resources/rotation.py": "resources/test_endpoint_rules.py",
+    "resources/services.py": "resources/",
+    "resources/starting.py": "engine/test_lifecycle.py",
+    "resources/tasks.py": "engine/test_recover.py",
+    # A rule that is one line is tried where it is asked.
+    "rules/capabilities.py": "server/test_tokens.py",
+    "rules/event_class.py": "resources/",
+    "rules/filters.py": "resources/test_endpoints.py",
+    "rules/problems.py": "server/api/test_checks.py",
+    "rules/tasks.py": "engine/test_recover.py",
+    # Other programs' connections and databases are real ones.
+    "outbox/dialect.py": "outbox/test_enqueue_elsewhere.py",
+    "outbox/drivers.py": "outbox/test_enqueue_elsewhere.py",
+    "outbox/wakeup.py": "engine/test_outbox_relay.py",
+    "integrations/": "integrations/test_web_frameworks.py",
+    "integrations/django/": "integrations/test_django.py",
+    "integrations/django/configuration.py": "outbox/test_django_configuration.py",
+    # The API is tried over HTTP: with what the contract says, with the official client, and with rubbish.
+    "server/": "server/test_robustness.py",
+    "server/api/": "server/test_wire_format.py",
+    "server/api/attempt_stats.py": "portal/test_insight.py",
+    "server/api/endpoint_actions.py": "server/test_svix_sdk.py",
+    "server/api/insight.py": "portal/test_insight.py",
+    "server/api/tasks.py": "server/api/test_bulk.py",
+    "server/api/unavailable.py": "server/test_every_method_of_the_sdk.py",
+    "server/api/usage.py": "server/api/test_bulk.py",
+    "server/auth.py": "server/test_tokens.py",
+    "server/consumer_pages.py": "portal/test_proxy.py",
+    "server/logs.py": "server/test_daemon.py",
+    "server/pages.py": "portal/test_proxy.py",
+    "server/play/": "server/play/",
+    "server/portal/": "portal/",
+    "server/revocations.py": "server/test_tokens.py",
+    "server/seen_keys.py": "server/test_idempotency.py",
+    "server/supervision.py": "service/test_systemd.py",
+    # The store is tried against its seam, and SQLite besides by what can go wrong with a file.
+    "store/": "store/",
+    "store/endpoint_sealing.py": "resources/test_endpoint_rules.py",
+    "store/kept_responses.py": "server/test_idempotency.py",
+    "store/play.py": "server/play/test_store.py",
+    "store/portal_links.py": "portal/test_sessions.py",
+    "store/revocations.py": "server/test_tokens.py",
+    "store/sources/": "outbox/test_sources.py",
+    "store/upkeep.py": "delivery/upkeep/test_retention.py",
+    "store/sqlite/": "store/sqlite/test_file.py",
+    "store/sqlite/batches.py": "store/sqlite/test_faults.py",
+    "store/sqlite/copy.py": "test_backup.py",
+    "store/sqlite/deliveries.py": "store/test_settling.py",
+    "store/sqlite/enqueue.py": "outbox/test_enqueue.py",
+    "store/sqlite/filters.py": "store/test_delivery_lists.py",
+    "store/sqlite/kept_responses.py": "store/test_messages.py",
+    "store/sqlite/play.py": "server/play/test_store.py",
+    "store/sqlite/portal_links.py": "portal/test_sessions.py",
+    "store/sqlite/revocations.py": "server/test_tokens.py",
+    "store/sqlite/rows.py": "store/",
+    "store/sqlite/spans.py": "store/test_delivery_lists.py",
+    "store/sqlite/upkeep.py": "delivery/upkeep/test_retention.py",
+    "sync/": "sync/test_sync_engine.py",
+    "sync/managers.py": "sync/test_managers_stub.py",
+    "sync/shared.py": "shared/test_workers.py",
+    "testing/": "testing/test_plugin.py",
+}
+"""A module, or all of a folder that have no tests of their own name, and the tests that prove it."""
+
+OF_THE_WHOLE: Sequence[str] = (
+    # Folders of behaviour that many modules make together.
+    "docs/",
+    "engine/",
+    "outbox/",
+    "portal/",
+    "server/sdk/",
+    "service/",
+    "shared/",
+    # One promise each, over many modules.
+    "cli/test_main.py",
+    "delivery/schedule/test_lane_writes.py",
+    "delivery/test_nothing_forgotten.py",
+    "resources/test_wrong_types.py",
+    "secrets/test_signing_keys.py",
+    "server/play/test_own_inbox.py",
+    "server/test_daemon.py",
+    "server/test_never_a_500.py",
+    "server/test_page_sizes.py",
+    "server/test_semantics.py",
+    "store/sqlite/test_crash.py",
+    "store/sqlite/test_plans.py",
+    "store/test_due.py",
+    "store/test_lifecycle.py",
+    "test_architecture.py",
+    "test_homes.py",
+    "test_packaging.py",
+    "test_readme.py",
+    "test_third_parties.py",
+    "testing/test_time_travel.py",
+)
+"""Tests that have the name of no module."""
+
+MODULES = sorted(
+    each.relative_to(PACKAGE).as_posix()
+    for each in PACKAGE.rglob("*.py")
+    if each.name not in ("__init__.py", "__main__.py") and "migrations" not in each.parts
+)
+
+
+def of_its_name(module: str) -> list[str]:
+    """The tests that have the name of a module."""
+    folder, _, name = module.rpartition("/")
+    folders = [folder, "store"] if folder == "store/sqlite" else [folder]
+    return [path for each in folders if (TESTS / (path := f"{each}/test_{name}".lstrip("/"))).exists()]
+
+
+def in_the_table(module: str) -> str | None:
+    """The row of the table for a module: its own, or that of its folder or of a folder above."""
+    if module in PROVED_BY:
+        return module
+    folders = [folder for folder in PROVED_BY if folder.endswith("/") and module.startswith(folder)]
+    return max(folders, key=len, default=None)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_whoever_edits_a_module_knows_what_to_run(module: str) -> None:
+    row = in_the_table(module)
+    assert of_its_name(module) or row, f"{module} has no tests of its name, and no row in PROVED_BY"
+    assert not (of_its_name(module) and row == module), f"{module} has tests of its name: take its row away"
+
+
+def test_the_table_names_what_there_is() -> None:
+    for module, tests in PROVED_BY.items():
+        assert (PACKAGE / module).exists(), module
+        assert (TESTS / tests).exists(), tests
+    used = {in_the_table(module) for module in MODULES if not of_its_name(module)}
+    assert used == set(PROVED_BY), set(PROVED_BY) - used
+
+
+def test_every_test_has_the_name_of_a_module_or_is_one_of_the_whole() -> None:
+    named = {tests for module in MODULES for tests in of_its_name(module)} | set(PROVED_BY.values())
+    for each in sorted(TESTS.rglob("test_*.py")):
+        tests = each.relative_to(TESTS).as_posix()
+        if "fixtures" not in each.parts and not tests.startswith(tuple(OF_THE_WHOLE)):
+            assert tests in named, f"tests/{tests}: name it as the module that it is about, or add it to OF_THE_WHOLE"
+    for tests in OF_THE_WHOLE:
+        assert (TESTS / tests).exists(), tests
