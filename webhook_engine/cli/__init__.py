@@ -76,11 +76,23 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def _common(
+    context: typer.Context,
+    program: Annotated[
+        str | None,
+        typer.Option(
+            "--app",
+            metavar="MODULE:NAME",
+            help="Take the configuration of the engine in a program; before the command.",
+        ),
+    ] = None,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
     ] = False,
 ) -> None:
     """Webhook Engine delivers webhooks reliably from one SQLite file."""
+    from webhook_engine.cli.configured import program_given  # noqa: PLC0415 (only where a command is run)
+
+    program_given(program, context.invoked_subcommand)
 
 
 def _placeholder() -> None:

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from webhook_engine.backup import Saved, back_up
+from webhook_engine.cli.configured import configuration
 from webhook_engine.cli.terminal import err
-from webhook_engine.config.loading import Config
 
 __all__ = ["backup", "say"]
 
@@ -27,7 +27,7 @@ def backup(
 
     Keep the file safe: anyone who has it can sign webhooks in the name of every endpoint.
     """
-    say(f"wrote {file}", back_up(Config.load(config), file))
+    say(f"wrote {file}", back_up(configuration(config), file))
 
 
 def say(what: str, saved: Saved) -> None:

@@ -13,8 +13,9 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from webhook_engine.cli.configured import configuration
 from webhook_engine.cli.terminal import out
-from webhook_engine.config.loading import Config, EffectiveSetting
+from webhook_engine.config.loading import EffectiveSetting
 
 __all__ = ["check_config"]
 
@@ -32,7 +33,7 @@ def check_config(
 
     Exits with 2, and a line for each problem, if there is anything wrong with it.
     """
-    settings = list(Config.load(config).effective())
+    settings = list(configuration(config).effective())
     if as_json:
         typer.echo(_as_json(settings))
     elif out.is_terminal:

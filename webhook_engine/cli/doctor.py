@@ -25,6 +25,7 @@ import msgspec
 import typer
 
 from webhook_engine.backup import clock_last_seen, database_problems, gets_smaller
+from webhook_engine.cli.configured import configuration
 from webhook_engine.cli.demo.receiver import Receiver, Request
 from webhook_engine.cli.file_systems import kind_of, trouble_with
 from webhook_engine.cli.terminal import CommandError, out
@@ -102,7 +103,7 @@ def _show(finding: Finding) -> None:
 
 def _findings(file: Path | None, *, offline: bool) -> Iterator[Finding]:
     try:
-        config = Config.load(file)
+        config = configuration(file)
     except (ConfigError, OSError) as problem:
         yield Finding(
             "configuration", "error", str(problem), "Correct it; `webhook-engine check-config` shows all of it."

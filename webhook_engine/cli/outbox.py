@@ -16,8 +16,8 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from webhook_engine.cli.configured import configuration
 from webhook_engine.cli.terminal import CommandError, UsageError, out
-from webhook_engine.config.loading import Config
 from webhook_engine.config.values import without_passwords
 from webhook_engine.outbox import table_sql
 from webhook_engine.store.sources import SetAsideRow, SourceDatabase, source_database
@@ -121,7 +121,7 @@ def _change(
 
 def _databases(config: Path | None, source: str | None) -> list[SourceDatabase]:
     """The outboxes that are meant; that of the engine's own database is the first."""
-    known = Config.load(config)
+    known = configuration(config)
     urls = [known.store.url, *known.outbox.sources]
     if source is not None:
         shown = {without_passwords(url): url for url in urls} | {url: url for url in urls}

@@ -9,7 +9,7 @@ import typer
 
 from webhook_engine.backup import restore as put_back
 from webhook_engine.cli.backup import say
-from webhook_engine.config.loading import Config
+from webhook_engine.cli.configured import configuration
 
 __all__ = ["restore"]
 
@@ -27,5 +27,5 @@ def restore(
 
     Nothing is replaced. What was sent after the backup was made may be sent once more when the engine starts.
     """
-    loaded = Config.load(config)
+    loaded = configuration(config)
     say(f"restored to {loaded.store.path}", put_back(loaded, file))

@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
+from webhook_engine.cli.configured import configuration
 from webhook_engine.cli.terminal import err
-from webhook_engine.config.loading import Config
 from webhook_engine.errors import ConfigError
 from webhook_engine.secrets.files import SecretFile, older_file
 from webhook_engine.secrets.rotation import rotate as put_new
@@ -38,7 +38,7 @@ def rotate(
     With a new main secret, the engine encrypts all signing secrets anew when it starts. With a new JWT secret, tokens
     of the old one are good until its file is removed.
     """
-    loaded = Config.load(config)
+    loaded = configuration(config)
     main = secret is Which.MAIN
     if (loaded.security.main_secret if main else loaded.auth.jwt_secret) is not None:
         key = "security.main_secret" if main else "auth.jwt_secret"

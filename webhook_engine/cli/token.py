@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from webhook_engine.cli.configured import configuration
 from webhook_engine.clock import Clock
-from webhook_engine.config.loading import Config
 from webhook_engine.ids import IdSource, is_id
 from webhook_engine.model import DEFAULT_ORGANIZATION
 from webhook_engine.server.tokens import TOKEN_ID_PREFIX, TokenKeys, application_claims, organization_claims
@@ -39,7 +39,7 @@ def token(
         raise typer.BadParameter(f"{organization!r} does not begin with org_", param_hint="ORG")
     if application is not None and not is_id("app_", application):
         raise typer.BadParameter(f"{application!r} is not the id of an application", param_hint="--app")
-    loaded = Config.load(config)
+    loaded = configuration(config)
     now = Clock().now()
     token_id, now_s = IdSource().new(TOKEN_ID_PREFIX, now), now // 1_000_000
     claims = (

@@ -1,0 +1,75 @@
+"""Which configuration a command works with: that of ``--config``, or that of the engine in a program (``--app``)."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+
+from webhook_engine.cli.terminal import UsageError
+from webhook_engine.config.loading import Config
+
+__all__ = ["COMMANDS_WITH_APP", "configuration", "program_given"]
+
+COMMANDS_WITH_APP = frozenset({"backup", "restore", "outbox", "rotate", "doctor", "check-config", "token"})
+"""Those that work on the files of an engine, and not through the API of a daemon."""
+
+_given: str | None = None
+
+
+def program_given(place: str | None, command: str | None) -> None:
+    """Remember what ``--app`` says for the command that follows; raises ``UsageError`` if it is not for that."""
+    global _given  # noqa: PLW0603 (said once, before the command begins)
+    if place is not None and command is not None and command not in COMMANDS_WITH_APP:
+        raise UsageError(
+            f"--app is for the commands that work on an engine's own files: {', '.join(sorted(COMMANDS_WITH_APP))}; "
+            f"{command} needs --config, or the --url of a server"
+        )
+    _given = place
+
+
+def configuration(file: Path | None, environ: Mapping[str, str] | None = None) -> Config:
+    """The configuration that is meant; raises ``UsageError`` or ``ConfigError``."""
+    if _given is None:
+        return Config.load(file, environ)
+    if file is not None:
+        raise UsageError("--app and --config both name a configuration; say one of them")
+    return _of(_given)
+
+
+def _of(place: str) -> Config:
+    module_name, colon, name = place.partition(":")
+    if not colon or not module_name or not name:
+        raise UsageError(f"--app {place!r}: say it as module:name, such as shop.webhooks:engine")
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        found: object = import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
+            raise  # the program itself lacks something
+        raise UsageError(f"--app {place}: there is no module {error.name} here, nor where Python looks") from None
+    for part in name.split("."):
+        try:
+            found = getattr(found, part)
+        except AttributeError:
+            raise UsageError(f"--app {place}: {module_name} has no {name}") from None
+    if _config_of(found) is None and callable(found):
+        try:
+            found = found()
+        except TypeError as error:
+            raise UsageError(f"--app {place}: it cannot be called without arguments: {error}") from error
+    config = _config_of(found)
+    if config is None:
+        raise UsageError(
+            f"--app {place} is {type(found).__name__}; it must be an Engine, SharedEngine, SyncEngine, "
+            "SyncSharedEngine or Config, or a function without arguments that returns one"
+        )
+    return config
+
+
+def _config_of(found: object) -> Config | None:
+    config = found if isinstance(found, Config) else getattr(found, "config", None)
+    return config if isinstance(config, Config) else None
