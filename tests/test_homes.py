@@ -163,6 +163,7 @@ OF_THE_WHOLE: Sequence[str] = (
     "store/test_due.py",
     "store/test_lifecycle.py",
     "test_architecture.py",
+    "test_dockerfile.py",
     "test_homes.py",
     "test_packaging.py",
     "test_readme.py",

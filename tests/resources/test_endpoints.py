@@ -167,7 +167,7 @@ async def test_headers_apply_from_the_next_message(engine: Engine, endpoint: End
     await send(engine)
     await engine.endpoints.patch_headers("acme", "main", {"X-A": None, "X-B": "2"})
     await send(engine)
-    first, second = receiver.headers
+    first, second = (request.headers for request in receiver.requests)
     assert (first["X-A"], first["Authorization"]) == ("1", "Bearer s")
     assert ("X-A" in second, second["X-B"], second["Authorization"]) == (False, "2", "Bearer s")
     shown = await engine.endpoints.get_headers("acme", "main")
@@ -182,7 +182,7 @@ async def test_one_name_is_one_header_however_it_is_written(engine: Engine, rece
     shown = await engine.endpoints.get_headers("acme", "main")
     assert (shown.headers, shown.sensitive) == ({"x-TENANT": "3"}, ("AUTHORIZATION",))
     await send(engine)
-    sent = [(name.lower(), value) for name, value in receiver.headers[0].items()]
+    sent = [(name.lower(), value) for name, value in receiver.requests[0].headers.items()]
     assert [value for name, value in sent if name == "x-tenant"] == ["3"]
     assert [value for name, value in sent if name == "authorization"] == ["Bearer t"]
     await engine.endpoints.patch_headers("acme", "main", {"X-Tenant": None, "Authorization": None})
@@ -211,7 +211,7 @@ async def test_a_rotated_secret_signs_until_its_grace_is_over(
     await send(engine)
     await engine.endpoints.rotate_secret("acme", "main", grace_period=timedelta(0))
     await send(engine)
-    assert [len(headers["webhook-signature"].split()) for headers in receiver.headers] == [2, 1, 1]
+    assert [len(request.headers["webhook-signature"].split()) for request in receiver.requests] == [2, 1, 1]
 
 
 async def test_a_given_secret_is_what_signs(engine: Engine, receiver) -> None:
@@ -219,7 +219,7 @@ async def test_a_given_secret_is_what_signs(engine: Engine, receiver) -> None:
     await engine.endpoints.create("acme", url=receiver.url, uid="own", secret=secret)
     assert await engine.endpoints.get_secret("acme", "own") == secret
     await send(engine)
-    headers = receiver.headers[0]
+    headers = receiver.requests[0].headers
     signed = Webhook(secret).sign(
         headers["webhook-id"],
         datetime.fromtimestamp(int(headers["webhook-timestamp"])).astimezone(),
@@ -300,7 +300,7 @@ async def test_an_example_is_sent_whatever_the_filters(engine: Engine, receiver)
 
 
 async def test_a_failed_example_is_not_repeated(engine: Engine, endpoint: Endpoint, receiver) -> None:
-    receiver.status = 500
+    receiver.answer(500)
     await engine.endpoints.send_example("acme", "main", "webhook.ping")
     await engine.join(5)
     assert len(receiver.bodies) == 1
@@ -308,10 +308,10 @@ async def test_a_failed_example_is_not_repeated(engine: Engine, endpoint: Endpoi
 
 
 async def test_recover_sends_what_failed(engine: Engine, endpoint: Endpoint, receiver, clock: ManualClock) -> None:
-    receiver.status = 500
+    receiver.answer(500)
     since = clock_time(clock)
     await send(engine)
-    receiver.status = 200
+    receiver.answer(200)
     task = await engine.endpoints.recover("acme", "main", since)
     assert (task.task, task.status, task.endpoint_id) == ("endpoint.recover", TaskStatus.RUNNING, endpoint.id)
     done = await engine.tasks.wait(task.id, timeout=5)
@@ -370,7 +370,7 @@ async def test_statistics_count_attempts_in_the_span(engine: Engine, endpoint: E
     begin = clock_time(clock)
     await send(engine)
     clock.advance(HOUR)
-    receiver.status = 500
+    receiver.answer(500)
     await send(engine)
     end = clock_time(clock)
     assert await counts(engine) == (1, 1)
