@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
-from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import Warning as CheckWarning
+from django.db import Error as DatabaseError
 from django.db import connections, router
-from django.db.utils import Error as DatabaseError
 
 from webhook_engine.errors import ConfigError
 from webhook_engine.integrations.django.configuration import (
@@ -46,7 +46,7 @@ def check_settings(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
             )
     if not getattr(settings, "WEBHOOK_ENGINE", {}).get("DATABASE"):
         found.append(
-            checks.Warning(
+            CheckWarning(
                 "settings.WEBHOOK_ENGINE has no DATABASE: the engine would keep its data in the file webhook-engine.db "
                 "of whatever directory it is started in",
                 hint='Name the file: WEBHOOK_ENGINE = {"DATABASE": BASE_DIR / "webhooks.db"}.',
@@ -91,7 +91,7 @@ def _table(alias: str) -> list[CheckMessage]:
             there = TABLE in connection.introspection.table_names(cursor)
     except DatabaseError as error:
         return [
-            checks.Warning(
+            CheckWarning(
                 f"the database {alias} cannot be asked for its outbox: {error}",
                 hint="Check that the server runs and that settings.DATABASES leads there.",
                 id=_id("W003"),
@@ -107,9 +107,7 @@ def _table(alias: str) -> list[CheckMessage]:
             "alias out of WEBHOOK_ENGINE['OUTBOXES']."
         )
     return [
-        checks.Warning(
-            f"the database {alias} has no table {TABLE}: enqueue would fail there", hint=hint, id=_id("W002")
-        )
+        CheckWarning(f"the database {alias} has no table {TABLE}: enqueue would fail there", hint=hint, id=_id("W002"))
     ]
 
 
