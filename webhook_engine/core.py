@@ -172,6 +172,11 @@ class EngineCore(Organization):
         """What was counted since this engine was made."""
         return self._flow.measures
 
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """The event loop that it was started in, if it runs in this process."""
+        return self._home.loop if self.running else None
+
     def lane_figures(self) -> LaneFigures:
         """How the queues of the endpoints stand at this moment."""
         return self._flow.lane_figures()

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from webhook_engine.core import EngineCore
 
 if TYPE_CHECKING:
+    from prometheus_client.registry import Collector
+
     from webhook_engine.server.listener import Server
     from webhook_engine.server.mount import Mount
 
@@ -43,3 +45,12 @@ class Engine(EngineCore):
         from webhook_engine.server.mount import Mount  # noqa: PLC0415 (as above)
 
         return Mount(self, lambda: self)
+
+    def metrics_collector(self) -> Collector:
+        """The metrics for a registry of prometheus_client: ``REGISTRY.register(engine.metrics_collector())``.
+
+        Any thread may collect them, whether the engine runs or not. Two engines in one process need two registries.
+        """
+        from webhook_engine.server.metrics import EngineCollector  # noqa: PLC0415 (as above)
+
+        return EngineCollector(self)

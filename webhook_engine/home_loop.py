@@ -31,6 +31,11 @@ class HomeLoop:
         """Whether there is one."""
         return self._loop is not None
 
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """It, where it runs in this process."""
+        return self._loop if self._process == os.getpid() else None
+
     def enter(self) -> None:
         """The running loop is the one."""
         self._loop = asyncio.get_running_loop()

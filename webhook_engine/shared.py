@@ -30,6 +30,8 @@ from webhook_engine.outbox.row import MessageFields
 from webhook_engine.store.sqlite.enqueue import write_to_outbox
 
 if TYPE_CHECKING:
+    from prometheus_client.registry import Collector
+
     from webhook_engine.server.mount import Mount
 
 __all__ = ["SharedEngine"]
@@ -99,6 +101,10 @@ class SharedEngine:
         from webhook_engine.server.mount import Mount  # noqa: PLC0415 (a host that serves nothing need not load it)
 
         return Mount(self._engine, self._live)
+
+    def metrics_collector(self) -> Collector:
+        """What ``Engine.metrics_collector`` is; `webhook_engine_up` tells where the engine runs."""
+        return self._engine.metrics_collector()
 
     async def enqueue(
         self, *, application: str, organization: str | None = None, **message: Unpack[MessageFields]

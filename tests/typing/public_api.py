@@ -13,6 +13,7 @@ from typing import assert_type
 
 import aiosqlite
 from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
@@ -37,6 +38,7 @@ from webhook_engine import (
     OperationalEvent,
     Page,
     SharedEngine,
+    SyncEngine,
     Task,
     TaskStatus,
     TriggerType,
@@ -219,6 +221,11 @@ async def tests_of_users(engine: Engine, db: sqlite3.Connection, webhook_clock: 
         receiver.fail(1)
         receiver.answer(status=503, delay=0.1)
         assert_type(receiver.url, str)
+
+
+def measure(engine: Engine, sync: SyncEngine, registry: CollectorRegistry) -> None:
+    registry.register(engine.metrics_collector())
+    registry.register(sync.metrics_collector())
 
 
 def mount(engine: Engine, app: FastAPI) -> Starlette:

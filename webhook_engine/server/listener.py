@@ -79,7 +79,7 @@ class Server:
                 on_lack=self._lacking,
             )
             self._acceptor.start(BACKLOG)
-            self._site.metrics.acceptor = self._acceptor
+            self._site.metrics.counts(self._acceptor)
         except BaseException:
             listening.close()
             await self.stop()
@@ -91,7 +91,8 @@ class Server:
         self._engine.served_at(by=self)
         if self._acceptor is not None:
             await self._acceptor.stop()
-            self._acceptor = self._site.metrics.acceptor = None
+            self._acceptor = None
+            self._site.metrics.counts(None)
         await self._site.stop()
         address = self._config.listen_address
         if self._url is not None and isinstance(address, Path) and self._inherited is None:

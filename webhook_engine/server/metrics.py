@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from concurrent.futures import CancelledError
 from contextlib import suppress
 
 from aiohttp import web
@@ -21,12 +22,13 @@ from webhook_engine.delivery.http.response import FailureKind
 from webhook_engine.delivery.measures import COMMIT_SECONDS, SUCCESS, Histogram
 from webhook_engine.delivery.troubles import Lack
 from webhook_engine.errors import StoreError
+from webhook_engine.log import get_logger
 from webhook_engine.server.acceptor import Acceptor
 from webhook_engine.server.errors import ApiError
 from webhook_engine.store.upkeep import StoreFigures
 from webhook_engine.version import __version__
 
-__all__ = ["MetricsPage"]
+__all__ = ["EngineCollector", "MetricsPage"]
 
 PREFIX = "webhook_engine_"
 COUNT_LIMIT = 1_000_000
@@ -35,51 +37,28 @@ LOOKS_EVERY_S = 3.0
 LOOK_SHARE = 0.02
 """Of the time, how much may be spent on asking the database."""
 LOOP_LAG_EVERY_S = 0.25
+LONGEST_COLLECT_S = 5.0
+"""How long a thread that collects waits for the engine's event loop."""
 
 
-class MetricsPage(Collector):
-    """Answers at ``/metrics``, and measures how late the event loop is, between :meth:`start` and :meth:`stop`."""
+log = get_logger("metrics")
+
+
+class Figures:
+    """What an engine counts, and what was asked of its database last."""
 
     def __init__(self, engine: EngineCore) -> None:
         self._engine = engine
         self._figures = StoreFigures()
         self._look_again_at = 0.0
+        self._looking: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
         self.acceptor: Acceptor | None = None
         """Where connections come in, while there is a server."""
-        self._looking: asyncio.Lock  # made by `start`, because it belongs to the event loop that it is used in
-        self._loop_lag = Histogram(COMMIT_SECONDS)
-        self._listening: asyncio.Task[None] | None = None
-        self._registry = CollectorRegistry(auto_describe=False)
-        self._registry.register(self)
+        self.loop_lag: Histogram | None = None
+        """How late the event loop was, where that is measured."""
 
-    def start(self) -> None:
-        """Begin to measure the event loop."""
-        self._looking = asyncio.Lock()
-        self._listening = asyncio.create_task(self._measure_loop(), name="webhook-engine-loop-lag")
-
-    async def stop(self) -> None:
-        """End. Stopping twice is harmless."""
-        if self._listening is not None:
-            self._listening.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._listening
-            self._listening = None
-
-    async def __call__(self, request: web.BaseRequest, segments: Sequence[str]) -> web.StreamResponse:
-        """Answer one request."""
-        if segments:
-            raise ApiError(404, "not_found", "There is no such page.")
-        if request.method not in ("GET", "HEAD"):
-            raise ApiError(405, "method_not_allowed", "Metrics can only be read.")
-        await self._look()
-        try:
-            encode, content_type = choose_encoder(request.headers.get("accept", ""))
-        except (TypeError, ValueError):  # a version that is no number
-            encode, content_type = choose_encoder("")
-        return web.Response(body=encode(self._registry), headers={"content-type": content_type})
-
-    def collect(self) -> Iterator[Metric]:
-        """Every metric there is, as it stands."""
+    def metrics(self) -> Iterator[Metric]:
+        """Every metric there is, as it stands; to be called in the engine's event loop, or while there is none."""
         yield from self._counters()
         yield from self._histograms()
         yield from self._gauges()
@@ -124,7 +103,8 @@ class MetricsPage(Collector):
         yield _histogram("delivery_lag_seconds", "From due to begun, of each attempt.", measures.lag_seconds)
         yield _histogram("commit_changes", "Changes that were committed together.", measures.commit_changes)
         yield _histogram("commit_duration_seconds", "How long commits took.", measures.commit_seconds)
-        yield _histogram("event_loop_lag_seconds", "How late the event loop was.", self._loop_lag)
+        if self.loop_lag is not None:
+            yield _histogram("event_loop_lag_seconds", "How late the event loop was.", self.loop_lag)
 
     def _gauges(self) -> Iterator[Metric]:
         lanes, figures = self._engine.lane_figures(), self._figures
@@ -154,10 +134,12 @@ class MetricsPage(Collector):
         info.add_metric((__version__,), 1)
         yield info
 
-    async def _look(self) -> None:
+    async def look(self) -> None:
         """Ask the database, unless it was asked a moment ago."""
         loop = asyncio.get_running_loop()
-        async with self._looking:
+        if self._looking is None or self._looking[0] is not loop:
+            self._looking = (loop, asyncio.Lock())
+        async with self._looking[1]:
             began_at = loop.time()
             if began_at < self._look_again_at:
                 return
@@ -167,12 +149,107 @@ class MetricsPage(Collector):
             ended_at = loop.time()
             self._look_again_at = ended_at + max(LOOKS_EVERY_S, (ended_at - began_at) / LOOK_SHARE)
 
+
+class EngineCollector(Collector):
+    """The metrics of an engine, for a registry of the host program: ``REGISTRY.register(engine.metrics_collector())``.
+
+    It may be collected in any thread, whether the engine runs or not. Two engines in one process need two registries.
+    """
+
+    def __init__(self, engine: EngineCore) -> None:
+        self._engine = engine
+        self._figures = Figures(engine)
+        self._look: asyncio.Task[None] | None = None
+
+    def describe(self) -> Iterator[Metric]:
+        """Their names, which a registry asks for before there is anything to tell."""
+        return self.collect()
+
+    def collect(self) -> Iterator[Metric]:
+        """Every metric, as it stands. Where the engine's event loop does not answer, only that the engine is not up."""
+        loop = self._engine.loop
+        if loop is None or loop is _running_loop():
+            if loop is not None and (self._look is None or self._look.done()):
+                # Nobody can wait for the database here, so its figures are for the next time.
+                self._look = loop.create_task(self._figures.look(), name="webhook-engine-metrics")
+            return iter(list(self._figures.metrics()))
+        collecting = self._collected()
+        try:
+            collected = asyncio.run_coroutine_threadsafe(collecting, loop)
+        except RuntimeError as error:  # The loop was closed just now.
+            collecting.close()
+            return self._unanswered(error)
+        try:
+            return iter(collected.result(LONGEST_COLLECT_S))
+        except (TimeoutError, CancelledError) as error:
+            collected.cancel()
+            return self._unanswered(error)
+
+    def _unanswered(self, error: Exception) -> Iterator[Metric]:
+        log.warning("metrics.not_collected", error=repr(error))
+        return iter([_gauge("up", "Whether the engine delivers.", False)])
+
+    async def _collected(self) -> list[Metric]:
+        await self._figures.look()
+        return list(self._figures.metrics())
+
+
+class MetricsPage(Collector):
+    """Answers at ``/metrics``, and measures how late the event loop is, between :meth:`start` and :meth:`stop`."""
+
+    def __init__(self, engine: EngineCore) -> None:
+        self._figures = Figures(engine)
+        self._loop_lag = self._figures.loop_lag = Histogram(COMMIT_SECONDS)
+        self._listening: asyncio.Task[None] | None = None
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._registry.register(self)
+
+    def counts(self, acceptor: Acceptor | None) -> None:
+        """From now on tell of these connections too."""
+        self._figures.acceptor = acceptor
+
+    def start(self) -> None:
+        """Begin to measure the event loop."""
+        self._listening = asyncio.create_task(self._measure_loop(), name="webhook-engine-loop-lag")
+
+    async def stop(self) -> None:
+        """End. Stopping twice is harmless."""
+        if self._listening is not None:
+            self._listening.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._listening
+            self._listening = None
+
+    async def __call__(self, request: web.BaseRequest, segments: Sequence[str]) -> web.StreamResponse:
+        """Answer one request."""
+        if segments:
+            raise ApiError(404, "not_found", "There is no such page.")
+        if request.method not in ("GET", "HEAD"):
+            raise ApiError(405, "method_not_allowed", "Metrics can only be read.")
+        await self._figures.look()
+        try:
+            encode, content_type = choose_encoder(request.headers.get("accept", ""))
+        except (TypeError, ValueError):  # a version that is no number
+            encode, content_type = choose_encoder("")
+        return web.Response(body=encode(self._registry), headers={"content-type": content_type})
+
+    def collect(self) -> Iterator[Metric]:
+        """Every metric there is, as it stands."""
+        return self._figures.metrics()
+
     async def _measure_loop(self) -> None:
         loop = asyncio.get_running_loop()
         while True:
             wanted = loop.time() + LOOP_LAG_EVERY_S
             await asyncio.sleep(LOOP_LAG_EVERY_S)
             self._loop_lag.observe(max(0.0, loop.time() - wanted))
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 def _counter(name: str, documentation: str, value: float) -> Metric:

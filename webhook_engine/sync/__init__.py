@@ -24,6 +24,8 @@ from webhook_engine.sync.background import BackgroundLoop
 from webhook_engine.sync.managers import SyncManagers
 
 if TYPE_CHECKING:
+    from prometheus_client.registry import Collector
+
     from webhook_engine.server.listener import Server
 
 __all__ = ["SyncEngine", "SyncManagers"]
@@ -80,6 +82,10 @@ class SyncEngine(SyncManagers):
             return handler
 
         return register
+
+    def metrics_collector(self) -> Collector:
+        """What ``Engine.metrics_collector`` is."""
+        return self._engine.metrics_collector()
 
     def start(self) -> None:
         """Start the engine in a thread of its own; raises as ``Engine.start``."""

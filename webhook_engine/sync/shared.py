@@ -13,7 +13,7 @@ import os
 import threading
 from collections.abc import Callable
 from types import TracebackType
-from typing import TypeVar, Unpack
+from typing import TYPE_CHECKING, TypeVar, Unpack
 
 from webhook_engine.clock import Clock
 from webhook_engine.config.loading import Config
@@ -21,6 +21,9 @@ from webhook_engine.events import OperationalEvent
 from webhook_engine.outbox.row import MessageFields
 from webhook_engine.shared import SharedEngine
 from webhook_engine.sync.background import BackgroundLoop
+
+if TYPE_CHECKING:
+    from prometheus_client.registry import Collector
 
 __all__ = ["SyncSharedEngine"]
 
@@ -75,6 +78,10 @@ class SyncSharedEngine:
             return handler
 
         return register
+
+    def metrics_collector(self) -> Collector:
+        """What ``Engine.metrics_collector`` is; `webhook_engine_up` tells where the engine runs."""
+        return self._shared.metrics_collector()
 
     def enqueue(self, *, application: str, organization: str | None = None, **message: Unpack[MessageFields]) -> str:
         """Write a message to the outbox of the engine's own database, in a transaction of its own; returns its id.
