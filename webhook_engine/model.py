@@ -195,9 +195,9 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     url: str
     status: AttemptStatus
     response: str
-    """The body of the answer, cut to ``delivery.response_limit``; or what went wrong before there was one."""
+    """The body of the response, cut to ``delivery.response_limit``; or what went wrong before there was one."""
     response_status_code: int
-    """0 where no answer came."""
+    """0 where no response came."""
     response_duration_ms: int
     trigger_type: TriggerType
     timestamp: datetime

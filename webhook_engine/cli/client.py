@@ -77,11 +77,11 @@ class Listing(msgspec.Struct, frozen=True):
     iterator: str | None
     done: bool
     body: bytes
-    """The answer itself, or one like it of all pages together."""
+    """The response itself, or one like it of all pages together."""
 
 
 class Client:
-    """A connection to a daemon, as a context manager; ``as_json`` is how the user wants to see its answers.
+    """A connection to a daemon, as a context manager; ``as_json`` is how the user wants to see its responses.
 
     A path is given in its parts, of which each is quoted. Raises ``CommandError`` for whatever goes wrong.
     """
@@ -110,7 +110,7 @@ class Client:
         self._runner.close()
 
     def get(self, path: Sequence[str], query: Mapping[str, object] | None = None) -> bytes:
-        """The body of the answer."""
+        """The body of the response."""
         return self._run("GET", path, query=query)
 
     def post(
@@ -172,10 +172,10 @@ class Client:
     async def _done(
         self, method: str, path: Sequence[str], query: Mapping[str, object], body: object, key: str | None
     ) -> bytes:
-        status, answer = await self._exchange(method, path, query, body, key)
+        status, response = await self._exchange(method, path, query, body, key)
         if 200 <= status < 300:
-            return answer
-        raise await self._refusal(status, answer, path, body)
+            return response
+        raise await self._refusal(status, response, path, body)
 
     async def _exchange(
         self,
@@ -185,7 +185,7 @@ class Client:
         body: object = None,
         key: str | None = None,
     ) -> tuple[int, bytes]:
-        """Status and body of an answer; repeated where that does no harm."""
+        """Status and body of a response; repeated where that does no harm."""
         headers = {"authorization": f"Bearer {self._token}"}
         data = None
         if body is not None:
@@ -198,9 +198,9 @@ class Client:
             try:
                 async with self._opened().request(
                     method, self._address(path, query or {}), data=data, headers=headers, allow_redirects=False
-                ) as answer:
-                    if answer.status != 503 or not tries_left:
-                        return answer.status, await answer.read()
+                ) as response:
+                    if response.status != 503 or not tries_left:
+                        return response.status, await response.read()
             except aiohttp.InvalidURL:
                 raise UsageError(f"--url {self.url}: this is no URL") from None
             except aiohttp.ClientConnectorError as problem:
@@ -240,12 +240,12 @@ class Client:
     def _strange(self, status: int) -> CommandError:
         return CommandError(f"{self.url} answered {status}, and not as the API does; is a daemon at this URL?")
 
-    async def _refusal(self, status: int, answer: bytes, path: Sequence[str], body: object) -> CommandError:
+    async def _refusal(self, status: int, response: bytes, path: Sequence[str], body: object) -> CommandError:
         with suppress(msgspec.DecodeError):
             if status == 422:
-                problems = msgspec.json.decode(answer, type=_Problems).detail
+                problems = msgspec.json.decode(response, type=_Problems).detail
                 return UsageError("\n".join(_told(problem) for problem in problems))
-            detail = msgspec.json.decode(answer, type=_Failure).detail
+            detail = msgspec.json.decode(response, type=_Failure).detail
             if status == 401:
                 return CommandError(
                     f"{self.url} does not accept the token ({detail.rstrip('.')}); `webhook-engine token`, in the "

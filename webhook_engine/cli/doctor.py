@@ -287,9 +287,9 @@ async def _health(server: ServerConfig) -> _Health:
     timeout = aiohttp.ClientTimeout(total=PATIENCE_S)
     async with (
         aiohttp.ClientSession(timeout=timeout, connector=connector) as session,
-        session.get(f"{url}/api/v1/health") as answer,
+        session.get(f"{url}/api/v1/health") as response,
     ):
-        return msgspec.json.decode(await answer.read(), type=_Health)
+        return msgspec.json.decode(await response.read(), type=_Health)
 
 
 def _proxy(config: Config) -> Iterator[Finding]:
@@ -384,8 +384,8 @@ def _clock(config: Config) -> Iterator[Finding]:
 
 async def _clock_offset(proxy: str | None) -> float:
     timeout = aiohttp.ClientTimeout(total=PATIENCE_S)
-    async with aiohttp.ClientSession(timeout=timeout) as session, session.head(CLOCK_HOST, proxy=proxy) as answer:
-        told = answer.headers.get("date")
+    async with aiohttp.ClientSession(timeout=timeout) as session, session.head(CLOCK_HOST, proxy=proxy) as response:
+        told = response.headers.get("date")
     if told is None:
         raise ValueError("it tells no time")
     return time.time() - parsedate_to_datetime(told).timestamp()

@@ -76,10 +76,10 @@ async def _opened(client: aiohttp.ClientSession, base: str, token: str | None) -
     """An inbox, and the id of the last request in it; what came before is not relayed."""
     try:
         if token is None:
-            async with client.post(f"{base}/play/") as answer:
-                if answer.status != 201:
-                    raise CommandError(f"{base} has no Play: it answered {answer.status}; see server.play")
-                made: Mapping[str, Any] = await answer.json()
+            async with client.post(f"{base}/play/") as response:
+                if response.status != 201:
+                    raise CommandError(f"{base} has no Play: it answered {response.status}; see server.play")
+                made: Mapping[str, Any] = await response.json()
                 return made, ""
         seen = await _read(client, base, token, "")
         return seen["inbox"], seen["requests"][-1]["id"] if seen["requests"] else ""
@@ -111,11 +111,11 @@ async def _arriving(
 
 
 async def _read(client: aiohttp.ClientSession, base: str, token: str, after: str) -> Mapping[str, Any]:
-    async with client.get(f"{base}/play/inbox/{token}", params={"after": after}) as answer:
-        if answer.status == 404:
+    async with client.get(f"{base}/play/inbox/{token}", params={"after": after}) as response:
+        if response.status == 404:
             raise _InboxGoneError("the inbox has expired; start again to get a new one")
-        answer.raise_for_status()
-        seen: Mapping[str, Any] = await answer.json()
+        response.raise_for_status()
+        seen: Mapping[str, Any] = await response.json()
         return seen
 
 
@@ -135,9 +135,9 @@ async def _repeat(client: aiohttp.ClientSession, forward: str, token: str, reque
     try:
         async with client.request(
             request["method"], target, headers=headers, data=body or None, allow_redirects=False
-        ) as answer:
-            await answer.read()
-            style, told = ("green" if answer.ok else "red"), str(answer.status)
+        ) as response:
+            await response.read()
+            style, told = ("green" if response.ok else "red"), str(response.status)
     except (aiohttp.ClientError, TimeoutError) as problem:
         style, told = "red", _told(problem)
     took_ms = int((asyncio.get_running_loop().time() - began) * 1_000)

@@ -73,15 +73,15 @@ async def _link(url: str, token: str, application: str, body: dict[str, object])
     try:
         async with (
             aiohttp.ClientSession(timeout=timeout) as client,
-            client.post(address, json=body, headers=headers) as answer,
+            client.post(address, json=body, headers=headers) as response,
         ):
-            told = await answer.json(content_type=None)
-            if answer.status == 200:
+            told = await response.json(content_type=None)
+            if response.status == 200:
                 return str(told["url"])
     except (aiohttp.ClientError, TimeoutError, ValueError) as problem:
         reason = str(problem) or "no answer in time"
         raise CommandError(f"{url}: {reason}; is the daemon running? `webhook-engine serve` starts one") from None
-    raise CommandError(_refusal(url, application, answer.status, told))
+    raise CommandError(_refusal(url, application, response.status, told))
 
 
 def _refusal(url: str, application: str, status: int, told: object) -> str:

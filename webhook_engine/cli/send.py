@@ -56,9 +56,9 @@ def send(
         deliverAt=instant(deliver_at, "--deliver-at", ahead=True),
     )
     body |= _content(_read(payload), raw=raw, content_type=content_type)
-    answer = client.post(["app", app, "msg"], body, query={"with_content": client.as_json}, key=idempotency_key)
-    made = "" if client.as_json else decoded(answer, Message).id
-    said(client, answer, f"{made} is accepted; `webhook-engine message get {app} {made}` shows what comes of it")
+    response = client.post(["app", app, "msg"], body, query={"with_content": client.as_json}, key=idempotency_key)
+    made = "" if client.as_json else decoded(response, Message).id
+    said(client, response, f"{made} is accepted; `webhook-engine message get {app} {made}` shows what comes of it")
 
 
 def _read(payload: str) -> bytes:

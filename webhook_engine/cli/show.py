@@ -96,7 +96,7 @@ def said(client: Client, body: bytes, text: str) -> None:
 
 
 def decoded(body: bytes, kind: type[T]) -> T:
-    """An answer; raises ``CommandError`` if it is not what it should be."""
+    """A response; raises ``CommandError`` if it is not what it should be."""
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.DecodeError as problem:

@@ -145,7 +145,7 @@ class ServerConfig(Section):
         boolean(),
         False,
         "Whether an idempotency key that comes again with another body is refused with 422. Otherwise it gets the "
-        "first answer, and the log warns of it.",
+        "first response, and the log warns of it.",
     )
 
     @property
@@ -286,7 +286,7 @@ class DeliveryConfig(Section):
     failure_window: timedelta = setting(
         duration("1ms", "3650d"), "5d", "An endpoint that has failed for so long, with no success, is disabled."
     )
-    disable_on_gone: bool = setting(boolean(), True, "Whether the answer 410 Gone disables an endpoint at once.")
+    disable_on_gone: bool = setting(boolean(), True, "Whether the response 410 Gone disables an endpoint at once.")
     max_in_flight: int = setting(integer(1, 100_000), 512, "Requests at the same time, in all.")
     max_in_flight_per_endpoint: int = setting(
         integer(1, 100_000), 64, "Requests at the same time to one endpoint; a sick one gets fewer."

@@ -59,7 +59,7 @@ class Service:
     async def nap(self, seconds: float | None = None) -> None:
         """Wait for a nudge, at most so long."""
         nudged = self._nudged
-        assert nudged is not None  # noqa: S101 (made by `start`, before whoever naps)
+        assert nudged is not None  # noqa: S101 (made by `start`, before anything naps)
         try:
             async with asyncio.timeout(seconds):
                 await nudged.wait()

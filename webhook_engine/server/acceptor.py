@@ -21,7 +21,7 @@ __all__ = ["Acceptor"]
 AT_ONCE = 16
 """Connections taken in before anything else has its turn."""
 HEADROOM = 16
-"""One of so many descriptors stays free, whoever in this process has the others."""
+"""One of so many descriptors stays free, whatever else this process has open."""
 LACKING_S = 0.1
 """How long nobody is taken in after the system has refused a descriptor."""
 TOLD_EVERY_S = 60.0

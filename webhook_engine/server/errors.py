@@ -60,7 +60,7 @@ class HttpValidationError(msgspec.Struct, frozen=True):
 
 
 class ApiError(Exception):
-    """An answer other than success."""
+    """A response other than success."""
 
     def __init__(self, status: int, code: str, detail: str, *, retry_after_s: int | None = None) -> None:
         super().__init__(f"{status} {code}: {detail}")
@@ -78,7 +78,7 @@ class UnprocessableError(ApiError):
 
 
 def malformed(error: Exception) -> UnprocessableError:
-    """The answer to a body that is no JSON, or not of the right types; the location is in names of JSON."""
+    """The response to a body that is no JSON, or not of the right types; the location is in names of JSON."""
     text, path = _one_line(error), ""
     if isinstance(error, RecursionError):
         text = "the JSON is nested too deeply"

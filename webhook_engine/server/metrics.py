@@ -111,7 +111,7 @@ class Figures:
         now = self._engine.services.clock.now()
         oldest = 0.0 if figures.oldest_due_at is None else max(0.0, (now - figures.oldest_due_at) / 1_000_000)
         yield _gauge("up", "Whether the engine delivers.", self._engine.running)
-        yield _gauge("requests_in_flight", "Attempts that wait for their answer.", lanes.in_flight)
+        yield _gauge("requests_in_flight", "Attempts that wait for their response.", lanes.in_flight)
         yield _gauge("queue_depth", "Deliveries in memory that are due and wait.", lanes.queued)
         yield _gauge("lanes_throttled", "Endpoints with something due that must wait.", lanes.throttled)
         standing = GaugeMetricFamily(

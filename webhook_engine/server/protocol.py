@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 IDLE_S = 75.0
-"""How long a connection may take from one answer to the end of the next request's headers."""
+"""How long a connection may take from one response to the end of the next request's headers."""
 BODY_S = 30.0
 """How long a request's body may take."""
 UNREAD_S = 60.0
@@ -33,7 +33,7 @@ UNREAD_S = 60.0
 MAX_HEADER_LINE = 16 * 1024
 MAX_HEADERS = 128
 DRAINED_BYTES = 64 * 1024 * 1024
-"""How much of a body that is too large is read, so that the client sees the answer and not a broken connection."""
+"""How much of a body that is too large is read, so that the client sees the response and not a broken connection."""
 
 log = get_logger("server")
 

@@ -148,7 +148,7 @@ class Stage:
         self._began = 0.0
 
     def happened(self, what: Request | EndpointEvent) -> None:
-        """The receiver got a request, or the engine told of an endpoint."""
+        """The receiver got a request, or the engine reported on an endpoint."""
         self._happenings.put_nowait(what)
 
     async def set_up(self, engine: Engine, receiver: Receiver) -> None:

@@ -20,7 +20,7 @@ AUTHENTICATION_REQUIRED = 407
 
 
 class Proxy:
-    """Where the proxy is, and what it is told of who asks."""
+    """Where the proxy is, and the credentials for it."""
 
     def __init__(self, url: str) -> None:
         parts = URL(url)
@@ -54,7 +54,7 @@ class Tunnel(asyncio.Protocol):
     def __init__(self) -> None:
         self.transport: asyncio.Transport | None = None
         self.answered: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        """The status of the answer."""
+        """The status of the response."""
         self._came = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -62,7 +62,7 @@ class Tunnel(asyncio.Protocol):
         self.transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        """A part of the answer came."""
+        """A part of the response came."""
         if self.answered.done():
             return
         self._came += data

@@ -17,7 +17,7 @@ from webhook_engine.delivery.http.head import (
 __all__ = ["ResponseReader"]
 
 MAX_INTERIM_RESPONSES = 100
-"""Such as ``100 Continue`` or ``103 Early Hints``. Whoever sends more keeps us busy for nothing."""
+"""Such as ``100 Continue`` or ``103 Early Hints``. A server that sends more keeps us busy for nothing."""
 _SWITCHING_PROTOCOLS = 101
 _CHUNKED_HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 """What makes the parser expect chunks: the real head was read before, with more patience than it has."""

@@ -256,7 +256,7 @@ def _will_pass(error: BaseException | None) -> bool:
 def _fail(future: asyncio.Future[Sequence[AddressInfo]], error: OSError) -> None:
     if not future.done():
         future.set_exception(error)
-        future.exception()  # Whoever asked may be gone by now, which is no reason for a warning.
+        future.exception()  # The caller may be gone by now, which is no reason for a warning.
 
 
 class _Threads:

@@ -1,4 +1,4 @@
-"""What the engine itself may have lacked when a request failed: such a trouble is nobody's failure."""
+"""What the engine itself may have lacked when a request failed: that is not the endpoint's failure."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ __all__ = ["Lane", "Load", "Memory", "Standing"]
 
 INITIAL_LIMIT = 2
 EARNED_BY_ANSWER = 2
-"""Requests that a lane may begin after an answer, and before the next, without being silent."""
+"""Requests that a lane may begin after a response, and before the next, without being silent."""
 MAX_QUEUED = 4_096
 MAX_QUEUED_UNPROVEN = 256
 ROOM_FOR_MANUAL = 16
@@ -43,7 +43,7 @@ RETRY_TURN = 4
 
 
 class Standing(IntEnum):
-    """What a lane's last answers say of it; lower goes first."""
+    """What a lane's last responses say of it; lower goes first."""
 
     PROVEN = 0
     UNTRIED = 1
@@ -92,7 +92,7 @@ class Lane:
         self.standing = Standing.UNTRIED
         self.in_flight = 0
         self.unanswered = 0
-        """Requests begun since the last answer came."""
+        """Requests begun since the last response came."""
         self.unrecorded = 0
         """Attempts made whose outcome is not committed yet."""
         self.queued = 0
@@ -133,7 +133,7 @@ class Lane:
 
     @property
     def silent(self) -> bool:
-        """Whether it has begun what its last answer allowed, and is to be heard of before it may have more of many."""
+        """Whether it has begun what its last response allowed, and must get another before it may have more of many."""
         return self.in_flight > 0 and self.unanswered >= EARNED_BY_ANSWER
 
     @property

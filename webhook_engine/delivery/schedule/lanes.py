@@ -2,12 +2,12 @@
 
 Five rules keep a slow or dead endpoint from delaying a healthy one:
 
-* A lane has a limit of its own. It starts small, grows by one with each quick answer, halves when the receiver asks
+* A lane has a limit of its own. It starts small, grows by one with each quick response, halves when the receiver asks
   for less (429, 502, 503, 504) or cannot be reached, and falls to one after a timeout.
 * Who has the fewest requests in flight goes first, and no lane that has any may get more than a quarter of the slots
   that are free. However many lanes hog, slots stay free for the others.
 * Once half of all slots are taken, requests are earned: a lane that has some in flight
-  may begin two for each answer that comes. Those that answer grow as fast as before; of those that fall silent all at
+  may begin two for each response that comes. Those that answer grow as fast as before; of those that fall silent all at
   once, however well they stood, each holds what it had and two more, and not its whole limit.
 * Lanes that did not answer well lately, or never yet, together get at most half of all slots; of that, slow ones get
   at most three quarters, and of that, those that failed at most two thirds: new before slow before dead. They are not
@@ -67,8 +67,8 @@ class Slot(msgspec.Struct, frozen=True, gc=False):
 class Lanes:
     """The lanes, and the slots for requests that they share.
 
-    ``on_throttled`` is told of a lane whose rate limit says wait, and for how many seconds; it lets the lane line up
-    again. Whoever gives a lane something to send, or its target, lets it line up too.
+    ``on_throttled`` gets a lane that must wait for its rate limit, and for how many seconds; it lets the lane line up
+    again. A caller that gives a lane something to send, or its target, lets it line up too.
     """
 
     def __init__(self, max_in_flight: int, max_per_endpoint: int, on_throttled: Callable[[Lane, float], None]) -> None:

@@ -28,7 +28,7 @@ class ClockTrust:
 
     @property
     def doubted(self) -> bool:
-        """Whether the last answer was no."""
+        """Whether the last check said no."""
         return self.doubted_since is not None
 
     def remember(self, believed_at: int, ran: float, doubted_since: float | None) -> None:

@@ -1,4 +1,4 @@
-"""How a payload is shown in answers: compact, keys sorted, numbers as they were written. Pure.
+"""How a payload is shown in responses: compact, keys sorted, numbers as they were written. Pure.
 
 Nothing here goes through a float, so that ``1.0``, ``1e400`` and integers of any length come out as they went in.
 What is delivered to endpoints is the payload itself, never this.

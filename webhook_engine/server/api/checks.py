@@ -1,6 +1,6 @@
 """What the rules for callers have against values of the right type, in the words of the wire contract. Pure.
 
-Every function returns all that is wrong, so that an answer can name it at once. The rules themselves are those of
+Every function returns all that is wrong, so that a response can name it at once. The rules themselves are those of
 :mod:`webhook_engine.rules`; here stands only how clients of the contract are told. A rule is asked about
 the whole first, and about its parts only where something is wrong.
 """

@@ -1,6 +1,6 @@
-"""Which client libraries can read the new key in the answer to a rotation of a secret. Pure.
+"""Which client libraries can read the new key in the response to a rotation of a secret. Pure.
 
-They name themselves in ``user-agent``: ``svix-libs/VERSION/LANGUAGE``. What each makes of an answer with a body was
+They name themselves in ``user-agent``: ``svix-libs/VERSION/LANGUAGE``. What each makes of a response with a body was
 read in its releases:
 
 ============  =============================  ========================================================
@@ -35,7 +35,7 @@ _LIBRARY = re.compile(r"svix-libs/v?(\d{1,6})[^/\s]*/([^/\s]+)", re.IGNORECASE).
 
 
 def reads_rotated_key(user_agent: str) -> bool:
-    """Whether whoever names themselves so takes an answer with the key; who is no such library does."""
+    """Whether the client with this ``user-agent`` can read a response with the key; one that is no such library can."""
     library = _LIBRARY(user_agent)
     if library is None:
         return True

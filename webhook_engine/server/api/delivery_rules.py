@@ -26,7 +26,7 @@ class DeliveryRulesOut(Out, frozen=True, kw_only=True):
     """The rules."""
 
     timeout_ms: int
-    """How long the receiver has for its whole answer."""
+    """How long the receiver has for its whole response."""
     recover_max_age_ms: int
     """How far back messages can be sent again."""
     https_only: bool

@@ -133,7 +133,7 @@ async def get_secret(call: Call[NoQuery, NoBody]) -> Out:
 async def rotate_secret(call: Call[NoQuery, EndpointSecretRotateIn]) -> Out | Reply:
     """The replaced secret goes on signing for the grace period.
 
-    The answer has the new key, but for client libraries that throw on a body here: they get 204 without one.
+    The response has the new key, but for client libraries that throw on a body here: they get 204 without one.
     """
     grace = call.body.grace_period_seconds
     key = await call.organization.endpoints.rotate_secret(

@@ -189,7 +189,7 @@ async def attempt_headers(call: Call[NoQuery, NoBody]) -> Out:
 
 
 async def message_payload(call: Call[NoQuery, NoBody]) -> Out:
-    """The bytes themselves, where other answers have the payload in canonical form."""
+    """The bytes themselves, where other responses have the payload in canonical form."""
     message = await call.organization.messages.get(call.application.id, call.parameters["msg_id"])
     payload = message.payload
     if payload is None:

@@ -221,7 +221,7 @@ async def list_messages(call: Call[MessageListQuery, NoBody]) -> Out:
 
 
 async def create_message(call: Call[MessageCreateQuery, MessageIn]) -> Out:
-    """Accept a message; it is durable when the answer comes."""
+    """Accept a message; it is durable when the response comes."""
     flow, organization_id, key = call.context.services.flow, call.organization.id, call.parameters["app_id"]
     draft = call.body.draft()
     try:

@@ -84,7 +84,7 @@ async def _view(call: Call[Q, B], *, make: bool = False) -> Call[Q, B]:
         call.body,
         msgspec.structs.replace(call.principal, organization=organization),
         await organization.applications.get(of),
-        lambda _: None,  # the answer is changed afterwards
+        lambda _: None,  # the response is changed afterwards
         call.client,
     )
 

@@ -33,7 +33,7 @@ _FEATURES = {
 
 
 def not_found(segments: Sequence[str]) -> ApiError:
-    """The answer for a path without a route."""
+    """The response for a path without a route."""
     feature = _feature(segments)
     if feature is not None:
         return ApiError(404, "not_found", f"{feature} of the hosted API: this server does not have it.")
@@ -41,7 +41,7 @@ def not_found(segments: Sequence[str]) -> ApiError:
 
 
 def not_allowed(allowed: Sequence[str]) -> ApiError:
-    """The answer for a path that does not take the method."""
+    """The response for a path that does not take the method."""
     return ApiError(405, "method_not_allowed", f"This route takes {', '.join(sorted(allowed))}.")
 
 

@@ -1,6 +1,6 @@
 """Whether the files of a database are still where they were opened.
 
-Whoever removes or replaces the file of a running engine does not close it: what is written goes to a file that nobody
+Removing or replacing the file of a running engine does not close it: what is written goes to a file that nobody
 can open any more, and is lost with the process. So each commit looks whether its path still leads to its file.
 """
 

@@ -3,7 +3,7 @@
 The first is on a file beside the database, not on the database: other processes may go on reading and writing their own
 tables, and the outbox, in it. The second keeps off an engine that comes by another name of the same file, a hard link,
 which has another file beside it. It is a name that the system itself gives away once, made of the file's device and
-inode. (To lock the database file would not do: whoever closes a descriptor of it takes SQLite's own locks from all of
+inode. (To lock the database file would not do: closing any descriptor of it takes SQLite's own locks from all of
 the process.) Only Linux has such names, and containers with a network of their own do not share them.
 """
 
