@@ -171,6 +171,7 @@ async def test_a_large_list_and_a_chunked_body_come_through(engine: Engine) -> N
         assert [len(each["payload"]["text"]) for each in listed] == [200_000] * 10
 
 
+@pytest.mark.slow
 async def test_the_portal_opens_in_a_browser_below_the_path_of_the_mount(engine: Engine) -> None:
     async with browsing() as browser, served(in_fastapi(engine)) as site, aiohttp.ClientSession() as session:
         problems: list[str] = []
