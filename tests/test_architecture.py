@@ -18,8 +18,7 @@ PACKAGE = Path(webhook_engine.__file__).parent
 ROOT = PACKAGE.parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 OF_THE_HOST = {
-    "cli/configured.py": "the module of the host that has the engine",
-    "cli/event_type.py": "the module of the host whose classes are declared as events",
+    "cli/host_module.py": "the module of the host that has the engine, or whose classes are declared as events",
     "integrations/django/configuration.py": "the backend that Django's settings name",
 }
 """What is not of this package."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
-from importlib import import_module
 from pathlib import Path
 
+from webhook_engine.cli.host_module import host_module
 from webhook_engine.cli.terminal import UsageError
 from webhook_engine.config.loading import Config
 
@@ -42,15 +41,7 @@ def _of(place: str) -> Config:
     module_name, colon, name = place.partition(":")
     if not colon or not module_name or not name:
         raise UsageError(f"--app {place!r}: say it as module:name, such as shop.webhooks:engine")
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)
-    try:
-        found: object = import_module(module_name)
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
-            raise  # the program itself lacks something
-        raise UsageError(f"--app {place}: there is no module {error.name} here, nor where Python looks") from None
+    found: object = host_module(f"--app {place}", module_name)
     for part in name.split("."):
         try:
             found = getattr(found, part)

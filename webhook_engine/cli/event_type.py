@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
 from datetime import datetime
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +12,7 @@ import typer
 
 from webhook_engine.cli.client import Client
 from webhook_engine.cli.connected import All, Iterator, Limit, Yes, changes, confirmed, connected, most
+from webhook_engine.cli.host_module import host_module
 from webhook_engine.cli.show import names, said, show_json, show_list, show_one, when
 from webhook_engine.cli.terminal import CommandError, UsageError
 from webhook_engine.errors import ValidationError
@@ -249,13 +248,7 @@ def _declared(registry: str) -> list[Declaration]:
     from webhook_engine.typed_events import declarations, declared_in  # noqa: PLC0415 (likewise)
 
     module_name, _, name = registry.partition(":")
-    sys.path.insert(0, "")
-    try:
-        module = import_module(module_name)
-    except ImportError as problem:
-        raise UsageError(f"{registry}: the module {module_name} cannot be imported: {problem}") from problem
-    finally:
-        sys.path.remove("")
+    module = host_module(registry, module_name)
     if not name:
         found = declared_in(vars(module))
     elif hasattr(module, name):

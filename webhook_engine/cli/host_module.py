@@ -1,0 +1,23 @@
+"""Modules of the program that the engine serves, named on the command line."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+from webhook_engine.cli.terminal import UsageError
+
+__all__ = ["host_module"]
+
+
+def host_module(said: str, name: str) -> ModuleType:
+    """Import it, from the working directory too; ``said`` begins the text of a ``UsageError``."""
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        return import_module(name)
+    except (ImportError, ValueError) as problem:
+        raise UsageError(f"{said}: the module {name} cannot be imported: {problem}") from problem
