@@ -125,7 +125,7 @@ async def test_an_engine_that_is_not_running_says_so(tmp_path: Path) -> None:
     async with engine:
         await engine.applications.create(name="Acme", uid="acme")
     with pytest.raises(EngineNotRunningError):
-        await engine.join(timeout=1)
+        await engine.join(timeout=10)
     with pytest.raises(WebhookEngineError, match=r"not open|not running|stopping"):
         await send(engine)
     with pytest.raises(WebhookEngineError, match=r"not open|not running"):
@@ -306,7 +306,7 @@ async def test_sigterm_loses_nothing_and_repeats_nothing(tmp_path: Path) -> None
 async def test_join_waits_for_what_was_accepted_and_times_out_if_it_takes_too_long(tmp_path: Path) -> None:
     async with hanging() as hang, local_engine(tmp_path / "e.db", shutdown_grace="0s") as engine:
         await acme(engine, hang.url)
-        await engine.join(timeout=1)
+        await engine.join(timeout=10)
         await send(engine)
         with pytest.raises(TimeoutError):
             await engine.join(timeout=0.1)
