@@ -20,6 +20,7 @@ PROVED_BY: Mapping[str, str] = {
     # Commands are tried as people run them, and the daemon's as a process.
     "cli/": "cli/test_api_commands.py",
     "cli/backup.py": "test_backup.py",
+    "cli/errors.py": "cli/test_main.py",
     "cli/demo/": "cli/test_demo.py",
     "cli/listen.py": "server/play/",
     "cli/outbox.py": "outbox/test_cli_outbox.py",
@@ -155,6 +156,7 @@ OF_THE_WHOLE: Sequence[str] = (
     "secrets/test_signing_keys.py",
     "server/play/test_own_inbox.py",
     "server/test_daemon.py",
+    "server/test_metrics_collector.py",
     "server/test_never_a_500.py",
     "server/test_page_sizes.py",
     "server/test_semantics.py",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from webhook_engine.cli.errors import UsageError
 from webhook_engine.cli.host_module import host_module
-from webhook_engine.cli.terminal import UsageError
 from webhook_engine.config.loading import Config
 
 __all__ = ["COMMANDS_WITH_APP", "configuration", "program_given"]

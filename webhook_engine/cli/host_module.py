@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
-from webhook_engine.cli.terminal import UsageError
+from webhook_engine.cli.errors import UsageError
 
 __all__ = ["host_module"]
 

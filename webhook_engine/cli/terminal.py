@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from webhook_engine.errors import WebhookEngineError
+from webhook_engine.cli.errors import CommandError, UsageError
 
 __all__ = ["CommandError", "UsageError", "err", "error", "glyph", "out"]
 
@@ -13,18 +13,6 @@ out = Console(highlight=False)
 
 err = Console(highlight=False, stderr=True)
 """Problems and progress, on standard error."""
-
-
-class CommandError(WebhookEngineError):
-    """A command could not do what it was asked to; the text says why."""
-
-    exit_code = 1
-
-
-class UsageError(CommandError):
-    """What a command was asked for makes no sense; the text says what would."""
-
-    exit_code = 2
 
 
 def error(text: str) -> None:
