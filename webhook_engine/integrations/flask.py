@@ -20,13 +20,14 @@ from flask.cli import FlaskGroup
 from flask.typing import ResponseReturnValue
 from werkzeug.serving import is_running_from_reloader
 
+from webhook_engine.errors import ConfigError
 from webhook_engine.integrations.refusal import refusal
 from webhook_engine.integrations.serving_process import EngineHealth, ServingProcess
 from webhook_engine.outbox.row import MessageFields
 from webhook_engine.secrets.signing import JsonValue, Webhook, WebhookVerificationError
 from webhook_engine.sync.shared import SyncSharedEngine
 
-__all__ = ["EngineHealth", "WebhookEngine", "verified_body", "verify_webhook"]
+__all__ = ["EngineHealth", "WebhookEngine", "engine_of", "verified_body", "verify_webhook"]
 
 P = ParamSpec("P")
 
@@ -66,8 +67,7 @@ class WebhookEngine:
     @property
     def engine(self) -> SyncSharedEngine:
         """The engine of the current application."""
-        engine: SyncSharedEngine = current_app.extensions[NAME]
-        return engine
+        return engine_of()
 
     @property
     def health(self) -> EngineHealth:
@@ -78,6 +78,20 @@ class WebhookEngine:
     def enqueue(self, *, application: str, organization: str | None = None, **message: Unpack[MessageFields]) -> str:
         """Send a message, in a transaction of its own; the arguments are those of ``SyncSharedEngine.enqueue``."""
         return self.engine.enqueue(application=application, organization=organization, **message)
+
+
+def engine_of(app: Flask | None = None) -> SyncSharedEngine:
+    """The engine of an application, by default the current one: what ``app.extensions`` has, with its type.
+
+    For a blueprint, which does not have the extension at hand. Raises ``ConfigError`` where it was not initialized.
+    """
+    extensions = (current_app if app is None else app).extensions
+    engine = extensions.get(NAME)
+    if not isinstance(engine, SyncSharedEngine):
+        raise ConfigError(
+            "this Flask application has no webhook engine; make one with WebhookEngine(app), or call init_app(app)"
+        )
+    return engine
 
 
 def _is_no_server(app: Flask) -> bool:
