@@ -143,6 +143,7 @@ OF_THE_WHOLE: Sequence[str] = (
     # Folders of behaviour that many modules make together.
     "docs/",
     "engine/",
+    "integrations/",
     "outbox/",
     "portal/",
     "server/sdk/",
