@@ -25,6 +25,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from webhook_engine import (
+    ConfigError,
     Engine,
     EngineNotRunningError,
     SharedEngine,
@@ -284,3 +285,13 @@ async def test_aiohttp(tmp_path: Path) -> None:
 @pytest.mark.parametrize("body", [BODY, b'["text"]'])
 def test_the_helper_of_these_tests_signs_as_it_should(body: bytes) -> None:
     assert Webhook(SECRET).verify(body, signed(body)) == json.loads(body)
+
+
+def test_the_engine_of_a_flask_application_is_at_hand_in_a_blueprint(tmp_path: Path) -> None:
+    app = flask.Flask("shop")
+    with pytest.raises(ConfigError, match=r"WebhookEngine\(app\)"):
+        for_flask.engine_of(app)
+    app.config.update(WEBHOOK_ENGINE_DATABASE=str(tmp_path / "webhooks.db"), WEBHOOK_ENGINE_RUN=False)
+    webhooks = for_flask.WebhookEngine(app)
+    with app.app_context():
+        assert for_flask.engine_of() is webhooks.engine is for_flask.engine_of(app)
