@@ -168,6 +168,7 @@ OF_THE_WHOLE: Sequence[str] = (
     "test_architecture.py",
     "test_dockerfile.py",
     "test_homes.py",
+    "test_lowest.py",
     "test_packaging.py",
     "test_readme.py",
     "test_third_parties.py",
