@@ -57,6 +57,7 @@ def test_it_copies_only_what_is_sent_to_the_builder() -> None:
     assert all((ROOT / name).exists() for name in copied)
 
 
+@pytest.mark.slow
 def test_its_wheel_serves_and_its_health_check_tells(tmp_path: Path) -> None:
     source = tmp_path / "src"
     source.mkdir()

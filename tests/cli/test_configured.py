@@ -52,6 +52,7 @@ def test_whatever_knows_a_configuration_can_be_named(name: str) -> None:
     assert settings["store.url"]["value"].endswith("shop.db")
 
 
+@pytest.mark.slow
 def test_the_commands_that_work_on_files_take_those_of_the_program(shop: Path) -> None:
     app = ("--app", "shop:engine")
     assert run(*app, "token").stdout.count(".") == 2

@@ -88,6 +88,7 @@ async def test_a_registry_that_is_none_is_wrong_usage(tmp_path: Path, registry: 
         assert (code, said in problem) == (2, True), problem
 
 
+@pytest.mark.slow
 async def test_consumers_get_an_openapi_document_and_a_page(tmp_path: Path) -> None:
     write(tmp_path, "int")
     async with temporary_engine() as engine, engine.serve("127.0.0.1:0") as server:

@@ -74,6 +74,7 @@ def test_a_task_that_is_run_at_once_belongs_to_its_transaction(shop: Any) -> Non
         assert [(one.message_id, one.payload) for one in enqueued(database)] == [(message_id, {"id": 1})]
 
 
+@pytest.mark.slow
 async def test_worker_processes_enqueue_and_their_errors_come_back(tmp_path: Path, shop: Any) -> None:
     async with Receiver() as receiver, worker():
         async with Engine.open(tmp_path / "webhooks.db") as engine:
@@ -94,6 +95,7 @@ async def test_worker_processes_enqueue_and_their_errors_come_back(tmp_path: Pat
         assert [number for (number,) in database.execute("SELECT id FROM invoice ORDER BY id")] == list(range(6))
 
 
+@pytest.mark.slow
 async def test_an_engine_that_was_started_before_the_fork_says_so(shop: Any) -> None:
     async with worker(STARTED_BEFORE_THE_FORK="1"):
         said = await result(shop.use_the_engine_of_the_parent.delay())

@@ -95,6 +95,7 @@ async def answer(client: httpx.AsyncClient, path: str = "/") -> dict[str, Any]:
     return dict(found[0].json())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", SERVERS.values(), ids=SERVERS)
 async def test_what_waits_is_delivered_before_the_first_request(tmp_path: Path, command: list[str]) -> None:
     async with prepared(tmp_path) as (database, receiver), running(database, *command) as client:
@@ -106,6 +107,7 @@ async def test_what_waits_is_delivered_before_the_first_request(tmp_path: Path, 
         await until(a_process_delivers, PATIENCE_S)
 
 
+@pytest.mark.slow
 async def test_with_the_reloader_the_process_that_serves_runs_the_engine(tmp_path: Path) -> None:
     async with prepared(tmp_path) as (database, receiver), running(database, *FLASK, "--debug") as client:
         await receiver.wait_for(1, timeout=PATIENCE_S)
@@ -139,6 +141,7 @@ async def test_the_engine_in_a_process_of_its_own(tmp_path: Path) -> None:
         assert requests[-1].headers["webhook-id"] == message_id
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("more", [[], ["--preload"]], ids=["loaded by the worker", "loaded before the fork"])
 async def test_under_gevent_the_site_goes_on_and_says_what_to_do(tmp_path: Path, more: list[str]) -> None:
     command = [*GUNICORN, "--worker-class", "gevent", "--workers", "2", *more]
@@ -155,6 +158,7 @@ async def test_under_gevent_the_site_goes_on_and_says_what_to_do(tmp_path: Path,
         assert requests[-1].headers["webhook-id"] == message_id
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [SERVERS["gunicorn"], FLASK], ids=["gunicorn", "flask run"])
 async def test_an_engine_that_cannot_start_does_not_break_the_site(tmp_path: Path, command: list[str]) -> None:
     database = tmp_path / "not yet" / "webhooks.db"

@@ -201,6 +201,7 @@ def test_a_second_client_of_the_same_application(tmp_path: Path) -> None:
     assert len(found) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("framework", ["starlette", "aiohttp"])
 async def test_a_shared_engine_that_cannot_start_does_not_break_the_site(tmp_path: Path, framework: str) -> None:
     webhooks = SharedEngine.open(tmp_path / "not yet" / "webhooks.db")

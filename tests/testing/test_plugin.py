@@ -62,6 +62,7 @@ def test_the_fixtures_deliver_and_time_travels(pytester: pytest.Pytester) -> Non
     )
 
 
+@pytest.mark.slow
 def test_a_test_fails_where_a_request_was_not_signed_as_it_should_be(pytester: pytest.Pytester) -> None:
     result = outcome(
         pytester,
@@ -83,6 +84,7 @@ def test_a_test_fails_where_a_request_was_not_signed_as_it_should_be(pytester: p
     result.stdout.fnmatch_lines(["*1 requests were not signed as they should be*", "*webhook-id is missing*"])
 
 
+@pytest.mark.slow
 def test_a_marker_gives_settings_and_the_nearest_wins(pytester: pytest.Pytester) -> None:
     outcome(
         pytester,
@@ -100,6 +102,7 @@ def test_a_marker_gives_settings_and_the_nearest_wins(pytester: pytest.Pytester)
     )
 
 
+@pytest.mark.slow
 def test_what_went_wrong_is_said(pytester: pytest.Pytester) -> None:
     result = outcome(
         pytester,
@@ -138,6 +141,7 @@ def test_a_run_that_uses_none_of_it_imports_none_of_it(pytester: pytest.Pytester
     )
 
 
+@pytest.mark.slow
 def test_an_event_loop_of_anyio_will_do(pytester: pytest.Pytester) -> None:
     pytester.makeini("[pytest]")
     pytester.makepyfile(

@@ -35,6 +35,7 @@ async def test_all_is_well(api: Client) -> None:
     assert answer.json == {part: {"status": "ok"} for part in ("database", "queue", "cache")}
 
 
+@pytest.mark.slow
 async def test_a_lock_of_another_process(api: Client, engine: Engine) -> None:
     with closing(sqlite3.connect(engine.config.store.path, isolation_level=None)) as db:
         db.execute("BEGIN IMMEDIATE")

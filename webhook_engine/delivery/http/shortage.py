@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Sequence
+from contextlib import ExitStack
 
 from webhook_engine.delivery.http.problems import problem
 from webhook_engine.delivery.http.resolver import AddressInfo
@@ -12,6 +13,9 @@ from webhook_engine.delivery.http.response import OwnTroubleError
 from webhook_engine.delivery.troubles import Lack, lack_of
 
 __all__ = ["own_trouble"]
+
+LOOK_UP_DESCRIPTORS = 8
+"""A look-up has some files and sockets open at a time; so many are more than it needs."""
 
 _MISSING = {
     Lack.DESCRIPTORS: "no file descriptor is left",
@@ -36,11 +40,13 @@ def own_trouble(what: str, error: BaseException, tried: Sequence[AddressInfo] = 
 
 
 def _lack_of_descriptors() -> Lack | None:
-    """Whether not even one more descriptor can be had."""
-    try:
-        socket.socket(socket.AF_INET, socket.SOCK_DGRAM).close()
-    except OSError as error:
-        return lack_of(error)
+    """Whether there are not as many descriptors left as a look-up takes."""
+    with ExitStack() as probes:
+        for _ in range(LOOK_UP_DESCRIPTORS):
+            try:
+                probes.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            except OSError as error:
+                return lack_of(error)
     return None
 
 
