@@ -75,6 +75,12 @@ def test_a_schema_that_refers_to_itself_comes_to_an_end() -> None:
         ({"not": {}}, "not allowed"),
         ({"properties": {"a": False}, "required": ["a"]}, "not allowed"),
         ({"required": ["me"], "properties": {"me": {"$ref": "#"}}}, "more than an example"),
+        ({"allOf": [{"$ref": "#"}, {"$ref": "#"}]}, "more than an example"),
+        ({"allOf": [{"anyOf": [{"$ref": "#"}]}, {"$ref": "#/allOf/0"}, {"$ref": "#"}]}, "more than an example"),
+        (
+            {"type": "array", "items": {"default": "x" * 100_000}, "minItems": 1_000, "examples": []},
+            "more than an example",
+        ),
     ],
 )
 def test_what_cannot_be_made_is_said(schema: dict[str, Any], why: str) -> None:

@@ -7,6 +7,7 @@ since a schema can ask for more than can be guessed.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from math import ceil, inf
 from typing import Any, Final, NoReturn
@@ -18,9 +19,14 @@ __all__ = ["NoExampleError", "example_from"]
 DEEPEST: Final = 12
 """Levels from which on only what is required is made, so that a schema that refers to itself comes to an end."""
 MAX_DEPTH: Final = 40
-MAX_VALUES: Final = 5_000
+MAX_STEPS: Final = 5_000
+"""Schemas that are looked at: one that refers to itself twice asks for twice as many with each level."""
+MAX_SIZE: Final = 1024 * 1024
+"""Characters of all that the schema names and of all strings together."""
 LONGEST: Final = 10_000
 """Characters of one string."""
+
+TOO_MUCH: Final = "it asks for more than an example should hold"
 
 _FORMATS: Final[Mapping[str, str]] = {
     "date-time": "2030-01-31T12:00:00Z",
@@ -66,13 +72,14 @@ class _Maker:
 
     def __init__(self, root: Mapping[str, Any]) -> None:
         self._root = root
-        self._left = MAX_VALUES
+        self._steps_left = MAX_STEPS
+        self._size_left = MAX_SIZE
 
     def value(self, schema: object, depth: int) -> object:
         """The example of a schema; raises :class:`NoExampleError`."""
-        self._left -= 1
-        if self._left < 0 or depth > MAX_DEPTH:
-            raise NoExampleError("it asks for more than an example should hold")
+        self._spend_step()
+        if depth > MAX_DEPTH:
+            raise NoExampleError(TOO_MUCH)
         if schema is True:
             return {}
         if not isinstance(schema, Mapping):
@@ -81,12 +88,24 @@ class _Maker:
             return self.value(self._target(schema["$ref"]), depth + 1)
         for name in ("const", "default", "example"):
             if name in schema:
-                return schema[name]
+                return self._named(schema[name])
         for name in ("examples", "enum"):
             named = schema.get(name)
             if isinstance(named, list) and named:
-                return named[0]
+                return self._named(named[0])
         return self._of_type(self._merged(schema, depth), depth)
+
+    def _named(self, value: object) -> object:
+        """A value that the schema says itself, or a string; it may be large, and be asked for again and again."""
+        self._size_left -= len(value) if isinstance(value, str) else len(json.dumps(value, default=str))
+        if self._size_left < 0:
+            raise NoExampleError(TOO_MUCH)
+        return value
+
+    def _spend_step(self) -> None:
+        self._steps_left -= 1
+        if self._steps_left < 0:
+            raise NoExampleError(TOO_MUCH)
 
     def _of_type(self, schema: Mapping[str, Any], depth: int) -> object:
         kind = _type(schema)
@@ -95,7 +114,7 @@ class _Maker:
         if kind == "array":
             return self._array(schema, depth)
         if kind == "string":
-            return _string(schema)
+            return self._named(_string(schema))
         if kind in ("integer", "number"):
             return _number(schema, whole=kind == "integer")
         return True if kind == "boolean" else None
@@ -140,6 +159,7 @@ class _Maker:
 
     def _resolved(self, part: object, depth: int) -> Mapping[str, Any]:
         for _ in range(MAX_DEPTH):
+            self._spend_step()
             if not isinstance(part, Mapping):
                 return {}
             if "$ref" not in part:
@@ -181,7 +201,7 @@ def _string(schema: Mapping[str, Any]) -> str:
     text = _FORMATS.get(str(schema.get("format")), "string")
     least, most = schema.get("minLength", 0), schema.get("maxLength")
     if least > LONGEST:
-        raise NoExampleError("it asks for more than an example should hold")
+        raise NoExampleError(TOO_MUCH)
     text = text.ljust(int(least), "x")
     return text if most is None else text[: int(most)]
 
@@ -206,7 +226,7 @@ def _joined(key: str, one: Any, other: Any) -> Any:
     if key == "properties" and isinstance(one, Mapping) and isinstance(other, Mapping):
         return {**one, **other}
     if key == "required" and isinstance(one, list) and isinstance(other, list):
-        return [*one, *other]
+        return list(dict.fromkeys([*one, *other]))
     if key in ("minimum", "minLength", "minItems", "exclusiveMinimum"):
         return max(one, other)
     if key in ("maximum", "maxLength", "maxItems", "exclusiveMaximum"):
