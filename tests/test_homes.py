@@ -68,7 +68,6 @@ PROVED_BY: Mapping[str, str] = {
     "resources/endpoint_actions.py": "engine/test_recover.py",
     "resources/endpoint_headers.py": "resources/test_endpoint_rules.py",
     "resources/endpoint_secrets.py": "resources/test_endpoint_rules.py",
-    "resources/event_catalogue.py": "resources/",
     "resources/event_types.py": "resources/",
     "resources/examples.py": "resources/test_endpoint_rules.py",
     "resources/lookup.py": "resources/test_applications.py",

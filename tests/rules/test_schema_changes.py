@@ -61,6 +61,19 @@ def test_what_is_new_or_narrower_breaks_nobody(before: object, after: object) ->
     assert breaking_changes(before, after) == []
 
 
+def test_a_schema_that_contains_itself_twice_is_compared_once() -> None:
+    def tree(required: str) -> dict[str, object]:
+        node = {"anyOf": [{"$ref": "#/definitions/Node"}, {"$ref": "#"}, NULL]}
+        return {
+            **obj(required, left=node, right=node, more={"type": "array", "items": {"$ref": "#"}}),
+            "definitions": {"Node": obj("left", left=node, right=node)},
+        }
+
+    assert breaking_changes(tree("left right"), tree("left right")) == []
+    assert breaking_changes(tree("left right"), tree("left")) == ["right: was always there, and may be missing now"]
+    assert breaking_changes({"anyOf": [{"$ref": "#"}]}, {"anyOf": [{"$ref": "#"}, {"$ref": "#"}]}) == []
+
+
 def test_a_schema_that_contains_itself_is_compared_to_a_depth() -> None:
     tree = {**obj("child", child={"$ref": "#"})}
     assert breaking_changes(tree, tree) == []

@@ -5,9 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
+from itertools import islice
 from typing import Any, Protocol
 
 __all__ = ["CataloguedEventType", "catalogue_page", "openapi_document"]
+
+MOST_FIELDS = 500
+"""Of one event type: a schema may refer to itself."""
+MOST_CHOICES = 10
 
 
 class CataloguedEventType(Protocol):
@@ -92,7 +97,7 @@ def _section(one: CataloguedEventType) -> str:
     parts = [f'<section id="{escape(one.name)}"><h3>{escape(one.name)}{mark}</h3>']
     if one.description:
         parts.append(f"<p>{escape(one.description)}</p>")
-    if rows := list(_rows(schema, schema, "")):
+    if rows := list(islice(_rows(schema, schema, ""), MOST_FIELDS)):
         parts.append(
             "<table><thead><tr><th>field</th><th>type</th><th>always there</th><th>what it is</th></tr></thead>"
         )
@@ -132,16 +137,22 @@ def _resolved(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str
     return found if isinstance(found, Mapping) else {}
 
 
-def _kind(schema: Mapping[str, Any], root: Mapping[str, Any]) -> str:
+def _kind(schema: Mapping[str, Any], root: Mapping[str, Any], depth: int = 4) -> str:
+    if depth == 0:
+        return "…"
     if isinstance(values := schema.get("enum"), Sequence):
         return " | ".join(json.dumps(value, ensure_ascii=False) for value in values)
     for key in ("anyOf", "oneOf"):
         if isinstance(choices := schema.get(key), Sequence):
-            return " | ".join(_kind(_resolved(one, root), root) for one in choices if isinstance(one, Mapping))
+            return " | ".join(
+                _kind(_resolved(one, root), root, depth - 1)
+                for one in choices[:MOST_CHOICES]
+                if isinstance(one, Mapping)
+            )
     kind = schema.get("type", "any")
     words = " | ".join(map(str, kind)) if isinstance(kind, Sequence) and not isinstance(kind, str) else str(kind)
     if words == "array" and isinstance(items := schema.get("items"), Mapping):
-        return f"array of {_kind(_resolved(items, root), root)}"
+        return f"array of {_kind(_resolved(items, root), root, depth - 1)}"
     return f"{words} ({schema['format']})" if "format" in schema else words
 
 

@@ -20,38 +20,46 @@ def breaking_changes(before: object, after: object) -> list[str]:
     """What of it breaks consumers, a line each with the path of the field; empty if nothing does."""
     if not isinstance(before, Mapping) or not isinstance(after, Mapping):
         return []
-    return list(dict.fromkeys(_compare("", before, after, before, after, DEEPEST)))
+    return list(dict.fromkeys(_Comparison(before, after).problems("", before, after, DEEPEST)))
 
 
-def _compare(
-    path: str,
-    before: Mapping[str, object],
-    after: Mapping[str, object],
-    old_root: Mapping[str, object],
-    new_root: Mapping[str, object],
-    depth: int,
-) -> Iterator[str]:
-    old, new = _resolved(before, old_root), _resolved(after, new_root)
-    if depth == 0:
-        return
-    here = path or "the payload itself"
-    was, may_be = _types(old, old_root), _types(new, new_root)
-    if strange := may_be - was:
-        yield f"{here}: was {_words(was)}, and may be {_words(strange)} now"
-        return
-    had, has = _members(old, old_root), _members(new, new_root)
-    required = _required(new)
-    for name in _required(old):
-        if name not in required:
-            inner = f"{path}.{name}" if path else name
-            yield f"{inner}: was always there, and {'may be missing' if name in has else 'is gone'} now"
-    for name in had:
-        if name in has:
-            inner = f"{path}.{name}" if path else name
-            yield from _compare(inner, had[name], has[name], old_root, new_root, depth - 1)
-    items, new_items = old.get("items"), new.get("items")
-    if isinstance(items, Mapping) and isinstance(new_items, Mapping):
-        yield from _compare(f"{path}[]", items, new_items, old_root, new_root, depth - 1)
+class _Comparison:
+    """Compares two schemas part by part; each pair of parts once, since a schema may refer to itself."""
+
+    def __init__(self, old_root: Mapping[str, object], new_root: Mapping[str, object]) -> None:
+        self._old_root = old_root
+        self._new_root = new_root
+        self._seen: set[tuple[int, int]] = set()
+
+    def problems(
+        self, path: str, before: Mapping[str, object], after: Mapping[str, object], depth: int
+    ) -> Iterator[str]:
+        """What breaks consumers in these parts, and below them."""
+        old, new = _resolved(before, self._old_root), _resolved(after, self._new_root)
+        pair = (id(old), id(new))
+        if depth == 0 or pair in self._seen:
+            return
+        self._seen.add(pair)
+        was, may_be = _types(old, self._old_root, set()), _types(new, self._new_root, set())
+        if strange := may_be - was:
+            yield f"{path or 'the payload itself'}: was {_words(was)}, and may be {_words(strange)} now"
+            return
+        had, has = _members(old, self._old_root), _members(new, self._new_root)
+        required = _required(new)
+        for name in _required(old):
+            if name not in required:
+                now = "may be missing" if name in has else "is gone"
+                yield f"{_below(path, name)}: was always there, and {now} now"
+        for name in had:
+            if name in has:
+                yield from self.problems(_below(path, name), had[name], has[name], depth - 1)
+        items, new_items = old.get("items"), new.get("items")
+        if isinstance(items, Mapping) and isinstance(new_items, Mapping):
+            yield from self.problems(f"{path}[]", items, new_items, depth - 1)
+
+
+def _below(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
 
 
 def _resolved(schema: Mapping[str, object], root: Mapping[str, object]) -> Mapping[str, object]:
@@ -74,13 +82,16 @@ def _choices(schema: Mapping[str, object]) -> list[Mapping[str, object]]:
     return [choice for some in options if isinstance(some, list) for choice in some if isinstance(choice, Mapping)]
 
 
-def _types(schema: Mapping[str, object], root: Mapping[str, object]) -> set[str]:
+def _types(schema: Mapping[str, object], root: Mapping[str, object], seen: set[int]) -> set[str]:
     """The types that a value may have; all of them where nothing is said. An integer is a number too."""
+    if id(schema) in seen:
+        return set()
+    seen.add(id(schema))
     said = schema.get("type")
     if isinstance(said, str | list):
         found = {said} if isinstance(said, str) else set(said)
     elif choices := _choices(schema):
-        found = set().union(*(_types(_resolved(choice, root), root) for choice in choices))
+        found = set().union(*(_types(_resolved(choice, root), root, seen) for choice in choices))
     elif isinstance(values := schema.get("enum", [schema["const"]] if "const" in schema else None), list):
         found = {_type_of(value) for value in values}
     else:
