@@ -24,14 +24,16 @@ _MISSING = {
 }
 
 
-def own_trouble(what: str, error: BaseException, tried: Sequence[AddressInfo] = ()) -> OwnTroubleError | None:
+def own_trouble(
+    what: str, error: BaseException, tried: Sequence[AddressInfo] = (), *, looking_up: bool = False
+) -> OwnTroubleError | None:
     """What to raise if an error says that the engine lacked something; ``None`` if it is about the other side.
 
     ``what`` is what could not be done. ``tried`` are the addresses that were connected to.
     """
     lack = lack_of(error)
-    if isinstance(error, socket.gaierror) and lack is None:
-        # A look-up that finds no descriptor left says that the name server is not there, or the name.
+    if lack is None and (looking_up or isinstance(error, socket.gaierror)):
+        # A look-up that finds no descriptor left says that the name server is not there, or the name, or other things.
         lack = _lack_of_descriptors()
     if lack is None or (lack is Lack.PORTS and not _reached_from_here(tried)):
         return None
