@@ -60,7 +60,7 @@ def make_endpoint(
 
 
 def make_stored(endpoint: Endpoint) -> StoredEndpoint:
-    return StoredEndpoint(endpoint=endpoint, sealed_key=b"")
+    return StoredEndpoint(endpoint=endpoint, encrypted_key=b"")
 
 
 def make_target(endpoint_id: str = "ep_1", *, throttle: Throttle = UNLIMITED, shared: Throttle = UNLIMITED) -> Target:

@@ -111,7 +111,7 @@ PROVED_BY: Mapping[str, str] = {
     "server/supervision.py": "service/test_systemd.py",
     # The store is tried against its seam, and SQLite besides by what can go wrong with a file.
     "store/": "store/",
-    "store/endpoint_sealing.py": "resources/test_endpoint_rules.py",
+    "store/endpoint_encryption.py": "resources/test_endpoint_rules.py",
     "store/kept_responses.py": "server/test_idempotency.py",
     "store/play.py": "server/play/test_store.py",
     "store/portal_links.py": "portal/test_sessions.py",

@@ -35,11 +35,11 @@ from webhook_engine.resources.organization import Organization
 from webhook_engine.resources.portal import PortalEntrance
 from webhook_engine.resources.portal_links import PortalLinks
 from webhook_engine.resources.services import Policy, Services
-from webhook_engine.secrets.encryption import Sealer
+from webhook_engine.secrets.encryption import Cipher
 from webhook_engine.secrets.files import SecretFile, load_or_create_secret_file, older_file, older_secrets
 from webhook_engine.shielded import shielded
 from webhook_engine.store.directory import Directory
-from webhook_engine.store.endpoint_sealing import open_secret, seal_again, seal_urls
+from webhook_engine.store.endpoint_encryption import decrypt_secret, encrypt_again, encrypt_urls
 from webhook_engine.store.sources import ThreadedSource, source_database
 from webhook_engine.store.sqlite import SqliteStore
 from webhook_engine.version import __version__
@@ -68,7 +68,7 @@ class EngineCore(Organization):
         self._store = SqliteStore(path)
         self._directory = directory = Directory(self._store)
         ids = IdSource()
-        self._sealer = Sealer()
+        self._cipher = Cipher()
         self._own_inboxes = OwnInboxes()
         self._tracing = _tracing(self.config)
         self._flow = Pipeline(
@@ -77,7 +77,7 @@ class EngineCore(Organization):
             directory=directory,
             clock=self._clock,
             ids=ids,
-            sealer=self._sealer,
+            cipher=self._cipher,
             on_crash=self._crashed,
             is_own_inbox=self._own_inboxes.covers,
             sources=[
@@ -95,7 +95,7 @@ class EngineCore(Organization):
             flow=self._flow,
             clock=self._clock,
             ids=ids,
-            sealer=self._sealer,
+            cipher=self._cipher,
             policy=Policy(
                 https_only=self.config.delivery.https_only,
                 default_signature=self.config.security.default_signature,
@@ -285,18 +285,18 @@ class EngineCore(Organization):
         """Get the main secret ready, and make sure that it is the one that this database was used with."""
         configured = self.config.security.main_secret
         path = SecretFile.MAIN.of(self.config.store.path)
-        self._sealer.unlock(
+        self._cipher.unlock(
             configured.reveal() if configured else await asyncio.to_thread(load_or_create_secret_file, path),
             older=await asyncio.to_thread(older_secrets, path),
         )
         some = await self._store.endpoints.first()
         if some is not None:
-            open_secret(self._sealer, some.endpoint.id, some.sealed_key)
+            decrypt_secret(self._cipher, some.endpoint.id, some.encrypted_key)
         if older_file(path).exists():
-            log.info("secrets.resealed", endpoints=await seal_again(self._store.upkeep, self._sealer))
+            log.info("secrets.encrypted_again", endpoints=await encrypt_again(self._store.upkeep, self._cipher))
             await asyncio.to_thread(older_file(path).unlink)
-        if hidden := await seal_urls(self._store.upkeep, self._sealer):
-            log.info("secrets.sealed_urls", endpoints=hidden)
+        if hidden := await encrypt_urls(self._store.upkeep, self._cipher):
+            log.info("secrets.encrypted_urls", endpoints=hidden)
 
     async def _stop(self) -> None:
         try:

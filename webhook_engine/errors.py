@@ -9,13 +9,13 @@ __all__ = [
     "BreakingChangeError",
     "ConfigError",
     "ConflictError",
-    "ConsumerLimitError",
     "EngineAlreadyRunningError",
     "EngineNotRunningError",
     "ExampleUnavailableError",
     "NotFoundError",
     "PayloadUnavailableError",
     "PortalUnavailableError",
+    "PositionLimitError",
     "RotationLimitError",
     "SchemaVersionError",
     "SecretsUnreadableError",
@@ -102,8 +102,8 @@ class ConflictError(WebhookEngineError):
         self.value = value
 
 
-class ConsumerLimitError(WebhookEngineError):
-    """The application has as many consumers of its message poller as there may be; use one of them again."""
+class PositionLimitError(WebhookEngineError):
+    """The application keeps as many positions of message pollers as it may; use the name of one of them again."""
 
 
 class PayloadUnavailableError(WebhookEngineError):

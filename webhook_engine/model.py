@@ -292,5 +292,5 @@ class Health(msgspec.Struct, frozen=True, gc=False):
 class OldKey(msgspec.Struct, frozen=True):
     """A rotated signing secret, encrypted, and when it stops being used for signing."""
 
-    sealed: bytes
+    encrypted: bytes
     expires_at: int

@@ -100,7 +100,7 @@ async def test_a_password_that_is_stored_in_clear_is_encrypted_at_the_start(tmp_
             await engine.join(timeout=5)
         with closing(sqlite3.connect(path)) as db, db:
             db.execute(
-                "UPDATE webhook_endpoint SET url = ?, sealed_user_info = NULL WHERE id = ?", (clear, endpoint.id)
+                "UPDATE webhook_endpoint SET url = ?, encrypted_user_info = NULL WHERE id = ?", (clear, endpoint.id)
             )
             db.execute("UPDATE webhook_attempt SET url = ? WHERE endpoint_id = ?", (clear, endpoint.id))
         for _ in range(2):

@@ -125,8 +125,8 @@ async def test_an_endpoint_whose_secret_cannot_be_read_stops_no_other_and_loses_
         async with local_engine(database) as engine:
             good = await acme(engine, f"{base}/good")
             broken = await acme(engine, f"{base}/broken")
-        [(sealed,)] = query(database, "SELECT sealed_key FROM webhook_endpoint WHERE id = ?", broken.id)
-        query(database, "UPDATE webhook_endpoint SET sealed_key = x'00' WHERE id = ?", broken.id)
+        [(encrypted,)] = query(database, "SELECT encrypted_key FROM webhook_endpoint WHERE id = ?", broken.id)
+        query(database, "UPDATE webhook_endpoint SET encrypted_key = x'00' WHERE id = ?", broken.id)
         async with local_engine(database) as engine:
             messages = await send_many(engine, 5)
             await receiver.wait_for(5)
@@ -141,7 +141,7 @@ async def test_an_endpoint_whose_secret_cannot_be_read_stops_no_other_and_loses_
 
             await until(all_but_the_broken_one)
             # Whoever repairs it need not start anything again.
-            query(database, "UPDATE webhook_endpoint SET sealed_key = ? WHERE id = ?", sealed, broken.id)
+            query(database, "UPDATE webhook_endpoint SET encrypted_key = ? WHERE id = ?", encrypted, broken.id)
             await engine.join(timeout=10)
             assert Counter(ids_of(receiver)) == Counter(messages * 2)
 

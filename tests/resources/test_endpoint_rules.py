@@ -1,4 +1,4 @@
-"""Rotation of secrets, examples, sealed secrets, and how edits are made."""
+"""Rotation of secrets, examples, encrypted secrets, and how edits are made."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from webhook_engine.model import EventType, OldKey
 from webhook_engine.resources.edits import EditLocks
 from webhook_engine.resources.examples import PING, example_of, is_ping
 from webhook_engine.resources.rotation import MAX_OLD_KEYS, still_valid
-from webhook_engine.secrets.encryption import Sealer
+from webhook_engine.secrets.encryption import Cipher
 from webhook_engine.shielded import shielded
-from webhook_engine.store.endpoint_sealing import open_headers, open_secret, seal_headers, seal_secret
+from webhook_engine.store.endpoint_encryption import decrypt_headers, decrypt_secret, encrypt_headers, encrypt_secret
 
 START = datetime(2030, 6, 1, tzinfo=UTC)
 
@@ -31,9 +31,9 @@ def test_without_grace_the_replaced_secret_is_dropped_at_once() -> None:
 
 def test_a_secret_that_returns_is_not_an_old_one_any_more() -> None:
     old = (OldKey(b"b", 200), OldKey(b"a", 150))
-    kept = still_valid(b"c", old, now=100, grace=50, is_new=lambda sealed: sealed == b"a")
+    kept = still_valid(b"c", old, now=100, grace=50, is_new=lambda encrypted: encrypted == b"a")
     assert kept == (OldKey(b"c", 150), OldKey(b"b", 200))
-    same = still_valid(b"c", old, now=100, grace=50, is_new=lambda sealed: sealed == b"c")
+    same = still_valid(b"c", old, now=100, grace=50, is_new=lambda encrypted: encrypted == b"c")
     assert same == old
 
 
@@ -98,29 +98,29 @@ def test_a_ping_has_its_example_built_in() -> None:
 
 
 def test_secrets_open_only_for_their_endpoint() -> None:
-    sealer = Sealer("main")
-    sealed = seal_secret(sealer, "ep_1", "whsec_x")
-    assert b"whsec" not in sealed
-    assert open_secret(sealer, "ep_1", sealed) == "whsec_x"
+    cipher = Cipher("main")
+    encrypted = encrypt_secret(cipher, "ep_1", "whsec_x")
+    assert b"whsec" not in encrypted
+    assert decrypt_secret(cipher, "ep_1", encrypted) == "whsec_x"
     with pytest.raises(SecretsUnreadableError):
-        open_secret(sealer, "ep_2", sealed)
+        decrypt_secret(cipher, "ep_2", encrypted)
     with pytest.raises(SecretsUnreadableError):
-        open_headers(sealer, "ep_1", sealed)
+        decrypt_headers(cipher, "ep_1", encrypted)
 
 
 def test_headers_keep_their_order() -> None:
-    sealer = Sealer("main")
+    cipher = Cipher("main")
     headers = {"b": "2", "A": "1"}
-    sealed = seal_headers(sealer, "ep_1", headers)
-    assert list(open_headers(sealer, "ep_1", sealed).items()) == list(headers.items())
-    assert seal_headers(sealer, "ep_1", {}) is None
-    assert open_headers(sealer, "ep_1", None) == {}
+    encrypted = encrypt_headers(cipher, "ep_1", headers)
+    assert list(decrypt_headers(cipher, "ep_1", encrypted).items()) == list(headers.items())
+    assert encrypt_headers(cipher, "ep_1", {}) is None
+    assert decrypt_headers(cipher, "ep_1", None) == {}
 
 
 def test_what_was_kept_under_two_spellings_is_read_as_one_header() -> None:
-    sealer = Sealer("main")
-    sealed = seal_headers(sealer, "ep_1", {"x-tenant": "1", "b": "2", "X-Tenant": "3"})
-    assert open_headers(sealer, "ep_1", sealed) == {"X-Tenant": "3", "b": "2"}
+    cipher = Cipher("main")
+    encrypted = encrypt_headers(cipher, "ep_1", {"x-tenant": "1", "b": "2", "X-Tenant": "3"})
+    assert decrypt_headers(cipher, "ep_1", encrypted) == {"X-Tenant": "3", "b": "2"}
 
 
 async def test_steps_are_finished_before_a_cancellation_goes_on() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from webhook_engine import ConsumerLimitError, Engine, ManualClock, NotFoundError, ValidationError
+from webhook_engine import Engine, ManualClock, NotFoundError, PositionLimitError, ValidationError
 from webhook_engine.clock import to_datetime
 from webhook_engine.resources import polling
 
@@ -102,12 +102,12 @@ async def test_the_application_takes_its_positions_along(engine: Engine, clock: 
 async def test_there_is_an_end_to_their_number(
     engine: Engine, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(polling, "MAX_CONSUMERS", 2)
+    monkeypatch.setattr(polling, "MAX_POSITIONS", 2)
     await create(engine, clock, 1)
     _, iterator = await pulled(engine)
     for consumer in ("one", "two"):
         await pulled(engine, iterator, consumer=consumer)
-    with pytest.raises(ConsumerLimitError, match="2 consumers"):
+    with pytest.raises(PositionLimitError, match="2 consumers"):
         await pulled(engine, iterator, consumer="three")
     assert (await pulled(engine, consumer="three"))[0] == [1]  # to look costs nothing
     clock.advance(timedelta(days=89))

@@ -8,7 +8,7 @@ import msgspec
 from store.world import ORGANIZATION, START, World, change, manual, progress, routed
 
 from webhook_engine.model import Application, AttemptStatus, DeliveryStatus, TaskStatus
-from webhook_engine.store.consumers import Position
+from webhook_engine.store.positions import Position
 from webhook_engine.store.records import (
     ApplicationChanges,
     AttemptFilter,
@@ -82,8 +82,8 @@ async def run_the_managers(store: Store, world: World) -> None:
     await store.endpoints.update(endpoint.endpoint.id, EndpointChanges(version=2), START)
     standing = Position(application_id=application.id, sink="a", consumer="one", after="msg_1", used_at=START)
     for consumer in ("one", "two", "three"):
-        await store.consumers.keep(msgspec.structs.replace(standing, consumer=consumer), 1, START)
-    await store.consumers.get(application.id, "a", "one")
+        await store.positions.keep(msgspec.structs.replace(standing, consumer=consumer), 1, START)
+    await store.positions.get(application.id, "a", "one")
     await store.endpoints.delete(endpoint.endpoint.id, START)
     await store.applications.delete(application.id, START)
     await store.event_types.add(world.new_event_type(world.id("type_")))

@@ -21,10 +21,10 @@ async def test_an_endpoint_comes_back_as_it_was(store: Store, world: World) -> N
         throttle_rate=5,
         version=3,
         metadata={"k": "v"},
-        sealed_key=bytes(range(256)),
+        encrypted_key=bytes(range(256)),
         old_keys=(OldKey(b"\x00\xff", 17), OldKey(b"", 18)),
-        sealed_headers=b"\x00headers\xfe",
-        sealed_user_info=b"\x00shop:secret\xfe",
+        encrypted_headers=b"\x00headers\xfe",
+        encrypted_user_info=b"\x00shop:secret\xfe",
     )
     assert await store.endpoints.get(application.id, added.endpoint.id) == added
     assert await store.endpoints.get(application.id, "main") == added
@@ -101,10 +101,10 @@ async def test_everything_can_be_changed(store: Store, world: World) -> None:
             throttle_rate=9,
             version=2,
             metadata={"m": "n"},
-            sealed_key=b"new",
+            encrypted_key=b"new",
             old_keys=(OldKey(b"old", 99),),
-            sealed_headers=b"headers",
-            sealed_user_info=b"name",
+            encrypted_headers=b"headers",
+            encrypted_user_info=b"name",
             condition=EndpointCondition(health=health, disabled_at=now, disabled_reason="asked for"),
         ),
         now,
@@ -117,17 +117,17 @@ async def test_everything_can_be_changed(store: Store, world: World) -> None:
     assert (endpoint.version, endpoint.metadata) == (2, {"m": "n"})
     assert (endpoint.disabled, endpoint.disabled_at) == (True, to_datetime(now))
     assert (endpoint.disabled_reason, endpoint.first_failure_at) == ("asked for", to_datetime(now - 10))
-    assert (changed.sealed_key, changed.old_keys, changed.sealed_headers) == (b"new", (OldKey(b"old", 99),), b"headers")
-    assert changed.sealed_user_info == b"name"
+    assert (changed.encrypted_key, changed.old_keys) == (b"new", (OldKey(b"old", 99),))
+    assert (changed.encrypted_headers, changed.encrypted_user_info) == (b"headers", b"name")
     assert changed.health == health
 
     well = await store.endpoints.update(
         added.endpoint.id,
-        EndpointChanges(event_types=None, channels=None, sealed_headers=None, condition=EndpointCondition()),
+        EndpointChanges(event_types=None, channels=None, encrypted_headers=None, condition=EndpointCondition()),
         now,
     )
     assert well is not None
-    assert (well.endpoint.event_types, well.endpoint.channels, well.sealed_headers) == (None, None, None)
+    assert (well.endpoint.event_types, well.endpoint.channels, well.encrypted_headers) == (None, None, None)
     assert (well.endpoint.disabled, well.endpoint.disabled_reason, well.health) == (False, None, Health())
 
 

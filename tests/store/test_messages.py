@@ -69,7 +69,7 @@ async def test_the_response_to_its_creation_is_kept_with_it(store: Store, world:
         msgspec.structs.replace(
             routed(world.new_message(application.id, event_id=f"e{number // 2}"), endpoint),
             response=KeptResponse(
-                digest=bytes([number] * 32), sealed=b"response %d" % number, expires_at=world.now + number
+                digest=bytes([number] * 32), encrypted=b"response %d" % number, expires_at=world.now + number
             ),
         )
         for number in range(4)
@@ -84,7 +84,9 @@ async def test_the_response_to_its_creation_is_kept_with_it(store: Store, world:
 
 async def test_a_response_takes_the_place_of_one_that_has_expired(store: Store, world: World) -> None:
     application, digest = await world.application(), b"d" * 32
-    responses = [KeptResponse(digest=digest, sealed=sealed, expires_at=world.tick()) for sealed in (b"old", b"new")]
+    responses = [
+        KeptResponse(digest=digest, encrypted=encrypted, expires_at=world.tick()) for encrypted in (b"old", b"new")
+    ]
     for response in responses:
         await store.messages.add(
             [msgspec.structs.replace(routed(world.new_message(application.id)), response=response)]

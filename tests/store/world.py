@@ -138,7 +138,7 @@ class World:
             "created_at": to_datetime(now),
             "updated_at": to_datetime(now),
         }
-        return StoredEndpoint(endpoint=Endpoint(**{**values, **fields}), **{"sealed_key": b"\x00key\xff", **outer})
+        return StoredEndpoint(endpoint=Endpoint(**{**values, **fields}), **{"encrypted_key": b"\x00key\xff", **outer})
 
     def new_event_type(self, name: str, **fields: Any) -> EventType:
         now = self.tick()

@@ -42,7 +42,7 @@ from webhook_engine.events import OperationalEvent
 from webhook_engine.ids import IdSource
 from webhook_engine.log import get_logger
 from webhook_engine.model import Task
-from webhook_engine.secrets.encryption import Sealer
+from webhook_engine.secrets.encryption import Cipher
 from webhook_engine.store.directory import Directory
 from webhook_engine.store.kept_responses import KeptResponse
 from webhook_engine.store.records import Due, NewMessage, RoutedMessage, StoredEndpoint
@@ -89,7 +89,7 @@ class Pipeline:
         directory: Directory,
         clock: Clock,
         ids: IdSource,
-        sealer: Sealer,
+        cipher: Cipher,
         on_crash: Callable[[Service, BaseException], None],
         is_own_inbox: Callable[[URL], bool] | None = None,
         sources: Sequence[OutboxSource] = (),
@@ -116,7 +116,7 @@ class Pipeline:
         targets = Targets(
             store.endpoints,
             directory,
-            sealer,
+            cipher,
             user_agent=settings.user_agent,
             prefixes=settings.signature_headers,
         )

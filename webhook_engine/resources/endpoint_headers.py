@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from webhook_engine.model import EndpointHeaders
 from webhook_engine.resources.endpoint_editor import EndpointEditor
 from webhook_engine.rules import headers as header_rules
-from webhook_engine.store.endpoint_sealing import open_headers, seal_headers
+from webhook_engine.store.endpoint_encryption import decrypt_headers, encrypt_headers
 from webhook_engine.store.records import EndpointChanges
 
 __all__ = ["OwnHeaders"]
@@ -23,25 +23,25 @@ class OwnHeaders:
     async def get(self, application: str, endpoint: str) -> EndpointHeaders:
         """The headers; values that are secret are left out."""
         _, stored = await self._editor.find(application, endpoint)
-        return _shown(open_headers(self._services.sealer, stored.endpoint.id, stored.sealed_headers))
+        return _shown(decrypt_headers(self._services.cipher, stored.endpoint.id, stored.encrypted_headers))
 
     async def set(self, application: str, endpoint: str, headers: Mapping[str, str]) -> None:
         """Replace all of them."""
         found = await self._editor.application(application)
         checked = header_rules.checked("headers", headers)
         async with self._editor.edit(found, endpoint) as edit:
-            sealed = seal_headers(self._services.sealer, edit.before.endpoint.id, checked)
-            await edit.change(EndpointChanges(sealed_headers=sealed))
+            encrypted = encrypt_headers(self._services.cipher, edit.before.endpoint.id, checked)
+            await edit.change(EndpointChanges(encrypted_headers=encrypted))
 
     async def patch(self, application: str, endpoint: str, changes: Mapping[str, str | None]) -> None:
         """Set some of them, and remove those with the value ``None``."""
         found = await self._editor.application(application)
         header_rules.changed("headers", {}, changes)
         async with self._editor.edit(found, endpoint) as edit:
-            endpoint_id, sealer = edit.before.endpoint.id, self._services.sealer
-            before = open_headers(sealer, endpoint_id, edit.before.sealed_headers)
-            sealed = seal_headers(sealer, endpoint_id, header_rules.changed("headers", before, changes))
-            await edit.change(EndpointChanges(sealed_headers=sealed))
+            endpoint_id, cipher = edit.before.endpoint.id, self._services.cipher
+            before = decrypt_headers(cipher, endpoint_id, edit.before.encrypted_headers)
+            encrypted = encrypt_headers(cipher, endpoint_id, header_rules.changed("headers", before, changes))
+            await edit.change(EndpointChanges(encrypted_headers=encrypted))
 
 
 def _shown(headers: Mapping[str, str]) -> EndpointHeaders:

@@ -12,7 +12,7 @@ from webhook_engine.resources.endpoint_editor import EndpointEditor
 from webhook_engine.resources.services import Policy
 from webhook_engine.rules import limits
 from webhook_engine.secrets.signing import SigningKey
-from webhook_engine.store.endpoint_sealing import open_secret, seal_secret
+from webhook_engine.store.endpoint_encryption import decrypt_secret, encrypt_secret
 from webhook_engine.store.records import EndpointChanges
 
 __all__ = ["EndpointSecrets", "signing_key"]
@@ -28,7 +28,7 @@ class EndpointSecrets:
     async def get(self, application: str, endpoint: str) -> str:
         """What the consumer verifies with."""
         _, stored = await self._editor.find(application, endpoint)
-        secret = open_secret(self._services.sealer, stored.endpoint.id, stored.sealed_key)
+        secret = decrypt_secret(self._services.cipher, stored.endpoint.id, stored.encrypted_key)
         return SigningKey.parse(secret).public
 
     async def rotate(
@@ -45,23 +45,23 @@ class EndpointSecrets:
         async with self._editor.edit(found, endpoint) as edit:
             endpoint_id = edit.before.endpoint.id
             changes = EndpointChanges(
-                sealed_key=seal_secret(self._services.sealer, endpoint_id, key.secret),
+                encrypted_key=encrypt_secret(self._services.cipher, endpoint_id, key.secret),
                 old_keys=rotation.still_valid(
-                    edit.before.sealed_key,
+                    edit.before.encrypted_key,
                     edit.before.old_keys,
                     # A clock that is ahead for a moment must not end for good what still signs.
                     now=self._services.flow.believed_now(),
                     grace=grace,
-                    is_new=lambda sealed: self._holds(sealed, endpoint_id, key),
+                    is_new=lambda encrypted: self._holds(encrypted, endpoint_id, key),
                 ),
             )
             await edit.change(changes, EndpointUpdatedEvent)
         return key.public
 
-    def _holds(self, sealed: bytes, endpoint_id: str, key: SigningKey) -> bool:
-        """Whether a sealed secret is this key; one that cannot be read, which is a reason to rotate it, is none."""
+    def _holds(self, encrypted: bytes, endpoint_id: str, key: SigningKey) -> bool:
+        """Whether an encrypted secret is this key; one that cannot be read, which is a reason to rotate it, is none."""
         try:
-            return open_secret(self._services.sealer, endpoint_id, sealed) == key.secret
+            return decrypt_secret(self._services.cipher, endpoint_id, encrypted) == key.secret
         except SecretsUnreadableError:
             return False
 

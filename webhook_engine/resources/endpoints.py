@@ -35,7 +35,7 @@ from webhook_engine.rules import headers as header_rules
 from webhook_engine.rules.pages import DEFAULT_PAGE
 from webhook_engine.rules.urls import endpoint_url
 from webhook_engine.rules.user_info import merged
-from webhook_engine.store.endpoint_sealing import seal_headers, seal_secret, seal_user_info
+from webhook_engine.store.endpoint_encryption import encrypt_headers, encrypt_secret, encrypt_user_info
 from webhook_engine.store.records import EndpointChanges, Span, StoredEndpoint
 
 __all__ = ["Endpoints"]
@@ -104,11 +104,11 @@ class Endpoints:
                 created_at=to_datetime(now),
                 updated_at=to_datetime(now),
             ),
-            sealed_key=seal_secret(services.sealer, endpoint_id, signing_key(secret, services.policy).secret),
-            sealed_headers=seal_headers(
-                services.sealer, endpoint_id, {} if headers is None else header_rules.checked("headers", headers)
+            encrypted_key=encrypt_secret(services.cipher, endpoint_id, signing_key(secret, services.policy).secret),
+            encrypted_headers=encrypt_headers(
+                services.cipher, endpoint_id, {} if headers is None else header_rules.checked("headers", headers)
             ),
-            sealed_user_info=seal_user_info(services.sealer, endpoint_id, user_info),
+            encrypted_user_info=encrypt_user_info(services.cipher, endpoint_id, user_info),
         )
         await self._editor.add(stored)
         return stored.endpoint
@@ -355,12 +355,12 @@ class Endpoints:
         return wanted
 
     def _with_user_info(self, before: StoredEndpoint, changes: EndpointChanges) -> EndpointChanges:
-        """A new URL as it is stored: masked, with its password sealed apart, or with the one that is there."""
+        """A new URL as it is stored: masked, with its password encrypted apart, or with the one that is there."""
         if changes.url is UNSET:
             return changes
         shown, user_info, kept = merged("url", changes.url, before.endpoint.url)
-        sealed = UNSET if kept else seal_user_info(self._services.sealer, before.endpoint.id, user_info)
-        return msgspec.structs.replace(changes, url=shown, sealed_user_info=sealed)
+        encrypted = UNSET if kept else encrypt_user_info(self._services.cipher, before.endpoint.id, user_info)
+        return msgspec.structs.replace(changes, url=shown, encrypted_user_info=encrypted)
 
 
 def _id(endpoint: Endpoint) -> str:

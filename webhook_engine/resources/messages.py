@@ -236,7 +236,7 @@ class Messages:
         ``sink`` is an endpoint or a name of your own, and ``consumer`` a name in it; each consumer has its position.
         Give a consumer to one client at a time: the last iterator given counts. An application has at most 1000
         consumers; those that stood still for 90 days give way to new ones.
-        Raises ``NotFoundError``, ``ValidationError``, and ``ConsumerLimitError`` where a new one finds no room.
+        Raises ``NotFoundError``, ``ValidationError``, and ``PositionLimitError`` where a new one finds no room.
         """
         return await self._polling.consumer_poll(
             application, sink, consumer, limit=limit, iterator=iterator, event_type=event_type, channel=channel
@@ -245,7 +245,7 @@ class Messages:
     async def consumer_seek(self, application: str, sink: str, consumer: str, *, after: datetime) -> str:
         """Set the position of a consumer: it goes on with what was created after ``after``. Returns the iterator.
 
-        Raises ``NotFoundError``, ``ValidationError`` and ``ConsumerLimitError``.
+        Raises ``NotFoundError``, ``ValidationError`` and ``PositionLimitError``.
         """
         return await self._polling.consumer_seek(application, sink, consumer, after=after)
 

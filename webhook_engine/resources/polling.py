@@ -1,4 +1,4 @@
-"""Pulling messages instead of having them sent; the engine may keep the position of a consumer."""
+"""Pulling messages instead of having them sent; the engine may keep how far each client has come."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from webhook_engine.clock import microseconds
-from webhook_engine.errors import ConsumerLimitError, ValidationError
+from webhook_engine.errors import PositionLimitError, ValidationError
 from webhook_engine.ids import id_bounds, is_id
 from webhook_engine.model import Application, Message
 from webhook_engine.resources.pagination import MAX_BYTES
@@ -14,7 +14,7 @@ from webhook_engine.resources.services import Services
 from webhook_engine.rules import names, values
 from webhook_engine.rules.filters import message_choice
 from webhook_engine.rules.pages import DEFAULT_PAGE, page_size
-from webhook_engine.store.consumers import Position
+from webhook_engine.store.positions import Position
 from webhook_engine.store.records import MessageFilter, Span, fitting
 
 __all__ = ["Polling", "held_back_from", "message_filter"]
@@ -22,10 +22,10 @@ __all__ = ["Polling", "held_back_from", "message_filter"]
 POLLED_BACK = microseconds(timedelta(days=90))
 SETTLED_AFTER = microseconds(timedelta(seconds=1))
 """How long a message is held back, for rows that were enqueued before it and are still on their way in."""
-MAX_CONSUMERS = 1000
+MAX_POSITIONS = 1000
 """Positions kept for an application."""
 IDLE_AFTER = microseconds(timedelta(days=90))
-"""A consumer that stood still for so long gives way to another one, where there are too many."""
+"""A position that stood still for so long gives way to another one, where there are too many."""
 USE_NOTED_EVERY = microseconds(timedelta(days=1))
 
 Polled = tuple[Sequence[Message], str, bool]
@@ -75,7 +75,7 @@ class Polling:
         given = None if iterator is None else _iterator(iterator)
         found = await self._application(application)
         sink = await self._sink(found, sink)
-        kept = await self._services.store.consumers.get(found.id, sink, consumer)
+        kept = await self._services.store.positions.get(found.id, sink, consumer)
         if given is not None:
             now = self._services.clock.now()
             if kept is None or kept.after != given or kept.used_at + USE_NOTED_EVERY <= now:
@@ -106,10 +106,11 @@ class Polling:
     async def _keep(self, application: Application, sink: str, consumer: str, after: str) -> None:
         now = self._services.clock.now()
         position = Position(application_id=application.id, sink=sink, consumer=consumer, after=after, used_at=now)
-        if not await self._services.store.consumers.keep(position, MAX_CONSUMERS, now - IDLE_AFTER):
-            raise ConsumerLimitError(
-                f"application {application.id} has {MAX_CONSUMERS} consumers, the most there may be, all of them used "
-                f"in the last {IDLE_AFTER // microseconds(timedelta(days=1))} days; use one of their names again"
+        if not await self._services.store.positions.keep(position, MAX_POSITIONS, now - IDLE_AFTER):
+            raise PositionLimitError(
+                f"application {application.id} has {MAX_POSITIONS} consumers with a position, the most there may be, "
+                f"all of them used in the last {IDLE_AFTER // microseconds(timedelta(days=1))} days; "
+                "use one of their names again"
             )
 
     async def _sink(self, application: Application, sink: str) -> str:

@@ -20,16 +20,16 @@ def still_valid(
     *,
     now: int,
     grace: int,
-    is_new: Callable[[bytes], bool] = lambda sealed: False,
+    is_new: Callable[[bytes], bool] = lambda encrypted: False,
 ) -> tuple[OldKey, ...]:
     """The rotated secrets after one more rotation, newest first: ``replaced``, and those that have not expired.
 
     ``now`` and ``grace`` are in microseconds; without grace the replaced secret is dropped at once. ``is_new`` tells
-    whether a sealed secret is the one that takes the place: a secret that returns is current, and no old one any more.
-    Raises ``RotationLimitError`` if there would be more than ten.
+    whether an encrypted secret is the one that takes the place: a secret that returns is current, and no old one any
+    more. Raises ``RotationLimitError`` if there would be more than ten.
     """
-    candidates = [OldKey(sealed=replaced, expires_at=now + grace), *old_keys]
-    kept = [key for key in candidates if key.expires_at > now and not is_new(key.sealed)]
+    candidates = [OldKey(encrypted=replaced, expires_at=now + grace), *old_keys]
+    kept = [key for key in candidates if key.expires_at > now and not is_new(key.encrypted)]
     if len(kept) > MAX_OLD_KEYS:
         next_expiry = min(key.expires_at for key in kept[1:])
         raise RotationLimitError(

@@ -11,7 +11,7 @@ from webhook_engine.delivery.pipeline import Pipeline
 from webhook_engine.home_loop import HomeLoop
 from webhook_engine.ids import IdSource
 from webhook_engine.resources.edits import EditLocks
-from webhook_engine.secrets.encryption import Sealer
+from webhook_engine.secrets.encryption import Cipher
 from webhook_engine.store.directory import Directory
 from webhook_engine.store.seam import Store
 
@@ -33,7 +33,7 @@ class Services:
     What acts (the store, the flow and what belongs to them) is given only to a caller in the engine's own event loop.
     """
 
-    __slots__ = ("_directory", "_edits", "_flow", "_home", "_store", "clock", "ids", "policy", "sealer")
+    __slots__ = ("_directory", "_edits", "_flow", "_home", "_store", "cipher", "clock", "ids", "policy")
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class Services:
         flow: Pipeline,
         clock: Clock,
         ids: IdSource,
-        sealer: Sealer,
+        cipher: Cipher,
         policy: Policy,
     ) -> None:
         self._home = home
@@ -54,7 +54,7 @@ class Services:
         self._edits = EditLocks()
         self.clock = clock
         self.ids = ids
-        self.sealer = sealer
+        self.cipher = cipher
         self.policy = policy
 
     @property

@@ -1,9 +1,9 @@
-"""Encryption at rest: signing secrets and other small secrets are sealed before they are stored.
+"""Encryption at rest: signing secrets and other small secrets are encrypted before they are stored.
 
-A sealed value is ``version (1 byte) | key id (4) | nonce (12) | ciphertext and tag``: AES-256-GCM with a random nonce
+Its result is ``version (1 byte) | key id (4) | nonce (12) | ciphertext and tag``: AES-256-GCM with a random nonce
 (NIST SP 800-38D), under a key that HKDF-SHA256 (RFC 5869) derives from the main secret. The key id, derived likewise,
-tells which main secret sealed it, so that the main secret can be rotated. The context, such as the id of the
-endpoint, is authenticated but not stored: a value moved to another row does not open there.
+tells which main secret encrypted it, so that the main secret can be rotated. The context, such as the id of the
+endpoint, is authenticated but not stored: a value moved to another row cannot be decrypted there.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from webhook_engine.errors import EngineNotRunningError, SecretsUnreadableError, ValidationError
 
-__all__ = ["Sealer"]
+__all__ = ["Cipher"]
 
 _VERSION: Final = b"\x01"
 _KEY_ID_BYTES: Final = 4
@@ -30,8 +30,8 @@ _MIN_BYTES: Final = _PREFIX_BYTES + _NONCE_BYTES + _TAG_BYTES
 _KEY_BYTES: Final = 32
 
 
-class Sealer:
-    """Seals and opens small secrets with the main secret; ``older`` main secrets only open.
+class Cipher:
+    """Encrypts and decrypts small secrets with the main secret; ``older`` main secrets only decrypt.
 
     Without a main secret it is locked: it does nothing until :meth:`unlock` gives it one.
     """
@@ -60,24 +60,24 @@ class Sealer:
         self._prefix = keys[0][0]
 
     def __repr__(self) -> str:
-        return f"<Sealer with {len(self._keys)} main secret(s)>"
+        return f"<Cipher with {len(self._keys)} main secret(s)>"
 
-    def seal(self, plain: bytes, context: str) -> bytes:
-        """Encrypt ``plain`` for ``context``; the same ``context`` is needed to open it."""
+    def encrypt(self, plain: bytes, context: str) -> bytes:
+        """Encrypt ``plain`` for ``context``; the same ``context`` is needed to decrypt it."""
         if not self._keys:
             raise EngineNotRunningError("no secret can be stored before the engine is started; use `async with`")
         nonce = os.urandom(_NONCE_BYTES)
         prefix, key = self._keys[0]
         return prefix + nonce + key.encrypt(nonce, plain, _associated(prefix, context))
 
-    def open(self, sealed: bytes, context: str) -> bytes:
-        """Decrypt what :meth:`seal` made for the same ``context``; :class:`SecretsUnreadableError` if it cannot be."""
-        if len(sealed) < _MIN_BYTES or not sealed.startswith(_VERSION):
+    def decrypt(self, encrypted: bytes, context: str) -> bytes:
+        """Decrypt what was encrypted for the same ``context``; raises :class:`SecretsUnreadableError` if it cannot."""
+        if len(encrypted) < _MIN_BYTES or not encrypted.startswith(_VERSION):
             raise SecretsUnreadableError(
                 "a stored secret is damaged, or was written by a newer version of Webhook Engine; "
                 "restore the database from a backup, or rotate the secret"
             )
-        prefix, nonce = sealed[:_PREFIX_BYTES], sealed[_PREFIX_BYTES : _PREFIX_BYTES + _NONCE_BYTES]
+        prefix, nonce = encrypted[:_PREFIX_BYTES], encrypted[_PREFIX_BYTES : _PREFIX_BYTES + _NONCE_BYTES]
         keys = [key for known, key in self._keys if known == prefix]
         if not keys:
             raise SecretsUnreadableError(
@@ -87,7 +87,7 @@ class Sealer:
             )
         for key in keys:
             try:
-                return key.decrypt(nonce, sealed[_PREFIX_BYTES + _NONCE_BYTES :], _associated(prefix, context))
+                return key.decrypt(nonce, encrypted[_PREFIX_BYTES + _NONCE_BYTES :], _associated(prefix, context))
             except InvalidTag:
                 continue
         raise SecretsUnreadableError(
@@ -95,9 +95,9 @@ class Sealer:
             "restore the database from a backup, or rotate the secret"
         )
 
-    def needs_resealing(self, sealed: bytes) -> bool:
-        """Whether another main secret than the current one sealed it: open it and seal it again to drop the older."""
-        return not sealed.startswith(self._prefix)
+    def is_outdated(self, encrypted: bytes) -> bool:
+        """Whether another main secret than the current one encrypted it: encrypt it again to drop the older one."""
+        return not encrypted.startswith(self._prefix)
 
 
 def _derive(material: bytes, purpose: bytes, length: int) -> bytes:

@@ -10,10 +10,10 @@ import msgspec
 from webhook_engine.errors import (
     ConfigError,
     ConflictError,
-    ConsumerLimitError,
     EngineNotRunningError,
     NotFoundError,
     PayloadUnavailableError,
+    PositionLimitError,
     RotationLimitError,
     StoreUnavailableError,
     ValidationError,
@@ -110,7 +110,7 @@ def as_api_error(error: WebhookEngineError) -> ApiError | None:
             return ApiError(400, "missing_payload", "Unable to resend message. Payload is missing (probably expired).")
         case RotationLimitError():
             return ApiError(400, "limit_reached", f"You can only rotate a key 10 times: {error}.")
-        case ConsumerLimitError():
+        case PositionLimitError():
             return ApiError(400, "limit_reached", f"{_sentence(str(error))}.")
         case StoreUnavailableError() | EngineNotRunningError():
             reason = f" ({error.reason})" if isinstance(error, StoreUnavailableError) and error.reason else ""

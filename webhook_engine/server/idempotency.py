@@ -18,7 +18,7 @@ import msgspec
 from webhook_engine.clock import microseconds
 from webhook_engine.errors import SecretsUnreadableError, StoreError
 from webhook_engine.log import get_logger
-from webhook_engine.secrets.encryption import Sealer
+from webhook_engine.secrets.encryption import Cipher
 from webhook_engine.server.api.route import Keep, Response
 from webhook_engine.server.errors import ApiError, Problem, UnprocessableError
 from webhook_engine.server.seen_keys import SeenKeys
@@ -55,12 +55,12 @@ class Idempotency:
     """Runs requests with a key at most once."""
 
     def __init__(
-        self, store: KeptResponseStore, sealer: Sealer, now: Callable[[], int], *, strict: bool = False
+        self, store: KeptResponseStore, cipher: Cipher, now: Callable[[], int], *, strict: bool = False
     ) -> None:
         """``strict``: refuse a key that comes again with another body, instead of answering what it was kept for."""
         self._strict = strict
         self._store = store
-        self._sealer = sealer
+        self._cipher = cipher
         self._now = now
         self._seen = SeenKeys(KEPT_FOR, now())
         self._running: dict[bytes, asyncio.Future[_Done | None]] = {}
@@ -90,7 +90,7 @@ class Idempotency:
         def keep(response: Response) -> KeptResponse:
             nonlocal handed_over
             handed_over = True
-            return self._sealed(digest, _Done(response.status, response.body, asked))
+            return self._encrypted(digest, _Done(response.status, response.body, asked))
 
         while (running := self._running.get(digest)) is not None:
             done = await _outcome_of(running)
@@ -107,7 +107,7 @@ class Idempotency:
             if 200 <= made.status < 300:
                 done = _Done(made.status, made.body, asked)
                 if not handed_over:
-                    await self._keep(self._sealed(digest, done))
+                    await self._keep(self._encrypted(digest, done))
             return made
         finally:
             del self._running[digest]
@@ -140,16 +140,16 @@ class Idempotency:
         if found is None:
             return None
         try:
-            return msgspec.msgpack.decode(self._sealer.open(found.sealed, digest.hex()), type=_Done)
+            return msgspec.msgpack.decode(self._cipher.decrypt(found.encrypted, digest.hex()), type=_Done)
         except SecretsUnreadableError:
             log.warning("idempotency.unreadable", hint="the main secret is another one than when the response was kept")
             return None
 
-    def _sealed(self, digest: bytes, done: _Done) -> KeptResponse:
+    def _encrypted(self, digest: bytes, done: _Done) -> KeptResponse:
         now = self._now()
-        sealed = self._sealer.seal(msgspec.msgpack.encode(done), digest.hex())
+        encrypted = self._cipher.encrypt(msgspec.msgpack.encode(done), digest.hex())
         self._seen.add(digest, now)
-        return KeptResponse(digest=digest, sealed=sealed, expires_at=now + KEPT_FOR)
+        return KeptResponse(digest=digest, encrypted=encrypted, expires_at=now + KEPT_FOR)
 
     async def _keep(self, response: KeptResponse) -> None:
         """Keep a response; durable when this returns. What comes in while a batch is written makes the next one."""

@@ -47,7 +47,7 @@ class Site:
         revocations = Revocations(services.store.revocations)
         idempotency = Idempotency(
             services.store.kept_responses,
-            services.sealer,
+            services.cipher,
             self._engine.believed_now,
             strict=self._config.strict_idempotency,
         )

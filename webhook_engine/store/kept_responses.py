@@ -15,7 +15,7 @@ class KeptResponse(msgspec.Struct, frozen=True, kw_only=True):
 
     digest: bytes
     """Of the token, the key and the request's target."""
-    sealed: bytes
+    encrypted: bytes
     """Status and body, encrypted, since a response may hold a secret."""
     expires_at: int
 

@@ -100,13 +100,13 @@ class StoredEndpoint(msgspec.Struct, frozen=True, kw_only=True):
     """An endpoint with what only the engine may see."""
 
     endpoint: Endpoint
-    sealed_key: bytes
+    encrypted_key: bytes
     """The current signing secret, encrypted; ``endpoint.id`` is the context."""
     old_keys: tuple[OldKey, ...] = ()
     """Rotated secrets, newest first."""
-    sealed_headers: bytes | None = None
+    encrypted_headers: bytes | None = None
     """The endpoint's own headers as a JSON object, encrypted; ``None`` if it has none."""
-    sealed_user_info: bytes | None = None
+    encrypted_user_info: bytes | None = None
     """User name and password of the URL, encrypted; the URL has a mask in their place. ``None`` if it has none."""
     health: Health = Health()
     deleted: bool = False
@@ -132,10 +132,10 @@ class EndpointChanges(msgspec.Struct, frozen=True, kw_only=True):
     throttle_rate: int | UnsetType | None = UNSET
     version: int | UnsetType = UNSET
     metadata: Mapping[str, str] | UnsetType = UNSET
-    sealed_key: bytes | UnsetType = UNSET
+    encrypted_key: bytes | UnsetType = UNSET
     old_keys: tuple[OldKey, ...] | UnsetType = UNSET
-    sealed_headers: bytes | UnsetType | None = UNSET
-    sealed_user_info: bytes | UnsetType | None = UNSET
+    encrypted_headers: bytes | UnsetType | None = UNSET
+    encrypted_user_info: bytes | UnsetType | None = UNSET
     condition: EndpointCondition | UnsetType = UNSET
 
 

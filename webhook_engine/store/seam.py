@@ -23,10 +23,10 @@ from webhook_engine.model import (
     Task,
     TaskStatus,
 )
-from webhook_engine.store.consumers import ConsumerStore
 from webhook_engine.store.kept_responses import KeptResponseStore
 from webhook_engine.store.play import PlayStore
 from webhook_engine.store.portal_links import PortalLinkStore
+from webhook_engine.store.positions import PositionStore
 from webhook_engine.store.records import (
     ApplicationChanges,
     ApplicationFilter,
@@ -79,7 +79,7 @@ class ApplicationStore(Protocol):
         ...
 
     async def delete(self, application_id: str, now: int, messages: Sequence[RoutedMessage] = ()) -> bool:
-        """Deletes it, all its endpoints and the positions of its consumers; stores the webhooks about that with it.
+        """Deletes it, all its endpoints and the positions of its pollers; stores the webhooks about that with it.
 
         Pending deliveries are left to be cancelled by ``settle_pending``.
         """
@@ -129,7 +129,7 @@ class EndpointStore(Protocol):
         ...
 
     async def delete(self, endpoint_id: str, now: int, messages: Sequence[RoutedMessage] = ()) -> bool:
-        """Deletes it and the positions of its consumers; pending deliveries are left to ``settle_pending``."""
+        """Deletes it and the positions of its pollers; pending deliveries are left to ``settle_pending``."""
         ...
 
     async def list(self, application_id: str, span: Span) -> Sequence[StoredEndpoint]:
@@ -428,7 +428,7 @@ class Store(Protocol):
     @property
     def kept_responses(self) -> KeptResponseStore: ...
     @property
-    def consumers(self) -> ConsumerStore: ...
+    def positions(self) -> PositionStore: ...
     @property
     def play(self) -> PlayStore: ...
     @property

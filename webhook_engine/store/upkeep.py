@@ -9,14 +9,14 @@ import msgspec
 
 from webhook_engine.store.records import ClockMark
 
-__all__ = ["Cleaned", "Reseal", "SealUrl", "StoreFigures", "UpkeepStore"]
+__all__ = ["Cleaned", "EncryptAgain", "EncryptUrl", "StoreFigures", "UpkeepStore"]
 
-Reseal = Callable[[bytes, str], bytes | None]
-"""Given a sealed value and its context, the value sealed anew; ``None`` if it can stay as it is."""
+EncryptAgain = Callable[[bytes, str], bytes | None]
+"""Given an encrypted value and its context, the value encrypted anew; ``None`` if it can stay as it is."""
 
 
-SealUrl = Callable[[str, str], tuple[str, bytes] | None]
-"""Given the id of an endpoint and its URL, the URL as it may be shown and its sealed user info, if it has any."""
+EncryptUrl = Callable[[str, str], tuple[str, bytes] | None]
+"""Given the id of an endpoint and its URL, the URL as it may be shown and its encrypted user info, if it has any."""
 
 
 class StoreFigures(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,13 +115,13 @@ class UpkeepStore(Protocol):
         """Give up to ``most_bytes`` back to the file system, but keep this share of the database free; returns them."""
         ...
 
-    async def reseal(self, reseal: Reseal, after: str, limit: int) -> tuple[int, str | None]:
+    async def encrypt_again(self, encrypt_again: EncryptAgain, after: str, limit: int) -> tuple[int, str | None]:
         """Encrypt the secrets of up to ``limit`` endpoints anew, in the order of ids.
 
         Returns how many were changed, and the id to go on from (``None`` at the end).
         """
         ...
 
-    async def seal_urls(self, seal: SealUrl, after: str, limit: int) -> tuple[int, str | None]:
-        """Like :meth:`reseal`, for URLs that may have a password in clear, and for the attempts that show them."""
+    async def encrypt_urls(self, encrypt: EncryptUrl, after: str, limit: int) -> tuple[int, str | None]:
+        """Like :meth:`encrypt_again`, for URLs that may have a password in clear, and the attempts that show them."""
         ...

@@ -22,7 +22,7 @@ async def engine(tmp_path: Path) -> AsyncIterator[Engine]:
 async def targets(engine: Engine) -> Targets:
     services = engine.services
     return Targets(
-        services.store.endpoints, services.directory, services.sealer, user_agent="Engine", prefixes=("webhook",)
+        services.store.endpoints, services.directory, services.cipher, user_agent="Engine", prefixes=("webhook",)
     )
 
 

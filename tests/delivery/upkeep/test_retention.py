@@ -244,7 +244,7 @@ async def test_other_things_that_expired_go_too(path: Path) -> None:
     await store.open()
     with closing(sqlite3.connect(path)) as db, db:
         db.execute("INSERT INTO webhook_revocation VALUES ('s', 'u', 1, 5), ('s', 'v', 1, 50)")
-        db.execute("INSERT INTO webhook_answer VALUES (x'01', 5, x''), (x'02', 50, x'')")
+        db.execute("INSERT INTO webhook_kept_response VALUES (x'01', 5, x''), (x'02', 50, x'')")
         db.execute("INSERT INTO webhook_portal_link VALUES (x'01', 'o', 'a', '[]', NULL, NULL, 1, 5)")
         db.execute("INSERT INTO webhook_play_inbox VALUES ('t', 1, 5, 1, 200, 0), ('u', 1, 50, 1, 200, 0)")
         db.execute("INSERT INTO webhook_play_request VALUES ('t', '1', 1, 'POST', '/', '[]', x'')")

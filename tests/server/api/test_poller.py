@@ -154,7 +154,7 @@ async def test_who_may_only_look_moves_no_position(acme: Client, tokens: Tokens)
 
 
 async def test_an_application_has_a_bounded_number_of_consumers(acme: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(polling, "MAX_CONSUMERS", 1)
+    monkeypatch.setattr(polling, "MAX_POSITIONS", 1)
     body = {"after": "2026-01-01 10:00:00.123456789 UTC"}
     assert (await acme.post(f"{CONSUMER}/seek", body)).status == 200
     refused = await acme.post("/app/acme/poller/warehouse/consumer/two/seek", body)

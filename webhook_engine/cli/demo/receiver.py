@@ -24,7 +24,7 @@ class Request(NamedTuple):
     answer: int
 
 
-class _Consumer:
+class _Path:
     """What one path does: verify, then answer with the next of its status codes; the last one stays."""
 
     def __init__(self, secret: str, answers: Sequence[int]) -> None:
@@ -47,14 +47,14 @@ class Receiver:
     def __init__(self, on_request: Callable[[Request], None]) -> None:
         self.url = ""
         self._on_request = on_request
-        self._consumers: dict[str, _Consumer] = {}
+        self._paths: dict[str, _Path] = {}
         application = web.Application()
         application.router.add_post("/{name}", self._receive)
         self._runner = web.AppRunner(application, access_log=None)
 
     def expect(self, path: str, secret: str, answers: Sequence[int]) -> None:
         """Receive webhooks at ``path``, signed with ``secret``."""
-        self._consumers[path] = _Consumer(secret, answers)
+        self._paths[path] = _Path(secret, answers)
 
     async def __aenter__(self) -> Receiver:
         await self._runner.setup()
@@ -69,9 +69,9 @@ class Receiver:
         await self._runner.cleanup()
 
     async def _receive(self, request: web.Request) -> web.Response:
-        consumer = self._consumers.get(request.path)
-        if consumer is None:
+        path = self._paths.get(request.path)
+        if path is None:
             return web.Response(status=404)
-        received = consumer.receive(request.path, await request.read(), request)
+        received = path.receive(request.path, await request.read(), request)
         self._on_request(received)
         return web.Response(status=received.answer)

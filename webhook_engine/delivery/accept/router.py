@@ -129,7 +129,7 @@ class Router(Service):
         size = 0
         while self._arrivals and len(batch) < MAX_BATCH and size < MAX_BATCH_BYTES:
             arrival = self._arrivals.popleft()
-            size += len(arrival.message.payload) + (0 if arrival.response is None else len(arrival.response.sealed))
+            size += len(arrival.message.payload) + (0 if arrival.response is None else len(arrival.response.encrypted))
             batch.append(arrival)
         return batch
 

@@ -15,9 +15,9 @@ from webhook_engine.delivery.throttle import Throttle
 from webhook_engine.model import Application, Endpoint
 from webhook_engine.rules.headers import is_sensitive
 from webhook_engine.rules.user_info import MASK
-from webhook_engine.secrets.encryption import Sealer
+from webhook_engine.secrets.encryption import Cipher
 from webhook_engine.secrets.signing import SigningKey, sign
-from webhook_engine.store.endpoint_sealing import open_headers, open_secret, open_user_info
+from webhook_engine.store.endpoint_encryption import decrypt_headers, decrypt_secret, decrypt_user_info
 from webhook_engine.store.records import Due, StoredEndpoint
 
 __all__ = ["Target", "prepare"]
@@ -79,7 +79,7 @@ def prepare(
     stored: StoredEndpoint,
     application: Application | None,
     *,
-    sealer: Sealer,
+    cipher: Cipher,
     user_agent: str,
     prefixes: Sequence[str],
     application_throttle: Throttle,
@@ -91,14 +91,15 @@ def prepare(
     """
     endpoint = stored.endpoint
     keys: list[tuple[SigningKey, int | None]] = [
-        (SigningKey.parse(open_secret(sealer, endpoint.id, stored.sealed_key)), None)
+        (SigningKey.parse(decrypt_secret(cipher, endpoint.id, stored.encrypted_key)), None)
     ]
     keys += [
-        (SigningKey.parse(open_secret(sealer, endpoint.id, old.sealed)), old.expires_at) for old in stored.old_keys
+        (SigningKey.parse(decrypt_secret(cipher, endpoint.id, old.encrypted)), old.expires_at)
+        for old in stored.old_keys
     ]
     url = URL(endpoint.url, encoded=True).with_user(None)
-    user_info = open_user_info(sealer, endpoint.id, stored.sealed_user_info)
-    own = open_headers(sealer, endpoint.id, stored.sealed_headers)
+    user_info = decrypt_user_info(cipher, endpoint.id, stored.encrypted_user_info)
+    own = decrypt_headers(cipher, endpoint.id, stored.encrypted_headers)
     headers = CIMultiDict({"user-agent": user_agent})
     if user_info is not None:
         name, _, password = user_info.partition(":")

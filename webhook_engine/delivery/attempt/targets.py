@@ -11,7 +11,7 @@ from webhook_engine.delivery.attempt.target import Target, prepare
 from webhook_engine.delivery.throttle import Throttle
 from webhook_engine.errors import NotFoundError
 from webhook_engine.model import Application
-from webhook_engine.secrets.encryption import Sealer
+from webhook_engine.secrets.encryption import Cipher
 from webhook_engine.store.directory import Directory
 from webhook_engine.store.records import StoredEndpoint
 from webhook_engine.store.seam import EndpointStore
@@ -26,14 +26,14 @@ class Targets:
         self,
         endpoints: EndpointStore,
         directory: Directory,
-        sealer: Sealer,
+        cipher: Cipher,
         *,
         user_agent: str,
         prefixes: Sequence[str],
     ) -> None:
         self._endpoints = endpoints
         self._directory = directory
-        self._sealer = sealer
+        self._cipher = cipher
         self._user_agent = user_agent
         self._prefixes = prefixes
         self._throttles: WeakValueDictionary[str, Throttle] = WeakValueDictionary()
@@ -48,7 +48,7 @@ class Targets:
         target = prepare(
             stored,
             application,
-            sealer=self._sealer,
+            cipher=self._cipher,
             user_agent=self._user_agent,
             prefixes=self._prefixes,
             application_throttle=self._throttle(application),

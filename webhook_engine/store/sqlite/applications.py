@@ -13,10 +13,10 @@ from webhook_engine.model import Application
 from webhook_engine.store.records import ApplicationChanges, ApplicationFilter, RoutedMessage, Span
 from webhook_engine.store.sqlite import rows
 from webhook_engine.store.sqlite.connection import Session, Value
-from webhook_engine.store.sqlite.consumers import FORGET_CONSUMERS_OF_APPLICATION
 from webhook_engine.store.sqlite.database import Database
 from webhook_engine.store.sqlite.faults import naming_conflicts
 from webhook_engine.store.sqlite.messages import NewMessages
+from webhook_engine.store.sqlite.positions import FORGET_POSITIONS_OF_APPLICATION
 from webhook_engine.store.sqlite.spans import bounds, direction
 
 __all__ = ["SqliteApplications"]
@@ -105,12 +105,12 @@ class SqliteApplications:
         return await self._database.write(change)
 
     async def delete(self, application_id: str, now: int, messages: Sequence[RoutedMessage] = ()) -> bool:
-        """Deletes it, all its endpoints and the positions of its consumers."""
+        """Deletes it, all its endpoints and the positions of its pollers."""
         webhooks = NewMessages(messages)
 
         def change(session: Session) -> bool:
             session.change(_DELETE_ENDPOINTS, (application_id, now))
-            session.change(FORGET_CONSUMERS_OF_APPLICATION, (application_id,))
+            session.change(FORGET_POSITIONS_OF_APPLICATION, (application_id,))
             deleted = session.change(_DELETE, (application_id, now)) > 0
             if deleted:
                 webhooks.add(session)

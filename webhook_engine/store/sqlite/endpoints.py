@@ -13,10 +13,10 @@ from webhook_engine.clock import from_datetime
 from webhook_engine.store.records import EndpointChanges, EndpointCondition, RoutedMessage, Span, StoredEndpoint
 from webhook_engine.store.sqlite import rows
 from webhook_engine.store.sqlite.connection import Session, Value
-from webhook_engine.store.sqlite.consumers import FORGET_CONSUMERS_OF_ENDPOINT
 from webhook_engine.store.sqlite.database import Database
 from webhook_engine.store.sqlite.faults import naming_conflicts
 from webhook_engine.store.sqlite.messages import NewMessages
+from webhook_engine.store.sqlite.positions import FORGET_POSITIONS_OF_ENDPOINT
 from webhook_engine.store.sqlite.spans import bounds, direction
 
 __all__ = ["SqliteEndpoints", "condition_values"]
@@ -128,11 +128,11 @@ class SqliteEndpoints:
         return await self._database.write(change)
 
     async def delete(self, endpoint_id: str, now: int, messages: Sequence[RoutedMessage] = ()) -> bool:
-        """Deletes it and the positions of its consumers."""
+        """Deletes it and the positions of its pollers."""
         webhooks = NewMessages(messages)
 
         def change(session: Session) -> bool:
-            session.change(FORGET_CONSUMERS_OF_ENDPOINT, (endpoint_id,))
+            session.change(FORGET_POSITIONS_OF_ENDPOINT, (endpoint_id,))
             deleted = session.change(_DELETE, (endpoint_id, now)) > 0
             if deleted:
                 webhooks.add(session)
@@ -186,10 +186,10 @@ def _values(stored: StoredEndpoint) -> dict[str, Value]:
         "metadata": rows.json_of(endpoint.metadata),
         "created_at": from_datetime(endpoint.created_at),
         "updated_at": from_datetime(endpoint.updated_at),
-        "sealed_key": stored.sealed_key,
+        "encrypted_key": stored.encrypted_key,
         "old_keys": rows.encode_old_keys(stored.old_keys),
-        "sealed_headers": stored.sealed_headers,
-        "sealed_user_info": stored.sealed_user_info,
+        "encrypted_headers": stored.encrypted_headers,
+        "encrypted_user_info": stored.encrypted_user_info,
         "deleted": stored.deleted,
     }
 
@@ -199,7 +199,7 @@ def _changed_values(changes: EndpointChanges) -> dict[str, Value]:
     for name in ("uid", "url", "description", "throttle_rate", "version"):
         if (value := getattr(changes, name)) is not UNSET:
             values[name] = value
-    for name in ("sealed_key", "sealed_headers", "sealed_user_info"):
+    for name in ("encrypted_key", "encrypted_headers", "encrypted_user_info"):
         if (value := getattr(changes, name)) is not UNSET:
             values[name] = value
     for name in ("event_types", "channels", "metadata"):

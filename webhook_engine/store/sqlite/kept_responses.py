@@ -13,25 +13,25 @@ __all__ = ["SqliteKeptResponses", "keep_responses"]
 
 _KEEP = BatchStatement(
     """
-    INSERT INTO webhook_answer (digest, expires_at, sealed)
+    INSERT INTO webhook_kept_response (digest, expires_at, encrypted)
     SELECT column1, column2, column3 FROM {batch} WHERE column1 IS NOT NULL
-    ON CONFLICT (digest) DO UPDATE SET expires_at = excluded.expires_at, sealed = excluded.sealed
+    ON CONFLICT (digest) DO UPDATE SET expires_at = excluded.expires_at, encrypted = excluded.encrypted
     """,
     3,
 )
 
 _FIND = """
-SELECT sealed, expires_at FROM webhook_answer WHERE digest = ? AND expires_at > ?
+SELECT encrypted, expires_at FROM webhook_kept_response WHERE digest = ? AND expires_at > ?
 """
 
 _DIGESTS = """
-SELECT digest FROM webhook_answer WHERE digest > ? AND expires_at > ? ORDER BY digest LIMIT ?
+SELECT digest FROM webhook_kept_response WHERE digest > ? AND expires_at > ? ORDER BY digest LIMIT ?
 """
 
 
 def keep_responses(session: Session, responses: Sequence[KeptResponse]) -> None:
     """Keep a batch of responses, as part of a transaction."""
-    _KEEP.run(session, [(one.digest, one.expires_at, one.sealed) for one in responses])
+    _KEEP.run(session, [(one.digest, one.expires_at, one.encrypted) for one in responses])
 
 
 class SqliteKeptResponses:
@@ -47,7 +47,7 @@ class SqliteKeptResponses:
     async def find(self, digest: bytes, now: int) -> KeptResponse | None:
         """The response, if it has not expired."""
         found = await self._database.read(_FIND, (digest, now))
-        return KeptResponse(digest=digest, sealed=found[0][0], expires_at=found[0][1]) if found else None
+        return KeptResponse(digest=digest, encrypted=found[0][0], expires_at=found[0][1]) if found else None
 
     async def digests(self, after: bytes, limit: int, now: int) -> Sequence[bytes]:
         """The digests of all responses that have not expired, in their order."""

@@ -77,10 +77,10 @@ ENDPOINT = (
     "metadata",
     "created_at",
     "updated_at",
-    "sealed_key",
+    "encrypted_key",
     "old_keys",
-    "sealed_headers",
-    "sealed_user_info",
+    "encrypted_headers",
+    "encrypted_user_info",
     "deleted",
 )
 
@@ -153,7 +153,7 @@ def names_or_none(text: str | None) -> tuple[str, ...] | None:
 
 def encode_old_keys(keys: Sequence[OldKey]) -> str:
     """Rotated keys as JSON."""
-    return json_of([[base64.b64encode(key.sealed).decode(), key.expires_at] for key in keys])
+    return json_of([[base64.b64encode(key.encrypted).decode(), key.expires_at] for key in keys])
 
 
 def application(row: Row) -> Application:
@@ -195,13 +195,13 @@ def endpoint(row: Sequence[Any]) -> StoredEndpoint:
             created_at=to_datetime(values["created_at"]),
             updated_at=to_datetime(values["updated_at"]),
         ),
-        sealed_key=values["sealed_key"],
+        encrypted_key=values["encrypted_key"],
         old_keys=tuple(
-            OldKey(base64.b64decode(sealed), expires_at)
-            for sealed, expires_at in msgspec.json.decode(values["old_keys"])
+            OldKey(base64.b64decode(encrypted), expires_at)
+            for encrypted, expires_at in msgspec.json.decode(values["old_keys"])
         ),
-        sealed_headers=values["sealed_headers"],
-        sealed_user_info=values["sealed_user_info"],
+        encrypted_headers=values["encrypted_headers"],
+        encrypted_user_info=values["encrypted_user_info"],
         health=Health(
             first_failure_at,
             values["last_failure_at"],

@@ -8,7 +8,6 @@ from pathlib import Path
 from webhook_engine.shielded import shielded
 from webhook_engine.store.sqlite.applications import SqliteApplications
 from webhook_engine.store.sqlite.attempts import SqliteAttempts
-from webhook_engine.store.sqlite.consumers import SqliteConsumers
 from webhook_engine.store.sqlite.database import Database
 from webhook_engine.store.sqlite.deliveries import SqliteDeliveries
 from webhook_engine.store.sqlite.endpoints import SqliteEndpoints
@@ -19,6 +18,7 @@ from webhook_engine.store.sqlite.messages import SqliteMessages
 from webhook_engine.store.sqlite.outbox import SqliteOutbox
 from webhook_engine.store.sqlite.play import SqlitePlay
 from webhook_engine.store.sqlite.portal_links import SqlitePortalLinks
+from webhook_engine.store.sqlite.positions import SqlitePositions
 from webhook_engine.store.sqlite.revocations import SqliteRevocations
 from webhook_engine.store.sqlite.schema import migrate, migrations
 from webhook_engine.store.sqlite.tasks import SqliteTasks
@@ -45,7 +45,7 @@ class SqliteStore:
         self.revocations = SqliteRevocations(self.database)
         self.portal_links = SqlitePortalLinks(self.database)
         self.kept_responses = SqliteKeptResponses(self.database)
-        self.consumers = SqliteConsumers(self.database)
+        self.positions = SqlitePositions(self.database)
         self.play = SqlitePlay(self.database)
         self.upkeep = SqliteUpkeep(self.database)
         self._lock = EngineLock(path)

@@ -17,7 +17,7 @@ from webhook_engine.store.sqlite.clock_mark import keep_mark, read_mark
 from webhook_engine.store.sqlite.connection import Row, Session
 from webhook_engine.store.sqlite.database import Database
 from webhook_engine.store.sqlite.rows import json_of
-from webhook_engine.store.upkeep import Cleaned, Reseal, SealUrl, StoreFigures
+from webhook_engine.store.upkeep import Cleaned, EncryptAgain, EncryptUrl, StoreFigures
 
 __all__ = ["SqliteUpkeep"]
 
@@ -111,7 +111,8 @@ _PURGE = (
     " (SELECT subject, up_to FROM webhook_revocation WHERE drop_at <= ?1 LIMIT ?2)",
     "DELETE FROM webhook_portal_link WHERE digest IN"
     " (SELECT digest FROM webhook_portal_link WHERE expires_at <= ?1 LIMIT ?2)",
-    "DELETE FROM webhook_answer WHERE digest IN (SELECT digest FROM webhook_answer WHERE expires_at <= ?1 LIMIT ?2)",
+    "DELETE FROM webhook_kept_response WHERE digest IN"
+    " (SELECT digest FROM webhook_kept_response WHERE expires_at <= ?1 LIMIT ?2)",
     "DELETE FROM webhook_play_request WHERE rowid IN (SELECT request.rowid FROM webhook_play_inbox AS inbox"
     " CROSS JOIN webhook_play_request AS request ON request.token = inbox.token"
     " WHERE inbox.expires_at <= ?1 LIMIT ?2)",
@@ -133,22 +134,23 @@ SELECT max(id) FROM webhook_message WHERE id <= ?
 """
 
 _SECRETS = """
-SELECT id, sealed_key, old_keys, sealed_headers, sealed_user_info FROM webhook_endpoint
+SELECT id, encrypted_key, old_keys, encrypted_headers, encrypted_user_info FROM webhook_endpoint
 WHERE id > ?1 ORDER BY id LIMIT ?2
 """
 
 _SET_SECRETS = """
-UPDATE webhook_endpoint SET sealed_key = ?2, old_keys = ?3, sealed_headers = ?4, sealed_user_info = ?5 WHERE id = ?1
+UPDATE webhook_endpoint SET encrypted_key = ?2, old_keys = ?3, encrypted_headers = ?4, encrypted_user_info = ?5
+WHERE id = ?1
 """
 
 _CLEAR_URLS = """
 SELECT id, url FROM webhook_endpoint INDEXED BY webhook_endpoint_clear_url
-WHERE sealed_user_info IS NULL AND url GLOB '*://*@*' AND id > ?1
+WHERE encrypted_user_info IS NULL AND url GLOB '*://*@*' AND id > ?1
 ORDER BY id LIMIT ?2
 """
 
 _SET_URL = """
-UPDATE webhook_endpoint SET url = ?2, sealed_user_info = ?3 WHERE id = ?1
+UPDATE webhook_endpoint SET url = ?2, encrypted_user_info = ?3 WHERE id = ?1
 """
 
 _SET_URL_OF_ATTEMPTS = """
@@ -272,7 +274,7 @@ class SqliteUpkeep:
         await self._step(change)
         return pages * page_size
 
-    async def reseal(self, reseal: Reseal, after: str, limit: int) -> tuple[int, str | None]:
+    async def encrypt_again(self, encrypt_again: EncryptAgain, after: str, limit: int) -> tuple[int, str | None]:
         """Encrypt the secrets of up to ``limit`` endpoints anew, in the order of ids."""
 
         def change(session: Session) -> tuple[int, str | None]:
@@ -280,10 +282,10 @@ class SqliteUpkeep:
             changed = 0
             for endpoint_id, key, old_keys, headers, user_info in found:
                 fresh = (
-                    reseal(key, endpoint_id) or key,
-                    _resealed_old_keys(reseal, endpoint_id, old_keys),
-                    headers and (reseal(headers, f"{endpoint_id}/headers") or headers),
-                    user_info and (reseal(user_info, f"{endpoint_id}/url") or user_info),
+                    encrypt_again(key, endpoint_id) or key,
+                    _old_keys_again(encrypt_again, endpoint_id, old_keys),
+                    headers and (encrypt_again(headers, f"{endpoint_id}/headers") or headers),
+                    user_info and (encrypt_again(user_info, f"{endpoint_id}/url") or user_info),
                 )
                 if fresh != (key, old_keys, headers, user_info):
                     changed += session.change(_SET_SECRETS, (endpoint_id, *fresh))
@@ -291,16 +293,16 @@ class SqliteUpkeep:
 
         return await self._database.write(change)
 
-    async def seal_urls(self, seal: SealUrl, after: str, limit: int) -> tuple[int, str | None]:
+    async def encrypt_urls(self, encrypt: EncryptUrl, after: str, limit: int) -> tuple[int, str | None]:
         """Encrypt what URLs have in clear, of up to ``limit`` endpoints in the order of ids."""
 
         def change(session: Session) -> tuple[int, str | None]:
             found = session.rows(_CLEAR_URLS, (after, limit))
             changed = 0
             for endpoint_id, url in found:
-                if (sealed := seal(endpoint_id, url)) is not None:
-                    session.change(_SET_URL_OF_ATTEMPTS, (endpoint_id, sealed[0], url))
-                    changed += session.change(_SET_URL, (endpoint_id, *sealed))
+                if (encrypted := encrypt(endpoint_id, url)) is not None:
+                    session.change(_SET_URL_OF_ATTEMPTS, (endpoint_id, encrypted[0], url))
+                    changed += session.change(_SET_URL, (endpoint_id, *encrypted))
             return changed, found[-1][0] if len(found) == limit else None
 
         return await self._database.write(change)
@@ -320,12 +322,12 @@ INCREMENTAL = 2
 """What ``PRAGMA auto_vacuum`` says of a file that can be made smaller step by step."""
 
 
-def _resealed_old_keys(reseal: Reseal, endpoint_id: str, text: str) -> str:
+def _old_keys_again(encrypt_again: EncryptAgain, endpoint_id: str, text: str) -> str:
     keys = json.loads(text)
     fresh = []
-    for sealed, expires_at in keys:
-        plain = base64.b64decode(sealed)
-        fresh.append([base64.b64encode(reseal(plain, endpoint_id) or plain).decode(), expires_at])
+    for encrypted, expires_at in keys:
+        plain = base64.b64decode(encrypted)
+        fresh.append([base64.b64encode(encrypt_again(plain, endpoint_id) or plain).decode(), expires_at])
     return text if fresh == keys else json_of(fresh)
 
 

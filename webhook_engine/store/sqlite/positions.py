@@ -1,52 +1,52 @@
-"""Positions of consumers in SQLite."""
+"""Positions of message pollers in SQLite."""
 
 from __future__ import annotations
 
-from webhook_engine.store.consumers import Position
+from webhook_engine.store.positions import Position
 from webhook_engine.store.sqlite.connection import Session, Value
 from webhook_engine.store.sqlite.database import Database
 
-__all__ = ["FORGET_CONSUMERS_OF_APPLICATION", "FORGET_CONSUMERS_OF_ENDPOINT", "SqliteConsumers"]
+__all__ = ["FORGET_POSITIONS_OF_APPLICATION", "FORGET_POSITIONS_OF_ENDPOINT", "SqlitePositions"]
 
-FORGET_CONSUMERS_OF_APPLICATION = """
-DELETE FROM webhook_consumer WHERE application_id = ?1
+FORGET_POSITIONS_OF_APPLICATION = """
+DELETE FROM webhook_position WHERE application_id = ?1
 """
 
-FORGET_CONSUMERS_OF_ENDPOINT = """
-DELETE FROM webhook_consumer
+FORGET_POSITIONS_OF_ENDPOINT = """
+DELETE FROM webhook_position
 WHERE application_id = (SELECT application_id FROM webhook_endpoint WHERE id = ?1) AND sink = ?1
 """
 
 _GET = """
-SELECT position, used_at FROM webhook_consumer WHERE application_id = ? AND sink = ? AND name = ?
+SELECT position, used_at FROM webhook_position WHERE application_id = ? AND sink = ? AND name = ?
 """
 
 _MOVE = """
-UPDATE webhook_consumer SET position = ?4, used_at = ?5 WHERE application_id = ?1 AND sink = ?2 AND name = ?3
+UPDATE webhook_position SET position = ?4, used_at = ?5 WHERE application_id = ?1 AND sink = ?2 AND name = ?3
 """
 
 _ADD = """
-INSERT INTO webhook_consumer (application_id, sink, name, position, used_at)
+INSERT INTO webhook_position (application_id, sink, name, position, used_at)
 SELECT id, ?2, ?3, ?4, ?5 FROM webhook_application WHERE id = ?1 AND deleted = 0
 """
 
 _COUNT = """
-SELECT count(*) FROM (SELECT 1 FROM webhook_consumer WHERE application_id = ? LIMIT ?)
+SELECT count(*) FROM (SELECT 1 FROM webhook_position WHERE application_id = ? LIMIT ?)
 """
 
 _FORGET_IDLE = """
-DELETE FROM webhook_consumer WHERE application_id = ? AND used_at <= ?
+DELETE FROM webhook_position WHERE application_id = ? AND used_at <= ?
 """
 
 
-class SqliteConsumers:
-    """See :class:`~webhook_engine.store.consumers.ConsumerStore`."""
+class SqlitePositions:
+    """See :class:`~webhook_engine.store.positions.PositionStore`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def get(self, application_id: str, sink: str, consumer: str) -> Position | None:
-        """Where a consumer stands."""
+        """A position; ``None`` if there is none yet."""
         found = await self._database.read(_GET, (application_id, sink, consumer))
         if not found:
             return None
@@ -54,7 +54,7 @@ class SqliteConsumers:
         return Position(application_id=application_id, sink=sink, consumer=consumer, after=after, used_at=used_at)
 
     async def keep(self, position: Position, most: int, idle_since: int) -> bool:
-        """Set where a consumer stands; returns whether there was room."""
+        """Set a position; returns whether there was room."""
         application_id = position.application_id
         values: tuple[Value, ...] = (
             application_id,
