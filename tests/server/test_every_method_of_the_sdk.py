@@ -25,7 +25,6 @@ MISSING = (
     "connector.",
     "destination.",
     "endpoint.transformation",
-    "environment.",
     "ingest.",
     "integration.",
     "streaming.",

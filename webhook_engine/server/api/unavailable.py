@@ -23,7 +23,6 @@ _FEATURES = {
     ("auth", "stream-logout"): "Streaming",
     ("auth", "stream"): "Streaming",
     ("connector",): "Connectors",
-    ("environment",): "Export and import of environments",
     ("ingest",): "Ingest",
     ("integration",): "Integrations",
     ("management",): "The management API",
