@@ -6,18 +6,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from msgspec import UNSET
-
-from webhook_engine.clock import from_datetime
 from webhook_engine.model import Application
+from webhook_engine.store import rows
 from webhook_engine.store.records import ApplicationChanges, ApplicationFilter, RoutedMessage, Span
-from webhook_engine.store.sqlite import rows
-from webhook_engine.store.sqlite.connection import Session, Value
+from webhook_engine.store.spans import bounds, direction
+from webhook_engine.store.sqlite.connection import Session, Value, assignments
 from webhook_engine.store.sqlite.database import Database
 from webhook_engine.store.sqlite.faults import naming_conflicts
 from webhook_engine.store.sqlite.messages import NewMessages
 from webhook_engine.store.sqlite.positions import FORGET_POSITIONS_OF_APPLICATION
-from webhook_engine.store.sqlite.spans import bounds, direction
 
 __all__ = ["SqliteApplications"]
 
@@ -58,16 +55,7 @@ class SqliteApplications:
 
     async def add(self, application: Application) -> None:
         """Raises ``ConflictError`` if the uid is taken in the organization."""
-        values: tuple[Value, ...] = (
-            application.id,
-            application.organization_id,
-            application.uid,
-            application.name,
-            application.throttle_rate,
-            rows.json_of(application.metadata),
-            from_datetime(application.created_at),
-            from_datetime(application.updated_at),
-        )
+        values = rows.application_row(application)
 
         def change(session: Session) -> None:
             with naming_conflicts("application", {"id": application.id, "uid": application.uid}):
@@ -82,17 +70,9 @@ class SqliteApplications:
 
     async def update(self, application_id: str, changes: ApplicationChanges, now: int) -> Application | None:
         """Sets ``updated_at`` to ``now``; ``None`` if there is no such application."""
-        values: dict[str, Value] = {"updated_at": now}
-        if changes.uid is not UNSET:
-            values["uid"] = changes.uid
-        if changes.name is not UNSET:
-            values["name"] = changes.name
-        if changes.throttle_rate is not UNSET:
-            values["throttle_rate"] = changes.throttle_rate
-        if changes.metadata is not UNSET:
-            values["metadata"] = rows.json_of(changes.metadata)
+        values = rows.application_changes(changes, now)
         sql = f"""
-        UPDATE webhook_application SET {rows.assignments(values)}
+        UPDATE webhook_application SET {assignments(values)}
         WHERE id = ? AND deleted = 0
         RETURNING {_COLUMNS}
         """

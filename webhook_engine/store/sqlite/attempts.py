@@ -7,13 +7,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from webhook_engine.model import Attempt, AttemptStatus
+from webhook_engine.store import rows
 from webhook_engine.store.records import AttemptFilter, RecordedAttempt, Span
-from webhook_engine.store.sqlite import rows
+from webhook_engine.store.spans import bounds, direction
 from webhook_engine.store.sqlite.batches import BatchStatement
 from webhook_engine.store.sqlite.connection import Session, Value
 from webhook_engine.store.sqlite.database import Database
 from webhook_engine.store.sqlite.filters import message_conditions
-from webhook_engine.store.sqlite.spans import bounds, direction
 
 __all__ = ["NewAttempts", "SqliteAttempts"]
 
@@ -114,22 +114,7 @@ class NewAttempts:
     """A batch of attempts, made ready on the caller's thread to be added in a transaction."""
 
     def __init__(self, batch: Sequence[RecordedAttempt]) -> None:
-        self._rows = [
-            (
-                attempt.id,
-                attempt.message_id,
-                attempt.endpoint_id,
-                attempt.url,
-                int(attempt.status),
-                attempt.response.encode(errors="replace"),
-                attempt.status_code,
-                attempt.duration_ms,
-                int(attempt.trigger),
-                rows.json_of(attempt.request_headers),
-                attempt.failure,
-            )
-            for attempt in batch
-        ]
+        self._rows = [rows.attempt_row(attempt) for attempt in batch]
 
     def add(self, session: Session) -> None:
         """Insert them."""

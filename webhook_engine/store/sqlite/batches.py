@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from functools import cached_property
 from itertools import chain
 
-from webhook_engine.store.sqlite.connection import Row, Session
+from webhook_engine.store.rows import Row
+from webhook_engine.store.sqlite.connection import Session
 
 __all__ = ["BatchStatement"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
@@ -13,15 +13,19 @@ import aiosqlite
 
 from webhook_engine.shielded import shielded
 
-__all__ = ["Connection", "Parameters", "Row", "Session", "Value"]
+__all__ = ["Connection", "Parameters", "Row", "Session", "Value", "assignments"]
 
 T = TypeVar("T")
 Value: TypeAlias = str | int | float | bytes | None
 Parameters: TypeAlias = Sequence[Value] | Mapping[str, Value]
 Row: TypeAlias = tuple[Any, ...]
-"""What a column holds is known by the query, not by the type checker."""
 
 CACHED_STATEMENTS = 256
+
+
+def assignments(names: Iterable[str]) -> str:
+    """``SET`` of these columns, each to the next parameter."""
+    return ", ".join(f"{name} = ?" for name in names)
 
 
 class Session:

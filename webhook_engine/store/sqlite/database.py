@@ -12,19 +12,19 @@ import os
 import sqlite3
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from pathlib import Path
 from typing import Generic, TypeAlias, TypeVar
 
 from webhook_engine.errors import AFTER_FORK, EngineNotRunningError, StoreError, StoreUnavailableError
-from webhook_engine.store.records import carried_bytes
+from webhook_engine.store.spans import up_to
 from webhook_engine.store.sqlite.condition import Condition
 from webhook_engine.store.sqlite.connection import Connection, Parameters, Row, Session
 from webhook_engine.store.sqlite.faults import FAULTS, Fault, is_busy, is_damage, is_environmental, store_error
 from webhook_engine.store.sqlite.files import OpenedFiles
 
-__all__ = ["Change", "Database", "up_to"]
+__all__ = ["Change", "Database"]
 
 T = TypeVar("T")
 
@@ -389,17 +389,3 @@ def _settle(batch: Sequence[_Waiting[object]], results: Sequence[object]) -> Non
 def _checkpoint(session: Session) -> None:
     session.rows("PRAGMA busy_timeout=0")
     session.rows("PRAGMA wal_checkpoint(TRUNCATE)")
-
-
-def up_to(elements: Iterable[T], max_bytes: int | None) -> list[T]:
-    """The elements that fit, and the first one that does not; what comes after it is not looked at."""
-    if max_bytes is None:
-        return list(elements)
-    found: list[T] = []
-    carried = 0
-    for element in elements:
-        found.append(element)
-        if carried >= max_bytes:
-            break
-        carried += carried_bytes(element)
-    return found

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from webhook_engine.ids import id_bounds
 from webhook_engine.model import AttemptedDestination, AttemptedMessage, AttemptStatus, DeliveryStatus
+from webhook_engine.store import rows
 from webhook_engine.store.records import (
     DeliveryFilter,
     Due,
@@ -21,7 +22,6 @@ from webhook_engine.store.records import (
     Span,
     TaskProgress,
 )
-from webhook_engine.store.sqlite import rows
 from webhook_engine.store.sqlite.batches import BatchStatement
 from webhook_engine.store.sqlite.connection import Row, Session, Value
 from webhook_engine.store.sqlite.database import Database

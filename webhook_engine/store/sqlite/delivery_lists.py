@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 
 from webhook_engine.clock import to_datetime
 from webhook_engine.model import AttemptedDestination, AttemptedMessage, AttemptStatus, DeliveryStatus
+from webhook_engine.store import rows
 from webhook_engine.store.records import DeliveryFilter, Span
-from webhook_engine.store.sqlite import rows
+from webhook_engine.store.spans import bounds, direction, up_to
 from webhook_engine.store.sqlite.connection import Session
-from webhook_engine.store.sqlite.database import Database, up_to
+from webhook_engine.store.sqlite.database import Database
 from webhook_engine.store.sqlite.filters import message_conditions
-from webhook_engine.store.sqlite.spans import bounds, direction
 
 __all__ = ["destinations_of_message", "messages_of_endpoint", "statuses_of_messages"]
 

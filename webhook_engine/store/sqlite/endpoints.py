@@ -7,19 +7,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
-from msgspec import UNSET
-
-from webhook_engine.clock import from_datetime
-from webhook_engine.store.records import EndpointChanges, EndpointCondition, RoutedMessage, Span, StoredEndpoint
-from webhook_engine.store.sqlite import rows
-from webhook_engine.store.sqlite.connection import Session, Value
+from webhook_engine.store import rows
+from webhook_engine.store.records import EndpointChanges, RoutedMessage, Span, StoredEndpoint
+from webhook_engine.store.spans import bounds, direction
+from webhook_engine.store.sqlite.connection import Session, assignments
 from webhook_engine.store.sqlite.database import Database
 from webhook_engine.store.sqlite.faults import naming_conflicts
 from webhook_engine.store.sqlite.messages import NewMessages
 from webhook_engine.store.sqlite.positions import FORGET_POSITIONS_OF_ENDPOINT
-from webhook_engine.store.sqlite.spans import bounds, direction
 
-__all__ = ["SqliteEndpoints", "condition_values"]
+__all__ = ["SqliteEndpoints"]
 
 _COLUMNS = rows.columns(rows.ENDPOINT)
 
@@ -70,7 +67,7 @@ class SqliteEndpoints:
         """Raises ``ConflictError`` if the uid is taken in the application."""
         endpoint = stored.endpoint
         webhooks = NewMessages(messages)
-        values = _values(stored)
+        values = rows.endpoint_values(stored)
 
         def change(session: Session) -> None:
             with naming_conflicts("endpoint", {"id": endpoint.id, "uid": endpoint.uid}):
@@ -110,9 +107,9 @@ class SqliteEndpoints:
     ) -> StoredEndpoint | None:
         """Sets ``updated_at`` to ``now``; ``None`` if there is no such endpoint."""
         webhooks = NewMessages(messages)
-        values = {**_changed_values(changes), "updated_at": now}
+        values = rows.endpoint_changes(changes, now)
         sql = f"""
-        UPDATE webhook_endpoint SET {rows.assignments(values)}
+        UPDATE webhook_endpoint SET {assignments(values)}
         WHERE id = ? AND deleted = 0
         RETURNING {_COLUMNS}
         """
@@ -149,64 +146,3 @@ class SqliteEndpoints:
         """
         found = await self._database.read(sql, (application_id, *bounds(span), span.limit))
         return [rows.endpoint(row) for row in found]
-
-
-def condition_values(condition: EndpointCondition) -> dict[str, Value]:
-    """The columns that hold a condition."""
-    return {
-        "first_failure_at": condition.health.first_failure_at,
-        "last_failure_at": condition.health.last_failure_at,
-        "warned": condition.health.warned,
-        "first_failure_ran": condition.health.first_failure_ran,
-        "last_failure_ran": condition.health.last_failure_ran,
-        "disabled_at": condition.disabled_at,
-        "disabled_reason": condition.disabled_reason,
-    }
-
-
-def _values(stored: StoredEndpoint) -> dict[str, Value]:
-    endpoint = stored.endpoint
-    condition = EndpointCondition(
-        health=stored.health,
-        disabled_at=from_datetime(endpoint.disabled_at) if endpoint.disabled_at else None,
-        disabled_reason=endpoint.disabled_reason,
-    )
-    return {
-        "id": endpoint.id,
-        "application_id": endpoint.application_id,
-        "organization_id": endpoint.organization_id,
-        "uid": endpoint.uid,
-        "url": endpoint.url,
-        "description": endpoint.description,
-        "event_types": rows.optional_json(endpoint.event_types),
-        "channels": rows.optional_json(endpoint.channels),
-        "throttle_rate": endpoint.throttle_rate,
-        "version": endpoint.version,
-        **condition_values(condition),
-        "metadata": rows.json_of(endpoint.metadata),
-        "created_at": from_datetime(endpoint.created_at),
-        "updated_at": from_datetime(endpoint.updated_at),
-        "encrypted_key": stored.encrypted_key,
-        "old_keys": rows.encode_old_keys(stored.old_keys),
-        "encrypted_headers": stored.encrypted_headers,
-        "encrypted_user_info": stored.encrypted_user_info,
-        "deleted": stored.deleted,
-    }
-
-
-def _changed_values(changes: EndpointChanges) -> dict[str, Value]:
-    values: dict[str, Value] = {}
-    for name in ("uid", "url", "description", "throttle_rate", "version"):
-        if (value := getattr(changes, name)) is not UNSET:
-            values[name] = value
-    for name in ("encrypted_key", "encrypted_headers", "encrypted_user_info"):
-        if (value := getattr(changes, name)) is not UNSET:
-            values[name] = value
-    for name in ("event_types", "channels", "metadata"):
-        if (value := getattr(changes, name)) is not UNSET:
-            values[name] = rows.optional_json(value)
-    if changes.old_keys is not UNSET:
-        values["old_keys"] = rows.encode_old_keys(changes.old_keys)
-    if changes.condition is not UNSET:
-        values |= condition_values(changes.condition)
-    return values

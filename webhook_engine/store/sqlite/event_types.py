@@ -6,16 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from msgspec import UNSET
-
-from webhook_engine.clock import from_datetime
 from webhook_engine.errors import ConflictError
 from webhook_engine.model import EventType
+from webhook_engine.store import rows
 from webhook_engine.store.records import EventTypeChanges, Span
-from webhook_engine.store.sqlite import rows
-from webhook_engine.store.sqlite.connection import Session, Value
+from webhook_engine.store.spans import bounds, direction
+from webhook_engine.store.sqlite.connection import Session, Value, assignments
 from webhook_engine.store.sqlite.database import Database
-from webhook_engine.store.sqlite.spans import bounds, direction
 
 __all__ = ["SqliteEventTypes"]
 
@@ -60,18 +57,7 @@ class SqliteEventTypes:
 
     async def add(self, event_type: EventType) -> None:
         """Takes the place of an archived one of that name; raises ``ConflictError`` if there is a live one."""
-        values: tuple[Value, ...] = (
-            event_type.name,
-            event_type.organization_id,
-            event_type.description,
-            event_type.archived,
-            event_type.deprecated,
-            rows.optional_json(event_type.schemas),
-            rows.json_of(event_type.feature_flags),
-            event_type.group_name,
-            from_datetime(event_type.created_at),
-            from_datetime(event_type.updated_at),
-        )
+        values = rows.event_type_row(event_type)
 
         def change(session: Session) -> None:
             if not session.rows(_ADD, values):
@@ -86,15 +72,9 @@ class SqliteEventTypes:
 
     async def update(self, organization_id: str, name: str, changes: EventTypeChanges, now: int) -> EventType | None:
         """Sets ``updated_at`` to ``now``; ``None`` if there is no such event type."""
-        values: dict[str, Value] = {"updated_at": now}
-        for column in ("description", "archived", "deprecated", "group_name"):
-            if (value := getattr(changes, column)) is not UNSET:
-                values[column] = value
-        for column in ("schemas", "feature_flags"):
-            if (value := getattr(changes, column)) is not UNSET:
-                values[column] = rows.optional_json(value)
+        values = rows.event_type_changes(changes, now)
         sql = f"""
-        UPDATE webhook_event_type SET {rows.assignments(values)}
+        UPDATE webhook_event_type SET {assignments(values)}
         WHERE organization_id = ? AND name = ?
         RETURNING {_COLUMNS}
         """

@@ -4,8 +4,8 @@
 
 from __future__ import annotations
 
+from webhook_engine.store.rows import json_of
 from webhook_engine.store.sqlite.connection import Value
-from webhook_engine.store.sqlite.rows import json_of
 
 __all__ = ["message_conditions"]
 

@@ -8,15 +8,15 @@ import sqlite3
 from collections.abc import Sequence
 
 from webhook_engine.model import Message
+from webhook_engine.store import rows
 from webhook_engine.store.records import MessageFilter, NewMessage, RoutedMessage, Span
-from webhook_engine.store.sqlite import rows
+from webhook_engine.store.spans import bounds, direction
 from webhook_engine.store.sqlite.batches import BatchStatement
 from webhook_engine.store.sqlite.connection import Row, Session
 from webhook_engine.store.sqlite.database import Database
 from webhook_engine.store.sqlite.faults import is_taken
 from webhook_engine.store.sqlite.filters import message_conditions
 from webhook_engine.store.sqlite.kept_responses import keep_responses
-from webhook_engine.store.sqlite.spans import bounds, direction
 
 __all__ = ["NewMessages", "SqliteMessages"]
 
@@ -27,10 +27,10 @@ MAX_MERGED_EVENT_TYPES = 20
 
 _ADD_MESSAGES = BatchStatement(
     f"""
-    INSERT INTO webhook_message ({rows.columns(rows.MESSAGE)}, payload_expires_at, payload, trace_context, content_type)
+    INSERT INTO webhook_message ({rows.columns((*rows.MESSAGE, *rows.CONTENT))})
     SELECT * FROM {{batch}} WHERE column1 IS NOT NULL
     """,
-    width=len(rows.MESSAGE) + 4,
+    width=len(rows.MESSAGE) + len(rows.CONTENT),
 )
 
 _ADD_DELIVERIES = BatchStatement(
@@ -167,7 +167,7 @@ class _Prepared:
     """The rows that a batch consists of."""
 
     def __init__(self, batch: Sequence[RoutedMessage]) -> None:
-        self._messages = [_message_row(routed.message) for routed in batch]
+        self._messages = [rows.message_row(routed.message) for routed in batch]
         self._deliveries: list[Row] = []
         self._manual_attempts: list[Row] = []
         self._responses = [routed.response for routed in batch if routed.response is not None]
@@ -192,20 +192,3 @@ def _keys(message: NewMessage) -> set[object]:
     if message.event_id is not None:
         keys.add((message.application_id, message.event_id))
     return keys
-
-
-def _message_row(message: NewMessage) -> Row:
-    return (
-        message.id,
-        message.application_id,
-        message.event_type,
-        message.event_id,
-        rows.optional_json(message.channels),
-        rows.optional_json(message.tags),
-        message.deliver_at,
-        message.created_at,
-        message.payload_expires_at,
-        message.payload,
-        message.trace_context,
-        message.content_type,
-    )

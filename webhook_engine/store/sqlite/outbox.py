@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from webhook_engine.clock import to_datetime
 from webhook_engine.store.records import OutboxRow, RefusedRow
+from webhook_engine.store.rows import json_of
 from webhook_engine.store.sqlite.connection import Row
 from webhook_engine.store.sqlite.database import Database
-from webhook_engine.store.sqlite.rows import json_of
 
 __all__ = ["SqliteOutbox"]
 

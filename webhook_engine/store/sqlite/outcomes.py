@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from webhook_engine.store.records import DeliveryChange, EndpointCondition, Outcomes
+from webhook_engine.store import rows
+from webhook_engine.store.records import Outcomes
 from webhook_engine.store.sqlite.attempts import NewAttempts
 from webhook_engine.store.sqlite.batches import BatchStatement
 from webhook_engine.store.sqlite.clock_mark import keep_mark
-from webhook_engine.store.sqlite.connection import Row, Session
+from webhook_engine.store.sqlite.connection import Session
 from webhook_engine.store.sqlite.messages import NewMessages
 
 __all__ = ["NewOutcomes"]
@@ -67,9 +66,11 @@ class NewOutcomes:
 
     def __init__(self, outcomes: Outcomes) -> None:
         self._attempts = NewAttempts(outcomes.attempts)
-        self._changes = [[_change_row(change) for change in changes] for changes in _rounds(outcomes.deliveries)]
+        self._changes = [
+            [rows.change_row(change) for change in changes] for changes in rows.rounds(outcomes.deliveries)
+        ]
         self._fulfilled = [(one.endpoint_id, one.manual_id) for one in outcomes.deliveries if one.manual_id]
-        self._conditions = [_condition_row(*condition) for condition in outcomes.conditions.items()]
+        self._conditions = [rows.condition_row(*condition) for condition in outcomes.conditions.items()]
         self._mark = outcomes.mark
         self._messages = NewMessages(outcomes.messages) if outcomes.messages else None
 
@@ -84,44 +85,3 @@ class NewOutcomes:
             self._messages.add(session)
         if self._mark:
             keep_mark(session, self._mark)
-
-
-def _rounds(changes: Sequence[DeliveryChange]) -> Sequence[Sequence[DeliveryChange]]:
-    """Changes in rounds with at most one for each delivery, because one statement changes a row only once."""
-    rounds: list[list[DeliveryChange]] = []
-    seen: dict[tuple[str, str], int] = {}
-    for change in changes:
-        key = (change.message_id, change.endpoint_id)
-        number = seen[key] = seen.get(key, -1) + 1
-        if number == len(rounds):
-            rounds.append([])
-        rounds[number].append(change)
-    return rounds
-
-
-def _change_row(change: DeliveryChange) -> Row:
-    return (
-        change.message_id,
-        change.endpoint_id,
-        int(change.status),
-        change.due_at,
-        change.step,
-        change.reason,
-        change.settled_at,
-        int(change.attempted),
-        int(change.manual_id is not None),
-        change.due_ran,
-    )
-
-
-def _condition_row(endpoint_id: str, condition: EndpointCondition) -> Row:
-    return (
-        endpoint_id,
-        condition.health.first_failure_at,
-        condition.health.last_failure_at,
-        int(condition.health.warned),
-        condition.disabled_at,
-        condition.disabled_reason,
-        condition.health.first_failure_ran,
-        condition.health.last_failure_ran,
-    )

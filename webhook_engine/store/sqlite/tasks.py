@@ -6,14 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from webhook_engine.clock import from_datetime
 from webhook_engine.model import Task, TaskStatus
+from webhook_engine.store import rows
 from webhook_engine.store.records import RoutedMessage, Span, TaskProgress
-from webhook_engine.store.sqlite import rows
-from webhook_engine.store.sqlite.connection import Session, Value
+from webhook_engine.store.spans import bounds, direction
+from webhook_engine.store.sqlite.connection import Session
 from webhook_engine.store.sqlite.database import Database
 from webhook_engine.store.sqlite.messages import NewMessages
-from webhook_engine.store.sqlite.spans import bounds, direction
 
 __all__ = ["SqliteTasks", "record_progress"]
 
@@ -45,18 +44,7 @@ class SqliteTasks:
 
     async def add(self, task: Task, cursor: str | None) -> None:
         """A task to be run from ``cursor``."""
-        values: tuple[Value, ...] = (
-            task.id,
-            task.organization_id,
-            task.application_id,
-            task.endpoint_id,
-            task.task,
-            task.status.value,
-            rows.json_of(task.data),
-            from_datetime(task.created_at),
-            from_datetime(task.updated_at),
-            cursor,
-        )
+        values = (*rows.task_row(task), cursor)
         await self._database.write(lambda session: session.change(_ADD, values))
 
     async def get(self, organization_id: str, task_id: str) -> Task | None:

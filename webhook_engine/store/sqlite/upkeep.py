@@ -5,18 +5,16 @@ Ids of messages, attempts and tasks begin with their time, so the primary keys l
 
 from __future__ import annotations
 
-import base64
-import json
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar, cast
 
 from webhook_engine.store.records import ClockMark
+from webhook_engine.store.rows import json_of, old_keys_again
 from webhook_engine.store.sqlite.clock_mark import keep_mark, read_mark
 from webhook_engine.store.sqlite.connection import Row, Session
 from webhook_engine.store.sqlite.database import Database
-from webhook_engine.store.sqlite.rows import json_of
 from webhook_engine.store.upkeep import Cleaned, EncryptAgain, EncryptUrl, StoreFigures
 
 __all__ = ["SqliteUpkeep"]
@@ -283,7 +281,7 @@ class SqliteUpkeep:
             for endpoint_id, key, old_keys, headers, user_info in found:
                 fresh = (
                     encrypt_again(key, endpoint_id) or key,
-                    _old_keys_again(encrypt_again, endpoint_id, old_keys),
+                    old_keys_again(encrypt_again, endpoint_id, old_keys),
                     headers and (encrypt_again(headers, f"{endpoint_id}/headers") or headers),
                     user_info and (encrypt_again(user_info, f"{endpoint_id}/url") or user_info),
                 )
@@ -320,15 +318,6 @@ class SqliteUpkeep:
 
 INCREMENTAL = 2
 """What ``PRAGMA auto_vacuum`` says of a file that can be made smaller step by step."""
-
-
-def _old_keys_again(encrypt_again: EncryptAgain, endpoint_id: str, text: str) -> str:
-    keys = json.loads(text)
-    fresh = []
-    for encrypted, expires_at in keys:
-        plain = base64.b64decode(encrypted)
-        fresh.append([base64.b64encode(encrypt_again(plain, endpoint_id) or plain).decode(), expires_at])
-    return text if fresh == keys else json_of(fresh)
 
 
 def _cleaned(found: list[Row], limit: int, changed: int, kept: str | None) -> Cleaned:
