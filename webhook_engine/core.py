@@ -271,7 +271,7 @@ class EngineCore(Organization):
         await shielded(self._stop())
 
     async def join(self, timeout: float | None = None) -> None:
-        """Wait until everything accepted or enqueued before the call is routed, and nothing is due or in flight.
+        """Wait until all that was accepted or enqueued before has its deliveries, and nothing is due or in flight.
 
         Deliveries scheduled for later do not count. ``timeout`` is in seconds; raises ``TimeoutError``.
         """

@@ -8,7 +8,7 @@ import pytest
 
 from webhook_engine.delivery.publishing import Publisher
 from webhook_engine.events import EndpointCreatedEvent, OperationalEvent
-from webhook_engine.store.records import NewMessage, RoutedMessage
+from webhook_engine.store.records import AddressedMessage, NewMessage
 
 EVENT = EndpointCreatedEvent(
     organization_id="org_1",
@@ -18,7 +18,7 @@ EVENT = EndpointCreatedEvent(
     endpoint_id="ep_1",
     endpoint_uid=None,
 )
-WEBHOOK = RoutedMessage(
+WEBHOOK = AddressedMessage(
     NewMessage(id="msg_1", organization_id="o", application_id="a", event_type=EVENT.type, payload=b"{}", created_at=0),
     (),
 )
@@ -27,11 +27,11 @@ WEBHOOK = RoutedMessage(
 class Events:
     """Stands in for the notifier, and keeps what happens in order."""
 
-    def __init__(self, webhooks: list[RoutedMessage]) -> None:
+    def __init__(self, webhooks: list[AddressedMessage]) -> None:
         self.happened: list[object] = []
         self._webhooks = webhooks
 
-    async def webhooks(self, events: list[OperationalEvent]) -> list[RoutedMessage]:
+    async def webhooks(self, events: list[OperationalEvent]) -> list[AddressedMessage]:
         return self._webhooks
 
     def publish(self, event: OperationalEvent) -> None:

@@ -38,7 +38,7 @@ from webhook_engine import (
 )
 from webhook_engine.clock import from_datetime
 from webhook_engine.ids import id_bounds
-from webhook_engine.store.records import RoutedMessage
+from webhook_engine.store.records import AddressedMessage
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 YEAR = timedelta(days=365)
@@ -479,7 +479,7 @@ async def test_a_message_that_is_stored_just_after_the_clock_was_set_back_goes_a
         await acme(engine, receiver.url)
         add = engine._store.messages.add
 
-        async def add_late(batch: Sequence[RoutedMessage]) -> Sequence[RoutedMessage]:
+        async def add_late(batch: Sequence[AddressedMessage]) -> Sequence[AddressedMessage]:
             clock.set(START - DAY)
             await until(lambda: not engine._flow.timekeeper.busy)
             return await add(batch)

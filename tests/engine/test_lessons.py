@@ -197,10 +197,10 @@ async def test_a_message_created_after_a_subscription_changed_obeys_it(tmp_path:
         await asyncio.gather(*others)
         await engine.join(timeout=10)
         # What is deleted at once may be cancelled before it was sent, but it had its delivery.
-        routed = query(
+        sent = query(
             tmp_path / "e.db", "SELECT url, message_id FROM webhook_delivery JOIN webhook_endpoint ON id = endpoint_id"
         )
-        pairs = Counter((url.removeprefix(base), message) for url, message in routed)
+        pairs = Counter((url.removeprefix(base), message) for url, message in sent)
         assert all(pairs[pair] == 1 for pair in wanted)
         assert not any(pairs[pair] for pair in unwanted)
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 
 import msgspec
-from store.world import ORGANIZATION, START, World, change, manual, progress, routed
+from store.world import ORGANIZATION, START, World, addressed, change, manual, progress
 
 from webhook_engine.model import Application, AttemptStatus, DeliveryStatus, TaskStatus
 from webhook_engine.store.positions import Position
 from webhook_engine.store.records import (
+    AddressedMessage,
     ApplicationChanges,
     AttemptFilter,
     DeliveryFilter,
@@ -19,7 +20,6 @@ from webhook_engine.store.records import (
     MessageFilter,
     Outcomes,
     RefusedRow,
-    RoutedMessage,
     Span,
     StoredEndpoint,
 )
@@ -29,8 +29,10 @@ from webhook_engine.store.seam import Store
 async def run_the_flow(store: Store, world: World, application: Application, endpoint: StoredEndpoint) -> None:
     """What delivering asks for, of an endpoint that may have much behind it."""
     other = await world.endpoint(application)
-    batch = [routed(world.new_message(application.id, event_id=f"e{number}"), endpoint, other) for number in range(3)]
-    await store.messages.add([*batch, RoutedMessage(world.new_message(application.id), [], endpoint.endpoint.id, 1)])
+    batch = [
+        addressed(world.new_message(application.id, event_id=f"e{number}"), endpoint, other) for number in range(3)
+    ]
+    await store.messages.add([*batch, AddressedMessage(world.new_message(application.id), [], endpoint.endpoint.id, 1)])
     await store.messages.add(batch)
     endpoint_id, message = endpoint.endpoint.id, batch[0].message
     await store.deliveries.request_attempt(manual(message, endpoint, "manual_1"))
@@ -43,7 +45,7 @@ async def run_the_flow(store: Store, world: World, application: Application, end
             attempts=[world.new_attempt(message, endpoint)],
             deliveries=[change(message, endpoint, DeliveryStatus.FAILED, manual_id="manual_1")],
             conditions={endpoint_id: EndpointCondition()},
-            messages=[routed(world.new_message(application.id), other)],
+            messages=[addressed(world.new_message(application.id), other)],
         )
     )
     for status in (DeliveryStatus.FAILED, DeliveryStatus.CANCELLED):
@@ -80,9 +82,9 @@ async def run_the_managers(store: Store, world: World) -> None:
     await store.endpoints.of_application(application.id)
     await store.endpoints.count(application.id)
     await store.endpoints.update(endpoint.endpoint.id, EndpointChanges(version=2), START)
-    standing = Position(application_id=application.id, sink="a", consumer="one", after="msg_1", used_at=START)
+    position = Position(application_id=application.id, sink="a", consumer="one", after="msg_1", used_at=START)
     for consumer in ("one", "two", "three"):
-        await store.positions.keep(msgspec.structs.replace(standing, consumer=consumer), 1, START)
+        await store.positions.keep(msgspec.structs.replace(position, consumer=consumer), 1, START)
     await store.positions.get(application.id, "a", "one")
     await store.endpoints.delete(endpoint.endpoint.id, START)
     await store.applications.delete(application.id, START)
@@ -132,7 +134,7 @@ async def fill(store: Store, world: World, count: int) -> tuple[Application, Sto
     application = await world.application()
     endpoints = [await world.endpoint(application) for _ in range(3)]
     sent = [world.new_message(application.id, event_type="ab"[number % 2]) for number in range(count)]
-    await store.messages.add([routed(message, *endpoints) for message in sent])
+    await store.messages.add([addressed(message, *endpoints) for message in sent])
     await store.event_types.add(world.new_event_type(world.id("type_")))
     await world.task(application_id=application.id)
     statuses = itertools.cycle(DeliveryStatus)

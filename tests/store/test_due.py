@@ -1,10 +1,10 @@
 """What is due, and for which endpoints."""
 
 import pytest
-from store.world import START, World, change, manual, routed
+from store.world import START, World, addressed, change, manual
 
 from webhook_engine.model import DeliveryStatus
-from webhook_engine.store.records import Due, EndpointChanges, EndpointCondition, Outcomes, RoutedMessage
+from webhook_engine.store.records import AddressedMessage, Due, EndpointChanges, EndpointCondition, Outcomes
 from webhook_engine.store.seam import Store
 
 FAR = START * 2
@@ -117,7 +117,7 @@ async def test_a_manual_attempt_makes_the_delivery_that_is_missing(store: Store,
 async def test_a_message_may_go_to_one_endpoint_by_a_manual_attempt_alone(store: Store, world: World) -> None:
     application, endpoint = await world.pair()
     sent = world.new_message(application.id)
-    await store.messages.add([RoutedMessage(sent, [], manual_to=endpoint.endpoint.id)])
+    await store.messages.add([AddressedMessage(sent, [], manual_to=endpoint.endpoint.id)])
     [due] = await store.deliveries.due(endpoint.endpoint.id, 0, 10)
     assert (due.message_id, due.manual_id is not None, due.due_at) == (sent.id, True, 0)
     assert await store.deliveries.next_due_at(endpoint.endpoint.id, 0) is None
@@ -172,4 +172,4 @@ async def test_there_is_no_delivery_of_what_was_never_sent(store: Store, world: 
     sent = await world.send(endpoint)
     assert await store.deliveries.get(sent.id, "ep_none") is None
     assert await store.deliveries.get("msg_none", endpoint.endpoint.id) is None
-    assert list(await store.messages.add([routed(sent, endpoint)])) != []
+    assert list(await store.messages.add([addressed(sent, endpoint)])) != []

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
-from store.world import START, World, change, ids, kept, routed
+from store.world import START, World, addressed, change, ids, kept
 
 from webhook_engine.errors import ConflictError, EngineAlreadyRunningError, StoreError
 from webhook_engine.model import DeliveryStatus
@@ -78,7 +78,7 @@ async def test_opening_twice_is_refused_and_harms_nothing(store: Store, world: W
 async def test_closing_finishes_what_is_being_written(store: Store, world: World) -> None:
     application, endpoint = await world.pair()
     sent = [world.new_message(application.id) for _ in range(50)]
-    writing = [asyncio.create_task(store.messages.add([routed(message, endpoint)])) for message in sent]
+    writing = [asyncio.create_task(store.messages.add([addressed(message, endpoint)])) for message in sent]
     await asyncio.sleep(0)
     await store.close()
     await asyncio.gather(*writing)
@@ -98,7 +98,7 @@ async def test_closing_waits_for_reads(store: Store, world: World) -> None:
 async def test_closing_goes_on_without_a_caller_who_gives_up(store: Store, world: World, place: Place) -> None:
     application, endpoint = await world.pair()
     sent = world.new_message(application.id)
-    writing = asyncio.create_task(store.messages.add([routed(sent, endpoint)]))
+    writing = asyncio.create_task(store.messages.add([addressed(sent, endpoint)]))
     await asyncio.sleep(0)
     closing = asyncio.create_task(store.close())
     await asyncio.sleep(0)
@@ -115,7 +115,7 @@ async def test_closing_goes_on_without_a_caller_who_gives_up(store: Store, world
 async def test_many_at_once_are_all_stored(store: Store, world: World) -> None:
     application, endpoint = await world.pair()
     sent = [world.new_message(application.id) for _ in range(1_500)]
-    await asyncio.gather(*(store.messages.add([routed(message, endpoint)]) for message in sent))
+    await asyncio.gather(*(store.messages.add([addressed(message, endpoint)]) for message in sent))
     assert ids(await store.messages.list(application.id, EVERYTHING, MessageFilter())) == ids(sent)
 
 
@@ -140,10 +140,10 @@ async def test_a_failing_change_does_not_hurt_the_others(store: Store, world: Wo
     good = [world.new_message(application.id) for _ in range(20)]
     bad = [world.new_message(application.id) for _ in range(5)]
     results = await asyncio.gather(
-        *(store.messages.add([routed(message, endpoint)]) for message in good[:10]),
+        *(store.messages.add([addressed(message, endpoint)]) for message in good[:10]),
         *(world.application(uid="taken") for _ in range(5)),
-        *(store.messages.add([routed(message, stranger)]) for message in bad),
-        *(store.messages.add([routed(message, endpoint)]) for message in good[10:]),
+        *(store.messages.add([addressed(message, stranger)]) for message in bad),
+        *(store.messages.add([addressed(message, endpoint)]) for message in good[10:]),
         return_exceptions=True,
     )
     assert all(list(result) == [] for result in (*results[:10], *results[20:]))
@@ -159,7 +159,7 @@ async def test_of_those_that_want_one_uid_one_gets_it(store: Store, world: World
 
 async def test_of_those_that_want_one_event_id_one_gets_it(store: Store, world: World) -> None:
     application, endpoint = await world.pair()
-    batches = [[routed(world.new_message(application.id, event_id="inv-1"), endpoint)] for _ in range(10)]
+    batches = [[addressed(world.new_message(application.id, event_id="inv-1"), endpoint)] for _ in range(10)]
     refused = await asyncio.gather(*(store.messages.add(batch) for batch in batches))
     assert sorted(len(one) for one in refused) == [0] + [1] * 9
     assert len(await store.messages.list(application.id, EVERYTHING, MessageFilter())) == 1
@@ -168,7 +168,7 @@ async def test_of_those_that_want_one_event_id_one_gets_it(store: Store, world: 
 async def test_a_caller_who_gives_up_harms_nobody(store: Store, world: World) -> None:
     application, endpoint = await world.pair()
     sent = [world.new_message(application.id) for _ in range(60)]
-    writing = [asyncio.create_task(store.messages.add([routed(message, endpoint)])) for message in sent]
+    writing = [asyncio.create_task(store.messages.add([addressed(message, endpoint)])) for message in sent]
     reading = [asyncio.create_task(store.endpoints.of_application(application.id)) for _ in range(20)]
     await asyncio.sleep(0)
     for task in (*writing[::3], *reading[::2]):

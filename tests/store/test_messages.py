@@ -2,7 +2,7 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from store.world import World, ids, kept, manual, routed
+from store.world import World, addressed, ids, kept, manual
 
 from webhook_engine.errors import StoreError
 from webhook_engine.store.kept_responses import KeptResponse
@@ -45,7 +45,7 @@ async def test_an_empty_batch_is_nothing(store: Store) -> None:
 async def test_payloads_are_kept_byte_for_byte(store: Store, world: World, payloads: list[bytes]) -> None:
     application, endpoint = await world.pair()
     sent = [world.new_message(application.id, payload=payload) for payload in payloads]
-    await store.messages.add([routed(message, endpoint) for message in sent])
+    await store.messages.add([addressed(message, endpoint) for message in sent])
     listed = await store.messages.list(application.id, Span(descending=False), MessageFilter())
     assert [message.payload for message in listed] == payloads
     due = await store.deliveries.due(endpoint.endpoint.id, world.now, 100)
@@ -56,7 +56,7 @@ async def test_a_large_batch_is_stored_whole(store: Store, world: World) -> None
     application, first = await world.pair()
     second = await world.endpoint(application)
     sent = [world.new_message(application.id, payload=str(number).encode()) for number in range(1_100)]
-    await store.messages.add([routed(message, first, second) for message in sent])
+    await store.messages.add([addressed(message, first, second) for message in sent])
     listed = await store.messages.list(application.id, Span(descending=False, limit=2_000), MessageFilter())
     assert listed == [kept(message) for message in sent]
     for stored in (first, second):
@@ -67,7 +67,7 @@ async def test_the_response_to_its_creation_is_kept_with_it(store: Store, world:
     application, endpoint = await world.pair()
     batch = [
         msgspec.structs.replace(
-            routed(world.new_message(application.id, event_id=f"e{number // 2}"), endpoint),
+            addressed(world.new_message(application.id, event_id=f"e{number // 2}"), endpoint),
             response=KeptResponse(
                 digest=bytes([number] * 32), encrypted=b"response %d" % number, expires_at=world.now + number
             ),
@@ -89,7 +89,7 @@ async def test_a_response_takes_the_place_of_one_that_has_expired(store: Store, 
     ]
     for response in responses:
         await store.messages.add(
-            [msgspec.structs.replace(routed(world.new_message(application.id)), response=response)]
+            [msgspec.structs.replace(addressed(world.new_message(application.id)), response=response)]
         )
     assert await store.kept_responses.find(digest, 0) == responses[1]
 
@@ -105,10 +105,10 @@ async def test_a_large_payload_is_kept(store: Store, world: World) -> None:
 async def test_an_event_id_is_taken_in_its_application(store: Store, world: World) -> None:
     application, endpoint = await world.pair()
     first = await world.send(endpoint, event_id="inv-1")
-    again = routed(world.new_message(application.id, event_id="inv-1"), endpoint)
-    fresh = routed(world.new_message(application.id, event_id="inv-2"), endpoint)
+    again = addressed(world.new_message(application.id, event_id="inv-1"), endpoint)
+    fresh = addressed(world.new_message(application.id, event_id="inv-2"), endpoint)
     other = await world.application()
-    elsewhere = routed(world.new_message(other.id, event_id="inv-1"))
+    elsewhere = addressed(world.new_message(other.id, event_id="inv-1"))
     assert list(await store.messages.add([again, fresh, elsewhere])) == [again]
     listed = await store.messages.list(application.id, EVERYTHING, MessageFilter())
     assert ids(listed) == [fresh.message.id, first.id]
@@ -118,7 +118,7 @@ async def test_an_event_id_is_taken_in_its_application(store: Store, world: Worl
 
 async def test_of_several_in_a_batch_the_first_is_stored(store: Store, world: World) -> None:
     application, endpoint = await world.pair()
-    batch = [routed(world.new_message(application.id, event_id="inv-1"), endpoint) for _ in range(3)]
+    batch = [addressed(world.new_message(application.id, event_id="inv-1"), endpoint) for _ in range(3)]
     assert list(await store.messages.add(batch)) == batch[1:]
     found = await store.messages.get(application.id, "inv-1")
     assert found == kept(batch[0].message)
@@ -127,8 +127,8 @@ async def test_of_several_in_a_batch_the_first_is_stored(store: Store, world: Wo
 async def test_a_message_id_is_stored_once(store: Store, world: World) -> None:
     application, endpoint = await world.pair()
     sent = await world.send(endpoint)
-    again = routed(sent, endpoint)
-    other = routed(world.new_message(application.id), endpoint)
+    again = addressed(sent, endpoint)
+    other = addressed(world.new_message(application.id), endpoint)
     assert list(await store.messages.add([again, other, other])) == [again, other]
     assert len(await store.messages.list(application.id, EVERYTHING, MessageFilter())) == 2
     assert len(await store.deliveries.due(endpoint.endpoint.id, world.now, 10)) == 2
@@ -136,8 +136,8 @@ async def test_a_message_id_is_stored_once(store: Store, world: World) -> None:
 
 async def test_a_batch_is_stored_whole_or_not_at_all(store: Store, world: World) -> None:
     application, endpoint = await world.pair()
-    good = routed(world.new_message(application.id), endpoint)
-    bad = routed(world.new_message(application.id), world.new_endpoint(application))
+    good = addressed(world.new_message(application.id), endpoint)
+    bad = addressed(world.new_message(application.id), world.new_endpoint(application))
     with pytest.raises(StoreError):
         await store.messages.add([good, bad])
     assert await store.messages.list(application.id, EVERYTHING, MessageFilter()) == []
@@ -218,5 +218,5 @@ async def test_an_expunged_payload_is_gone_and_the_message_stays(store: Store, w
     assert await store.messages.get(application.id, sent.id) == kept(sent, payload=None)
     [due] = await store.deliveries.due(endpoint.endpoint.id, world.now, 10)
     assert due.payload is None
-    taken = routed(world.new_message(application.id, event_id="inv-1"), endpoint)
+    taken = addressed(world.new_message(application.id, event_id="inv-1"), endpoint)
     assert list(await store.messages.add([taken])) == [taken]

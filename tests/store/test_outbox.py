@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from store.world import World, routed
+from store.world import World, addressed
 
-from webhook_engine.store.records import OutboxRow, RefusedRow, RoutedMessage
+from webhook_engine.store.records import AddressedMessage, OutboxRow, RefusedRow
 from webhook_engine.store.seam import Store
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ async def test_a_row_goes_when_its_message_is_stored(store: Store, world: World,
     application, endpoint = await world.pair()
     numbers = [place.write_outbox(application=application.id, event_type="a", payload=b"") for _ in range(2)]
     message = world.new_message(application.id)
-    await store.messages.add([routed(message, endpoint, outbox_id=numbers[0])])
+    await store.messages.add([addressed(message, endpoint, outbox_id=numbers[0])])
     assert [row.id for row in await store.outbox.waiting(10)] == [numbers[1]]
 
 
@@ -80,9 +80,9 @@ async def test_a_row_goes_also_when_its_message_is_there_already(store: Store, w
     sent = await world.send(endpoint, event_id="inv-1")
     numbers = [place.write_outbox(application=application.id, event_type="a", payload=b"") for _ in range(3)]
     batch = [
-        RoutedMessage(world.new_message(application.id, event_id="inv-1"), [], outbox_id=numbers[0]),
-        RoutedMessage(sent, [], outbox_id=numbers[1]),
-        RoutedMessage(world.new_message(application.id), [], outbox_id=numbers[2]),
+        AddressedMessage(world.new_message(application.id, event_id="inv-1"), [], outbox_id=numbers[0]),
+        AddressedMessage(sent, [], outbox_id=numbers[1]),
+        AddressedMessage(world.new_message(application.id), [], outbox_id=numbers[2]),
     ]
     assert list(await store.messages.add(batch)) == batch[:2]
     assert await store.outbox.waiting(10) == []

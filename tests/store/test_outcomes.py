@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from store.world import START, World, change, ids, kept, manual, routed
+from store.world import START, World, addressed, change, ids, kept, manual
 
 from webhook_engine.clock import to_datetime
 from webhook_engine.errors import StoreError
@@ -146,7 +146,7 @@ async def test_several_outcomes_of_a_delivery_in_a_batch_apply_in_order(store: S
 async def test_a_large_batch_of_outcomes(store: Store, world: World) -> None:
     application, endpoint = await world.pair()
     sent = [world.new_message(application.id) for _ in range(700)]
-    await store.messages.add([routed(message, endpoint) for message in sent])
+    await store.messages.add([addressed(message, endpoint) for message in sent])
     await store.deliveries.record(
         Outcomes(
             attempts=[world.new_attempt(message, endpoint) for message in sent],
@@ -192,7 +192,7 @@ async def test_operational_webhooks_are_stored_with_the_batch(store: Store, worl
     sent = await world.send(endpoint)
     webhook = world.new_message(application.id, event_type="endpoint.disabled")
     await store.deliveries.record(
-        Outcomes(deliveries=[change(sent, endpoint, FAILED)], messages=[routed(webhook, endpoint)])
+        Outcomes(deliveries=[change(sent, endpoint, FAILED)], messages=[addressed(webhook, endpoint)])
     )
     assert await store.messages.get(application.id, webhook.id) == kept(webhook)
     assert [due.message_id for due in await store.deliveries.due(endpoint.endpoint.id, world.now, 10)] == [webhook.id]
@@ -209,7 +209,7 @@ async def test_a_batch_is_recorded_whole_or_not_at_all(store: Store, world: Worl
                 attempts=[world.new_attempt(sent, endpoint)],
                 deliveries=[change(sent, endpoint, SUCCEEDED)],
                 conditions={endpoint.endpoint.id: EndpointCondition(disabled_at=1)},
-                messages=[routed(world.new_message(application.id), stranger)],
+                messages=[addressed(world.new_message(application.id), stranger)],
             )
         )
     assert await store.deliveries.get(sent.id, endpoint.endpoint.id) == before

@@ -1,5 +1,5 @@
 import msgspec
-from store.world import ORGANIZATION, World, ids, progress, routed
+from store.world import ORGANIZATION, World, addressed, ids, progress
 
 from webhook_engine.clock import to_datetime
 from webhook_engine.model import TaskStatus
@@ -30,7 +30,7 @@ async def test_a_task_ends_once_with_what_is_told_of_it(store: Store, world: Wor
     application, endpoint = await world.pair()
     added = await world.task()
     ending = progress(added, status=TaskStatus.FINISHED, data={"processed": 5})
-    told, told_again = (routed(world.new_message(application.id), endpoint) for _ in range(2))
+    told, told_again = (addressed(world.new_message(application.id), endpoint) for _ in range(2))
     assert await store.tasks.end(ending, world.tick(), [told])
     assert not await store.tasks.end(ending, world.tick(), [told_again])
     assert await store.tasks.running() == []

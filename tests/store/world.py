@@ -19,12 +19,12 @@ from webhook_engine.model import (
     TriggerType,
 )
 from webhook_engine.store.records import (
+    AddressedMessage,
     DeliveryChange,
     Due,
     NewMessage,
     Outcomes,
     RecordedAttempt,
-    RoutedMessage,
     StoredEndpoint,
     TaskProgress,
 )
@@ -73,7 +73,7 @@ class World:
         """A message with a delivery to each endpoint."""
         application_id = application.id if application else endpoints[0].endpoint.application_id
         message = self.new_message(application_id, **fields)
-        assert not await self.store.messages.add([routed(message, *endpoints)])
+        assert not await self.store.messages.add([addressed(message, *endpoints)])
         return message
 
     async def task(self, **fields: Any) -> Task:
@@ -198,9 +198,9 @@ class World:
         return Task(**{**values, **fields})
 
 
-def routed(message: NewMessage, *endpoints: StoredEndpoint, **fields: Any) -> RoutedMessage:
+def addressed(message: NewMessage, *endpoints: StoredEndpoint, **fields: Any) -> AddressedMessage:
     """A message and where it goes."""
-    return RoutedMessage(message, [stored.endpoint.id for stored in endpoints], **fields)
+    return AddressedMessage(message, [stored.endpoint.id for stored in endpoints], **fields)
 
 
 def change(

@@ -15,7 +15,7 @@ from webhook_engine.events import OperationalEvent
 from webhook_engine.log import get_logger
 from webhook_engine.rules.message import MessageDraft
 from webhook_engine.store.directory import Directory
-from webhook_engine.store.records import RoutedMessage
+from webhook_engine.store.records import AddressedMessage
 
 __all__ = ["Handler", "Notifier"]
 
@@ -39,9 +39,9 @@ class Notifier:
         """Call ``handler`` with every event of this class or of a subclass of it."""
         self._handlers.append((kind, handler))  # type: ignore[arg-type]
 
-    async def webhooks(self, events: Sequence[OperationalEvent]) -> list[RoutedMessage]:
+    async def webhooks(self, events: Sequence[OperationalEvent]) -> list[AddressedMessage]:
         """The events as messages of the operational applications of their organizations, where there are such."""
-        routed = []
+        addressed = []
         for event in events:
             # What happens to operational webhooks themselves is not reported by webhook: it could go on for ever.
             if event.organization_id == self._organization:
@@ -52,8 +52,8 @@ class Notifier:
             draft = MessageDraft(event.type, msgspec.json.encode(event.body()))
             message = self._intake.message_of(application, draft)
             endpoints = await self._directory.endpoints(application.id)
-            routed.append(RoutedMessage(message, recipients(endpoints, event.type, None)))
-        return routed
+            addressed.append(AddressedMessage(message, recipients(endpoints, event.type, None)))
+        return addressed
 
     def publish(self, event: OperationalEvent) -> None:
         """Run the handlers, each in a task of its own; call it after what happened is committed."""

@@ -45,7 +45,7 @@ from webhook_engine.model import Task
 from webhook_engine.secrets.encryption import Cipher
 from webhook_engine.store.directory import Directory
 from webhook_engine.store.kept_responses import KeptResponse
-from webhook_engine.store.records import Due, NewMessage, RoutedMessage, StoredEndpoint
+from webhook_engine.store.records import AddressedMessage, Due, NewMessage, StoredEndpoint
 from webhook_engine.store.seam import Store
 from webhook_engine.store.sources import OutboxSource
 
@@ -175,7 +175,7 @@ class Pipeline:
         await self._sender.__aexit__(None, None, None)
 
     async def join(self) -> None:
-        """Return when all that was accepted or enqueued before is routed, and nothing is due or unrecorded."""
+        """Return when all that was accepted or enqueued before has its deliveries, and nothing is due or unrecorded."""
         await self._relay.catch_up()
         while self._router.backlog or self._tasks.running or not self._dispatcher.quiet():
             if any(service.crashed for service in self._services):
@@ -187,7 +187,7 @@ class Pipeline:
     async def accept(
         self, message: NewMessage, *, manual_to: str | None = None, response: KeptResponse | None = None
     ) -> None:
-        """Route a message and store it with its deliveries; durable when this returns.
+        """Store a message with its deliveries; durable when this returns.
 
         With ``manual_to`` it goes to that endpoint alone, whatever its filters, as one manual attempt. ``response`` is
         kept if and only if the message is stored.
@@ -269,14 +269,14 @@ class Pipeline:
             one.nudge()
         self._on_crash(service, error)
 
-    def _stored(self, batch: Sequence[RoutedMessage]) -> None:
+    def _stored(self, batch: Sequence[AddressedMessage]) -> None:
         self.measures.messages_accepted(len(batch))
         self._dispatcher.schedule(batch)
 
     def _clock_set_back(self) -> None:
         self._dispatcher.clock_set_back()
 
-    def _schedule(self, webhooks: Sequence[RoutedMessage]) -> None:
+    def _schedule(self, webhooks: Sequence[AddressedMessage]) -> None:
         self._dispatcher.schedule(webhooks)
 
     def _recorded(self, batch: Sequence[Outcome]) -> None:

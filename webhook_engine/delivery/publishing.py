@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from webhook_engine.delivery.notifier import Notifier
 from webhook_engine.events import OperationalEvent
-from webhook_engine.store.records import RoutedMessage
+from webhook_engine.store.records import AddressedMessage
 
 __all__ = ["Publication", "Publisher"]
 
@@ -15,7 +15,7 @@ __all__ = ["Publication", "Publisher"]
 class Publication:
     """What is published once a change is stored."""
 
-    def __init__(self, webhooks: Sequence[RoutedMessage]) -> None:
+    def __init__(self, webhooks: Sequence[AddressedMessage]) -> None:
         self.webhooks = webhooks
         """To be stored with the change."""
         self.withdrawn = False
@@ -28,7 +28,7 @@ class Publication:
 class Publisher:
     """Publishes events with the changes that they are about; ``schedule`` gets their webhooks once they are stored."""
 
-    def __init__(self, notifier: Notifier, schedule: Callable[[Sequence[RoutedMessage]], None]) -> None:
+    def __init__(self, notifier: Notifier, schedule: Callable[[Sequence[AddressedMessage]], None]) -> None:
         self._notifier = notifier
         self._schedule = schedule
 

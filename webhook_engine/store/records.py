@@ -27,6 +27,7 @@ from webhook_engine.model import (
 from webhook_engine.store.kept_responses import KeptResponse
 
 __all__ = [
+    "AddressedMessage",
     "ApplicationChanges",
     "ApplicationFilter",
     "AttemptFilter",
@@ -46,7 +47,6 @@ __all__ = [
     "RecordedAttempt",
     "RefusedRow",
     "ReplayCandidate",
-    "RoutedMessage",
     "Span",
     "StoredEndpoint",
     "TaskProgress",
@@ -180,7 +180,7 @@ class NewMessage(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What the payload is sent as; ``None``: JSON."""
 
 
-class RoutedMessage(msgspec.Struct, frozen=True, gc=False):
+class AddressedMessage(msgspec.Struct, frozen=True, gc=False):
     """A message and the endpoints that it goes to."""
 
     message: NewMessage
@@ -281,7 +281,7 @@ class Outcomes(msgspec.Struct, frozen=True, kw_only=True):
     deliveries: Sequence[DeliveryChange] = ()
     conditions: Mapping[str, EndpointCondition] = msgspec.field(default_factory=dict)
     """By endpoint id. An endpoint that is disabled already stays so."""
-    messages: Sequence[RoutedMessage] = ()
+    messages: Sequence[AddressedMessage] = ()
     """Operational webhooks about this batch."""
     mark: ClockMark | None = None
     """What the clock says."""

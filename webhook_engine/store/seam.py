@@ -28,6 +28,7 @@ from webhook_engine.store.play import PlayStore
 from webhook_engine.store.portal_links import PortalLinkStore
 from webhook_engine.store.positions import PositionStore
 from webhook_engine.store.records import (
+    AddressedMessage,
     ApplicationChanges,
     ApplicationFilter,
     AttemptFilter,
@@ -42,7 +43,6 @@ from webhook_engine.store.records import (
     Place,
     RefusedRow,
     ReplayCandidate,
-    RoutedMessage,
     Span,
     StoredEndpoint,
     TaskProgress,
@@ -78,7 +78,7 @@ class ApplicationStore(Protocol):
         """Sets ``updated_at`` to ``now``; ``None`` if there is no such application."""
         ...
 
-    async def delete(self, application_id: str, now: int, messages: Sequence[RoutedMessage] = ()) -> bool:
+    async def delete(self, application_id: str, now: int, messages: Sequence[AddressedMessage] = ()) -> bool:
         """Deletes it, all its endpoints and the positions of its pollers; stores the webhooks about that with it.
 
         Pending deliveries are left to be cancelled by ``settle_pending``.
@@ -98,7 +98,7 @@ class EndpointStore(Protocol):
     ``messages`` are the operational webhooks that tell of a change, stored with it, and only if it is made.
     """
 
-    async def add(self, stored: StoredEndpoint, messages: Sequence[RoutedMessage] = ()) -> None:
+    async def add(self, stored: StoredEndpoint, messages: Sequence[AddressedMessage] = ()) -> None:
         """Raises ``ConflictError`` if the uid is taken in the application."""
         ...
 
@@ -123,12 +123,12 @@ class EndpointStore(Protocol):
         ...
 
     async def update(
-        self, endpoint_id: str, changes: EndpointChanges, now: int, messages: Sequence[RoutedMessage] = ()
+        self, endpoint_id: str, changes: EndpointChanges, now: int, messages: Sequence[AddressedMessage] = ()
     ) -> StoredEndpoint | None:
         """Sets ``updated_at`` to ``now``; ``None`` if there is no such endpoint."""
         ...
 
-    async def delete(self, endpoint_id: str, now: int, messages: Sequence[RoutedMessage] = ()) -> bool:
+    async def delete(self, endpoint_id: str, now: int, messages: Sequence[AddressedMessage] = ()) -> bool:
         """Deletes it and the positions of its pollers; pending deliveries are left to ``settle_pending``."""
         ...
 
@@ -170,7 +170,7 @@ class EventTypeStore(Protocol):
 class MessageStore(Protocol):
     """Messages. Their payloads may go before them."""
 
-    async def add(self, batch: Sequence[RoutedMessage]) -> Sequence[RoutedMessage]:
+    async def add(self, batch: Sequence[AddressedMessage]) -> Sequence[AddressedMessage]:
         """Store messages with their deliveries, and with the responses to the requests that made them.
 
         Returns those that were not stored because their event id is taken in their application (each of several
@@ -378,7 +378,7 @@ class TaskStore(Protocol):
         """Record where a task stands."""
         ...
 
-    async def end(self, progress: TaskProgress, now: int, messages: Sequence[RoutedMessage]) -> bool:
+    async def end(self, progress: TaskProgress, now: int, messages: Sequence[AddressedMessage]) -> bool:
         """Record how a task ended, together with the operational webhooks that tell of it.
 
         Returns whether it ended now; a task that had ended before stays as it was, and the webhooks are not stored.

@@ -120,7 +120,7 @@ class SyncEngine(SyncManagers):
                 self._background.stop()
 
     def join(self, timeout: float | None = None) -> None:
-        """Wait until everything accepted or enqueued before the call is routed, and nothing is due or in flight.
+        """Wait until all that was accepted or enqueued before has its deliveries, and nothing is due or in flight.
 
         Raises ``TimeoutError`` after so many seconds.
         """

@@ -52,7 +52,7 @@ class Delivered:
         return bool(self.destinations) and all(one.status is AttemptStatus.SUCCESS for one in self.destinations)
 
     def __str__(self) -> str:
-        places = [f"{one.endpoint.url}: {_standing(one)}" for one in self.destinations]
+        places = [f"{one.endpoint.url}: {_state(one)}" for one in self.destinations]
         return f"{self.event_type} {self.payload!r} to {', '.join(places) or 'no endpoint, since none wanted it'}"
 
 
@@ -133,7 +133,7 @@ async def _destinations(engine: Engine, application: str, message_id: str) -> tu
         iterator = page.iterator
 
 
-def _standing(destination: AttemptedDestination) -> str:
+def _state(destination: AttemptedDestination) -> str:
     tried = f"{destination.attempt_count} attempts"
     if destination.next_attempt is not None:
         return f"pending after {tried}, next one at {destination.next_attempt.isoformat()}"

@@ -252,6 +252,6 @@ async def test_other_things_that_expired_go_too(path: Path) -> None:
     while await store.upkeep.purge(10, 1):
         pass
     await store.close()
-    for table in ("revocation", "answer", "play_inbox", "play_request"):
+    for table in ("revocation", "kept_response", "play_inbox", "play_request"):
         assert count(path, table) == 1, table
     assert count(path, "portal_link") == 0

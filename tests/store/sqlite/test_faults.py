@@ -12,7 +12,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from store.world import START, World, change, ids, routed
+from store.world import START, World, addressed, change, ids
 
 from webhook_engine.errors import StoreError, StoreUnavailableError
 from webhook_engine.model import Application, DeliveryStatus
@@ -47,7 +47,7 @@ async def fill(store: SqliteStore, world: World) -> list[str]:
     async def send_many() -> None:
         for _ in range(1_000):
             message = world.new_message(application.id, payload=b"x" * 20_000)
-            await store.messages.add([routed(message, endpoint)])
+            await store.messages.add([addressed(message, endpoint)])
             accepted.append(message.id)
 
     with pytest.raises(StoreUnavailableError, match="free disk space"):
@@ -89,7 +89,7 @@ async def test_all_who_wait_for_a_full_disk_are_told(sqlite_store: SqliteStore) 
     world = World(sqlite_store)
     application, endpoint = await world.pair()
     await sqlite_store.database.write(lambda session: session.rows("PRAGMA max_page_count=1"))
-    batches = [[routed(world.new_message(application.id, payload=b"x" * 50_000), endpoint)] for _ in range(40)]
+    batches = [[addressed(world.new_message(application.id, payload=b"x" * 50_000), endpoint)] for _ in range(40)]
     results = await asyncio.gather(*(sqlite_store.messages.add(batch) for batch in batches), return_exceptions=True)
     assert any(isinstance(result, StoreUnavailableError) for result in results)
     stored = await sqlite_store.messages.list(application.id, EVERYTHING, MessageFilter())
@@ -121,13 +121,13 @@ async def test_a_lock_that_is_kept_too_long_is_told_and_forgotten(sqlite_store: 
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         db.execute("BEGIN IMMEDIATE")
         results = await asyncio.gather(
-            *(sqlite_store.messages.add([routed(message, endpoint)]) for _ in range(3)), return_exceptions=True
+            *(sqlite_store.messages.add([addressed(message, endpoint)]) for _ in range(3)), return_exceptions=True
         )
         assert all(isinstance(result, StoreUnavailableError) for result in results)
         assert "another process holds a write transaction" in str(results[0])
         assert await sqlite_store.messages.get(application.id, message.id) is None
         db.execute("ROLLBACK")
-    assert list(await sqlite_store.messages.add([routed(message, endpoint)])) == []
+    assert list(await sqlite_store.messages.add([addressed(message, endpoint)])) == []
 
 
 async def test_a_lock_does_not_keep_a_store_from_closing(path: Path) -> None:

@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from store.world import World, routed
+from store.world import World, addressed
 
 from webhook_engine.errors import StoreUnavailableError
 from webhook_engine.store.records import MessageFilter, Span
@@ -41,7 +41,7 @@ async def test_changes_that_come_together_share_a_commit(sqlite_store: SqliteSto
     world = World(sqlite_store)
     application, endpoint = await world.pair()
     before = sqlite_store.database.commits
-    batches = [[routed(world.new_message(application.id), endpoint)] for _ in range(1_000)]
+    batches = [[addressed(world.new_message(application.id), endpoint)] for _ in range(1_000)]
     await asyncio.gather(*(sqlite_store.messages.add(batch) for batch in batches))
     assert sqlite_store.database.commits - before <= 5
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from store.world import World, change, routed
+from store.world import World, addressed, change
 
 from webhook_engine.model import DeliveryStatus
 from webhook_engine.store.records import Outcomes
@@ -25,7 +25,7 @@ async def main(path: Path) -> None:
     async def work() -> None:
         while True:
             message = world.new_message(application.id, payload=b"x" * 3_000)
-            await store.messages.add([routed(message, endpoint)])
+            await store.messages.add([addressed(message, endpoint)])
             sys.stdout.write(f"added {message.id}\n")
             sys.stdout.flush()
             attempt = world.new_attempt(message, endpoint)

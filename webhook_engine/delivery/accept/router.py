@@ -1,6 +1,6 @@
 """The router: gives each accepted message its deliveries, and stores both in one commit.
 
-Messages that arrive while a commit runs are routed and stored together with the next one. A message whose caller was
+Messages that arrive while a commit runs are taken and stored together with the next one. A message whose caller was
 cancelled meanwhile is accepted all the same.
 """
 
@@ -16,7 +16,7 @@ from webhook_engine.delivery.service import Service
 from webhook_engine.errors import AFTER_FORK, ConflictError, EngineNotRunningError, StoreError, StoreUnavailableError
 from webhook_engine.store.directory import Directory
 from webhook_engine.store.kept_responses import KeptResponse
-from webhook_engine.store.records import NewMessage, RoutedMessage
+from webhook_engine.store.records import AddressedMessage, NewMessage
 from webhook_engine.store.seam import MessageStore
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Router(Service):
         self,
         messages: MessageStore,
         directory: Directory,
-        on_stored: Callable[[Sequence[RoutedMessage]], None],
+        on_stored: Callable[[Sequence[AddressedMessage]], None],
         tracing: Tracing | None,
     ) -> None:
         super().__init__("router")
@@ -99,7 +99,7 @@ class Router(Service):
         await accepted
 
     async def run(self) -> None:
-        """Route and store what arrives, and all of it before ending."""
+        """Store what arrives with its deliveries, and all of it before ending."""
         while True:
             if not self._arrivals:
                 if self.stopping:
@@ -134,10 +134,10 @@ class Router(Service):
         return batch
 
     async def _store(self, batch: Sequence[_Arrival]) -> None:
-        routed = [await self._route(arrival) for arrival in batch]
-        refused = await self._messages.add(routed)
+        addressed = [await self._addressed(arrival) for arrival in batch]
+        refused = await self._messages.add(addressed)
         taken = {one.message.id for one in refused}
-        self._on_stored([one for one in routed if one.message.id not in taken] if taken else routed)
+        self._on_stored([one for one in addressed if one.message.id not in taken] if taken else addressed)
         for arrival in batch:
             if arrival.accepted.done():
                 continue
@@ -147,15 +147,15 @@ class Router(Service):
             else:
                 arrival.accepted.set_result(None)
 
-    async def _route(self, arrival: _Arrival) -> RoutedMessage:
+    async def _addressed(self, arrival: _Arrival) -> AddressedMessage:
         message = arrival.message
         if arrival.manual_to is not None:
-            return RoutedMessage(message, (), arrival.manual_to, arrival.outbox_id, arrival.response)
+            return AddressedMessage(message, (), arrival.manual_to, arrival.outbox_id, arrival.response)
         endpoints = self._directory.cached_endpoints(message.application_id)
         if endpoints is None:
             endpoints = await self._directory.endpoints(message.application_id)
         endpoint_ids = recipients(endpoints, message.event_type, message.channels)
-        return RoutedMessage(message, endpoint_ids, None, arrival.outbox_id, arrival.response)
+        return AddressedMessage(message, endpoint_ids, None, arrival.outbox_id, arrival.response)
 
 
 def _refuse(arrivals: Sequence[_Arrival], error: Exception) -> None:

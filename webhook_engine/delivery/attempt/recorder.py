@@ -15,7 +15,7 @@ from webhook_engine.delivery.service import Service
 from webhook_engine.delivery.timekeeper import Timekeeper
 from webhook_engine.errors import StoreUnavailableError
 from webhook_engine.log import get_logger
-from webhook_engine.store.records import ClockMark, EndpointCondition, Outcomes, RoutedMessage
+from webhook_engine.store.records import AddressedMessage, ClockMark, EndpointCondition, Outcomes
 from webhook_engine.store.seam import DeliveryStore
 
 __all__ = ["Recorder"]
@@ -116,7 +116,7 @@ class Recorder(Service):
         return True
 
 
-def _outcomes(batch: Sequence[Outcome], webhooks: Sequence[RoutedMessage], mark: ClockMark) -> Outcomes:
+def _outcomes(batch: Sequence[Outcome], webhooks: Sequence[AddressedMessage], mark: ClockMark) -> Outcomes:
     return Outcomes(
         attempts=[outcome.attempt for outcome in batch if outcome.attempt is not None],
         deliveries=[outcome.change for outcome in batch],

@@ -25,7 +25,7 @@ from webhook_engine.errors import StoreError
 from webhook_engine.log import get_logger
 from webhook_engine.model import DeliveryStatus
 from webhook_engine.store.directory import Directory
-from webhook_engine.store.records import Due, NewMessage, RoutedMessage, StoredEndpoint
+from webhook_engine.store.records import AddressedMessage, Due, NewMessage, StoredEndpoint
 from webhook_engine.store.seam import DeliveryStore
 
 __all__ = ["Dispatcher"]
@@ -88,16 +88,16 @@ class Dispatcher(Service):
 
     # What the rest of the flow tells it.
 
-    def schedule(self, batch: Sequence[RoutedMessage]) -> None:
+    def schedule(self, batch: Sequence[AddressedMessage]) -> None:
         """New messages are committed: take their deliveries into the lanes, or note them as stored."""
         now = self._clock.now()
-        for routed in batch:
-            message = routed.message
+        for addressed in batch:
+            message = addressed.message
             # What is due at once was due when it was created, even if the clock was set back since.
             due_at = message.deliver_at or min(message.created_at, now)
-            if routed.manual_to is not None:
-                self.schedule_manual(_due(message, routed.manual_to, now, message.id))
-            for endpoint_id in routed.endpoint_ids:
+            if addressed.manual_to is not None:
+                self.schedule_manual(_due(message, addressed.manual_to, now, message.id))
+            for endpoint_id in addressed.endpoint_ids:
                 lane = self._lane(endpoint_id)
                 if due_at > now or not lane.push_new(_due(message, endpoint_id, due_at)):
                     lane.note_stored(due_at)

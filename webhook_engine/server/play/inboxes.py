@@ -14,7 +14,7 @@ from webhook_engine.rules.inboxes import is_token
 from webhook_engine.secrets.signing import Webhook, WebhookVerificationError
 from webhook_engine.store.play import PlayAnswer, PlayInbox, PlayLimits, PlayRequest, PlayStore
 
-__all__ = ["MAX_DELAY_MS", "Inboxes", "verdict"]
+__all__ = ["MAX_DELAY_MS", "Inboxes", "why_not_verified"]
 
 MAX_DELAY_MS = 30_000
 MAX_REQUESTS_READ = 500
@@ -105,7 +105,7 @@ class Inboxes:
         await self._store.clear(token)
 
 
-def verdict(secret: str, request: PlayRequest) -> str | None:
+def why_not_verified(secret: str, request: PlayRequest) -> str | None:
     """Why the signature of a request did not verify at the moment of its arrival; ``None`` if it did.
 
     Raises ``ValidationError`` if the secret is not one.

@@ -16,7 +16,7 @@ from aiohttp import web
 from webhook_engine.errors import ValidationError
 from webhook_engine.server.errors import ApiError
 from webhook_engine.server.pages import Files, only, page_headers
-from webhook_engine.server.play.inboxes import Inboxes, verdict
+from webhook_engine.server.play.inboxes import Inboxes, why_not_verified
 from webhook_engine.server.play.wire import AnswerIn, RequestsOut, VerifyIn, VerifyOut, inbox_out, request_out
 from webhook_engine.server.protocol import read_body
 from webhook_engine.store.play import PlayInbox
@@ -95,7 +95,7 @@ class PlayPages:
         given = await _given(request, VerifyIn)
         requests = await self._inboxes.requests(inbox.token)
         try:
-            problems = {one.id: verdict(given.secret, one) for one in requests}
+            problems = {one.id: why_not_verified(given.secret, one) for one in requests}
         except ValidationError as error:
             raise ApiError(422, "validation", str(error)) from None
         return _json(200, VerifyOut(problems=problems))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from webhook_engine.model import Application
 from webhook_engine.store import rows
-from webhook_engine.store.records import ApplicationChanges, ApplicationFilter, RoutedMessage, Span
+from webhook_engine.store.records import AddressedMessage, ApplicationChanges, ApplicationFilter, Span
 from webhook_engine.store.spans import bounds, direction
 from webhook_engine.store.sqlite.connection import Session, Value, assignments
 from webhook_engine.store.sqlite.database import Database
@@ -84,7 +84,7 @@ class SqliteApplications:
 
         return await self._database.write(change)
 
-    async def delete(self, application_id: str, now: int, messages: Sequence[RoutedMessage] = ()) -> bool:
+    async def delete(self, application_id: str, now: int, messages: Sequence[AddressedMessage] = ()) -> bool:
         """Deletes it, all its endpoints and the positions of its pollers."""
         webhooks = NewMessages(messages)
 

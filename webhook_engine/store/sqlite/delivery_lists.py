@@ -90,7 +90,7 @@ async def messages_of_endpoint(
     return await database.read_long_with(read)
 
 
-_STANDING = """
+_STATUSES_OF_MESSAGES = """
 SELECT message_id, status, attempted, count(*) FROM webhook_delivery
 WHERE message_id IN (SELECT value FROM json_each(?)) GROUP BY message_id, status, attempted
 """
@@ -99,7 +99,9 @@ WHERE message_id IN (SELECT value FROM json_each(?)) GROUP BY message_id, status
 async def statuses_of_messages(database: Database, message_ids: Sequence[str]) -> dict[str, dict[AttemptStatus, int]]:
     """How many deliveries of each message are in which state."""
     counts: dict[str, dict[AttemptStatus, int]] = {}
-    for message_id, status, attempted, count in await database.read(_STANDING, (rows.json_of(list(message_ids)),)):
+    for message_id, status, attempted, count in await database.read(
+        _STATUSES_OF_MESSAGES, (rows.json_of(list(message_ids)),)
+    ):
         counts.setdefault(message_id, {})[rows.attempt_status(status, attempted)] = count
     return counts
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import cast
 
 from webhook_engine.store import rows
-from webhook_engine.store.records import EndpointChanges, RoutedMessage, Span, StoredEndpoint
+from webhook_engine.store.records import AddressedMessage, EndpointChanges, Span, StoredEndpoint
 from webhook_engine.store.spans import bounds, direction
 from webhook_engine.store.sqlite.connection import Session, assignments
 from webhook_engine.store.sqlite.database import Database
@@ -63,7 +63,7 @@ class SqliteEndpoints:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, stored: StoredEndpoint, messages: Sequence[RoutedMessage] = ()) -> None:
+    async def add(self, stored: StoredEndpoint, messages: Sequence[AddressedMessage] = ()) -> None:
         """Raises ``ConflictError`` if the uid is taken in the application."""
         endpoint = stored.endpoint
         webhooks = NewMessages(messages)
@@ -103,7 +103,7 @@ class SqliteEndpoints:
         return cast(int, count)
 
     async def update(
-        self, endpoint_id: str, changes: EndpointChanges, now: int, messages: Sequence[RoutedMessage] = ()
+        self, endpoint_id: str, changes: EndpointChanges, now: int, messages: Sequence[AddressedMessage] = ()
     ) -> StoredEndpoint | None:
         """Sets ``updated_at`` to ``now``; ``None`` if there is no such endpoint."""
         webhooks = NewMessages(messages)
@@ -124,7 +124,7 @@ class SqliteEndpoints:
 
         return await self._database.write(change)
 
-    async def delete(self, endpoint_id: str, now: int, messages: Sequence[RoutedMessage] = ()) -> bool:
+    async def delete(self, endpoint_id: str, now: int, messages: Sequence[AddressedMessage] = ()) -> bool:
         """Deletes it and the positions of its pollers."""
         webhooks = NewMessages(messages)
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from webhook_engine.model import Message
 from webhook_engine.store import rows
-from webhook_engine.store.records import MessageFilter, NewMessage, RoutedMessage, Span
+from webhook_engine.store.records import AddressedMessage, MessageFilter, NewMessage, Span
 from webhook_engine.store.spans import bounds, direction
 from webhook_engine.store.sqlite.batches import BatchStatement
 from webhook_engine.store.sqlite.connection import Row, Session
@@ -83,7 +83,7 @@ class SqliteMessages:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def add(self, batch: Sequence[RoutedMessage]) -> Sequence[RoutedMessage]:
+    async def add(self, batch: Sequence[AddressedMessage]) -> Sequence[AddressedMessage]:
         """Store messages with their deliveries and responses; returns those that were there already."""
         if not batch:
             return ()
@@ -122,14 +122,14 @@ class SqliteMessages:
 class NewMessages:
     """A batch of messages, made ready on the caller's thread to be added in a transaction."""
 
-    def __init__(self, batch: Sequence[RoutedMessage]) -> None:
+    def __init__(self, batch: Sequence[AddressedMessage]) -> None:
         self._batch = batch
-        self._outbox_ids = [routed.outbox_id for routed in batch if routed.outbox_id is not None]
+        self._outbox_ids = [addressed.outbox_id for addressed in batch if addressed.outbox_id is not None]
         self._prepared = _Prepared(batch)
 
-    def add(self, session: Session) -> Sequence[RoutedMessage]:
+    def add(self, session: Session) -> Sequence[AddressedMessage]:
         """Insert them; returns those that were there already."""
-        refused: Sequence[RoutedMessage] = ()
+        refused: Sequence[AddressedMessage] = ()
         try:
             self._prepared.insert(session)
         except sqlite3.IntegrityError as error:
@@ -144,41 +144,41 @@ class NewMessages:
             session.change(_DELETE_OUTBOX_ROWS, (rows.json_of(self._outbox_ids),))
         return refused
 
-    def _sort_out(self, session: Session) -> tuple[list[RoutedMessage], list[RoutedMessage]]:
+    def _sort_out(self, session: Session) -> tuple[list[AddressedMessage], list[AddressedMessage]]:
         """Those to insert, and those whose id or event id is taken, also by one before it in the batch."""
-        messages = [routed.message for routed in self._batch]
+        messages = [addressed.message for addressed in self._batch]
         event_ids = [[message.application_id, message.event_id] for message in messages if message.event_id is not None]
         taken: set[object] = {
             identifier for (identifier,) in session.rows(_TAKEN_IDS, (rows.json_of([one.id for one in messages]),))
         }
         taken.update(session.rows(_TAKEN_EVENT_IDS, (rows.json_of(event_ids),)))
         fresh, refused = [], []
-        for routed in self._batch:
-            keys = _keys(routed.message)
+        for addressed in self._batch:
+            keys = _keys(addressed.message)
             if taken.isdisjoint(keys):
                 taken.update(keys)
-                fresh.append(routed)
+                fresh.append(addressed)
             else:
-                refused.append(routed)
+                refused.append(addressed)
         return fresh, refused
 
 
 class _Prepared:
     """The rows that a batch consists of."""
 
-    def __init__(self, batch: Sequence[RoutedMessage]) -> None:
-        self._messages = [rows.message_row(routed.message) for routed in batch]
+    def __init__(self, batch: Sequence[AddressedMessage]) -> None:
+        self._messages = [rows.message_row(addressed.message) for addressed in batch]
         self._deliveries: list[Row] = []
         self._manual_attempts: list[Row] = []
-        self._responses = [routed.response for routed in batch if routed.response is not None]
-        for routed in batch:
-            message = routed.message
-            if routed.manual_to is None:
+        self._responses = [addressed.response for addressed in batch if addressed.response is not None]
+        for addressed in batch:
+            message = addressed.message
+            if addressed.manual_to is None:
                 due_at = message.created_at if message.deliver_at is None else message.deliver_at
-                self._deliveries.extend((message.id, endpoint_id, due_at) for endpoint_id in routed.endpoint_ids)
+                self._deliveries.extend((message.id, endpoint_id, due_at) for endpoint_id in addressed.endpoint_ids)
             else:
-                self._deliveries.append((message.id, routed.manual_to, None))
-                self._manual_attempts.append((routed.manual_to, message.id))
+                self._deliveries.append((message.id, addressed.manual_to, None))
+                self._manual_attempts.append((addressed.manual_to, message.id))
 
     def insert(self, session: Session) -> None:
         _ADD_MESSAGES.run(session, self._messages)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from webhook_engine.model import Task, TaskStatus
 from webhook_engine.store import rows
-from webhook_engine.store.records import RoutedMessage, Span, TaskProgress
+from webhook_engine.store.records import AddressedMessage, Span, TaskProgress
 from webhook_engine.store.spans import bounds, direction
 from webhook_engine.store.sqlite.connection import Session
 from webhook_engine.store.sqlite.database import Database
@@ -81,7 +81,7 @@ class SqliteTasks:
         """Record where a task stands."""
         await self._database.write(lambda session: record_progress(session, progress, now))
 
-    async def end(self, progress: TaskProgress, now: int, messages: Sequence[RoutedMessage]) -> bool:
+    async def end(self, progress: TaskProgress, now: int, messages: Sequence[AddressedMessage]) -> bool:
         """Record how a task ended, together with the operational webhooks that tell of it."""
         webhooks = NewMessages(messages)
 

@@ -216,11 +216,11 @@ function signatureCard() {
 }
 
 function told() {
-  const verdicts = state.requests.map(verdictOf);
-  if (!verdicts.length) return toast("What arrives will be checked with this secret");
+  const problems = state.requests.map(problemOf);
+  if (!problems.length) return toast("What arrives will be checked with this secret");
   detail.scrollIntoView({ block: "nearest", behavior: "smooth" });
-  const good = verdicts.filter((verdict) => verdict === "").length;
-  return toast(`${good} of ${plural(verdicts.length, "signature verifies", "signatures verify")}`, good ? "" : "bad");
+  const good = problems.filter((problem) => problem === "").length;
+  return toast(`${good} of ${plural(problems.length, "signature verifies", "signatures verify")}`, good ? "" : "bad");
 }
 
 async function verify() {
@@ -259,10 +259,10 @@ function show() {
           mark(request),
         ),
       ),
-    (request) => `${request.id === state.picked}${verdictOf(request)}`,
+    (request) => `${request.id === state.picked}${problemOf(request)}`,
   );
   const request = newest.find(({ id }) => id === state.picked);
-  const shown = request ? `${request.id}${verdictOf(request)}` : "nothing";
+  const shown = request ? `${request.id}${problemOf(request)}` : "nothing";
   if (shown === state.shown) return;
   state.shown = shown;
   fill(detail, request ? details(request) : firstSteps());
@@ -280,15 +280,15 @@ function pick(id) {
   if (matchMedia("(max-width: 900px)").matches) detail.scrollIntoView({ behavior: "smooth" });
 }
 
-function verdictOf(request) {
+function problemOf(request) {
   if (!state.secret || !(request.id in state.problems)) return undefined;
   return state.problems[request.id] ?? "";
 }
 
 function mark(request) {
-  const verdict = verdictOf(request);
-  if (verdict === "") return h("span", { class: "state good" }, icon("check", 14), "Verified");
-  if (verdict !== undefined) return h("span", { class: "state bad" }, icon("cross", 14), "Not verified");
+  const problem = problemOf(request);
+  if (problem === "") return h("span", { class: "state good" }, icon("check", 14), "Verified");
+  if (problem !== undefined) return h("span", { class: "state bad" }, icon("cross", 14), "Not verified");
   const signed = request.headers.some(([name]) => /^(webhook|svix)-signature$/i.test(name));
   return h("span", { class: "state" }, icon(signed ? "info" : "dash", 14), signed ? "Signed" : "Not signed");
 }
@@ -300,11 +300,11 @@ function sizeOf({ body, encoding }) {
 }
 
 function details(request) {
-  const verdict = verdictOf(request);
+  const problem = problemOf(request);
   return [
-    verdict === ""
+    problem === ""
       ? notice("good", "check", "The signature verifies", h("p", {}, "This request was sent by the holder of the secret, and not changed on its way."))
-      : verdict && notice("bad", "cross", "The signature does not verify", h("p", {}, sentence(verdict))),
+      : problem && notice("bad", "cross", "The signature does not verify", h("p", {}, sentence(problem))),
     card(
       "Request",
       [h(
