@@ -1,6 +1,6 @@
 """Prints the lowest version of each dependency that ``pyproject.toml`` allows, as constraints for pip.
 
-What only the tests need is left at its newest: nobody who installs the package gets it.
+What only the tests and the documentation need is left at its newest: nobody who installs the package gets it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import tomllib
 from pathlib import Path
 
 PYPROJECT = Path(__file__).parent.parent / "pyproject.toml"
-FOR_DEVELOPMENT = {"dev", "test"}
+FOR_DEVELOPMENT = {"dev", "docs", "test"}
 
 
 def constraints(pyproject: str) -> list[str]:

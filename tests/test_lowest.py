@@ -16,7 +16,7 @@ def test_every_dependency_of_the_package_and_of_its_extras_is_at_its_lowest() ->
     extras = [
         each
         for name, those in project["optional-dependencies"].items()
-        if name not in ("dev", "test")
+        if name not in lowest.FOR_DEVELOPMENT
         for each in those
     ]
     assert len(found) == len(set(project["dependencies"]) | set(extras))
