@@ -79,7 +79,7 @@ class EngineCore(Organization):
             ids=ids,
             cipher=self._cipher,
             on_crash=self._crashed,
-            is_own_inbox=self._own_inboxes.covers,
+            own_inboxes=self._own_inboxes,
             sources=[
                 ThreadedSource(source_database(url))
                 for url in self.config.outbox.sources

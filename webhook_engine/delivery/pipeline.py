@@ -16,7 +16,6 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING
 
 import msgspec
-from yarl import URL
 
 from webhook_engine.clock import Clock
 from webhook_engine.delivery.accept.intake import Intake, MessageLimits
@@ -28,6 +27,7 @@ from webhook_engine.delivery.attempt.outcome import Outcome
 from webhook_engine.delivery.attempt.recorder import Recorder
 from webhook_engine.delivery.attempt.targets import Targets
 from webhook_engine.delivery.http.guard import AddressGuard
+from webhook_engine.delivery.http.own_inbox import OwnInboxes
 from webhook_engine.delivery.http.sender import Sender
 from webhook_engine.delivery.measures import Measures
 from webhook_engine.delivery.notifier import Handler, Notifier
@@ -91,7 +91,7 @@ class Pipeline:
         ids: IdSource,
         cipher: Cipher,
         on_crash: Callable[[Service, BaseException], None],
-        is_own_inbox: Callable[[URL], bool] | None = None,
+        own_inboxes: OwnInboxes | None = None,
         sources: Sequence[OutboxSource] = (),
         tracing: Tracing | None = None,
     ) -> None:
@@ -108,7 +108,7 @@ class Pipeline:
             proxy=settings.proxy,
             ca_file=settings.ca_file,
             clock=clock,
-            is_own_inbox=is_own_inbox,
+            own_inboxes=own_inboxes,
         )
         self._publisher = Publisher(self.notifier, self._schedule)
         self.timekeeper = Timekeeper(clock, store.upkeep, store.deliveries, ids, self._clock_set_back)

@@ -27,10 +27,13 @@ from webhook_engine.delivery.http import connection as connections
 from webhook_engine.delivery.http import pool as pools
 from webhook_engine.delivery.http import resolver as resolvers
 from webhook_engine.delivery.http.guard import BLOCKED, AddressGuard
+from webhook_engine.delivery.http.own_inbox import OwnInboxes
 from webhook_engine.delivery.http.request import Destination
 from webhook_engine.delivery.http.response import FailureKind
 from webhook_engine.delivery.http.sender import Sender
 from webhook_engine.delivery.troubles import Lack
+
+INBOX = "/play/in/0123456789abcdef"
 
 
 @pytest.fixture
@@ -751,16 +754,15 @@ async def test_an_odd_form_of_an_allowed_address_says_how_to_write_it(sender: Se
 
 
 async def test_only_the_own_inbox_is_exempt_and_shares_no_connection() -> None:
-    async with (
-        Receiver() as receiver,
-        make_sender(guard=NOTHING_PRIVATE, is_own_inbox=lambda url: url.path.startswith("/play/in/")) as sender,
-    ):
+    own = OwnInboxes()
+    async with Receiver() as receiver, make_sender(guard=NOTHING_PRIVATE, own_inboxes=own) as sender:
         base = receiver.url.removesuffix("/hook")
+        own.serve_at([base])
         for _ in range(2):
-            assert (await send(sender, base + "/play/in/x")).failure is None
+            assert (await send(sender, base + INBOX)).failure is None
             assert (await send(sender, base + "/api/v1/app")).failure is FailureKind.BLOCKED
         assert receiver.connections == 1
-        assert [request.path for request in receiver.requests] == ["/play/in/x"] * 2
+        assert [request.path for request in receiver.requests] == [INBOX] * 2
 
 
 # Names.
@@ -929,8 +931,11 @@ async def test_a_proxy_that_speaks_tls_is_used_for_both_schemes(names: Names) ->
 
 async def test_the_own_inbox_is_not_asked_through_the_proxy() -> None:
     proxy = receivers.proxy()
-    async with Receiver() as inbox, through(proxy, guard=NOTHING_PRIVATE, is_own_inbox=lambda _: True) as sender:
-        assert (await send(sender, inbox.url)).failure is None
+    own = OwnInboxes()
+    async with Receiver() as inbox, through(proxy, guard=NOTHING_PRIVATE, own_inboxes=own) as sender:
+        base = inbox.url.removesuffix("/hook")
+        own.serve_at([base])
+        assert (await send(sender, base + INBOX)).failure is None
     assert (len(inbox.requests), proxy.connections) == (1, 0)
 
 

@@ -84,7 +84,7 @@ class Dialler:
         try:
             return await self._resolver.look_up(target.host.rstrip("."), target.port, application_id)
         except (OSError, MemoryError) as error:
-            if trouble := own_trouble(f"could not resolve {target.host}", error, looking_up=True):
+            if trouble := own_trouble(f"could not resolve {target.host}", error):
                 raise trouble from error
             raise NoResponseError(FailureKind.DNS, f"could not resolve {target.host}: {problem(error)}") from error
 

@@ -17,7 +17,7 @@ import socket
 import threading
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from ipaddress import ip_address
 from typing import TypeAlias
@@ -36,6 +36,8 @@ SLOW_AFTER_S = 1.0
 MAX_NAMES = 5_000
 """Names that are remembered."""
 MAX_NAMES_PER_APPLICATION = 500
+LOOK_UP_DESCRIPTORS = 8
+"""A look-up has some files and sockets open at a time; so many are more than it needs."""
 MAX_ADDRESSES = 8
 """Of one name; more are not tried."""
 
@@ -214,11 +216,11 @@ def _addresses(host: str) -> Sequence[AddressInfo]:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
     except UnicodeError as error:
         raise socket.gaierror(socket.EAI_NONAME, "not a valid host name") from error
-    except socket.gaierror as error:
-        if error.errno == socket.EAI_MEMORY:
+    except OSError as error:
+        if isinstance(error, socket.gaierror) and error.errno == socket.EAI_MEMORY:
             raise OSError(errno.ENOMEM, "there is not enough memory to look up a name") from error
-        # The system's resolver does not say why it could not ask, but this does.
-        socket.socket(socket.AF_INET, socket.SOCK_DGRAM).close()
+        # Without a descriptor the system's resolver says that no name server is there, or no such name, and the like.
+        _have_descriptors()
         raise
     if not found:
         raise socket.gaierror(socket.EAI_NONAME, "no address")
@@ -226,6 +228,13 @@ def _addresses(host: str) -> Sequence[AddressInfo]:
         (family, kind, protocol, "", (str(address[0]), *address[1:]))
         for family, kind, protocol, _, address in found[:MAX_ADDRESSES]
     ]
+
+
+def _have_descriptors() -> None:
+    """Raises ``OSError`` if there are not as many descriptors left as a look-up takes."""
+    with ExitStack() as probes:
+        for _ in range(LOOK_UP_DESCRIPTORS):
+            probes.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
 
 
 def _literal(host: str) -> Sequence[AddressInfo]:

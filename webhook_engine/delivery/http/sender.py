@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import ssl
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from types import TracebackType
 from typing import TypeVar
 
@@ -17,6 +17,7 @@ from webhook_engine.delivery.http.deadlines import Deadlines
 from webhook_engine.delivery.http.dial import Dialler
 from webhook_engine.delivery.http.guard import AddressGuard
 from webhook_engine.delivery.http.head import Head, MalformedError
+from webhook_engine.delivery.http.own_inbox import OwnInboxes
 from webhook_engine.delivery.http.pool import Pool
 from webhook_engine.delivery.http.problems import problem
 from webhook_engine.delivery.http.proxy import AUTHENTICATION_REQUIRED, Proxy
@@ -41,7 +42,7 @@ class Sender:
     ``timeout_s`` bounds the whole exchange, from the look-up of the name to the end of the body. ``response_limit``
     is how many bytes of the body are read and kept. ``proxy`` is the URL of an HTTP proxy for all requests; targets are
     still looked up and checked here first. ``ca_file`` names authorities that are trusted beside those of the system,
-    or ``ssl_context`` says all about TLS. ``is_own_inbox`` tells URLs that the engine itself serves: only they are
+    or ``ssl_context`` says all about TLS. ``own_inboxes`` are the URLs that the engine itself serves: only they are
     exempt from the guard, they never share a connection with others and they do not go through the proxy.
     """
 
@@ -55,7 +56,7 @@ class Sender:
         ca_file: str | None = None,
         clock: Clock,
         ssl_context: ssl.SSLContext | None = None,
-        is_own_inbox: Callable[[URL], bool] | None = None,
+        own_inboxes: OwnInboxes | None = None,
     ) -> None:
         self._timeout_s = timeout_s
         self._response_limit = response_limit
@@ -64,7 +65,7 @@ class Sender:
         self._clock = clock
         self._ca_file = ca_file
         self._ssl_context = ssl_context
-        self._is_own_inbox = is_own_inbox
+        self._own_inboxes = own_inboxes or OwnInboxes()
         self._started = False
 
     async def start(self) -> None:
@@ -136,7 +137,7 @@ class Sender:
 
     def _prepare(self, destination: Destination) -> Prepared:
         """What is the same for each request to a destination. Raises ``ValueError`` for what HTTP cannot carry."""
-        own = self._is_own_inbox is not None and self._is_own_inbox(destination.url)
+        own = self._own_inboxes.covers(destination.url)
         pool = self._own if own else self._world
         prepared = destination.prepared
         if prepared is None or prepared.pool is not pool:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Sequence
-from contextlib import ExitStack
 
 from webhook_engine.delivery.http.problems import problem
 from webhook_engine.delivery.http.resolver import AddressInfo
@@ -14,9 +13,6 @@ from webhook_engine.delivery.troubles import Lack, lack_of
 
 __all__ = ["own_trouble"]
 
-LOOK_UP_DESCRIPTORS = 8
-"""A look-up has some files and sockets open at a time; so many are more than it needs."""
-
 _MISSING = {
     Lack.DESCRIPTORS: "no file descriptor is left",
     Lack.MEMORY: "no memory is left",
@@ -24,32 +20,16 @@ _MISSING = {
 }
 
 
-def own_trouble(
-    what: str, error: BaseException, tried: Sequence[AddressInfo] = (), *, looking_up: bool = False
-) -> OwnTroubleError | None:
+def own_trouble(what: str, error: BaseException, tried: Sequence[AddressInfo] = ()) -> OwnTroubleError | None:
     """What to raise if an error says that the engine lacked something; ``None`` if it is about the other side.
 
     ``what`` is what could not be done. ``tried`` are the addresses that were connected to.
     """
     lack = lack_of(error)
-    if lack is None and (looking_up or isinstance(error, socket.gaierror)):
-        # A look-up that finds no descriptor left says that the name server is not there, or the name, or other things.
-        lack = _lack_of_descriptors()
     if lack is None or (lack is Lack.PORTS and not _reached_from_here(tried)):
         return None
     missing = _MISSING.get(lack)
     return OwnTroubleError(lack, f"{what}: {missing} ({problem(error)})" if missing else f"{what}: {problem(error)}")
-
-
-def _lack_of_descriptors() -> Lack | None:
-    """Whether there are not as many descriptors left as a look-up takes."""
-    with ExitStack() as probes:
-        for _ in range(LOOK_UP_DESCRIPTORS):
-            try:
-                probes.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-            except OSError as error:
-                return lack_of(error)
-    return None
 
 
 def _reached_from_here(addresses: Sequence[AddressInfo]) -> bool:
