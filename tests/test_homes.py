@@ -81,7 +81,6 @@ PROVED_BY: Mapping[str, str] = {
     # A rule that is one line is tried where it is asked.
     "rules/capabilities.py": "server/test_tokens.py",
     "rules/event_class.py": "resources/",
-    "rules/filters.py": "resources/test_endpoints.py",
     "rules/problems.py": "server/api/test_checks.py",
     "rules/tasks.py": "engine/test_recover.py",
     # Other programs' connections and databases are real ones.

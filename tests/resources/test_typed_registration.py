@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import pytest
 
 from webhook_engine import BreakingChangeError, Engine, ValidationError, event
+from webhook_engine.resources.typed_registration import registrations
+from webhook_engine.typed_events import declarations
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is registered already."""
+
+    group_name: str | None
+    schemas: Mapping[str, object] | None
 
 
 @event("invoice.paid", examples=[{"id": 1, "note": ""}])
@@ -85,3 +96,11 @@ async def test_a_change_that_breaks_consumers_is_refused_whole(engine: Engine) -
 async def test_what_declares_nothing_is_refused(engine: Engine) -> None:
     with pytest.raises(ValidationError, match="must be classes declared with @event"):
         await engine.event_types.sync([int])
+
+
+@pytest.mark.parametrize("known", [{}, {"invoice.paid": Known("billing", {"0": {}})}])
+def test_versions_that_are_new_together_are_registered_together(known: dict[str, Known]) -> None:
+    [one] = registrations(declarations([Wider, Second]), known, allow_breaking=False)
+    assert (one.name, one.registered) == ("invoice.paid", known.get("invoice.paid"))
+    assert set(one.fields["schemas"]) == {"1", "2", *(known["invoice.paid"].schemas or {} if known else {})}
+    assert (one.fields["description"], one.fields["group_name"]) == ("The second version.", "billing")

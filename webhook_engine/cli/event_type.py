@@ -15,9 +15,10 @@ from webhook_engine.cli.connected import All, Iterator, Limit, Yes, changes, con
 from webhook_engine.cli.host_module import host_module
 from webhook_engine.cli.show import names, said, show_json, show_list, show_one, when
 from webhook_engine.cli.terminal import CommandError, UsageError
-from webhook_engine.errors import ValidationError
+from webhook_engine.errors import BreakingChangeError, ValidationError
 
 if TYPE_CHECKING:
+    from webhook_engine.resources.typed_registration import EventTypeFields
     from webhook_engine.typed_events import Declaration
 
 __all__ = ["event_type"]
@@ -170,38 +171,26 @@ def sync(
 
     With --check, for continuous integration: exit 1 if a schema would break consumers, or is not registered as it is.
     """
-    from webhook_engine.resources.typed_registration import broken_by, fields_of  # noqa: PLC0415 (it takes its time)
+    from webhook_engine.resources.typed_registration import registrations  # noqa: PLC0415 (it takes its time)
 
-    plan: list[tuple[Declaration, EventType | None, dict[str, object]]] = []
-    broken: list[str] = []
     known = {one.name: one for one in _all_of(client, include_archived=True)}
-    for declared in _declared(registry):
-        registered = known.get(declared.name)
-        broken += broken_by(declared, registered)
-        fields = fields_of(declared, registered)
-        wanted = changes(
-            description=fields["description"],
-            deprecated=fields["deprecated"],
-            archived=fields["archived"],
-            groupName=fields["group_name"],
-            schemas=fields["schemas"],
-        )
-        plan.append((declared, registered, wanted))
-    if broken and not allow_breaking:
+    try:
+        plan = registrations(_declared(registry), known, allow_breaking=allow_breaking)
+    except BreakingChangeError as error:
         problem = "consumers rely on what would change; declare another version, or say --allow-breaking:"
-        raise CommandError("\n  ".join([problem, *broken]))
-    differing = [one for one in plan if not _is_registered(one[1], one[2])]
+        raise CommandError("\n  ".join([problem, *error.problems])) from None
+    differing = [(one, wanted) for one in plan if not _is_registered(one.registered, wanted := _body(one.fields))]
     if check:
         if differing:
-            listed = ", ".join(declared.name for declared, _, _ in differing)
+            listed = ", ".join(one.name for one, _ in differing)
             raise CommandError(f"not registered as declared: {listed}; run this without --check")
         said(client, b"{}", f"{len(plan)} event types are registered as declared")
         return
-    for declared, registered, wanted in differing:
-        if registered is None:
-            client.post(["event-type"], {"name": declared.name, **wanted})
+    for one, wanted in differing:
+        if one.registered is None:
+            client.post(["event-type"], {"name": one.name, **wanted})
         else:
-            client.patch(["event-type", declared.name], wanted)
+            client.patch(["event-type", one.name], wanted)
     said(client, b"{}", f"{len(differing)} of {len(plan)} event types changed")
 
 
@@ -241,6 +230,17 @@ def _is_registered(registered: EventType | None, wanted: Mapping[str, object]) -
     )
     # As the daemon would give it back.
     return bool(now == msgspec.json.decode(msgspec.json.encode(wanted)))
+
+
+def _body(fields: EventTypeFields) -> dict[str, object]:
+    """As the API takes it."""
+    return changes(
+        description=fields["description"],
+        deprecated=fields["deprecated"],
+        archived=fields["archived"],
+        groupName=fields["group_name"],
+        schemas=fields["schemas"],
+    )
 
 
 def _declared(registry: str) -> list[Declaration]:

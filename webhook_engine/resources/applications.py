@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from operator import attrgetter
 
 import msgspec
@@ -129,28 +130,32 @@ class Applications:
 
         Raises ``NotFoundError``, ``ConflictError`` if the uid is taken, and ``ValidationError``.
         """
-        found = await self.get(application)
-        changes = ApplicationChanges(
-            uid=UNSET if uid is UNSET else names.uid("uid", uid, "app_"),
-            name=UNSET if name is UNSET else _name(name),
-            throttle_rate=UNSET if throttle_rate is UNSET else limits.throttle_rate("throttle_rate", throttle_rate),
-            metadata=UNSET if metadata is UNSET else documents.metadata("metadata", metadata),
-        )
-        async with self._services.edits.of(found.id):
-            return await shielded(self._change(await self.get(found.id), changes))
+        async with self._edit(application) as before:
+            changes = ApplicationChanges(
+                uid=UNSET if uid is UNSET else names.uid("uid", uid, "app_"),
+                name=UNSET if name is UNSET else _name(name),
+                throttle_rate=UNSET if throttle_rate is UNSET else limits.throttle_rate("throttle_rate", throttle_rate),
+                metadata=UNSET if metadata is UNSET else documents.metadata("metadata", metadata),
+            )
+            return await shielded(self._change(before, changes))
 
     async def delete(self, application: str) -> None:
         """Delete an application and its endpoints; what is scheduled for them is cancelled. Its uid is free again.
 
         Raises ``NotFoundError``.
         """
-        found = await self.get(application)
-        async with self._services.edits.of(found.id):
-            found = await self.get(found.id)
-            endpoints = await self._services.store.endpoints.of_application(found.id)
-            await shielded(self._remove(found, endpoints))
+        async with self._edit(application) as before:
+            endpoints = await self._services.store.endpoints.of_application(before.id)
+            await shielded(self._remove(before, endpoints))
             for stored in endpoints:
                 await self._services.flow.settle(stored.endpoint.id)
+
+    @asynccontextmanager
+    async def _edit(self, key: str) -> AsyncIterator[Application]:
+        """Hold an application, so that edits come one after another; raises ``NotFoundError`` if there is none."""
+        application_id = (await self.get(key)).id
+        async with self._services.edits.of(application_id):
+            yield await self.get(application_id)
 
     async def _by_uid(self, uid: str | None) -> Application | None:
         if uid is None:

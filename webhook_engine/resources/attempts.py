@@ -8,7 +8,7 @@ from operator import attrgetter
 
 import msgspec
 
-from webhook_engine.errors import NotFoundError, PayloadUnavailableError, ValidationError
+from webhook_engine.errors import NotFoundError, PayloadUnavailableError
 from webhook_engine.model import (
     Application,
     Attempt,
@@ -21,8 +21,7 @@ from webhook_engine.model import (
 from webhook_engine.resources import pagination
 from webhook_engine.resources.lookup import find_message
 from webhook_engine.resources.services import Services
-from webhook_engine.rules import values
-from webhook_engine.rules.filters import message_choice
+from webhook_engine.rules import filters, values
 from webhook_engine.rules.keys import required_key
 from webhook_engine.rules.pages import DEFAULT_PAGE
 from webhook_engine.shielded import shielded
@@ -129,7 +128,7 @@ class Attempts:
         request = self._by_time("msg_", limit, iterator, before, after)
         where = DeliveryFilter(
             status=_status(status),
-            **message_choice(event_types, channel, tag),
+            **filters.message_choice(event_types, channel, tag),
             with_content=values.boolean("with_content", with_content),
         )
         _, stored = await self._endpoint(application, endpoint)
@@ -232,15 +231,10 @@ def _payload_unavailable(message: Message) -> PayloadUnavailableError:
 def _attempt_filter(
     status: object, status_code_class: object, event_types: object, channel: object, tag: object
 ) -> AttemptFilter:
-    lowest = None
-    if status_code_class is not None:
-        lowest = values.integer("status_code_class", status_code_class, 0, 500)
-        if lowest % 100:
-            raise ValidationError("status_code_class", "must be 0, 100, 200, 300, 400 or 500")
     return AttemptFilter(
         status=_status(status),
-        status_code_class=lowest,
-        **message_choice(event_types, channel, tag),
+        status_code_class=filters.status_code_class(status_code_class),
+        **filters.message_choice(event_types, channel, tag),
     )
 
 

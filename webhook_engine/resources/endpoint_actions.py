@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
 from datetime import datetime, timedelta
 
 import msgspec
@@ -18,7 +17,6 @@ from webhook_engine.resources.examples import PING, example_of, is_ping
 from webhook_engine.resources.services import Services
 from webhook_engine.resources.starting import start_task
 from webhook_engine.rules import names, values
-from webhook_engine.rules.filters import message_choice
 from webhook_engine.rules.message import MessageDraft
 from webhook_engine.rules.tasks import TaskKind
 from webhook_engine.shielded import shielded
@@ -26,7 +24,6 @@ from webhook_engine.store.records import DeliveryFilter
 
 __all__ = ["EndpointActions"]
 
-STATUS_CODE_CLASSES = (0, 100, 200, 300, 400, 500)
 CANCELLED_AT_ONCE = 1_000
 MAX_EXAMPLES = 1000
 
@@ -76,25 +73,10 @@ class EndpointActions:
         application: str,
         endpoint: str,
         since: datetime,
-        until: datetime | None = None,
-        *,
-        event_types: Collection[str] | None = None,
-        channel: str | None = None,
-        tag: str | None = None,
-        status: AttemptStatus | int | None = None,
-        status_code_class: int | None = None,
+        until: datetime | None,
+        where: DeliveryFilter,
     ) -> Task:
-        """Send once more what was sent."""
-        wanted = None if status is None else values.member("status", status, AttemptStatus)
-        if status_code_class is not None and status_code_class not in STATUS_CODE_CLASSES:
-            raise ValidationError("status_code_class", f"must be one of {', '.join(map(str, STATUS_CODE_CLASSES))}")
-        where = DeliveryFilter(
-            status=wanted,
-            **message_choice(event_types, channel, tag),
-            status_code_class=status_code_class,
-            with_content=False,
-            replayable=True,
-        )
+        """Send once more what was sent, of what is chosen by ``where``."""
         chosen = msgspec.to_builtins(where)
         return await self._start(TaskKind.BULK_REPLAY, application, endpoint, since, until, step=ID_STEP, filter=chosen)
 

@@ -30,13 +30,13 @@ from webhook_engine.resources.endpoint_headers import OwnHeaders
 from webhook_engine.resources.endpoint_secrets import EndpointSecrets, signing_key
 from webhook_engine.resources.pagination import Order
 from webhook_engine.resources.services import Services
-from webhook_engine.rules import documents, limits, names, values
+from webhook_engine.rules import documents, filters, limits, names, values
 from webhook_engine.rules import headers as header_rules
 from webhook_engine.rules.pages import DEFAULT_PAGE
 from webhook_engine.rules.urls import endpoint_url
 from webhook_engine.rules.user_info import merged
 from webhook_engine.store.endpoint_encryption import encrypt_headers, encrypt_secret, encrypt_user_info
-from webhook_engine.store.records import EndpointChanges, Span, StoredEndpoint
+from webhook_engine.store.records import DeliveryFilter, EndpointChanges, Span, StoredEndpoint
 
 __all__ = ["Endpoints"]
 
@@ -305,17 +305,14 @@ class Endpoints:
         still under way is left alone. A durable background task with the bounds of :meth:`recover`. Raises
         ``NotFoundError`` and ``ValidationError``.
         """
-        return await self._actions.bulk_replay(
-            application,
-            endpoint,
-            since,
-            until,
-            event_types=event_types,
-            channel=channel,
-            tag=tag,
-            status=status,
-            status_code_class=status_code_class,
+        where = DeliveryFilter(
+            status=None if status is None else values.member("status", status, AttemptStatus),
+            **filters.message_choice(event_types, channel, tag),
+            status_code_class=filters.status_code_class(status_code_class),
+            with_content=False,
+            replayable=True,
         )
+        return await self._actions.bulk_replay(application, endpoint, since, until, where)
 
     async def cancel_pending(self, application: str, endpoint: str, created_before: datetime | None = None) -> int:
         """Cancel what is scheduled for this endpoint of the messages created before then; returns how many.

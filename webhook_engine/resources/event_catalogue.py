@@ -8,6 +8,8 @@ from html import escape
 from itertools import islice
 from typing import Any, Protocol
 
+from webhook_engine.rules.schema_references import resolved
+
 __all__ = ["CataloguedEventType", "catalogue_page", "openapi_document"]
 
 MOST_FIELDS = 500
@@ -110,12 +112,13 @@ def _section(one: CataloguedEventType) -> str:
 
 
 def _rows(schema: Mapping[str, Any], root: Mapping[str, Any], path: str, depth: int = 6) -> Iterable[str]:
-    properties = _resolved(schema, root).get("properties")
+    whole = resolved(schema, root)
+    properties, named = whole.get("properties"), whole.get("required")
     if not isinstance(properties, Mapping) or depth == 0:
         return
-    required = _resolved(schema, root).get("required") or ()
+    required = named if isinstance(named, Sequence) else ()
     for name, value in properties.items():
-        inner = _resolved(value, root) if isinstance(value, Mapping) else {}
+        inner = resolved(value, root) if isinstance(value, Mapping) else {}
         here = f"{path}{name}"
         yield (
             f"<tr><td><code>{escape(here)}</code></td><td>{escape(_kind(inner, root))}</td>"
@@ -128,15 +131,6 @@ def _rows(schema: Mapping[str, Any], root: Mapping[str, Any], path: str, depth: 
             yield from _rows(items, root, f"{here}[].", depth - 1)
 
 
-def _resolved(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Mapping[str, Any]:
-    reference = schema.get("$ref")
-    if not isinstance(reference, str) or not reference.startswith("#/definitions/"):
-        return schema
-    definitions = root.get("definitions")
-    found = definitions.get(reference.rpartition("/")[2]) if isinstance(definitions, Mapping) else None
-    return found if isinstance(found, Mapping) else {}
-
-
 def _kind(schema: Mapping[str, Any], root: Mapping[str, Any], depth: int = 4) -> str:
     if depth == 0:
         return "…"
@@ -145,14 +139,14 @@ def _kind(schema: Mapping[str, Any], root: Mapping[str, Any], depth: int = 4) ->
     for key in ("anyOf", "oneOf"):
         if isinstance(choices := schema.get(key), Sequence):
             return " | ".join(
-                _kind(_resolved(one, root), root, depth - 1)
+                _kind(resolved(one, root), root, depth - 1)
                 for one in choices[:MOST_CHOICES]
                 if isinstance(one, Mapping)
             )
     kind = schema.get("type", "any")
     words = " | ".join(map(str, kind)) if isinstance(kind, Sequence) and not isinstance(kind, str) else str(kind)
     if words == "array" and isinstance(items := schema.get("items"), Mapping):
-        return f"array of {_kind(_resolved(items, root), root, depth - 1)}"
+        return f"array of {_kind(resolved(items, root), root, depth - 1)}"
     return f"{words} ({schema['format']})" if "format" in schema else words
 
 

@@ -10,12 +10,12 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from webhook_engine.clock import from_datetime, to_datetime
-from webhook_engine.errors import BreakingChangeError, ConflictError, NotFoundError
+from webhook_engine.errors import ConflictError, NotFoundError
 from webhook_engine.model import EventType, Page
 from webhook_engine.resources import json_schema, pagination
 from webhook_engine.resources.operational_events import is_as_registered
 from webhook_engine.resources.services import Services
-from webhook_engine.resources.typed_registration import broken_by, fields_of
+from webhook_engine.resources.typed_registration import registrations
 from webhook_engine.rules import names, values
 from webhook_engine.rules.keys import required_key
 from webhook_engine.rules.pages import DEFAULT_PAGE
@@ -156,18 +156,13 @@ class EventTypes:
         changes so that consumers break, and ``ValidationError``.
         """
         declared = declarations(events)
-        known = {one.name: await self._registered(one.name) for one in declared}
-        if not values.boolean("allow_breaking", allow_breaking):
-            problems = [line for one in declared for line in broken_by(one, known[one.name])]
-            if problems:
-                raise BreakingChangeError(problems)
-        for one in declared:
-            registered = known[one.name]
-            wanted = fields_of(one, registered)
-            known[one.name] = await (
-                self.create(name=one.name, **wanted) if registered is None else self.update(one.name, **wanted)
+        allowed = values.boolean("allow_breaking", allow_breaking)
+        known = {one.name: found for one in declared if (found := await self._registered(one.name)) is not None}
+        for name, registered, fields in registrations(declared, known, allow_breaking=allowed):
+            known[name] = await (
+                self.create(name=name, **fields) if registered is None else self.update(name, **fields)
             )
-        return [found for one in declared if (found := known[one.name]) is not None]
+        return [known[one.name] for one in declared]
 
     async def _registered(self, name: str) -> EventType | None:
         return await self._services.store.event_types.get(self._organization_id, name)

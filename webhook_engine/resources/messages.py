@@ -16,7 +16,7 @@ from webhook_engine.ids import ID_STEP
 from webhook_engine.model import Application, Message, Page, Task
 from webhook_engine.resources import pagination
 from webhook_engine.resources.lookup import find_message
-from webhook_engine.resources.polling import Polling, message_filter
+from webhook_engine.resources.polling import Polling, message_filter, only
 from webhook_engine.resources.services import Services
 from webhook_engine.resources.starting import start_task
 from webhook_engine.rules.encoding import Default
@@ -211,9 +211,7 @@ class Messages:
         so long or because the engine does not run, may be passed over: it is found by a poll with an earlier ``after``.
         Raises ``NotFoundError`` and ``ValidationError``.
         """
-        return await self._polling.poll(
-            application, limit=limit, iterator=iterator, after=after, event_type=event_type, channel=channel
-        )
+        return await self._polling.poll(application, limit, iterator, after, only(event_type, channel))
 
     async def consumer_poll(
         self,
@@ -239,7 +237,7 @@ class Messages:
         Raises ``NotFoundError``, ``ValidationError``, and ``PositionLimitError`` where a new one finds no room.
         """
         return await self._polling.consumer_poll(
-            application, sink, consumer, limit=limit, iterator=iterator, event_type=event_type, channel=channel
+            application, sink, consumer, limit, iterator, only(event_type, channel)
         )
 
     async def consumer_seek(self, application: str, sink: str, consumer: str, *, after: datetime) -> str:

@@ -13,11 +13,11 @@ from webhook_engine.resources.pagination import MAX_BYTES
 from webhook_engine.resources.services import Services
 from webhook_engine.rules import names, values
 from webhook_engine.rules.filters import message_choice
-from webhook_engine.rules.pages import DEFAULT_PAGE, page_size
+from webhook_engine.rules.pages import page_size
 from webhook_engine.store.positions import Position
 from webhook_engine.store.records import MessageFilter, Span, fitting
 
-__all__ = ["Polling", "held_back_from", "message_filter"]
+__all__ = ["Polling", "held_back_from", "message_filter", "only"]
 
 POLLED_BACK = microseconds(timedelta(days=90))
 SETTLED_AFTER = microseconds(timedelta(seconds=1))
@@ -41,20 +41,17 @@ class Polling:
     async def poll(
         self,
         application: str,
-        *,
-        limit: int = DEFAULT_PAGE,
-        iterator: str | None = None,
-        after: datetime | None = None,
-        event_type: str | None = None,
-        channel: str | None = None,
-    ) -> tuple[Sequence[Message], str, bool]:
+        limit: int,
+        iterator: str | None,
+        after: datetime | None,
+        where: MessageFilter,
+    ) -> Polled:
         """A page after an iterator or an instant, its iterator, and whether it is the last."""
         if iterator is not None:
             start = _iterator(iterator)
         else:
             start = self._beginning() if after is None else _just_before(after)
         most = _limit(limit)
-        where = _only(event_type, channel)
         return await self._pull(await self._application(application), start, most, where)
 
     async def consumer_poll(
@@ -62,15 +59,12 @@ class Polling:
         application: str,
         sink: str,
         consumer: str,
-        *,
-        limit: int = DEFAULT_PAGE,
-        iterator: str | None = None,
-        event_type: str | None = None,
-        channel: str | None = None,
-    ) -> tuple[Sequence[Message], str, bool]:
+        limit: int,
+        iterator: str | None,
+        where: MessageFilter,
+    ) -> Polled:
         """The page after the position of a consumer."""
         most = _limit(limit)
-        where = _only(event_type, channel)
         names.name("consumer", consumer)
         given = None if iterator is None else _iterator(iterator)
         found = await self._application(application)
@@ -139,7 +133,8 @@ def message_filter(event_types: object, channel: object, tag: object, with_conte
     )
 
 
-def _only(event_type: str | None, channel: str | None) -> MessageFilter:
+def only(event_type: str | None, channel: str | None) -> MessageFilter:
+    """What to pull, validated."""
     return message_filter(None if event_type is None else [event_type], channel, None, True)
 
 

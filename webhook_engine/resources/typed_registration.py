@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol, TypedDict
+from typing import Generic, NamedTuple, Protocol, TypedDict, TypeVar
 
+from webhook_engine.errors import BreakingChangeError
 from webhook_engine.rules.schema_changes import breaking_changes
 from webhook_engine.typed_events import Declaration
 
-__all__ = ["EventTypeFields", "Registered", "broken_by", "fields_of"]
+__all__ = ["EventTypeFields", "Registered", "Registration", "broken_by", "fields_of", "registrations"]
 
 
 class EventTypeFields(TypedDict):
@@ -33,6 +34,38 @@ class Registered(Protocol):
     def schemas(self) -> Mapping[str, object] | None:
         """Its schemas, by version."""
         ...
+
+
+R = TypeVar("R", bound=Registered)
+
+
+class Registration(NamedTuple, Generic[R]):
+    """A typed event, what is registered under its name, and what is to be."""
+
+    name: str
+    registered: R | None
+    fields: EventTypeFields
+
+
+def registrations(
+    declared: Sequence[Declaration], known: Mapping[str, R], *, allow_breaking: bool
+) -> Sequence[Registration[R]]:
+    """What to register of typed events, each event type once, in their order; ``known`` is what is registered, by name.
+
+    Raises ``BreakingChangeError`` where consumers rely on what changes, unless that is allowed.
+    """
+    if not allow_breaking and (problems := [line for one in declared for line in broken_by(one, known.get(one.name))]):
+        raise BreakingChangeError(problems)
+    planned: dict[str, Registration[R]] = {}
+    for one in declared:
+        registered, earlier = known.get(one.name), planned.get(one.name)
+        fields = fields_of(one, registered)
+        if earlier is not None:
+            # Another version of the same event type, which has both then.
+            fields["schemas"] = {**earlier.fields["schemas"], one.version: one.schema}
+            fields["group_name"] = one.group_name or earlier.fields["group_name"]
+        planned[one.name] = Registration(one.name, registered, fields)
+    return list(planned.values())
 
 
 def fields_of(declaration: Declaration, registered: Registered | None) -> EventTypeFields:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TypedDict
 
-from webhook_engine.rules import names
+from webhook_engine.errors import ValidationError
+from webhook_engine.rules import names, values
 
-__all__ = ["MessageChoice", "message_choice"]
+__all__ = ["MessageChoice", "message_choice", "status_code_class"]
+
+STATUS_CODE_CLASSES = (0, 100, 200, 300, 400, 500)
 
 
 class MessageChoice(TypedDict):
@@ -24,3 +27,13 @@ def message_choice(event_types: object, channel: object, tag: object) -> Message
         "channel": None if channel is None else names.channel("channel", channel),
         "tag": None if tag is None else names.tag("tag", tag),
     }
+
+
+def status_code_class(value: object) -> int | None:
+    """The lowest of a hundred status codes; 0 is for attempts that got none, and ``None`` leaves none out."""
+    if value is None:
+        return None
+    lowest = values.integer("status_code_class", value, STATUS_CODE_CLASSES[0], STATUS_CODE_CLASSES[-1])
+    if lowest not in STATUS_CODE_CLASSES:
+        raise ValidationError("status_code_class", f"must be one of {', '.join(map(str, STATUS_CODE_CLASSES))}")
+    return lowest

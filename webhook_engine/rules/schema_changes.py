@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-__all__ = ["breaking_changes"]
+from webhook_engine.rules.schema_references import DEEPEST, resolved
 
-DEEPEST = 50
-"""Levels that are compared; a schema may refer to itself."""
+__all__ = ["breaking_changes"]
 
 _TYPES = ("null", "boolean", "integer", "number", "string", "array", "object")
 
@@ -35,7 +34,7 @@ class _Comparison:
         self, path: str, before: Mapping[str, object], after: Mapping[str, object], depth: int
     ) -> Iterator[str]:
         """What breaks consumers in these parts, and below them."""
-        old, new = _resolved(before, self._old_root), _resolved(after, self._new_root)
+        old, new = resolved(before, self._old_root), resolved(after, self._new_root)
         pair = (id(old), id(new))
         if depth == 0 or pair in self._seen:
             return
@@ -62,21 +61,6 @@ def _below(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
 
 
-def _resolved(schema: Mapping[str, object], root: Mapping[str, object]) -> Mapping[str, object]:
-    """What a schema refers to within its document."""
-    for _ in range(DEEPEST):
-        reference = schema.get("$ref")
-        if not isinstance(reference, str) or not reference.startswith("#/"):
-            return schema
-        found: object = root
-        for step in reference.removeprefix("#/").split("/"):
-            found = found.get(step.replace("~1", "/").replace("~0", "~")) if isinstance(found, Mapping) else None
-        if not isinstance(found, Mapping):
-            return {}
-        schema = found
-    return {}
-
-
 def _choices(schema: Mapping[str, object]) -> list[Mapping[str, object]]:
     options = [schema.get(key) for key in ("anyOf", "oneOf")]
     return [choice for some in options if isinstance(some, list) for choice in some if isinstance(choice, Mapping)]
@@ -91,7 +75,7 @@ def _types(schema: Mapping[str, object], root: Mapping[str, object], seen: set[i
     if isinstance(said, str | list):
         found = {said} if isinstance(said, str) else set(said)
     elif choices := _choices(schema):
-        found = set().union(*(_types(_resolved(choice, root), root, seen) for choice in choices))
+        found = set().union(*(_types(resolved(choice, root), root, seen) for choice in choices))
     elif isinstance(values := schema.get("enum", [schema["const"]] if "const" in schema else None), list):
         found = {_type_of(value) for value in values}
     else:
@@ -110,7 +94,7 @@ def _members(schema: Mapping[str, object], root: Mapping[str, object]) -> dict[s
     own = schema.get("properties")
     members = {name: one for name, one in own.items() if isinstance(one, Mapping)} if isinstance(own, Mapping) else {}
     for choice in _choices(schema):
-        members = {**_members(_resolved(choice, root), root), **members} if "$ref" not in choice else members
+        members = {**_members(resolved(choice, root), root), **members} if "$ref" not in choice else members
     return members
 
 
