@@ -26,6 +26,7 @@ __all__ = [
     "EndpointHeaders",
     "EndpointStats",
     "EventType",
+    "Exchange",
     "Health",
     "Message",
     "OldKey",
@@ -186,6 +187,30 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What the payload is sent as; ``None``: ``application/json``, or the payload was not asked for."""
 
 
+class Exchange(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What is kept of the exchange of an attempt beside the body of its response."""
+
+    number: int | None
+    """Which attempt of the retry schedule it was, from 1 on; ``None`` for one by hand beside the schedule."""
+    signature: str
+    """As it was sent: which keys were valid then cannot be told later. Empty where nothing was sent."""
+    response_head: str
+    """The status line and the headers of the response, cut to 8 kB; empty where none came."""
+    lookup_us: int | None = None
+    """How long it took to look up the name, in microseconds; ``None`` on a connection that was kept."""
+    connect_us: int | None = None
+    tls_us: int | None = None
+    first_byte_us: int | None = None
+    """From the request to the first byte of the response."""
+
+    @property
+    def response_headers(self) -> Sequence[tuple[str, str]]:
+        """In their order."""
+        lines = self.response_head.splitlines()[1:]
+        pairs = (line.partition(":") for line in lines if ":" in line and not line.startswith((" ", "\t")))
+        return [(name.strip(), value.strip()) for name, _, value in pairs]
+
+
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """One HTTP request of a delivery, and what came of it."""
 
@@ -209,6 +234,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 
     ``None`` where it did not fail, and for attempts of before there was this.
     """
+    exchange: Exchange | None = None
+    """More of it; ``None`` for attempts of before there was this."""
 
     @property
     def status_text(self) -> str:

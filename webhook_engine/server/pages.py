@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import mimetypes
 from collections.abc import Mapping, Sequence
@@ -28,6 +29,8 @@ class _File(msgspec.Struct, frozen=True):
     body: bytes
     kind: str
     tag: str
+    packed: bytes
+    """The body as gzip."""
 
 
 class Files:
@@ -42,10 +45,15 @@ class Files:
         file = self._files.get(name)
         if file is None or name.endswith(".html"):
             raise ApiError(404, "not_found", "There is no such file.")
-        headers = {"ETag": file.tag, **_ASSET_HEADERS}
-        if file.tag in request.headers.get("If-None-Match", ""):
+        packed = "gzip" in request.headers.get("Accept-Encoding", "")
+        tag = f'"{file.tag}-gzip"' if packed else f'"{file.tag}"'
+        headers = {"ETag": tag, "Vary": "Accept-Encoding", **_ASSET_HEADERS}
+        if tag in request.headers.get("If-None-Match", ""):
             return web.Response(status=304, headers=headers)
-        return web.Response(body=file.body, content_type=file.kind, charset="utf-8", headers=headers)
+        if packed:
+            headers["Content-Encoding"] = "gzip"
+        body = file.packed if packed else file.body
+        return web.Response(body=body, content_type=file.kind, charset="utf-8", headers=headers)
 
     def page(self, request: web.BaseRequest, name: str, headers: Mapping[str, str], status: int = 200) -> web.Response:
         """A page; ``{{root}}`` in it becomes the way from its own address up to the server's root."""
@@ -94,4 +102,4 @@ def _read(file: Traversable) -> _File:
     body = file.read_bytes()
     ending = file.name[file.name.rfind(".") :]
     kind = _KINDS.get(ending) or mimetypes.guess_type(file.name)[0] or "application/octet-stream"
-    return _File(body, kind, f'"{hashlib.sha256(body).hexdigest()[:20]}"')
+    return _File(body, kind, hashlib.sha256(body).hexdigest()[:20], gzip.compress(body, mtime=0))

@@ -18,6 +18,7 @@ from webhook_engine.model import (
     DeliveryStatus,
     Endpoint,
     EventType,
+    Exchange,
     Health,
     Message,
     OldKey,
@@ -258,6 +259,7 @@ class RecordedAttempt(msgspec.Struct, frozen=True, gc=False):
     """Empty where nothing was sent."""
     failure: str | None = None
     """In what way it failed."""
+    exchange: Exchange | None = None
 
 
 class ClockMark(msgspec.Struct, frozen=True, kw_only=True):

@@ -21,6 +21,7 @@ from webhook_engine.model import (
     DeliveryStatus,
     Endpoint,
     EventType,
+    Exchange,
     Health,
     Message,
     OldKey,
@@ -84,6 +85,8 @@ __all__ = [
 Row: TypeAlias = Sequence[Any]
 """What a column holds is known by the query, not by the type checker."""
 
+_exchange = msgspec.json.Decoder(Exchange)
+
 APPLICATION = ("id", "organization_id", "uid", "name", "throttle_rate", "metadata", "created_at", "updated_at")
 
 ENDPOINT = (
@@ -143,6 +146,7 @@ ATTEMPT = (
     "trigger",
     "request_headers",
     "failure",
+    "exchange",
 )
 
 TASK = (
@@ -281,9 +285,8 @@ def content(wanted: bool) -> str:
 
 def attempt(row: Row) -> Attempt:
     """Of the columns ``ATTEMPT``."""
-    identifier, message_id, endpoint_id, url, status, response, status_code, duration_ms, trigger, headers, failure = (
-        row
-    )
+    identifier, message_id, endpoint_id, url, status, response, status_code, duration_ms, trigger, *more = row
+    headers, failure, exchange = more
     return Attempt(
         id=identifier,
         msg_id=message_id,
@@ -297,6 +300,7 @@ def attempt(row: Row) -> Attempt:
         timestamp=to_datetime(timestamp_of(identifier)),
         request_headers=msgspec.json.decode(headers),
         failure=failure,
+        exchange=None if exchange is None else _exchange.decode(exchange),
     )
 
 
@@ -488,6 +492,7 @@ def attempt_row(attempt: RecordedAttempt) -> Row:
         int(attempt.trigger),
         json_of(attempt.request_headers),
         attempt.failure,
+        optional_json(attempt.exchange),
     )
 
 

@@ -28,7 +28,7 @@ from webhook_engine.delivery.measures import Measures
 from webhook_engine.delivery.troubles import Lack, lack_of
 from webhook_engine.ids import IdSource
 from webhook_engine.log import get_logger
-from webhook_engine.model import AttemptStatus, DeliveryStatus, Health, TriggerType
+from webhook_engine.model import AttemptStatus, DeliveryStatus, Exchange, Health, TriggerType
 from webhook_engine.store.records import DeliveryChange, Due, EndpointCondition, RecordedAttempt
 
 if TYPE_CHECKING:
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 __all__ = ["Attempter", "Begun", "EndpointState"]
 
 log = get_logger("delivery")
+
+MAX_HEAD_KEPT = 8_192
+"""Bytes of the head of a response that are kept."""
 
 
 class EndpointState(msgspec.Struct, frozen=True, gc=False):
@@ -82,7 +85,7 @@ class Attempter:
     ) -> Outcome | Postponed:
         """Make one attempt. ``state`` gives the endpoint's state, which may change until the response is there."""
         begun = self._begin(target, due, payload)
-        response = await self._send(begun)
+        response, signature = await self._send(begun)
         if response.failure is FailureKind.OWN:
             self._measures.attempt_hindered(response, self._look().now)
             return Postponed(due, response)
@@ -97,7 +100,7 @@ class Attempter:
             moment=moment,
             random=random.random(),  # noqa: S311
         )
-        outcome = _outcome(begun, response, decision, before.health, moment.now)
+        outcome = _outcome(begun, response, signature, decision, before.health, moment.now)
         if response.failure is not None:
             _log_failure(begun, response.failure, response, decision)
         return outcome
@@ -121,33 +124,53 @@ class Attempter:
         now = self._look().now
         return Begun(self._ids.new("atmpt_", now), now, target, due, payload)
 
-    async def _send(self, begun: Begun) -> Response:
+    async def _send(self, begun: Begun) -> tuple[Response, str]:
+        """What came of the request, and the signature that it had."""
         target, due, payload = begun.target, begun.due, begun.payload
         try:
-            signed = target.header_lines(due, begun.at, payload)
+            signature = target.signature(due, begun.at, payload)
+            signed = target.header_lines(due, begun.at, signature)
         except Exception as error:
             # Whatever is wrong with a key, its receiver has no part in it.
             log.exception("attempt.not_made", message_id=due.message_id, endpoint_id=due.endpoint_id)
-            return _own_trouble(lack_of(error) or Lack.SECRETS, f"could not sign: {type(error).__name__}")
+            return _own_trouble(lack_of(error) or Lack.SECRETS, f"could not sign: {type(error).__name__}"), ""
         try:
             if self._tracing is None:
-                return await self._sender.send(target.destination, signed, payload)
-            return await self._tracing.send(self._sender, target, due, payload, begun.id, signed)
+                return await self._sender.send(target.destination, signed, payload), signature
+            return await self._tracing.send(self._sender, target, due, payload, begun.id, signed), signature
         except Exception as error:
             if (lack := lack_of(error)) is not None:
-                return _own_trouble(lack, f"the request could not be made: {error or type(error).__name__}")
+                return _own_trouble(lack, f"the request could not be made: {error or type(error).__name__}"), ""
             # Whatever is wrong with this one, it takes its way down the ladder like any failure, and is looked into.
             log.exception("attempt.not_made", message_id=due.message_id, endpoint_id=due.endpoint_id)
-            return Response(
-                0, f"the request could not be made: {type(error).__name__}", FailureKind.PROTOCOL, 0, sent=False
-            )
+            text = f"the request could not be made: {type(error).__name__}"
+            return Response(0, text, FailureKind.PROTOCOL, 0, sent=False), ""
 
 
 def _own_trouble(lack: Lack, text: str) -> Response:
     return Response(0, text, FailureKind.OWN, 0, lack=lack)
 
 
-def _outcome(begun: Begun, response: Response, decision: Decision, before: Health, now: int) -> Outcome:
+def _exchange(due: Due, response: Response, signature: str) -> Exchange:
+    number = None if due.manual_id else due.step + 1
+    head = response.head[:MAX_HEAD_KEPT].decode("latin-1")
+    timing = response.timing
+    if timing is None:
+        return Exchange(number, signature if response.sent else "", head)
+    return Exchange(
+        number,
+        signature if response.sent else "",
+        head,
+        timing.lookup_us,
+        timing.connect_us,
+        timing.tls_us,
+        timing.first_byte_us,
+    )
+
+
+def _outcome(
+    begun: Begun, response: Response, signature: str, decision: Decision, before: Health, now: int
+) -> Outcome:
     """Everything that follows from a decision."""
     due, target = begun.due, begun.target
     attempt = RecordedAttempt(
@@ -162,6 +185,7 @@ def _outcome(begun: Begun, response: Response, decision: Decision, before: Healt
         response.text,
         target.shown_headers(due) if response.sent else {},
         response.failure and response.failure.value,
+        _exchange(due, response, signature),
     )
     condition = closed = None
     if decision.signal is Signal.DISABLE:

@@ -52,12 +52,15 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
         endpoint = msgspec.structs.replace(self.endpoint, disabled=True, disabled_reason=reason)
         return msgspec.structs.replace(self, endpoint=endpoint)
 
-    def header_lines(self, due: Due, now: int, body: bytes) -> str:
-        """The header lines of one attempt: what the body is, and the signatures over it with every valid key."""
-        timestamp = now // 1_000_000
+    def signature(self, due: Due, now: int, body: bytes) -> str:
+        """The signatures of one attempt over its body, with every valid key."""
         keys = [key for key, expires_at in self.keys if expires_at is None or expires_at > now]
+        return sign(keys, due.message_id, now // 1_000_000, body)
+
+    def header_lines(self, due: Due, now: int, signature: str) -> str:
+        """The header lines of one attempt: what the body is, and the signatures over it."""
+        timestamp = now // 1_000_000
         message_id = due.message_id
-        signature = sign(keys, message_id, timestamp, body)
         return "".join(
             [
                 f"content-type: {due.content_type or JSON}\r\n",

@@ -10,6 +10,7 @@ from typing import NamedTuple, Protocol, cast
 from webhook_engine.delivery.http.head import MalformedError
 from webhook_engine.delivery.http.problems import problem
 from webhook_engine.delivery.http.reader import ResponseReader
+from webhook_engine.delivery.http.response import Timing
 
 __all__ = ["Connection", "Keeper", "Origin", "State"]
 
@@ -81,14 +82,18 @@ class Connection(asyncio.Protocol):
         "_transport",
         "_waiter",
         "awaits_proxy",
+        "connect_us",
         "error",
         "expired",
         "heard",
+        "heard_at",
         "idle_since",
+        "lookup_us",
         "origin",
         "reader",
         "reused",
         "state",
+        "tls_us",
     )
 
     def __init__(self, origin: Origin, keeper: Keeper, *, response_limit: int, loop: asyncio.AbstractEventLoop) -> None:
@@ -107,6 +112,12 @@ class Connection(asyncio.Protocol):
         """The time of the exchange was over before the response was complete."""
         self.heard = False
         """Something came since the request was sent."""
+        self.heard_at = 0.0
+        """When, by the event loop's clock."""
+        self.lookup_us: int | None = None
+        """How long the look-up of the name took, before it was connected, and so on."""
+        self.connect_us: int | None = None
+        self.tls_us: int | None = None
         self.reused = False
         """It had served before the present request."""
         self.idle_since = 0.0
@@ -165,6 +176,14 @@ class Connection(asyncio.Protocol):
         if not self.reused or self.heard or self.error is None:
             return False
         return self._loop.time() - self._asked_at < CLOSED_WHILE_IDLE_S
+
+    @property
+    def timing(self) -> Timing:
+        """How long the parts of the present exchange took; what was not done, or not to its end, has no time."""
+        first_byte_us = int((self.heard_at - self._asked_at) * 1e6) if self.heard else None
+        if self.reused:
+            return Timing(None, None, None, first_byte_us)
+        return Timing(self.lookup_us, self.connect_us, self.tls_us, first_byte_us)
 
     def end(self) -> None:
         """The exchange is over: close the connection, unless its response was taken away."""
@@ -234,7 +253,8 @@ class Connection(asyncio.Protocol):
             # Nobody asked for them; they would be taken for the response to the next request.
             self.close()
             return
-        self.heard = True
+        if not self.heard:
+            self.heard, self.heard_at = True, self._loop.time()
         try:
             enough = self.reader.feed(data)
         except MalformedError as error:

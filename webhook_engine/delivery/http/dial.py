@@ -46,9 +46,16 @@ class Dialler:
         origin = connection.origin
         try:
             if self._proxy is None:
+                began = self._loop.time()
                 found = await self.check(origin, application_id)
+                looked_up = self._loop.time()
+                connection.lookup_us = int((looked_up - began) * 1e6)
                 sock = await self._connect(origin, found)
+                connected = self._loop.time()
+                connection.connect_us = int((connected - looked_up) * 1e6)
                 await self._begin(lambda: connection, sock, origin)
+                if origin.tls:
+                    connection.tls_us = int((self._loop.time() - connected) * 1e6)
             elif origin.is_proxy:
                 connection.awaits_proxy = True
                 await self._reach_proxy(lambda: connection, self._proxy)

@@ -67,6 +67,8 @@ class Head(msgspec.Struct, frozen=True, gc=False):
     """The header as it came."""
     control: str | None = None
     """The ``webhook-delivery`` header as it came."""
+    raw: bytes = b""
+    """The head itself."""
 
 
 def check_beginning(data: bytes | bytearray) -> None:
@@ -95,7 +97,8 @@ def read_head(data: bytes) -> Head | None:
         size = whole.end()
         # Nothing but a line break may look like one.
         if data.count(b"\n", 0, size) == data.count(b"\r\n", 0, size) and data.find(b"\0", 0, size) < 0:
-            fields = _LOWER_FIELD.findall(data[:size].lower())
+            raw = data[:size]
+            fields = _LOWER_FIELD.findall(raw.lower())
             if data.startswith(_USUAL) and data[9:12] != b"204":
                 length = None
                 for name, value in fields:
@@ -105,8 +108,8 @@ def read_head(data: bytes) -> Head | None:
                         break
                 else:
                     if length is not None:
-                        return Head(int(data[9:12]), b"", size, _BY_LENGTH, length, True)
-            return _interpreted(data[:size], None)
+                        return Head(int(data[9:12]), b"", size, _BY_LENGTH, length, True, raw=raw)
+            return _interpreted(raw, None)
     size = end_of_head(data)
     if size < 0:
         check_beginning(data)
@@ -151,7 +154,7 @@ def _interpreted(head: bytes, odd: str | None) -> Head:
         and status >= 200
         and _kept_alive(options, is_1_1=(major, minor) == (b"1", b"1"))
     )
-    return Head(status, reason or b"", len(head), body, length, reusable, odd, retry_after, control)
+    return Head(status, reason or b"", len(head), body, length, reusable, odd, retry_after, control, head)
 
 
 def _body(status: int, lengths: list[bytes], codings: list[bytes]) -> tuple[Body, int, str | None]:

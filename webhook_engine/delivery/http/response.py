@@ -8,7 +8,7 @@ import msgspec
 
 from webhook_engine.delivery.troubles import Lack
 
-__all__ = ["FailureKind", "NoResponseError", "OwnTroubleError", "Response"]
+__all__ = ["FailureKind", "NoResponseError", "OwnTroubleError", "Response", "Timing"]
 
 
 class FailureKind(StrEnum):
@@ -26,6 +26,16 @@ class FailureKind(StrEnum):
     """What came is not HTTP, or broke off; or the request cannot be put into HTTP."""
     OWN = "own"
     """The engine itself lacked something, such as a file descriptor or its proxy: not the receiver's failure."""
+
+
+class Timing(msgspec.Struct, frozen=True, gc=False):
+    """How long the parts of an exchange took, in microseconds; ``None``: not done, as on a connection that was kept."""
+
+    lookup_us: int | None
+    connect_us: int | None
+    tls_us: int | None
+    first_byte_us: int | None
+    """From the request to the first byte of the response."""
 
 
 class Response(msgspec.Struct, frozen=True, gc=False):
@@ -47,6 +57,10 @@ class Response(msgspec.Struct, frozen=True, gc=False):
     """The time was over before the response was complete. If its head was, the status stands."""
     sent: bool = True
     """Whether anything of the request may have been sent; without a connection nothing was."""
+    timing: Timing | None = None
+    """``None`` where no connection was begun."""
+    head: bytes = b""
+    """The status line and the headers, as they came."""
 
 
 class NoResponseError(Exception):

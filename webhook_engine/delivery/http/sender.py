@@ -129,11 +129,25 @@ class Sender:
             if exchange.connection is not None:
                 exchange.connection.end()
         duration_ms = int((self._clock.monotonic() - began) * 1_000)
+        timing = None if exchange.connection is None else exchange.connection.timing
         if came is None:
             timed_out = failure is FailureKind.TIMEOUT
-            return Response(0, text, failure, duration_ms, lack=lack, timed_out=timed_out, sent=exchange.sent)
-        retry_after = came.retry_after if failure else None
-        return Response(came.status, text, failure, duration_ms, retry_after, came.control, None, connection.expired)
+            return Response(
+                0, text, failure, duration_ms, lack=lack, timed_out=timed_out, sent=exchange.sent, timing=timing
+            )
+        return Response(
+            came.status,
+            text,
+            failure,
+            duration_ms,
+            came.retry_after if failure else None,
+            came.control,
+            None,
+            connection.expired,
+            True,
+            timing,
+            came.raw,
+        )
 
     def _prepare(self, destination: Destination) -> Prepared:
         """What is the same for each request to a destination. Raises ``ValueError`` for what HTTP cannot carry."""

@@ -1,7 +1,8 @@
 // The page of one inbox: what it received, live; how it answers; and whether the signatures verify.
 
 import { fill, h, icon, reconcile } from "../../portal/static/dom.js";
-import { fullTime, number, plural } from "../../portal/static/format.js";
+import { fullTime } from "../../portal/static/format.js";
+import { t } from "../../portal/static/language.js";
 import {
   button,
   card,
@@ -35,7 +36,7 @@ const STATUSES = [
   [503, "503 Service Unavailable"],
 ];
 const DELAYS = [
-  [0, "None"],
+  [0, t("None")],
   [1_000, "1 second"],
   [5_000, "5 seconds"],
   [20_000, "20 seconds"],
@@ -49,28 +50,28 @@ const stop = new AbortController();
 const state = { requests: [], inbox: undefined, picked: undefined, chosen: false, secret: "", problems: {}, shown: "" };
 
 const list = h("ul", { class: "list" });
-const none = empty("inbox", "Nothing has arrived yet", "Send a request to the URL above; it shows up here by itself.");
+const none = empty("inbox", t("Nothing has arrived yet"), t("Send a request to the URL above; it shows up here by itself."));
 const detail = h("div", { class: "stack play-detail", "aria-live": "off" });
-const clearing = button("Clear", clear, { kind: "plain", size: "tiny" });
+const clearing = button(t("Clear"), clear, { kind: "plain", size: "tiny" });
 const away = h("div", { class: "away", role: "status" });
 const count = h("p", { class: "soft small", role: "status" });
 const main = h("main", { id: "main", tabindex: "-1" });
 document.body.append(
-  h("a", { class: "skip", href: "#main" }, "Skip to content"),
+  h("a", { class: "skip", href: "#main" }, t("Skip to content")),
   h(
     "header",
     { class: "bar" },
     h(
       "div",
       { class: "bar-inner" },
-      h("div", { class: "brand" }, icon("inbox", 22), "Play"),
-      h("div", { class: "bar-end" }, h("a", { class: "button plain tiny", href: new URL("play/", root).href }, "New inbox")),
+      h("div", { class: "brand" }, icon("inbox", 22), t("Play")),
+      h("div", { class: "bar-end" }, h("a", { class: "button plain tiny", href: new URL("play/", root).href }, t("New inbox"))),
     ),
     away,
   ),
   main,
 );
-fill(main, h("h1", { class: "unseen" }, "Temporary inbox"), loading());
+fill(main, h("h1", { class: "unseen" }, t("Temporary inbox")), loading());
 
 const refresh = repeatedly(
   async () => {
@@ -86,7 +87,7 @@ const refresh = repeatedly(
       if (first || requests.length) show();
     } catch (error) {
       if (error.status === 404) gone();
-      else if (!away.firstChild) fill(away, icon("warning", 16), "The server cannot be reached. This page tries again by itself.");
+      else if (!away.firstChild) fill(away, icon("warning", 16), t("The server cannot be reached. This page tries again by itself."));
     }
   },
   LOOK_MS,
@@ -104,9 +105,9 @@ function gone() {
         "div",
         { class: "card" },
         h("div", { class: "mark" }, icon("inbox", 24)),
-        h("h1", {}, "This inbox has expired"),
-        h("p", { class: "soft" }, "Inboxes of Play are temporary, and so is what they received. You can make a new one at any time."),
-        h("p", {}, h("a", { class: "button main", href: new URL("play/", root).href }, "Create a new inbox")),
+        h("h1", {}, t("This inbox has expired")),
+        h("p", { class: "soft" }, t("Inboxes of Play are temporary, and so is what they received. You can make a new one at any time.")),
+        h("p", {}, h("a", { class: "button main", href: new URL("play/", root).href }, t("Create a new inbox"))),
       ),
     ),
   );
@@ -119,20 +120,20 @@ function lay() {
     h(
       "div",
       { class: "head" },
-      h("div", {}, h("h1", {}, "Temporary inbox"), h("p", {}, "Anything sent to this URL is shown below, until ", fullTime(inbox.expiresAt), ".")),
+      h("div", {}, h("h1", {}, t("Temporary inbox")), h("p", {}, t("Anything sent to this URL is shown below, until {time}.", { time: fullTime(inbox.expiresAt) }))),
       count,
     ),
     h(
       "div",
       { class: "stack" },
-      card("Inbox URL", h("div", { class: "secret" }, h("code", {}, inbox.url), copyButton("Copy inbox URL", inbox.url))),
+      card(t("Inbox URL"), h("div", { class: "secret" }, h("code", {}, inbox.url), copyButton(t("Copy inbox URL"), inbox.url))),
       h(
         "div",
         { class: "split" },
         h(
           "div",
           { class: "stack" },
-          h("section", { class: "card" }, h("div", { class: "card-head over" }, h("h2", {}, "Requests"), h("div", { class: "row-end" }, clearing)), h("div", {}, none, list)),
+          h("section", { class: "card" }, h("div", { class: "card-head over" }, h("h2", {}, t("Requests")), h("div", { class: "row-end" }, clearing)), h("div", {}, none, list)),
           signatureCard(),
           answerCard(),
         ),
@@ -149,14 +150,14 @@ function firstSteps() {
   -H "content-type: application/json" \\
   -d '{"hello": "world"}'`;
   return [
-    card("How to begin", [
+    card(t("How to begin"), [
       h(
         "ol",
         { class: "steps" },
         [
-          ["Use the URL as an endpoint", "Paste it where webhooks are set up, and send an example from there; or send a request by hand, as below."],
-          ["See what arrives", "The request shows up here within a second, with its headers and its exact body."],
-          ["Try out failures", "Choose another status or a delay, and see how the sender tries again."],
+          [t("Use the URL as an endpoint"), t("Paste it where webhooks are set up, and send an example from there; or send a request by hand, as below.")],
+          [t("See what arrives"), t("The request shows up here within a second, with its headers and its exact body.")],
+          [t("Try out failures"), t("Choose another status or a delay, and see how the sender tries again.")],
         ].map(([title, words]) => h("li", {}, h("div", {}, h("h3", {}, title), h("p", { class: "soft" }, words)))),
       ),
     ]),
@@ -174,22 +175,22 @@ function answerCard() {
     try {
       const { inbox } = await call("GET", `${path}?after=${encodeURIComponent(state.requests.at(-1)?.id ?? "")}`);
       state.inbox = await call("PUT", path, { status: inbox.status, delayMs: inbox.delayMs, ...chosen });
-      toast(`Play now answers ${state.inbox.status}`);
+      toast(t("Play now answers {status}", { status: String(state.inbox.status) }));
     } catch (error) {
       toast(error.message, "bad");
     }
   };
   status.addEventListener("change", () => save({ status: Number(status.value) }));
   delay.addEventListener("change", () => save({ delayMs: Number(delay.value) }));
-  return card("Answer", h("div", { class: "stack-small" }, field("Status", status), field("Delay", delay)), {
-    note: "Choose what senders get, to see how failures are handled.",
+  return card(t("Answer"), h("div", { class: "stack-small" }, field(t("Status"), status), field(t("Delay"), delay)), {
+    note: t("Choose what senders get, to see how failures are handled."),
   });
 }
 
 function signatureCard() {
   const secret = input({ class: "input code", placeholder: "whsec_…", type: "password" });
-  const wrapped = field("Signing secret", secret, {
-    hint: "From the page of the endpoint. It is used to check what arrived, and kept nowhere.",
+  const wrapped = field(t("Signing secret"), secret, {
+    hint: t("From the page of the endpoint. It is used to check what arrived, and kept nowhere."),
   });
   const check = async () => {
     state.secret = secret.value.trim();
@@ -210,17 +211,17 @@ function signatureCard() {
     "form",
     { class: "stack-small", on: { submit: (event) => (event.preventDefault(), check()) } },
     wrapped,
-    h("div", { class: "row" }, button("Verify signatures", undefined, { submit: true })),
+    h("div", { class: "row" }, button(t("Verify signatures"), undefined, { submit: true })),
   );
-  return card("Signature", form);
+  return card(t("Signature"), form);
 }
 
 function told() {
   const problems = state.requests.map(problemOf);
-  if (!problems.length) return toast("What arrives will be checked with this secret");
+  if (!problems.length) return toast(t("What arrives will be checked with this secret"));
   detail.scrollIntoView({ block: "nearest", behavior: "smooth" });
   const good = problems.filter((problem) => problem === "").length;
-  return toast(`${good} of ${plural(problems.length, "signature verifies", "signatures verify")}`, good ? "" : "bad");
+  return toast(t("{good} of {n} signatures verify", { good, n: problems.length }), good ? "" : "bad");
 }
 
 async function verify() {
@@ -239,7 +240,7 @@ function show() {
   const newest = [...state.requests].reverse();
   none.hidden = newest.length > 0;
   clearing.hidden = !none.hidden;
-  count.textContent = plural(newest.length, "request", "requests");
+  count.textContent = t("{n} requests", { n: newest.length });
   if (!newest.some(({ id }) => id === state.picked)) state.chosen = false;
   if (!state.chosen) state.picked = newest[0]?.id;
   reconcile(
@@ -287,10 +288,10 @@ function problemOf(request) {
 
 function mark(request) {
   const problem = problemOf(request);
-  if (problem === "") return h("span", { class: "state good" }, icon("check", 14), "Verified");
-  if (problem !== undefined) return h("span", { class: "state bad" }, icon("cross", 14), "Not verified");
+  if (problem === "") return h("span", { class: "state good" }, icon("check", 14), t("Verified"));
+  if (problem !== undefined) return h("span", { class: "state bad" }, icon("cross", 14), t("Not verified"));
   const signed = request.headers.some(([name]) => /^(webhook|svix)-signature$/i.test(name));
-  return h("span", { class: "state" }, icon(signed ? "info" : "dash", 14), signed ? "Signed" : "Not signed");
+  return h("span", { class: "state" }, icon(signed ? "info" : "dash", 14), signed ? t("Signed") : t("Not signed"));
 }
 
 const sentence = (text) => `${text.charAt(0).toUpperCase()}${text.slice(1)}${/[.!?]$/.test(text) ? "" : "."}`;
@@ -303,24 +304,24 @@ function details(request) {
   const problem = problemOf(request);
   return [
     problem === ""
-      ? notice("good", "check", "The signature verifies", h("p", {}, "This request was sent by the holder of the secret, and not changed on its way."))
-      : problem && notice("bad", "cross", "The signature does not verify", h("p", {}, sentence(problem))),
+      ? notice("good", "check", t("The signature verifies"), h("p", {}, t("This request was sent by the holder of the secret, and not changed on its way.")))
+      : problem && notice("bad", "cross", t("The signature does not verify"), h("p", {}, sentence(problem))),
     card(
-      "Request",
+      t("Request"),
       [h(
         "dl",
         { class: "facts wide" },
         [
-          ["Method", request.method],
-          ["Received", fullTime(request.receivedAt)],
-          ["Size", `${number(sizeOf(request))} bytes`],
+          [t("Method"), request.method],
+          [t("Received"), fullTime(request.receivedAt)],
+          [t("Size"), t("{n} bytes", { n: sizeOf(request) })],
         ].map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))),
       ),
-      h("dl", { class: "facts below" }, h("div", {}, h("dt", {}, "Path"), h("dd", {}, h("code", {}, request.path))))],
+      h("dl", { class: "facts below" }, h("div", {}, h("dt", {}, t("Path")), h("dd", {}, h("code", {}, request.path))))],
     ),
     request.body
-      ? codeBox(request.encoding === "base64" ? "Body (base64)" : "Body", request.body, { json: request.encoding !== "base64", exact: true })
-      : h("p", { class: "soft small" }, "The request had no body."),
-    card("Headers", headersTable("Request headers", request.headers)),
+      ? codeBox(request.encoding === "base64" ? t("Body (base64)") : t("Body"), request.body, { json: request.encoding !== "base64", exact: true })
+      : h("p", { class: "soft small" }, t("The request had no body.")),
+    card(t("Headers"), headersTable(t("Request headers"), request.headers)),
   ];
 }

@@ -3,6 +3,7 @@
 import { upTo } from "./api.js";
 import { within } from "./address.js";
 import { fill, h, reconcile } from "./dom.js";
+import { t } from "./language.js";
 import { button, empty, input, loading, repeatedly, when } from "./ui.js";
 
 const PER_PAGE = 100;
@@ -12,17 +13,17 @@ const SEARCHED = 10_000;
 export function applicationsPage(page, signal) {
   const list = h("ul", { class: "list" });
   const wait = loading();
-  const none = empty("inbox", "No applications", "An application is one customer of yours; the API makes them.");
-  const more = button("Show more", () => ((wanted += PER_PAGE), refresh()), { kind: "plain" });
+  const none = empty("inbox", t("No applications"), t("An application is one customer of yours; the API makes them."));
+  const more = button(t("Show more"), () => ((wanted += PER_PAGE), refresh()), { kind: "plain" });
   const pager = h("div", { class: "pager" }, more);
-  const find = input({ type: "search", placeholder: "Search by name, uid or id", "aria-label": "Find applications" });
+  const find = input({ type: "search", placeholder: t("Search by name, uid or id"), "aria-label": t("Find applications") });
   let wanted = PER_PAGE;
   let known = [];
   none.hidden = pager.hidden = true;
   fill(
     page,
-    h("div", { class: "head" }, h("div", {}, h("h1", {}, "Applications"), h("p", {}, "Choose one to see what its owner sees."))),
-    h("section", { class: "card", "aria-label": "List" }, h("div", { class: "filters" }, find), wait, none, list, pager),
+    h("div", { class: "head" }, h("div", {}, h("h1", {}, t("Applications")), h("p", {}, t("Choose one to see what its owner sees.")))),
+    h("section", { class: "card", "aria-label": t("List") }, h("div", { class: "filters" }, find), wait, none, list, pager),
   );
   const refresh = repeatedly(
     async () => {
@@ -42,7 +43,7 @@ export function applicationsPage(page, signal) {
     const wanted = find.value.trim().toLowerCase();
     const fitting = known.filter(({ name, uid, id }) => `${name} ${uid ?? ""} ${id}`.toLowerCase().includes(wanted));
     none.hidden = fitting.length > 0 || !wait.hidden;
-    none.querySelector("p:last-child").textContent = known.length ? "No application fits your search." : "An application is one customer of yours; the API makes them.";
+    none.querySelector("p:last-child").textContent = known.length ? t("No application fits your search.") : t("An application is one customer of yours; the API makes them.");
     reconcile(list, fitting, ({ id }) => id, (application) =>
       h(
         "li",

@@ -3,6 +3,7 @@
 import { app, eventually, get } from "./api.js";
 import { fill, h, icon } from "./dom.js";
 import { duration, fullTime } from "./format.js";
+import { t } from "./language.js";
 import { codeBadge, codeBox, headersTable, when } from "./ui.js";
 import { FAILURES, failureOf } from "./words.js";
 
@@ -29,16 +30,16 @@ export function attemptLine(attempt, signal, open = false) {
     const answered = attempt.responseStatusCode > 0;
     fill(
       body,
-      !answered && h("p", {}, FAILURES[failure] ?? "There was no answer."),
-      attempt.response && failure !== "blocked" && codeBox(answered ? "Response" : "What went wrong", attempt.response, { json: true }),
-      answered && !attempt.response && h("p", { class: "soft small" }, "The response had no body."),
+      !answered && h("p", {}, FAILURES[failure] ?? t("There was no answer.")),
+      attempt.response && failure !== "blocked" && codeBox(answered ? t("Response") : t("What went wrong"), attempt.response, { json: true }),
+      answered && !attempt.response && h("p", { class: "soft small" }, t("The response had no body.")),
       headers,
       h("p", { class: "faint" }, `${fullTime(attempt.timestamp)} · ${attempt.id}`),
     );
     eventually(() => get(app("msg", attempt.msgId, "attempt", attempt.id, "headers"), {}, signal), signal).then(
       (answer) => {
         const sent = failure === "blocked" ? [] : Object.entries(answer.headers);
-        if (sent.length) fill(headers, h("h3", {}, "Request headers"), headersTable("Request headers", sent));
+        if (sent.length) fill(headers, h("h3", {}, t("Request headers")), headersTable(t("Request headers"), sent));
       },
       (error) => error.name === "AbortError" || fill(headers, h("p", { class: "problem" }, error.message)),
     );

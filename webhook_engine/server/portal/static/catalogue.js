@@ -4,23 +4,24 @@ import { eventually } from "./api.js";
 import { eventTypes, exampleOf } from "./event_types.js";
 import { fill, h, icon } from "./dom.js";
 import { pretty } from "./format.js";
+import { t } from "./language.js";
 import { session } from "./session.js";
 import { codeBox, empty, input, loading } from "./ui.js";
 
 /** "#/catalogue" */
 export function cataloguePage(page, signal) {
   const content = h("div", {}, loading());
-  const find = input({ type: "search", placeholder: "Search…", "aria-label": "Find event types" });
+  const find = input({ type: "search", placeholder: t("Search…"), "aria-label": t("Find event types") });
   fill(
     page,
-    h("div", { class: "head" }, h("div", {}, h("h1", {}, "Event catalogue"), h("p", {}, "The kinds of events that you can receive, and what they look like."))),
-    h("section", { class: "card", "aria-label": "List" }, h("div", { class: "filters" }, find), content),
+    h("div", { class: "head" }, h("div", {}, h("h1", {}, t("Event catalogue")), h("p", {}, t("The kinds of events that you can receive, and what they look like.")))),
+    h("section", { class: "card", "aria-label": t("List") }, h("div", { class: "filters" }, find), content),
   );
   eventually(() => eventTypes(session().token), signal).then(
     (types) => {
       if (signal.aborted) return;
       const shown = types.filter(({ archived }) => !archived);
-      const none = empty("inbox", "No event types", shown.length ? "Nothing in the catalogue fits your search." : "The catalogue is empty. Endpoints receive every event all the same.");
+      const none = empty("inbox", t("No event types"), shown.length ? t("Nothing in the catalogue fits your search.") : t("The catalogue is empty. Endpoints receive every event all the same."));
       const rows = shown.map((type) => ({ row: entry(type), words: `${type.name} ${type.description}`.toLowerCase() }));
       const filter = () => {
         const wanted = find.value.trim().toLowerCase();
@@ -48,7 +49,7 @@ function entry(type) {
         "span",
         { class: "entry" },
         h("span", { class: "name" }, type.name),
-        type.deprecated && h("span", { class: "state wait" }, "Deprecated"),
+        type.deprecated && h("span", { class: "state wait" }, t("Deprecated")),
         h("span", { class: "what" }, type.description),
       ),
     ),
@@ -60,9 +61,9 @@ function entry(type) {
     const schema = type.schemas?.["1"];
     fill(
       body,
-      example !== undefined && codeBox("Example", pretty(example), { json: true }),
-      schema && codeBox("Schema", pretty(schema), { json: true }),
-      !schema && h("p", { class: "soft" }, "This event type has no schema."),
+      example !== undefined && codeBox(t("Example"), pretty(example), { json: true }),
+      schema && codeBox(t("Schema"), pretty(schema), { json: true }),
+      !schema && h("p", { class: "soft" }, t("This event type has no schema.")),
     );
   });
   return h("li", {}, details);

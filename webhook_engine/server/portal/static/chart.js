@@ -3,6 +3,7 @@
 import { app, get } from "./api.js";
 import { fill, h, svg } from "./dom.js";
 import { dayOf, hourOf, number } from "./format.js";
+import { t } from "./language.js";
 import { card, field, loading, repeatedly, select } from "./ui.js";
 
 const SPANS = {
@@ -15,7 +16,7 @@ const HEIGHT = 128;
 
 /** The statistics of an endpoint. */
 export function statistics(endpoint, signal) {
-  const span = select(Object.entries(SPANS).map(([key, [name]]) => [key, name]), { value: "day", "aria-label": "Period" });
+  const span = select(Object.entries(SPANS).map(([key, [name]]) => [key, name]), { value: "day", "aria-label": t("Period") });
   const content = h("div", {}, loading());
   let before;
   const refresh = repeatedly(
@@ -33,7 +34,7 @@ export function statistics(endpoint, signal) {
     signal,
   );
   span.addEventListener("change", () => refresh());
-  return card("Delivery attempts", content, { actions: span });
+  return card(t("Delivery attempts"), content, { actions: span });
 }
 
 const sum = (data, name) => data.reduce((total, part) => total + part[name], 0);
@@ -46,9 +47,9 @@ function numbers(data) {
     "div",
     { class: "numbers" },
     [
-      [number(success), "good", "Successes"],
-      [number(fail), "bad", "Failures"],
-      [rate, "", "Failure rate"],
+      [number(success), "good", t("Successes")],
+      [number(fail), "bad", t("Failures")],
+      [rate, "", t("Failure rate")],
     ].map(([value, kind, what]) =>
       h("div", {}, h("span", { class: "n" }, value), h("span", { class: "what" }, kind && h("span", { class: `dot ${kind}` }), what)),
     ),

@@ -1,11 +1,12 @@
 // The pages before and after a session: plain words about what to do.
 
 import { fill, h, icon } from "./dom.js";
+import { t } from "./language.js";
 import { begin } from "./session.js";
 import { button, field, input, modal } from "./ui.js";
 
 function alone(glyph, title, ...content) {
-  document.title = `${title} · Webhooks`;
+  document.title = t("{title} · Webhooks", { title });
   const heading = h("h1", { tabindex: "-1" }, title);
   fill(
     document.body,
@@ -20,7 +21,7 @@ const soft = (text) => h("p", { class: "soft" }, text);
 export function used() {
   alone(
     "link",
-    "This link has expired or was already used",
+    t("This link has expired or was already used"),
     soft("For your safety, each link to this page works once and only for a short time."),
     soft("Go back to where you found the link and open it again from there; you get a fresh one each time."),
   );
@@ -30,7 +31,7 @@ export function used() {
 export function ended() {
   alone(
     "clock",
-    "Your session has ended",
+    t("Your session has ended"),
     soft("You were signed out because your access has expired or was withdrawn. Nothing that you saved is lost."),
     soft("To go on, open the link to this page again from where you found it."),
   );
@@ -39,26 +40,26 @@ export function ended() {
 /** The same while something was typed that is not saved yet; the page stays as it is. Returns how to take it away. */
 export function endedWhileTyping() {
   const { close } = modal(
-    "Your session has ended",
-    "What you typed is not lost. Open the link to this page again in another tab, from where you found it: this tab then goes on by itself, and you can save.",
-    [["Close", "", ""]],
+    t("Your session has ended"),
+    t("What you typed is not lost. Open the link to this page again in another tab, from where you found it: this tab then goes on by itself, and you can save."),
+    [[t("Close"), "", ""]],
   );
   return close;
 }
 
 export function unreachable(retry) {
-  alone("warning", "The server cannot be reached", soft("Check your connection and try again."), h("div", { class: "row" }, button("Try again", retry, { kind: "main" })));
+  alone("warning", t("The server cannot be reached"), soft("Check your connection and try again."), h("div", { class: "row" }, button(t("Try again"), retry, { kind: "main" })));
 }
 
 /** Somebody came without a link: a consumer who must get one, or an operator with a token. */
 export function entrance(enter, complaint) {
   const token = input({ class: "input code", type: "password", autocomplete: "off", required: true });
-  const wrapped = field("API token", token, { hint: "The token of an organization shows all its applications." });
+  const wrapped = field(t("API token"), token, { hint: t("The token of an organization shows all its applications.") });
   const form = h(
     "form",
     { class: "stack-small", on: { submit } },
     wrapped,
-    h("div", { class: "row" }, button("Sign in", undefined, { submit: true, kind: "main" })),
+    h("div", { class: "row" }, button(t("Sign in"), undefined, { submit: true, kind: "main" })),
   );
   function submit(event) {
     event.preventDefault();
@@ -72,9 +73,9 @@ export function entrance(enter, complaint) {
   }
   alone(
     "hook",
-    "Open this page from your platform",
+    t("Open this page from your platform"),
     soft("You get here by a link from the service whose webhooks you receive. Look for it in its settings."),
-    h("details", { class: "fold", open: Boolean(complaint) }, h("summary", {}, icon("right", 14), "I operate this service"), form),
+    h("details", { class: "fold", open: Boolean(complaint) }, h("summary", {}, icon("right", 14), t("I operate this service")), form),
   );
   wrapped.complain(complaint);
 }

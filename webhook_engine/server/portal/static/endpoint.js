@@ -6,6 +6,7 @@ import { statistics } from "./chart.js";
 import { fill, h, shownText } from "./dom.js";
 import { settingsTab } from "./endpoint_settings.js";
 import { fullTime } from "./format.js";
+import { pieces, t } from "./language.js";
 import { endpointMessages } from "./messages.js";
 import { repairCard } from "./repair.js";
 import { secretCard } from "./secret.js";
@@ -19,7 +20,7 @@ import { FAILURES, reasonWords } from "./words.js";
 
 /** "#/endpoints/{id}" */
 export function endpointPage(page, signal, id, tab = "overview") {
-  const heading = h("div", { class: "head" }, h("div", {}, h("h1", {}, "Endpoint")));
+  const heading = h("div", { class: "head" }, h("div", {}, h("h1", {}, t("Endpoint"))));
   const state = h("div", { class: "stack" });
   const content = h("div", {}, loading());
   const facts = h("div", {});
@@ -55,7 +56,7 @@ export function endpointPage(page, signal, id, tab = "overview") {
     if (text === seen) return;
     const first = seen === undefined;
     seen = text;
-    document.title = shownText(`${now.url} · Webhooks`);
+    document.title = shownText(t("{title} · Webhooks", { title: now.url }));
     fill(
       heading,
       h("div", {}, h("h1", { class: "address" }, h("a", { href: to(`/endpoints/${id}`) }, breakable(now.url))), now.description && h("p", {}, now.description)),
@@ -67,10 +68,10 @@ export function endpointPage(page, signal, id, tab = "overview") {
     settings?.meanwhile(now);
     if (!first) return;
     const pages = [
-      ["overview", "Overview", overview],
-      ["testing", "Testing", () => testingTab(id, next())],
-      ["verify", "Verify", () => verifyTab(endpoint, next())],
-      ["settings", "Settings", () => (settings = settingsTab(endpoint, next(), changed))],
+      ["overview", t("Overview"), overview],
+      ["testing", t("Testing"), () => testingTab(id, next())],
+      ["verify", t("Verify"), () => verifyTab(endpoint, next())],
+      ["settings", t("Settings"), () => (settings = settingsTab(endpoint, next(), changed))],
     ];
     fill(content, tabs(pages, tab, (key) => stay(to(`/endpoints/${id}${key === "overview" ? "" : `?tab=${key}`}`)), leaving));
   }
@@ -83,10 +84,10 @@ export function endpointPage(page, signal, id, tab = "overview") {
         changed(now);
       } catch (error) {
         if (error.status === 404) {
-          fill(content, empty("warning", "There is no such endpoint", "It may have been deleted.", h("a", { class: "button", href: to("/endpoints") }, "All endpoints")));
+          fill(content, empty("warning", t("There is no such endpoint"), t("It may have been deleted."), h("a", { class: "button", href: to("/endpoints") }, t("All endpoints"))));
           error = Object.assign(new Error(error.message), { fatal: true });
         } else if (seen === undefined && error.name !== "AbortError" && !error.passing) {
-          fill(content, empty("warning", "This endpoint cannot be shown", error.message));
+          fill(content, empty("warning", t("This endpoint cannot be shown"), error.message));
         }
         throw error;
       }
@@ -104,36 +105,36 @@ function disabledNotice(endpoint, changed) {
   return notice(
     "bad",
     "warning",
-    "This endpoint is disabled",
-    h("p", {}, `Nothing is sent to it. Reason: ${reasonWords(endpoint.disabledReason)}.`),
+    t("This endpoint is disabled"),
+    h("p", {}, t("Nothing is sent to it. Reason: {reason}.", { reason: reasonWords(endpoint.disabledReason) })),
     h(
       "p",
       { class: "small" },
-      endpoint.disabledAt && ["Disabled ", when(endpoint.disabledAt, ""), ` (${fullTime(endpoint.disabledAt)}). `],
-      endpoint.firstFailureAt && `No attempt has succeeded since ${fullTime(endpoint.firstFailureAt)}. `,
+      endpoint.disabledAt && [pieces("Disabled {when} ({time}).", { when: when(endpoint.disabledAt, ""), time: fullTime(endpoint.disabledAt) }), " "],
+      endpoint.firstFailureAt && t("No attempt has succeeded since {time}.", { time: fullTime(endpoint.firstFailureAt) }),
     ),
     may("ManageEndpoint") && h("p", { class: "small" }, whatToDo()),
-    may("ManageEndpoint") && h("div", { class: "row" }, button("Enable endpoint", enable, { kind: "main", glyph: "play" })),
+    may("ManageEndpoint") && h("div", { class: "row" }, button(t("Enable endpoint"), enable, { kind: "main", glyph: "play" })),
   );
 }
 
 function whatToDo() {
   return may("CreateAttempts")
-    ? "What to do: repair your server, try it out on the tab Testing, enable the endpoint, and then recover the messages that it did not get."
-    : "What to do: repair your server, and then enable the endpoint.";
+    ? t("What to do: repair your server, try it out on the tab Testing, enable the endpoint, and then recover the messages that it did not get.")
+    : t("What to do: repair your server, and then enable the endpoint.");
 }
 
 function blockedNotice() {
-  const more = may("ManageEndpoint") ? " You can change it on the tab Settings." : "";
-  return notice("bad", "warning", "Nothing can be sent to this endpoint", h("p", {}, `${FAILURES.blocked}${more}`));
+  const more = may("ManageEndpoint") ? ` ${t("You can change it on the tab Settings.")}` : "";
+  return notice("bad", "warning", t("Nothing can be sent to this endpoint"), h("p", {}, `${FAILURES.blocked}${more}`));
 }
 
 function failingNotice(endpoint) {
   return notice(
     "wait",
     "warning",
-    "Deliveries to this endpoint are failing",
-    h("p", { class: "small" }, `No attempt has succeeded since ${fullTime(endpoint.firstFailureAt)}. Open a failed message to see what your server answered. If this goes on for days, the endpoint will be disabled.`),
+    t("Deliveries to this endpoint are failing"),
+    h("p", { class: "small" }, t("No attempt has succeeded since {time}. Open a failed message to see what your server answered. If this goes on for days, the endpoint will be disabled.", { time: fullTime(endpoint.firstFailureAt) })),
   );
 }
 
@@ -148,15 +149,15 @@ function inboxPage(url) {
 function factsCard(endpoint) {
   const inbox = inboxPage(endpoint.url);
   const known = [
-    ["Event types", endpoint.eventTypes?.length ? tags(endpoint.eventTypes) : "All event types"],
-    ["Channels", endpoint.channels?.length && tags(endpoint.channels)],
-    ["Rate limit", endpoint.throttleRate && `${endpoint.throttleRate} per second`],
-    ["Play", inbox && h("a", { href: inbox, target: "_blank", rel: "noopener noreferrer" }, "Watch what arrives")],
-    ["Created", fullTime(endpoint.createdAt)],
-    ["Endpoint id", h("code", {}, endpoint.uid ?? endpoint.id)],
+    [t("Event types"), endpoint.eventTypes?.length ? tags(endpoint.eventTypes) : t("All event types")],
+    [t("Channels"), endpoint.channels?.length && tags(endpoint.channels)],
+    [t("Rate limit"), endpoint.throttleRate && t("{n} per second", { n: endpoint.throttleRate })],
+    [t("Play"), inbox && h("a", { href: inbox, target: "_blank", rel: "noopener noreferrer" }, t("Watch what arrives"))],
+    [t("Created"), fullTime(endpoint.createdAt)],
+    [t("Endpoint id"), h("code", {}, endpoint.uid ?? endpoint.id)],
   ];
   return card(
-    "Details",
+    t("Details"),
     h("dl", { class: "facts" }, known.filter(([, value]) => value).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))),
   );
 }

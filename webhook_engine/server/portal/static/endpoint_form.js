@@ -5,13 +5,14 @@ import { api, app, eventually } from "./api.js";
 import { clearDraft, draft, keepDraft } from "./draft.js";
 import { eventTypeChoice, eventTypes } from "./event_types.js";
 import { fill, h, icon } from "./dom.js";
+import { pieces, t } from "./language.js";
 import { root, session } from "./session.js";
 import { backLink, busy, button, confirm, field, input, loading, notice, toast } from "./ui.js";
 import { mark } from "./unsaved.js";
 import { MASK, MASKED_WORDS, URL_WORDS } from "./words.js";
 
 const FIELDS = { url: "url", description: "description", channels: "channels", throttleRate: "rate" };
-const NAMES = { url: "Endpoint URL", description: "Description", eventTypes: "Event types", channels: "Channels", throttleRate: "Rate limit" };
+const NAMES = { url: t("Endpoint URL"), description: t("Description"), eventTypes: t("Event types"), channels: t("Channels"), throttleRate: t("Rate limit") };
 const NOTHING = { url: "", description: "", eventTypes: null, channels: null, throttleRate: null };
 const MAX_RATE = 65_535;
 const JUDGE_MS = 250;
@@ -19,7 +20,7 @@ const JUDGE_MS = 250;
 /** A form for a new endpoint, with the values that were typed before; `save(values)` sends it. */
 function newEndpointForm(types, typedBefore, save) {
   const inputs = endpointInputs(types, typedBefore ?? NOTHING, true);
-  const form = framed(inputs, "Create endpoint", h("a", { class: "button", href: to("/endpoints"), on: { click: clearDraft } }, "Cancel"), async (values) => {
+  const form = framed(inputs, t("Create endpoint"), h("a", { class: "button", href: to("/endpoints"), on: { click: clearDraft } }, t("Cancel")), async (values) => {
     await save(values);
     delete form.dataset.typed;
   });
@@ -74,9 +75,9 @@ export function endpointForm(types, endpoint, { read, save, saved, disabled = fa
         notice(
           "wait",
           "warning",
-          "This endpoint was changed meanwhile",
-          h("ul", { class: "stack-small" }, [...theirs].map(([name, value]) => h("li", { class: "small" }, name in mine ? both(name, value, mine[name]) : `${NAMES[name]}: somebody changed it to ${written(value)}. It stays so.`))),
-          h("div", { class: "row" }, button("Understood", () => (theirs.clear(), show()), { size: "tiny" })),
+          t("This endpoint was changed meanwhile"),
+          h("ul", { class: "stack-small" }, [...theirs].map(([name, value]) => h("li", { class: "small" }, name in mine ? both(name, value, mine[name]) : t("{field}: somebody changed it to {value}. It stays so.", { field: NAMES[name], value: written(value) })))),
+          h("div", { class: "row" }, button(t("Understood"), () => (theirs.clear(), show()), { size: "tiny" })),
         ),
     );
   }
@@ -88,25 +89,25 @@ export function endpointForm(types, endpoint, { read, save, saved, disabled = fa
       show();
     };
     return [
-      h("p", {}, `${NAMES[name]}: somebody changed it to ${written(value)}. You have ${written(mine)}, which takes its place when you save.`),
-      button(`Take ${written(value)}`, take, { size: "tiny", name: `Take ${written(value)} as ${NAMES[name]}` }),
+      h("p", {}, t("{field}: somebody changed it to {value}. You have {mine}, which takes its place when you save.", { field: NAMES[name], value: written(value), mine: written(mine) })),
+      button(t("Take {value}", { value: written(value) }), take, { size: "tiny", name: t("Take {value} as {field}", { value: written(value), field: NAMES[name] }) }),
     ];
   }
 
   const form = framed(
     inputs,
-    "Save changes",
-    disabled && h("p", { class: "hint" }, "Your access allows looking, not changing."),
+    t("Save changes"),
+    disabled && h("p", { class: "hint" }, t("Your access allows looking, not changing.")),
     async () => {
       if (meanwhile(await read())) {
         told.scrollIntoView({ block: "center", behavior: "smooth" });
-        throw new Error("Somebody changed the same as you meanwhile. Compare both above, then save again.");
+        throw new Error(t("Somebody changed the same as you meanwhile. Compare both above, then save again."));
       }
       const mine = changes();
       if (!Object.keys(mine).length) return void toast("There is nothing to save");
       if (base.eventTypes && mine.eventTypes === null) {
-        const text = "No event type is chosen any more: this endpoint would then receive every event, of types to come, too.";
-        if (!(await confirm("Receive all event types?", text, "Receive all"))) return;
+        const text = t("No event type is chosen any more: this endpoint would then receive every event, of types to come, too.");
+        if (!(await confirm(t("Receive all event types?"), text, t("Receive all")))) return;
       }
       saving = true;
       try {
@@ -147,7 +148,7 @@ function differing(values, before) {
 
 function written(value) {
   if (Array.isArray(value)) return value.join(", ");
-  return value === null || value === "" ? "nothing" : `“${value}”`;
+  return value === null || value === "" ? t("nothing") : t("“{value}”", { value: String(value) });
 }
 
 /** What is typed into, with `values()`, `put(name, value)` and, at the fields, what is wrong with them. */
@@ -158,14 +159,14 @@ function endpointInputs(types, start, adding) {
   const rate = input({ type: "number", min: "1", max: String(MAX_RATE), inputmode: "numeric" });
   const choice = eventTypeChoice(types, start.eventTypes);
   const play = h("p", { class: "hint", role: "status" });
-  const usePlay = button("Use Play", () => fillIn(url, play).then(() => url.dispatchEvent(new Event("change", { bubbles: true }))), { glyph: "play" });
+  const usePlay = button(t("Use Play"), () => fillIn(url, play).then(() => url.dispatchEvent(new Event("change", { bubbles: true }))), { glyph: "play" });
   const fields = {
-    url: field("Endpoint URL", adding ? h("div", { class: "input-row" }, url, usePlay) : url, {
-      hint: adding ? "Where we send events, by HTTP POST. No server yet? Play gives you a temporary URL." : undefined,
+    url: field(t("Endpoint URL"), adding ? h("div", { class: "input-row" }, url, usePlay) : url, {
+      hint: adding ? t("Where we send events, by HTTP POST. No server yet? Play gives you a temporary URL.") : undefined,
     }),
-    description: field("Description", description, { optional: true, hint: "For yourself: what this endpoint is for." }),
-    channels: field("Channels", channels, { optional: true, hint: "Separated by commas. Only messages of these channels are sent." }),
-    rate: field("Rate limit", rate, { optional: true, hint: "Messages per second, at most." }),
+    description: field(t("Description"), description, { optional: true, hint: t("For yourself: what this endpoint is for.") }),
+    channels: field(t("Channels"), channels, { optional: true, hint: t("Separated by commas. Only messages of these channels are sent.") }),
+    rate: field(t("Rate limit"), rate, { optional: true, hint: t("Messages per second, at most.") }),
   };
   const warning = h("p", { class: "warned", role: "status" });
   let judged;
@@ -224,11 +225,11 @@ function endpointInputs(types, start, adding) {
   function check() {
     const { url: address, throttleRate } = values();
     for (const each of Object.values(fields)) each.complain();
-    if (!address) fields.url.complain("Enter the URL that events are sent to.");
-    else if (!parses(address)) fields.url.complain("This is not a URL. It must be http or https, like https://example.com/webhooks.");
-    else if (!/^https?:/i.test(address)) fields.url.complain("The URL must be http or https, like https://example.com/webhooks.");
+    if (!address) fields.url.complain(t("Enter the URL that events are sent to."));
+    else if (!parses(address)) fields.url.complain(t("This is not a URL. It must be http or https, like https://example.com/webhooks."));
+    else if (!/^https?:/i.test(address)) fields.url.complain(t("The URL must be http or https, like https://example.com/webhooks."));
     const possible = throttleRate === null || (Number.isInteger(throttleRate) && throttleRate >= 1 && throttleRate <= MAX_RATE);
-    if (!possible || rate.validity.badInput) fields.rate.complain(`Enter a whole number from 1 to ${MAX_RATE}, or nothing for no limit.`);
+    if (!possible || rate.validity.badInput) fields.rate.complain(t("Enter a whole number from 1 to 65535, or nothing for no limit."));
   }
 
   /** What only the server can tell; says whether to go on. A warning is read first, and then may be passed over. */
@@ -238,7 +239,7 @@ function endpointInputs(types, start, adding) {
     if (address === start.url && !adding) return true;
     const problem = await judge(address);
     if (problem === "https_only" || problem === "invalid") fields.url.complain(URL_WORDS[problem]);
-    if (problem === "warned") warning.append(" To save it all the same, press the button again.");
+    if (problem === "warned") warning.append(` ${t("To save it all the same, press the button again.")}`);
     return !problem || problem === "private";
   }
 
@@ -299,17 +300,18 @@ function parses(address) {
 
 async function fillIn(url, play) {
   const response = await fetch(new URL("play/", root), { method: "POST", credentials: "omit" }).catch(() => {
-    throw new Error("The server cannot be reached. Check your connection, and try again.");
+    throw new Error(t("The server cannot be reached. Check your connection, and try again."));
   });
-  if (!response.ok) throw new Error(response.status === 429 ? "Too many inboxes were asked for; try again in a moment." : "Play is not available here.");
+  if (!response.ok) throw new Error(response.status === 429 ? t("Too many inboxes were asked for; try again in a moment.") : t("Play is not available here."));
   const inbox = await response.json();
   url.value = inbox.url;
   fill(
     play,
     icon("check", 14),
-    " A temporary inbox is ready: ",
-    h("a", { href: new URL(`play/view/${encodeURIComponent(inbox.token)}`, root).href, target: "_blank", rel: "noopener noreferrer" }, "watch what arrives"),
-    ".",
+    " ",
+    pieces("A temporary inbox is ready: {watch}.", {
+      watch: h("a", { href: new URL(`play/view/${encodeURIComponent(inbox.token)}`, root).href, target: "_blank", rel: "noopener noreferrer" }, t("watch what arrives")),
+    }),
   );
 }
 
@@ -319,7 +321,7 @@ export function newEndpointPage(page, signal) {
   fill(
     page,
     backLink(to("/endpoints")),
-    h("div", { class: "head" }, h("div", {}, h("h1", {}, "New endpoint"), h("p", {}, "Tell us where to send events, and which ones."))),
+    h("div", { class: "head" }, h("div", {}, h("h1", {}, t("New endpoint")), h("p", {}, t("Tell us where to send events, and which ones.")))),
     h("section", { class: "card narrow" }, content),
   );
   eventually(() => eventTypes(session().token), signal).then(

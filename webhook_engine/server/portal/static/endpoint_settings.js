@@ -5,6 +5,7 @@ import { api, app, eventually, get } from "./api.js";
 import { endpointForm } from "./endpoint_form.js";
 import { eventTypes } from "./event_types.js";
 import { fill, h, reconcile } from "./dom.js";
+import { t } from "./language.js";
 import { may, session } from "./session.js";
 import { discard, mark } from "./unsaved.js";
 import { button, busy, card, confirm, field, input, loading, toast } from "./ui.js";
@@ -25,7 +26,7 @@ export function settingsTab(endpoint, signal, changed) {
     },
     (error) => error.name === "AbortError" || fill(content, h("p", { class: "problem" }, error.message)),
   );
-  const element = h("div", { class: "stack narrow" }, card("Endpoint", content), headersCard(endpoint, signal), may("ManageEndpoint") && endCard(endpoint, changed));
+  const element = h("div", { class: "stack narrow" }, card(t("Endpoint"), content), headersCard(endpoint, signal), may("ManageEndpoint") && endCard(endpoint, changed));
   element.meanwhile = (now) => {
     latest = now;
     form?.meanwhile(now);
@@ -35,16 +36,16 @@ export function settingsTab(endpoint, signal, changed) {
 
 function headersCard(endpoint, signal) {
   const list = h("ul", { class: "list boxed" });
-  const none = h("p", { class: "soft small" }, "No headers of your own are sent.");
+  const none = h("p", { class: "soft small" }, t("No headers of your own are sent."));
   const name = input({ class: "input code", autocapitalize: "off" });
   const value = input({ class: "input code" });
-  const wrapped = field("Header name", name);
+  const wrapped = field(t("Header name"), name);
   const path = app("endpoint", endpoint.id, "headers");
-  const add = button("Add header", undefined, { submit: true });
+  const add = button(t("Add header"), undefined, { submit: true });
 
   async function read() {
     const { headers, sensitive } = await get(path, {}, signal);
-    const items = [...Object.entries(headers), ...sensitive.map((each) => [each, "•••••••• (kept secret)"])];
+    const items = [...Object.entries(headers), ...sensitive.map((each) => [each, t(t("•••••••• (kept secret)"))])];
     items.sort(([a], [b]) => a.localeCompare(b));
     none.hidden = items.length > 0;
     list.hidden = !none.hidden;
@@ -53,7 +54,7 @@ function headersCard(endpoint, signal) {
         "li",
         { class: "item item-two" },
         h("div", {}, h("code", {}, key), h("p", { class: "item-note", title: shown }, shown)),
-        may("ManageEndpoint") && button("Remove", () => change(key, null), { size: "tiny", kind: "plain", name: `Remove header ${key}` }),
+        may("ManageEndpoint") && button(t("Remove"), () => change(key, null), { size: "tiny", kind: "plain", name: t("Remove header {name}", { name: key }) }),
       ),
     );
   }
@@ -66,7 +67,7 @@ function headersCard(endpoint, signal) {
   async function submit() {
     wrapped.complain();
     if (!name.value.trim()) {
-      wrapped.complain("Enter the name of the header, like X-Team.");
+      wrapped.complain(t("Enter the name of the header, like X-Team."));
       return void name.focus();
     }
     try {
@@ -84,33 +85,33 @@ function headersCard(endpoint, signal) {
   const form = h(
     "form",
     { class: "form", on: { submit: (event) => (event.preventDefault(), busy(add, submit())), input: () => mark(form, Boolean(name.value || value.value)) } },
-    h("div", { class: "pair" }, wrapped, field("Header value", value)),
+    h("div", { class: "pair" }, wrapped, field(t("Header value"), value)),
     h("div", { class: "row" }, add),
   );
   list.hidden = none.hidden = true;
   eventually(read, signal).catch(() => {});
-  return card("Custom headers", h("div", { class: "stack" }, none, list, may("ManageEndpoint") && form), {
-    note: "Sent with every request to this endpoint. Values of headers like Authorization are never shown again.",
+  return card(t("Custom headers"), h("div", { class: "stack" }, none, list, may("ManageEndpoint") && form), {
+    note: t("Sent with every request to this endpoint. Values of headers like Authorization are never shown again."),
   });
 }
 
 function endCard(endpoint, changed) {
   const disable = async () => {
-    const text = "Nothing more is sent to it, and what waits for a retry becomes failed. You can enable it again at any time.";
-    if (!(await confirm("Disable this endpoint?", text, "Disable"))) return;
+    const text = t("Nothing more is sent to it, and what waits for a retry becomes failed. You can enable it again at any time.");
+    if (!(await confirm(t("Disable this endpoint?"), text, t("Disable")))) return;
     changed(await api("PATCH", app("endpoint", endpoint.id), { body: { disabled: true } }));
     toast("The endpoint is disabled");
   };
   const remove = async () => {
-    const text = "It gets no more events, and its signing secret is gone. This cannot be undone.";
-    if (!(await confirm("Delete this endpoint?", text, "Delete", "danger"))) return;
+    const text = t("It gets no more events, and its signing secret is gone. This cannot be undone.");
+    if (!(await confirm(t("Delete this endpoint?"), text, t("Delete"), "danger"))) return;
     await api("DELETE", app("endpoint", endpoint.id));
     toast("The endpoint was deleted");
     discard();
     location.hash = to("/endpoints");
   };
   return card(
-    "Stop deliveries",
-    h("div", { class: "row" }, !endpoint.disabled && button("Disable endpoint", disable, {}), button("Delete endpoint", remove, { kind: "danger" })),
+    t("Stop deliveries"),
+    h("div", { class: "row" }, !endpoint.disabled && button(t("Disable endpoint"), disable, {}), button(t("Delete endpoint"), remove, { kind: "danger" })),
   );
 }

@@ -4,7 +4,8 @@ import { to } from "./address.js";
 import { app, get, upTo } from "./api.js";
 import { fill, h, reconcile, svg } from "./dom.js";
 import { latestOf } from "./doing.js";
-import { number, plural } from "./format.js";
+import { number } from "./format.js";
+import { t } from "./language.js";
 import { may } from "./session.js";
 import { breakable, button, empty, endpointBadge, input, loading, repeatedly } from "./ui.js";
 
@@ -19,11 +20,11 @@ export function endpointsPage(page, signal) {
   const list = h("ul", { class: "list" });
   const wait = loading();
   const none = welcome();
-  const unfit = empty("hook", "No endpoint fits", "Nothing in the URLs, descriptions and event types fits your search.");
-  const more = button("Show more", () => ((wanted += PER_PAGE), refresh()), { kind: "plain" });
+  const unfit = empty("hook", t("No endpoint fits"), t("Nothing in the URLs, descriptions and event types fits your search."));
+  const more = button(t("Show more"), () => ((wanted += PER_PAGE), refresh()), { kind: "plain" });
   const pager = h("div", { class: "pager" }, more);
   const problem = h("p", { class: "problem card-body", role: "alert", hidden: true });
-  const find = input({ type: "search", placeholder: "Search by URL, description or event type", "aria-label": "Find endpoints" });
+  const find = input({ type: "search", placeholder: t("Search by URL, description or event type"), "aria-label": t("Find endpoints") });
   const finder = h("div", { class: "filters" }, find);
   const rates = new Map();
   const inView = new Set();
@@ -44,10 +45,10 @@ export function endpointsPage(page, signal) {
     h(
       "div",
       { class: "head" },
-      h("div", {}, h("h1", {}, "Endpoints"), h("p", {}, "Where your events are sent.")),
-      may("ManageEndpoint") && button("Add endpoint", () => (location.hash = to("/endpoints/new")), { kind: "main", glyph: "plus" }),
+      h("div", {}, h("h1", {}, t("Endpoints")), h("p", {}, t("Where your events are sent."))),
+      may("ManageEndpoint") && button(t("Add endpoint"), () => (location.hash = to("/endpoints/new")), { kind: "main", glyph: "plus" }),
     ),
-    h("section", { class: "card", "aria-label": "List" }, finder, wait, problem, none, unfit, list, pager),
+    h("section", { class: "card", "aria-label": t("List") }, finder, wait, problem, none, unfit, list, pager),
   );
 
   const refresh = repeatedly(
@@ -127,24 +128,24 @@ export function endpointsPage(page, signal) {
 }
 
 function welcome() {
-  if (!may("ManageEndpoint")) return empty("hook", "No endpoints yet", "Your access allows looking, not adding; endpoints show up here as soon as somebody adds one.");
+  if (!may("ManageEndpoint")) return empty("hook", t("No endpoints yet"), t("Your access allows looking, not adding; endpoints show up here as soon as somebody adds one."));
   const steps = [
-    ["Add an endpoint", "A URL of yours that we send events to. No server yet? Play gives you a temporary one."],
-    may("CreateAttempts") && ["Send an example", "On its tab Testing, and see what arrives and what your server answers."],
-    ["Verify signatures", "The tab Verify has the code for it, in Python, JavaScript and curl."],
+    [t("Add an endpoint"), t("A URL of yours that we send events to. No server yet? Play gives you a temporary one.")],
+    may("CreateAttempts") && [t("Send an example"), t("On its tab Testing, and see what arrives and what your server answers.")],
+    [t("Verify signatures"), t("The tab Verify has the code for it, in Python, JavaScript and curl.")],
   ].filter(Boolean);
   return empty(
     "hook",
-    "No endpoints yet",
-    "In a few steps your server hears of everything that happens here:",
+    t("No endpoints yet"),
+    t("In a few steps your server hears of everything that happens here:"),
     h("ol", { class: "steps" }, steps.map(([title, words]) => h("li", {}, h("div", {}, h("p", { class: "step" }, title), h("p", { class: "soft small" }, words))))),
   );
 }
 
 function listens(endpoint) {
   const types = endpoint.eventTypes;
-  if (!types) return "All event types";
-  return types.length <= 2 ? types.join(", ") : plural(types.length, "event type", "event types");
+  if (!types) return t("All event types");
+  return types.length <= 2 ? types.join(", ") : t("{n} event types", { n: types.length });
 }
 
 function meter(rate) {
@@ -152,10 +153,10 @@ function meter(rate) {
   const total = rate.success + rate.fail;
   const share = total ? rate.fail / total : 0;
   const percent = share > 0 && share < 0.01 ? "< 1" : number(Math.round(share * 100));
-  const text = total ? `${percent} % failures in 24 h` : "Nothing sent in 24 h";
+  const text = total ? t("{percent} % failures in 24 h", { percent }) : t("Nothing sent in 24 h");
   return h(
     "div",
-    { class: "meter", title: total ? `${number(rate.fail)} of ${number(total)} attempts in the last 24 hours did not succeed` : undefined },
+    { class: "meter", title: total ? t("{failed} of {n} attempts in the last 24 hours did not succeed", { failed: rate.fail, n: total }) : undefined },
     svg(
       "svg",
       { width: 44, height: 6, viewBox: "0 0 44 6", "aria-hidden": "true" },

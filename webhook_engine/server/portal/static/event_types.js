@@ -2,6 +2,7 @@
 
 import { all } from "./api.js";
 import { fill, freshId, h } from "./dom.js";
+import { t } from "./language.js";
 import { input } from "./ui.js";
 
 const MAX_TYPES = 5_000;
@@ -40,11 +41,11 @@ export function eventTypeChoice(types, chosen) {
   const byName = new Map(types.map((type) => [type.name, type]));
   const list = h("div", { class: "choices-list" });
   const foot = h("p", { class: "choices-foot", role: "status" });
-  const find = input({ type: "search", placeholder: "Search…", "aria-label": "Find event types" });
-  const none = h("p", { class: "hint" }, "No event types are registered; the endpoint receives everything.");
+  const find = input({ type: "search", placeholder: t("Search…"), "aria-label": t("Find event types") });
+  const none = h("p", { class: "hint" }, t("No event types are registered; the endpoint receives everything."));
   const box = h("div", { class: "choices" }, h("div", { class: "choices-find" }, find), list, foot);
   const legend = freshId("legend");
-  const element = h("div", { class: "field", role: "group", "aria-labelledby": legend }, h("span", { class: "label", id: legend }, "Event types"), box, none);
+  const element = h("div", { class: "field", role: "group", "aria-labelledby": legend }, h("span", { class: "label", id: legend }, t("Event types")), box, none);
   let picked;
   let rows;
 
@@ -56,10 +57,10 @@ export function eventTypeChoice(types, chosen) {
       count();
     });
     // The name of the box is that of the type alone; its description describes it, and may be clicked as well.
-    const words = isOffered ? type.description : "Not offered any more: once taken off, it cannot be chosen again.";
+    const words = isOffered ? type.description : t("Not offered any more: once taken off, it cannot be chosen again.");
     const note = words && h("span", { class: "note", id: `${check.id}-note`, on: { click: () => check.disabled || check.click() } }, words);
     if (note) check.setAttribute("aria-describedby", note.id);
-    const label = h("span", { class: "choice-name" }, h("label", { class: "code", for: check.id }, type.name), !isOffered && h("span", { class: "state wait" }, "Archived"));
+    const label = h("span", { class: "choice-name" }, h("label", { class: "code", for: check.id }, type.name), !isOffered && h("span", { class: "state wait" }, t("Archived")));
     const found = `${type.name} ${type.description ?? ""}`.toLowerCase();
     return { element: h("div", { class: "choice" }, check, h("span", {}, label, note)), found };
   }
@@ -70,7 +71,7 @@ export function eventTypeChoice(types, chosen) {
   }
 
   function count() {
-    foot.textContent = picked.size ? `${picked.size} chosen` : "None chosen: this endpoint receives all event types.";
+    foot.textContent = picked.size ? t("{n} chosen", { n: picked.size }) : t("None chosen: this endpoint receives all event types.");
   }
 
   element.put = (names) => {

@@ -1,9 +1,9 @@
 // How times, numbers and payloads are written.
 
-// The page is in English, so its dates and numbers are, too; somebody's own kind of English is kept.
-const LOCALE = navigator.language?.startsWith("en") ? navigator.language : "en-GB";
-const relative = new Intl.RelativeTimeFormat(LOCALE, { numeric: "auto", style: "short" });
-const absolute = new Intl.DateTimeFormat(LOCALE, {
+import { locale, t } from "./language.js";
+
+const relative = new Intl.RelativeTimeFormat(locale, { numeric: "auto", style: "short" });
+const absolute = new Intl.DateTimeFormat(locale, {
   year: "numeric",
   month: "short",
   day: "numeric",
@@ -12,9 +12,10 @@ const absolute = new Intl.DateTimeFormat(LOCALE, {
   second: "2-digit",
   timeZoneName: "short",
 });
-const day = new Intl.DateTimeFormat(LOCALE, { month: "short", day: "numeric" });
-const hour = new Intl.DateTimeFormat(LOCALE, { hour: "2-digit", minute: "2-digit" });
-const whole = new Intl.NumberFormat(LOCALE);
+const day = new Intl.DateTimeFormat(locale, { month: "short", day: "numeric" });
+const hour = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit" });
+const whole = new Intl.NumberFormat(locale);
+const tenths = new Intl.NumberFormat(locale, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 const SPANS = [
   ["day", 86_400],
   ["hour", 3_600],
@@ -32,26 +33,26 @@ export function fromNow(text, now = Date.now()) {
   for (const [unit, size] of SPANS) {
     if (Math.abs(seconds) >= size) return relative.format(Math.trunc(seconds / size), unit);
   }
-  return Math.abs(seconds) < 3 ? "just now" : relative.format(Math.trunc(seconds), "second");
+  return Math.abs(seconds) < 3 ? t("just now") : relative.format(Math.trunc(seconds), "second");
 }
 
 const UNITS = [
-  ["day", 86_400_000],
-  ["hour", 3_600_000],
-  ["minute", 60_000],
-  ["second", 1_000],
+  [(n) => t("{n} days", { n }), 86_400_000],
+  [(n) => t("{n} hours", { n }), 3_600_000],
+  [(n) => t("{n} minutes", { n }), 60_000],
+  [(n) => t("{n} seconds", { n }), 1_000],
 ];
 
 /** "15 seconds", "14 days": a span in the largest unit that has a whole number of it. */
 export function span(milliseconds) {
   for (const [unit, size] of UNITS) {
-    if (milliseconds >= size && milliseconds % size === 0) return plural(milliseconds / size, unit, `${unit}s`);
+    if (milliseconds >= size && milliseconds % size === 0) return unit(milliseconds / size);
   }
-  return milliseconds < 1_000 ? `${number(milliseconds)} ms` : `${number(milliseconds / 1_000)} seconds`;
+  return milliseconds < 1_000 ? `${number(milliseconds)} ms` : t("{n} seconds", { n: milliseconds / 1_000 });
 }
 
 export function duration(milliseconds) {
-  return milliseconds < 1_000 ? `${milliseconds} ms` : `${(milliseconds / 1_000).toFixed(1)} s`;
+  return milliseconds < 1_000 ? `${number(milliseconds)} ms` : `${tenths.format(milliseconds / 1_000)} s`;
 }
 
 /** The value of a `datetime-local` field for a moment. */
@@ -77,10 +78,6 @@ export function prettyText(text) {
     return text;
   }
   return indented(text);
-}
-
-export function plural(count, one, many) {
-  return `${number(count)} ${count === 1 ? one : many}`;
 }
 
 // Deeper levels are not indented further: whoever sends a body of a hundred thousand brackets must not stall the page.

@@ -5,6 +5,7 @@ import { all, api, app, eventually, get } from "./api.js";
 import { attemptLine } from "./attempts.js";
 import { fill, h, reconcile, shownText } from "./dom.js";
 import { fullTime } from "./format.js";
+import { t } from "./language.js";
 import { may } from "./session.js";
 import { backLink, breakable, button, card, codeBox, dueWhen, empty, loading, repeatedly, stateBadge, stateOf, tags, toast } from "./ui.js";
 
@@ -17,7 +18,7 @@ const AT_ONCE = 4;
 /** "#/messages/{id}" */
 export function messagePage(page, signal, id) {
   const content = h("div", { class: "stack" }, loading());
-  const title = h("h1", {}, "Message");
+  const title = h("h1", {}, t("Message"));
   fill(
     page,
     backLink(to("/messages")),
@@ -29,40 +30,40 @@ export function messagePage(page, signal, id) {
   eventually(read, signal).then(
     ([message, sent]) => {
       fill(title, message.eventType);
-      document.title = shownText(`${message.eventType} · Webhooks`);
+      document.title = shownText(t("{title} · Webhooks", { title: message.eventType }));
       fill(content, h("div", { class: "columns even" }, deliveries(message, signal), h("div", { class: "stack" }, payload(sent), facts(message))));
     },
-    (error) => error.name === "AbortError" || fill(content, empty("warning", "This message cannot be shown", error.message, h("a", { class: "button", href: to("/messages") }, "All messages"))),
+    (error) => error.name === "AbortError" || fill(content, empty("warning", t("This message cannot be shown"), error.message, h("a", { class: "button", href: to("/messages") }, t("All messages")))),
   );
 }
 
 function payload(sent) {
   if (sent.payload === null) {
-    return card("Payload", h("p", { class: "soft" }, "The payload is not kept any more; it cannot be sent again either."));
+    return card(t("Payload"), h("p", { class: "soft" }, t("The payload is not kept any more; it cannot be sent again either.")));
   }
-  if (sent.encoding === "base64") return codeBox("Payload (base64, since it is no text)", sent.payload);
-  return codeBox("Payload", sent.payload, { json: true, exact: true });
+  if (sent.encoding === "base64") return codeBox(t("Payload (base64, since it is no text)"), sent.payload);
+  return codeBox(t("Payload"), sent.payload, { json: true, exact: true });
 }
 
 function facts(message) {
   const known = [
-    ["Created", fullTime(message.timestamp)],
-    ["Message id", h("code", {}, message.id)],
-    ["Event id", message.eventId && h("code", {}, message.eventId)],
-    ["Channels", message.channels?.length && tags(message.channels)],
-    ["Tags", message.tags?.length && tags(message.tags)],
-    ["Held back until", message.deliverAt && fullTime(message.deliverAt)],
+    [t("Created"), fullTime(message.timestamp)],
+    [t("Message id"), h("code", {}, message.id)],
+    [t("Event id"), message.eventId && h("code", {}, message.eventId)],
+    [t("Channels"), message.channels?.length && tags(message.channels)],
+    [t("Tags"), message.tags?.length && tags(message.tags)],
+    [t("Held back until"), message.deliverAt && fullTime(message.deliverAt)],
   ];
   return card(
-    "Details",
+    t("Details"),
     h("dl", { class: "facts" }, known.filter(([, value]) => value).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))),
   );
 }
 
 function deliveries(message, signal) {
   const list = h("div", { class: "stack" });
-  const none = empty("inbox", "Sent to no endpoint", "No endpoint was listening for this kind of event when it was created.");
-  const section = h("section", { "aria-label": "Deliveries", class: "stack" }, none, list);
+  const none = empty("inbox", t("Sent to no endpoint"), t("No endpoint was listening for this kind of event when it was created."));
+  const section = h("section", { "aria-label": t("Deliveries"), class: "stack" }, none, list);
   const cards = new Map();
   const inView = new Set();
   const watch = new IntersectionObserver((entries) => {
@@ -109,9 +110,9 @@ function deliveries(message, signal) {
 
 function deliveryCard(message, endpoint, signal, refresh) {
   const head = h("div", { class: "card-head over" });
-  const list = h("div", {}, h("p", { class: "soft small card-body" }, "Loading…"));
+  const list = h("div", {}, h("p", { class: "soft small card-body" }, t("Loading…")));
   const element = h("section", { class: "card", "data-id": endpoint }, head, list);
-  const again = button("Resend", () => resend(), { glyph: "again" });
+  const again = button(t("Resend"), () => resend(), { glyph: "again" });
   let seen;
   let made;
   let read;
@@ -145,7 +146,7 @@ function deliveryCard(message, endpoint, signal, refresh) {
     const attempts = count ? await all(app("attempt", "msg", message.id), query, signal, MAX_ATTEMPTS) : [];
     read = count;
     if (!attempts.length) {
-      fill(list, h("p", { class: "soft small card-body" }, "Not attempted yet."));
+      fill(list, h("p", { class: "soft small card-body" }, t("Not attempted yet.")));
       return;
     }
     if (list.known === undefined) fill(list);
@@ -157,7 +158,7 @@ function deliveryCard(message, endpoint, signal, refresh) {
 
 /** What the next attempt waits for. */
 function upcoming({ nextAttempt, waitingFor }) {
-  if (waitingFor === "rate_limit") return "Waiting for the rate limit.";
-  if (waitingFor === "turn") return "The next attempt is due now.";
-  return ["Next attempt ", dueWhen(nextAttempt), ` · ${fullTime(nextAttempt)}`];
+  if (waitingFor === "rate_limit") return t("Waiting for the rate limit.");
+  if (waitingFor === "turn") return t("The next attempt is due now.");
+  return [t("Next attempt "), dueWhen(nextAttempt), ` · ${fullTime(nextAttempt)}`];
 }

@@ -4,16 +4,17 @@ import { to } from "./address.js";
 import { app, eventually, get } from "./api.js";
 import { eventTypes } from "./event_types.js";
 import { fill, h, reconcile } from "./dom.js";
-import { midnight, plural } from "./format.js";
+import { midnight } from "./format.js";
+import { t } from "./language.js";
 import { may, session } from "./session.js";
 import { button, empty, field, input, loading, repeatedly, select, stateBadge, stateOf, when } from "./ui.js";
 
 const PER_PAGE = 25;
 const STATES = [
-  ["", "Any"],
-  ["0", "Succeeded"],
-  ["1", "Pending"],
-  ["2", "Failed"],
+  ["", t("Any")],
+  ["0", t("Succeeded")],
+  ["1", t("Pending")],
+  ["2", t("Failed")],
 ];
 const HOUR_MS = 3_600_000;
 const MAX_LOOKS = 20;
@@ -22,8 +23,8 @@ const MAX_LOOKS = 20;
 export function messagesPage(page, signal) {
   fill(
     page,
-    h("div", { class: "head" }, h("div", {}, h("h1", {}, "Messages"), h("p", {}, "Every event that was created for you, newest first."))),
-    messageList(signal, (query) => get(app("message-state"), query, signal), "Events will show up here as soon as there are any."),
+    h("div", { class: "head" }, h("div", {}, h("h1", {}, t("Messages")), h("p", {}, t("Every event that was created for you, newest first.")))),
+    messageList(signal, (query) => get(app("message-state"), query, signal), t("Events will show up here as soon as there are any.")),
   );
 }
 
@@ -39,29 +40,29 @@ export function endpointMessages(endpoint, signal) {
     const cut = data.slice(0, query.limit);
     return { data: cut, iterator: cut.at(-1)?.id, done: cut.length === data.length && pages.every(({ done }) => done) };
   };
-  return messageList(signal, read, may("CreateAttempts") ? "Nothing was sent to this endpoint yet. Try it out on the tab Testing." : "Nothing was sent to this endpoint yet.", "Messages");
+  return messageList(signal, read, may("CreateAttempts") ? t("Nothing was sent to this endpoint yet. Try it out on the tab Testing.") : t("Nothing was sent to this endpoint yet."), t("Messages"));
 }
 
 function messageList(signal, read, hint, title) {
   const list = h("ul", { class: "list" });
   const wait = loading();
-  const none = empty("inbox", "No messages", hint);
-  const deeper = h("p", { class: "soft small card-body", role: "status", hidden: true }, "Looking further back…");
+  const none = empty("inbox", t("No messages"), hint);
+  const deeper = h("p", { class: "soft small card-body", role: "status", hidden: true }, t("Looking further back…"));
   const problem = h("p", { class: "problem card-body", role: "alert", hidden: true });
   const state = select(STATES);
-  const type = select([["", "Any"]]);
+  const type = select([["", t("Any")]]);
   const from = input({ type: "date" });
   const to = input({ type: "date" });
-  const older = button("Older", () => (back.push(iterator), turnTo(next)), {});
-  const newer = button("Newer", () => turnTo(back.pop()), {});
-  const clear = button("Clear filters", () => reset(), { kind: "plain", glyph: "cross" });
-  const pager = h("nav", { class: "pager", "aria-label": "Pages" }, newer, older);
+  const older = button(t("Older"), () => (back.push(iterator), turnTo(next)), {});
+  const newer = button(t("Newer"), () => turnTo(back.pop()), {});
+  const clear = button(t("Clear filters"), () => reset(), { kind: "plain", glyph: "cross" });
+  const pager = h("nav", { class: "pager", "aria-label": t("Pages") }, newer, older);
   const filters = h(
     "form",
-    { class: "filters", "aria-label": "Filters", on: { submit: (event) => event.preventDefault() } },
-    field("State", state),
-    field("Event type", type),
-    field("From", from),
+    { class: "filters", "aria-label": t("Filters"), on: { submit: (event) => event.preventDefault() } },
+    field(t("State"), state),
+    field(t("Event type"), type),
+    field(t("From"), from),
     field("To", to),
     clear,
   );
@@ -165,7 +166,7 @@ function messageList(signal, read, hint, title) {
     const filtered = controls.some(({ value }) => value);
     clear.hidden = !filtered;
     none.hidden = data.length > 0;
-    none.querySelector("p:last-child").textContent = filtered ? "No message fits these filters." : hint;
+    none.querySelector("p:last-child").textContent = filtered ? t("No message fits these filters.") : hint;
     older.disabled = done || !last;
     newer.disabled = !back.length;
     pager.hidden = older.disabled && newer.disabled;
@@ -175,7 +176,7 @@ function messageList(signal, read, hint, title) {
 
   return h(
     "section",
-    { class: "card last", "aria-label": "List of messages" },
+    { class: "card last", "aria-label": t("List of messages") },
     title && h("div", { class: "card-head" }, h("h2", {}, title)),
     filters,
     wait,
@@ -204,5 +205,5 @@ function row(message) {
 }
 
 function spread({ succeeded, pending, failed }) {
-  return plural(succeeded + pending + failed, "endpoint", "endpoints");
+  return t("{n} endpoints", { n: succeeded + pending + failed });
 }

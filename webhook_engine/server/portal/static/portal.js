@@ -3,31 +3,27 @@
 import { decoded, placed, to } from "./address.js";
 import { app, eventually, get, onEnd, onReach } from "./api.js";
 import { fill, h, icon, shownText } from "./dom.js";
+import { t } from "./language.js";
 import { borrow, exchange, keep, onBegun, session, takeKey } from "./session.js";
-import { button, loading, toast } from "./ui.js";
+import { button, languageChoice, loading, toast } from "./ui.js";
 import { ended, endedWhileTyping, entrance, unreachable, used } from "./doors.js";
-import { applicationsPage } from "./applications.js";
-import { cataloguePage } from "./catalogue.js";
-import { endpointPage } from "./endpoint.js";
-import { newEndpointPage } from "./endpoint_form.js";
-import { endpointsPage } from "./endpoints.js";
-import { messagePage } from "./message.js";
-import { messagesPage } from "./messages.js";
 import { guard, leaving } from "./unsaved.js";
 
 const APPLICATIONS = "#/applications";
+// Each page is loaded when it is first shown.
 const ROUTES = [
-  [/^\/endpoints\/new$/, newEndpointPage, "Endpoints"],
-  [/^\/endpoints\/([^/?]+)(?:\?tab=(\w+))?$/, endpointPage, "Endpoints"],
-  [/^\/messages$/, messagesPage, "Messages"],
-  [/^\/messages\/([^/?]+)$/, messagePage, "Messages"],
-  [/^\/catalogue$/, cataloguePage, "Event catalogue"],
-  [/^/, endpointsPage, "Endpoints"],
+  [/^\/endpoints\/new$/, async () => (await import("./endpoint_form.js")).newEndpointPage, t("Endpoints")],
+  [/^\/endpoints\/([^/?]+)(?:\?tab=(\w+))?$/, async () => (await import("./endpoint.js")).endpointPage, t("Endpoints")],
+  [/^\/messages(?:\?(.*))?$/, async () => (await import("./messages.js")).messagesPage, t("Messages")],
+  [/^\/messages\/([^/?]+)(?:\?attempt=(\w+))?$/, async () => (await import("./message.js")).messagePage, t("Messages")],
+  [/^\/catalogue$/, async () => (await import("./catalogue.js")).cataloguePage, t("Event catalogue")],
+  [/^/, async () => (await import("./endpoints.js")).endpointsPage, t("Endpoints")],
 ];
+const LISTING = [/^/, async () => (await import("./applications.js")).applicationsPage, ""];
 const SECTIONS = [
-  ["Endpoints", "/endpoints"],
-  ["Messages", "/messages"],
-  ["Event catalogue", "/catalogue"],
+  [t("Endpoints"), "/endpoints"],
+  [t("Messages"), "/messages"],
+  [t("Event catalogue"), "/catalogue"],
 ];
 
 const PROBE_MS = 1_500;
@@ -44,7 +40,7 @@ async function start() {
   shown.abort();
   const key = takeKey();
   if (key !== undefined) {
-    fill(document.body, h("main", { class: "alone" }, loading("Opening…")));
+    fill(document.body, h("main", { class: "alone" }, loading(t("Opening…"))));
     try {
       await exchange(key);
     } catch (error) {
@@ -63,7 +59,7 @@ function lay() {
   const { operator } = session();
   main = h("main", { id: "main", tabindex: "-1" });
   links = SECTIONS.map(([section]) => h("a", {}, section));
-  name = h("span", { class: "brand-name" }, "Webhooks");
+  name = h("span", { class: "brand-name" }, t("Webhooks"));
   const bar = h(
     "header",
     { class: "bar" },
@@ -71,18 +67,18 @@ function lay() {
       "div",
       { class: "bar-inner" },
       h("div", { class: "brand" }, icon("hook", 24), name),
-      h("nav", { class: "nav", "aria-label": "Main" }, links),
+      h("nav", { class: "nav", "aria-label": t("Main") }, links),
       h(
         "div",
         { class: "bar-end" },
-        operator && h("a", { class: "button plain tiny", href: APPLICATIONS }, "Applications"),
-        operator && button("Sign out", signOut, { kind: "plain", size: "tiny" }),
+        operator && h("a", { class: "button plain tiny", href: APPLICATIONS }, t("Applications")),
+        operator && button(t("Sign out"), signOut, { kind: "plain", size: "tiny" }),
       ),
     ),
     away,
   );
-  const skip = h("a", { class: "skip", href: "#main", on: { click: (event) => (event.preventDefault(), main.focus()) } }, "Skip to content");
-  fill(document.body, skip, bar, main);
+  const skip = h("a", { class: "skip", href: "#main", on: { click: (event) => (event.preventDefault(), main.focus()) } }, t("Skip to content"));
+  fill(document.body, skip, bar, main, h("footer", { class: "foot" }, languageChoice()));
   if (!operator) callByName();
   show();
 }
@@ -90,7 +86,7 @@ function lay() {
 /** Put the name of the application that is shown into the bar. */
 function callByName() {
   const { application } = session();
-  fill(name, "Webhooks");
+  fill(name, t("Webhooks"));
   name.removeAttribute("title");
   if (!application) return;
   const read = eventually(() => get(app()), new AbortController().signal);
@@ -113,7 +109,7 @@ async function signOut() {
 }
 
 /** Show the page that the address names; `moved` says that the person came from another one. */
-function show(moved) {
+async function show(moved) {
   if (location.hash.startsWith("#key=")) return void start();
   if (!session() || !main?.isConnected) return;
   shown.abort();
@@ -130,7 +126,7 @@ function show(moved) {
     return void location.replace(`#${path}`);
   }
   const listing = session().operator && !application;
-  const [pattern, page, section] = listing ? [/^/, applicationsPage, ""] : ROUTES.find(([each]) => each.test(path));
+  const [pattern, load, section] = listing ? LISTING : ROUTES.find(([each]) => each.test(path));
   const parameters = pattern.exec(path).slice(1).map((part) => part && decoded(part));
   links.forEach((link, place) => {
     link.hidden = listing;
@@ -138,12 +134,21 @@ function show(moved) {
     if (link.textContent === section) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   });
+  const { signal } = shown;
+  let page;
+  try {
+    page = await load();
+  } catch {
+    // Its script did not come, since the server is away: begin anew when it is there again.
+    return void eventually(() => get("health/ping"), signal).then(() => location.reload(), () => {});
+  }
+  if (signal.aborted) return;
   const inner = h("div", {});
   fill(main, inner);
-  page(inner, shown.signal, ...parameters);
+  page(inner, signal, ...parameters);
   scrollTo(0, 0);
   const heading = main.querySelector("h1");
-  document.title = heading ? `${heading.textContent} · Webhooks` : "Webhooks";
+  document.title = heading ? t("{title} · Webhooks", { title: heading.textContent }) : t("Webhooks");
   if (moved && document.activeElement === document.body) main.focus({ preventScroll: true });
 }
 
@@ -154,7 +159,7 @@ onEnd(() => {
   keep(undefined);
   if (operator) {
     shown.abort();
-    entrance(start, "This token is not accepted, or not any more.");
+    entrance(start, t("This token is not accepted, or not any more."));
   } else if (main?.querySelector("form[data-typed], form[data-unsaved]")) {
     ending = { application, close: endedWhileTyping() };
   } else {
@@ -171,13 +176,13 @@ onBegun((begun) => {
   keep(begun);
   if (!close) return void start();
   close();
-  toast("You are signed in again");
+  toast(t("You are signed in again"));
   dispatchEvent(new Event("session-resumed"));
 });
 
 onReach(async (reached) => {
   if (reached) return void fill(away);
-  fill(away, icon("warning", 16), "The server cannot be reached. This page tries again by itself.");
+  fill(away, icon("warning", 16), t("The server cannot be reached. This page tries again by itself."));
   while (away.firstChild && session()) {
     await new Promise((resolve) => setTimeout(resolve, PROBE_MS));
     await get("health/ping").catch(() => {});

@@ -1,6 +1,8 @@
 // Who uses the page: a session of one application, opened by a link that works once, or an operator with a token.
 // The token lives in the tabs of this page alone, survives a reload, and never becomes part of a URL.
 
+import { t } from "./language.js";
+
 const NAME = "webhook-engine.session";
 const PREFIX = "#key=";
 
@@ -101,11 +103,11 @@ export async function exchange(key) {
       cache: "no-store",
     });
   } catch {
-    throw Object.assign(new Error("The server cannot be reached."), { refused: false });
+    throw Object.assign(new Error(t("The server cannot be reached.")), { refused: false });
   }
   // A server that is away or busy says nothing about the link.
   const refused = response.status < 500 && response.status !== 429;
-  if (!response.ok) throw Object.assign(new Error("The link is not accepted."), { refused });
+  if (!response.ok) throw Object.assign(new Error(t("The link is not accepted.")), { refused });
   const { token, applicationId, capabilities } = await response.json();
   keep({ token, application: applicationId, capabilities: capabilities ?? null, operator: false });
   others?.postMessage({ begun: current });
@@ -114,7 +116,7 @@ export async function exchange(key) {
 /** Begin with a token that somebody typed in; that of an organization shows every application. */
 export function begin(token) {
   const claims = claimsOf(token);
-  if (!claims?.sub) throw new Error("This is not an API token; `webhook-engine token` prints one.");
+  if (!claims?.sub) throw new Error(t("This is not an API token; `webhook-engine token` prints one."));
   const operator = !claims.org;
   keep({
     token,

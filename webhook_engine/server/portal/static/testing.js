@@ -6,10 +6,11 @@ import { attemptLine } from "./attempts.js";
 import { eventTypes, exampleOf } from "./event_types.js";
 import { fill, h, reconcile } from "./dom.js";
 import { pretty } from "./format.js";
+import { t } from "./language.js";
 import { may, session } from "./session.js";
 import { button, card, codeBox, empty, field, loading, repeatedly, select, stateBadge, stateOf, when } from "./ui.js";
 
-const PING = { name: "webhook.ping", description: "Only to see whether requests arrive.", schemas: { 1: { examples: [{ success: true }] } } };
+const PING = { name: "webhook.ping", description: t("Only to see whether requests arrive."), schemas: { 1: { examples: [{ success: true }] } } };
 const LOOK_MS = 600;
 const MAX_SHOWN = 10;
 
@@ -26,13 +27,13 @@ function tester(endpoint, types, signal) {
   const type = h("select", { class: "input" }, types.map(({ name }) => h("option", { value: name }, name)));
   const example = h("div", { class: "stack-small" });
   const problem = h("p", { class: "problem", role: "alert" });
-  const send = button("Send example", () => submit(), { kind: "main", glyph: "play" });
+  const send = button(t("Send example"), () => submit(), { kind: "main", glyph: "play" });
   const sent = [];
   const results = h("ul", { class: "list" });
   const hint = may("CreateAttempts")
-    ? "Choose an event type and send its example: it goes to this endpoint alone, whatever it listens for."
-    : "Your access allows looking, not sending.";
-  const none = empty("play", "Nothing sent yet", hint);
+    ? t("Choose an event type and send its example: it goes to this endpoint alone, whatever it listens for.")
+    : t("Your access allows looking, not sending.");
+  const none = empty("play", t("Nothing sent yet"), hint);
 
   function show() {
     const chosen = types.find(({ name }) => name === type.value);
@@ -42,8 +43,8 @@ function tester(endpoint, types, signal) {
       example,
       chosen?.description && h("p", { class: "soft small" }, chosen.description),
       value === undefined
-        ? h("p", { class: "soft small" }, "There is no example of this event type to show before it is sent.")
-        : codeBox("Example", pretty(value), { json: true }),
+        ? h("p", { class: "soft small" }, t("There is no example of this event type to show before it is sent."))
+        : codeBox(t("Example"), pretty(value), { json: true }),
     );
   }
 
@@ -98,15 +99,15 @@ function tester(endpoint, types, signal) {
         h("div", { class: "row-end" }, stateBadge(message.state), when(message.timestamp)),
       ),
       h("div", {}, message.attempts.map((attempt, place) => attemptLine(attempt, signal, place === 0))),
-      !message.attempts.length && h("p", { class: "soft small card-body" }, message.waitingFor === "rate_limit" ? "Waiting for the rate limit…" : "On its way…"),
+      !message.attempts.length && h("p", { class: "soft small card-body" }, message.waitingFor === "rate_limit" ? t("Waiting for the rate limit…") : t("On its way…")),
     );
   }
 
   type.addEventListener("change", show);
   show();
   draw();
-  const form = h("div", { class: "stack-small" }, field("Event type", type), may("CreateAttempts") && h("div", { class: "row" }, send), problem, example);
-  const shown = h("section", { class: "card", "aria-label": "What was sent", role: "region", "aria-live": "polite" }, h("div", { class: "card-head over" }, h("h2", {}, "Results")), none, results);
-  if (!may("CreateAttempts")) return [card("Examples", form, { note: "What events look like." }), shown];
-  return [card("Send an example", form, { note: "See how your server handles an event before real ones arrive." }), shown];
+  const form = h("div", { class: "stack-small" }, field(t("Event type"), type), may("CreateAttempts") && h("div", { class: "row" }, send), problem, example);
+  const shown = h("section", { class: "card", "aria-label": t("What was sent"), role: "region", "aria-live": "polite" }, h("div", { class: "card-head over" }, h("h2", {}, t("Results"))), none, results);
+  if (!may("CreateAttempts")) return [card(t("Examples"), form, { note: t("What events look like.") }), shown];
+  return [card(t("Send an example"), form, { note: t("See how your server handles an event before real ones arrive.") }), shown];
 }

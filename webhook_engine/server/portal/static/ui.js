@@ -2,6 +2,7 @@
 
 import { fill, freshId, h, icon, shownText } from "./dom.js";
 import { fromNow, fullTime, prettyText } from "./format.js";
+import { LANGUAGES, language, speak, t } from "./language.js";
 import { failureOf } from "./words.js";
 
 /** A button; `kind` is "main", "danger", "plain" or nothing. While its action runs it cannot be pressed again. */
@@ -50,11 +51,11 @@ export function toast(text, kind = "") {
 }
 
 const STATES = {
-  0: ["Succeeded", "good", "check"],
-  1: ["Pending", "wait", "clock"],
-  2: ["Failed", "bad", "cross"],
-  3: ["Pending", "wait", "clock"],
-  4: ["Cancelled", "", "dash"],
+  0: [t("Succeeded"), "good", "check"],
+  1: [t("Pending"), "wait", "clock"],
+  2: [t("Failed"), "bad", "cross"],
+  3: [t("Pending"), "wait", "clock"],
+  4: [t("Cancelled"), "", "dash"],
 };
 
 /** The state of a delivery in words; one whose next attempt is due is pending, whatever the last one was. */
@@ -63,23 +64,23 @@ export function stateOf(delivery) {
 }
 
 export function stateBadge(status) {
-  const [word, kind, glyph] = STATES[status] ?? ["Not sent", "", "dash"];
+  const [word, kind, glyph] = STATES[status] ?? [t("Not sent"), "", "dash"];
   return h("span", { class: `state ${kind}` }, icon(glyph, 14), word);
 }
 
 /** The state of an endpoint; `doing` may say more of it than it knows itself: whether it is `blocked` or `failing`. */
 export function endpointBadge(endpoint, doing = {}) {
-  if (endpoint.disabled) return h("span", { class: "state bad" }, icon("dash", 14), "Disabled");
-  if (doing.blocked) return h("span", { class: "state bad" }, icon("warning", 14), "Blocked");
+  if (endpoint.disabled) return h("span", { class: "state bad" }, icon("dash", 14), t("Disabled"));
+  if (doing.blocked) return h("span", { class: "state bad" }, icon("warning", 14), t("Blocked"));
   return endpoint.firstFailureAt || doing.failing
-    ? h("span", { class: "state wait" }, icon("warning", 14), "Failing")
-    : h("span", { class: "state good" }, icon("check", 14), "Enabled");
+    ? h("span", { class: "state wait" }, icon("warning", 14), t("Failing"))
+    : h("span", { class: "state good" }, icon("check", 14), t("Enabled"));
 }
 
 /** How the receiver answered one attempt. */
 export function codeBadge(attempt) {
   const good = attempt.status === 0;
-  const code = attempt.responseStatusCode || (failureOf(attempt) === "blocked" ? "Blocked" : "No answer");
+  const code = attempt.responseStatusCode || (failureOf(attempt) === "blocked" ? t("Blocked") : t("No answer"));
   return h("span", { class: `state ${good ? "good" : "bad"}` }, icon(good ? "check" : "cross", 14), String(code));
 }
 
@@ -93,7 +94,7 @@ export function dueWhen(text) {
   return h("time", { datetime: text, title: fullTime(text), "data-due": true }, dueFromNow(text));
 }
 
-const dueFromNow = (text) => (new Date(text) > Date.now() ? fromNow(text) : "now");
+const dueFromNow = (text) => (new Date(text) > Date.now() ? fromNow(text) : t("now"));
 
 setInterval(() => {
   for (const element of document.querySelectorAll("time[datetime]")) {
@@ -107,7 +108,7 @@ let moved = false;
 addEventListener("hashchange", () => (moved = true));
 
 /** A link to where the person came from on this page, or else to `href`. */
-export function backLink(href, text = "Back") {
+export function backLink(href, text = t("Back")) {
   const back = (event) => {
     if (!moved) return;
     event.preventDefault();
@@ -132,7 +133,7 @@ export function field(label, control, { hint, optional = false } = {}) {
   const element = h(
     "div",
     { class: "field" },
-    h("div", { class: "row" }, h("label", { for: id }, label), optional && h("span", { class: "optional faint" }, "optional")),
+    h("div", { class: "row" }, h("label", { for: id }, label), optional && h("span", { class: "optional faint" }, t("optional"))),
     control,
     hintElement,
     problem,
@@ -143,7 +144,7 @@ export function field(label, control, { hint, optional = false } = {}) {
   element.look = () => {
     const named = shownText(inner.value ?? "");
     turned.hidden = named === inner.value;
-    fill(turned, !turned.hidden && `This text has invisible characters that turn it around: ${named}`);
+    fill(turned, !turned.hidden && t("This text has invisible characters that turn it around: {named}", { named }));
   };
   inner.addEventListener("input", element.look);
   element.look();
@@ -171,6 +172,18 @@ export function select(choices, { value, ...attributes } = {}) {
   return element;
 }
 
+/** The choice of a language; it reads the same in every one. */
+export function languageChoice() {
+  const choice = h(
+    "select",
+    { class: "input", "aria-label": t("Language") },
+    Object.entries(LANGUAGES).map(([key, name]) => h("option", { value: key, label: name, lang: key })),
+  );
+  choice.value = language;
+  choice.addEventListener("change", () => speak(choice.value));
+  return choice;
+}
+
 export async function copy(text) {
   try {
     await navigator.clipboard.writeText(text);
@@ -196,7 +209,7 @@ export function codeBox(title, text, { json = false, exact = false, lines = fals
   const laidOut = json ? prettyText(text) : text;
   const pre = h("pre", { tabindex: "0", role: "region", "aria-label": title, id });
   const foot = h("p", { class: "code-foot" });
-  const turn = laidOut !== text && button("Formatted", () => show(turn.getAttribute("aria-pressed") !== "true"), { kind: "plain", size: "tiny" });
+  const turn = laidOut !== text && button(t("Formatted"), () => show(turn.getAttribute("aria-pressed") !== "true"), { kind: "plain", size: "tiny" });
 
   function show(formatted) {
     const whole = formatted ? laidOut : text;
@@ -204,8 +217,8 @@ export function codeBox(title, text, { json = false, exact = false, lines = fals
     fill(pre, json && /^\s*[[{]/.test(begin) ? coloured(begin) : begin);
     if (turn) turn.setAttribute("aria-pressed", String(formatted));
     const notes = [
-      begin.length < whole.length && "This is only the beginning. Copy it to have everything.",
-      shownText(text) !== text && "Invisible characters that turn text around are named in brackets. Copy it to have the text as it is.",
+      begin.length < whole.length && t("This is only the beginning. Copy it to have everything."),
+      shownText(text) !== text && t("Invisible characters that turn text around are named in brackets. Copy it to have the text as it is."),
     ];
     foot.textContent = notes.filter(Boolean).join(" ");
     foot.hidden = !foot.textContent;
@@ -215,7 +228,7 @@ export function codeBox(title, text, { json = false, exact = false, lines = fals
   return h(
     "div",
     { class: `code-box ${lines ? "lines" : ""}` },
-    h("div", { class: "code-head" }, h("span", { class: "title" }, title), turn, copyButton(`Copy ${title.toLowerCase()}`, text)),
+    h("div", { class: "code-head" }, h("span", { class: "title" }, title), turn, copyButton(t("Copy {what}", { what: title.toLowerCase() }), text)),
     pre,
     foot,
   );
@@ -257,7 +270,7 @@ export function empty(glyph, title, text, ...more) {
   return h("div", { class: "empty" }, icon(glyph, 32), h("p", { class: "empty-title" }, title), text && h("p", {}, text), more);
 }
 
-export function loading(text = "Loading…") {
+export function loading(text = t("Loading…")) {
   return h("p", { class: "loading" }, h("span", { class: "spin", "aria-hidden": "true" }), text);
 }
 
@@ -300,7 +313,7 @@ export function modal(title, text, choices) {
 }
 
 /** Ask before something that cannot be undone; resolves to whether the person agreed. */
-export async function confirm(title, text, agree, kind = "main", refuse = "Cancel") {
+export async function confirm(title, text, agree, kind = "main", refuse = t("Cancel")) {
   const { chosen } = modal(title, text, [[refuse, "", ""], [agree, "yes", kind]]);
   return (await chosen) === "yes";
 }
@@ -314,7 +327,7 @@ export function tabs(pages, current, onChange, leaving = async () => true) {
   const elements = pages.map(([key, label]) =>
     h("button", { type: "button", role: "tab", class: "tab", id: freshId("tab"), "aria-controls": panel.id, on: { click: () => turn(key) } }, label),
   );
-  const list = h("div", { class: "tabs", role: "tablist", "aria-label": "Sections", on: { keydown: move } }, elements);
+  const list = h("div", { class: "tabs", role: "tablist", "aria-label": t("Sections"), on: { keydown: move } }, elements);
   let shown;
 
   function show(key) {

@@ -1,5 +1,6 @@
 // What was typed on the page and is not saved yet: nobody leaves it behind without being asked.
 
+import { t } from "./language.js";
 import { confirm } from "./ui.js";
 
 const UNSAVED = "form[data-unsaved]";
@@ -23,8 +24,8 @@ export function discard(within = document) {
 /** Ask whether to leave what is not saved behind; resolves to whether to go. */
 export async function leaving(within = document) {
   if (!unsaved(within)) return true;
-  const text = "What you changed here is not saved yet, and would be lost.";
-  if (!(await confirm("Leave without saving?", text, "Leave without saving", "danger", "Stay here"))) return false;
+  const text = t("What you changed here is not saved yet, and would be lost.");
+  if (!(await confirm(t("Leave without saving?"), text, t("Leave without saving"), "danger", t("Stay here")))) return false;
   discard(within);
   return true;
 }

@@ -3,6 +3,7 @@
 import { eventually } from "./api.js";
 import { fill, h } from "./dom.js";
 import { span } from "./format.js";
+import { t } from "./language.js";
 import { deliveryRules } from "./rules.js";
 import { may } from "./session.js";
 import { button, card, codeBox, loading, tabs } from "./ui.js";
@@ -11,10 +12,10 @@ import { readSecret } from "./secret.js";
 const PLACEHOLDER = "whsec_…";
 
 const mistakes = (timeoutMs) => [
-  ["The body was parsed first.", "The signature is over the exact bytes. Verify the raw body before any framework turns it into JSON and back."],
-  ["The secret is another one.", "Each endpoint has its own; the one of a test endpoint does not fit the real one. Copy all of it, with its prefix whsec_."],
-  ["The answer is not a success.", "Answer with a status from 200 to 299. Anything else, redirects included, counts as a failure and is tried again."],
-  ["The answer comes too late.", `An answer that takes longer than ${span(timeoutMs)} counts as a failure. Queue the event first, and do the work afterwards.`],
+  [t("The body was parsed first."), t("The signature is over the exact bytes. Verify the raw body before any framework turns it into JSON and back.")],
+  [t("The secret is another one."), t("Each endpoint has its own; the one of a test endpoint does not fit the real one. Copy all of it, with its prefix whsec_.")],
+  [t("The answer is not a success."), t("Answer with a status from 200 to 299. Anything else, redirects included, counts as a failure and is tried again.")],
+  [t("The answer comes too late."), t("An answer that takes longer than {span} counts as a failure. Queue the event first, and do the work afterwards.", { span: span(timeoutMs) })],
 ];
 
 const quoted = (text) => JSON.stringify(text);
@@ -126,17 +127,17 @@ function advice(endpoint, { timeoutMs, signatureHeaders }, signal) {
     put.remove();
   }
 
-  const put = button("Put my secret into the code", fillIn, { size: "tiny", glyph: "eye" });
+  const put = button(t("Put my secret into the code"), fillIn, { size: "tiny", glyph: "eye" });
   draw();
   return h(
     "div",
     { class: "stack" },
-    card("Verify what you receive", code, {
+    card(t("Verify what you receive"), code, {
       actions: may("ViewEndpointSecret") && put,
-      note: "Anybody can send requests to a URL. The signature proves that one comes from us and was not changed.",
+      note: t("Anybody can send requests to a URL. The signature proves that one comes from us and was not changed."),
     }),
     card(
-      "If it does not work",
+      t("If it does not work"),
       h("ol", { class: "steps" }, mistakes(timeoutMs).map(([title, words]) => h("li", {}, h("div", {}, h("h3", {}, title), h("p", { class: "soft" }, words))))),
     ),
   );

@@ -1,40 +1,42 @@
 // What the API says, in the words of the person who uses these pages. The API's own texts are for the people who
 // operate it or write programs against it: none of them is shown here, except what was said about somebody's own server.
 
-const UNREACHED = "The server cannot be reached. Check your connection, and try again.";
+import { t } from "./language.js";
+
+const UNREACHED = t("The server cannot be reached. Check your connection, and try again.");
 
 const BY_STATUS = {
   0: UNREACHED,
-  400: "This is not possible. Reload the page, and try again.",
-  401: "Your session has ended; open the link to this page again.",
-  403: "Your access does not allow this. Ask whoever gave you the link.",
-  404: "This does not exist, or not any more.",
-  409: "There is one like this already.",
-  413: "This is too large.",
-  422: "Something here is not allowed.",
-  429: "Too many requests; try again in a moment.",
+  400: t("This is not possible. Reload the page, and try again."),
+  401: t("Your session has ended; open the link to this page again."),
+  403: t("Your access does not allow this. Ask whoever gave you the link."),
+  404: t("This does not exist, or not any more."),
+  409: t("There is one like this already."),
+  413: t("This is too large."),
+  422: t("Something here is not allowed."),
+  429: t("Too many requests; try again in a moment."),
   502: UNREACHED,
-  503: "The server is busy; try again in a moment.",
+  503: t("The server is busy; try again in a moment."),
   504: UNREACHED,
 };
 
 const BY_CODE = {
-  limit_reached: "There are as many of these as there may be. Delete what you do not need, or try again tomorrow.",
-  missing_payload: "The payload is not kept any more, so it cannot be sent again.",
-  invalid_scheme: "This event type has no example to send; choose another one.",
-  invalid_range: "This span of time is too long, or not in the past.",
+  limit_reached: t("There are as many of these as there may be. Delete what you do not need, or try again tomorrow."),
+  missing_payload: t("The payload is not kept any more, so it cannot be sent again."),
+  invalid_scheme: t("This event type has no example to send; choose another one."),
+  invalid_range: t("This span of time is too long, or not in the past."),
 };
 
 /** What is allowed, by the field that something was wrong with. */
 const BY_FIELD = {
-  url: "We cannot send to this URL. It must be a whole address, like https://example.com/webhooks.",
-  description: "This text is too long, or has characters that cannot be kept.",
-  channels: "A channel has letters, digits or - _ . : +, and no blanks; there can be at most 10 channels.",
-  eventTypes: "One of these event types is not offered any more. Reload the page to see which there are.",
-  eventType: "This event type cannot be sent; choose another one.",
-  throttleRate: "Enter a whole number from 1 to 65535, or nothing for no limit.",
-  headers: "This header cannot be sent: its name has letters, digits and hyphens and is none that we set ourselves, and its value is one line of plain characters.",
-  since: "Choose a time that is in the past, and not too long ago.",
+  url: t("We cannot send to this URL. It must be a whole address, like https://example.com/webhooks."),
+  description: t("This text is too long, or has characters that cannot be kept."),
+  channels: t("A channel has letters, digits or - _ . : +, and no blanks; there can be at most 10 channels."),
+  eventTypes: t("One of these event types is not offered any more. Reload the page to see which there are."),
+  eventType: t("This event type cannot be sent; choose another one."),
+  throttleRate: t("Enter a whole number from 1 to 65535, or nothing for no limit."),
+  headers: t("This header cannot be sent: its name has letters, digits and hyphens and is none that we set ourselves, and its value is one line of plain characters."),
+  since: t("Choose a time that is in the past, and not too long ago."),
 };
 
 const camel = (name) => name.replace(/_(\w)/g, (_, letter) => letter.toUpperCase());
@@ -50,20 +52,20 @@ export function refusalWords(status, answer) {
   const places = Array.isArray(said?.detail) ? said.detail.map(({ loc }) => camel(String(loc?.[1] ?? ""))) : [];
   const problems = [...new Set(places)].filter((name) => BY_FIELD[name]).map((name) => [name, BY_FIELD[name]]);
   if (problems.length) return [problems.map(([, words]) => words).join(" "), problems];
-  const failed = "Something went wrong on our side; try again in a moment.";
+  const failed = t("Something went wrong on our side; try again in a moment.");
   return [BY_CODE[said?.code] ?? BY_STATUS[status] ?? (status >= 500 ? failed : BY_STATUS[400]), []];
 }
 
 /** What speaks against a URL, by the code of the API. */
 export const URL_WORDS = {
   invalid: BY_FIELD.url,
-  https_only: "The URL must begin with https://.",
-  private: "This address is in a private network. We cannot reach it there: nothing would arrive. Use an address that can be reached from the internet.",
+  https_only: t("The URL must begin with https://."),
+  private: t("This address is in a private network. We cannot reach it there: nothing would arrive. Use an address that can be reached from the internet."),
 };
 
 /** What stands in a URL in the place of its password. */
 export const MASK = "*****@";
-export const MASKED_WORDS = "Type the password in this URL again: the one that we keep is only for the server and the user that it was given for.";
+export const MASKED_WORDS = t("Type the password in this URL again: the one that we keep is only for the server and the user that it was given for.");
 
 const BLOCKED_BEFORE = "requests to this IP range are blocked"; // attempts of before they said in what way they failed
 
@@ -74,22 +76,22 @@ export function failureOf({ failure, response, responseStatusCode }) {
 
 /** What it means if an attempt failed in such a way, if there is more to say than what the server answered. */
 export const FAILURES = {
-  blocked: "Nothing was sent: this address is in a private network, which we cannot reach. Use an address that can be reached from the internet.",
-  dns: "Nothing was sent: the name in the URL leads to no address.",
-  connect: "There was no connection to the server, or it ended before the answer.",
-  tls: "Nothing was sent: no secure connection came about. Look at the certificate of the server.",
-  timeout: "The server did not answer in time.",
-  protocol: "What came back was not HTTP, or broke off.",
+  blocked: t("Nothing was sent: this address is in a private network, which we cannot reach. Use an address that can be reached from the internet."),
+  dns: t("Nothing was sent: the name in the URL leads to no address."),
+  connect: t("There was no connection to the server, or it ended before the answer."),
+  tls: t("Nothing was sent: no secure connection came about. Look at the certificate of the server."),
+  timeout: t("The server did not answer in time."),
+  protocol: t("What came back was not HTTP, or broke off."),
 };
 
 const REASONS = [
-  [/410/, "your server answered 410 Gone, which says that it wants nothing more"],
-  [/asked for it/, "your server asked for it, with the header webhook-delivery"],
-  [/failure window/, "no attempt has succeeded for days"],
-  [/hand/, "somebody disabled it here, or whoever sends you these events did"],
+  [/410/, t("your server answered 410 Gone, which says that it wants nothing more")],
+  [/asked for it/, t("your server asked for it, with the header webhook-delivery")],
+  [/failure window/, t("no attempt has succeeded for days")],
+  [/hand/, t("somebody disabled it here, or whoever sends you these events did")],
 ];
 
 /** Why an endpoint is disabled. */
 export function reasonWords(reason) {
-  return REASONS.find(([pattern]) => pattern.test(reason ?? ""))?.[1] ?? "no reason is known";
+  return REASONS.find(([pattern]) => pattern.test(reason ?? ""))?.[1] ?? t("no reason is known");
 }
