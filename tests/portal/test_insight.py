@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 import pytest_asyncio
-from receivers import Receiver, refusing
+from receivers import Receiver, Reply, refusing
 
 from webhook_engine import Engine
 
@@ -256,3 +257,41 @@ async def test_a_url_is_judged_by_the_configuration(tmp_path: Path) -> None:
         await client.sign_in(read_only=False)
         inbox = f"{client.url}/play/in/{'a' * 24}"
         assert await client.post("endpoint/precheck/url", {"url": inbox}) == {"problem": None}
+
+
+async def test_an_attempt_shows_the_whole_exchange(tmp_path: Path) -> None:
+    answers = [Reply(500, headers={"X-Reason": "full"}), 200]
+    async with serving(tmp_path / "engine.db", retry_schedule=["10ms", "1h"]) as client, Receiver(answers) as receiver:
+        endpoint = await client.engine.endpoints.create("acme", url=receiver.url, headers={"Authorization": "hush"})
+        message = await client.engine.messages.create("acme", event_type="n", payload={})
+        first, _ = await receiver.wait_for(2)
+        await client.engine.join(10)
+        await client.engine.endpoints.rotate_secret("acme", endpoint.id, grace_period=timedelta(0))
+        path = f"attempt/msg/{message.id}"
+        attempts = (await client.get(path, with_number="true"))["data"]
+        assert [(each["number"], each["numberOf"]) for each in attempts] == [(2, 3), (1, 3)]
+        assert "number" not in (await client.get(path))["data"][0]
+        shown = await client.get(f"msg/{message.id}/attempt/{attempts[1]['id']}/exchange")
+        headers = {each["name"]: each["value"] for each in shown["requestHeaders"]}
+        for name in ("webhook-id", "webhook-timestamp", "webhook-signature", "svix-signature", "user-agent"):
+            assert headers[name] == first.headers[name], name
+        assert "hush" not in str(shown)
+        assert shown["statusLine"].startswith("HTTP/1.1 500")
+        assert {"name": "X-Reason", "value": "full"} in shown["responseHeaders"]
+        assert (shown["number"], shown["numberOf"]) == (1, 3)
+        timing = shown["timing"]
+        assert timing["lookupMs"] >= 0
+        assert timing["connectMs"] > 0
+        assert timing["firstByteMs"] > 0
+        assert timing["tlsMs"] is None
+
+
+async def test_the_head_of_a_response_is_deleted_with_its_body(client: Client) -> None:
+    async with Receiver(Reply(200, headers={"X-Private": "words"})) as receiver:
+        await client.engine.endpoints.create("acme", url=receiver.url)
+        message = await client.engine.messages.create("acme", event_type="n", payload={})
+        await client.engine.join(10)
+    [attempt] = (await client.engine.attempts.list_by_message("acme", message.id)).data
+    await client.engine.attempts.expunge_content("acme", message.id, attempt.id)
+    shown = await client.get(f"msg/{message.id}/attempt/{attempt.id}/exchange")
+    assert (shown["statusLine"], shown["responseHeaders"], shown["number"]) == ("", [], 1)

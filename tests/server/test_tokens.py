@@ -12,7 +12,8 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from server.helpers import JWT_SECRET, Client, Tokens
+from receivers import Receiver
+from server.helpers import JWT_SECRET, Client, Tokens, eventually
 
 from webhook_engine import Engine, ManualClock
 from webhook_engine.model import DEFAULT_ORGANIZATION
@@ -169,6 +170,26 @@ async def test_ending_all_tokens_ends_unopened_links_too(acme: Client) -> None:
     assert (await acme.with_token(access["token"]).get("/app/acme")).status == 401
     key = access["url"].partition("#key=")[2]
     assert (await acme.with_token(None).post("/auth/portal-session", {"key": key})).status == 401
+
+
+async def test_signatures_are_shown_to_those_who_may_see_the_secret(
+    acme: Client, tokens: Tokens, others: tuple[str, str]
+) -> None:
+    async with Receiver() as receiver:
+        await acme.post("/app/acme/endpoint", {"url": receiver.url})
+        message = (await acme.post("/app/acme/msg", {"eventType": "n", "payload": {}})).json["id"]
+        await receiver.wait_for(1)
+        found = await eventually(lambda: _attempts(acme, message))
+    path = f"/app/acme/msg/{message}/attempt/{found[0]['id']}/exchange"
+    for capabilities, hidden in ((["ViewBase"], True), (["ViewBase", "ViewEndpointSecret"], False)):
+        visitor = acme.with_token(tokens.application(others[0], capabilities=capabilities))
+        shown = (await visitor.get(path)).json
+        assert shown["signatureHidden"] is hidden
+        assert any(each["name"] == "webhook-signature" for each in shown["requestHeaders"]) is not hidden
+
+
+async def _attempts(acme: Client, message: str) -> Any:
+    return (await acme.get(f"/app/acme/attempt/msg/{message}?status=0")).json["data"]
 
 
 async def test_a_revoked_token_gets_no_old_answers(acme: Client, tokens: Tokens) -> None:

@@ -168,9 +168,7 @@ def _exchange(due: Due, response: Response, signature: str) -> Exchange:
     )
 
 
-def _outcome(
-    begun: Begun, response: Response, signature: str, decision: Decision, before: Health, now: int
-) -> Outcome:
+def _outcome(begun: Begun, response: Response, signature: str, decision: Decision, before: Health, now: int) -> Outcome:
     """Everything that follows from a decision."""
     due, target = begun.due, begun.target
     attempt = RecordedAttempt(

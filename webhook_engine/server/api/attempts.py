@@ -20,10 +20,11 @@ from webhook_engine.server.api.lists import ListResponse, listed
 from webhook_engine.server.api.messages import MessageOut, shown_all
 from webhook_engine.server.api.query import EventTypesQuery, ListQuery, NoQuery, Query
 from webhook_engine.server.api.route import Auth, Call, Handler, NoBody, Out, Route
+from webhook_engine.server.context import Context
 from webhook_engine.server.errors import ApiError
 from webhook_engine.store.records import carried_bytes
 
-__all__ = ["ROUTES", "MessageAttemptOut", "StatusCodeClass"]
+__all__ = ["ROUTES", "MessageAttemptOut", "StatusCodeClass", "attempts_in_schedule"]
 
 Q = TypeVar("Q", bound=Query)
 
@@ -56,6 +57,8 @@ class AttemptListQuery(EventTypesQuery, frozen=True, kw_only=True):
     """Whether the client knows the status 4, canceled."""
     with_failure: bool = False
     """Whether to say in what way each failed."""
+    with_number: bool = False
+    """Whether to say which attempt of the retry schedule each was."""
 
     def filters(self) -> dict[str, Any]:
         """As arguments of the manager."""
@@ -117,6 +120,10 @@ class MessageAttemptOut(Out, frozen=True, kw_only=True):
     timestamp: datetime
     failure: str | UnsetType = UNSET
     """In what way it failed."""
+    number: int | UnsetType = UNSET
+    """Which attempt of the retry schedule it was; not there for one by hand beside it, and for those of long ago."""
+    number_of: int | UnsetType = UNSET
+    """How many attempts the retry schedule has."""
     msg: MessageOut | UnsetType = UNSET
 
 
@@ -148,10 +155,12 @@ def shown(
     *,
     with_content: bool = True,
     with_failure: bool = False,
+    number_of: int | None = None,
     expanded: bool = False,
     message: MessageOut | UnsetType = UNSET,
 ) -> MessageAttemptOut:
-    """An attempt as clients see it."""
+    """An attempt as clients see it; with ``number_of``, the length of the retry schedule, it says its number in it."""
+    number = attempt.exchange.number if attempt.exchange and number_of else None
     return MessageAttemptOut(
         url=attempt.url,
         response=attempt.response if with_content else HIDDEN,
@@ -164,8 +173,15 @@ def shown(
         id=attempt.id,
         timestamp=attempt.timestamp,
         failure=attempt.failure if with_failure and attempt.failure else UNSET,
+        number=number or UNSET,
+        number_of=max(number, number_of) if number and number_of else UNSET,
         msg=message,
     )
+
+
+def attempts_in_schedule(context: Context) -> int:
+    """How many attempts a delivery gets that never succeeds: the first, and one after each delay."""
+    return 1 + len(context.engine.config.delivery.retry_schedule)
 
 
 def _status(status: AttemptStatus, *, expanded: bool) -> dict[str, Any]:
@@ -289,6 +305,7 @@ def _waiting_for(
 async def _attempts(call: Call[Any, NoBody], page: Page[Attempt]) -> Out:
     query: AttemptListQuery = call.query
     messages: Mapping[str, MessageOut] = {}
+    number_of = attempts_in_schedule(call.context) if query.with_number else None
     if query.with_msg:
         page, found = await _with_messages(call, page)
         messages = {each["id"]: MessageOut(**each) for each in await shown_all(found, with_content=query.with_content)}
@@ -298,6 +315,7 @@ async def _attempts(call: Call[Any, NoBody], page: Page[Attempt]) -> Out:
             attempt,
             with_content=query.with_content,
             with_failure=query.with_failure,
+            number_of=number_of,
             expanded=query.expanded_statuses,
             message=messages.get(attempt.msg_id, UNSET),
         ),

@@ -13,10 +13,11 @@ from msgspec import Meta
 
 from webhook_engine.clock import from_datetime, to_datetime
 from webhook_engine.ids import id_bounds
-from webhook_engine.model import AttemptStatus, Message
+from webhook_engine.model import Attempt, AttemptStatus, Exchange, Message
 from webhook_engine.resources.pagination import MAX_BYTES
 from webhook_engine.rules.capabilities import Capability
 from webhook_engine.rules.pages import MAX_PAGE
+from webhook_engine.server.api.attempts import attempts_in_schedule
 from webhook_engine.server.api.lists import ListResponse
 from webhook_engine.server.api.messages import MessageOut, shown_all
 from webhook_engine.server.api.query import EventTypesQuery, NoQuery, Query
@@ -85,12 +86,47 @@ class AttemptsOverTimeOut(Out, frozen=True, kw_only=True):
 
 
 class AttemptHeadersOut(Out, frozen=True, kw_only=True):
-    """The request headers of an attempt; values that are secret are masked, and signatures are not kept.
+    """The request headers of an attempt; values that are secret are masked, and signatures are left out.
 
     Where nothing was sent, there are none.
     """
 
     headers: Mapping[str, str]
+
+
+class HeaderOut(Out, frozen=True, kw_only=True):
+    """One header."""
+
+    name: str
+    value: str
+
+
+class TimingOut(Out, frozen=True, kw_only=True):
+    """How long the parts of an exchange took; null: not done, as on a connection that was kept from before."""
+
+    lookup_ms: float | None
+    connect_ms: float | None
+    tls_ms: float | None
+    first_byte_ms: float | None
+    """From the request to the first byte of the response."""
+    total_ms: int
+
+
+class AttemptExchangeOut(Out, frozen=True, kw_only=True):
+    """The request of an attempt and its response, but for their bodies."""
+
+    url: str
+    number: int | None
+    """Which attempt of the retry schedule it was; null for one by hand beside it."""
+    number_of: int
+    """How many attempts the retry schedule has."""
+    request_headers: Sequence[HeaderOut]
+    """Values that are secret are masked; none where nothing was sent."""
+    signature_hidden: bool
+    """Whether there is a signature that only those see who may see the endpoint's secret."""
+    status_line: str
+    response_headers: Sequence[HeaderOut]
+    timing: TimingOut
 
 
 class MessagePayloadOut(Out, frozen=True, kw_only=True):
@@ -182,10 +218,50 @@ async def attempt_headers(call: Call[NoQuery, NoBody]) -> Out:
         return AttemptHeadersOut(headers={})
     headers = dict(attempt.request_headers)
     for prefix in call.context.engine.config.delivery.signature_headers:
-        # These two follow from the attempt: a request is signed at the instant that its attempt has in its id.
         headers[f"{prefix}-id"] = attempt.msg_id
-        headers[f"{prefix}-timestamp"] = str(from_datetime(attempt.timestamp) // 1_000_000)
+        headers[f"{prefix}-timestamp"] = _signed_at(attempt)
     return AttemptHeadersOut(headers=headers)
+
+
+async def attempt_exchange(call: Call[NoQuery, NoBody]) -> Out:
+    """What was sent and what came back, with the time that each part took."""
+    attempt = await call.organization.attempts.get(
+        call.application.id, call.parameters["msg_id"], call.parameters["attempt_id"]
+    )
+    kept = attempt.exchange or Exchange(None, "", "")
+    shows = call.principal.may(Capability.VIEW_ENDPOINT_SECRET)
+    headers = [HeaderOut(name=name, value=value) for name, value in attempt.request_headers.items()]
+    if attempt.request_headers:
+        for prefix in call.context.engine.config.delivery.signature_headers:
+            headers.append(HeaderOut(name=f"{prefix}-id", value=attempt.msg_id))
+            headers.append(HeaderOut(name=f"{prefix}-timestamp", value=_signed_at(attempt)))
+            if kept.signature and shows:
+                headers.append(HeaderOut(name=f"{prefix}-signature", value=kept.signature))
+    return AttemptExchangeOut(
+        url=attempt.url,
+        number=kept.number,
+        number_of=max(kept.number or 0, attempts_in_schedule(call.context)),
+        request_headers=headers,
+        signature_hidden=bool(kept.signature) and not shows,
+        status_line=kept.response_head.partition("\n")[0].strip(),
+        response_headers=[HeaderOut(name=name, value=value) for name, value in kept.response_headers],
+        timing=TimingOut(
+            lookup_ms=_millis(kept.lookup_us),
+            connect_ms=_millis(kept.connect_us),
+            tls_ms=_millis(kept.tls_us),
+            first_byte_ms=_millis(kept.first_byte_us),
+            total_ms=attempt.response_duration_ms,
+        ),
+    )
+
+
+def _signed_at(attempt: Attempt) -> str:
+    """A request is signed at the instant that its attempt has in its id."""
+    return str(from_datetime(attempt.timestamp) // 1_000_000)
+
+
+def _millis(micros: int | None) -> float | None:
+    return None if micros is None else micros / 1_000
 
 
 async def message_payload(call: Call[NoQuery, NoBody]) -> Out:
@@ -278,5 +354,15 @@ ROUTES = (
         responses={200: AttemptHeadersOut},
         summary="Get the request headers of an attempt",
         operation="message-attempt.get-headers",
+    ),
+    Route(
+        "GET",
+        "/app/{app_id}/msg/{msg_id}/attempt/{attempt_id}/exchange",
+        attempt_exchange,
+        auth=Auth.APPLICATION,
+        needs=Capability.VIEW_BASE,
+        responses={200: AttemptExchangeOut},
+        summary="Get the request and the response of an attempt, with their timing",
+        operation="message-attempt.get-exchange",
     ),
 )

@@ -16,7 +16,7 @@ import { latestOf } from "./doing.js";
 import { backLink, breakable, button, card, empty, endpointBadge, loading, notice, repeatedly, tabs, tags, toast, when } from "./ui.js";
 import { leaving, stay } from "./unsaved.js";
 import { verifyTab } from "./verify.js";
-import { FAILURES, reasonWords } from "./words.js";
+import { BLOCKED, reasonWords } from "./words.js";
 
 /** "#/endpoints/{id}" */
 export function endpointPage(page, signal, id, tab = "overview") {
@@ -126,7 +126,7 @@ function whatToDo() {
 
 function blockedNotice() {
   const more = may("ManageEndpoint") ? ` ${t("You can change it on the tab Settings.")}` : "";
-  return notice("bad", "warning", t("Nothing can be sent to this endpoint"), h("p", {}, `${FAILURES.blocked}${more}`));
+  return notice("bad", "warning", t("Nothing can be sent to this endpoint"), h("p", {}, `${BLOCKED}${more}`));
 }
 
 function failingNotice(endpoint) {

@@ -36,6 +36,16 @@ export function fromNow(text, now = Date.now()) {
   return Math.abs(seconds) < 3 ? t("just now") : relative.format(Math.trunc(seconds), "second");
 }
 
+/** "in 4 min 32 s": how long until a time to come, to the second; once it is there, now. */
+export function remaining(text, now = Date.now()) {
+  const seconds = Math.ceil((new Date(text).getTime() - now) / 1_000);
+  if (seconds <= 0) return t("now");
+  const [days, hours, minutes] = [Math.floor(seconds / 86_400), Math.floor(seconds / 3_600) % 24, Math.floor(seconds / 60) % 60];
+  if (days) return t("in {days} d {hours} h", { days, hours });
+  if (hours) return t("in {hours} h {minutes} min", { hours, minutes });
+  return minutes ? t("in {minutes} min {seconds} s", { minutes, seconds: seconds % 60 }) : t("in {seconds} s", { seconds });
+}
+
 const UNITS = [
   [(n) => t("{n} days", { n }), 86_400_000],
   [(n) => t("{n} hours", { n }), 3_600_000],

@@ -3,11 +3,12 @@
 import { to } from "./address.js";
 import { all, api, app, eventually, get } from "./api.js";
 import { attemptLine } from "./attempts.js";
+import { payloadBox, readPayload } from "./payload.js";
 import { fill, h, reconcile, shownText } from "./dom.js";
 import { fullTime } from "./format.js";
-import { t } from "./language.js";
+import { pieces, t } from "./language.js";
 import { may } from "./session.js";
-import { backLink, breakable, button, card, codeBox, dueWhen, empty, loading, repeatedly, stateBadge, stateOf, tags, toast } from "./ui.js";
+import { backLink, breakable, button, card, countdown, empty, loading, repeatedly, stateBadge, stateOf, tags, toast } from "./ui.js";
 
 const PENDING_MS = 700;
 const SETTLED_MS = 2_000;
@@ -16,7 +17,7 @@ const MAX_ATTEMPTS = 1_000;
 const AT_ONCE = 4;
 
 /** "#/messages/{id}" */
-export function messagePage(page, signal, id) {
+export function messagePage(page, signal, id, attempt) {
   const content = h("div", { class: "stack" }, loading());
   const title = h("h1", {}, t("Message"));
   fill(
@@ -25,24 +26,15 @@ export function messagePage(page, signal, id) {
     h("div", { class: "head" }, h("div", {}, title, h("p", { class: "faint" }, id))),
     content,
   );
-  // The payload is read by itself, and to the byte: what is signed is what was sent, not what is JSON to the same effect.
-  const read = async () => Promise.all([get(app("msg", id), { with_content: false }, signal), get(app("msg", id, "payload"), {}, signal)]);
+  const read = async () => Promise.all([get(app("msg", id), { with_content: false }, signal), readPayload(id, signal)]);
   eventually(read, signal).then(
     ([message, sent]) => {
       fill(title, message.eventType);
       document.title = shownText(t("{title} · Webhooks", { title: message.eventType }));
-      fill(content, h("div", { class: "columns even" }, deliveries(message, signal), h("div", { class: "stack" }, payload(sent), facts(message))));
+      fill(content, h("div", { class: "columns even" }, deliveries(message, signal, attempt), h("div", { class: "stack" }, payloadBox(id, sent), facts(message))));
     },
     (error) => error.name === "AbortError" || fill(content, empty("warning", t("This message cannot be shown"), error.message, h("a", { class: "button", href: to("/messages") }, t("All messages")))),
   );
-}
-
-function payload(sent) {
-  if (sent.payload === null) {
-    return card(t("Payload"), h("p", { class: "soft" }, t("The payload is not kept any more; it cannot be sent again either.")));
-  }
-  if (sent.encoding === "base64") return codeBox(t("Payload (base64, since it is no text)"), sent.payload);
-  return codeBox(t("Payload"), sent.payload, { json: true, exact: true });
 }
 
 function facts(message) {
@@ -60,7 +52,7 @@ function facts(message) {
   );
 }
 
-function deliveries(message, signal) {
+function deliveries(message, signal, wanted) {
   const list = h("div", { class: "stack" });
   const none = empty("inbox", t("Sent to no endpoint"), t("No endpoint was listening for this kind of event when it was created."));
   const section = h("section", { "aria-label": t("Deliveries"), class: "stack" }, none, list);
@@ -81,7 +73,7 @@ function deliveries(message, signal) {
     pending = destinations.some((each) => [1, 3].includes(stateOf(each)));
     for (const destination of destinations) {
       if (!cards.has(destination.id)) {
-        const made = deliveryCard(message, destination.id, signal, () => refresh());
+        const made = deliveryCard(message, destination.id, signal, () => refresh(), wanted);
         cards.set(destination.id, made);
         watch.observe(made.element);
         list.append(made.element);
@@ -108,7 +100,7 @@ function deliveries(message, signal) {
   return section;
 }
 
-function deliveryCard(message, endpoint, signal, refresh) {
+function deliveryCard(message, endpoint, signal, refresh, wanted) {
   const head = h("div", { class: "card-head over" });
   const list = h("div", {}, h("p", { class: "soft small card-body" }, t("Loading…")));
   const element = h("section", { class: "card", "data-id": endpoint }, head, list);
@@ -116,6 +108,7 @@ function deliveryCard(message, endpoint, signal, refresh) {
   let seen;
   let made;
   let read;
+  let latest = [];
 
   async function resend() {
     await api("POST", app("msg", message.id, "endpoint", endpoint, "resend"), { signal });
@@ -142,7 +135,7 @@ function deliveryCard(message, endpoint, signal, refresh) {
 
   async function readAttempts() {
     const count = made;
-    const query = { endpoint_id: endpoint, expanded_statuses: true, with_failure: true };
+    const query = { endpoint_id: endpoint, expanded_statuses: true, with_failure: true, with_number: true };
     const attempts = count ? await all(app("attempt", "msg", message.id), query, signal, MAX_ATTEMPTS) : [];
     read = count;
     if (!attempts.length) {
@@ -150,7 +143,12 @@ function deliveryCard(message, endpoint, signal, refresh) {
       return;
     }
     if (list.known === undefined) fill(list);
-    reconcile(list, attempts, ({ id }) => id, (attempt) => attemptLine(attempt, signal));
+    latest = attempts;
+    reconcile(list, attempts, ({ id }) => id, (attempt) => attemptLine(attempt, signal, { open: attempt.id === wanted, others: () => latest }));
+    if (attempts.some(({ id }) => id === wanted)) {
+      document.getElementById(wanted).scrollIntoView({ block: "center" });
+      wanted = undefined;
+    }
   }
 
   return { element, show, stale, readAttempts };
@@ -160,5 +158,5 @@ function deliveryCard(message, endpoint, signal, refresh) {
 function upcoming({ nextAttempt, waitingFor }) {
   if (waitingFor === "rate_limit") return t("Waiting for the rate limit.");
   if (waitingFor === "turn") return t("The next attempt is due now.");
-  return [t("Next attempt "), dueWhen(nextAttempt), ` · ${fullTime(nextAttempt)}`];
+  return [pieces("Next attempt {when}", { when: countdown(nextAttempt) }), ` · ${fullTime(nextAttempt)}`];
 }

@@ -68,7 +68,7 @@ function tester(endpoint, types, signal) {
         if (message.done) continue;
         const [destinations, attempts] = await Promise.all([
           get(app("msg", message.id, "endpoint"), {}, signal),
-          get(app("attempt", "msg", message.id), { endpoint_id: endpoint, expanded_statuses: true, with_failure: true }, signal),
+          get(app("attempt", "msg", message.id), { endpoint_id: endpoint, expanded_statuses: true, with_failure: true, with_number: true }, signal),
         ]);
         const mine = destinations.data.find(({ id }) => id === endpoint);
         if (!mine) continue;
@@ -98,7 +98,7 @@ function tester(endpoint, types, signal) {
         h("a", { class: "code", href: to(`/messages/${message.id}`) }, message.eventType),
         h("div", { class: "row-end" }, stateBadge(message.state), when(message.timestamp)),
       ),
-      h("div", {}, message.attempts.map((attempt, place) => attemptLine(attempt, signal, place === 0))),
+      h("div", {}, message.attempts.map((attempt, place) => attemptLine(attempt, signal, { open: place === 0, others: () => message.attempts }))),
       !message.attempts.length && h("p", { class: "soft small card-body" }, message.waitingFor === "rate_limit" ? t("Waiting for the rate limit…") : t("On its way…")),
     );
   }

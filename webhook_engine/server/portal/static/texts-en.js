@@ -14,5 +14,6 @@ export default {
   "This stopped after {n} messages; try again.": few("This stopped after {n} message; try again.", "This stopped after {n} messages; try again."),
   "{good} of {n} signatures verify": few("{good} of {n} signature verifies", "{good} of {n} signatures verify"),
   "{n} requests": few("{n} request", "{n} requests"),
+  "{n} more are the same.": few("{n} more is the same.", "{n} more are the same."),
   "{n} bytes": few("{n} byte", "{n} bytes"),
 };

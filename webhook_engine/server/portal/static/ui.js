@@ -1,7 +1,7 @@
 // Pieces that several pages are made of.
 
 import { fill, freshId, h, icon, shownText } from "./dom.js";
-import { fromNow, fullTime, prettyText } from "./format.js";
+import { fromNow, fullTime, prettyText, remaining } from "./format.js";
 import { LANGUAGES, language, speak, t } from "./language.js";
 import { failureOf } from "./words.js";
 
@@ -89,16 +89,14 @@ export function when(text, className = "faint") {
   return h("time", { class: className, datetime: text, title: fullTime(text) }, fromNow(text));
 }
 
-/** The same for a time to come: once it is there, it is now and not in the past. */
-export function dueWhen(text) {
-  return h("time", { datetime: text, title: fullTime(text), "data-due": true }, dueFromNow(text));
+/** The time that is left until one to come, counted down by `tick`. */
+export function countdown(text) {
+  return h("time", { class: "countdown", datetime: text, title: fullTime(text), "data-due": true }, remaining(text));
 }
-
-const dueFromNow = (text) => (new Date(text) > Date.now() ? fromNow(text) : t("now"));
 
 setInterval(() => {
   for (const element of document.querySelectorAll("time[datetime]")) {
-    const from = element.hasAttribute("data-due") ? dueFromNow : fromNow;
+    const from = element.hasAttribute("data-due") ? remaining : fromNow;
     const text = from(element.getAttribute("datetime"));
     if (element.textContent !== text) element.textContent = text;
   }
@@ -205,7 +203,7 @@ export function copyButton(name, text) {
  * Text in a box with a title and a button that copies it to the character. JSON is coloured, and laid out unless it is
  * to be shown `exact`; then a button lays it out.
  */
-export function codeBox(title, text, { json = false, exact = false, lines = false, id } = {}) {
+export function codeBox(title, text, { json = false, exact = false, lines = false, id, more } = {}) {
   const laidOut = json ? prettyText(text) : text;
   const pre = h("pre", { tabindex: "0", role: "region", "aria-label": title, id });
   const foot = h("p", { class: "code-foot" });
@@ -228,7 +226,7 @@ export function codeBox(title, text, { json = false, exact = false, lines = fals
   return h(
     "div",
     { class: `code-box ${lines ? "lines" : ""}` },
-    h("div", { class: "code-head" }, h("span", { class: "title" }, title), turn, copyButton(t("Copy {what}", { what: title.toLowerCase() }), text)),
+    h("div", { class: "code-head" }, h("span", { class: "title" }, title), turn, more, copyButton(t("Copy {what}", { what: title.toLowerCase() }), text)),
     pre,
     foot,
   );

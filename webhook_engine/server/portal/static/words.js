@@ -74,15 +74,7 @@ export function failureOf({ failure, response, responseStatusCode }) {
   return failure ?? (!responseStatusCode && response.startsWith(BLOCKED_BEFORE) ? "blocked" : undefined);
 }
 
-/** What it means if an attempt failed in such a way, if there is more to say than what the server answered. */
-export const FAILURES = {
-  blocked: t("Nothing was sent: this address is in a private network, which we cannot reach. Use an address that can be reached from the internet."),
-  dns: t("Nothing was sent: the name in the URL leads to no address."),
-  connect: t("There was no connection to the server, or it ended before the answer."),
-  tls: t("Nothing was sent: no secure connection came about. Look at the certificate of the server."),
-  timeout: t("The server did not answer in time."),
-  protocol: t("What came back was not HTTP, or broke off."),
-};
+export const BLOCKED = t("Nothing was sent: this address is in a private network, which we cannot reach. Use an address that can be reached from the internet.");
 
 const REASONS = [
   [/410/, t("your server answered 410 Gone, which says that it wants nothing more")],
