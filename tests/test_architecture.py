@@ -20,6 +20,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 OF_THE_HOST = {
     "cli/host_module.py": "the module of the host that has the engine, or whose classes are declared as events",
     "integrations/django/configuration.py": "the backend that Django's settings name",
+    "integrations/django/host_engine.py": "the engine that the settings of the project name, for the admin",
 }
 """What is not of this package."""
 LOADERS = {"import_module", "__import__", "spec_from_file_location", "resolve_name", "run_module", "import_string"}

@@ -89,6 +89,9 @@ PROVED_BY: Mapping[str, str] = {
     "outbox/wakeup.py": "engine/test_outbox_relay.py",
     "integrations/": "integrations/test_web_frameworks.py",
     "integrations/django/": "integrations/test_django.py",
+    "integrations/django/admin.py": "integrations/test_django_admin.py",
+    "integrations/django/engine_records.py": "integrations/test_django_admin.py",
+    "integrations/django/host_engine.py": "integrations/test_django_admin.py",
     "integrations/django/configuration.py": "outbox/test_django_configuration.py",
     # The API is tried over HTTP: with what the contract says, with the official client, and with rubbish.
     "server/": "server/test_robustness.py",

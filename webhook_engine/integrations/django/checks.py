@@ -13,7 +13,7 @@ from django.db import connections, router
 
 from webhook_engine.errors import ConfigError
 from webhook_engine.integrations.django.configuration import (
-    check_engine_settings,
+    engine_settings,
     in_memory,
     outbox_aliases,
     source_url,
@@ -30,12 +30,16 @@ def check_settings(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
         aliases = outbox_aliases()
     except ConfigError as error:
         return [
-            Error(str(error), hint="WEBHOOK_ENGINE has DATABASE, SETTINGS and OUTBOXES, all optional.", id=_id("E001"))
+            Error(
+                str(error),
+                hint="WEBHOOK_ENGINE has DATABASE, SETTINGS, OUTBOXES, API and ENGINE, all optional.",
+                id=_id("E001"),
+            )
         ]
     found = [message for alias in aliases for message in _outbox(alias)]
     if not found:
         try:
-            check_engine_settings()
+            engine_settings()
         except ConfigError as error:
             found.append(
                 Error(

@@ -15,7 +15,15 @@ from django.core.exceptions import ImproperlyConfigured
 from webhook_engine.config.loading import Config
 from webhook_engine.errors import ConfigError
 
-__all__ = ["check_engine_settings", "configuration", "in_memory", "outbox_aliases", "source_url"]
+__all__ = [
+    "api_url",
+    "configuration",
+    "engine_path",
+    "engine_settings",
+    "in_memory",
+    "outbox_aliases",
+    "source_url",
+]
 
 _VENDORS = {
     "sqlite3": "sqlite",
@@ -44,7 +52,7 @@ _OF_DJANGO = {
     "write_timeout",
 }
 """Options that say nothing about where and how safely to connect, or that the engine has its own values for."""
-_KEYS = {"DATABASE", "SETTINGS", "OUTBOXES"}
+_KEYS = {"API", "DATABASE", "ENGINE", "OUTBOXES", "SETTINGS"}
 
 
 def configuration() -> Config:
@@ -60,10 +68,10 @@ def configuration() -> Config:
     return Config.for_database(database, **{"outbox__sources": sources, **given.get("SETTINGS", {})})
 
 
-def check_engine_settings() -> None:
-    """Raise ``ConfigError`` if ``DATABASE`` and ``SETTINGS`` make no configuration, whatever the outboxes are."""
+def engine_settings() -> Config:
+    """What ``DATABASE`` and ``SETTINGS`` say of the engine, whatever the outboxes are; raises ``ConfigError``."""
     given = _given()
-    Config.for_database(_database(given), **given.get("SETTINGS", {}))
+    return Config.for_database(_database(given), **given.get("SETTINGS", {}))
 
 
 def outbox_aliases() -> Sequence[str]:
@@ -78,6 +86,18 @@ def outbox_aliases() -> Sequence[str]:
                 f"there is {', '.join(sorted(settings.DATABASES))}"
             )
     return aliases
+
+
+def engine_path() -> str | None:
+    """The dotted path of the engine of this process, for the admin."""
+    path: str | None = _given().get("ENGINE")
+    return path
+
+
+def api_url() -> str | None:
+    """Where the API of the engine is, for the admin."""
+    url: str | None = _given().get("API")
+    return url
 
 
 def in_memory(database: Mapping[str, Any]) -> bool:
@@ -103,6 +123,15 @@ def _given() -> Mapping[str, Any]:
         raise ConfigError(f"settings.WEBHOOK_ENGINE: DATABASE must be the path of a file, not {given['DATABASE']!r}")
     if not isinstance(given.get("SETTINGS", {}), Mapping):
         raise ConfigError("settings.WEBHOOK_ENGINE: SETTINGS must be a dict of settings, as for Engine.open")
+    api = given.get("API")
+    if api is not None and not (isinstance(api, str) and api.startswith(("http://", "https://"))):
+        raise ConfigError(f"settings.WEBHOOK_ENGINE: API must be the http:// or https:// URL of the API, not {api!r}")
+    engine = given.get("ENGINE")
+    if engine is not None and not (isinstance(engine, str) and "." in engine):
+        raise ConfigError(
+            f"settings.WEBHOOK_ENGINE: ENGINE must be the dotted path of a SyncEngine, as 'shop.webhooks.engine', "
+            f"not {engine!r}"
+        )
     return given
 
 

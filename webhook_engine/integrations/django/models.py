@@ -1,12 +1,14 @@
-"""The outbox table as a model, so that Django empties it with the others after a test."""
+"""The outbox table as a model, and what an engine has as models without tables, for the admin and its permissions."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from django.db import models
 
 from webhook_engine.outbox.dialect import TABLE
 
-__all__ = ["OutboxMessage"]
+__all__ = ["Attempt", "Endpoint", "Message", "OutboxMessage"]
 
 
 class OutboxMessage(models.Model):
@@ -37,3 +39,58 @@ class OutboxMessage(models.Model):
 
     def __str__(self) -> str:
         return f"{self.event_type} to {self.application}"
+
+
+class InTheEngine(models.Manager):
+    """Of a model whose rows are in the engine's database, where Django does not look: there are none for it."""
+
+    def get_queryset(self) -> Any:
+        """None, without a query, so that ``dumpdata`` and the like find nothing instead of failing."""
+        return super().get_queryset().none()
+
+
+class Message(models.Model):
+    """A message of the engine. It has no table here: the admin asks the engine."""
+
+    id = models.TextField(primary_key=True)
+
+    objects = InTheEngine()
+
+    class Meta:
+        """Only for permissions, and for a place in the admin."""
+
+        managed = False
+        base_manager_name = "objects"
+        default_permissions = ("view",)
+        permissions = (("resend_message", "Can send messages again"),)
+
+
+class Endpoint(models.Model):
+    """An endpoint of the engine. It has no table here: the admin asks the engine."""
+
+    id = models.TextField(primary_key=True)
+
+    objects = InTheEngine()
+
+    class Meta:
+        """Only for permissions, and for a place in the admin."""
+
+        managed = False
+        base_manager_name = "objects"
+        default_permissions = ("view",)
+        permissions = (("recover_endpoint", "Can recover failed messages of endpoints"),)
+
+
+class Attempt(models.Model):
+    """An attempt of the engine. It has no table here: the admin asks the engine."""
+
+    id = models.TextField(primary_key=True)
+
+    objects = InTheEngine()
+
+    class Meta:
+        """Only for permissions, and for a place in the admin."""
+
+        managed = False
+        base_manager_name = "objects"
+        default_permissions = ("view",)
