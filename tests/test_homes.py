@@ -70,6 +70,7 @@ PROVED_BY: Mapping[str, str] = {
     "resources/endpoint_secrets.py": "resources/test_endpoint_rules.py",
     "resources/event_types.py": "resources/",
     "resources/examples.py": "resources/test_endpoint_rules.py",
+    "resources/imported.py": "resources/test_imports.py",
     "resources/lookup.py": "resources/test_applications.py",
     "resources/organization.py": "resources/test_applications.py",
     "resources/portal.py": "portal/test_sessions.py",

@@ -27,7 +27,7 @@ PUBLIC_MODULES = [
     "webhook_engine.integrations.sqlalchemy",
     "webhook_engine.integrations.starlette",
 ]
-MANAGERS = ["applications", "endpoints", "event_types", "messages", "attempts", "tasks", "portal"]
+MANAGERS = ["applications", "endpoints", "event_types", "messages", "attempts", "tasks", "imports", "portal"]
 
 
 def described() -> set[str]:

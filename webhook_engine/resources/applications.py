@@ -22,7 +22,7 @@ from webhook_engine.rules.pages import DEFAULT_PAGE
 from webhook_engine.shielded import shielded
 from webhook_engine.store.records import ApplicationChanges, ApplicationFilter, Span, StoredEndpoint
 
-__all__ = ["Applications"]
+__all__ = ["Applications", "add_application", "application_name"]
 
 MAX_NAME = 1024
 
@@ -54,13 +54,13 @@ class Applications:
             id=self._services.ids.new("app_", now),
             organization_id=self._organization_id,
             uid=names.uid("uid", uid, "app_"),
-            name=_name(name),
+            name=application_name(name),
             throttle_rate=limits.throttle_rate("throttle_rate", throttle_rate),
             metadata=documents.metadata("metadata", metadata),
             created_at=to_datetime(now),
             updated_at=to_datetime(now),
         )
-        await shielded(self._add(application))
+        await shielded(add_application(self._services, application))
         return application
 
     async def get_or_create(
@@ -133,7 +133,7 @@ class Applications:
         async with self._edit(application) as before:
             changes = ApplicationChanges(
                 uid=UNSET if uid is UNSET else names.uid("uid", uid, "app_"),
-                name=UNSET if name is UNSET else _name(name),
+                name=UNSET if name is UNSET else application_name(name),
                 throttle_rate=UNSET if throttle_rate is UNSET else limits.throttle_rate("throttle_rate", throttle_rate),
                 metadata=UNSET if metadata is UNSET else documents.metadata("metadata", metadata),
             )
@@ -165,10 +165,6 @@ class Applications:
     async def _read(self, span: Span) -> Sequence[Application]:
         return await self._services.store.applications.list(self._organization_id, span)
 
-    async def _add(self, application: Application) -> None:
-        await self._services.store.applications.add(application)
-        self._services.directory.forget_application(self._organization_id, application.id, application.uid)
-
     async def _change(self, before: Application, changes: ApplicationChanges) -> Application:
         services = self._services
         after = await services.store.applications.update(before.id, changes, services.clock.now())
@@ -190,7 +186,14 @@ class Applications:
                 now_changed(services, application, msgspec.structs.replace(stored, deleted=True))
 
 
-def _name(value: object) -> str:
+async def add_application(services: Services, application: Application) -> None:
+    """Store a new application; raises ``ConflictError``."""
+    await services.store.applications.add(application)
+    services.directory.forget_application(application.organization_id, application.id, application.uid)
+
+
+def application_name(value: object) -> str:
+    """What people call an application; raises ``ValidationError``."""
     return values.text("name", value, least=1, most=MAX_NAME)
 
 

@@ -38,7 +38,7 @@ from webhook_engine.rules.user_info import merged
 from webhook_engine.store.endpoint_encryption import encrypt_headers, encrypt_secret, encrypt_user_info
 from webhook_engine.store.records import DeliveryFilter, EndpointChanges, Span, StoredEndpoint
 
-__all__ = ["Endpoints"]
+__all__ = ["Endpoints", "endpoint_description"]
 
 MAX_DESCRIPTION = 4096
 
@@ -91,7 +91,7 @@ class Endpoints:
                 organization_id=self._editor.organization_id,
                 uid=names.uid("uid", uid, "ep_"),
                 url=shown_url,
-                description=_description(description),
+                description=endpoint_description(description),
                 event_types=await self._event_types(event_types),
                 channels=names.channels("channels", channels),
                 throttle_rate=limits.throttle_rate("throttle_rate", throttle_rate),
@@ -170,7 +170,7 @@ class Endpoints:
         changes = EndpointChanges(
             uid=UNSET if uid is UNSET else names.uid("uid", uid, "ep_"),
             url=UNSET if url is UNSET else self._url(url),
-            description=UNSET if description is UNSET else _description(description),
+            description=UNSET if description is UNSET else endpoint_description(description),
             event_types=UNSET if event_types is UNSET else await self._event_types(event_types, found, endpoint),
             channels=UNSET if channels is UNSET else names.channels("channels", channels),
             throttle_rate=UNSET if throttle_rate is UNSET else limits.throttle_rate("throttle_rate", throttle_rate),
@@ -364,5 +364,6 @@ def _id(endpoint: Endpoint) -> str:
     return endpoint.id
 
 
-def _description(value: object) -> str:
+def endpoint_description(value: object) -> str:
+    """What an endpoint is for, in words; raises ``ValidationError``."""
     return values.text("description", value, most=MAX_DESCRIPTION)

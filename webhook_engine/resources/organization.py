@@ -6,6 +6,7 @@ from webhook_engine.resources.applications import Applications
 from webhook_engine.resources.attempts import Attempts
 from webhook_engine.resources.endpoints import Endpoints
 from webhook_engine.resources.event_types import EventTypes
+from webhook_engine.resources.imports import Imports
 from webhook_engine.resources.messages import Messages
 from webhook_engine.resources.portal import Portal, PortalEntrance
 from webhook_engine.resources.services import Services
@@ -25,4 +26,5 @@ class Organization:
         self.messages = Messages(services, organization_id)
         self.attempts = Attempts(services, organization_id)
         self.tasks = Tasks(services, organization_id)
+        self.imports = Imports(services, organization_id)
         self.portal = Portal(services, organization_id, entrance)

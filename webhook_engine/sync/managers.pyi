@@ -21,6 +21,7 @@ from webhook_engine.model import (
     Task,
     TaskStatus,
 )
+from webhook_engine.resources.imported import ImportedBatch, ImportOutcome
 from webhook_engine.resources.messages import SharedFields
 from webhook_engine.resources.organization import Organization
 from webhook_engine.resources.pagination import Order
@@ -332,6 +333,9 @@ class Tasks:
     def list_used_event_types(self) -> Task: ...
     def wait(self, task_id: str, timeout: float | None = ...) -> Task: ...
 
+class Imports:
+    def take(self, batch: ImportedBatch, *, dry_run: bool = ..., update: bool = ...) -> Sequence[ImportOutcome]: ...
+
 class Portal:
     def url(
         self,
@@ -350,6 +354,7 @@ class SyncManagers:
     messages: Messages
     attempts: Attempts
     tasks: Tasks
+    imports: Imports
     portal: Portal
     def __init__(self, organization: Organization, background: BackgroundLoop) -> None: ...
 

@@ -48,6 +48,12 @@ class Intake:
         now = self._clock.now()
         return prepare(application, self._limits, self._ids.new(MESSAGE_PREFIX, now), now, draft)
 
+    def message_of_then(
+        self, application: Application, message_id: str, created_at: int, draft: MessageDraft
+    ) -> NewMessage:
+        """A message that was accepted before and elsewhere, with its id and time; raises ``ValidationError``."""
+        return prepare(application, self._limits, message_id, created_at, draft)
+
     async def message_of_row(self, row: OutboxRow) -> NewMessage:
         """The message that an outbox row asks for.
 
