@@ -56,6 +56,7 @@ PROVED_BY: Mapping[str, str] = {
     "delivery/schedule/dispatcher.py": "delivery/test_nothing_forgotten.py",
     "delivery/schedule/figures.py": "server/test_metrics.py",
     "delivery/service.py": "engine/test_lifecycle.py",
+    "delivery/wakeups.py": "cluster/",
     "delivery/tasks/": "engine/test_recover.py",
     "delivery/tasks/purge.py": "server/api/test_bulk.py",
     "delivery/tasks/reports.py": "server/api/test_bulk.py",

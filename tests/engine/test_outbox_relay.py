@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Collection
 from contextlib import closing
 from pathlib import Path
 
@@ -239,12 +240,12 @@ async def test_a_database_that_refuses_for_a_while_makes_no_row_be_sent_twice(
         looked = 0
         real = SqliteOutbox.waiting
 
-        async def sometimes(self: SqliteOutbox, limit: int) -> object:
+        async def sometimes(self: SqliteOutbox, limit: int, shards: Collection[int]) -> object:
             nonlocal looked
             looked += 1
             if looked % 3 == 1:
                 raise_unavailable()
-            return await real(self, limit)
+            return await real(self, limit, shards)
 
         monkeypatch.setattr(SqliteOutbox, "waiting", sometimes)
         for _ in range(5):

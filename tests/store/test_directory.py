@@ -1,5 +1,4 @@
 import asyncio
-from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import cast
 
@@ -7,7 +6,7 @@ from flow_parts import make_application, make_endpoint, make_stored
 
 from webhook_engine.model import DEFAULT_ORGANIZATION, Application
 from webhook_engine.store.directory import Directory
-from webhook_engine.store.records import StoredEndpoint
+from webhook_engine.store.records import Routes, StoredEndpoint
 from webhook_engine.store.seam import Store
 
 ORG = DEFAULT_ORGANIZATION
@@ -27,7 +26,8 @@ class Shelf:
     def directory(self, capacity: int = 100) -> Directory:
         store = SimpleNamespace(
             applications=SimpleNamespace(get=self._application),
-            endpoints=SimpleNamespace(of_application=self._endpoints),
+            endpoints=SimpleNamespace(routes=self._routes),
+            wakeups=None,
         )
         return Directory(cast(Store, store), capacity)
 
@@ -37,10 +37,10 @@ class Shelf:
         await self._pause(key)
         return found
 
-    async def _endpoints(self, application_id: str) -> Sequence[StoredEndpoint]:
+    async def _routes(self, application_id: str) -> Routes:
         found = list(self.endpoints.get(application_id, ()))
         await self._pause(application_id)
-        return found
+        return Routes(found)
 
     async def _pause(self, key: str) -> None:
         self.reads.append(key)
@@ -77,7 +77,7 @@ async def test_an_edit_is_seen_from_the_next_look() -> None:
     assert len(await directory.endpoints("app_1")) == 1
     shelf.endpoints["app_1"].append(make_stored(make_endpoint("ep_2")))
     directory.forget_endpoints("app_1")
-    assert directory.cached_endpoints("app_1") is None
+    assert directory.cached_routes("app_1") is None
     assert len(await directory.endpoints("app_1")) == 2
 
 
@@ -85,7 +85,7 @@ async def test_that_an_application_has_no_endpoints_is_remembered() -> None:
     shelf = Shelf()
     directory = shelf.directory()
     assert list(await directory.endpoints("app_1")) == []
-    assert directory.cached_endpoints("app_1") == []
+    assert directory.cached_routes("app_1") == Routes([])
     assert list(await directory.endpoints("app_1")) == []
     assert shelf.reads == ["app_1"]
 
@@ -160,7 +160,7 @@ async def test_two_readers_at_once_get_the_same_and_leave_one_copy() -> None:
     await asyncio.sleep(0)
     shelf.gate.set()
     assert await asyncio.gather(*readers) == [["ep_1"], ["ep_1"]]
-    assert len(directory._endpoints._kept) == 1
+    assert len(directory._routes._kept) == 1
 
 
 async def _endpoint_ids(directory: Directory) -> list[str]:

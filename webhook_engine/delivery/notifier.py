@@ -9,8 +9,8 @@ from typing import TypeVar
 
 import msgspec
 
+from webhook_engine.delivery.accept.addressing import addressed
 from webhook_engine.delivery.accept.intake import Intake
-from webhook_engine.delivery.accept.matching import recipients
 from webhook_engine.events import OperationalEvent
 from webhook_engine.log import get_logger
 from webhook_engine.rules.message import MessageDraft
@@ -41,7 +41,7 @@ class Notifier:
 
     async def webhooks(self, events: Sequence[OperationalEvent]) -> list[AddressedMessage]:
         """The events as messages of the operational applications of their organizations, where there are such."""
-        addressed = []
+        made = []
         for event in events:
             # What happens to operational webhooks themselves is not reported by webhook: it could go on for ever.
             if event.organization_id == self._organization:
@@ -51,9 +51,10 @@ class Notifier:
                 continue
             draft = MessageDraft(event.type, msgspec.json.encode(event.body()))
             message = self._intake.message_of(application, draft)
-            endpoints = await self._directory.endpoints(application.id)
-            addressed.append(AddressedMessage(message, recipients(endpoints, event.type, None)))
-        return addressed
+            routes = await self._directory.fresh_routes(application.id)
+            if routes is not None:
+                made.append(addressed(message, routes))
+        return made
 
     def publish(self, event: OperationalEvent) -> None:
         """Run the handlers, each in a task of its own; call it after what happened is committed."""

@@ -31,6 +31,7 @@ from webhook_engine.delivery.http.own_inbox import OwnInboxes
 from webhook_engine.delivery.http.sender import Sender
 from webhook_engine.delivery.measures import Measures
 from webhook_engine.delivery.notifier import Handler, Notifier
+from webhook_engine.delivery.ownership import Ownership
 from webhook_engine.delivery.publishing import Publication, Publisher
 from webhook_engine.delivery.schedule.dispatcher import Dispatcher
 from webhook_engine.delivery.schedule.figures import LaneFigures
@@ -38,6 +39,7 @@ from webhook_engine.delivery.service import Service
 from webhook_engine.delivery.tasks.runner import TaskRunner
 from webhook_engine.delivery.timekeeper import Timekeeper
 from webhook_engine.delivery.upkeep.retention import Retention, RetentionPolicy
+from webhook_engine.delivery.wakeups import Wakeups
 from webhook_engine.events import OperationalEvent
 from webhook_engine.ids import IdSource
 from webhook_engine.log import get_logger
@@ -45,6 +47,7 @@ from webhook_engine.model import Task
 from webhook_engine.secrets.encryption import Cipher
 from webhook_engine.store.directory import Directory
 from webhook_engine.store.kept_responses import KeptResponse
+from webhook_engine.store.members import ALL_SHARDS, Notice
 from webhook_engine.store.records import AddressedMessage, Due, NewMessage, StoredEndpoint
 from webhook_engine.store.seam import Store
 from webhook_engine.store.sources import OutboxSource
@@ -57,6 +60,12 @@ __all__ = ["Pipeline", "PipelineSettings"]
 log = get_logger("flow")
 
 JOIN_LOOKS_EVERY_S = 0.005
+JOIN_LOOKS_ELSEWHERE_EVERY_S = 0.05
+OF_UPKEEP = 0
+"""Who holds this shard sees to retention."""
+LOOK_AGAIN_S = 6.0
+"""After a change of hands: longer than a lease, and than any transaction of an engine that lost it."""
+DUE_PAGE = 1_000
 
 
 class PipelineSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,9 +119,25 @@ class Pipeline:
             clock=clock,
             own_inboxes=own_inboxes,
         )
+        self.ownership = Ownership(
+            store.leases,
+            clock,
+            ids,
+            gained=self._gained,
+            losing=self._losing,
+            drained=self._drained,
+            stored_below=self._stored_below,
+        )
+        self._wakeups = Wakeups(store.wakeups, self._on_notice, self._on_missed)
+        self.ownership.on_changed(lambda: self._wakeups.tell(Notice(members=True)))
+        self._directory = directory
+        self._notice_handlers: list[Callable[[Notice], None]] = []
+        self._losing_at: int | None = None
+        """The batch that was being stored when a shard was lost last, if one was."""
+        self._later: set[asyncio.TimerHandle] = set()
         self._publisher = Publisher(self.notifier, self._schedule)
         self.timekeeper = Timekeeper(clock, store.upkeep, store.deliveries, ids, self._clock_set_back)
-        self._recorder = Recorder(store.deliveries, self._publisher, self._recorded, self.timekeeper)
+        self._recorder = Recorder(store.deliveries, self._publisher, self._recorded, self.timekeeper, self._dropped)
         targets = Targets(
             store.endpoints,
             directory,
@@ -136,21 +161,41 @@ class Pipeline:
             clock=clock,
             timekeeper=self.timekeeper,
             measures=self.measures,
+            ownership=self.ownership,
             max_in_flight=settings.max_in_flight,
             max_in_flight_per_endpoint=settings.max_in_flight_per_endpoint,
         )
         self._router = Router(store.messages, directory, self._stored, tracing)
-        self._relay = Relay(store.outbox, self._router, self.intake, clock, sources)
-        self._tasks = TaskRunner(store, directory, self._dispatcher, self._publisher, clock)
+        self._relay = Relay(store.outbox, self._router, self.intake, clock, self.ownership, sources)
+        self._tasks = TaskRunner(
+            store,
+            directory,
+            self._dispatcher,
+            self._publisher,
+            clock,
+            self.ownership,
+            added=lambda: self._wakeups.tell(Notice(tasks=True)),
+            expunged=self.expunged,
+        )
         self.retention = Retention(
             store.upkeep,
             clock,
             settings.retention,
             self.measures,
             self.timekeeper.believes,
-            on_expired=self._dispatcher.expunged,
+            on_expired=self.expunged,
+            is_ours=lambda: self.ownership.holds(OF_UPKEEP),
         )
-        self._services = (self.timekeeper, self._recorder, self._dispatcher, self._router, self._relay, self.retention)
+        self._services = (
+            self.timekeeper,
+            self._wakeups,
+            self.ownership,
+            self._recorder,
+            self._dispatcher,
+            self._router,
+            self._relay,
+            self.retention,
+        )
         self._on_crash = on_crash
         for service in self._services:
             service.on_crash = self._crashed
@@ -165,11 +210,17 @@ class Pipeline:
     async def stop(self) -> None:
         """Accept nothing more, let requests in flight finish within the grace, record, and end."""
         grace = self._settings.shutdown_grace_s
+        for later in self._later:
+            later.cancel()
+        self._later.clear()
+        await self.ownership.give_all()
         # What makes work for the others ends first, and all of it at once: each may be in the midst of a step.
         await asyncio.gather(self.retention.stop(), self._relay.stop(), self._tasks.stop())
         await self._router.stop()
         await self._dispatcher.drain(grace)
         await self._recorder.stop()
+        await self.ownership.stop()
+        await self._wakeups.stop()
         await self.timekeeper.stop()
         await self.notifier.stop(grace)
         await self._sender.__aexit__(None, None, None)
@@ -177,10 +228,10 @@ class Pipeline:
     async def join(self) -> None:
         """Return when all that was accepted or enqueued before has its deliveries, and nothing is due or unrecorded."""
         await self._relay.catch_up()
-        while self._router.backlog or self._tasks.running or not self._dispatcher.quiet():
+        while self._busy() or await self._due_elsewhere():
             if any(service.crashed for service in self._services):
                 return
-            await asyncio.sleep(JOIN_LOOKS_EVERY_S)
+            await asyncio.sleep(JOIN_LOOKS_EVERY_S if self.ownership.alone else JOIN_LOOKS_ELSEWHERE_EVERY_S)
 
     # What the resources ask of it.
 
@@ -214,6 +265,9 @@ class Pipeline:
         if self._tracing is not None and due.trace_context is None:
             # The first of the message to this endpoint: what belongs to its trace is in the database.
             self._dispatcher.manual_stored(due.endpoint_id, due.due_at)
+        elif not self.ownership.alone:
+            # Whoever holds the endpoint, this engine or another, is told with the request itself.
+            self._wakeups.committed()
         else:
             self._dispatcher.schedule_manual(due)
         return True
@@ -221,18 +275,22 @@ class Pipeline:
     def endpoint_changed(self, stored: StoredEndpoint) -> None:
         """An endpoint was changed or deleted; it applies from the next attempt."""
         self._dispatcher.endpoint_changed(stored)
+        self._wakeups.committed()
 
     def application_changed(self, application_id: str) -> None:
         """An application was changed; its rate limit applies from the next attempt."""
         self._dispatcher.application_changed(application_id)
+        self._wakeups.committed()
 
     def cancelled(self, endpoint_id: str, message_id: str) -> None:
         """A delivery was cancelled in the store; it is not made any more."""
         self._dispatcher.drop(endpoint_id, message_id)
+        self._wakeups.tell(Notice(cancelled=[(endpoint_id, message_id)]))
 
     def expunged(self, message_ids: Collection[str]) -> None:
         """Payloads were deleted in the store; no attempt that begins from now on sends them."""
         self._dispatcher.expunged(message_ids)
+        self._wakeups.tell(Notice(expunged=[*message_ids]))
 
     async def settle(self, endpoint_id: str) -> None:
         """End all that is scheduled for an endpoint that is disabled or deleted; returns when nothing is left."""
@@ -260,7 +318,97 @@ class Pipeline:
         """Call ``handler`` with every event of this class."""
         self.notifier.on(kind, handler)
 
+    def on_notice(self, handler: Callable[[Notice], None]) -> Callable[[], None]:
+        """Call this with what other engines tell; returns what ends it."""
+        self._notice_handlers.append(handler)
+        return lambda: self._notice_handlers.remove(handler)
+
+    def tell(self, notice: Notice) -> None:
+        """Let other engines on the same database hear of this."""
+        self._wakeups.tell(notice)
+
     # What its parts ask of one another.
+
+    def _busy(self) -> bool:
+        return bool(self._router.backlog or self._tasks.running or not self._dispatcher.quiet())
+
+    async def _due_elsewhere(self) -> bool:
+        """Whether another engine has something due, which may be what was accepted by this one."""
+        if self.ownership.alone:
+            return False
+        now, after = self.timekeeper.look().now, None
+        while page := await self._store.deliveries.endpoints_with_due(after, DUE_PAGE, ALL_SHARDS):
+            if any(due_at <= now for _, due_at in page):
+                return True
+            after = page[-1][0]
+        return False
+
+    def _gained(self, shards: Collection[int]) -> None:
+        if self.ownership.alone:
+            return  # It has everything before anything else starts.
+        self._dispatcher.look_for_due()
+        self._tasks.look()
+        # What the engine before this one was just storing is found when it must be there, or was never stored.
+        again = asyncio.get_running_loop().call_later(LOOK_AGAIN_S, self._look_again)
+        self._later.add(again)
+
+    def _look_again(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._later = {later for later in self._later if later.when() > loop.time()}
+        self._dispatcher.look_for_due()
+        self._tasks.look()
+
+    def _losing(self, shards: Collection[int]) -> None:
+        self._losing_at = self._router.batches if self._router.storing else None
+        self._dispatcher.losing(shards)
+
+    def _drained(self, shards: Collection[int]) -> Collection[int]:
+        if self._losing_at is not None and self._losing_at == self._router.batches:
+            return ()
+        return frozenset(shards) - self._dispatcher.busy_shards() - self._tasks.busy_shards()
+
+    def _stored_below(self) -> str:
+        settled, unstored = self.timekeeper.settled_id() or "", self._router.oldest_unstored()
+        return settled if unstored is None else min(settled, unstored.partition("_")[2])
+
+    def _on_notice(self, notice: Notice) -> None:
+        holds, dispatcher = self.ownership.holds, self._dispatcher
+        for organization_id, application_id, uid in notice.applications:
+            self._directory.forget_application(organization_id, application_id, uid)
+            self._directory.forget_endpoints(application_id)
+            dispatcher.application_changed(application_id)
+        for endpoint_id, application_id, shard in notice.endpoints:
+            self._directory.forget_endpoints(application_id)
+            dispatcher.look_again(endpoint_id, ours=holds(shard))
+        for endpoint_id, shard, due_at in notice.deliveries:
+            if holds(shard):
+                dispatcher.more_stored(endpoint_id, due_at)
+        for endpoint_id, shard in notice.manual:
+            if holds(shard):
+                dispatcher.manual_stored(endpoint_id, self.timekeeper.look().now)
+        for endpoint_id, message_id in notice.cancelled:
+            dispatcher.drop(endpoint_id, message_id)
+        if notice.expunged:
+            dispatcher.expunged(notice.expunged)
+        if notice.tasks:
+            self._tasks.look()
+        if notice.members:
+            self.ownership.nudge()
+        for handler in self._notice_handlers:
+            handler(notice)
+
+    def _on_missed(self) -> None:
+        """Edits and deliveries of others may have gone unnoticed: everything is read anew."""
+        log.warning("notices.missed", consequence="everything is read anew")
+        self._directory.clear()
+        self._dispatcher.outdate_all()
+        self._dispatcher.look_for_due()
+        self._tasks.look()
+        for handler in self._notice_handlers:
+            handler(Notice(revocations=True))
+
+    def _dropped(self, batch: Sequence[Outcome]) -> None:
+        self._dispatcher.recorded(batch)
 
     def _crashed(self, service: Service, error: BaseException) -> None:
         # What is sent now may never be recorded, and what is accepted may never be sent.

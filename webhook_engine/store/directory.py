@@ -1,8 +1,12 @@
 """Applications and endpoints, kept in memory while they are in use.
 
-The engine is the only writer of its tables, so what is kept here is true as long as every change is announced with
-:meth:`Directory.forget_application` or :meth:`Directory.forget_endpoints` after it was committed. Thus an edit applies
-from the next message and the next attempt.
+What is kept here is true as long as every change is announced with :meth:`Directory.forget_application` or
+:meth:`Directory.forget_endpoints` after it was committed. Thus an edit applies from the next message and the next
+attempt.
+
+Where several engines share the database, those of others are announced a moment later. So what is kept serves only
+where the store checks by its revision that it is still true, which is when messages are stored; whoever asks for
+anything else gets it from the database.
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ from typing import Generic, TypeVar
 from webhook_engine.errors import NotFoundError
 from webhook_engine.model import Application
 from webhook_engine.rules.keys import required_key
-from webhook_engine.store.records import StoredEndpoint
+from webhook_engine.store.records import Routes, StoredEndpoint
 from webhook_engine.store.seam import Store
 
 __all__ = ["Directory"]
@@ -30,8 +34,9 @@ class Directory:
     """A bounded cache of applications, and of the endpoints of each."""
 
     def __init__(self, store: Store, capacity: int = CAPACITY) -> None:
+        self._shared = store.wakeups is not None
         self._applications: _Cache[tuple[str, str], Application | None] = _Cache(capacity)
-        self._endpoints: _Cache[str, Sequence[StoredEndpoint]] = _Cache(capacity)
+        self._routes: _Cache[str, Routes | None] = _Cache(capacity)
         self._store = store
 
     def cached_application(self, organization_id: str, key: str) -> Application | None:
@@ -40,17 +45,30 @@ class Directory:
 
     async def application(self, organization_id: str, key: str) -> Application | None:
         """An application by id or uid."""
+        if self._shared:
+            self.forget_application(organization_id, key)
         return await self._applications.load(
             (organization_id, key), lambda: self._store.applications.get(organization_id, key)
         )
 
-    def cached_endpoints(self, application_id: str) -> Sequence[StoredEndpoint] | None:
-        """The endpoints of an application, if they are in memory: the fast way of :meth:`endpoints`."""
-        return self._endpoints.get(application_id)
+    def cached_routes(self, application_id: str) -> Routes | None:
+        """What messages of an application are routed by, if it is in memory: the fast way of :meth:`routes`."""
+        return self._routes.get(application_id)
+
+    async def routes(self, application_id: str) -> Routes | None:
+        """What messages of an application are routed by; ``None`` if there is no such application any more."""
+        return await self._routes.load(application_id, lambda: self._store.endpoints.routes(application_id))
+
+    async def fresh_routes(self, application_id: str) -> Routes | None:
+        """The same as it is now, for whom the store does not ask whether it is still true."""
+        if self._shared:
+            self.forget_endpoints(application_id)
+        return await self.routes(application_id)
 
     async def endpoints(self, application_id: str) -> Sequence[StoredEndpoint]:
         """The endpoints of an application that are not deleted."""
-        return await self._endpoints.load(application_id, lambda: self._store.endpoints.of_application(application_id))
+        routes = await self.fresh_routes(application_id)
+        return () if routes is None else routes.endpoints
 
     async def endpoint(self, application_id: str, key: str) -> StoredEndpoint | None:
         """An endpoint of an application, by id or uid."""
@@ -83,12 +101,12 @@ class Directory:
 
     def forget_endpoints(self, application_id: str) -> None:
         """An endpoint of the application was added, changed or deleted."""
-        self._endpoints.forget(application_id)
+        self._routes.forget(application_id)
 
     def clear(self) -> None:
         """Forget all: it may have been changed by another engine."""
         self._applications.clear()
-        self._endpoints.clear()
+        self._routes.clear()
 
 
 class _Cache(Generic[K, V]):

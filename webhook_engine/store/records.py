@@ -48,6 +48,7 @@ __all__ = [
     "RecordedAttempt",
     "RefusedRow",
     "ReplayCandidate",
+    "Routes",
     "Span",
     "StoredEndpoint",
     "TaskProgress",
@@ -111,6 +112,17 @@ class StoredEndpoint(msgspec.Struct, frozen=True, kw_only=True):
     """User name and password of the URL, encrypted; the URL has a mask in their place. ``None`` if it has none."""
     health: Health = Health()
     deleted: bool = False
+    shard: int = 0
+    """What it belongs to, where several engines share the database; see :mod:`webhook_engine.store.members`."""
+
+
+class Routes(msgspec.Struct, frozen=True):
+    """What the messages of an application are routed by, as it was at one moment."""
+
+    endpoints: Sequence[StoredEndpoint]
+    """All that are not deleted."""
+    revision: int | None = None
+    """Another after each edit; ``None`` where no other engine can make one."""
 
 
 class ApplicationChanges(msgspec.Struct, frozen=True, kw_only=True):
@@ -193,6 +205,10 @@ class AddressedMessage(msgspec.Struct, frozen=True, gc=False):
     """The outbox row that it was; deleted in the same transaction."""
     response: KeptResponse | None = None
     """To the request that made it; kept in the same transaction, unless the message is refused."""
+    revision: int | None = None
+    """Of the application that it was routed by; ``None``: it cannot have changed."""
+    shards: Sequence[int] | None = None
+    """Those of the endpoints, in their order (or of ``manual_to``); ``None``: all are this engine's."""
 
 
 class Due(msgspec.Struct, frozen=True, gc=False):
@@ -287,6 +303,8 @@ class Outcomes(msgspec.Struct, frozen=True, kw_only=True):
     """Operational webhooks about this batch."""
     mark: ClockMark | None = None
     """What the clock says."""
+    member: str | None = None
+    """The member that made the attempts, which must have its lease; ``None``: nobody else can have made them."""
 
 
 class OutboxRow(msgspec.Struct, frozen=True, kw_only=True):

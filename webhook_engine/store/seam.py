@@ -8,7 +8,7 @@ taken. Organizations are isolated by the callers: what takes an application or e
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from webhook_engine.model import (
@@ -24,6 +24,7 @@ from webhook_engine.model import (
     TaskStatus,
 )
 from webhook_engine.store.kept_responses import KeptResponseStore
+from webhook_engine.store.members import ALL_SHARDS, LeaseStore, WakeupStore
 from webhook_engine.store.play import PlayStore
 from webhook_engine.store.portal_links import PortalLinkStore
 from webhook_engine.store.positions import PositionStore
@@ -43,6 +44,7 @@ from webhook_engine.store.records import (
     Place,
     RefusedRow,
     ReplayCandidate,
+    Routes,
     Span,
     StoredEndpoint,
     TaskProgress,
@@ -118,6 +120,10 @@ class EndpointStore(Protocol):
         """All endpoints of an application that are not deleted."""
         ...
 
+    async def routes(self, application_id: str) -> Routes | None:
+        """The same with what they are at, for routing; ``None`` if there is no such application (any more)."""
+        ...
+
     async def count(self, application_id: str) -> int:
         """How many that are."""
         ...
@@ -175,6 +181,7 @@ class MessageStore(Protocol):
 
         Returns those that were not stored because their event id is taken in their application (each of several
         in the batch but the first). Their outbox rows are deleted all the same: the message is there already.
+        Raises ``RoutingChangedError`` if an application has another revision than its messages were routed by.
         """
         ...
 
@@ -199,11 +206,17 @@ class DeliveryStore(Protocol):
 
         A success settles its delivery whatever came before. Any other change applies only to a delivery that is
         still pending, so that a late failure never undoes a success, a cancellation or a disabling.
+        Raises ``LateOutcomesError`` if ``outcomes.member`` has lost its lease.
         """
         ...
 
-    async def endpoints_with_due(self, after: str | None, limit: int) -> Sequence[tuple[str, int]]:
-        """Endpoints with something scheduled, in the order of ids, each with its earliest due instant."""
+    async def endpoints_with_due(
+        self, after: str | None, limit: int, shards: Collection[int] = ALL_SHARDS
+    ) -> Sequence[tuple[str, int]]:
+        """Endpoints of these shards with something scheduled, in the order of ids, each with its earliest due instant.
+
+        A database for one engine has one shard for all, and does not look at ``shards``.
+        """
         ...
 
     async def due(self, endpoint_id: str, until: int, limit: int, *, payload_bytes: int | None = None) -> Sequence[Due]:
@@ -393,8 +406,11 @@ class OutboxStore(Protocol):
         """Whether anybody wrote to the database since the last call; cheap enough to ask often."""
         ...
 
-    async def waiting(self, limit: int) -> Sequence[OutboxRow]:
-        """Rows to be moved, oldest first; what was set aside is left out."""
+    async def waiting(self, limit: int, shards: Collection[int] = ALL_SHARDS) -> Sequence[OutboxRow]:
+        """Rows to be moved, oldest first; what was set aside is left out.
+
+        Where engines share the database, only those whose id, modulo the number of shards, is among ``shards``.
+        """
         ...
 
     async def set_aside(self, refused: Sequence[RefusedRow], now: int) -> None:
@@ -433,6 +449,12 @@ class Store(Protocol):
     def play(self) -> PlayStore: ...
     @property
     def upkeep(self) -> UpkeepStore: ...
+    @property
+    def leases(self) -> LeaseStore: ...
+    @property
+    def wakeups(self) -> WakeupStore | None:
+        """``None`` where there are no other engines to hear of."""
+        ...
 
     async def open(self) -> None:
         """Take the database for this engine and bring its schema up to date.

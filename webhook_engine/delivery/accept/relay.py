@@ -14,6 +14,7 @@ from webhook_engine.delivery.accept.intake import Intake
 from webhook_engine.delivery.accept.outbox_watcher import OutboxWatcher, messages_of
 from webhook_engine.delivery.accept.router import Router
 from webhook_engine.delivery.accept.source_relay import SourceRelay
+from webhook_engine.delivery.ownership import Ownership
 from webhook_engine.errors import ConflictError, EngineNotRunningError, StoreError
 from webhook_engine.log import get_logger
 from webhook_engine.store.records import NewMessage, OutboxRow
@@ -33,14 +34,21 @@ class Relay(OutboxWatcher):
     """Watches the outbox of the engine's own database, and sees to those of the other sources."""
 
     def __init__(
-        self, outbox: OutboxStore, router: Router, intake: Intake, clock: Clock, sources: Sequence[OutboxSource] = ()
+        self,
+        outbox: OutboxStore,
+        router: Router,
+        intake: Intake,
+        clock: Clock,
+        ownership: Ownership,
+        sources: Sequence[OutboxSource] = (),
     ) -> None:
         super().__init__("relay")
+        self._ownership = ownership
         self._outbox = outbox
         self._router = router
         self._intake = intake
         self._clock = clock
-        self._others = [SourceRelay(source, router, intake) for source in sources]
+        self._others = [SourceRelay(source, router, intake, ownership) for source in sources]
 
     async def start(self) -> None:
         """Begin, with what was left in the outboxes. Other databases may be out of reach yet."""
@@ -76,7 +84,7 @@ class Relay(OutboxWatcher):
 
     async def _move_all(self) -> None:
         while not self.stopping:
-            rows = await self._outbox.waiting(PAGE)
+            rows = await self._outbox.waiting(PAGE, self._ownership.shards)
             if rows:
                 await self._move(rows)
             if len(rows) < PAGE:

@@ -11,11 +11,19 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from webhook_engine.delivery.accept.matching import recipients
+from webhook_engine.delivery.accept.addressing import addressed
 from webhook_engine.delivery.service import Service
-from webhook_engine.errors import AFTER_FORK, ConflictError, EngineNotRunningError, StoreError, StoreUnavailableError
+from webhook_engine.errors import (
+    AFTER_FORK,
+    ConflictError,
+    EngineNotRunningError,
+    NotFoundError,
+    StoreError,
+    StoreUnavailableError,
+)
 from webhook_engine.store.directory import Directory
 from webhook_engine.store.kept_responses import KeptResponse
+from webhook_engine.store.members import RoutingChangedError
 from webhook_engine.store.records import AddressedMessage, NewMessage
 from webhook_engine.store.seam import MessageStore
 
@@ -64,6 +72,13 @@ class Router(Service):
         self._arrivals: deque[_Arrival] = deque()
         self._storing = 0
         self._batch: Sequence[_Arrival] = ()
+        self.batches = 0
+        """How many are stored."""
+
+    @property
+    def storing(self) -> bool:
+        """Whether a batch is on its way into the database."""
+        return bool(self._storing)
 
     @property
     def backlog(self) -> int:
@@ -123,6 +138,7 @@ class Router(Service):
             finally:
                 self._storing = 0
                 self._batch = ()
+                self.batches += 1
 
     def _next_batch(self) -> list[_Arrival]:
         batch: list[_Arrival] = []
@@ -134,10 +150,21 @@ class Router(Service):
         return batch
 
     async def _store(self, batch: Sequence[_Arrival]) -> None:
-        addressed = [await self._addressed(arrival) for arrival in batch]
-        refused = await self._messages.add(addressed)
+        while True:
+            # One after the other: what is not in memory yet is read once for all messages of an application.
+            found = [await self._addressed(arrival) for arrival in batch]
+            made = [one for one in found if one is not None]
+            try:
+                refused = await self._messages.add(made)
+                break
+            except RoutingChangedError as changed:
+                for application_id in changed.application_ids:
+                    self._directory.forget_endpoints(application_id)
+        for arrival, one in zip(batch, found, strict=True):
+            if one is None and not arrival.accepted.done():
+                arrival.accepted.set_exception(NotFoundError("application", arrival.message.application_id))
         taken = {one.message.id for one in refused}
-        self._on_stored([one for one in addressed if one.message.id not in taken] if taken else addressed)
+        self._on_stored([one for one in made if one.message.id not in taken] if taken else made)
         for arrival in batch:
             if arrival.accepted.done():
                 continue
@@ -147,15 +174,17 @@ class Router(Service):
             else:
                 arrival.accepted.set_result(None)
 
-    async def _addressed(self, arrival: _Arrival) -> AddressedMessage:
+    async def _addressed(self, arrival: _Arrival) -> AddressedMessage | None:
+        """Whom a message goes to; ``None`` if its application was deleted meanwhile."""
         message = arrival.message
-        if arrival.manual_to is not None:
-            return AddressedMessage(message, (), arrival.manual_to, arrival.outbox_id, arrival.response)
-        endpoints = self._directory.cached_endpoints(message.application_id)
-        if endpoints is None:
-            endpoints = await self._directory.endpoints(message.application_id)
-        endpoint_ids = recipients(endpoints, message.event_type, message.channels)
-        return AddressedMessage(message, endpoint_ids, None, arrival.outbox_id, arrival.response)
+        routes = self._directory.cached_routes(message.application_id)
+        if routes is None:
+            routes = await self._directory.routes(message.application_id)
+            if routes is None:
+                return None
+        return addressed(
+            message, routes, manual_to=arrival.manual_to, outbox_id=arrival.outbox_id, response=arrival.response
+        )
 
 
 def _refuse(arrivals: Sequence[_Arrival], error: Exception) -> None:

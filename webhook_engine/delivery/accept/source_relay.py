@@ -16,8 +16,10 @@ from collections.abc import Sequence
 from webhook_engine.delivery.accept.intake import Intake
 from webhook_engine.delivery.accept.outbox_watcher import OutboxWatcher, messages_of
 from webhook_engine.delivery.accept.router import Router
+from webhook_engine.delivery.ownership import Ownership
 from webhook_engine.errors import ConflictError, EngineNotRunningError, StoreError
 from webhook_engine.log import get_logger
+from webhook_engine.store.members import shard_of
 from webhook_engine.store.records import NewMessage, OutboxRow
 from webhook_engine.store.sources import OutboxSource
 
@@ -34,8 +36,10 @@ LONGEST_PAUSE_S = 5.0
 class SourceRelay(OutboxWatcher):
     """Watches the outbox of one other database, and comes back to it however long it is out of reach."""
 
-    def __init__(self, source: OutboxSource, router: Router, intake: Intake) -> None:
+    def __init__(self, source: OutboxSource, router: Router, intake: Intake, ownership: Ownership) -> None:
         super().__init__(f"relay of {source.name}")
+        self._ownership = ownership
+        self._shard = shard_of(source.name)
         self._source = source
         self._router = router
         self._intake = intake
@@ -64,6 +68,10 @@ class SourceRelay(OutboxWatcher):
             await self._source.close()
 
     async def _round(self) -> None:
+        if not self._ownership.holds(self._shard):
+            # Another engine moves them. What is there when this one takes over is looked for whatever the source says.
+            self.asked = True
+            return
         await self._source.open()
         asked, self.asked = self.asked, False
         changed = await self._source.changed()

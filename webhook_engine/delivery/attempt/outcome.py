@@ -11,7 +11,7 @@ from webhook_engine.delivery.attempt.target import Target
 from webhook_engine.delivery.elapsed import Moment, due_again
 from webhook_engine.delivery.http.response import Response
 from webhook_engine.events import OperationalEvent
-from webhook_engine.model import Health
+from webhook_engine.model import DeliveryStatus, Health
 from webhook_engine.store.records import DeliveryChange, Due, EndpointCondition, RecordedAttempt
 
 __all__ = ["Outcome", "Postponed", "Reaction", "reaction_to"]
@@ -49,6 +49,17 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     closed: Target | None = None
     """The endpoint as it is from now on, if this disables it."""
     events: Sequence[OperationalEvent] = ()
+    member_id: str | None = None
+    """The member that this engine was when the attempt began; ``None`` where there are no others."""
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the delivery succeeded, which stands whoever says so and how late."""
+        return self.change.status is DeliveryStatus.SUCCEEDED
+
+    def late(self) -> Outcome:
+        """What is left of a success when another engine holds the endpoint: it settles the delivery."""
+        return msgspec.structs.replace(self, condition=None, events=(), member_id=None)
 
     def due_again(self, moment: Moment) -> Outcome:
         """The same by a clock that may have been set since: a retry comes after the time that it was given."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from itertools import islice
 
 from webhook_engine.delivery.attempt.outcome import Outcome
 from webhook_engine.delivery.publishing import Publisher
@@ -15,6 +16,7 @@ from webhook_engine.delivery.service import Service
 from webhook_engine.delivery.timekeeper import Timekeeper
 from webhook_engine.errors import StoreUnavailableError
 from webhook_engine.log import get_logger
+from webhook_engine.store.members import LateOutcomesError
 from webhook_engine.store.records import AddressedMessage, ClockMark, EndpointCondition, Outcomes
 from webhook_engine.store.seam import DeliveryStore
 
@@ -30,7 +32,10 @@ STOP_PATIENCE_S = 10.0
 
 
 class Recorder(Service):
-    """Commits outcomes; ``on_recorded`` gets each batch when it is committed."""
+    """Commits outcomes; ``on_recorded`` gets each batch when it is committed.
+
+    ``on_dropped`` gets what came too late: the engine had lost its lease, and another one makes these attempts.
+    """
 
     def __init__(
         self,
@@ -38,11 +43,13 @@ class Recorder(Service):
         publisher: Publisher,
         on_recorded: Callable[[Sequence[Outcome]], None],
         timekeeper: Timekeeper,
+        on_dropped: Callable[[Sequence[Outcome]], None] = lambda _: None,
     ) -> None:
         super().__init__("recorder")
         self._deliveries = deliveries
         self._publisher = publisher
         self._on_recorded = on_recorded
+        self._on_dropped = on_dropped
         self._timekeeper = timekeeper
         self._waiting: list[Outcome] = []
         self._committing = 0
@@ -71,7 +78,8 @@ class Recorder(Service):
                     return
                 await self.nap()
                 continue
-            batch, self._waiting = self._waiting[:MAX_BATCH], self._waiting[MAX_BATCH:]
+            size = _of_one_member(self._waiting)
+            batch, self._waiting = self._waiting[:size], self._waiting[size:]
             self._committing = len(batch)
             if not await self._commit(batch):
                 log.error("outcomes.given_up", count=self.backlog, consequence="these attempts are made again")
@@ -92,6 +100,13 @@ class Recorder(Service):
                     committed = True
                     self._committing -= len(batch)
                     self._on_recorded(batch)
+            except LateOutcomesError as error:
+                kept = [outcome.late() for outcome in batch if outcome.succeeded]
+                dropped = [outcome for outcome in batch if not outcome.succeeded]
+                log.warning("outcomes.late", error=str(error), dropped=len(dropped), kept=len(kept))
+                self._committing -= len(dropped)
+                self._on_dropped(dropped)
+                return await self._commit(kept) if kept else True
             except (StoreUnavailableError, MemoryError) as error:
                 log.error("outcomes.not_recorded", count=len(batch), error=str(error) or repr(error), again_in_s=pause)
                 if self.stopping and waited >= STOP_PATIENCE_S:
@@ -124,7 +139,17 @@ def _outcomes(batch: Sequence[Outcome], webhooks: Sequence[AddressedMessage], ma
         conditions=_conditions(batch),
         messages=webhooks,
         mark=mark,
+        member=batch[0].member_id,
     )
+
+
+def _of_one_member(waiting: Sequence[Outcome]) -> int:
+    """How many from the first on may go into one commit. Pure."""
+    first = waiting[0].member_id
+    for count, outcome in enumerate(islice(waiting, MAX_BATCH)):
+        if outcome.member_id != first:
+            return count
+    return min(len(waiting), MAX_BATCH)
 
 
 def _conditions(batch: Sequence[Outcome]) -> dict[str, EndpointCondition]:

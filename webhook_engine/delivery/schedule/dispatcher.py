@@ -6,6 +6,8 @@ import asyncio
 import random
 from collections.abc import Callable, Collection, Coroutine, Sequence
 
+import msgspec
+
 from webhook_engine.clock import Clock
 from webhook_engine.delivery.attempt.attempt import Attempter, EndpointState
 from webhook_engine.delivery.attempt.decision import DELETED, DISABLED
@@ -13,6 +15,7 @@ from webhook_engine.delivery.attempt.outcome import Outcome, Postponed
 from webhook_engine.delivery.attempt.recorder import Recorder
 from webhook_engine.delivery.attempt.targets import Targets
 from webhook_engine.delivery.measures import Measures
+from webhook_engine.delivery.ownership import Ownership
 from webhook_engine.delivery.schedule.figures import LaneFigures, lane_figures
 from webhook_engine.delivery.schedule.lane import Lane, Load
 from webhook_engine.delivery.schedule.lanes import Lanes, Slot
@@ -60,10 +63,14 @@ class Dispatcher(Service):
         clock: Clock,
         timekeeper: Timekeeper,
         measures: Measures,
+        ownership: Ownership,
         max_in_flight: int,
         max_in_flight_per_endpoint: int,
     ) -> None:
         super().__init__("dispatcher")
+        self._ownership = ownership
+        self._looks_again = 0
+        """By how much what is known of shards has changed; a scan that began before has to begin anew."""
         self._deliveries = deliveries
         self._attempter = attempter
         self._recorder = recorder
@@ -95,9 +102,9 @@ class Dispatcher(Service):
             message = addressed.message
             # What is due at once was due when it was created, even if the clock was set back since.
             due_at = message.deliver_at or min(message.created_at, now)
-            if addressed.manual_to is not None:
+            if addressed.manual_to is not None and self._is_ours(addressed):
                 self.schedule_manual(_due(message, addressed.manual_to, now, message.id))
-            for endpoint_id in addressed.endpoint_ids:
+            for endpoint_id in addressed.endpoint_ids if addressed.shards is None else self._ours(addressed):
                 lane = self._lane(endpoint_id)
                 if due_at > now or not lane.push_new(_due(message, endpoint_id, due_at)):
                     lane.note_stored(due_at)
@@ -124,6 +131,43 @@ class Dispatcher(Service):
         lane.note_stored(due_at)
         self._attend(lane)
 
+    def look_for_due(self) -> None:
+        """Shards have become this engine's: their endpoints are looked for in the database."""
+        self._look_again()
+
+    def losing(self, shards: Collection[int]) -> None:
+        """Shards become another engine's: nothing more of them is begun."""
+        for lane in self._lanes:
+            if lane.shard is not None and lane.shard in shards:
+                self._let_go(lane)
+        # The timers may know endpoints whose shards nobody knows here.
+        self._timers = Timers()
+        self._look_again()
+
+    def busy_shards(self) -> set[int]:
+        """Shards of which something is under way: attempts, or outcomes that are not recorded."""
+        return {
+            lane.shard
+            for lane in self._lanes
+            if lane.shard is not None and (lane.in_flight or lane.unrecorded or lane.load is not Load.RESTING)
+        }
+
+    def look_again(self, endpoint_id: str, *, ours: bool) -> None:
+        """An endpoint was edited by some engine, which may have made it this one's, or another's."""
+        lane = self._lanes.get(endpoint_id)
+        if lane is not None and not lane.gone:
+            lane.outdate()
+            self._attend_now(lane)
+        elif ours:
+            self.more_stored(endpoint_id, self._clock.now())
+
+    def outdate_all(self) -> None:
+        """Any endpoint may have been edited."""
+        for lane in self._lanes:
+            if not lane.gone:
+                lane.outdate()
+                self._attend_now(lane)
+
     def recorded(self, batch: Sequence[Outcome]) -> None:
         """Outcomes are committed: what they scheduled can be found in the database from here on."""
         for outcome in batch:
@@ -136,7 +180,7 @@ class Dispatcher(Service):
                 # Callers see the start of a window, and its end; what moves within it, nobody sees.
                 if outcome.closed is not None or health.first_failure_at in {None, health.last_failure_at}:
                     self._directory.forget_endpoints(outcome.application_id)
-            if lane.stored_from is not None:
+            if lane.stored_from is not None or lane.gone:
                 self._attend(lane)
         self._pump()
 
@@ -219,7 +263,7 @@ class Dispatcher(Service):
     def _forget_everything(self) -> None:
         """What a run before this one let go of is in the database, and only there."""
         self._timers = Timers()
-        self._lanes = Lanes(self._max_in_flight, self._max_in_flight_per_endpoint, self._wake_later)
+        self._lanes: Lanes = Lanes(self._max_in_flight, self._max_in_flight_per_endpoint, self._wake_later)
 
     async def run(self) -> None:
         """Wake lanes when their time has come."""
@@ -261,6 +305,8 @@ class Dispatcher(Service):
     def _lane(self, endpoint_id: str) -> Lane:
         """The lane of an endpoint; a new one is told what the timers know of it."""
         lane = self._lanes.get(endpoint_id)
+        if lane is not None and lane.gone:
+            lane.come_back()
         if lane is None:
             lane = self._lanes.open(endpoint_id)
             stored_from = self._timers.due_at(endpoint_id)
@@ -289,6 +335,9 @@ class Dispatcher(Service):
     def _attend(self, lane: Lane) -> None:
         """See to what a lane needs: its target, more from the database, a place in line, or waking later."""
         if self.stopping:
+            return
+        if lane.gone:
+            self._lanes.close(lane)
             return
         if lane.held:
             self._lanes.line_up(lane)
@@ -355,9 +404,12 @@ class Dispatcher(Service):
     async def _scan(self) -> None:
         """Find all endpoints with something scheduled, page by page, so that the first can start at once."""
         after: str | None = None
+        began_at = self._looks_again
         try:
             while not self.stopping:
-                page = await self._deliveries.endpoints_with_due(after, SCAN_PAGE)
+                page = await self._deliveries.endpoints_with_due(after, SCAN_PAGE, self._ownership.shards)
+                if self._looks_again != began_at:
+                    return
                 for endpoint_id, due_at in page:
                     lane = self._lanes.get(endpoint_id)
                     if lane is not None:
@@ -384,6 +436,8 @@ class Dispatcher(Service):
                 edits = lane.edits
                 target, stored = await self._targets.load(lane.endpoint_id)
             lane.loaded(target, stored)
+            if not self._ownership.holds(stored.shard):
+                self._let_go(lane)
         except Exception as error:  # noqa: BLE001 (one endpoint that cannot be read must not stop the others)
             lane.note_stored(self._clock.now())
             self._hold(lane, error)
@@ -440,7 +494,7 @@ class Dispatcher(Service):
 
     def _pump(self) -> None:
         """Start as many attempts as may be made now."""
-        while not self.stopping and self._recorder.backlog < self._max_backlog:
+        while not self.stopping and self._recorder.backlog < self._max_backlog and self._ownership.may_begin():
             slot = self._lanes.take(self._clock.monotonic())
             if slot is None:
                 return
@@ -463,13 +517,14 @@ class Dispatcher(Service):
                 self._lanes.release(slot)
             if lane.target is None or lane.stored_from is not None:
                 self._attend(lane)
-            if self.stopping or self._recorder.backlog >= self._max_backlog:
+            if self.stopping or self._recorder.backlog >= self._max_backlog or not self._ownership.may_begin():
                 return
             slot = self._lanes.take(self._clock.monotonic())
 
     async def _attempt(self, lane: Lane, due: Due) -> None:
-        target = lane.target
-        if target is None or (target.closed and (target.deleted or due.manual_id is None)):
+        target, member_id = lane.target, self._ownership.member_id
+        closed = target is not None and target.closed and (target.deleted or due.manual_id is None)
+        if target is None or closed or not self._ownership.may_begin():
             self._abandon(lane, due)
             return
         if due.payload is None or due.message_id in self._just_expunged:
@@ -483,8 +538,30 @@ class Dispatcher(Service):
                 self._hold(lane)
                 return
             outcome = made
+        if member_id is not None:
+            outcome = msgspec.structs.replace(outcome, member_id=member_id)
         lane.apply(outcome)
         self._recorder.add(outcome)
+
+    def _ours(self, addressed: AddressedMessage) -> list[str]:
+        """Those of its endpoints that this engine sends to; whoever holds the others hears of it."""
+        holds = self._ownership.holds
+        return [one for one, shard in zip(addressed.endpoint_ids, addressed.shards or (), strict=True) if holds(shard)]
+
+    def _is_ours(self, addressed: AddressedMessage) -> bool:
+        return addressed.shards is None or all(map(self._ownership.holds, addressed.shards))
+
+    def _let_go(self, lane: Lane) -> None:
+        """The endpoint of a lane is another engine's."""
+        lane.leave()
+        if (timer := self._held.pop(lane, None)) is not None:
+            timer.cancel()
+        self._attend(lane)
+
+    def _look_again(self) -> None:
+        self._looks_again += 1
+        self._timers.horizon = 0
+        self.nudge()
 
     def _abandon(self, lane: Lane, due: Due) -> None:
         """What cannot be sent (any more) leaves memory; the database knows what becomes of it."""

@@ -10,7 +10,8 @@ What a lane gets from the database, it gets one after the other::
          │ └────── target closed ──────────► settling ─┤
          └─────────────────────────────────────────────┘
 
-Where something it needs cannot be had, it is ``held`` for a while, and begins nothing.
+Where something it needs cannot be had, it is ``held`` for a while, and begins nothing. Where its endpoint has become
+another engine's, it is ``gone``, and takes nothing in either.
 """
 
 from __future__ import annotations
@@ -98,6 +99,10 @@ class Lane:
         self.queued = 0
         """Deliveries in memory that wait for their turn."""
         self.load = Load.RESTING
+        self.shard: int | None = None
+        """That of its endpoint; unknown until its target was read once."""
+        self.gone = False
+        """Whether its endpoint is another engine's now; what is under way is still recorded by this one."""
         self.held = False
         """Whether it waits, because something it needs could not be had."""
         self._times_held = 0
@@ -178,6 +183,23 @@ class Lane:
             # It was failing before the engine started: it must not take the slot of one that may be well.
             self.standing = Standing.SUSPECT
         self.target = target
+        self.shard = stored.shard
+
+    def leave(self) -> None:
+        """Its endpoint is another engine's: forget all that is not under way. It is in the database."""
+        self.gone = True
+        self.outdate()
+        self.clear()
+        for due in self._manual:
+            self.forget(_key(due))
+            self._unqueued(due)
+        self._manual.clear()
+        self._manual_stored = self._overflowed = False
+        self._stored_from = self._older_from = None
+
+    def come_back(self) -> None:
+        """Its endpoint is this engine's again."""
+        self.gone = False
 
     def end_loading(self) -> None:
         """The reading of its target is over."""
@@ -293,7 +315,7 @@ class Lane:
 
         A lane that always has new messages asks for what is older all the same, lest that never has its turn.
         """
-        if self.load is not Load.RESTING or self.held:
+        if self.load is not Load.RESTING or self.held or self.gone:
             return False
         if self._manual_stored:
             return True
@@ -307,6 +329,8 @@ class Lane:
 
         ``older``: it may be older than what new messages bring, and must not be kept waiting by them.
         """
+        if self.gone:
+            return
         if self._stored_from is None or due_at < self._stored_from:
             self._stored_from = due_at
         if older and (self._older_from is None or due_at < self._older_from):
@@ -314,7 +338,7 @@ class Lane:
 
     def note_manual(self, due_at: int) -> None:
         """An attempt that a person asked for is only in the database, unless so many are here that it must wait."""
-        self._manual_stored = len(self._manual) < ROOM_FOR_MANUAL
+        self._manual_stored = not self.gone and len(self._manual) < ROOM_FOR_MANUAL
         self.note_stored(due_at, older=True)
 
     def push_new(self, due: Due) -> bool:
@@ -331,7 +355,7 @@ class Lane:
     def push(self, due: Due) -> bool:
         """Queue a delivery that is due; ``False`` if there is no room, and it must be noted as stored."""
         key = _key(due)
-        if key in self._known or key in self._left_during_refill:
+        if self.gone or key in self._known or key in self._left_during_refill:
             return True
         if not (self.room() or (due.manual_id and len(self._manual) < ROOM_FOR_MANUAL)):
             return False

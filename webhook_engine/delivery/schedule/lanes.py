@@ -109,6 +109,12 @@ class Lanes:
             lane = self._lanes[endpoint_id] = Lane(endpoint_id, self._max_per_endpoint, self._memory)
         return lane
 
+    def close(self, lane: Lane) -> None:
+        """The endpoint is another engine's: the lane is let go as soon as nothing of it is under way."""
+        self._unlist(lane)
+        if lane.idle and not lane.unrecorded:
+            self._lanes.pop(lane.endpoint_id, None)
+
     def line_up(self, lane: Lane) -> None:
         """Let a lane stand in line where it belongs, if it has something to send and may send more."""
         spot = None

@@ -9,12 +9,13 @@ These only schedule: the endpoint's lane paces the sending. The tasks of a whole
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 
 import msgspec
 
 from webhook_engine.clock import Clock, to_datetime
 from webhook_engine.delivery.accept.matching import matches
+from webhook_engine.delivery.ownership import Ownership
 from webhook_engine.delivery.publishing import Publisher
 from webhook_engine.delivery.schedule.dispatcher import Dispatcher
 from webhook_engine.delivery.tasks.purge import Purge
@@ -26,6 +27,7 @@ from webhook_engine.log import get_logger
 from webhook_engine.model import Task, TaskStatus
 from webhook_engine.rules.tasks import TaskKind
 from webhook_engine.store.directory import Directory
+from webhook_engine.store.members import shard_of
 from webhook_engine.store.records import WORK_DONE, DeliveryFilter, Span, StoredEndpoint, TaskProgress
 from webhook_engine.store.seam import Store
 
@@ -44,16 +46,32 @@ class TaskRunner:
     """Runs the background tasks, each in an asyncio task of its own."""
 
     def __init__(
-        self, store: Store, directory: Directory, dispatcher: Dispatcher, publisher: Publisher, clock: Clock
+        self,
+        store: Store,
+        directory: Directory,
+        dispatcher: Dispatcher,
+        publisher: Publisher,
+        clock: Clock,
+        ownership: Ownership,
+        *,
+        added: Callable[[], None],
+        expunged: Callable[[Collection[str]], None],
     ) -> None:
+        """``added`` is called when there is a task for some engine; ``expunged`` gets what a purge has deleted."""
         self._store = store
         self._directory = directory
         self._dispatcher = dispatcher
         self._publisher = publisher
         self._clock = clock
+        self._ownership = ownership
+        self._added = added
+        self._shards: dict[str, int] = {}
+        """Of the tasks under way."""
+        self._looking: asyncio.Task[None] | None = None
+        self._look_again = False
         reports = Reports(store)
         self._without_endpoint: dict[str, Callable[[Task, TaskProgress], Awaitable[TaskProgress]]] = {
-            TaskKind.PURGE: Purge(store, on_expunged=dispatcher.expunged).step,
+            TaskKind.PURGE: Purge(store, on_expunged=expunged).step,
             TaskKind.USAGE: reports.usage,
             TaskKind.EVENT_TYPES: reports.event_types,
         }
@@ -74,32 +92,81 @@ class TaskRunner:
     async def start(self) -> None:
         """Go on with the tasks that were running when the engine stopped."""
         self._stopping, self._started = asyncio.Event(), True
-        for task, cursor in await self._store.tasks.running():
-            self._begin(task, cursor)
+        await self._begin_ours()
 
     async def stop(self) -> None:
         """Leave the running tasks where they stand, each after the page that it is at."""
         if self._started:
             self._stopping.set()
+        if self._looking is not None:
+            await asyncio.gather(self._looking, return_exceptions=True)
         await asyncio.gather(*self._running.values(), return_exceptions=True)
 
     async def add(self, task: Task, cursor: str | None) -> None:
         """Run a new task; it is durable when this returns."""
         await self._store.tasks.add(task, cursor)
         log.info("task.started", task_id=task.id, task=task.task, endpoint_id=task.endpoint_id)
-        self._begin(task, cursor)
+        shard = await self._shard(task)
+        if self._ownership.holds(shard):
+            self._begin(task, cursor, shard)
+        else:
+            self._added()
 
-    def _begin(self, task: Task, cursor: str | None) -> None:
-        running = asyncio.create_task(self._run(task, cursor))
+    def look(self) -> None:
+        """Tasks may have been added for this engine, or become its own: look for them soon."""
+        if not self._started or self._stopping.is_set():
+            return
+        self._look_again = True
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.create_task(self._look())
+
+    def busy_shards(self) -> set[int]:
+        """Shards of which a task is under way; one that is not this engine's any more ends after its page."""
+        return set(self._shards.values())
+
+    async def _look(self) -> None:
+        while self._look_again and not self._stopping.is_set():
+            self._look_again = False
+            try:
+                await self._begin_ours()
+            except (StoreError, MemoryError) as error:
+                log.error("tasks.unreadable", error=str(error) or repr(error), again_in_s=FIRST_PAUSE_S)
+                self._look_again = True
+                await self._pause(FIRST_PAUSE_S)
+
+    async def _begin_ours(self) -> None:
+        for task, cursor in await self._store.tasks.running():
+            if task.id not in self._running:
+                shard = await self._shard(task)
+                if self._ownership.holds(shard) and task.id not in self._running:
+                    self._begin(task, cursor, shard)
+
+    async def _shard(self, task: Task) -> int:
+        """A task belongs to the shard of its endpoint, or to one of its own."""
+        if self._ownership.alone or task.endpoint_id is None:
+            return shard_of(task.id)
+        stored = await self._store.endpoints.load(task.endpoint_id)
+        return shard_of(task.id) if stored is None else stored.shard
+
+    def _begin(self, task: Task, cursor: str | None, shard: int) -> None:
+        running = asyncio.create_task(self._run(task, cursor, shard))
         self._running[task.id] = running
-        running.add_done_callback(lambda _: self._running.pop(task.id, None))
+        self._shards[task.id] = shard
+        running.add_done_callback(lambda _: self._ended(task.id))
 
-    async def _run(self, task: Task, cursor: str | None) -> None:
+    def _ended(self, task_id: str) -> None:
+        self._running.pop(task_id, None)
+        self._shards.pop(task_id, None)
+
+    async def _run(self, task: Task, cursor: str | None, shard: int) -> None:
         progress = TaskProgress(task_id=task.id, status=TaskStatus.RUNNING, cursor=cursor, data=task.data)
         pause = FIRST_PAUSE_S
         ended = False
-        while not ended and not self._stopping.is_set():
+        while not ended and not self._stopping.is_set() and self._ownership.holds(shard):
             try:
+                if not self._ownership.may_begin():
+                    await self._pause(FIRST_PAUSE_S)
+                    continue
                 if progress.status is TaskStatus.RUNNING and progress.cursor != WORK_DONE:
                     progress = await self._step(task, progress)
                 else:

@@ -49,7 +49,10 @@ class RetentionPolicy(msgspec.Struct, frozen=True):
 
 
 class Retention(Service):
-    """Deletes what is older than :attr:`policy`, which may be replaced at any time."""
+    """Deletes what is older than :attr:`policy`, which may be replaced at any time.
+
+    ``is_ours`` says whether this engine is the one that does it, of those that share the database.
+    """
 
     def __init__(
         self,
@@ -60,6 +63,7 @@ class Retention(Service):
         believes_clock: Callable[[], bool],
         *,
         on_expired: Callable[[Collection[str]], None],
+        is_ours: Callable[[], bool] = lambda: True,
     ) -> None:
         super().__init__("retention")
         self.policy = policy
@@ -71,6 +75,7 @@ class Retention(Service):
         self._clock = clock
         self._measures = measures
         self._on_expired = on_expired
+        self._is_ours = is_ours
         self._batch = FIRST_BATCH
         self._payloads_from = ""
         self._believes_clock = believes_clock
@@ -93,7 +98,7 @@ class Retention(Service):
             try:
                 believed = self._believes_clock()
                 self.looks += 1
-                if believed:
+                if believed and self._is_ours():
                     await self._pass()
                     self.passes += 1
             except (StoreError, MemoryError) as error:

@@ -7,11 +7,12 @@ keeps it from looking for the status in an index where the primary key is meant.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from webhook_engine.ids import id_bounds
 from webhook_engine.model import AttemptedDestination, AttemptedMessage, AttemptStatus, DeliveryStatus
 from webhook_engine.store import rows
+from webhook_engine.store.members import ALL_SHARDS
 from webhook_engine.store.records import (
     DeliveryFilter,
     Due,
@@ -285,8 +286,11 @@ class SqliteDeliveries:
         """Record a batch of outcomes, whole or not at all."""
         await self._database.write(NewOutcomes(outcomes).record)
 
-    async def endpoints_with_due(self, after: str | None, limit: int) -> Sequence[tuple[str, int]]:
+    async def endpoints_with_due(
+        self, after: str | None, limit: int, shards: Collection[int] = ALL_SHARDS
+    ) -> Sequence[tuple[str, int]]:
         """Endpoints with something scheduled, in the order of ids, each with its earliest due instant."""
+        del shards
         found = await self._database.read(_ENDPOINTS_WITH_DUE, (after or "", limit))
         return [(endpoint_id, due_at) for endpoint_id, due_at in found]
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import cast
 
 from webhook_engine.store import rows
-from webhook_engine.store.records import AddressedMessage, EndpointChanges, Span, StoredEndpoint
+from webhook_engine.store.records import AddressedMessage, EndpointChanges, Routes, Span, StoredEndpoint
 from webhook_engine.store.spans import bounds, direction
 from webhook_engine.store.sqlite.connection import Session, assignments
 from webhook_engine.store.sqlite.database import Database
@@ -96,6 +96,10 @@ class SqliteEndpoints:
         return await self._database.read_with(
             lambda session: [rows.endpoint(row) for row in session.rows(_OF_APPLICATION, (application_id,))]
         )
+
+    async def routes(self, application_id: str) -> Routes | None:
+        """The same, for routing; no other engine can edit them."""
+        return Routes(await self.of_application(application_id))
 
     async def count(self, application_id: str) -> int:
         """How many that are."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from webhook_engine.clock import to_datetime
+from webhook_engine.store.members import ALL_SHARDS
 from webhook_engine.store.records import OutboxRow, RefusedRow
 from webhook_engine.store.rows import json_of
 from webhook_engine.store.sqlite.connection import Row
@@ -49,8 +50,9 @@ class SqliteOutbox:
         """Whether anybody wrote to the database since the last call; cheap enough to ask often."""
         return await self._database.changed()
 
-    async def waiting(self, limit: int) -> Sequence[OutboxRow]:
+    async def waiting(self, limit: int, shards: Collection[int] = ALL_SHARDS) -> Sequence[OutboxRow]:
         """Rows to be moved, oldest first; what was set aside is left out."""
+        del shards
         return [_outbox_row(row) for row in await self._database.read(_WAITING, (limit,))]
 
     async def set_aside(self, refused: Sequence[RefusedRow], now: int) -> None:

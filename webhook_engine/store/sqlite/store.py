@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 
 from webhook_engine.shielded import shielded
+from webhook_engine.store.members import WakeupStore
 from webhook_engine.store.sqlite.applications import SqliteApplications
 from webhook_engine.store.sqlite.attempts import SqliteAttempts
 from webhook_engine.store.sqlite.database import Database
@@ -13,6 +14,7 @@ from webhook_engine.store.sqlite.deliveries import SqliteDeliveries
 from webhook_engine.store.sqlite.endpoints import SqliteEndpoints
 from webhook_engine.store.sqlite.event_types import SqliteEventTypes
 from webhook_engine.store.sqlite.kept_responses import SqliteKeptResponses
+from webhook_engine.store.sqlite.leases import SqliteLeases
 from webhook_engine.store.sqlite.lock import EngineLock
 from webhook_engine.store.sqlite.messages import SqliteMessages
 from webhook_engine.store.sqlite.outbox import SqliteOutbox
@@ -48,6 +50,8 @@ class SqliteStore:
         self.positions = SqlitePositions(self.database)
         self.play = SqlitePlay(self.database)
         self.upkeep = SqliteUpkeep(self.database)
+        self.leases = SqliteLeases()
+        self.wakeups: WakeupStore | None = None
         self._lock = EngineLock(path)
         self._changing: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
         self._closing: asyncio.Task[None] | None = None

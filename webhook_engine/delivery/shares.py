@@ -1,0 +1,56 @@
+"""Who should hold which shards, and who may still send. Pure.
+
+Every live member is asked for the same answer from the same list of members, so that no leader is needed. With
+rendezvous hashing a shard goes to the member that draws the highest number for it: when a member comes or goes, only
+the shards that it takes or leaves change hands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from functools import lru_cache
+from hashlib import blake2b
+
+import msgspec
+
+from webhook_engine.store.members import SHARDS
+
+__all__ = ["Plan", "lease_until", "plan", "share"]
+
+MARGIN_S = 0.25
+"""How much earlier than its lease an engine ends to send: what is begun still has to leave the process."""
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What a member is to do about its shards."""
+
+    give: frozenset[int]
+    """Held, and to be given back: somebody else's part."""
+    take: frozenset[int]
+    """Free, and its own part."""
+
+
+@lru_cache(maxsize=64)
+def share(member_id: str, live: frozenset[str]) -> frozenset[int]:
+    """The shards that a member should hold while these members are live."""
+    return frozenset(
+        shard for shard in range(SHARDS) if max(live, key=lambda other: (_drawn(other, shard), other)) == member_id
+    )
+
+
+def plan(member_id: str, live: Collection[str], held: Collection[int], free: Collection[int]) -> Plan:
+    """What to give and what to take, as its lease stands."""
+    wanted = share(member_id, frozenset(live))
+    return Plan(frozenset(held) - wanted, frozenset(free) & wanted)
+
+
+def lease_until(asked_at: float, ttl_s: float) -> float:
+    """Until when an engine may begin attempts after its lease was renewed, by the clock that ``asked_at`` is of.
+
+    ``asked_at`` is from before the renewal was sent, and the lease counts from when it arrived.
+    """
+    return asked_at + ttl_s - MARGIN_S
+
+
+def _drawn(member_id: str, shard: int) -> bytes:
+    return blake2b(f"{member_id} {shard}".encode(), digest_size=8).digest()

@@ -1,0 +1,51 @@
+"""The one lease of a SQLite database: whoever has its lock holds everything, as long as it runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+
+import msgspec
+
+from webhook_engine.store.members import ALL_SHARDS, Member, Standing
+
+__all__ = ["SqliteLeases"]
+
+
+class SqliteLeases:
+    """See :class:`~webhook_engine.store.members.LeaseStore`. The lock of the database sees to it that it is true."""
+
+    ttl_s = math.inf
+
+    def __init__(self) -> None:
+        self._member: Member | None = None
+
+    async def join(self, member: Member) -> None:
+        """Be the member."""
+        self._member = msgspec.structs.replace(member, lease_s=math.inf, shards=len(ALL_SHARDS))
+
+    async def renew(self, member_id: str, *, take: Collection[int] = (), stored_below: str = "") -> Standing | None:
+        """Everything is held, from the start."""
+        del take, stored_below
+        return Standing(held=dict.fromkeys(ALL_SHARDS, 1), free=(), live=(member_id,))
+
+    async def give_back(self, member_id: str, shards: Collection[int]) -> None:
+        """Nobody is there to take it."""
+
+    async def bury(self, member_id: str) -> bool:
+        """There are no others."""
+        del member_id
+        return False
+
+    async def leave(self, member_id: str) -> None:
+        """Be no member any more."""
+        del member_id
+        self._member = None
+
+    async def members(self) -> Sequence[Member]:
+        """The one that there is."""
+        return () if self._member is None else (self._member,)
+
+    async def stored_below(self) -> str | None:
+        """There are no others."""
+        return None
