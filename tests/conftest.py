@@ -5,6 +5,8 @@ import socket
 from collections.abc import Iterator
 
 import pytest
+import stores
+from database_servers import postgresql
 from hypothesis import settings
 from names import Names
 
@@ -30,3 +32,21 @@ def names(monkeypatch: pytest.MonkeyPatch) -> Iterator[Names]:
     monkeypatch.setattr(socket, "getaddrinfo", fake)
     yield fake
     fake.let_go()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def on_postgresql() -> Iterator[str | None]:
+    """The server that engines are on in this run, where the switch of the tests says so."""
+    if not stores.ON_POSTGRESQL:
+        yield None
+        return
+    with postgresql() as url, stores.switched(url):
+        yield url
+
+
+@pytest.fixture(autouse=True)
+def schemas(on_postgresql: str | None) -> Iterator[None]:
+    """Each test begins with an empty database."""
+    yield
+    if on_postgresql is not None:
+        stores.forget_all(on_postgresql)

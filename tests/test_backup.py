@@ -8,9 +8,10 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from engine.helpers import acme, local_engine, query, send, send_many
+from engine.helpers import acme, local_engine, send, send_many
 from program import run
 from receivers import Receiver
+from stores import query
 
 from webhook_engine import Config, StoreError, Webhook
 from webhook_engine.backup import back_up, restore

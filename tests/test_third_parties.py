@@ -19,6 +19,7 @@ DOCUMENTED = {
     "aiohttp",
     "aiosqlite",
     "asgiref.sync",
+    "asyncpg",
     "click",
     "cryptography.exceptions",
     "cryptography.hazmat.primitives.asymmetric.ed25519",

@@ -42,7 +42,7 @@ def back_up(config: Config, target: Path) -> Saved:
 
     The database is as it was at one moment. Raises ``StoreError`` if there is something at ``target`` already.
     """
-    database = config.store.path
+    database = _file(config)
     if target.exists():
         raise StoreError(f"{target}: there is a file already; a backup never replaces one, so choose another name")
     draft = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
@@ -72,7 +72,7 @@ def restore(config: Config, source: Path) -> Saved:
 
     Nothing is replaced: raises ``StoreError`` if one of the files is there, or if the backup is damaged.
     """
-    database = config.store.path
+    database = _file(config)
     wanted = {DATABASE: database, **{name: beside(database, name) for name in SECRETS}}
     for path in (*wanted.values(), database.with_name(f"{database.name}-wal")):
         if path.exists():
@@ -103,6 +103,16 @@ def gets_smaller(database: Path) -> bool:
 def clock_last_seen(database: Path) -> int | None:
     """What the clock said last while an engine ran on the file, in microseconds; ``None`` if unknown."""
     return clock_seen_at(database)
+
+
+def _file(config: Config) -> Path:
+    if config.store.path is None:
+        raise StoreError(
+            f"{config.store.shown} is on a server: back it up with pg_dump, and restore it with pg_restore, and keep "
+            f"the secrets apart from it: {', '.join(str(one.of(config.store.files)) for one in SecretFile)}, or what "
+            "is configured in their place"
+        )
+    return config.store.path
 
 
 def _unpack(source: Path, directory: Path) -> list[str]:

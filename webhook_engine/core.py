@@ -40,8 +40,8 @@ from webhook_engine.secrets.files import SecretFile, load_or_create_secret_file,
 from webhook_engine.shielded import shielded
 from webhook_engine.store.directory import Directory
 from webhook_engine.store.endpoint_encryption import decrypt_secret, encrypt_again, encrypt_urls
+from webhook_engine.store.opening import open_store
 from webhook_engine.store.sources import ThreadedSource, source_database
-from webhook_engine.store.sqlite import SqliteStore
 from webhook_engine.version import __version__
 
 if TYPE_CHECKING:
@@ -62,10 +62,9 @@ class EngineCore(Organization):
 
     def __init__(self, config: Config | None = None, *, clock: Clock | None = None) -> None:
         self.config = config or Config()
-        path = self.config.store.path
         self._clock = clock or Clock()
         self._home = HomeLoop()
-        self._store = SqliteStore(path)
+        self._store = open_store(self.config.store)
         self._directory = directory = Directory(self._store)
         ids = IdSource()
         self._cipher = Cipher()
@@ -87,7 +86,7 @@ class EngineCore(Organization):
             ],
             tracing=self._tracing,
         )
-        self._store.database.on_commit = self._flow.measures.committed
+        self._store.on_commit(self._flow.measures.committed)
         self._services = Services(
             home=self._home,
             store=self._store,
@@ -256,7 +255,7 @@ class EngineCore(Organization):
             raise
         self._running = True
         self._process = os.getpid()
-        log.info("engine.started", database=str(self.config.store.path), version=__version__)
+        log.info("engine.started", database=self.config.store.shown, version=__version__)
 
     async def stop(self) -> None:
         """Let what is in flight finish within ``delivery.shutdown_grace``, record it, and close the database.
@@ -284,7 +283,13 @@ class EngineCore(Organization):
     async def _unlock(self) -> None:
         """Get the main secret ready, and make sure that it is the one that this database was used with."""
         configured = self.config.security.main_secret
-        path = SecretFile.MAIN.of(self.config.store.path)
+        path = SecretFile.MAIN.of(self.config.store.files)
+        if self.config.store.path is None and configured is None:
+            log.warning(
+                "secrets.in_working_directory",
+                file=str(path.absolute()),
+                consequence="other engines on it need the same: set security.main_secret and auth.jwt_secret",
+            )
         self._cipher.unlock(
             configured.reveal() if configured else await asyncio.to_thread(load_or_create_secret_file, path),
             older=await asyncio.to_thread(older_secrets, path),
@@ -308,7 +313,7 @@ class EngineCore(Organization):
                 await self._store.close()
             finally:
                 self._home.leave()
-        log.info("engine.stopped", database=str(self.config.store.path))
+        log.info("engine.stopped", database=self.config.store.shown)
 
     def _crashed(self, service: Service, error: BaseException) -> None:
         log.critical("engine.crashed", service=service.name, error=repr(error))

@@ -27,7 +27,7 @@ from webhook_engine.home_loop import HomeLoop
 from webhook_engine.log import get_logger
 from webhook_engine.outbox import enqueue
 from webhook_engine.outbox.row import MessageFields
-from webhook_engine.store.sqlite.enqueue import write_to_outbox
+from webhook_engine.store.opening import outbox_writer
 
 if TYPE_CHECKING:
     from prometheus_client.registry import Collector
@@ -55,7 +55,7 @@ class SharedEngine:
     def __init__(self, config: Config | None = None, *, clock: Clock | None = None) -> None:
         self._engine = Engine(config, clock=clock)
         # Made absolute now, as the engine does: the process may change its directory.
-        self._path = self._engine.config.store.path.resolve()
+        self._write = outbox_writer(self._engine.config.store)
         self._task: asyncio.Task[None] | None = None
         self._home = HomeLoop()
         self._problem: str | None = None
@@ -122,9 +122,8 @@ class SharedEngine:
         self, *, application: str, organization: str | None = None, **message: Unpack[MessageFields]
     ) -> str:
         """Like :meth:`enqueue`, for a thread without an event loop."""
-        return write_to_outbox(
-            self._path,
-            lambda connection: enqueue(connection, application=application, organization=organization, **message),
+        return self._write(
+            lambda connection: enqueue(connection, application=application, organization=organization, **message)
         )
 
     async def wait_until_leading(self, timeout: float | None = None) -> Engine:

@@ -26,6 +26,7 @@ DEFAULTS = {
     "server.metrics": True,
     "server.strict_idempotency": False,
     "store.url": "sqlite:///webhook-engine.db",
+    "store.schema": None,
     "outbox.sources": (),
     "auth.jwt_secret": None,
     "auth.jwt_algorithm": "HS256",
@@ -184,17 +185,29 @@ class TestForDatabase:
             ("sqlite:///", "survive a crash"),
             ("", "survive a crash"),
             ("sqlite://x.db", "three slashes"),
-            ("sqlite:x.db", "only SQLite files"),
-            ("file:x.db", "only SQLite files"),
-            ("postgresql://localhost/x", "only SQLite files"),
+            ("sqlite:x.db", "an SQLite file or on a PostgreSQL server"),
+            ("file:x.db", "an SQLite file or on a PostgreSQL server"),
+            ("mysql://localhost/x", "an SQLite file or on a PostgreSQL server"),
+            ("postgresql://localhost", "names no database"),
             ("x.db?mode=ro", "options"),
             ("data/", "directory"),
         ],
     )
-    def test_what_is_no_sqlite_file_is_refused(self, database: str, problem: str) -> None:
+    def test_what_is_no_database_is_refused(self, database: str, problem: str) -> None:
         text = refusal(lambda: Config.for_database(database))
         assert problem in text
         assert "sqlite:///relative/path.db" in text
+
+    def test_a_database_may_be_on_a_server(self) -> None:
+        config = Config.for_database("postgresql://user:geheim@host/x?sslpassword=p", store__schema="webhooks")
+        assert config.store.path is None
+        assert config.store.schema == "webhooks"
+        assert config.store.files == Path("webhook-engine.db")
+        assert "geheim" not in config.store.shown
+        assert "geheim" not in "".join(setting.value for setting in config.effective())
+
+    def test_a_password_is_in_no_error(self) -> None:
+        assert "geheim" not in refusal(lambda: Config.for_database("postgresql://user:geheim@host"))
 
     def test_bare_keys_are_those_of_delivery(self) -> None:
         config = Config.for_database(
@@ -406,7 +419,11 @@ class TestImpossibleValues:
             ("server.api", 1, "an integer"),
             ("store.url", "webhooks.db", 'write "sqlite:///webhooks.db"'),
             ("store.url", "sqlite:///:memory:", "survive a crash"),
-            ("store.url", "postgresql://localhost/x", "only SQLite"),
+            ("store.url", "mysql://localhost/x", "an SQLite file or on a PostgreSQL server"),
+            ("store.url", "postgresql://localhost", "names no database"),
+            ("store.url", "postgresql://localhost:x/y", "not a URL of that form"),
+            ("store.schema", "webhooks", "an SQLite file has no schemas"),
+            ("store.schema", 'a"b', "letters, digits"),
             ("outbox.sources", ["app.db"], 'write "sqlite:///app.db"'),
             ("outbox.sources", ["sqlite:///a.db", "sqlite:///a.db"], "repeated"),
             ("auth.jwt_algorithm", "none", "not one of the choices"),

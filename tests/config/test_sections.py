@@ -46,6 +46,8 @@ def test_what_is_commented_out_is_a_working_example(section: str, key: str, tmp_
     values = tomllib.loads(line)
     if key == "jwt_public_key":
         values["jwt_algorithm"] = "EdDSA"
+    if key == "schema":
+        values["url"] = "postgresql://localhost/webhooks"
     if key == "ca_file":
         # The file of the example is on no machine but that of who wrote it.
         values[key] = str(tmp_path / "ca.pem")

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import sqlite3
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -110,12 +108,6 @@ class Answers:
 def ids_of(receiver: Receiver) -> list[str]:
     """The message ids of all requests, in the order of their arrival."""
     return [request.headers["webhook-id"] for request in receiver.requests]
-
-
-def query(database: Path, sql: str, *parameters: object) -> list[tuple]:
-    """Ask the database from outside."""
-    with closing(sqlite3.connect(database)) as connection, connection:
-        return connection.execute(sql, parameters).fetchall()
 
 
 async def cancelled(task: asyncio.Future[object]) -> None:

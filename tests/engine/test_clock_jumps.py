@@ -19,7 +19,6 @@ from engine.helpers import (
     destination,
     local_engine,
     pass_time,
-    query,
     record_events,
     send,
     send_many,
@@ -27,6 +26,7 @@ from engine.helpers import (
 )
 from freezegun import freeze_time
 from receivers import Receiver
+from stores import query
 
 from webhook_engine import (
     AttemptStatus,

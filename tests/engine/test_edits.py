@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 from aiohttp import BasicAuth
-from engine.helpers import DAY, Answers, acme, local_engine, pass_time, query, send, send_many, until
+from engine.helpers import DAY, Answers, acme, local_engine, pass_time, send, send_many, until
 from receivers import Receiver, Request
+from stores import query
 from svix.webhooks import Webhook, WebhookVerificationError
 
 from webhook_engine import Engine, ManualClock

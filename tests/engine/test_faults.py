@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 import receivers
-from engine.helpers import Answers, acme, attempts_of, destination, ids_of, local_engine, query, send, send_many, until
+from engine.helpers import Answers, acme, attempts_of, destination, ids_of, local_engine, send, send_many, until
 from receivers import Receiver
+from stores import query
 
 from webhook_engine import AttemptStatus, Engine, StoreUnavailableError
 

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine.helpers import acme, ids_of, local_engine, query, send, until
+from engine.helpers import acme, ids_of, local_engine, send, until
 from interruptions import Interrupted
 from receivers import Receiver, hanging
+from stores import query
 
 MOST_WAITS = 200
 

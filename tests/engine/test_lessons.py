@@ -21,12 +21,12 @@ from engine.helpers import (
     destination,
     ids_of,
     local_engine,
-    query,
     send,
     send_many,
     until,
 )
 from receivers import Receiver, Request
+from stores import query
 
 from webhook_engine import AttemptStatus, ConflictError, Engine, StoreUnavailableError
 from webhook_engine.delivery.schedule import dispatcher

@@ -13,20 +13,9 @@ import time
 from pathlib import Path
 
 import pytest
-from engine.helpers import (
-    Answers,
-    acme,
-    attempts_of,
-    destination,
-    ids_of,
-    local_engine,
-    query,
-    send,
-    send_many,
-    soon,
-    until,
-)
+from engine.helpers import Answers, acme, attempts_of, destination, ids_of, local_engine, send, send_many, soon, until
 from receivers import Receiver, Reply, hanging
+from stores import query
 
 from webhook_engine import (
     AttemptStatus,

@@ -15,12 +15,12 @@ from engine.helpers import (
     destination,
     local_engine,
     pass_time,
-    query,
     record_events,
     send,
     until,
 )
 from receivers import Receiver, hanging
+from stores import query
 
 from webhook_engine import (
     AttemptStatus,

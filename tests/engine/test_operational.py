@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from engine.helpers import Answers, acme, ids_of, local_engine, pass_time, query, record_events, send, until
+from engine.helpers import Answers, acme, ids_of, local_engine, pass_time, record_events, send, until
 from receivers import Receiver
+from stores import query
 from svix.webhooks import Webhook
 
 from webhook_engine import (

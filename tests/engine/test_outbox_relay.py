@@ -16,8 +16,9 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from engine.helpers import Answers, acme, destination, ids_of, local_engine, query, until
+from engine.helpers import Answers, acme, destination, ids_of, local_engine, until
 from receivers import Receiver, Request
+from stores import query
 
 from webhook_engine import AttemptStatus
 from webhook_engine.outbox import enqueue

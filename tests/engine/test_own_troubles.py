@@ -9,8 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from engine.helpers import acme, attempts_of, destination, ids_of, local_engine, query, record_events, send, until
+from engine.helpers import acme, attempts_of, destination, ids_of, local_engine, record_events, send, until
 from receivers import Receiver
+from stores import query
 
 from webhook_engine import AttemptStatus, ManualClock, StoreUnavailableError
 from webhook_engine.delivery.attempt.target import Target

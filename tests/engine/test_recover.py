@@ -17,13 +17,13 @@ from engine.helpers import (
     ids_of,
     local_engine,
     pass_time,
-    query,
     record_events,
     send,
     send_many,
     until,
 )
 from receivers import Receiver, Request
+from stores import query
 
 from webhook_engine import (
     AttemptStatus,

@@ -15,8 +15,9 @@ from pathlib import Path
 
 import pytest
 import receivers
-from engine.helpers import local_engine, query, send, until
+from engine.helpers import local_engine, send, until
 from receivers import OK, Receiver, Reply
+from stores import query
 
 from webhook_engine import Engine, WebhookEngineError
 

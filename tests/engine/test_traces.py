@@ -10,11 +10,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from engine.helpers import acme, attempts_of, local_engine, pass_time, query, send, until
+from engine.helpers import acme, attempts_of, local_engine, pass_time, send, until
 from opentelemetry import context, trace
 from opentelemetry.trace import StatusCode
 from receivers import Receiver, hanging
 from spans import Spans, at_work, parent_id, recorded_spans, span_id, trace_id
+from stores import query
 from yarl import URL
 
 from webhook_engine import ConflictError, Engine, ManualClock, SyncEngine

@@ -11,9 +11,10 @@ from pathlib import Path
 from statistics import median, quantiles
 
 import pytest
-from engine.helpers import local_engine, query
+from engine.helpers import local_engine
 from receivers import Receiver
 from service.large import fill
+from stores import query
 
 from webhook_engine import Engine
 

@@ -8,8 +8,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from engine.helpers import local_engine, query
+from engine.helpers import local_engine
 from receivers import Receiver
+from stores import query
 
 from webhook_engine import ManualClock
 from webhook_engine.errors import StoreError

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from engine.helpers import query
 from shared.test_workers import ask, gunicorn, prepared, serving, survives_its_leader
+from stores import query
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no fork")
 

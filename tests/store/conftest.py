@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Protocol
 
+import psycopg
 import pytest
+from database_servers import postgresql
 from store.world import World
 
+from webhook_engine.store.postgresql import PostgresqlStore
 from webhook_engine.store.seam import Store
 from webhook_engine.store.sqlite import SqliteStore
 
@@ -43,9 +47,46 @@ class SqlitePlace:
             return cursor.lastrowid or 0
 
 
-@pytest.fixture(params=[SqlitePlace], ids=["sqlite"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
-    return request.param(tmp_path)
+class PostgresqlPlace:
+    """A schema on a server."""
+
+    def __init__(self, url: str, schema: str) -> None:
+        self.url, self.schema = url, schema
+
+    def store(self) -> PostgresqlStore:
+        return PostgresqlStore(self.url, self.schema)
+
+    def write_outbox(self, **columns: object) -> int:
+        names, marks = ", ".join(columns), ", ".join("%s" for _ in columns)
+        if isinstance(payload := columns.get("payload"), str):
+            columns["payload"] = payload.encode()
+        insert = f"INSERT INTO webhook_outbox ({names}) VALUES ({marks}) RETURNING id"
+        with psycopg.connect(self.url) as connection:
+            connection.execute(f'SET search_path = "{self.schema}"')
+            row = connection.execute(insert, [*columns.values()])
+            return int(row.fetchone()[0])
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[str]:
+    """A PostgreSQL server."""
+    with postgresql() as url:
+        yield url
+
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
+    if request.param == "sqlite":
+        yield SqlitePlace(tmp_path)
+        return
+    url, schema = request.getfixturevalue("server"), f"place {next(_numbers)}"
+    yield PostgresqlPlace(url, schema)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("SET client_min_messages = error")
+        connection.execute(f'DROP SCHEMA IF EXISTS "{schema}" CASCADE')
 
 
 @pytest.fixture

@@ -324,7 +324,7 @@ def _no_token(url: str) -> str:
     way = "--token or WEBHOOK_ENGINE_TOKEN gives one"
     with suppress(WebhookEngineError, OSError):
         config = Config.load()
-        secret = SecretFile.JWT.of(config.store.path)
+        secret = SecretFile.JWT.of(config.store.files)
         if config.auth.jwt_secret is not None or secret.is_file():
             return f"no token for {url}: {way}; here: export WEBHOOK_ENGINE_TOKEN=$(webhook-engine token)"
     return f"no token for {url}: {way}; `webhook-engine token`, in the directory of the daemon, prints one"

@@ -36,6 +36,7 @@ from webhook_engine.engine import Engine
 from webhook_engine.errors import ConfigError, WebhookEngineError
 from webhook_engine.secrets.files import SecretFile
 from webhook_engine.server.descriptors import RESERVED, inbound_share
+from webhook_engine.store.opening import inspect_server
 
 __all__ = ["doctor"]
 
@@ -120,6 +121,9 @@ def _findings(file: Path | None, *, offline: bool) -> Iterator[Finding]:
 
 def _database(config: Config) -> Iterator[Finding]:
     path = config.store.path
+    if path is None:
+        yield from _on_a_server(config)
+        return
     if not path.exists():
         if os.access(path.absolute().parent, os.W_OK):
             yield Finding("database", "ok", f"{path} is not there yet; the engine will make it")
@@ -143,8 +147,23 @@ def _database(config: Config) -> Iterator[Finding]:
             yield Finding("database", "warning", what, advice)
 
 
+def _on_a_server(config: Config) -> Iterator[Finding]:
+    try:
+        remarks = asyncio.run(inspect_server(config.store))
+    except WebhookEngineError as problem:
+        yield Finding(
+            "database", "error", str(problem), "Correct store.url, or start the server; see docs/postgresql.md."
+        )
+        return
+    for remark in remarks:
+        level: Level = "ok" if not remark.advice else "error" if remark.serious else "warning"
+        yield Finding("database", level, remark.what, remark.advice)
+
+
 def _log(config: Config) -> Iterator[Finding]:
     """Whether the write-ahead log is written back to the database: it cannot be past what a reader still reads."""
+    if config.store.path is None:
+        return
     log = config.store.path.with_name(f"{config.store.path.name}-wal")
     try:
         size = log.stat().st_size
@@ -158,6 +177,8 @@ def _log(config: Config) -> Iterator[Finding]:
 
 
 def _file_system(config: Config) -> Iterator[Finding]:
+    if config.store.path is None:
+        return
     try:
         mounts = MOUNTS.read_text("utf-8", errors="surrogateescape")
     except OSError:
@@ -180,11 +201,11 @@ def _secrets(config: Config) -> Iterator[Finding]:
         SecretFile.JWT: config.auth.jwt_secret or config.auth.jwt_public_key,
     }
     for name in SecretFile:
-        path = name.of(config.store.path)
+        path = name.of(config.store.files)
         if given[name] is not None:
             yield Finding("secrets", "ok", f"{name} is configured")
         elif not path.exists():
-            if name is SecretFile.MAIN and config.store.path.exists():
+            if name is SecretFile.MAIN and config.store.files.exists():
                 advice = "Restore it from a backup before the engine starts, or signing secrets are lost."
                 yield Finding("secrets", "error", f"{path} is missing beside its database", advice)
             else:
@@ -196,7 +217,7 @@ def _secrets(config: Config) -> Iterator[Finding]:
 
 
 def _space(config: Config) -> Iterator[Finding]:
-    directory = config.store.path.absolute().parent
+    directory = config.store.files.absolute().parent
     if not directory.exists():
         return
     free = shutil.disk_usage(directory).free
@@ -342,7 +363,8 @@ def _names(config: Config) -> Iterator[Finding]:
 
 def _past(config: Config) -> Iterator[Finding]:
     """Whether the clock is behind what it was when an engine ran last."""
-    seen_at = clock_last_seen(config.store.path) if config.store.path.exists() else None
+    path = config.store.path
+    seen_at = clock_last_seen(path) if path is not None and path.exists() else None
     if seen_at is None:
         return
     behind = seen_at / 1_000_000 - time.time()

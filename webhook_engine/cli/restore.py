@@ -28,4 +28,4 @@ def restore(
     Nothing is replaced. What was sent after the backup was made may be sent once more when the engine starts.
     """
     loaded = configuration(config)
-    say(f"restored to {loaded.store.path}", put_back(loaded, file))
+    say(f"restored to {loaded.store.shown}", put_back(loaded, file))

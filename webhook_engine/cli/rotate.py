@@ -43,7 +43,7 @@ def rotate(
     if (loaded.security.main_secret if main else loaded.auth.jwt_secret) is not None:
         key = "security.main_secret" if main else "auth.jwt_secret"
         raise ConfigError(f"{key} is configured, so it is changed there; see the documentation for what was before it")
-    path = (SecretFile.MAIN if main else SecretFile.JWT).of(loaded.store.path)
+    path = (SecretFile.MAIN if main else SecretFile.JWT).of(loaded.store.files)
     put_new(path)
     if main:
         err.print("restart the engine: it encrypts the signing secrets of all endpoints anew", soft_wrap=True)

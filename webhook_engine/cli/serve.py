@@ -156,13 +156,12 @@ def _reload_signal(engine: Engine, supervisor: Supervisor, file: Path | None) ->
 
 
 def _greet(server: Server, config: Config) -> None:
-    database = config.store.path
+    path = config.store.path
+    database = config.store.shown if path is None else str(path.resolve())
     token = f"webhook-engine token  # in {Path.cwd()}"
     if config.auth.jwt_public_key is not None:
         token = "tokens are made elsewhere, with the private key of auth.jwt_public_key"  # noqa: S105
-    log.info(
-        "daemon.serving", url=server.url, public_url=server.public_url, database=str(database.resolve()), token=token
-    )
+    log.info("daemon.serving", url=server.url, public_url=server.public_url, database=database, token=token)
 
 
 def _run(main: object) -> BaseException | None:

@@ -35,7 +35,7 @@ from webhook_engine.config.sections import (
     sourced,
     unknown_key,
 )
-from webhook_engine.config.values import Kind, Secret, database_url, literal, sqlite_url
+from webhook_engine.config.values import Kind, Secret, database_url, literal, store_url, without_passwords
 from webhook_engine.errors import ConfigError
 
 __all__ = [
@@ -125,21 +125,22 @@ class Config:
 
     @classmethod
     def for_database(cls, database: str | os.PathLike[str], /, **settings: object) -> Config:
-        """The configuration of an engine on this database: a path, or an ``sqlite:///`` URL.
+        """The configuration of an engine on this database: the path of an SQLite file, or a URL as in ``store.url``.
 
         ``settings`` are keys of ``[delivery]``, or ``section__key`` of another section.
         """
         names = {
             key if section == "delivery" else f"{section}__{key}": (section, key)
             for section, key, _ in all_settings()
-            if section != "store"
+            if (section, key) != ("store", "url")
         }
         sections: dict[str, dict[str, object]] = {}
         problems = []
         try:
             sections["store"] = {"url": database_url(database)}
         except ValueError as error:
-            problems.append(f"the database {literal(os.fspath(database))}: {error}; allowed is {sqlite_url().allowed}")
+            shown = without_passwords(literal(os.fspath(database)))
+            problems.append(f"the database {shown}: {error}; allowed is {store_url().allowed}")
         for name, value in settings.items():
             if name in names:
                 section, key = names[name]

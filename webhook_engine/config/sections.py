@@ -24,6 +24,7 @@ from webhook_engine.config.values import (
     database_path,
     duration,
     integer,
+    is_on_a_server,
     list_of,
     listen_address,
     literal,
@@ -39,7 +40,8 @@ from webhook_engine.config.values import (
     secret,
     size,
     source_url,
-    sqlite_url,
+    store_url,
+    without_passwords,
 )
 from webhook_engine.errors import ConfigError
 
@@ -183,15 +185,41 @@ class StoreConfig(Section):
     NAME = "store"
 
     url: str = setting(
-        sqlite_url(),
+        store_url(),
         "sqlite:///webhook-engine.db",
-        "The SQLite file: sqlite:///x.db is relative to the working directory, sqlite:////var/x.db absolute.",
+        "The SQLite file (sqlite:///x.db is relative to the working directory, sqlite:////var/x.db absolute), or a "
+        "PostgreSQL database: postgresql://user@host/database, with parameters as libpq has them.",
+    )
+    schema: str | None = setting(
+        optional(matching(r"[A-Za-z_][A-Za-z0-9_-]{0,62}", "a name of letters, digits, _ and -")),
+        None,
+        "The schema of the PostgreSQL database that the tables are in, made if it is not there. Without it they are in "
+        "the first schema of the user's search_path.",
+        example="webhooks",
     )
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.schema is not None and self.path is not None:
+            raise ConfigError(
+                f'store.schema = "{self.schema}": an SQLite file has no schemas; leave it out, or set store.url to a '
+                "PostgreSQL database"
+            )
+
     @property
-    def path(self) -> Path:
-        """The database file."""
-        return database_path(self.url)
+    def path(self) -> Path | None:
+        """The database file; ``None`` where it is on a server."""
+        return None if is_on_a_server(self.url) else database_path(self.url)
+
+    @property
+    def shown(self) -> str:
+        """The database as logs and people are told: its file, or its URL without what may be secret."""
+        return str(self.path) if self.path is not None else without_passwords(self.url)
+
+    @property
+    def files(self) -> Path:
+        """What generated secrets are kept beside: the database file, or its like in the working directory."""
+        return Path("webhook-engine.db") if self.path is None else self.path
 
 
 @dataclass(frozen=True, kw_only=True)

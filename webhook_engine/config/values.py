@@ -33,6 +33,7 @@ __all__ = [
     "format_duration",
     "format_size",
     "integer",
+    "is_on_a_server",
     "list_of",
     "listen_address",
     "literal",
@@ -51,6 +52,7 @@ __all__ = [
     "size",
     "source_url",
     "sqlite_url",
+    "store_url",
     "without_passwords",
 ]
 
@@ -67,6 +69,7 @@ _URL = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+")
 _SQLITE = "sqlite:///"
 _OTHER_DATABASE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|(file|sqlite):")
 _SERVER_DATABASE = re.compile(r"(postgresql|mysql)://")
+_POSTGRESQL = ("postgresql://", "postgres://")
 _TYPES = {bool: "a boolean", int: "an integer", float: "a float", str: "a string", list: "a list", tuple: "a list"}
 
 
@@ -397,15 +400,17 @@ def _http_url(value: object) -> SplitResult:
 
 
 def database_url(database: str | os.PathLike[str]) -> str:
-    """The URL of an SQLite file given by its path; a URL is taken as it is. ``ValueError`` if it is no such file."""
+    """The URL of an SQLite file given by its path; a URL is taken as it is. ``ValueError`` if it is of neither kind."""
     text = os.fspath(database)
+    if isinstance(database, str) and is_on_a_server(text):
+        return _server_url(text)
     path = text.removeprefix(_SQLITE)
     if text.startswith("sqlite://") and not text.startswith(_SQLITE):
         raise ValueError(f'an SQLite URL begins with three slashes ("{_SQLITE}webhooks.db"), or four before /')
     if path == ":memory:" or not path:
         raise ValueError("deliveries must survive a crash, so the database is a file")
     if _OTHER_DATABASE.match(path):
-        raise ValueError("only SQLite files are supported")
+        raise ValueError("the database is an SQLite file or on a PostgreSQL server")
     if "?" in path or "\0" in path:
         raise ValueError("neither the path nor options in it may have ? or NUL")
     if path.endswith("/"):
@@ -433,6 +438,24 @@ def sqlite_url() -> Kind[str]:
     return Kind(allowed=allowed, read=read, show=_quoted, textual=True)
 
 
+def is_on_a_server(url: str) -> bool:
+    """Whether the database of an engine is on a PostgreSQL server, and no file."""
+    return url.startswith(_POSTGRESQL)
+
+
+def store_url() -> Kind[str]:
+    """The URL of an engine's database: of an SQLite file or of PostgreSQL. A password in it is never shown."""
+    files = sqlite_url()
+
+    def read(value: object) -> str:
+        if isinstance(value, os.PathLike) or not is_on_a_server(_text(value)):
+            return files.read(value)
+        return _server_url(_text(value))
+
+    allowed = f'{files.allowed}, or "postgresql://user:password@host/database"'
+    return Kind(allowed=allowed, read=read, show=_quoted_without_passwords, textual=True, hidden=True)
+
+
 def source_url() -> Kind[str]:
     """The URL of a database whose outbox is watched; a password in it is never shown."""
     files = sqlite_url()
@@ -440,21 +463,28 @@ def source_url() -> Kind[str]:
     def read(value: object) -> str:
         if isinstance(value, os.PathLike) or not _SERVER_DATABASE.match(_text(value)):
             return files.read(value)
-        try:
-            parts = urlsplit(_text(value))
-            _ = parts.port
-        except ValueError:  # whose words may quote a part of the URL that is a password
-            raise ValueError("this is not a URL of that form") from None
-        # A service is a name in a file of libpq, which has all that is left out here.
-        if not parts.path.strip("/") and not {"dbname", "service"} & dict(parse_qsl(parts.query)).keys():
-            raise ValueError("the URL names no database")
-        return _text(value)
-
-    def show(value: str) -> str:
-        return without_passwords(_quoted(value))
+        return _server_url(_text(value))
 
     allowed = f'{files.allowed}, "postgresql://user:password@host/database" or "mysql://user:password@host/database"'
-    return Kind(allowed=allowed, read=read, show=show, textual=True, hidden=True)
+    return Kind(allowed=allowed, read=read, show=_quoted_without_passwords, textual=True, hidden=True)
+
+
+def _server_url(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        # Several hosts, each with a port, are known to PostgreSQL only.
+        if "," not in parts.netloc:
+            _ = parts.port
+    except ValueError:  # whose words may quote a part of the URL that is a password
+        raise ValueError("this is not a URL of that form") from None
+    # A service is a name in a file of libpq, which has all that is left out here.
+    if not parts.path.strip("/") and not {"dbname", "database", "service"} & dict(parse_qsl(parts.query)).keys():
+        raise ValueError("the URL names no database")
+    return text
+
+
+def _quoted_without_passwords(text: str) -> str:
+    return without_passwords(_quoted(text))
 
 
 def without_passwords(text: str) -> str:

@@ -115,7 +115,7 @@ def _run_command(engine: SyncSharedEngine) -> click.Command:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: stopped.set())
         with engine:
-            click.echo(f"webhook engine: at work on {engine.config.store.path}")
+            click.echo(f"webhook engine: at work on {engine.config.store.shown}")
             stopped.wait()
 
     return run

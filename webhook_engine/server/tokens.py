@@ -66,7 +66,7 @@ class TokenKeys:
         auth = config.auth
         if auth.jwt_public_key is not None:
             return cls(auth.jwt_algorithm, public_key=auth.jwt_public_key)
-        file = SecretFile.JWT.of(config.store.path)
+        file = SecretFile.JWT.of(config.store.files)
         secret = auth.jwt_secret.reveal() if auth.jwt_secret is not None else load_or_create_secret_file(file)
         return cls(auth.jwt_algorithm, secret=secret, older=older_secrets(file))
 

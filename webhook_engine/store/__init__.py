@@ -1,1 +1,1 @@
-"""The one seam to a database. ``seam`` says what the engine needs of it; ``sqlite`` is the implementation."""
+"""The one seam to a database: ``seam`` says what the engine needs of it, ``sqlite`` and ``postgresql`` have it."""

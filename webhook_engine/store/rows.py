@@ -80,6 +80,7 @@ __all__ = [
     "rounds",
     "task",
     "task_row",
+    "without_head",
 ]
 
 Row: TypeAlias = Sequence[Any]
@@ -302,6 +303,13 @@ def attempt(row: Row) -> Attempt:
         failure=failure,
         exchange=None if exchange is None else _exchange.decode(exchange),
     )
+
+
+def without_head(exchange: str | None) -> str | None:
+    """An exchange as it is kept, without what the response said."""
+    if exchange is None:
+        return None
+    return json_of([*(parts := msgspec.json.decode(exchange))[:2], "", *parts[3:]])
 
 
 def attempt_status(status: int, attempt_count: int) -> AttemptStatus:

@@ -8,7 +8,7 @@ taken. Organizations are isolated by the callers: what takes an application or e
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from webhook_engine.model import (
@@ -213,9 +213,10 @@ class DeliveryStore(Protocol):
     async def endpoints_with_due(
         self, after: str | None, limit: int, shards: Collection[int] = ALL_SHARDS
     ) -> Sequence[tuple[str, int]]:
-        """Endpoints of these shards with something scheduled, in the order of ids, each with its earliest due instant.
+        """Endpoints of these shards with something scheduled, in an order of the store's.
 
-        A database for one engine has one shard for all, and does not look at ``shards``.
+        Each with its earliest due instant. ``after`` is the last one of the page before. A database for one engine has
+        one shard for all, and does not look at ``shards``.
         """
         ...
 
@@ -403,7 +404,7 @@ class OutboxStore(Protocol):
     """The outbox table in the engine's own database."""
 
     async def changed(self) -> bool:
-        """Whether anybody wrote to the database since the last call; cheap enough to ask often."""
+        """Whether there may be rows that were not there at the last call; cheap enough to ask often."""
         ...
 
     async def waiting(self, limit: int, shards: Collection[int] = ALL_SHARDS) -> Sequence[OutboxRow]:
@@ -454,6 +455,10 @@ class Store(Protocol):
     @property
     def wakeups(self) -> WakeupStore | None:
         """``None`` where there are no other engines to hear of."""
+        ...
+
+    def on_commit(self, told: Callable[[int, float], None]) -> None:
+        """Tell ``told`` how many changes each commit holds, and how many seconds it took."""
         ...
 
     async def open(self) -> None:

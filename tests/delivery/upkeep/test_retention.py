@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
-from engine.helpers import acme, attempts_of, local_engine, query, send, send_many, until
+from engine.helpers import acme, attempts_of, local_engine, send, send_many, until
 from receivers import Receiver, Reply
+from stores import query
 
 from webhook_engine import ConflictError, Engine, ManualClock, NotFoundError, PayloadUnavailableError
 from webhook_engine.clock import to_datetime

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 from webhook_engine.shielded import shielded
@@ -55,6 +56,10 @@ class SqliteStore:
         self._lock = EngineLock(path)
         self._changing: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
         self._closing: asyncio.Task[None] | None = None
+
+    def on_commit(self, told: Callable[[int, float], None]) -> None:
+        """Tell ``told`` how many changes each commit holds, and how many seconds it took."""
+        self.database.on_commit = told
 
     async def open(self) -> None:
         """Take the database for this engine and bring its schema up to date."""

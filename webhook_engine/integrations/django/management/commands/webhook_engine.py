@@ -51,7 +51,7 @@ class Command(BaseCommand):
             if stop.is_set():
                 leading.cancel()
                 return
-            self.stdout.write(f"webhook engine: delivering from {shared.config.store.path}")
+            self.stdout.write(f"webhook engine: delivering from {shared.config.store.shown}")
             self.stdout.flush()
             if listen:
                 async with shared.engine.serve(listen) as server:

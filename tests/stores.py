@@ -1,0 +1,84 @@
+"""The switch of the tests: with ``WEBHOOK_ENGINE_TEST_STORE=postgresql`` engines are on PostgreSQL.
+
+A test goes on naming a file. Where the switch is on, its engine gets a schema of that file's own instead, on a server
+that is started once; secrets are kept beside the file that is not there. What looks into the database from outside
+does it through :func:`query`, which goes where the engine went.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import zlib
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import psycopg
+
+from webhook_engine.config.sections import StoreConfig
+from webhook_engine.config.values import database_path
+
+ON_POSTGRESQL = os.environ.get("WEBHOOK_ENGINE_TEST_STORE") == "postgresql"
+
+_files: dict[str, Path] = {}
+"""The file that a test named, by the schema that there is instead."""
+_url: str | None = None
+
+
+def schema_of(path: Path) -> str:
+    """The schema that stands in for a file."""
+    schema = f"t_{zlib.crc32(str(path.absolute()).encode()):08x}"
+    _files[schema] = path
+    return schema
+
+
+def server_url() -> str:
+    """The URL of the server."""
+    assert _url is not None
+    return _url
+
+
+@contextmanager
+def switched(url: str) -> Iterator[None]:
+    """Let every configuration that names a file mean a schema on this server."""
+    global _url
+    check, files = StoreConfig.__post_init__, StoreConfig.files
+
+    def checked(config: StoreConfig) -> None:
+        check(config)
+        if config.url.startswith("sqlite:///") and config.schema is None:
+            path = database_path(config.url)
+            object.__setattr__(config, "url", url)
+            object.__setattr__(config, "schema", schema_of(path))
+
+    def kept(config: StoreConfig) -> Path:
+        return _files.get(config.schema or "") or files.fget(config)  # type: ignore[misc]
+
+    _url = url
+    StoreConfig.__post_init__, StoreConfig.files = checked, property(kept)  # type: ignore[method-assign, assignment]
+    try:
+        yield
+    finally:
+        StoreConfig.__post_init__, StoreConfig.files = check, files  # type: ignore[method-assign, assignment]
+
+
+def forget_all(url: str) -> None:
+    """Drop the schemas of the test that has ended."""
+    schemas, _ = list(_files), _files.clear()
+    if schemas:
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("SET client_min_messages = error")
+            for schema in schemas:
+                connection.execute(f'DROP SCHEMA IF EXISTS "{schema}" CASCADE')
+
+
+def query(database: Path, sql: str, *parameters: object) -> list[tuple]:
+    """Ask the database of an engine from outside, or change it; placeholders are ``?``."""
+    if not ON_POSTGRESQL:
+        with closing(sqlite3.connect(database)) as connection, connection:
+            return connection.execute(sql, parameters).fetchall()
+    with psycopg.connect(server_url()) as connection:
+        connection.execute(f'SET search_path = "{schema_of(database)}"')
+        cursor = connection.execute(sql.replace("%", "%%").replace("?", "%s"), parameters)
+        return cursor.fetchall() if cursor.description else []

@@ -1,0 +1,60 @@
+"""From the URL of a database to its store; the driver is loaded only when it is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from webhook_engine.config.sections import StoreConfig
+from webhook_engine.errors import ConfigError
+from webhook_engine.store.seam import Store
+from webhook_engine.store.sqlite import SqliteStore
+from webhook_engine.store.sqlite.enqueue import write_to_outbox
+
+if TYPE_CHECKING:
+    from webhook_engine.store.postgresql.inspection import Remark
+
+__all__ = ["inspect_server", "open_store", "outbox_writer"]
+
+
+def open_store(config: StoreConfig) -> Store:
+    """The store that a configuration means, not opened yet; raises ``ConfigError`` if its driver is not installed."""
+    if config.path is not None:
+        return SqliteStore(config.path)
+    with _drivers():
+        from webhook_engine.store.postgresql import PostgresqlStore  # noqa: PLC0415 (its driver is an extra)
+    return PostgresqlStore(config.url, config.schema)
+
+
+def outbox_writer(config: StoreConfig) -> Callable[[Callable[[Any], str]], str]:
+    """What runs a function with a connection to the outbox of this database, in a transaction of its own.
+
+    It returns what the function returned, when that is durable. Raises ``StoreUnavailableError``.
+    """
+    if config.path is not None:
+        # Made absolute now, as the engine does: the process may change its directory.
+        path = config.path.resolve()
+        return lambda write: write_to_outbox(path, write)
+    with _drivers():
+        from webhook_engine.store.postgresql import enqueue  # noqa: PLC0415 (its driver is an extra)
+    return lambda write: enqueue.write_to_outbox(config.url, config.schema, write)
+
+
+async def inspect_server(config: StoreConfig) -> Sequence[Remark]:
+    """What is to be said of a database on a server; raises ``StoreUnavailableError`` if it cannot be reached."""
+    with _drivers():
+        from webhook_engine.store.postgresql.inspection import inspect_database  # noqa: PLC0415 (its driver is an extra)
+    return await inspect_database(config.url, config.schema)
+
+
+@contextmanager
+def _drivers() -> Iterator[None]:
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name not in ("asyncpg", "psycopg"):
+            raise
+        raise ConfigError(
+            f"store.url: the driver {error.name} is not installed; pip install 'webhook-engine[postgresql]'"
+        ) from error

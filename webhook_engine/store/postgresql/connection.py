@@ -1,0 +1,224 @@
+"""Connections to a PostgreSQL database, and what is done with one."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Mapping
+from typing import Any, TypeAlias
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import asyncpg
+import msgspec
+
+from webhook_engine.config.values import without_passwords
+from webhook_engine.errors import ConfigError, StoreUnavailableError
+
+__all__ = ["Connector", "Server", "Session", "assignments", "quoted", "search_path", "shown"]
+
+Row: TypeAlias = Any
+"""A record of asyncpg: a tuple to whoever reads it. What a column holds is known by the query."""
+
+CONNECT_TIMEOUT_S = 5.0
+ANSWER_TIMEOUT_S = 30.0
+"""How long a statement may take, also where the server has vanished without a word."""
+ROWS_AT_A_TIME = 10
+OLDEST_SERVER = 140_000
+
+_SETTINGS = {
+    # Every statement here has its index. Statistics of a time when there was little to see must not lead it past that.
+    "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
+    "enable_mergejoin": "off",
+    "jit": "off",
+    "max_parallel_workers_per_gather": "0",
+    # An engine that is stopped in the midst of a transaction must not keep its locks for hours.
+    "idle_in_transaction_session_timeout": "10000",
+}
+
+_ONLY_LIBPQ = {
+    "channel_binding",
+    "gssdelegation",
+    "gssencmode",
+    "hostaddr",
+    "load_balance_hosts",
+    "replication",
+    "require_auth",
+    "requirepeer",
+    "requiressl",
+    "sslcertmode",
+    "sslcompression",
+    "sslcrldir",
+    "sslkeylogfile",
+    "sslnegotiation",
+    "sslsni",
+}
+"""Parameters of libpq that asyncpg does not know and would send to the server, which does not know them either."""
+_HARMLESS = {"keepalives", "keepalives_count", "keepalives_idle", "keepalives_interval", "tcp_user_timeout"}
+"""Parameters of libpq that are left out: nothing here relies on them."""
+
+_SERVER = """
+SELECT
+    pg_backend_pid(), current_setting('server_version_num')::integer, current_setting('server_encoding'),
+    current_setting('synchronous_commit'), current_setting('fsync'), pg_is_in_recovery()
+"""
+
+
+class Server(msgspec.Struct, frozen=True, kw_only=True):
+    """What there is at the other end."""
+
+    version: int
+    """As ``server_version_num`` has it: 150004 is 15.4."""
+    pooled: bool
+    """Whether a pooler stands in between that may run each transaction in another session."""
+    fsync: bool
+    """Whether it makes sure that what it has committed is on disk."""
+
+
+class Session:
+    """What a job does with its connection."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: asyncpg.Connection) -> None:
+        self._connection = connection
+
+    async def rows(self, sql: str, *parameters: object) -> list[Row]:
+        """Run one statement; all its rows."""
+        found: list[Row] = await self._connection.fetch(sql, *parameters)
+        return found
+
+    async def row(self, sql: str, *parameters: object) -> Row:
+        """Run one statement; its first row, ``None`` if it has none."""
+        return await self._connection.fetchrow(sql, *parameters)
+
+    async def value(self, sql: str, *parameters: object) -> Any:
+        """Run one statement; the first value of its first row."""
+        return await self._connection.fetchval(sql, *parameters)
+
+    def stream(self, sql: str, *parameters: object) -> AsyncIterator[Row]:
+        """Run one statement, in a transaction; its rows one by one, as far as they are wanted."""
+        return self._connection.cursor(sql, *parameters, prefetch=ROWS_AT_A_TIME).__aiter__()  # type: ignore[no-any-return]
+
+    async def change(self, sql: str, *parameters: object) -> int:
+        """Run one statement; how many rows it changed."""
+        # It answers "UPDATE 3" or "INSERT 0 3".
+        words: str = await self._connection.execute(sql, *parameters)
+        return int(words.rpartition(" ")[2])
+
+    async def script(self, sql: str) -> None:
+        """Run several statements."""
+        await self._connection.execute(sql)
+
+
+class Connector:
+    """Makes connections to the database with this URL, all of them in one schema."""
+
+    def __init__(self, url: str, schema: str | None) -> None:
+        self.name = shown(url)
+        """The URL as it may be shown."""
+        self.schema = schema
+        self._dsn, self._timeout = _for_asyncpg(url)
+        self._settings = dict(_SETTINGS)
+        if schema is not None:
+            self._settings["search_path"] = search_path(schema)
+        self._server: Server | None = None
+
+    @property
+    def server(self) -> Server:
+        """What was found when the first connection was made."""
+        assert self._server is not None  # noqa: S101 (made by `look`, which comes first)
+        return self._server
+
+    @property
+    def begin(self) -> str:
+        """What begins a transaction. Behind a pooler it may be in a session that knows no setting of ours."""
+        if not self.server.pooled:
+            return "BEGIN"
+        return "; ".join(("BEGIN", *(f"SET LOCAL {name} = {_value(text)}" for name, text in self._settings.items())))
+
+    async def look(self) -> Server:
+        """See what there is; raises ``StoreUnavailableError`` if it will not do."""
+        connection = await self._connect({}, cached=False)
+        try:
+            async with connection.transaction():
+                process, version, encoding, commit, fsync, standby = await connection.fetchrow(_SERVER)
+        finally:
+            await connection.close(timeout=CONNECT_TIMEOUT_S)
+        if version < OLDEST_SERVER:
+            raise StoreUnavailableError(f"{self.name}: its server is older than PostgreSQL 14; use a newer one")
+        if encoding != "UTF8":
+            raise StoreUnavailableError(
+                f"{self.name}: its encoding is {encoding}; make a database with ENCODING 'UTF8' for the engine"
+            )
+        if standby:
+            raise StoreUnavailableError(f"{self.name}: this server is a standby; name the primary in store.url")
+        if commit == "off":
+            # With it the server says that a commit is durable before it is.
+            self._settings["synchronous_commit"] = "on"
+        # A pooler makes up the number of the process that it tells its clients.
+        pooled = process != connection.get_server_pid()
+        self._server = Server(version=version, pooled=pooled, fsync=fsync == "on")
+        return self._server
+
+    async def connect(self, *, patient: bool = False) -> asyncpg.Connection:
+        """A connection; ``patient`` if its statements may take as long as they want."""
+        if self._server is None:
+            await self.look()
+        pooled = self.server.pooled
+        return await self._connect({} if pooled else self._settings, cached=not pooled, patient=patient)
+
+    async def _connect(self, settings: Mapping[str, str], *, cached: bool, patient: bool = False) -> asyncpg.Connection:
+        options: dict[str, Any] = {} if cached else {"statement_cache_size": 0}
+        try:
+            return await asyncpg.connect(
+                self._dsn,
+                timeout=self._timeout,
+                command_timeout=None if patient else ANSWER_TIMEOUT_S,
+                server_settings=dict(settings) or None,
+                **options,
+            )
+        except (asyncpg.ClientConfigurationError, asyncpg.TargetServerAttributeNotMatched) as error:
+            raise StoreUnavailableError(f"{self.name}: {error}; correct store.url") from error
+
+
+def shown(url: str) -> str:
+    """The URL as people may see it: without what may be secret, and without parameters."""
+    parts = urlsplit(url)
+    return without_passwords(f"{parts.scheme}://{parts.netloc}{parts.path}")
+
+
+def search_path(schema: str) -> str:
+    """The schema alone, where names are looked for: no table of another hides one of ours."""
+    return f"{quoted(schema)}, pg_temp"
+
+
+def quoted(name: str) -> str:
+    """A name in SQL, whatever characters it has."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def assignments(names: Iterable[str], after: int = 0) -> str:
+    """``SET`` of these columns, each to the next parameter after so many."""
+    return ", ".join(f"{name} = ${number}" for number, name in enumerate(names, after + 1))
+
+
+def _value(text: str) -> str:
+    return text if text.startswith('"') else "'" + text.replace("'", "''") + "'"
+
+
+def _for_asyncpg(url: str) -> tuple[str, float]:
+    """The URL as asyncpg takes it, and how long connecting may take."""
+    parts = urlsplit(url)
+    given = parse_qsl(parts.query, keep_blank_values=True)
+    unknown = sorted({name for name, _ in given} & _ONLY_LIBPQ)
+    if unknown:
+        raise ConfigError(f"store.url: the engine cannot do what {unknown[0]} asks for; leave it out")
+    timeout = CONNECT_TIMEOUT_S
+    for name, value in given:
+        if name == "connect_timeout":
+            if not value.isdecimal():
+                raise ConfigError("store.url: connect_timeout must be a number of seconds")
+            timeout = float(value) or CONNECT_TIMEOUT_S
+    kept = [(name, value) for name, value in given if name not in _HARMLESS and name != "connect_timeout"]
+    if "application_name" not in dict(kept):
+        kept.append(("application_name", "webhook-engine"))
+    return urlunsplit(parts._replace(query=urlencode(kept))), timeout

@@ -1,0 +1,519 @@
+"""Deliveries in PostgreSQL: what is due, and what becomes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from webhook_engine.ids import id_bounds
+from webhook_engine.model import AttemptedDestination, AttemptedMessage, AttemptStatus, DeliveryStatus
+from webhook_engine.store import rows
+from webhook_engine.store.members import ALL_SHARDS
+from webhook_engine.store.postgresql.batches import arrays
+from webhook_engine.store.postgresql.connection import Session
+from webhook_engine.store.postgresql.database import Database
+from webhook_engine.store.postgresql.delivery_lists import (
+    destinations_of_message,
+    messages_of_endpoint,
+    statuses_of_messages,
+)
+from webhook_engine.store.postgresql.outcomes import NewOutcomes
+from webhook_engine.store.postgresql.sharding import adding
+from webhook_engine.store.postgresql.tasks import record_progress
+from webhook_engine.store.records import (
+    DeliveryFilter,
+    Due,
+    DueAgain,
+    Outcomes,
+    Place,
+    ReplayCandidate,
+    Span,
+    TaskProgress,
+)
+
+__all__ = ["PostgresqlDeliveries"]
+
+# In each shard, seeks the next endpoint in each index instead of reading the entries of the one before. The shards come
+# in the order of the array, and no more of them are looked at than the limit needs.
+_ENDPOINTS_WITH_DUE = """
+SELECT waiting.endpoint_id, CASE
+    WHEN EXISTS (SELECT 1 FROM webhook_manual_attempt AS manual WHERE manual.endpoint_id = waiting.endpoint_id)
+    THEN 0
+    ELSE (
+        SELECT min(due_at) FROM webhook_delivery AS delivery
+        WHERE delivery.shard = place.shard AND delivery.endpoint_id = waiting.endpoint_id
+        AND delivery.due_at IS NOT NULL
+    )
+END
+FROM unnest($3::smallint[]) AS place (shard)
+CROSS JOIN LATERAL (
+    WITH RECURSIVE waiting (endpoint_id) AS (
+        SELECT CASE WHEN place.shard = $4 THEN $1::text ELSE '' END COLLATE "C"
+        UNION ALL
+        SELECT following.endpoint_id FROM waiting CROSS JOIN LATERAL (
+            (
+                SELECT endpoint_id FROM webhook_delivery
+                WHERE shard = place.shard AND endpoint_id > waiting.endpoint_id AND due_at IS NOT NULL
+                ORDER BY endpoint_id LIMIT 1
+            )
+            UNION ALL
+            (
+                SELECT endpoint_id FROM webhook_manual_attempt
+                WHERE shard = place.shard AND endpoint_id > waiting.endpoint_id
+                ORDER BY endpoint_id LIMIT 1
+            )
+            ORDER BY endpoint_id LIMIT 1
+        ) AS following
+    )
+    SELECT endpoint_id FROM waiting OFFSET 1 LIMIT $2
+) AS waiting
+LIMIT $2
+"""
+
+_SHARD = """
+SELECT shard FROM webhook_endpoint WHERE id = $1
+"""
+
+_OF_ENDPOINT = "delivery.shard = (SELECT shard FROM webhook_endpoint WHERE id = $1) AND delivery.endpoint_id = $1"
+
+# What a payload holds is looked up only for rows that fit: before that, its size is known without it.
+_DUE_MANUAL = """
+SELECT message_id, endpoint_id, due_at, step, attempt_count, event_id, payload, id, trace_context, content_type, false
+FROM (
+    SELECT
+        delivery.message_id, delivery.endpoint_id, coalesce(delivery.due_at, 0) AS due_at, delivery.step,
+        delivery.attempt_count, message.event_id, message.payload, manual.id, message.trace_context,
+        message.content_type,
+        sum(octet_length(message.payload)) OVER (
+            ORDER BY manual.id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+        ) AS carried
+    FROM webhook_manual_attempt AS manual
+    JOIN webhook_delivery AS delivery
+        ON delivery.message_id = manual.message_id AND delivery.endpoint_id = manual.endpoint_id
+    JOIN webhook_message AS message ON message.id = manual.message_id
+    WHERE manual.endpoint_id = $1
+    ORDER BY manual.id
+    LIMIT $2
+) AS due
+WHERE $3::bigint IS NULL OR coalesce(carried, 0) < $3
+ORDER BY id
+"""
+
+_DUE_SCHEDULED = f"""
+SELECT
+    message_id, endpoint_id, due_at, step, attempt_count, event_id, payload, NULL, trace_context, content_type, asked
+FROM (
+    SELECT
+        chosen.*, message.event_id, message.payload, message.trace_context, message.content_type,
+        sum(octet_length(message.payload)) OVER (
+            ORDER BY chosen.due_at, chosen.message_id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+        ) AS carried
+    FROM (
+        SELECT
+            delivery.message_id, delivery.endpoint_id, delivery.due_at, delivery.step, delivery.attempt_count,
+            delivery.asked
+        FROM webhook_delivery AS delivery
+        WHERE {_OF_ENDPOINT} AND delivery.due_at IS NOT NULL AND delivery.due_at <= $2
+        ORDER BY delivery.due_at
+        LIMIT $3
+    ) AS chosen
+    JOIN webhook_message AS message ON message.id = chosen.message_id
+) AS due
+WHERE $4::bigint IS NULL OR coalesce(carried, 0) < $4
+ORDER BY due_at, message_id
+"""  # noqa: S608 (a condition of ours)
+
+_NEXT_DUE_AT = f"""
+SELECT min(due_at) FROM webhook_delivery AS delivery
+WHERE {_OF_ENDPOINT} AND due_at IS NOT NULL AND due_at > $2
+"""  # noqa: S608 (a condition of ours)
+
+# Nobody deletes the message before this transaction ends.
+_HAS_PAYLOAD = """
+SELECT 1 FROM webhook_message WHERE id = $1 AND payload IS NOT NULL FOR KEY SHARE
+"""
+
+_ADD_UNSCHEDULED = """
+INSERT INTO webhook_delivery (message_id, endpoint_id, shard, status)
+SELECT $1, id, shard, 1 FROM webhook_endpoint WHERE id = $2
+ON CONFLICT DO NOTHING
+"""
+
+_REQUEST_ATTEMPT = """
+INSERT INTO webhook_manual_attempt (endpoint_id, id, message_id, shard)
+SELECT id, $2, $3, shard FROM webhook_endpoint WHERE id = $1
+ON CONFLICT DO NOTHING
+"""
+
+_SETTLE_SCHEDULED = f"""
+UPDATE webhook_delivery
+SET status = $2, due_at = NULL, reason = $3, settled_at = $4
+FROM (
+    SELECT message_id FROM webhook_delivery AS delivery
+    WHERE {_OF_ENDPOINT} AND due_at IS NOT NULL
+    ORDER BY due_at
+    LIMIT $5
+) AS chosen
+WHERE webhook_delivery.message_id = chosen.message_id AND webhook_delivery.endpoint_id = $1
+    AND webhook_delivery.due_at IS NOT NULL
+"""  # noqa: S608 (a condition of ours)
+
+_FORGET_MANUAL = """
+DELETE FROM webhook_manual_attempt
+WHERE endpoint_id = $1 AND id IN (
+    SELECT id FROM webhook_manual_attempt WHERE endpoint_id = $1 ORDER BY id LIMIT $2
+)
+RETURNING message_id
+"""
+
+_SETTLE_UNSCHEDULED = """
+UPDATE webhook_delivery
+SET status = $2, reason = $3, settled_at = $4
+WHERE message_id = ANY($5::text[]) AND endpoint_id = $1 AND status = 1 AND due_at IS NULL
+"""
+
+_CANCEL_MESSAGE = """
+UPDATE webhook_delivery
+SET status = 4, due_at = NULL, reason = $2, settled_at = $3
+WHERE message_id = $1 AND due_at IS NOT NULL
+RETURNING endpoint_id
+"""
+
+_GET = """
+SELECT
+    delivery.message_id, delivery.endpoint_id, coalesce(delivery.due_at, 0), delivery.step, delivery.attempt_count,
+    message.event_id, message.payload, NULL, message.trace_context, message.content_type, delivery.asked
+FROM webhook_delivery AS delivery
+JOIN webhook_message AS message ON message.id = delivery.message_id
+WHERE delivery.message_id = $1 AND delivery.endpoint_id = $2
+"""
+
+_RECOVERABLE = """
+SELECT delivery.message_id, delivery.settled_at
+FROM webhook_delivery AS delivery
+JOIN webhook_message AS message ON message.id = delivery.message_id
+WHERE delivery.endpoint_id = $1 AND delivery.status = 2
+    AND delivery.settled_at >= $2 AND delivery.settled_at < $3
+    AND message.payload IS NOT NULL
+ORDER BY delivery.settled_at
+LIMIT $4
+"""
+
+_RECOVER = """
+UPDATE webhook_delivery
+SET status = 1, due_at = $2, due_ran = NULL, asked = true, step = 0, settled_at = NULL, reason = NULL
+WHERE message_id = ANY($3::text[]) AND endpoint_id = $1 AND status = 2
+"""
+
+# By the message of each delivery: an endpoint may have failed millions of attempts.
+_RETRYING = """
+SELECT
+    message_id,
+    due_at > $5 AND EXISTS (
+        SELECT 1 FROM webhook_attempt AS attempt
+        WHERE attempt.message_id = delivery.message_id AND attempt.id >= $3 AND attempt.id <= $4
+            AND attempt.endpoint_id = $1 AND attempt.status = 2
+    )
+FROM webhook_delivery AS delivery
+WHERE endpoint_id = $1 AND status = 1 AND attempted AND message_id > $2
+ORDER BY message_id
+LIMIT $6
+"""
+
+_BRING_FORWARD = """
+UPDATE webhook_delivery SET due_at = $2, due_ran = NULL, asked = true
+WHERE message_id = ANY($3::text[]) AND endpoint_id = $1 AND status = 1 AND due_at > $2
+"""
+
+_SCHEDULED = """
+SELECT
+    delivery.endpoint_id, delivery.due_at, delivery.message_id, delivery.due_ran,
+    NOT delivery.attempted AND NOT delivery.asked AND message.deliver_at IS NOT DISTINCT FROM delivery.due_at
+FROM (
+    SELECT * FROM webhook_delivery
+    WHERE (shard, endpoint_id, due_at)
+        >= (coalesce((SELECT shard FROM webhook_endpoint WHERE id = $1), -1)::smallint, $1, $2::bigint)
+        AND due_at IS NOT NULL
+    ORDER BY shard, endpoint_id, due_at, message_id
+) AS delivery
+JOIN webhook_message AS message ON message.id = delivery.message_id
+WHERE (delivery.endpoint_id, delivery.due_at) <> ($1, $2) OR delivery.message_id > $3
+ORDER BY delivery.shard, delivery.endpoint_id, delivery.due_at, delivery.message_id
+LIMIT $4
+"""
+
+_RESCHEDULE = """
+UPDATE webhook_delivery AS delivery SET due_at = right_one.due_at
+FROM unnest($1::text[], $2::text[], $3::bigint[]) AS right_one (message_id, endpoint_id, due_at)
+WHERE delivery.message_id = right_one.message_id AND delivery.endpoint_id = right_one.endpoint_id
+    AND delivery.due_at IS NOT NULL
+"""
+
+_LOOKED_AT = """
+SELECT
+    message.id, message.event_type, message.channels,
+    message.payload IS NOT NULL AND NOT EXISTS (
+        SELECT 1 FROM webhook_delivery AS delivery
+        WHERE delivery.message_id = message.id AND delivery.endpoint_id = $2
+    )
+FROM webhook_message AS message
+WHERE message.application_id = $1 AND message.id > $3 AND message.id < $4
+ORDER BY message.id
+LIMIT $5
+"""
+
+_REPLAY = """
+INSERT INTO webhook_delivery (message_id, endpoint_id, shard, status, due_at, asked)
+SELECT message.id, endpoint.id, endpoint.shard, 1, $2, true
+FROM webhook_message AS message
+JOIN webhook_endpoint AS endpoint ON endpoint.id = $1
+WHERE message.id = ANY($3::text[])
+ON CONFLICT DO NOTHING
+"""
+
+_REPLAY_AGAIN = """
+UPDATE webhook_delivery
+SET status = 1, due_at = $2, due_ran = NULL, asked = true, step = 0, settled_at = NULL, reason = NULL
+WHERE message_id = ANY($3::text[]) AND endpoint_id = $1 AND status <> 1
+"""
+
+_CANCEL_CREATED_BEFORE = """
+UPDATE webhook_delivery
+SET status = 4, due_at = NULL, reason = $3, settled_at = $4
+FROM (
+    SELECT message_id FROM webhook_delivery
+    WHERE endpoint_id = $1 AND status = 1 AND message_id < $2 AND due_at IS NOT NULL
+    LIMIT $5
+) AS chosen
+WHERE webhook_delivery.message_id = chosen.message_id AND webhook_delivery.endpoint_id = $1
+    AND webhook_delivery.due_at IS NOT NULL
+RETURNING webhook_delivery.message_id
+"""
+
+_COUNT_OF_MESSAGES = """
+SELECT max(id), count(*), coalesce(sum(deliveries), 0)::bigint FROM (
+    SELECT message.id AS id, (
+        SELECT count(*) FROM webhook_delivery AS delivery WHERE delivery.message_id = message.id
+    ) AS deliveries
+    FROM webhook_message AS message
+    WHERE message.application_id = $1 AND message.id > $2 AND message.id < $3
+    ORDER BY message.id
+    LIMIT $4
+) AS counted
+"""
+
+_COUNT_PENDING = """
+SELECT
+    (SELECT count(*) FROM webhook_delivery WHERE endpoint_id = $1 AND status = 1 AND NOT attempted),
+    (SELECT count(*) FROM webhook_delivery WHERE endpoint_id = $1 AND status = 1 AND attempted)
+"""
+
+
+class PostgresqlDeliveries:
+    """See :class:`~webhook_engine.store.seam.DeliveryStore`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def record(self, outcomes: Outcomes) -> None:
+        """Record a batch of outcomes, whole or not at all."""
+        await self._database.write(NewOutcomes(outcomes, self._database.member).record)
+
+    async def endpoints_with_due(
+        self, after: str | None, limit: int, shards: Collection[int] = ALL_SHARDS
+    ) -> Sequence[tuple[str, int]]:
+        """Endpoints with something scheduled, in the order of their shards, each with its earliest due instant."""
+
+        async def look(session: Session) -> list[tuple[str, int]]:
+            first = -1 if after is None else await session.value(_SHARD, after)
+            if first is None:
+                first = -1
+            left = sorted(shard for shard in shards if shard >= first)
+            found = await session.rows(_ENDPOINTS_WITH_DUE, after or "", limit, left, first)
+            return [(endpoint_id, due_at) for endpoint_id, due_at in found]
+
+        return await self._database.read_with(look)
+
+    async def due(self, endpoint_id: str, until: int, limit: int, *, payload_bytes: int | None = None) -> Sequence[Due]:
+        """Manual attempts that were asked for, then scheduled deliveries due at or before ``until``."""
+        room = payload_bytes
+
+        async def take(session: Session) -> list[Due]:
+            taken = [rows.due(row) for row in await session.rows(_DUE_MANUAL, endpoint_id, limit, room)]
+            left = None if room is None else room - sum(len(one.payload or b"") for one in taken)
+            if len(taken) < limit and (left is None or left > 0):
+                scheduled = await session.rows(_DUE_SCHEDULED, endpoint_id, until, limit - len(taken), left)
+                taken.extend(rows.due(row) for row in scheduled)
+            return taken
+
+        return await self._database.read_with(take)
+
+    async def next_due_at(self, endpoint_id: str, after: int) -> int | None:
+        """The earliest due instant later than ``after``."""
+        [(instant,)] = await self._database.read(_NEXT_DUE_AT, endpoint_id, after)
+        return None if instant is None else int(instant)
+
+    async def request_attempt(self, due: Due) -> bool:
+        """Ask for the manual attempt ``due.manual_id``; makes the delivery if the message has none for the endpoint."""
+
+        async def change(session: Session) -> bool:
+            if not await session.value(_HAS_PAYLOAD, due.message_id):
+                return False
+            await adding(session)
+            await session.change(_ADD_UNSCHEDULED, due.message_id, due.endpoint_id)
+            await session.change(_REQUEST_ATTEMPT, due.endpoint_id, due.manual_id, due.message_id)
+            return True
+
+        return await self._database.write(change)
+
+    async def settle_pending(self, endpoint_id: str, status: DeliveryStatus, reason: str, now: int, limit: int) -> int:
+        """End up to ``limit`` scheduled deliveries of an endpoint; returns how many, so that 0 means done."""
+        values = (endpoint_id, int(status), reason, now)
+
+        async def change(session: Session) -> int:
+            settled = await session.change(_SETTLE_SCHEDULED, *values, limit)
+            if status is DeliveryStatus.CANCELLED and settled < limit:
+                settled += await _cancel_manual(session, values, limit - settled)
+            return settled
+
+        return await self._database.write(change)
+
+    async def cancel_message(self, message_id: str, reason: str, now: int) -> Sequence[str]:
+        """Cancel what is scheduled of a message; returns the endpoint ids concerned."""
+        cancelled = await self._database.write(lambda session: session.rows(_CANCEL_MESSAGE, message_id, reason, now))
+        return [endpoint_id for (endpoint_id,) in cancelled]
+
+    async def get(self, message_id: str, endpoint_id: str) -> Due | None:
+        """The delivery, whatever its state; ``due_at`` is 0 where nothing is scheduled."""
+        found = await self._database.read(_GET, message_id, endpoint_id)
+        return rows.due(found[0]) if found else None
+
+    async def recover(
+        self, endpoint_id: str, since: int, until: int, now: int, limit: int, progress: TaskProgress
+    ) -> tuple[int, int | None]:
+        """Schedule failed deliveries again, for a full run through the ladder, with the task's progress."""
+        # Looked up outside the transaction, because many without a payload may have to be passed over. What is taken
+        # leaves the index of failures, so going on at the instant of the first one left neither skips nor repeats.
+        found = await self._database.read(_RECOVERABLE, endpoint_id, since, until, limit + 1)
+        message_ids = [message_id for message_id, _ in found[:limit]]
+        following: int | None = found[limit][1] if len(found) > limit else None
+
+        async def change(session: Session) -> int:
+            recovered = await session.change(_RECOVER, endpoint_id, now, message_ids)
+            await record_progress(session, rows.moved_on(progress, recovered, following), now)
+            return recovered
+
+        return await self._database.write(change), following
+
+    async def retrying(
+        self, endpoint_id: str, since: int, until: int, after: str, now: int, limit: int
+    ) -> tuple[Sequence[str], str | None]:
+        """Messages whose delivery to the endpoint waits for a retry later than ``now``."""
+        first, last = id_bounds("atmpt_", since)[0], id_bounds("atmpt_", until - 1)[1]
+        looked_at = await self._database.read(_RETRYING, endpoint_id, after, first, last, now, limit)
+        found = [message_id for message_id, waits in looked_at if waits]
+        return found, looked_at[-1][0] if len(looked_at) == limit else None
+
+    async def bring_forward(
+        self, endpoint_id: str, message_ids: Sequence[str], now: int, progress: TaskProgress
+    ) -> None:
+        """Make retries that wait for later due at once, with the task's progress."""
+        await self._with_progress(_BRING_FORWARD, endpoint_id, message_ids, now, progress)
+
+    async def reschedule(self, after: Place | None, limit: int, due_again: DueAgain) -> tuple[int, Place | None]:
+        """Move forward what is due earlier than it says."""
+
+        async def change(session: Session) -> tuple[int, Place | None]:
+            # Forward means behind the place that is looked at, so that nothing is met twice.
+            found = await session.rows(_SCHEDULED, *(after or ("", 0, "")), limit)
+            moved = []
+            for endpoint_id, due_at, message_id, due_ran, promised in found:
+                right = due_again(due_at, due_ran, bool(promised))
+                if right < due_at:
+                    moved.append((message_id, endpoint_id, right))
+            if moved:
+                await session.change(_RESCHEDULE, *arrays(moved, 3))
+            return len(moved), tuple(found[-1])[:3] if len(found) == limit else None
+
+        return await self._database.write(change)
+
+    async def missing(
+        self, application_id: str, endpoint_id: str, after: str, until: str, limit: int
+    ) -> tuple[Sequence[ReplayCandidate], str | None]:
+        """Messages with ids in (``after``, ``until``) that have a payload and no delivery to the endpoint."""
+        looked_at = await self._database.read(_LOOKED_AT, application_id, endpoint_id, after, until, limit)
+        candidates = [
+            ReplayCandidate(message_id, event_type, rows.names_or_none(channels))
+            for message_id, event_type, channels, is_missing in looked_at
+            if is_missing
+        ]
+        return candidates, looked_at[-1][0] if len(looked_at) == limit else None
+
+    async def replay(self, endpoint_id: str, message_ids: Sequence[str], now: int, progress: TaskProgress) -> None:
+        """Make deliveries, due at once, where there are none, with the task's progress."""
+        await self._with_progress(_REPLAY, endpoint_id, message_ids, now, progress, adds=True)
+
+    async def replay_again(
+        self, endpoint_id: str, message_ids: Sequence[str], now: int, progress: TaskProgress
+    ) -> None:
+        """Schedule settled deliveries once more, for a full run through the ladder, with the task's progress."""
+        await self._with_progress(_REPLAY_AGAIN, endpoint_id, message_ids, now, progress)
+
+    async def cancel_before(
+        self, endpoint_id: str, message_id: str, reason: str, now: int, limit: int
+    ) -> Sequence[str]:
+        """Cancel up to ``limit`` scheduled deliveries of messages with ids before ``message_id``; returns their ids."""
+        cancelled = await self._database.write(
+            lambda session: session.rows(_CANCEL_CREATED_BEFORE, endpoint_id, message_id, reason, now, limit)
+        )
+        return [cancelled_id for (cancelled_id,) in cancelled]
+
+    async def count_of_messages(
+        self, application_id: str, after: str, until: str, limit: int
+    ) -> tuple[int, str | None]:
+        """How many deliveries the messages with ids in (``after``, ``until``) have, and the id to continue from."""
+        [(last, looked_at, count)] = await self._database.read(_COUNT_OF_MESSAGES, application_id, after, until, limit)
+        return count, last if looked_at == limit else None
+
+    async def list_by_endpoint(self, endpoint_id: str, span: Span, where: DeliveryFilter) -> Sequence[AttemptedMessage]:
+        """In the order of message ids."""
+        return await messages_of_endpoint(self._database, endpoint_id, span, where)
+
+    async def list_by_message(self, message_id: str, span: Span) -> Sequence[AttemptedDestination]:
+        """In the order of endpoint ids; deleted endpoints included."""
+        return await destinations_of_message(self._database, message_id, span)
+
+    async def count_by_status(self, message_ids: Sequence[str]) -> dict[str, dict[AttemptStatus, int]]:
+        """How many deliveries of each message are in which state; without those that have none."""
+        return await statuses_of_messages(self._database, message_ids)
+
+    async def count_pending(self, endpoint_id: str) -> tuple[int, int]:
+        """How many are to come: never attempted, and attempted before."""
+        [(fresh, attempted)] = await self._database.read(_COUNT_PENDING, endpoint_id)
+        return fresh, attempted
+
+    async def _with_progress(
+        self,
+        sql: str,
+        endpoint_id: str,
+        message_ids: Sequence[str],
+        now: int,
+        progress: TaskProgress,
+        *,
+        adds: bool = False,
+    ) -> None:
+        wanted = list(message_ids)
+
+        async def change(session: Session) -> None:
+            if adds:
+                await adding(session)
+            await session.change(sql, endpoint_id, now, wanted)
+            await record_progress(session, progress, now)
+
+        await self._database.write(change)
+
+
+async def _cancel_manual(session: Session, values: tuple[str, int, str, int], limit: int) -> int:
+    """Drop manual attempts that wait, and cancel the deliveries that there were for nothing else."""
+    dropped = [message_id for (message_id,) in await session.rows(_FORGET_MANUAL, values[0], limit)]
+    await session.change(_SETTLE_UNSCHEDULED, *values, dropped)
+    return len(dropped)

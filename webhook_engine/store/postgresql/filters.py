@@ -1,0 +1,30 @@
+"""Conditions on the message, shared by the lists of messages, deliveries and attempts."""
+
+from __future__ import annotations
+
+__all__ = ["Parameters", "message_conditions"]
+
+
+class Parameters:
+    """The parameters of a statement that is put together: each gets the next number."""
+
+    def __init__(self, *values: object) -> None:
+        self.values = list(values)
+
+    def add(self, value: object) -> str:
+        """How the statement refers to this one."""
+        self.values.append(value)
+        return f"${len(self.values)}"
+
+
+def message_conditions(
+    parameters: Parameters, event_types: tuple[str, ...] | None, channel: str | None, tag: str | None
+) -> str:
+    """``AND …`` over the columns of ``message``; empty where nothing is asked."""
+    conditions: list[str] = []
+    if event_types is not None:
+        conditions.append(f"AND message.event_type = ANY({parameters.add(list(event_types))}::text[])")
+    for name, wanted in (("channels", channel), ("tags", tag)):
+        if wanted is not None:
+            conditions.append(f"AND message.{name}::jsonb ? {parameters.add(wanted)}::text")
+    return " ".join(conditions)

@@ -1,0 +1,97 @@
+"""What is to be said of a PostgreSQL database before an engine runs on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from webhook_engine.clock import Clock
+from webhook_engine.store.postgresql.connection import Session, quoted
+from webhook_engine.store.postgresql.database import Database
+
+__all__ = ["Remark", "inspect_database"]
+
+_SETTINGS = """
+SELECT
+    current_setting('server_version'), current_setting('fsync'), current_setting('full_page_writes'),
+    current_setting('synchronous_commit'), current_setting('autovacuum'), current_user, current_database(),
+    current_schema(), extract(epoch FROM clock_timestamp())::double precision
+"""
+
+_RIGHTS = """
+SELECT
+    has_database_privilege(current_database(), 'CREATE'),
+    (SELECT has_schema_privilege(nspname, 'USAGE, CREATE') FROM pg_namespace WHERE nspname = $1),
+    to_regclass('webhook_schema') IS NOT NULL
+"""
+
+_FOREIGN_TABLES = """
+SELECT string_agg(tablename, ', ' ORDER BY tablename) FROM pg_tables
+WHERE schemaname = current_schema() AND tablename LIKE 'webhook\\_%'
+    AND NOT has_table_privilege(format('%I.%I', schemaname, tablename), 'SELECT, INSERT, UPDATE, DELETE')
+"""
+
+WORST_CLOCK_S = 1.0
+SECOND = 1_000_000
+
+
+class Remark(msgspec.Struct, frozen=True):
+    """One thing that was looked at; good if there is no ``advice``."""
+
+    what: str
+    advice: str = ""
+    serious: bool = False
+
+
+async def inspect_database(url: str, schema: str | None) -> Sequence[Remark]:
+    """Connect and look; raises ``StoreUnavailableError`` if it cannot be done. Nothing is changed."""
+    database = Database(url, schema)
+    await database.open()
+    settings, rights, closed, off = await database.prepare(lambda session: _look(session, schema))
+    version, fsync, full_pages, commit, autovacuum, user, name, current, _ = settings
+    may_make, may_use, has_tables = rights
+    remarks = [Remark(f"PostgreSQL {version} answers at {database.name}")]
+    if fsync == "off" or full_pages == "off":
+        setting = "fsync" if fsync == "off" else "full_page_writes"
+        what = f"{setting} is off there: a crash of its machine loses or damages what was accepted"
+        remarks.append(Remark(what, f"Set {setting} = on in postgresql.conf, and reload it.", serious=True))
+    if commit == "off":
+        remarks.append(Remark("synchronous_commit is off there; the engine switches it on for itself"))
+    if autovacuum == "off":
+        what = "autovacuum is off there: the space of what is deleted is never used again"
+        remarks.append(Remark(what, "Set autovacuum = on in postgresql.conf, and reload it."))
+    if database.connector.server.pooled:
+        remarks.append(Remark("a pooler stands in between that shares sessions; the engine keeps nothing in one then"))
+    where = schema or current
+    if where is None:
+        advice = f"Name one in store.schema, or let an administrator run: CREATE SCHEMA AUTHORIZATION {quoted(user)}"
+        remarks.append(Remark(f"no schema of the search_path of {user} is there", advice, serious=True))
+    elif may_use is None and not may_make:
+        advice = f"Let an administrator run: CREATE SCHEMA {quoted(where)} AUTHORIZATION {quoted(user)}"
+        remarks.append(Remark(f"there is no schema {where}, and {user} may not make it", advice, serious=True))
+    elif may_use is False:
+        advice = f"Let an administrator run: GRANT USAGE, CREATE ON SCHEMA {quoted(where)} TO {quoted(user)}"
+        remarks.append(Remark(f"{user} may not make tables in the schema {where}", advice, serious=True))
+    elif closed:
+        advice = f"Let their owner run: GRANT ALL ON ALL TABLES IN SCHEMA {quoted(where)} TO {quoted(user)}"
+        remarks.append(Remark(f"{user} may not read and write {closed}", advice, serious=True))
+    else:
+        there = "are" if has_tables else "will be made"
+        remarks.append(Remark(f"the tables {there} in the schema {where} of {name}, as {user} may"))
+    if abs(off) > WORST_CLOCK_S:
+        what = f"its clock and that of this machine are {abs(off):.1f} s apart"
+        remarks.append(Remark(what, "Synchronise both with a time server (timedatectl set-ntp true)."))
+    else:
+        remarks.append(Remark("its clock and that of this machine agree"))
+    return remarks
+
+
+async def _look(session: Session, schema: str | None) -> tuple[Sequence[Any], Sequence[Any], str | None, float]:
+    clock = Clock()
+    began_at = clock.now()
+    settings = tuple(await session.row(_SETTINGS))
+    off = settings[-1] - (began_at + clock.now()) / 2 / SECOND
+    rights = tuple(await session.row(_RIGHTS, schema or settings[-2]))
+    return settings, rights, await session.value(_FOREIGN_TABLES), off

@@ -1,0 +1,98 @@
+"""The store in a PostgreSQL database."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable
+
+from webhook_engine.shielded import shielded
+from webhook_engine.store.members import WakeupStore
+from webhook_engine.store.postgresql.applications import PostgresqlApplications
+from webhook_engine.store.postgresql.attempts import PostgresqlAttempts
+from webhook_engine.store.postgresql.database import Database
+from webhook_engine.store.postgresql.deliveries import PostgresqlDeliveries
+from webhook_engine.store.postgresql.endpoints import PostgresqlEndpoints
+from webhook_engine.store.postgresql.event_types import PostgresqlEventTypes
+from webhook_engine.store.postgresql.kept_responses import PostgresqlKeptResponses
+from webhook_engine.store.postgresql.lock import EngineLock
+from webhook_engine.store.postgresql.messages import PostgresqlMessages
+from webhook_engine.store.postgresql.outbox import PostgresqlOutbox
+from webhook_engine.store.postgresql.play import PostgresqlPlay
+from webhook_engine.store.postgresql.portal_links import PostgresqlPortalLinks
+from webhook_engine.store.postgresql.positions import PostgresqlPositions
+from webhook_engine.store.postgresql.revocations import PostgresqlRevocations
+from webhook_engine.store.postgresql.schema import migrate, migrations
+from webhook_engine.store.postgresql.tasks import PostgresqlTasks
+from webhook_engine.store.postgresql.upkeep import PostgresqlUpkeep
+from webhook_engine.store.sqlite.leases import SqliteLeases
+
+__all__ = ["PostgresqlStore"]
+
+
+class PostgresqlStore:
+    """A :class:`~webhook_engine.store.seam.Store` in the database with this URL.
+
+    Its tables are in ``schema``, which is made if it is not there, or in the first one of the user's search path.
+    """
+
+    def __init__(self, url: str, schema: str | None = None) -> None:
+        self.database = Database(url, schema)
+        self.applications = PostgresqlApplications(self.database)
+        self.endpoints = PostgresqlEndpoints(self.database)
+        self.event_types = PostgresqlEventTypes(self.database)
+        self.messages = PostgresqlMessages(self.database)
+        self.deliveries = PostgresqlDeliveries(self.database)
+        self.attempts = PostgresqlAttempts(self.database)
+        self.tasks = PostgresqlTasks(self.database)
+        self.outbox = PostgresqlOutbox(self.database)
+        self.revocations = PostgresqlRevocations(self.database)
+        self.portal_links = PostgresqlPortalLinks(self.database)
+        self.kept_responses = PostgresqlKeptResponses(self.database)
+        self.positions = PostgresqlPositions(self.database)
+        self.play = PostgresqlPlay(self.database)
+        self.upkeep = PostgresqlUpkeep(self.database)
+        self.leases = SqliteLeases()
+        self.wakeups: WakeupStore | None = None
+        self._lock = EngineLock(self.database)
+        self._changing: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
+        self._closing: asyncio.Task[None] | None = None
+
+    def on_commit(self, told: Callable[[int, float], None]) -> None:
+        """Tell ``told`` how many changes each commit held, and how many seconds it took."""
+        self.database.on_commit = told
+
+    async def open(self) -> None:
+        """Take the database for this engine and bring its schema up to date."""
+        async with self._one_at_a_time():
+            self._lock.require_free()
+            try:
+                self.database.member = secrets.token_hex(8)
+                await self.database.open()
+                await migrate(self.database, migrations())
+                await self._lock.acquire()
+                await self.database.start()
+            except BaseException:
+                await shielded(self._let_go())
+                raise
+
+    async def close(self) -> None:
+        """Finish what is being written, and let go. Closing twice is harmless."""
+        # A caller who gives up must not leave a half-closed store behind; it is closed without him.
+        self._closing = asyncio.create_task(self._close())
+        await asyncio.shield(self._closing)
+
+    async def _close(self) -> None:
+        async with self._one_at_a_time():
+            await self._let_go()
+
+    def _one_at_a_time(self) -> asyncio.Lock:
+        """Opening and closing wait for one another. A lock belongs to one event loop; the next may be another."""
+        loop = asyncio.get_running_loop()
+        if self._changing is None or self._changing[0] is not loop:
+            self._changing = (loop, asyncio.Lock())
+        return self._changing[1]
+
+    async def _let_go(self) -> None:
+        await self.database.close()
+        await self._lock.release()
