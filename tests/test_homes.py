@@ -56,7 +56,7 @@ PROVED_BY: Mapping[str, str] = {
     "delivery/schedule/dispatcher.py": "delivery/test_nothing_forgotten.py",
     "delivery/schedule/figures.py": "server/test_metrics.py",
     "delivery/service.py": "engine/test_lifecycle.py",
-    "delivery/wakeups.py": "cluster/",
+    "delivery/wakeups.py": "engine/",
     "delivery/tasks/": "engine/test_recover.py",
     "delivery/tasks/purge.py": "server/api/test_bulk.py",
     "delivery/tasks/reports.py": "server/api/test_bulk.py",
@@ -189,7 +189,7 @@ MODULES = sorted(
 def of_its_name(module: str) -> list[str]:
     """The tests that have the name of a module."""
     folder, _, name = module.rpartition("/")
-    folders = [folder, "store"] if folder == "store/sqlite" else [folder]
+    folders = [folder, "store"] if folder in ("store/sqlite", "store/postgresql") else [folder]
     return [path for each in folders if (TESTS / (path := f"{each}/test_{name}".lstrip("/"))).exists()]
 
 
