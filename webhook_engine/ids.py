@@ -7,10 +7,11 @@ Ids made by one process strictly increase, even within a step and when the clock
 
 from __future__ import annotations
 
+import hashlib
 import os
 import struct
 
-__all__ = ["ID_STEP", "KSUID_LENGTH", "IdSource", "id_bounds", "is_id", "text_of", "timestamp_of"]
+__all__ = ["ID_STEP", "KSUID_LENGTH", "IdSource", "derived_id", "id_bounds", "is_id", "text_of", "timestamp_of"]
 
 KSUID_LENGTH = 27
 ID_STEP = 4_000
@@ -73,6 +74,12 @@ class IdSource:
             # One call of the system makes many gaps.
             self._gaps = [(gap >> 24) + 1 for gap in struct.unpack("256Q", os.urandom(2048))]
         return self._gaps.pop()
+
+
+def derived_id(prefix: str, instant: int, name: str) -> str:
+    """The id of something made at ``instant`` that is known by another name elsewhere: always the same one."""
+    value = (_step_of(instant) << _RANDOM_BITS) | int.from_bytes(hashlib.sha256(name.encode()).digest()[:15], "big")
+    return prefix + _base62(value)
 
 
 def text_of(value: int) -> str:

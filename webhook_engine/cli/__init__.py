@@ -36,6 +36,10 @@ COMMANDS = {
     "event-type": ("event_type", "Event types: the named kinds of messages."),
     "message": ("message", "Messages, and what came of them."),
     "task": ("task", "Background tasks: how a recover or a replay goes on."),
+    "import": (
+        "importing",
+        "Take over from Svix, Convoy or Outpost: applications, endpoints, secrets, event types.",
+    ),
     "outbox": ("outbox", "The outbox: its table, and the rows that can never be delivered."),
     "listen": ("listen", "Relay whatever arrives in an inbox of Play to your own server."),
     "backup": ("backup", "Write the database and its secrets to one file, while the engine runs."),

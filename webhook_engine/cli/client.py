@@ -23,7 +23,7 @@ from webhook_engine.errors import WebhookEngineError
 from webhook_engine.rules.pages import MAX_PAGE
 from webhook_engine.secrets.files import SecretFile
 
-__all__ = ["Client", "Listing", "UnreachableError"]
+__all__ = ["Client", "Listing", "TooLargeError", "UnreachableError"]
 
 PATIENCE_S = 30
 TRIES = 4
@@ -49,6 +49,10 @@ _LISTED_BY = {
 
 class UnreachableError(CommandError):
     """No daemon answers."""
+
+
+class TooLargeError(CommandError):
+    """The daemon takes no body of this size."""
 
 
 class _Problem(msgspec.Struct):
@@ -258,6 +262,8 @@ class Client:
                 )
             if status == 404:
                 return CommandError(await self._missing(path) or detail)
+            if status == 413:
+                return TooLargeError(f"{detail.rstrip('.')}; server.max_body says how large a request may be")
             if status == 409 and (taken := _taken(path, body)):
                 return CommandError(taken)
             return CommandError(f"{detail.rstrip('.')} (the daemon answered {status})")

@@ -9,9 +9,9 @@ from webhook_engine.cli.errors import UsageError
 from webhook_engine.cli.host_module import host_module
 from webhook_engine.config.loading import Config
 
-__all__ = ["COMMANDS_WITH_APP", "configuration", "program_given"]
+__all__ = ["COMMANDS_WITH_APP", "configuration", "program_given", "program_is_given"]
 
-COMMANDS_WITH_APP = frozenset({"backup", "restore", "outbox", "rotate", "doctor", "check-config", "token"})
+COMMANDS_WITH_APP = frozenset({"backup", "restore", "outbox", "rotate", "doctor", "check-config", "token", "import"})
 """Those that work on the files of an engine, and not through the API of a daemon."""
 
 _given: str | None = None
@@ -26,6 +26,11 @@ def program_given(place: str | None, command: str | None) -> None:
             f"{command} needs --config, or the --url of a server"
         )
     _given = place
+
+
+def program_is_given() -> bool:
+    """Whether ``--app`` names a program."""
+    return _given is not None
 
 
 def configuration(file: Path | None, environ: Mapping[str, str] | None = None) -> Config:

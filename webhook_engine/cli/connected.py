@@ -18,6 +18,7 @@ from webhook_engine.config.loading import Config
 from webhook_engine.config.values import parse_duration
 
 __all__ = [
+    "OPTIONS",
     "All",
     "AppArgument",
     "EndpointArgument",
@@ -68,7 +69,7 @@ def _option(name: str, kind: object, default: object) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=default)
 
 
-_OPTIONS = [
+OPTIONS = [
     _option("url", _Url, None),
     _option("token", _Token, None),
     _option("config", _Config, None),
@@ -80,10 +81,10 @@ def connected(work: Callable[Concatenate[Client, P], None]) -> Callable[..., Non
     """A command from a function that is given a client first; it also has the options that reach the daemon."""
     signature = inspect.signature(work, eval_str=True)
     own = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in list(signature.parameters.values())[1:]]
-    parameters = [*own, *_OPTIONS]
+    parameters = [*own, *OPTIONS]
 
     def command(**arguments: object) -> None:
-        url, token, config, as_json = (arguments.pop(each.name) for each in _OPTIONS)
+        url, token, config, as_json = (arguments.pop(each.name) for each in OPTIONS)
         if url is None:
             url = Config.load(None if config is None else Path(str(config))).server.local_url()
         with Client(str(url), None if token is None else str(token), as_json=bool(as_json)) as client:

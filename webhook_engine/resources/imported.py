@@ -57,6 +57,8 @@ class ImportedEventType(msgspec.Struct, frozen=True, kw_only=True, rename="camel
     schemas: dict[str, Any] | None = None
     feature_flags: tuple[str, ...] = ()
     group_name: str | None = None
+    only_named: bool = False
+    """Nothing but its name is known, so that whatever is here of it already is as good."""
 
 
 class ImportedApplication(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):

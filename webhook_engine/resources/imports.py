@@ -110,7 +110,7 @@ class Imports:
             if not dry:
                 await self._event_types.create(name=name, **wanted)  # type: ignore[arg-type]
             return _made(Kind.EVENT_TYPE, name, name)
-        differs = _differing(found, wanted)
+        differs = () if given.only_named else _differing(found, wanted)
         if differs and over and not dry:
             await self._event_types.update(name, **wanted)  # type: ignore[arg-type]
         return _met(Kind.EVENT_TYPE, name, name, differs, over)

@@ -1,0 +1,171 @@
+"""From a source to a target: the one that writes, in batches, and the report of what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Protocol
+
+import msgspec
+
+from webhook_engine.importing.source import Item, Note, Source
+from webhook_engine.resources.imported import (
+    ImportedApplication,
+    ImportedBatch,
+    ImportedEndpoint,
+    ImportedEventType,
+    ImportedMessage,
+    ImportOutcome,
+    ImportStatus,
+    Kind,
+)
+
+__all__ = ["NamedNote", "Report", "Target", "transfer"]
+
+MAX_ITEMS = 100
+MAX_BYTES = 256 * 1024
+"""Of a batch, which has one thing at least."""
+MAX_EXAMPLES = 5
+MAX_LISTED = 200
+"""Of the things that are refused or different; more are only counted."""
+
+ONLY_NAMED = "event type is named by a filter but not registered there; it is registered here by its name alone"
+ITS_APPLICATION = "its application was refused"
+
+
+class Target(Protocol):
+    """Where things are taken over."""
+
+    def take(self, batch: ImportedBatch, *, dry_run: bool, update: bool) -> Sequence[ImportOutcome]:
+        """What became of each, in the order given."""
+        ...
+
+
+class NamedNote(msgspec.Struct, rename="camel"):
+    """What has no counterpart here, how often, and the first of those that it happened to."""
+
+    text: str
+    count: int = 0
+    examples: list[str] = []
+
+
+class Report(msgspec.Struct, rename="camel"):
+    """What was taken over, or in a dry run would be."""
+
+    source: str
+    dry_run: bool = False
+    complete: bool = False
+    """Whether the source was read to its end."""
+    counts: dict[Kind, dict[ImportStatus, int]] = {}
+    notes: list[NamedNote] = []
+    refused: list[ImportOutcome] = []
+    different: list[ImportOutcome] = []
+
+    def count(self, status: ImportStatus) -> int:
+        """How many things it happened to."""
+        return sum(counts.get(status, 0) for counts in self.counts.values())
+
+    def add(self, outcome: ImportOutcome) -> None:
+        """One thing more."""
+        counts = self.counts.setdefault(outcome.kind, {})
+        counts[outcome.status] = counts.get(outcome.status, 0) + 1
+        listed = {ImportStatus.REFUSED: self.refused, ImportStatus.DIFFERENT: self.different}.get(outcome.status)
+        if listed is not None and len(listed) < MAX_LISTED:
+            listed.append(outcome)
+
+    def note(self, note: Note) -> None:
+        """One thing more that has no counterpart."""
+        found = next((one for one in self.notes if one.text == note.text), None)
+        if found is None:
+            found = NamedNote(text=note.text)
+            self.notes.append(found)
+        found.count += 1
+        if len(found.examples) < MAX_EXAMPLES:
+            found.examples.append(note.about)
+
+
+def transfer(
+    source: Source,
+    target: Target,
+    report: Report,
+    *,
+    messages_since: datetime | None = None,
+    update: bool = False,
+    told: Callable[[Report], None] = lambda report: None,
+) -> None:
+    """Take over everything that a source has; ``report`` grows with it, so that it tells what was done until an error.
+
+    ``told`` is called after each batch. A second time nothing is doubled, so after an error it is begun again.
+    """
+    writer = _Writer(target, report, update, told)
+    for item in source.read(messages_since):
+        writer.put(item)
+    writer.flush()
+    report.complete = True
+
+
+class _Writer:
+    """Collects a batch, and gives it on when it is full."""
+
+    def __init__(self, target: Target, report: Report, update: bool, told: Callable[[Report], None]) -> None:
+        self._target = target
+        self._report = report
+        self._update = update
+        self._told = told
+        self._items: list[Item] = []
+        self._bytes = 0
+        self._event_types: set[str] = set()
+        self._places: dict[str, str | None] = {}
+        """Where an application is that has another id here than there; ``None`` for one that was refused."""
+
+    def put(self, item: Item) -> None:
+        """Take one thing of the source."""
+        match item:
+            case Note():
+                self._report.note(item)
+                return
+            case ImportedEventType():
+                self._event_types.add(item.name)
+            case ImportedEndpoint():
+                for name in item.event_types or ():
+                    if name not in self._event_types:
+                        self._report.note(Note(ONLY_NAMED, name))
+                        self.put(ImportedEventType(name=name, only_named=True))
+        size = len(msgspec.json.encode(item))
+        if self._items and (len(self._items) >= MAX_ITEMS or self._bytes + size > MAX_BYTES):
+            self.flush()
+        self._items.append(item)
+        self._bytes += size
+
+    def flush(self) -> None:
+        """Give on what was collected."""
+        kept = [placed for item in self._items if (placed := self._placed(item)) is not None]
+        self._items, self._bytes = [], 0
+        if not kept:
+            return
+        batch = ImportedBatch(
+            event_types=[one for one in kept if isinstance(one, ImportedEventType)],
+            applications=[one for one in kept if isinstance(one, ImportedApplication)],
+            endpoints=[one for one in kept if isinstance(one, ImportedEndpoint)],
+            messages=[one for one in kept if isinstance(one, ImportedMessage)],
+        )
+        for outcome in self._target.take(batch, dry_run=self._report.dry_run, update=self._update):
+            self._report.add(outcome)
+            if outcome.kind is Kind.APPLICATION:
+                if outcome.status is ImportStatus.REFUSED:
+                    self._places[outcome.key] = None
+                elif outcome.key.startswith("app_") and outcome.id not in (None, outcome.key):
+                    self._places[outcome.key] = outcome.id
+        self._told(self._report)
+
+    def _placed(self, item: Item) -> Item | None:
+        """The thing with its application as it is addressed here; ``None`` if that was refused before."""
+        if not isinstance(item, ImportedEndpoint | ImportedMessage):
+            return item
+        place = self._places.get(item.application, item.application)
+        if place is not None:
+            return item if place == item.application else msgspec.structs.replace(item, application=place)
+        kind = Kind.ENDPOINT if isinstance(item, ImportedEndpoint) else Kind.MESSAGE
+        key = item.id or (item.uid if isinstance(item, ImportedEndpoint) else None) or ""
+        self._report.add(ImportOutcome(kind=kind, key=key, status=ImportStatus.REFUSED, problem=ITS_APPLICATION))
+        return None
