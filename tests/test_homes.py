@@ -147,6 +147,7 @@ PROVED_BY: Mapping[str, str] = {
 OF_THE_WHOLE: Sequence[str] = (
     # Folders of behaviour that many modules make together.
     "docs/",
+    "examples/",
     "engine/",
     "integrations/",
     "outbox/",

@@ -20,7 +20,6 @@ def pay(request: HttpRequest) -> HttpResponse:
     return JsonResponse({"id": message_id})
 
 
-@csrf_exempt
 async def apay(request: HttpRequest) -> HttpResponse:
     send = enqueue if "wrongly" in request.GET else aenqueue
     return JsonResponse({"id": await send(application="acme", event_type="invoice.paid", payload={"id": 2})})
