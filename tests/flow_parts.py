@@ -70,7 +70,7 @@ def make_target(endpoint_id: str = "ep_1", *, throttle: Throttle = UNLIMITED, sh
         destination=Destination(URL("https://example.com/"), {}),
         headers={},
         keys=(),
-        prefixes=(),
+        lines="",
         throttle=throttle,
         application_throttle=shared,
         deleted=False,

@@ -32,6 +32,8 @@ PAGE = 500
 SETTLED_AFTER = 2_000_000
 """Microseconds after which a message whose id was made is stored, or known to be on its way."""
 ID_MOMENT = 500_000
+SOON = 50_000
+"""Microseconds after a close look in which another one need not be close, unless the clock was set."""
 PLAUSIBLY_AHEAD = 3_600_000_000
 """Microseconds by which the id of somebody else's message may be ahead of the clock and still be one to go by."""
 
@@ -61,6 +63,8 @@ class Timekeeper(Service):
         self._seen_before = 0
         """What the clock said before it was set back, until that is made up for."""
         self._jumped = False
+        self._seen_ran = self._seen_id = 0
+        """As they were at the last look."""
         self._ids_made: deque[tuple[int, int]] = deque()
         """``ran`` now and then, each with the last id that was made within a moment of it."""
 
@@ -86,7 +90,8 @@ class Timekeeper(Service):
         for identifier in (mark.last_id if mark else "", newest):
             if identifier:
                 self._ids.continue_after(identifier)
-        self._ids_made = deque([(self._ran, self._ids.last_value)])
+        self._seen_ran, self._seen_id = self._ran, self._ids.last_value
+        self._ids_made = deque([(self._seen_ran, self._seen_id)])
         self._set_back = mark is not None and clocks.wall < mark.seen_at
         self._seen_before = mark.seen_at if self._set_back and mark is not None else 0
         if self._set_back and mark is not None and mark.seen_at - clocks.wall >= JUMP:
@@ -97,11 +102,22 @@ class Timekeeper(Service):
 
     def look(self) -> Moment:
         """What time it is. If the clock was set since the last look, that is noticed here."""
+        clock, before = self._clock, self._clocks
+        wall, passed = clock.now(), round(clock.monotonic() * 1_000_000) - before.monotonic
+        if 0 <= passed < SOON and -JUMP < wall - before.wall - passed < JUMP:
+            # Each attempt looks twice, and most of these looks need nothing but the time.
+            self._seen_ran, self._seen_id = self._ran + passed, self._ids.last_value
+            return Moment(wall, self._seen_ran)
+        return self._look_closely()
+
+    def _look_closely(self) -> Moment:
         before, after = self._clocks, self._read()
         self._clocks = after
+        self._note_ids(self._seen_ran, self._seen_id)
         step = elapsed(before, after)
         self._ran += step.ran
-        self._note_ids()
+        self._seen_ran, self._seen_id = self._ran, self._ids.last_value
+        self._note_ids(self._ran, self._seen_id)
         if step.jump:
             self._noticed(step.jump, before.wall)
         return Moment(after.wall, self._ran)
@@ -117,7 +133,7 @@ class Timekeeper(Service):
 
     def believes(self) -> bool:
         """Whether what is old by the clock may be deleted."""
-        moment, doubted = self.look(), self._trust.doubted
+        moment, doubted = self._look_closely(), self._trust.doubted
         believed = self._trust.believes(moment.now, moment.ran / 1_000_000)
         if not believed and not doubted:
             log.warning(
@@ -139,13 +155,13 @@ class Timekeeper(Service):
 
         By the time that the engine runs: after the clock was set back, ids are ahead of what it says.
         """
-        self.look()
+        self._look_closely()
         made_at, value = self._ids_made[0]
         return text_of(value) if made_at + ID_MOMENT + SETTLED_AFTER <= self._ran else None
 
     def mark(self) -> ClockMark:
         """What is to be known of this moment at the next start."""
-        moment, doubted_since = self.look(), self._trust.doubted_since
+        moment, doubted_since = self._look_closely(), self._trust.doubted_since
         return ClockMark(
             ran=moment.ran,
             # A start after a crash must find out that the clock was set back, as long as that is not made up for.
@@ -199,8 +215,8 @@ class Timekeeper(Service):
             log.info("clock.put_right", deliveries=moved)
         self._on_set_back()
 
-    def _note_ids(self) -> None:
-        made, ran, value = self._ids_made, self._ran, self._ids.last_value
+    def _note_ids(self, ran: int, value: int) -> None:
+        made = self._ids_made
         if made and ran - made[-1][0] < ID_MOMENT:
             made[-1] = (made[-1][0], value)
         else:

@@ -20,7 +20,7 @@ from webhook_engine.secrets.signing import SigningKey, sign
 from webhook_engine.store.endpoint_encryption import decrypt_headers, decrypt_secret, decrypt_user_info
 from webhook_engine.store.records import Due, StoredEndpoint
 
-__all__ = ["Target", "prepare"]
+__all__ = ["Target", "lines_of", "prepare"]
 
 JSON = "application/json"
 
@@ -36,8 +36,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     """The same for people to see, with the content type of most messages: sensitive values are masked."""
     keys: Sequence[tuple[SigningKey, int | None]]
     """Current key first, each with the instant at which it expires."""
-    prefixes: Sequence[str]
-    """Of the headers for the id, the timestamp and the signature."""
+    lines: str
+    """The header lines of an attempt, with places for what is its own."""
     throttle: Throttle
     application_throttle: Throttle
     deleted: bool
@@ -59,23 +59,25 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 
     def header_lines(self, due: Due, now: int, signature: str) -> str:
         """The header lines of one attempt: what the body is, and the signatures over it."""
-        timestamp = now // 1_000_000
-        message_id = due.message_id
-        return "".join(
-            [
-                f"content-type: {due.content_type or JSON}\r\n",
-                *(
-                    f"{prefix}-id: {message_id}\r\n"
-                    f"{prefix}-timestamp: {timestamp}\r\n"
-                    f"{prefix}-signature: {signature}\r\n"
-                    for prefix in self.prefixes
-                ),
-            ]
-        )
+        return self.lines % {
+            "type": due.content_type or JSON,
+            "id": due.message_id,
+            "timestamp": now // 1_000_000,
+            "signature": signature,
+        }
 
     def shown_headers(self, due: Due) -> Mapping[str, str]:
         """What an attempt carries, for people to see: sensitive values are masked, signatures left out."""
         return self.headers if due.content_type is None else {**self.headers, "content-type": due.content_type}
+
+
+def lines_of(prefixes: Sequence[str]) -> str:
+    """The header lines of an attempt, with these prefixes of the headers for the id, the timestamp and the signature."""
+    lines = ["content-type: %(type)s"]
+    for prefix in prefixes:
+        name = prefix.replace("%", "%%")
+        lines += [f"{name}-id: %(id)s", f"{name}-timestamp: %(timestamp)d", f"{name}-signature: %(signature)s"]
+    return "".join(f"{line}\r\n" for line in lines)
 
 
 def prepare(
@@ -118,7 +120,7 @@ def prepare(
         destination=Destination(url, headers, endpoint.application_id),
         headers=shown,
         keys=keys,
-        prefixes=prefixes,
+        lines=lines_of(prefixes),
         throttle=Throttle(endpoint.throttle_rate),
         application_throttle=application_throttle,
         deleted=stored.deleted or application is None,
