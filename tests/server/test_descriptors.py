@@ -15,8 +15,8 @@ from webhook_engine.server.descriptors import RESERVED, inbound_share
     [
         (None, 4096),
         (1_000_000, 4096),
-        (4096 + 512 + RESERVED, 4096),
-        (3_000, 3_000 - 512 - RESERVED),
+        (4096 + 512 + 1_621 + RESERVED, 4096),
+        (3_000, 3_000 - 512 - 750 - RESERVED),
         (1_024, 256),
         (256, 64),
         (3, 1),

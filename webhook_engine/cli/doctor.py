@@ -35,7 +35,7 @@ from webhook_engine.delivery.http.tls import client_context
 from webhook_engine.engine import Engine
 from webhook_engine.errors import ConfigError, WebhookEngineError
 from webhook_engine.secrets.files import SecretFile
-from webhook_engine.server.descriptors import RESERVED, inbound_share
+from webhook_engine.server.descriptors import inbound_share, needed
 from webhook_engine.store.opening import inspect_server
 
 __all__ = ["doctor"]
@@ -234,7 +234,7 @@ def _files(config: Config) -> Iterator[Finding]:
     # The daemon allows itself what it may; an engine in a host program has what that one has.
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     limit = None if hard == resource.RLIM_INFINITY else hard
-    wanted = config.delivery.max_in_flight + RESERVED
+    wanted = needed(config.delivery.max_in_flight)
     share = inbound_share(limit, config.server.max_connections, config.delivery.max_in_flight)
     what = f"at most {'any number' if limit is None else limit} for the daemon ({soft} for other programs)"
     if limit is not None and limit < wanted:

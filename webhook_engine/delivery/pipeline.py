@@ -235,16 +235,16 @@ class Pipeline:
 
     # What the resources ask of it.
 
-    async def accept(
+    def accept(
         self, message: NewMessage, *, manual_to: str | None = None, response: KeptResponse | None = None
-    ) -> None:
+    ) -> asyncio.Future[None]:
         """Store a message with its deliveries; durable when this returns.
 
         With ``manual_to`` it goes to that endpoint alone, whatever its filters, as one manual attempt. ``response`` is
         kept if and only if the message is stored.
-        Raises ``ConflictError`` if the event id is taken.
+        It raises ``ConflictError`` if the event id is taken.
         """
-        await self._router.accept(message, manual_to=manual_to, response=response)
+        return self._router.accept(message, manual_to=manual_to, response=response)
 
     def settled_id(self) -> str | None:
         """The last id that was made so long ago that no lower one is still on its way, without its prefix."""

@@ -10,9 +10,10 @@ from contextlib import suppress
 
 import msgspec
 
+from webhook_engine.delivery.http.descriptors import soft_limit
 from webhook_engine.delivery.troubles import Lack, lack_of
 from webhook_engine.log import get_logger
-from webhook_engine.server.descriptors import inbound_share, soft_limit
+from webhook_engine.server.descriptors import inbound_share
 from webhook_engine.server.errors import HttpError
 from webhook_engine.server.protocol import HttpServer
 

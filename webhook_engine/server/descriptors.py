@@ -8,29 +8,22 @@ from __future__ import annotations
 
 import sys
 
+from webhook_engine.delivery.http.descriptors import IDLE_SHARE, most_idle
 from webhook_engine.log import get_logger
 
-__all__ = ["RESERVED", "inbound_share", "raise_limit", "soft_limit"]
+__all__ = ["RESERVED", "inbound_share", "needed", "raise_limit"]
 
 if sys.platform != "win32":
     import resource
 
 ENOUGH = 65_536
 """More are not asked for: nothing that the engine does takes so many."""
-RESERVED = 512
-"""For idle connections to receivers, look-ups of names, the database and the like, besides requests in flight."""
+RESERVED = 256
+"""For look-ups of names, the database and the like, besides requests in flight and idle connections to receivers."""
 LEAST_SHARE = 4
 """However few there are, one of so many is for the server."""
 
 log = get_logger("descriptors")
-
-
-def soft_limit() -> int | None:
-    """How many descriptors this process may have now; ``None`` if there is no limit, or none that can be told."""
-    if sys.platform == "win32":
-        return None
-    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return None if limit == resource.RLIM_INFINITY else limit
 
 
 def raise_limit() -> None:
@@ -54,4 +47,9 @@ def inbound_share(limit: int | None, max_connections: int, max_in_flight: int) -
     """How many connections to the server there may be: as configured, but never so many that deliveries lack some."""
     if limit is None:
         return max_connections
-    return max(1, min(max_connections, max(limit // LEAST_SHARE, limit - max_in_flight - RESERVED)))
+    return max(1, min(max_connections, max(limit // LEAST_SHARE, limit - max_in_flight - most_idle(limit) - RESERVED)))
+
+
+def needed(max_in_flight: int) -> int:
+    """How many descriptors deliveries need, with the idle connections that they keep."""
+    return (max_in_flight + RESERVED) * IDLE_SHARE // (IDLE_SHARE - 1)

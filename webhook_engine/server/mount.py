@@ -15,9 +15,10 @@ from typing import Any, TypeAlias
 from urllib.parse import quote
 
 from webhook_engine.core import EngineCore
+from webhook_engine.delivery.http.descriptors import soft_limit
 from webhook_engine.errors import EngineNotRunningError, WebhookEngineError
 from webhook_engine.log import get_logger
-from webhook_engine.server.descriptors import inbound_share, soft_limit
+from webhook_engine.server.descriptors import inbound_share
 from webhook_engine.server.errors import ApiError, as_api_error
 from webhook_engine.server.protocol import BODY_S, DRAINED_BYTES, Connection, HttpServer, SlowBodyError
 from webhook_engine.server.relayed import CutOffError, RelayedResponse, request_head

@@ -109,7 +109,7 @@ async def test_what_follows_in_each_state(state: State, done: str, then: State |
         "rest": made.connection.rest,
     }
     if then is None:
-        with pytest.raises(RuntimeError, match=f"{state.value} cannot become active"):
+        with pytest.raises(RuntimeError, match=f"{state.name.lower()} cannot become active"):
             steps[done]()
         return
     steps[done]()

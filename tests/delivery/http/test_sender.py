@@ -24,7 +24,6 @@ from receivers import Receiver, Reply
 from yarl import URL
 
 from webhook_engine.delivery.http import connection as connections
-from webhook_engine.delivery.http import pool as pools
 from webhook_engine.delivery.http import resolver as resolvers
 from webhook_engine.delivery.http.guard import BLOCKED, AddressGuard
 from webhook_engine.delivery.http.own_inbox import OwnInboxes
@@ -652,15 +651,21 @@ async def test_a_connection_that_was_answered_before_all_was_sent_is_not_used_ag
 
 
 async def test_idle_connections_are_bounded(sender: Sender, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pools, "MAX_IDLE", 3)
+    monkeypatch.setattr(sender._world, "_max_idle", 3)
     async with Receiver(host="0.0.0.0") as receiver:
         for last in range(1, 12):
             answer = await send(sender, f"http://127.0.0.{last}:{receiver.port}/")
             assert answer.failure is None
         assert receiver.connections == 11
-        for _ in range(2):
-            await send(sender, f"http://127.0.0.1:{receiver.port}/")
+        assert sender._world.open_count == 3
+        # Those that were used last were kept, and using them keeps them.
+        for last in (9, 10, 11):
+            await send(sender, f"http://127.0.0.{last}:{receiver.port}/")
         assert receiver.connections == 11
+        for last in range(1, 9):
+            await send(sender, f"http://127.0.0.11:{receiver.port}/")
+            await send(sender, f"http://127.0.0.{last}:{receiver.port}/")
+        assert receiver.connections == 11 + 8
         assert sender._world.open_count == 3
 
 

@@ -14,6 +14,7 @@ from webhook_engine.delivery.schedule.lane import (
     MAX_QUEUED,
     MAX_QUEUED_BYTES,
     MAX_QUEUED_UNPROVEN,
+    RETRIES,
     ROOM_FOR_MANUAL,
     Lane,
     Memory,
@@ -103,12 +104,12 @@ def test_retries_wait_while_they_are_not_allowed() -> None:
     lane = Lane("ep_1", 64)
     lane.push(make_due("retry", step=1))
     lane.push(make_due("first"))
-    assert not lane.only_retries
+    assert not lane.line & RETRIES
     first = lane.next(retries_allowed=False)
     assert first is not None
     assert first.message_id == "first"
     assert lane.next(retries_allowed=False) is None
-    assert lane.only_retries
+    assert lane.line & RETRIES
     assert take_all(lane) == ["retry"]
 
 

@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from webhook_engine.delivery.attempt.outcome import Reaction
 from webhook_engine.delivery.schedule import lanes as lanes_module
-from webhook_engine.delivery.schedule.lane import Lane, Memory, Standing
+from webhook_engine.delivery.schedule.lane import RETRIES, Lane, Memory, Standing
 from webhook_engine.delivery.schedule.lanes import FREE_SHARE, SHARES, Lanes, Slot
 from webhook_engine.delivery.throttle import Throttle
 
@@ -547,7 +547,7 @@ class NoLostWakeUps(RuleBasedStateMachine):
                 if standing <= lane.standing
             )
             out_of_room = room <= 0 or 0 < lane.in_flight >= room / FREE_SHARE
-            assert out_of_room or (lane.only_retries and retries >= 6), lane.endpoint_id
+            assert out_of_room or (lane.line & RETRIES and retries >= 6), lane.endpoint_id
 
     @invariant()
     def the_books_are_right(self) -> None:

@@ -89,17 +89,17 @@ class Router(Service):
         """The lowest id of a message that is not stored yet."""
         return min((arrival.message.id for arrival in (*self._batch, *self._arrivals)), default=None)
 
-    async def accept(
+    def accept(
         self,
         message: NewMessage,
         *,
         manual_to: str | None = None,
         outbox_id: int | None = None,
         response: KeptResponse | None = None,
-    ) -> None:
-        """Store a message with its deliveries, and with the response to be kept; durable when this returns.
+    ) -> asyncio.Future[None]:
+        """Store a message with its deliveries, and with the response to be kept; durable when the future is done.
 
-        Raises ``ConflictError`` if its event id is taken, ``StoreUnavailableError`` if the database refuses.
+        It raises ``ConflictError`` if its event id is taken, ``StoreUnavailableError`` if the database refuses.
         """
         if self.left_behind:
             raise EngineNotRunningError(AFTER_FORK)
@@ -111,7 +111,7 @@ class Router(Service):
         if not self._arrivals:
             self.nudge()
         self._arrivals.append(_Arrival(message, manual_to, outbox_id, response, accepted))
-        await accepted
+        return accepted
 
     async def run(self) -> None:
         """Store what arrives with its deliveries, and all of it before ending."""

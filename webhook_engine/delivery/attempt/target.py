@@ -72,7 +72,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def lines_of(prefixes: Sequence[str]) -> str:
-    """The header lines of an attempt, with these prefixes of the headers for the id, the timestamp and the signature."""
+    """The header lines of an attempt: what it is, and for each prefix the id, the timestamp and the signature."""
     lines = ["content-type: %(type)s"]
     for prefix in prefixes:
         name = prefix.replace("%", "%%")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import select
-from enum import Enum
+from enum import IntEnum
 from typing import NamedTuple, Protocol, cast
 
 from webhook_engine.delivery.http.head import MalformedError
@@ -24,24 +24,25 @@ MAX_JOINED = 65_536
 """A body up to this size is sent in one piece with its head."""
 
 
-class State(Enum):
+class State(IntEnum):
     """What a connection is for at present."""
 
-    NEW = "new"
+    NEW = 0
     """Connected, and nothing was sent yet."""
-    ACTIVE = "active"
+    ACTIVE = 1
     """A request was sent; its response is awaited, or was not taken away yet."""
-    IDLE = "idle"
+    IDLE = 2
     """The last response is read; another request may be sent."""
-    CLOSED = "closed"
+    CLOSED = 3
 
 
-_MAY_FOLLOW = {
-    State.NEW: (State.ACTIVE, State.CLOSED),
-    State.ACTIVE: (State.IDLE, State.CLOSED),
-    State.IDLE: (State.ACTIVE, State.CLOSED),
-    State.CLOSED: (),
-}
+_MAY_FOLLOW = (
+    (State.ACTIVE, State.CLOSED),
+    (State.IDLE, State.CLOSED),
+    (State.ACTIVE, State.CLOSED),
+    (),
+)
+"""For each state."""
 
 
 class Origin(NamedTuple):
@@ -227,7 +228,7 @@ class Connection(asyncio.Protocol):
 
     def _become(self, state: State) -> None:
         if state not in _MAY_FOLLOW[self.state]:
-            raise RuntimeError(f"a connection that is {self.state.value} cannot become {state.value}")
+            raise RuntimeError(f"a connection that is {self.state.name.lower()} cannot become {state.name.lower()}")
         self.state = state
 
     def _finish(self) -> None:

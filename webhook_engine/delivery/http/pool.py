@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 
 from webhook_engine.delivery.http.connection import Connection, Origin, State
+from webhook_engine.delivery.http.descriptors import most_idle, soft_limit
 from webhook_engine.delivery.http.dial import Dialler
 from webhook_engine.delivery.http.response import FailureKind, NoResponseError
 
@@ -12,8 +14,6 @@ __all__ = ["Pool"]
 
 KEEPALIVE_S = 30.0
 """How long an idle connection is kept; it is looked in half of that time, so up to half of it longer."""
-MAX_IDLE = 256
-"""Idle connections in all; beyond that, a connection is closed after its response."""
 CLOSING_S = 5.0
 """The event loop closes a dropped connection in its next turns; longer than that is not waited for."""
 
@@ -29,10 +29,17 @@ class Pool:
         """All whose sockets are not closed yet."""
         self._idle: dict[Origin, list[Connection]] = {}
         """The one that was used last comes last."""
-        self.idle_count = 0
+        self._by_use: OrderedDict[Connection, None] = OrderedDict()
+        """All idle ones, in the same order."""
+        self._max_idle = most_idle(soft_limit())
         self._timer: asyncio.TimerHandle | None = None
         self._all_gone = asyncio.Event()
         self._is_closed = False
+
+    @property
+    def idle_count(self) -> int:
+        """Connections kept for the next request."""
+        return len(self._by_use)
 
     @property
     def open_count(self) -> int:
@@ -57,26 +64,32 @@ class Pool:
         idle = self._idle.get(origin)
         while idle:
             connection = idle.pop()
-            self.idle_count -= 1
+            del self._by_use[connection]
             if connection.is_usable:
                 return connection
             connection.close()
         return None
 
     def give_back(self, connection: Connection) -> None:
-        """Its response was read: keep it for the next request, if it can serve another one and there is room."""
+        """Its response was read: keep it for the next request, if it can serve another one.
+
+        Where there is no room, the connection that was used longest ago makes it: an endpoint that is sent to often
+        keeps its connections, however many others there are.
+        """
         if not connection.rest():
             return
-        if self.idle_count >= MAX_IDLE:
-            connection.close()
-            return
-        self._idle.setdefault(connection.origin, []).append(connection)
-        self.idle_count += 1
+        if len(self._by_use) >= self._max_idle:
+            next(iter(self._by_use)).close()
+        idle = self._idle.get(connection.origin)
+        if idle is None:
+            idle = self._idle[connection.origin] = []
+        idle.append(connection)
+        self._by_use[connection] = None
         if self._timer is None:
             self._timer = self._loop.call_later(KEEPALIVE_S / 2, self._close_old)
 
     def _drop_idle(self) -> None:
-        for connection in [one for idle in self._idle.values() for one in idle]:
+        for connection in list(self._by_use):
             connection.close()
 
     async def close(self) -> None:
@@ -94,12 +107,11 @@ class Pool:
     def _close_old(self) -> None:
         self._timer = None
         before = self._loop.time() - KEEPALIVE_S
-        for origin, idle in list(self._idle.items()):
-            for connection in [one for one in idle if one.idle_since <= before]:
-                connection.close()
-            if not idle:
-                del self._idle[origin]
-        if self._idle:
+        while self._by_use and (oldest := next(iter(self._by_use))).idle_since <= before:
+            oldest.close()
+        for origin in [origin for origin, idle in self._idle.items() if not idle]:
+            del self._idle[origin]
+        if self._by_use:
             self._timer = self._loop.call_later(KEEPALIVE_S / 2, self._close_old)
 
     # What connections tell.
@@ -112,10 +124,9 @@ class Pool:
 
     def closed(self, connection: Connection) -> None:
         """It will not be used any more."""
-        idle = self._idle.get(connection.origin, [])
-        if connection in idle:
-            idle.remove(connection)
-            self.idle_count -= 1
+        if connection in self._by_use:
+            del self._by_use[connection]
+            self._idle[connection.origin].remove(connection)
 
     def gone(self, connection: Connection) -> None:
         """Its socket is closed."""

@@ -107,17 +107,28 @@ class Sender:
         exchange = _Exchange(self._loop)
         self._deadlines.begin(exchange)
         came: Head | None = None
+        expired = False
         lack: Lack | None = None
         try:
             prepared = self._prepare(destination)
             if prepared.checked_first:
                 check = prepared.pool.dialler.check(prepared.target, destination.application_id)
                 await self._in_time(exchange, check)
-            connection = await self._ask(exchange, prepared, destination, further, body)
+            lines = head(prepared.beginning, further + prepared.ending, len(body))
+            connection = prepared.pool.take(prepared.origin)
+            if connection is not None:
+                exchange.connection, exchange.sent = connection, True
+                await connection.ask(lines, body)
+                if connection.was_closed_while_idle:
+                    log.info("request.repeated", host=prepared.target.host, reason="an idle connection was just closed")
+                    connection = None
+            if connection is None:
+                connection = await self._ask_anew(exchange, prepared, destination, lines, body)
             came = connection.reader.head
             if came is None or (came.status == AUTHENTICATION_REQUIRED and prepared.origin.is_proxy):
                 raise self._no_response(connection, prepared.target)
             failure, text = self._judge(came, connection, prepared.target)
+            expired = connection.expired
             prepared.pool.give_back(connection)
         except NoResponseError as error:
             came, failure, text, lack = None, error.kind, error.text, error.lack
@@ -143,7 +154,7 @@ class Sender:
             came.retry_after if failure else None,
             came.control,
             None,
-            connection.expired,
+            expired,
             True,
             timing,
             came.raw,
@@ -158,18 +169,10 @@ class Sender:
             prepared = destination.prepared = _prepared(destination, pool, None if own else self._proxy)
         return prepared
 
-    async def _ask(
-        self, exchange: _Exchange, prepared: Prepared, destination: Destination, further: str, body: bytes
+    async def _ask_anew(
+        self, exchange: _Exchange, prepared: Prepared, destination: Destination, lines: bytes, body: bytes
     ) -> Connection:
-        """Send the request; the connection that is returned has read all of the response that will be read."""
-        lines = head(prepared.beginning, further + prepared.ending, len(body))
-        connection = prepared.pool.take(prepared.origin)
-        if connection is not None:
-            exchange.connection, exchange.sent = connection, True
-            await connection.ask(lines, body)
-            if not connection.was_closed_while_idle:
-                return connection
-            log.info("request.repeated", host=prepared.target.host, reason="an idle connection was just closed")
+        """Send the request over a new connection, which has read all of the response that will be read."""
         connection = exchange.connection = prepared.pool.new(prepared.origin)
         await self._in_time(exchange, prepared.pool.connect(connection, destination.application_id))
         exchange.sent = True

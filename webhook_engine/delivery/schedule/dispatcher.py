@@ -98,6 +98,7 @@ class Dispatcher(Service):
     def schedule(self, batch: Sequence[AddressedMessage]) -> None:
         """New messages are committed: take their deliveries into the lanes, or note them as stored."""
         now = self._clock.now()
+        touched: dict[str, Lane] = {}
         for addressed in batch:
             message = addressed.message
             # What is due at once was due when it was created, even if the clock was set back since.
@@ -105,10 +106,15 @@ class Dispatcher(Service):
             if addressed.manual_to is not None and self._is_ours(addressed):
                 self.schedule_manual(_due(message, addressed.manual_to, now, message.id))
             for endpoint_id in addressed.endpoint_ids if addressed.shards is None else self._ours(addressed):
-                lane = self._lane(endpoint_id)
+                lane = touched.get(endpoint_id)
+                if lane is None:
+                    lane = touched[endpoint_id] = self._lane(endpoint_id)
                 if due_at > now or not lane.push_new(_due(message, endpoint_id, due_at)):
+                    # At once, because a lane with nothing in memory may be forgotten when another one is opened.
                     lane.note_stored(due_at)
-                self._attend(lane)
+                    self._attend(lane)
+        for lane in touched.values():
+            self._attend(lane)
         self._pump()
 
     def schedule_manual(self, due: Due) -> None:

@@ -28,7 +28,7 @@ from webhook_engine.delivery.attempt.target import Target
 from webhook_engine.model import DeliveryStatus, Health
 from webhook_engine.store.records import Due, StoredEndpoint
 
-__all__ = ["Lane", "Load", "Memory", "Standing"]
+__all__ = ["RETRIES", "SILENT", "Lane", "Load", "Memory", "Standing"]
 
 INITIAL_LIMIT = 2
 EARNED_BY_ANSWER = 2
@@ -41,6 +41,8 @@ MAX_QUEUED_BYTES = 4 * 1024 * 1024
 MAX_QUEUED_IN_ALL = 65_536
 MAX_QUEUED_BYTES_IN_ALL = 128 * 1024 * 1024
 RETRY_TURN = 4
+RETRIES, SILENT = 1, 2
+"""The lanes of one standing stand in four lines: whether they have nothing but retries, and whether they are silent."""
 
 
 class Standing(IntEnum):
@@ -132,14 +134,14 @@ class Lane:
         return len(self._first) + len(self._retries)
 
     @property
-    def only_retries(self) -> bool:
-        """Whether nothing but retries waits."""
-        return not (self._manual or self._first)
+    def line(self) -> int:
+        """In which of the lines of its standing it stands: ``RETRIES`` and ``SILENT``, or neither.
 
-    @property
-    def silent(self) -> bool:
-        """Whether it has begun what its last response allowed, and must get another before it may have more of many."""
-        return self.in_flight > 0 and self.unanswered >= EARNED_BY_ANSWER
+        A lane is silent that has begun what its last response allowed: it must get another before it may have more
+        while many want.
+        """
+        only_retries = not (self._first or self._manual)
+        return only_retries | SILENT if self.in_flight > 0 and self.unanswered >= EARNED_BY_ANSWER else only_retries
 
     @property
     def known(self) -> int:

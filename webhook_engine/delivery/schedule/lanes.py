@@ -24,7 +24,7 @@ from itertools import islice
 
 import msgspec
 
-from webhook_engine.delivery.schedule.lane import Lane, Memory, Standing
+from webhook_engine.delivery.schedule.lane import RETRIES, SILENT, Lane, Memory, Standing
 from webhook_engine.store.records import Due
 
 __all__ = ["Lanes", "Slot"]
@@ -40,10 +40,8 @@ RETRY_SHARE = 0.5
 RETRY_TURN = 4
 
 _IN_ORDER = tuple(Standing)
-_RETRIES, _SILENT = 1, 2
-"""The lanes of one standing stand in four lines: whether they have nothing but retries, and whether they are silent."""
-_LINES: tuple[int, ...] = (0, _RETRIES, _SILENT, _SILENT | _RETRIES)
-_LINES_RETRIES_FIRST = (_RETRIES, 0, _SILENT | _RETRIES, _SILENT)
+_LINES: tuple[int, ...] = (0, RETRIES, SILENT, SILENT | RETRIES)
+_LINES_RETRIES_FIRST = (RETRIES, 0, SILENT | RETRIES, SILENT)
 _IN_A_CROWD = 2
 """How many of these lines, from the first, are served while slots are scarce."""
 _TURNS = 16
@@ -119,8 +117,7 @@ class Lanes:
         """Let a lane stand in line where it belongs, if it has something to send and may send more."""
         spot = None
         if lane.queued and lane.in_flight < lane.limit and lane.target is not None and not lane.held:
-            number = _SILENT * lane.silent | lane.only_retries
-            spot = (self._lines[lane.standing][number], lane.in_flight)
+            spot = (self._lines[lane.standing][lane.line], lane.in_flight)
         if self._spots.get(lane) != spot:
             self._unlist(lane)
             if spot is not None:
@@ -138,7 +135,7 @@ class Lanes:
             room, lines = 0, self._lines[standing]
             for number in numbers:
                 line = lines[number]
-                if not line or (number & _RETRIES and self._retries_in_flight >= self._max_retries):
+                if not line or (number & RETRIES and self._retries_in_flight >= self._max_retries):
                     continue
                 room = room or self._room(standing)
                 if room <= 0:
