@@ -8,6 +8,7 @@ Ids made by one process strictly increase, even within a step and when the clock
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import struct
 
@@ -20,9 +21,10 @@ _EPOCH_S = 1_400_000_000
 _RANDOM_BITS = 120
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _DIGITS = {character: value for value, character in enumerate(_ALPHABET)}
-_TRIPLES = [a + b + c for a in _ALPHABET for b in _ALPHABET for c in _ALPHABET]
-_BASE_3 = 62**3
-_BASE_9 = 62**9
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
+_BASE_2 = 62**2
+_BASE_4 = 62**4
+_LOW = 62**8
 _MAX_STEP = (1 << 40) - 1
 
 
@@ -31,12 +33,12 @@ class IdSource:
 
     def __init__(self) -> None:
         self._step = -1
-        self._until = 0
+        self._until = -math.inf
         """The instant at which the next step begins."""
         self._high = 0
         self._low = 0
-        """The last id as a number: what its first 18 digits say, and its last nine."""
-        self._head = _nine_digits(0) * 2
+        """The last id as a number: what its first 19 digits say, and its last eight."""
+        self._head = ""
         self._gaps: list[int] = []
 
     def new(self, prefix: str, instant: int) -> str:
@@ -46,14 +48,13 @@ class IdSource:
         else:
             # A random gap, so that an id does not give away the one before it; small, so that most digits stay.
             self._low += self._gaps.pop() if self._gaps else self._gap()
-        low = self._low
-        if low >= _BASE_9:
+        if self._low >= _LOW:
             self._continue_at(self.last_value)
-            low = self._low
-        # As `_nine_digits`, without a call: this is done twice for each delivery.
-        low, third = divmod(low, _BASE_3)
-        first, second = divmod(low, _BASE_3)
-        return f"{prefix}{self._head}{_TRIPLES[first]}{_TRIPLES[second]}{_TRIPLES[third]}"
+        # Written out, because each delivery has two ids.
+        left, right = divmod(self._low, _BASE_4)
+        first, second = divmod(left, _BASE_2)
+        third, fourth = divmod(right, _BASE_2)
+        return f"{prefix}{self._head}{_PAIRS[first]}{_PAIRS[second]}{_PAIRS[third]}{_PAIRS[fourth]}"
 
     @property
     def last(self) -> str:
@@ -63,7 +64,7 @@ class IdSource:
     @property
     def last_value(self) -> int:
         """The same as a number, which costs less to ask for."""
-        return self._high * _BASE_9 + self._low
+        return self._high * _LOW + self._low
 
     def continue_after(self, identifier: str) -> None:
         """Make no id that sorts before this one (with a prefix or without); what is no id is ignored."""
@@ -84,8 +85,8 @@ class IdSource:
         self._continue_at(last)
 
     def _continue_at(self, value: int) -> None:
-        self._high, self._low = divmod(value, _BASE_9)
-        self._head = _nine_digits(self._high // _BASE_9) + _nine_digits(self._high % _BASE_9)
+        self._high, self._low = divmod(value, _LOW)
+        self._head = _base62(value)[:-8]
 
     def _gap(self) -> int:
         if not self._gaps:
@@ -147,12 +148,8 @@ def _value_of(text: str) -> int:
 
 
 def _base62(value: int) -> str:
-    high, low = divmod(value, _BASE_9)
-    high, middle = divmod(high, _BASE_9)
-    return _nine_digits(high) + _nine_digits(middle) + _nine_digits(low)
-
-
-def _nine_digits(value: int) -> str:
-    value, third = divmod(value, _BASE_3)
-    first, second = divmod(value, _BASE_3)
-    return _TRIPLES[first] + _TRIPLES[second] + _TRIPLES[third]
+    digits = ""
+    for _ in range(KSUID_LENGTH // 2):
+        value, pair = divmod(value, _BASE_2)
+        digits = _PAIRS[pair] + digits
+    return _ALPHABET[value] + digits

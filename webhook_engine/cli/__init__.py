@@ -55,6 +55,7 @@ app = typer.Typer(
     name="webhook-engine",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # What draws frames takes longer to load than all the rest of this list.
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -104,7 +105,8 @@ def _placeholder() -> None:
 
 
 for _name, (_, _summary) in COMMANDS.items():
-    app.command(_name, cls=_Later, help=_summary)(_placeholder)
+    # Given as the short one too, because a summary that is made of the help is cut.
+    app.command(_name, cls=_Later, help=_summary, short_help=_summary)(_placeholder)
 
 
 def main() -> None:

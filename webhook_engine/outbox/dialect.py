@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from importlib.resources import files
 from typing import Literal, NamedTuple
 
 from webhook_engine.errors import ValidationError
@@ -34,6 +33,9 @@ class Dialect(NamedTuple):
 
     def table_sql(self, schema: str | None = None) -> str:
         """The definition of the table and its index; harmless where they are there already."""
+        # Only the few programs that make the table need this, and it takes as long to load as everything else here.
+        from importlib.resources import files  # noqa: PLC0415
+
         text = files("webhook_engine.outbox").joinpath(f"{self.name}.sql").read_text("utf-8")
         if schema is None:
             return text

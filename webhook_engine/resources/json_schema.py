@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-import jsonschema_rs
-
 from webhook_engine.errors import ValidationError
 from webhook_engine.rules import documents
 
@@ -32,6 +30,8 @@ def fault(schema: Mapping[str, object]) -> str | None:
     What newer drafts have added is let pass, as draft 7 does with keywords that it does not know. Nothing that the
     schema refers to is fetched.
     """
+    import jsonschema_rs  # noqa: PLC0415 (large, and of use only where there are schemas)
+
     if not is_shallow(schema, _DEEPEST):
         return f"it is nested deeper than {_DEEPEST} levels"
     try:

@@ -12,8 +12,6 @@ from collections.abc import Iterator, Mapping
 from math import ceil, inf
 from typing import Any, Final, NoReturn
 
-import jsonschema_rs
-
 __all__ = ["NoExampleError", "example_from"]
 
 DEEPEST: Final = 12
@@ -56,6 +54,8 @@ class NoExampleError(ValueError):
 
 def example_from(schema: Mapping[str, Any]) -> object:
     """A value that the schema allows; raises :class:`NoExampleError`."""
+    import jsonschema_rs  # noqa: PLC0415 (large, and of use only where there are schemas)
+
     try:
         value = _Maker(schema).value(schema, 0)
         jsonschema_rs.Draft7Validator({**schema, "$schema": _DRAFT_7}, retriever=_fetch_nothing).validate(value)

@@ -67,11 +67,11 @@ class App:
         *,
         max_body: int,
         pages: Mapping[str, Page],
-        document: bytes | None,
+        document: Callable[[], bytes] | None,
     ) -> None:
         """``pages`` by the first segment of their paths; ``""`` is what is at the root.
 
-        ``document`` is the OpenAPI document; without it the API is not served.
+        ``document`` makes the OpenAPI document, which few ask for; without it the API is not served.
         """
         self._context = context
         self._tracing = context.engine.tracing
@@ -130,7 +130,7 @@ class App:
         segments, routes, values = place.segments, place.routes or {}, place.values
         method = request.method
         if self._document is not None and segments == _DOCUMENT and method in ("GET", "HEAD"):
-            return Response(200, self._document)
+            return Response(200, self._document())
         route = routes.get(method) or (routes.get("GET") if method == "HEAD" else None)
         if route is None or self._running >= MAX_CONCURRENT:
             await self._drain(request)

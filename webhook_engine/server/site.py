@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 
 import msgspec
 from aiohttp import web
@@ -66,7 +67,7 @@ class Site:
             context,
             idempotency,
             max_body=self._config.max_body,
-            document=msgspec.json.encode(openapi_document(public_url)) if self._config.api else None,
+            document=partial(_document, public_url) if self._config.api else None,
             pages={
                 **(documentation_pages(public_url) if self._config.api else {}),
                 **consumer_pages(self._engine, self._config, public_url),
@@ -103,3 +104,7 @@ class Site:
                 # Tokens that look expired by a clock that is ahead are good again once it is set right.
                 continue
             revocations.forget_expired(self._engine.services.clock.now())
+
+
+def _document(public_url: str) -> bytes:
+    return msgspec.json.encode(openapi_document(public_url))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.resources
 from collections.abc import Mapping, Sequence
-from functools import cache
 from typing import Any
 
 import msgspec
@@ -51,7 +50,6 @@ _PARTS = {
 }
 
 
-@cache
 def openapi_document(server_url: str) -> Mapping[str, Any]:
     """The document as JSON values; ``server_url`` is what its paths are relative to."""
     types: dict[Any, Mapping[str, Any]] = {}
