@@ -136,8 +136,10 @@ def test_a_database_of_another_product_is_named(postgresql: str, target: EngineT
 def test_a_database_that_is_not_reached_is_named_without_its_password(target: EngineTarget) -> None:
     for url, text in (
         ("postgresql://user:hidden@127.0.0.1:1/db", "no connection to the database 127.0.0.1:1/db"),
+        ("postgresql://user:hid%00den@127.0.0.1:1/db", "no connection to the database"),
+        ("postgresql://user:hidden@127.0.0.1:port/db", "no connection to the database"),
         ("mysql://user:hidden@127.0.0.1/db", "must begin with postgresql://"),
     ):
         with pytest.raises(SourceError, match=text) as caught:
             read(url, target)
-        assert "hidden" not in str(caught.value)
+        assert "hid" not in str(caught.value)

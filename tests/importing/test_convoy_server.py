@@ -117,6 +117,11 @@ def test_a_version_without_event_types_has_those_of_its_filters(recorded: Record
     assert counts(read(recorded, target))["event type"] == {"created": 1}
 
 
+def test_what_is_older_than_asked_for_is_left_out(recorded: Recorded, target: EngineTarget) -> None:
+    fill(recorded)
+    assert "message" not in counts(read(recorded, target, messages_since=NOW + timedelta(hours=1)))
+
+
 def test_bad_input_is_named(recorded: Recorded, target: EngineTarget) -> None:
     fill(recorded)
     with pytest.raises(SourceError, match="no project 'P9'"):

@@ -81,8 +81,8 @@ def fill(recorded: Recorded) -> None:
     )(query)
 
 
-def read(recorded: Recorded, target: EngineTarget, token: str = TOKEN, **more: Any) -> Report:
-    with HttpServer("Outpost", recorded.url, token, pause_s=0.001) as server:
+def read(recorded: Recorded, target: EngineTarget, token: str = TOKEN, path: str = "", **more: Any) -> Report:
+    with HttpServer("Outpost", recorded.url + path, token, pause_s=0.001) as server:
         return taken(OutpostServer(server), target, **more)
 
 
@@ -126,6 +126,18 @@ def test_an_older_version_has_topics_by_tenant(recorded: Recorded, engine: SyncE
     fill(recorded)
     recorded.answers["/api/v1/tenants/acme/topics"] = recorded.answers.pop("/api/v1/topics")
     assert counts(read(recorded, target))["event type"] == {"created": 3}
+
+
+def test_the_hosted_service_has_its_api_elsewhere(recorded: Recorded, target: EngineTarget) -> None:
+    fill(recorded)
+    for path in list(recorded.answers):
+        recorded.answers[path.replace("/api/v1", "/2025-07-01")] = recorded.answers.pop(path)
+    assert counts(read(recorded, target, path="/2025-07-01"))["endpoint"] == {"created": 3}
+
+
+def test_what_is_older_than_asked_for_is_left_out(recorded: Recorded, target: EngineTarget) -> None:
+    fill(recorded)
+    assert "message" not in counts(read(recorded, target, messages_since=NOW + timedelta(hours=1)))
 
 
 def test_bad_input_is_named(recorded: Recorded, target: EngineTarget) -> None:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
+import msgspec
 import pytest
 from importing.conftest import EngineTarget, counts, notes, taken
 
 from webhook_engine import SyncEngine
 from webhook_engine.ids import IdSource
 from webhook_engine.importing.source import Item, Note, SourceError
-from webhook_engine.importing.transfer import MAX_ITEMS, Report, transfer
+from webhook_engine.importing.transfer import MAX_ITEMS, BatchTooLargeError, Report, transfer
 from webhook_engine.resources.imported import (
     ImportedApplication,
     ImportedBatch,
@@ -92,6 +93,28 @@ def test_what_belongs_to_an_application_with_another_id_here_goes_there(
     report = taken(Given(ImportedApplication(id=theirs, uid="acme", name="Acme"), *apps(MAX_ITEMS), late), target)
     assert counts(report)["endpoint"] == {"created": 1}
     assert engine.endpoints.get(mine.id, "late").application_id == mine.id
+
+
+def test_a_batch_that_is_too_large_is_given_one_by_one(engine: SyncEngine) -> None:
+    class Small(EngineTarget):
+        def take(self, batch: ImportedBatch, *, dry_run: bool, update: bool) -> Sequence[ImportOutcome]:
+            if len(msgspec.json.encode(batch)) > 1500:
+                raise BatchTooLargeError("at most 1500 bytes")
+            return super().take(batch, dry_run=dry_run, update=update)
+
+    mine = engine.applications.create(name="Acme", uid="acme")
+    theirs = IdSource().new("app_", 10**15)
+    endpoints = [
+        ImportedEndpoint(application=owner, uid=f"e{n}", url="https://example.com", description="x" * (n * 300))
+        for n, owner in enumerate((theirs, theirs, "app-0", theirs, theirs, theirs, "large"))
+    ]
+    large = ImportedApplication(uid="large", name="x" * 2000)
+    report = taken(
+        Given(ImportedApplication(id=theirs, uid="acme", name="Acme"), *apps(3), large, *endpoints), Small(engine)
+    )
+    assert [one.key for one in report.refused] == ["large", "e4", "e5", "e6"]
+    assert [one.problem for one in report.refused][1:] == ["at most 1500 bytes"] * 2 + ["its application was refused"]
+    assert [one.uid for one in engine.endpoints.iterate(mine.id)] == ["e0", "e1", "e3"]
 
 
 def test_an_error_leaves_a_report_of_what_was_done(target: EngineTarget) -> None:

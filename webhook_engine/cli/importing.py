@@ -28,7 +28,7 @@ from webhook_engine.importing.svix_database import SvixDatabase
 from webhook_engine.importing.svix_secrets import SvixSecrets
 from webhook_engine.importing.svix_server import SvixServer
 from webhook_engine.importing.tables import Tables
-from webhook_engine.importing.transfer import Report, Target, transfer
+from webhook_engine.importing.transfer import BatchTooLargeError, Report, Target, transfer
 from webhook_engine.resources.imported import ImportedBatch, ImportOutcome, ImportStatus, Kind
 from webhook_engine.sync import SyncEngine
 
@@ -88,7 +88,7 @@ Update = Annotated[bool, typer.Option("--update", help="Make what is here alread
 
 
 class DaemonTarget:
-    """A running daemon. A batch that it has no room for is given in parts."""
+    """A running daemon."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -99,10 +99,7 @@ class DaemonTarget:
         try:
             answer = self._client.post(["import"], body)
         except TooLargeError as problem:
-            parts = _parts(batch)
-            if len(parts) < 2:
-                return [_refused(batch, str(problem))]
-            return [outcome for part in parts for outcome in self.take(part, dry_run=dry_run, update=update)]
+            raise BatchTooLargeError(str(problem)) from None
         return decoded(answer, _Answer).outcomes
 
 
@@ -268,28 +265,6 @@ def _only(chosen: str, others: dict[str, str | None]) -> None:
     for name, value in others.items():
         if value is not None:
             raise UsageError(f"{name} does not go with {chosen}")
-
-
-def _parts(batch: ImportedBatch) -> list[ImportedBatch]:
-    """Each thing by itself, in the order in which one needs the other."""
-    return [
-        *(ImportedBatch(event_types=[one]) for one in batch.event_types),
-        *(ImportedBatch(applications=[one]) for one in batch.applications),
-        *(ImportedBatch(endpoints=[one]) for one in batch.endpoints),
-        *(ImportedBatch(messages=[one]) for one in batch.messages),
-    ]
-
-
-def _refused(batch: ImportedBatch, problem: str) -> ImportOutcome:
-    """Of the one thing in a batch."""
-    if batch.event_types:
-        kind, key = Kind.EVENT_TYPE, batch.event_types[0].name
-    elif batch.messages:
-        kind, key = Kind.MESSAGE, batch.messages[0].id
-    else:
-        one = batch.endpoints[0] if batch.endpoints else batch.applications[0]
-        kind, key = Kind.ENDPOINT if batch.endpoints else Kind.APPLICATION, one.id or one.uid or ""
-    return ImportOutcome(kind=kind, key=key, status=ImportStatus.REFUSED, problem=problem)
 
 
 def _progress(report: Report) -> None:

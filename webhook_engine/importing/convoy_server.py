@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from webhook_engine.importing.conversion import as_time
 from webhook_engine.importing.convoy_records import (
     application,
     endpoint,
@@ -101,6 +102,8 @@ class ConvoyServer:
             for raw in page.content or ():
                 body = bytes(raw)
                 found = self._server.decoded(path, body, dict[str, Any])
+                if (created_at := as_time(found.get("created_at"))) is not None and created_at < since:
+                    continue  # whole seconds are asked for
                 exact = self._server.decoded(path, body, _Event)
                 yield from messages(found, owners, exact.raw.encode() or bytes(exact.data))
             following = page.pagination

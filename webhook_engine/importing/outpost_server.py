@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -49,6 +50,8 @@ class OutpostServer:
     def __init__(self, server: HttpServer) -> None:
         self.name = f"Outpost at {server.url}"
         self._server = server
+        # As a service it has a path of its own, which the address has then.
+        self._base = [] if urlsplit(server.url).path else ["api", "v1"]
 
     def read(self, messages_since: datetime | None) -> Iterator[Item]:
         """See :class:`~webhook_engine.importing.source.Source`."""
@@ -58,14 +61,14 @@ class OutpostServer:
             "all destinations",
         )
         topics: list[str] = []
-        path = ["api", "v1", "tenants"]
+        path = [*self._base, "tenants"]
         for raw in self._list(path, {"limit": PAGE, "dir": "asc"}):
             found = self._server.decoded(path, raw, dict[str, Any])
             if not topics:
                 topics = self._topics(str(found["id"]))
                 yield from (ImportedEventType(name=name) for name in topics)
             yield from tenant(found)
-            own = ["api", "v1", "tenants", str(found["id"])]
+            own = [*self._base, "tenants", str(found["id"])]
             for each in self._server.get([*own, "destinations"], list[dict[str, Any]]):
                 yield from destination(each, str(found["id"]), topics)
             if messages_since is not None:
@@ -73,17 +76,19 @@ class OutpostServer:
 
     def _topics(self, tenant_id: str) -> list[str]:
         """Those that are configured; none where any topic may be published."""
-        for path in (["api", "v1", "topics"], ["api", "v1", "tenants", tenant_id, "topics"]):
+        for path in ([*self._base, "topics"], [*self._base, "tenants", tenant_id, "topics"]):
             found = self._server.find(path, list[str])
             if found is not None:
                 return [name for name in found if ALL not in name]
         return []
 
     def _messages(self, tenant_id: str, since: datetime) -> Iterator[Item]:
-        path = ["api", "v1", "events"]
+        path = [*self._base, "events"]
         query = {"tenant_id": tenant_id, "limit": EVENTS, "time[gte]": since.isoformat().replace("+00:00", "Z")}
         for raw in self._list(path, query):
             found = self._server.decoded(path, raw, dict[str, Any])
+            if (created_at := as_time(found.get("time"))) is not None and created_at < since:
+                continue  # an older version reads another parameter
             yield from event(found, tenant_id, bytes(self._server.decoded(path, raw, _Event).data))
 
     def _list(self, path: list[str], query: Mapping[str, object]) -> Iterator[bytes]:

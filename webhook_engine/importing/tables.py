@@ -104,7 +104,7 @@ class Tables:
             )
         except errors as problem:
             raise SourceError(
-                f"no connection to the database {self.place or 'that --database names'} ({_first_line(problem)}); "
+                f"no connection to the database {self.place or 'that --database names'} ({self._said(problem)}); "
                 "--database is written postgresql://USER:PASSWORD@HOST:PORT/NAME"
             ) from None
         assert self._connection is not None  # noqa: S101 (connect returns one or raises)
@@ -120,6 +120,11 @@ class Tables:
                 ) from None
             self._psycopg = psycopg
         return self._psycopg
+
+    def _said(self, problem: Exception) -> str:
+        """What the driver says, without the password in the URL, which it may repeat."""
+        password = self._url.partition("://")[2].partition("@")[0].partition(":")[2]
+        return _first_line(problem).replace(password, "…") if password else _first_line(problem)
 
 
 def _first_line(problem: Exception) -> str:

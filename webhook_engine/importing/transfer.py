@@ -8,6 +8,7 @@ from typing import Protocol
 
 import msgspec
 
+from webhook_engine.errors import WebhookEngineError
 from webhook_engine.importing.source import Item, Note, Source
 from webhook_engine.resources.imported import (
     ImportedApplication,
@@ -20,7 +21,7 @@ from webhook_engine.resources.imported import (
     Kind,
 )
 
-__all__ = ["NamedNote", "Report", "Target", "transfer"]
+__all__ = ["BatchTooLargeError", "NamedNote", "Report", "Target", "transfer"]
 
 MAX_ITEMS = 100
 MAX_BYTES = 256 * 1024
@@ -33,11 +34,15 @@ ONLY_NAMED = "event type is named by a filter but not registered there; it is re
 ITS_APPLICATION = "its application was refused"
 
 
+class BatchTooLargeError(WebhookEngineError):
+    """A target takes no batch of this size; the text says how large one may be."""
+
+
 class Target(Protocol):
     """Where things are taken over."""
 
     def take(self, batch: ImportedBatch, *, dry_run: bool, update: bool) -> Sequence[ImportOutcome]:
-        """What became of each, in the order given."""
+        """What became of each, in the order given; raises ``BatchTooLargeError`` if nothing was looked at."""
         ...
 
 
@@ -139,33 +144,61 @@ class _Writer:
 
     def flush(self) -> None:
         """Give on what was collected."""
-        kept = [placed for item in self._items if (placed := self._placed(item)) is not None]
-        self._items, self._bytes = [], 0
-        if not kept:
-            return
+        items, self._items, self._bytes = self._items, [], 0
+        try:
+            self._give(items)
+        except BatchTooLargeError:
+            for item in items:
+                try:
+                    self._give([item])
+                except BatchTooLargeError as problem:
+                    self._refuse(item, str(problem))
+        if items:
+            self._told(self._report)
+
+    def _give(self, items: Sequence[Item]) -> None:
+        kept: list[Item] = []
+        lost: list[Item] = []
+        for item in items:
+            placed = self._placed(item)
+            (lost if placed is None else kept).append(placed or item)
         batch = ImportedBatch(
             event_types=[one for one in kept if isinstance(one, ImportedEventType)],
             applications=[one for one in kept if isinstance(one, ImportedApplication)],
             endpoints=[one for one in kept if isinstance(one, ImportedEndpoint)],
             messages=[one for one in kept if isinstance(one, ImportedMessage)],
         )
-        for outcome in self._target.take(batch, dry_run=self._report.dry_run, update=self._update):
+        outcomes = self._target.take(batch, dry_run=self._report.dry_run, update=self._update) if kept else ()
+        for item in lost:
+            self._refuse(item, ITS_APPLICATION)
+        for outcome in outcomes:
             self._report.add(outcome)
             if outcome.kind is Kind.APPLICATION:
                 if outcome.status is ImportStatus.REFUSED:
                     self._places[outcome.key] = None
                 elif outcome.key.startswith("app_") and outcome.id not in (None, outcome.key):
                     self._places[outcome.key] = outcome.id
-        self._told(self._report)
 
     def _placed(self, item: Item) -> Item | None:
         """The thing with its application as it is addressed here; ``None`` if that was refused before."""
         if not isinstance(item, ImportedEndpoint | ImportedMessage):
             return item
         place = self._places.get(item.application, item.application)
-        if place is not None:
-            return item if place == item.application else msgspec.structs.replace(item, application=place)
-        kind = Kind.ENDPOINT if isinstance(item, ImportedEndpoint) else Kind.MESSAGE
-        key = item.id or (item.uid if isinstance(item, ImportedEndpoint) else None) or ""
-        self._report.add(ImportOutcome(kind=kind, key=key, status=ImportStatus.REFUSED, problem=ITS_APPLICATION))
-        return None
+        if place is None or place == item.application:
+            return None if place is None else item
+        return msgspec.structs.replace(item, application=place)
+
+    def _refuse(self, item: Item, problem: str) -> None:
+        match item:
+            case ImportedEventType():
+                kind, key = Kind.EVENT_TYPE, item.name
+            case ImportedApplication():
+                kind, key = Kind.APPLICATION, item.id or item.uid or ""
+                self._places[key] = None
+            case ImportedEndpoint():
+                kind, key = Kind.ENDPOINT, item.id or item.uid or ""
+            case ImportedMessage():
+                kind, key = Kind.MESSAGE, item.id
+            case Note():
+                return
+        self._report.add(ImportOutcome(kind=kind, key=key, status=ImportStatus.REFUSED, problem=problem))
