@@ -143,13 +143,13 @@ class _Import:
             raise
         self._print(report)
         if report.count(ImportStatus.REFUSED):
-            raise CommandError(f"{report.count(ImportStatus.REFUSED)} things were refused; the report says why")
+            raise CommandError(f"{report.count(ImportStatus.REFUSED)} refused; the report says which, and why")
 
     def _print(self, report: Report) -> None:
         if self._as_json:
             show_json(msgspec.json.encode(report))
-            return
-        _show(report)
+        elif report.counts or report.complete:
+            _show(report)
 
 
 def _targeted(work: Callable[Concatenate[_Import, P], None]) -> Callable[..., None]:
@@ -301,9 +301,10 @@ def _show(report: Report) -> None:
         more = f" and {note.count - len(note.examples)} more" if note.count > len(note.examples) else ""
         out.print(f"  {note.text} ({', '.join(note.examples)}{more})", markup=False, soft_wrap=True)
     if report.dry_run:
-        out.print("\nThis was a dry run: nothing was changed.")
+        out.print("\nThis was a dry run: nothing was changed.", soft_wrap=True)
     if not report.complete:
-        out.print("\nThis is not all: the source was not read to its end. Run the command again to go on.")
+        text = "This is not all: the source was not read to its end. Run the command again to go on."
+        out.print(f"\n{text}", soft_wrap=True)
 
 
 _COLUMNS = {
