@@ -2,13 +2,16 @@
 
 import logging
 import socket
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
+import aiohttp
 import pytest
 import stores
-from database_servers import postgresql
+from database_servers import mariadb, pgbouncer, postgresql
 from hypothesis import settings
 from names import Names
+from outbox.sources import fresh
 
 # A loaded machine is no failure of the code.
 settings.register_profile("webhook_engine", deadline=None)
@@ -50,3 +53,36 @@ def schemas(on_postgresql: str | None) -> Iterator[None]:
     yield
     if on_postgresql is not None:
         stores.forget_all(on_postgresql)
+
+
+@pytest.fixture
+async def session() -> AsyncIterator[aiohttp.ClientSession]:
+    """A client of HTTP that keeps no cookies."""
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def postgresql_url() -> Iterator[str]:
+    with postgresql() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def pgbouncer_url(postgresql_url: str) -> Iterator[str]:
+    with pgbouncer(postgresql_url) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def mariadb_url() -> Iterator[str]:
+    with mariadb() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql", "mysql"])
+def source(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A program's own database with an empty outbox, as a URL of ``outbox.sources``."""
+    if request.param == "sqlite":
+        return fresh(f"sqlite:///{tmp_path / 'app.db'}")
+    return fresh(str(request.getfixturevalue("postgresql_url" if request.param == "postgresql" else "mariadb_url")))

@@ -2,65 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
+from records import make_endpoint, make_stored
 from yarl import URL
 
 from webhook_engine.delivery.attempt.target import Target
 from webhook_engine.delivery.http.request import Destination
 from webhook_engine.delivery.schedule.lane import Lane
 from webhook_engine.delivery.throttle import Throttle
-from webhook_engine.model import DEFAULT_ORGANIZATION, Application, Endpoint
-from webhook_engine.store.records import Due, StoredEndpoint
+from webhook_engine.store.records import Due
 
-SOME_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 UNLIMITED = Throttle(None)
-
-
-def make_application(application_id: str = "app_1", *, uid: str | None = None) -> Application:
-    return Application(
-        id=application_id,
-        organization_id=DEFAULT_ORGANIZATION,
-        uid=uid,
-        name="Acme",
-        throttle_rate=None,
-        metadata={},
-        created_at=SOME_DAY,
-        updated_at=SOME_DAY,
-    )
-
-
-def make_endpoint(
-    endpoint_id: str = "ep_1",
-    *,
-    uid: str | None = None,
-    event_types: tuple[str, ...] | None = None,
-    channels: tuple[str, ...] | None = None,
-    disabled: bool = False,
-) -> Endpoint:
-    return Endpoint(
-        id=endpoint_id,
-        application_id="app_1",
-        organization_id=DEFAULT_ORGANIZATION,
-        uid=uid,
-        url="https://example.com/",
-        description="",
-        event_types=event_types,
-        channels=channels,
-        throttle_rate=None,
-        version=1,
-        disabled=disabled,
-        disabled_at=None,
-        disabled_reason=None,
-        first_failure_at=None,
-        metadata={},
-        created_at=SOME_DAY,
-        updated_at=SOME_DAY,
-    )
-
-
-def make_stored(endpoint: Endpoint) -> StoredEndpoint:
-    return StoredEndpoint(endpoint=endpoint, encrypted_key=b"")
 
 
 def make_target(endpoint_id: str = "ep_1", *, throttle: Throttle = UNLIMITED, shared: Throttle = UNLIMITED) -> Target:

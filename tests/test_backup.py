@@ -8,7 +8,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from engine.helpers import acme, local_engine, send, send_many
+from engines import acme, local_engine, send, send_many
 from program import run
 from receivers import Receiver
 from stores import query

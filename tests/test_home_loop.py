@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientSession
-from engine.helpers import acme, local_engine, send
+from engines import acme, local_engine, send
 from receivers import Receiver
 
 from webhook_engine import Engine, EngineNotRunningError, SharedEngine

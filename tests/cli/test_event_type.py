@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import subprocess
 import textwrap
 from pathlib import Path
 
 import pytest
+from commands import World
 from program import PROGRAM
 
 from webhook_engine import Engine
@@ -108,3 +110,21 @@ async def test_consumers_get_an_openapi_document_and_a_page(tmp_path: Path) -> N
         for text in ("An invoice was paid &amp; booked.", "<code>note</code>", "For people", "&lt;b&gt;"):
             assert text in page
         assert "<script" not in page
+
+
+def test_event_types(world: World, tmp_path: Path) -> None:
+    schema = tmp_path / "schema.json"
+    schema.write_text('{"type": "object"}')
+    made = world.json(
+        "event-type", "create", "user.made", "--description", "x", "--schema", str(schema), "--group", "u"
+    )
+    assert made["schemas"] == {"1": {"type": "object"}}
+    schema.write_text("[")
+    assert world("event-type", "update", "user.made", "--schema", str(schema)).code == 2
+    assert world.json("event-type", "update", "user.made", "--deprecated")["deprecated"] is True
+    assert re.search(r"^user\.made +deprecated +u +x$", world("event-type", "list").out, re.MULTILINE)
+    assert world("event-type", "delete", "user.made").out == "user.made is archived\n"
+    assert "user.made" not in world("event-type", "list", "--all").out
+    assert "user.made" in world("event-type", "list", "--all", "--archived").out
+    world("event-type", "delete", "user.made", "--expunge")
+    assert world("event-type", "get", "user.made").code == 1

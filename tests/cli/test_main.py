@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from commands import command
 from program import run
 
 from webhook_engine import ConfigError, NotFoundError, __version__
-from webhook_engine.cli import app, main
+from webhook_engine.cli import COMMANDS, app, main
 
 
 def test_the_version() -> None:
@@ -31,8 +34,8 @@ def test_the_module_is_the_command() -> None:
 def test_help_names_every_command() -> None:
     done = run("--help")
     assert done.returncode == 0
-    for command in ("demo", "check-config", "verify"):
-        assert command in done.stdout
+    for name in ("demo", "check-config", "verify"):
+        assert name in done.stdout
 
 
 def test_without_a_command_it_shows_help_and_counts_as_wrong_usage() -> None:
@@ -72,3 +75,38 @@ def test_a_fault_can_be_looked_into(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigError):
         main()
     assert app.info.name == "webhook-engine"
+
+
+# What all of them have in common.
+
+
+def test_the_list_of_commands_says_what_each_of_them_says() -> None:
+    for name, (_, summary) in COMMANDS.items():
+        done = command(name, "--help")
+        assert done.code == 0
+        assert re.split(r"[:;.]", summary)[0] in " ".join(done.out.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "unneeded"),
+    [
+        (["--help"], {"aiohttp", "msgspec", "webhook_engine.config.loading"}),
+        (["--version"], {"aiohttp", "msgspec", "rich", "webhook_engine.config.loading"}),
+        (["token"], {"aiohttp", "aiosqlite", "rich.console", "webhook_engine.engine"}),
+        (["app", "--help"], {"aiosqlite", "webhook_engine.engine"}),
+    ],
+)
+def test_no_command_waits_for_what_it_does_not_need(arguments: list[str], unneeded: set[str], tmp_path: Path) -> None:
+    program = (
+        "import atexit, sys; from webhook_engine.cli import main;"
+        "atexit.register(lambda: print(*sys.modules, file=sys.stderr)); main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, *arguments], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert unneeded & set(done.stderr.split()) == set()
+
+
+def test_an_unknown_command_is_wrong_usage() -> None:
+    assert command("aplication").code == 2
+    assert command("app", "lst").code == 2

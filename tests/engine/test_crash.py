@@ -13,7 +13,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from engine.helpers import destination, local_engine, until
+from engines import destination, local_engine, until
 from receivers import Receiver, Request
 
 from webhook_engine import AttemptStatus

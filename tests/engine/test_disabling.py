@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from engine.helpers import (
+from engines import (
     DAY,
     Answers,
     acme,

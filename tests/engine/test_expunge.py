@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from engine.helpers import acme, attempts_of, destination, local_engine, send, send_many, until
+from engines import acme, attempts_of, destination, local_engine, send, send_many, until
 from receivers import Receiver, Reply, Request
 
 from webhook_engine import AttemptStatus, Engine, ManualClock, Message, PayloadUnavailableError

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engine.helpers import acme, ids_of, local_engine, send, until
+from engines import acme, ids_of, local_engine, send, until
 from interruptions import Interrupted
 from receivers import Receiver, hanging
 from stores import query

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from engine.helpers import local_engine, until
+from engines import local_engine, until
 from names import Names
 from receivers import Receiver, Reply, Request, hanging
 

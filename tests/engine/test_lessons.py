@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from engine.helpers import (
+from engines import (
     Answers,
     acme,
     attempts_of,

@@ -13,7 +13,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from engine.helpers import local_engine
+from engines import local_engine
 from receivers import Receiver
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from engine.helpers import acme, attempts_of, destination, ids_of, local_engine, record_events, send, until
+from engines import acme, attempts_of, destination, ids_of, local_engine, record_events, send, until
 from receivers import Receiver
 from stores import query
 

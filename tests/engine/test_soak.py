@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 import receivers
-from engine.helpers import local_engine, send, until
+from engines import local_engine, send, until
 from receivers import OK, Receiver, Reply
 from stores import query
 

@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 import yaml
-from engine.helpers import until
+from engines import until
 from receivers import Receiver
 from typer.main import get_command
 

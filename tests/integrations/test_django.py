@@ -14,7 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from engine.helpers import until
+from engines import until
 from receivers import Receiver
 
 from webhook_engine import Engine, outbox

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -13,12 +14,20 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import flask
 import httpx
 import pytest
-from engine.helpers import until
+from engines import until
+from integrations.programs import BODY, LOOPBACK, SECRET, prepare, signed
 from receivers import Receiver
 
-from webhook_engine import Engine
+from webhook_engine import (
+    ConfigError,
+    Engine,
+    SyncSharedEngine,
+    Webhook,
+)
+from webhook_engine.integrations import flask as for_flask
 from webhook_engine.outbox import enqueue
 from webhook_engine.store.sqlite.enqueue import write_to_outbox
 
@@ -177,3 +186,48 @@ async def test_an_engine_that_cannot_start_does_not_break_the_site(tmp_path: Pat
             return (await answer(client))["state"] == "delivering"
 
         await until(recovered, PATIENCE_S)
+
+
+async def test_flask(tmp_path: Path) -> None:
+    async with Receiver() as receiver:
+        await prepare(tmp_path / "webhooks.db", receiver.url)
+        webhooks = for_flask.WebhookEngine()
+        app = flask.Flask("shop")
+        app.config["WEBHOOK_ENGINE_DATABASE"] = tmp_path / "webhooks.db"
+        app.config["WEBHOOK_ENGINE_SETTINGS"] = {"allow_subnets": LOOPBACK}
+        webhooks.init_app(app)
+
+        @app.post("/pay")
+        def pay() -> dict[str, str]:
+            return {"id": webhooks.enqueue(application="acme", event_type="invoice.paid", payload={"id": 1})}
+
+        @app.post("/hooks")
+        @for_flask.verify_webhook(Webhook(SECRET))
+        def hook() -> Any:
+            return for_flask.verified_body()
+
+        def use() -> str:
+            client = app.test_client()
+            message_id = client.post("/pay").get_json()["id"]
+            assert client.post("/hooks", data=BODY, headers=signed()).get_json() == json.loads(BODY)
+            refused = client.post("/hooks", data=BODY, headers={**signed(), "webhook-timestamp": "1"})
+            assert refused.status_code == 401
+            assert "timestamp" in refused.get_json()["detail"]
+            return str(message_id)
+
+        message_id = await asyncio.to_thread(use)
+        [request] = await receiver.wait_for(1, timeout=10)
+        assert request.headers["webhook-id"] == message_id
+        engine = app.extensions["webhook_engine"]
+        assert isinstance(engine, SyncSharedEngine)
+        await asyncio.to_thread(engine.stop)
+
+
+def test_the_engine_of_a_flask_application_is_at_hand_in_a_blueprint(tmp_path: Path) -> None:
+    app = flask.Flask("shop")
+    with pytest.raises(ConfigError, match=r"WebhookEngine\(app\)"):
+        for_flask.engine_of(app)
+    app.config.update(WEBHOOK_ENGINE_DATABASE=str(tmp_path / "webhooks.db"), WEBHOOK_ENGINE_RUN=False)
+    webhooks = for_flask.WebhookEngine(app)
+    with app.app_context():
+        assert for_flask.engine_of() is webhooks.engine is for_flask.engine_of(app)

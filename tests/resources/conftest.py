@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from engines import local_engine, record_events
 from receivers import Receiver, Reply
 
-from webhook_engine import Engine, ManualClock
+from webhook_engine import Endpoint, Engine, ManualClock
 from webhook_engine.events import OperationalEvent
 
 START = datetime(2030, 6, 1, 12, tzinfo=UTC)
@@ -28,8 +29,7 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 async def engine(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Engine]:
-    settings = {"allow_subnets": ["127.0.0.1/32"], "retry_schedule": []}
-    async with Engine.open(tmp_path / "webhooks.db", clock=clock, **settings) as running:
+    async with local_engine(tmp_path / "webhooks.db", clock, retry_schedule=[]) as running:
         await running.applications.create(name="Acme", uid="acme")
         yield running
 
@@ -37,6 +37,10 @@ async def engine(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Engine]:
 @pytest.fixture
 def told(engine: Engine) -> list[OperationalEvent]:
     """The operational events, in order."""
-    events: list[OperationalEvent] = []
-    engine.on(OperationalEvent)(events.append)
-    return events
+    return record_events(engine)
+
+
+@pytest.fixture
+async def endpoint(engine: Engine, receiver: Receiver) -> Endpoint:
+    """An endpoint of ``acme`` at the receiver."""
+    return await engine.endpoints.create("acme", url=receiver.url, uid="main")

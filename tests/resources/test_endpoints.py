@@ -3,34 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime, timedelta
 
 import pytest
-from standardwebhooks import Webhook
+from resources.calls import HOUR, clock_time, send
 
 from webhook_engine import ConflictError, Engine, ManualClock, NotFoundError, RotationLimitError, ValidationError
-from webhook_engine.clock import to_datetime
-from webhook_engine.errors import ExampleUnavailableError
 from webhook_engine.events import EndpointEvent, OperationalEvent
-from webhook_engine.model import AttemptStatus, Endpoint, TaskStatus, TriggerType
-from webhook_engine.secrets.signing import SigningKey
-
-HOUR = timedelta(hours=1)
-
-
-@pytest.fixture
-async def endpoint(engine: Engine, receiver) -> Endpoint:
-    return await engine.endpoints.create("acme", url=receiver.url, uid="main")
+from webhook_engine.model import AttemptStatus, Endpoint
 
 
 def types(told: list[OperationalEvent]) -> list[str]:
     return [event.type for event in told if isinstance(event, EndpointEvent)]
-
-
-async def send(engine: Engine, **arguments: object) -> str:
-    message = await engine.messages.create("acme", **{"event_type": "a", "payload": {"id": 1}, **arguments})
-    await engine.join(5)
-    return message.id
 
 
 async def test_an_endpoint_is_kept_as_given(engine: Engine, clock: ManualClock) -> None:
@@ -162,84 +145,6 @@ async def test_edits_at_the_same_time_do_not_lose_one_another(engine: Engine, en
         await engine.endpoints.rotate_secret("acme", "main")
 
 
-async def test_headers_apply_from_the_next_message(engine: Engine, endpoint: Endpoint, receiver) -> None:
-    await engine.endpoints.set_headers("acme", "main", {"X-A": "1", "Authorization": "Bearer s"})
-    await send(engine)
-    await engine.endpoints.patch_headers("acme", "main", {"X-A": None, "X-B": "2"})
-    await send(engine)
-    first, second = (request.headers for request in receiver.requests)
-    assert (first["X-A"], first["Authorization"]) == ("1", "Bearer s")
-    assert ("X-A" in second, second["X-B"], second["Authorization"]) == (False, "2", "Bearer s")
-    shown = await engine.endpoints.get_headers("acme", "main")
-    assert (shown.headers, shown.sensitive) == ({"X-B": "2"}, ("Authorization",))
-
-
-async def test_one_name_is_one_header_however_it_is_written(engine: Engine, receiver) -> None:
-    await engine.endpoints.create("acme", url=receiver.url, uid="main", headers={"x-tenant": "1", "X-Tenant": "2"})
-    assert (await engine.endpoints.get_headers("acme", "main")).headers == {"X-Tenant": "2"}
-    await engine.endpoints.patch_headers("acme", "main", {"x-TENANT": "3", "authorization": "Bearer s"})
-    await engine.endpoints.patch_headers("acme", "main", {"AUTHORIZATION": "Bearer t"})
-    shown = await engine.endpoints.get_headers("acme", "main")
-    assert (shown.headers, shown.sensitive) == ({"x-TENANT": "3"}, ("AUTHORIZATION",))
-    await send(engine)
-    sent = [(name.lower(), value) for name, value in receiver.requests[0].headers.items()]
-    assert [value for name, value in sent if name == "x-tenant"] == ["3"]
-    assert [value for name, value in sent if name == "authorization"] == ["Bearer t"]
-    await engine.endpoints.patch_headers("acme", "main", {"X-Tenant": None, "Authorization": None})
-    shown = await engine.endpoints.get_headers("acme", "main")
-    assert (shown.headers, shown.sensitive) == ({}, ())
-    await engine.endpoints.set_headers("acme", "main", {"a": "1", "A": "2"})
-    assert (await engine.endpoints.get_headers("acme", "main")).headers == {"A": "2"}
-
-
-async def test_of_sensitive_headers_only_the_names_are_shown(engine: Engine, endpoint: Endpoint) -> None:
-    sensitive = {"AUTHORIZATION": "2", "x-api-key": "3", "X-Auth-Token": "4", "www-authenticate": "5"}
-    await engine.endpoints.set_headers("acme", "main", {"X-Foo": "1", **sensitive})
-    shown = await engine.endpoints.get_headers("acme", "main")
-    assert shown.headers == {"X-Foo": "1"}
-    assert shown.sensitive == ("AUTHORIZATION", "x-api-key", "X-Auth-Token", "www-authenticate")
-
-
-async def test_a_rotated_secret_signs_until_its_grace_is_over(
-    engine: Engine, endpoint: Endpoint, receiver, clock: ManualClock
-) -> None:
-    old = await engine.endpoints.get_secret("acme", "main")
-    new = await engine.endpoints.rotate_secret("acme", "main", grace_period=HOUR)
-    assert new == await engine.endpoints.get_secret("acme", "main") != old
-    await send(engine)
-    clock.advance(HOUR)
-    await send(engine)
-    await engine.endpoints.rotate_secret("acme", "main", grace_period=timedelta(0))
-    await send(engine)
-    assert [len(request.headers["webhook-signature"].split()) for request in receiver.requests] == [2, 1, 1]
-
-
-async def test_a_given_secret_is_what_signs(engine: Engine, receiver) -> None:
-    secret = "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
-    await engine.endpoints.create("acme", url=receiver.url, uid="own", secret=secret)
-    assert await engine.endpoints.get_secret("acme", "own") == secret
-    await send(engine)
-    headers = receiver.requests[0].headers
-    signed = Webhook(secret).sign(
-        headers["webhook-id"],
-        datetime.fromtimestamp(int(headers["webhook-timestamp"])).astimezone(),
-        receiver.bodies[0].decode(),
-    )
-    assert headers["webhook-signature"] == signed
-
-
-async def test_of_a_key_pair_only_the_public_half_is_given_out(engine: Engine, endpoint: Endpoint) -> None:
-    key = SigningKey.generate("ed25519")
-    assert await engine.endpoints.rotate_secret("acme", "main", key.secret) == key.public
-    assert (await engine.endpoints.get_secret("acme", "main")).startswith("whpk_")
-
-
-@pytest.mark.parametrize("grace", [timedelta(days=7, seconds=1), timedelta(seconds=-1), 60, None])
-async def test_a_grace_out_of_range_is_refused(engine: Engine, endpoint: Endpoint, grace: object) -> None:
-    with pytest.raises(ValidationError, match="grace_period"):
-        await engine.endpoints.rotate_secret("acme", "main", None, grace)  # type: ignore[arg-type]
-
-
 async def test_a_disabled_endpoint_gets_nothing_until_it_is_enabled(
     engine: Engine, endpoint: Endpoint, receiver
 ) -> None:
@@ -277,128 +182,6 @@ async def test_what_was_scheduled_is_cancelled_when_the_endpoint_is_deleted(
         await engine.attempts.resend("acme", later.id, endpoint.id)
 
 
-async def test_an_example_is_sent_whatever_the_filters(engine: Engine, receiver) -> None:
-    await engine.event_types.create(name="a", schemas={"1": {"examples": [{"ü": 1}]}})
-    await engine.event_types.create(name="plain")
-    await engine.endpoints.create(
-        "acme", url=receiver.url, uid="u", event_types=["plain"], channels=["c"], disabled=True
-    )
-    other = await engine.endpoints.create("acme", url=receiver.url)
-    ping = await engine.endpoints.send_example("acme", "u", "svix.ping")
-    await engine.endpoints.send_example("acme", "u", "a")
-    await engine.join(5)
-    assert receiver.bodies == [b'{"success": true}', '{"ü":1}'.encode()]
-    (attempt,) = (await engine.attempts.list_by_message("acme", ping.id)).data
-    assert attempt.trigger_type is TriggerType.MANUAL
-    assert (await engine.attempts.list_by_endpoint("acme", other.id)).data == []
-    with pytest.raises(ExampleUnavailableError):
-        await engine.endpoints.send_example("acme", "u", "plain")
-    with pytest.raises(NotFoundError, match="event type"):
-        await engine.endpoints.send_example("acme", "u", "unknown")
-    with pytest.raises(ValidationError):
-        await engine.endpoints.send_example("acme", "u", "a b")
-
-
-async def test_a_failed_example_is_not_repeated(engine: Engine, endpoint: Endpoint, receiver) -> None:
-    receiver.answer(500)
-    await engine.endpoints.send_example("acme", "main", "webhook.ping")
-    await engine.join(5)
-    assert len(receiver.bodies) == 1
-    assert (await engine.endpoints.stats("acme", "main")).fail == 1
-
-
-async def test_recover_sends_what_failed(engine: Engine, endpoint: Endpoint, receiver, clock: ManualClock) -> None:
-    receiver.answer(500)
-    since = clock_time(clock)
-    await send(engine)
-    receiver.answer(200)
-    task = await engine.endpoints.recover("acme", "main", since)
-    assert (task.task, task.status, task.endpoint_id) == ("endpoint.recover", TaskStatus.RUNNING, endpoint.id)
-    done = await engine.tasks.wait(task.id, timeout=5)
-    await engine.join(5)
-    assert (done.status, done.data["processed"]) == (TaskStatus.FINISHED, 1)
-    assert len(receiver.bodies) == 2
-    stats = await engine.endpoints.stats("acme", "main")
-    assert (stats.success, stats.fail) == (1, 1)
-
-
-async def test_replay_sends_what_was_missed(engine: Engine, endpoint: Endpoint, receiver, clock: ManualClock) -> None:
-    await engine.endpoints.disable("acme", "main")
-    await send(engine, payload={"missed": True})
-    await engine.endpoints.enable("acme", "main")
-    task = await engine.endpoints.replay_missing("acme", "main", clock_time(clock) - HOUR)
-    await engine.tasks.wait(task.id, timeout=5)
-    await engine.join(5)
-    assert receiver.bodies == [b'{"missed":true}']
-
-
-@pytest.mark.parametrize(
-    ("since", "until", "field"),
-    [
-        (timedelta(days=-14, minutes=-6), None, "since"),
-        (timedelta(seconds=1), None, "since"),
-        (timedelta(hours=-1), timedelta(hours=-1), "since"),
-        (None, None, "since"),
-        (timedelta(hours=-1), "now", "until"),
-    ],
-)
-async def test_catching_up_has_bounds(
-    engine: Engine, endpoint, clock, since: object, until: object, field: str
-) -> None:
-    def moment(offset: object) -> object:
-        return clock_time(clock) + offset if isinstance(offset, timedelta) else offset
-
-    for start in (engine.endpoints.recover, engine.endpoints.replay_missing):
-        with pytest.raises(ValidationError) as caught:
-            await start("acme", "main", moment(since), moment(until))  # type: ignore[arg-type]
-        assert caught.value.field == field
-
-
-async def test_catching_up_may_begin_14_days_ago(engine: Engine, endpoint: Endpoint, clock: ManualClock) -> None:
-    task = await engine.endpoints.recover("acme", "main", clock_time(clock) - timedelta(days=14, minutes=5))
-    assert (await engine.tasks.wait(task.id, 5)).status is TaskStatus.FINISHED
-
-
-async def test_a_bound_in_the_future_is_now(engine: Engine, endpoint: Endpoint, clock: ManualClock) -> None:
-    now = clock_time(clock)
-    task = await engine.endpoints.recover("acme", "main", now - HOUR, now + HOUR)
-    assert task.data["until"] == clock.now() + 1
-    await engine.tasks.wait(task.id, 5)
-
-
-async def test_statistics_count_attempts_in_the_span(engine: Engine, endpoint: Endpoint, receiver, clock) -> None:
-    begin = clock_time(clock)
-    await send(engine)
-    clock.advance(HOUR)
-    receiver.answer(500)
-    await send(engine)
-    end = clock_time(clock)
-    assert await counts(engine) == (1, 1)
-    assert await counts(engine, until=begin + HOUR / 2) == (1, 0)
-    assert await counts(engine, since=begin + HOUR / 2) == (0, 1)
-    assert await counts(engine, since=end - timedelta(days=28, minutes=5), until=end) == (1, 1)
-
-
-async def counts(engine: Engine, **bounds: datetime) -> tuple[int, int]:
-    stats = await engine.endpoints.stats("acme", "main", **bounds)
-    return stats.success, stats.fail
-
-
-@pytest.mark.parametrize(
-    ("since", "until", "field"),
-    [(None, timedelta(seconds=1), "until"), (timedelta(days=-28, minutes=-6), None, "since"), (5, None, "since")],
-)
-async def test_statistics_have_bounds(
-    engine: Engine, endpoint, clock, since: object, until: object, field: str
-) -> None:
-    def moment(offset: object) -> object:
-        return clock_time(clock) + offset if isinstance(offset, timedelta) else offset
-
-    with pytest.raises(ValidationError) as caught:
-        await engine.endpoints.stats("acme", "main", moment(since), moment(until))  # type: ignore[arg-type]
-    assert caught.value.field == field
-
-
 async def test_endpoints_are_listed_newest_first(engine: Engine) -> None:
     ids = [(await engine.endpoints.create("acme", url="http://h")).id for _ in range(3)]
     assert [one.id for one in (await engine.endpoints.list("acme")).data] == ids[::-1]
@@ -416,7 +199,3 @@ async def test_a_cancelled_edit_is_either_made_or_not(engine: Engine, endpoint: 
         stored = await engine._store.endpoints.get(endpoint.application_id, endpoint.id)
         assert stored is not None
         assert await engine.endpoints.get("acme", "main") == stored.endpoint
-
-
-def clock_time(clock: ManualClock) -> datetime:
-    return to_datetime(clock.now())

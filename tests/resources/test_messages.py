@@ -8,26 +8,18 @@ from datetime import timedelta
 
 import pytest
 from receivers import Receiver
+from resources.calls import HOUR, send
 
 from webhook_engine import (
     ConflictError,
     Engine,
     ManualClock,
-    NotFoundError,
     PayloadUnavailableError,
     ValidationError,
     event,
 )
 from webhook_engine.clock import to_datetime
-from webhook_engine.model import AttemptStatus, DeliveryStatus, TriggerType
-
-HOUR = timedelta(hours=1)
-
-
-async def send(engine: Engine, **arguments: object):
-    message = await engine.messages.create("acme", **{"event_type": "a", "payload": {"id": 1}, **arguments})
-    await engine.join(5)
-    return message
+from webhook_engine.model import DeliveryStatus
 
 
 async def test_a_message_is_returned_and_kept_as_given(engine: Engine, clock: ManualClock) -> None:
@@ -169,113 +161,6 @@ async def test_an_expunged_message_stays_but_cannot_be_sent(engine: Engine, rece
     assert (await engine.messages.get("acme", message.id)).payload is None
     with pytest.raises(PayloadUnavailableError):
         await engine.attempts.resend("acme", message.id, endpoint.id)
-
-
-async def test_a_message_can_be_sent_again_also_to_a_disabled_endpoint(engine: Engine, receiver) -> None:
-    endpoint = await engine.endpoints.create("acme", url=receiver.url)
-    message = await send(engine)
-    await engine.endpoints.disable("acme", endpoint.id)
-    await engine.attempts.resend("acme", message.id, endpoint.id)
-    await engine.join(5)
-    assert receiver.bodies == [b'{"id":1}'] * 2
-    again, first = (await engine.attempts.list_by_message("acme", message.id)).data
-    assert (first.trigger_type, again.trigger_type) == (TriggerType.SCHEDULED, TriggerType.MANUAL)
-
-
-async def test_a_message_can_be_sent_to_an_endpoint_that_it_was_not_for(engine: Engine, receiver) -> None:
-    message = await send(engine)
-    endpoint = await engine.endpoints.create("acme", url=receiver.url)
-    await engine.attempts.resend("acme", message.id, endpoint.id)
-    await engine.join(5)
-    assert receiver.bodies == [b'{"id":1}']
-
-
-async def test_resending_needs_things_that_exist(engine: Engine, receiver) -> None:
-    endpoint = await engine.endpoints.create("acme", url=receiver.url)
-    message = await send(engine)
-    for application, key, target in (
-        ("nobody", message.id, endpoint.id),
-        ("acme", "nothing", endpoint.id),
-        ("acme", message.id, "nowhere"),
-    ):
-        with pytest.raises(NotFoundError):
-            await engine.attempts.resend(application, key, target)
-
-
-async def test_attempts_are_listed_from_both_sides(engine: Engine, receiver) -> None:
-    one = await engine.endpoints.create("acme", url=receiver.url, uid="one")
-    two = await engine.endpoints.create("acme", url=receiver.url, uid="two")
-    message = await send(engine, channels=["c"], tags=["t"])
-    receiver.answer(404)
-    failed = await send(engine, event_type="b")
-    by_message = (await engine.attempts.list_by_message("acme", message.id)).data
-    assert {attempt.endpoint_id for attempt in by_message} == {one.id, two.id}
-    (only,) = (await engine.attempts.list_by_message("acme", message.id, endpoint="two")).data
-    assert only.endpoint_id == two.id
-    assert await engine.attempts.get("acme", message.id, only.id) == only
-    assert [attempt async for attempt in engine.attempts.iterate_by_message("acme", message.id)] == by_message
-    walked = [attempt.msg_id async for attempt in engine.attempts.iterate_by_endpoint("acme", "one")]
-    assert walked == [failed.id, message.id]
-    for filters, wanted in (
-        ({"status": AttemptStatus.FAIL}, [failed.id]),
-        ({"status": 0}, [message.id]),
-        ({"status_code_class": 400}, [failed.id]),
-        ({"status_code_class": 0}, []),
-        ({"event_types": ["b"]}, [failed.id]),
-        ({"channel": "c"}, [message.id]),
-        ({"tag": "t"}, [message.id]),
-    ):
-        page = await engine.attempts.list_by_endpoint("acme", "one", **filters)  # type: ignore[arg-type]
-        assert [attempt.msg_id for attempt in page.data] == wanted, filters
-    messages = await engine.attempts.list_attempted_messages("acme", "one", status=AttemptStatus.FAIL)
-    assert [row.message.id for row in messages.data] == [failed.id]
-    pages = [await engine.attempts.list_attempted_destinations("acme", message.id, limit=1)]
-    pages.append(await engine.attempts.list_attempted_destinations("acme", message.id, iterator=pages[0].iterator))
-    assert [row.endpoint.id for page in pages for row in page.data] == [one.id, two.id]
-    assert [page.done for page in pages] == [False, True]
-
-
-@pytest.mark.parametrize(
-    "filters",
-    [{"status": 9}, {"status": True}, {"status": "fail"}, {"status_code_class": 250}, {"status_code_class": 600}],
-)
-async def test_a_filter_of_attempts_that_makes_no_sense_is_refused(engine: Engine, filters: dict[str, object]) -> None:
-    await engine.endpoints.create("acme", url="http://h", uid="one")
-    with pytest.raises(ValidationError):
-        await engine.attempts.list_by_endpoint("acme", "one", **filters)  # type: ignore[arg-type]
-
-
-async def test_a_response_can_be_taken_away(engine: Engine, receiver) -> None:
-    await engine.endpoints.create("acme", url=receiver.url)
-    message = await send(engine)
-    (attempt,) = (await engine.attempts.list_by_message("acme", message.id)).data
-    assert attempt.response == "seen"
-    await engine.attempts.expunge_content("acme", message.id, attempt.id)
-    assert (await engine.attempts.get("acme", message.id, attempt.id)).response == "EXPUNGED"
-    for call in (engine.attempts.get, engine.attempts.expunge_content):
-        with pytest.raises(NotFoundError):
-            await call("acme", message.id, "atmpt_unknown")
-
-
-async def test_tasks_are_listed_and_waited_for(engine: Engine, clock: ManualClock) -> None:
-    await engine.endpoints.create("acme", url="http://h", uid="one")
-    await engine.applications.create(name="Other", uid="other")
-    since = to_datetime(clock.now()) - HOUR
-    recover = await engine.endpoints.recover("acme", "one", since)
-    replay = await engine.endpoints.replay_missing("acme", "one", since)
-    for task in (recover, replay):
-        assert (await engine.tasks.wait(task.id, timeout=5)).status == "finished"
-    assert [task.id for task in (await engine.tasks.list()).data] == [replay.id, recover.id]
-    assert [task.id async for task in engine.tasks.iterate(task="endpoint.recover")] == [recover.id]
-    assert (await engine.tasks.list(status="running")).data == []
-    assert (await engine.tasks.list(application="other")).data == []
-    assert (await engine.tasks.get(recover.id, application="acme")).id == recover.id
-    with pytest.raises(NotFoundError):
-        await engine.tasks.get(recover.id, application="other")
-    with pytest.raises(ValidationError):
-        await engine.tasks.list(status="done")
-    with pytest.raises(NotFoundError):
-        await engine.organization("org_x").tasks.get(recover.id)
 
 
 @event("invoice.paid")

@@ -6,7 +6,7 @@ import stat
 from pathlib import Path
 
 from aiohttp import BasicAuth
-from engine.helpers import acme, local_engine, send
+from engines import acme, local_engine, send
 from program import run
 from receivers import Receiver
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 import pytest_asyncio
-from server.helpers import JWT_SECRET, Client, Tokens
+from api_clients import JWT_SECRET, Client, Tokens
+from engines import local_engine
 from svix.api import SvixAsync, SvixOptions
 
 from webhook_engine import Engine
@@ -28,13 +29,8 @@ def settings() -> dict[str, object]:
 
 @pytest_asyncio.fixture
 async def engine(tmp_path: Path, settings: dict[str, object]) -> AsyncIterator[Engine]:
-    base: dict[str, object] = {
-        "allow_subnets": ["127.0.0.1/32"],
-        "retry_schedule": ["50ms", "50ms"],
-        "shutdown_grace": "1s",
-        "auth__jwt_secret": JWT_SECRET,
-    }
-    async with Engine.open(tmp_path / "webhooks.db", **{**base, **settings}) as running:
+    base = {"retry_schedule": ["50ms", "50ms"], "shutdown_grace": "1s", "auth__jwt_secret": JWT_SECRET}
+    async with local_engine(tmp_path / "webhooks.db", **{**base, **settings}) as running:
         yield running
 
 
@@ -42,12 +38,6 @@ async def engine(tmp_path: Path, settings: dict[str, object]) -> AsyncIterator[E
 async def server(engine: Engine) -> AsyncIterator[Server]:
     async with engine.serve("127.0.0.1:0") as listening:
         yield listening
-
-
-@pytest_asyncio.fixture
-async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as opened:
-        yield opened
 
 
 @pytest_asyncio.fixture

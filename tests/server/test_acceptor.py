@@ -11,7 +11,8 @@ from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
-from server.helpers import Client, eventually
+from api_clients import Client
+from engines import until
 
 from webhook_engine import Engine
 from webhook_engine.delivery.troubles import Lack
@@ -67,7 +68,7 @@ async def test_idle_connections_do_not_keep_others_out(server: Server, path: str
         assert len(acceptor_of(server)) <= MOST
         # The first to come is the first to go.
         assert await first_bytes(idle[0]) == b""
-    await eventually(lambda: none_left(server))
+    await until(lambda: none_left(server))
 
 
 async def none_left(server: Server) -> bool:
@@ -98,7 +99,7 @@ async def test_who_comes_when_all_are_at_work_is_told_so(
     monkeypatch.setattr(engine.services.store.revocations, "all", slow)
     monkeypatch.setattr("webhook_engine.server.api.health.PATIENCE_S", 30)
     async with connected(server, MOST, b"GET /api/v1/health HTTP/1.1\r\nHost: a\r\n\r\n") as working:
-        await eventually(lambda: all_at_work(server))
+        await until(lambda: all_at_work(server))
         async with connected(server, 1) as [one]:
             refusal = await first_bytes(one)
             assert refusal.startswith(b"HTTP/1.1 503 ")
@@ -122,7 +123,7 @@ async def test_bodies_that_drip_do_not_keep_others_out(
 ) -> None:
     monkeypatch.setattr(connections, "SLOW_BODY_S", 0.0)
     async with connected(server, MOST, DRIPPING):
-        await eventually(lambda: all_there(server))
+        await until(lambda: all_there(server))
         assert (await api.post("/app", {"name": "x"})).status == 201
 
 
@@ -154,8 +155,8 @@ async def test_a_response_that_is_not_read_is_given_up(engine: Engine, monkeypat
         writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
         reader._transport.pause_reading()  # type: ignore[attr-defined]
         writer.write(request * 8)
-        await eventually(lambda: one_there(server))
-        await eventually(lambda: none_left(server), timeout=20)
+        await until(lambda: one_there(server))
+        await until(lambda: none_left(server), timeout=20)
 
 
 async def one_there(server: Server) -> bool:
@@ -209,7 +210,7 @@ async def test_some_descriptors_stay_free_whatever_the_host_program_has(
     server: Server, api: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with connected(server, 3):
-        await eventually(lambda: three_there(server))
+        await until(lambda: three_there(server))
         monkeypatch.setattr(acceptor, "HEADROOM", 1)  # as if they were all taken
         for _ in range(3):
             assert (await api.post("/app", {"name": "x"}, headers={"connection": "close"})).status == 201

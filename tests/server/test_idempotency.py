@@ -8,7 +8,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from server.helpers import JWT_SECRET, Client, Tokens
+from api_clients import JWT_SECRET, Client, Tokens
 
 from webhook_engine import Engine
 from webhook_engine.server import idempotency

@@ -12,7 +12,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 import yaml
-from engine.helpers import acme, local_engine, send, send_many, until
+from engines import acme, local_engine, send, send_many, until
 from prometheus_client.parser import text_string_to_metric_families
 from receivers import Receiver, Reply
 

@@ -6,8 +6,8 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from engines import until
 from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
-from server.helpers import eventually
 
 from webhook_engine import Engine, SharedEngine, SyncEngine, SyncSharedEngine
 
@@ -32,7 +32,7 @@ async def test_the_registry_of_the_process_has_them_in_any_thread_and_in_the_loo
             async def has_asked_the_database() -> bool:
                 return bool(value(REGISTRY, "database_size_bytes"))
 
-            await eventually(has_asked_the_database)
+            await until(has_asked_the_database)
             text = (await asyncio.to_thread(generate_latest, REGISTRY)).decode()
             assert "python_info" in text
             assert "webhook_engine_attempt_duration_seconds_bucket" in text

@@ -15,9 +15,10 @@ import django.conf
 import fastapi
 import pytest
 import uvicorn
+from api_clients import JWT_SECRET, Client, Tokens
 from django.core.handlers.asgi import ASGIHandler
+from engines import until
 from portal.conftest import browsing
-from server.helpers import JWT_SECRET, Client, Tokens, eventually
 from starlette.applications import Starlette
 from starlette.routing import Mount as Mounted
 from svix.api import ApplicationIn, EndpointIn, EventTypeIn, MessageIn, SvixAsync, SvixOptions
@@ -115,7 +116,7 @@ async def test_the_sdk_and_play_work_below_the_path_of_the_mount(
             async with session.get(f"{base}/play/inbox/{inbox['token']}") as response:
                 return (await response.json())["requests"]
 
-        [request] = await eventually(arrived, timeout=20)
+        [request] = await until(arrived, timeout=20)
         await svix._httpx_client.aclose()  # the SDK has no way of its own to close one
         assert json.loads(request["body"]) == {"id": 1}
         assert (await engine.portal.url("acme")).startswith(f"{base}/portal/#key=")
@@ -219,7 +220,7 @@ async def test_a_process_that_does_not_lead_says_so_and_one_that_does_serves(tmp
             async def serves() -> bool:
                 return (await client.get("/app")).status == 200
 
-            await eventually(serves, timeout=30)
+            await until(serves, timeout=30)
         assert not second.leading
 
 
@@ -293,5 +294,5 @@ async def test_the_wait_of_a_client_that_has_left_is_given_up(engine: Engine) ->
         async def nobody_waits() -> bool:
             return not any(task.get_name() == "webhook-engine-mount-left" for task in asyncio.all_tasks())
 
-        await eventually(nobody_waits, timeout=10)
+        await until(nobody_waits, timeout=10)
         assert (await Client(session, f"{site}/webhooks", None).get("/health")).status in (200, 204)

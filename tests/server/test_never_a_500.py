@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 import pytest
 import pytest_asyncio
-from server.helpers import JWT_SECRET, Client, Tokens
+from api_clients import JWT_SECRET, Client, Tokens
 
 from webhook_engine.model import DEFAULT_ORGANIZATION
 from webhook_engine.server.api.routes import PREFIX, ROUTES

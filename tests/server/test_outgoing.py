@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 import pytest_asyncio
-from server.helpers import Client, eventually
+from api_clients import Client
+from engines import until
 
 from webhook_engine import Engine
 from webhook_engine.server import app, outgoing
@@ -61,7 +62,7 @@ async def test_what_is_not_read_is_bounded_and_delays_nobody_else(
         async def full() -> bool:
             return made[0].unsent >= outgoing.MAX_UNSENT
 
-        await eventually(full, timeout=60)
+        await until(full, timeout=60)
         async with asyncio.timeout(30):  # while nobody reads anything of all this
             assert (await acme.get("/health")).status == 200
             assert (await acme.post("/app/acme/msg", {"eventType": "a", "payload": {}})).status == 202
@@ -74,7 +75,7 @@ async def test_what_is_not_read_is_bounded_and_delays_nobody_else(
     async def empty() -> bool:
         return made[0].unsent == 0
 
-    await eventually(empty, timeout=60)
+    await until(empty, timeout=60)
     assert len((await acme.get("/app/acme/msg")).json["data"]) > 1
 
 
@@ -91,8 +92,8 @@ async def test_a_client_that_takes_nothing_is_cut_off(
     async def ended() -> bool:
         return made[0].unsent == 0
 
-    await eventually(begun, timeout=30)
-    await eventually(ended, timeout=30)
+    await until(begun, timeout=30)
+    await until(ended, timeout=30)
     writer.transport.abort()
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from server.helpers import Client, eventually
+from api_clients import Client
+from engines import until
 
 from webhook_engine import Engine
 from webhook_engine.resources.pagination import MAX_BYTES
@@ -76,7 +77,7 @@ async def test_pulling(acme: Client, engine: Engine) -> None:
         last = (await engine.messages.poll("acme", iterator=made[-2]))[0]
         return [each.id for each in last] == made[-1:]
 
-    await eventually(settled, timeout=30)
+    await until(settled, timeout=30)
     seen: list[str] = []
     iterator, done = None, False
     while not done:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ipaddress import ip_network
 
 import pytest
-from server.helpers import Client
+from api_clients import Client
 
 from webhook_engine.server.proxies import client_address
 

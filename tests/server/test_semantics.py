@@ -8,8 +8,8 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from api_clients import JWT_SECRET, Client, Tokens
 from receivers import Receiver
-from server.helpers import JWT_SECRET, Client, Tokens
 
 from webhook_engine import Engine, StoreUnavailableError
 

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from engines import until
 from receivers import Receiver
-from server.helpers import eventually
 from svix.api import (
     ApplicationListOptions,
     BackgroundTaskListOptions,
@@ -141,7 +141,7 @@ async def test_messages_and_attempts(svix: SvixAsync) -> None:
         async def attempted() -> list[object]:
             return list((await svix.message_attempt.list_by_msg("acme", message.id)).data)
 
-        [attempt] = await eventually(attempted)
+        [attempt] = await until(attempted)
         assert (attempt.status, attempt.response, attempt.endpoint_id) == (0, "{}", endpoint.id)
         full = await svix.message_attempt.list_by_msg(
             "acme", "inv-1", MessageAttemptListByMsgOptions(with_content=True)
@@ -190,7 +190,7 @@ async def test_recovery_and_examples(svix: SvixAsync) -> None:
             [*messages] = (await svix.message_attempt.list_attempted_messages("acme", endpoint.id)).data
             return any(each.status == 2 for each in messages if each.event_type == "a")
 
-        assert await eventually(failed)
+        assert await until(failed)
         task = await svix.endpoint.recover("acme", endpoint.id, RecoverIn(since=since))
         assert (task.status, task.task) == ("running", "endpoint.recover")
         await receiver.wait_for(5)
@@ -201,7 +201,7 @@ async def test_recovery_and_examples(svix: SvixAsync) -> None:
         async def finished() -> bool:
             return (await svix.background_task.get(replay.id)).status == "finished"
 
-        assert await eventually(finished)
+        assert await until(finished)
         tasks = await svix.background_task.list(BackgroundTaskListOptions(limit=10))
         assert {each.id for each in tasks.data} == {task.id, replay.id}
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from api_clients import Client, Tokens
+from daemons import daemon, token
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from receivers import Receiver, hanging
-from server.helpers import Client, Tokens
-from server.test_daemon import daemon, token
 from spans import Spans, at_work, parent_id, recorded_spans, trace_id
 
 from webhook_engine import ConfigError, Engine

@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from api_clients import Answer, Client
+from engines import until
 from receivers import Receiver
-from server.helpers import Answer, Client, eventually
 
 from webhook_engine import Engine
 from webhook_engine.server.api.canonical import canonical_json
@@ -108,7 +109,7 @@ async def test_a_payload_that_is_no_json_is_shown_wherever_payloads_are(
         (await acme.get(f"/app/acme/attempt/msg/{message.id}?with_msg=true")).json["data"][0]["msg"],
         (await acme.get("/app/acme/endpoint/e/msg")).json["data"][0],
         (await acme.get("/app/acme/message-state?with_content=true")).json["data"][0],
-        (await eventually(polled, timeout=20))[0],
+        (await until(polled, timeout=20))[0],
     ]
     assert [(each["payload"], each.get("payloadEncoding")) for each in found] == [(shown, encoding)] * len(found)
     hidden = (await acme.get(f"/app/acme/msg/{message.id}?with_content=false")).json
@@ -172,7 +173,7 @@ async def test_attempts_have_the_fields_of_the_contract(acme: Client) -> None:
             found = (await acme.get(f"/app/acme/attempt/msg/{message['id']}")).json["data"]
             return found if len(found) == 3 else []
 
-        attempts = await eventually(three)
+        attempts = await until(three)
         assert list(attempts[0]) == [
             *("url", "response", "responseStatusCode", "responseDurationMs", "status", "statusText", "triggerType"),
             *("msgId", "endpointId", "id", "timestamp"),

@@ -7,7 +7,7 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from engine.helpers import local_engine
+from engines import local_engine
 
 from webhook_engine.ids import id_bounds
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median, quantiles
 
 import pytest
-from engine.helpers import local_engine
+from engines import local_engine
 from receivers import Receiver
 from service.large import fill
 from stores import query

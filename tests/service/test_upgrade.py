@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from engine.helpers import local_engine
+from engines import local_engine
 from receivers import Receiver
 from stores import query
 

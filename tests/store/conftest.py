@@ -11,8 +11,7 @@ from typing import Protocol
 
 import psycopg
 import pytest
-from database_servers import postgresql
-from store.world import World
+from records import World
 
 from webhook_engine.store.postgresql import PostgresqlStore
 from webhook_engine.store.seam import Store
@@ -67,13 +66,6 @@ class PostgresqlPlace:
             return int(row.fetchone()[0])
 
 
-@pytest.fixture(scope="session")
-def server() -> Iterator[str]:
-    """A PostgreSQL server."""
-    with postgresql() as url:
-        yield url
-
-
 _numbers = itertools.count(1)
 
 
@@ -82,7 +74,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     if request.param == "sqlite":
         yield SqlitePlace(tmp_path)
         return
-    url, schema = request.getfixturevalue("server"), f"place {next(_numbers)}"
+    url, schema = request.getfixturevalue("postgresql_url"), f"place {next(_numbers)}"
     yield PostgresqlPlace(url, schema)
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("SET client_min_messages = error")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import msgspec
-from store.world import ORGANIZATION, START, World, addressed, change, manual, progress
+from records import ORGANIZATION, START, World, addressed, change, manual, progress
 
 from webhook_engine.model import Application, AttemptStatus, DeliveryStatus, TaskStatus
 from webhook_engine.store.positions import Position

@@ -5,7 +5,7 @@ import itertools
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from store.world import World, ids
+from records import World, ids
 
 from webhook_engine.clock import to_datetime
 from webhook_engine.ids import timestamp_of

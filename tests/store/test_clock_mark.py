@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from store.world import SECOND, START, World, change
+from records import SECOND, START, World, change
 
 from webhook_engine.model import DeliveryStatus, Health
 from webhook_engine.store.records import ClockMark, EndpointCondition, Outcomes, Place

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from store.world import START, World, change, kept, manual
+from records import START, World, change, kept, manual
 
 from webhook_engine.clock import to_datetime
 from webhook_engine.model import AttemptedMessage, AttemptStatus, DeliveryStatus

@@ -2,7 +2,7 @@ import asyncio
 from types import SimpleNamespace
 from typing import cast
 
-from flow_parts import make_application, make_endpoint, make_stored
+from records import make_application, make_endpoint, make_stored
 
 from webhook_engine.model import DEFAULT_ORGANIZATION, Application
 from webhook_engine.store.directory import Directory

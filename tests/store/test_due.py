@@ -1,7 +1,7 @@
 """What is due, and for which endpoints."""
 
 import pytest
-from store.world import START, World, addressed, change, manual
+from records import START, World, addressed, change, manual
 
 from webhook_engine.model import DeliveryStatus
 from webhook_engine.store.records import AddressedMessage, Due, EndpointChanges, EndpointCondition, Outcomes

@@ -1,6 +1,6 @@
 import msgspec
 import pytest
-from store.world import ORGANIZATION, World
+from records import ORGANIZATION, World
 
 from webhook_engine.clock import to_datetime
 from webhook_engine.errors import ConflictError

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 import pytest
-from store.world import START, World, addressed, change, ids, kept
+from records import START, World, addressed, change, ids, kept
 
 from webhook_engine.errors import ConflictError, EngineAlreadyRunningError, StoreError
 from webhook_engine.model import DeliveryStatus

@@ -2,7 +2,7 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from store.world import World, addressed, ids, kept, manual
+from records import World, addressed, ids, kept, manual
 
 from webhook_engine.errors import StoreError
 from webhook_engine.store.kept_responses import KeptResponse

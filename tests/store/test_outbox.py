@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from store.world import World, addressed
+from records import World, addressed
 
 from webhook_engine.store.postgresql import PostgresqlStore
 from webhook_engine.store.records import AddressedMessage, OutboxRow, RefusedRow

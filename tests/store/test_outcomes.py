@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from store.world import START, World, addressed, change, ids, kept, manual
+from records import START, World, addressed, change, ids, kept, manual
 
 from webhook_engine.clock import to_datetime
 from webhook_engine.errors import StoreError

@@ -1,7 +1,7 @@
 """Positions of consumers: kept one for each, a bounded number, and gone with what they belong to."""
 
 import msgspec
-from store.world import SECOND, START, World
+from records import SECOND, START, World
 
 from webhook_engine.store.positions import Position
 from webhook_engine.store.seam import Store

@@ -1,5 +1,5 @@
 import msgspec
-from store.world import ORGANIZATION, World, addressed, ids, progress
+from records import ORGANIZATION, World, addressed, ids, progress
 
 from webhook_engine.clock import to_datetime
 from webhook_engine.model import TaskStatus

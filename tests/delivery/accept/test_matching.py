@@ -1,7 +1,7 @@
 import pytest
-from flow_parts import make_endpoint, make_stored
 from hypothesis import given
 from hypothesis import strategies as st
+from records import make_endpoint, make_stored
 
 from webhook_engine.delivery.accept.matching import matches, recipients
 

@@ -14,6 +14,7 @@ from webhook_engine.delivery.http.request import Destination
 from webhook_engine.delivery.http.response import Response
 from webhook_engine.delivery.http.sender import Sender
 
+INBOX = "/play/in/0123456789abcdef"
 TIMEOUT_S = 0.4
 """For what times out."""
 PATIENCE_S = 30.0

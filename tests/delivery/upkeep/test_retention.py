@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
-from engine.helpers import acme, attempts_of, local_engine, send, send_many, until
+from engines import acme, attempts_of, local_engine, send, send_many, until
 from receivers import Receiver, Reply
 from stores import query
 

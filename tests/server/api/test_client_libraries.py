@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from server.helpers import Client
+from api_clients import Client
 
 from webhook_engine.server.api.client_libraries import reads_rotated_key
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from server.helpers import Client, Tokens
+from api_clients import Client, Tokens
 from svix.api import SvixAsync
 from svix.models import EnvironmentIn, EventTypeIn
 

@@ -8,7 +8,8 @@ import time
 from contextlib import closing
 
 import pytest
-from server.helpers import Answer, Client, eventually
+from api_clients import Answer, Client
+from engines import until
 
 from webhook_engine import Engine
 from webhook_engine.delivery.troubles import Lack
@@ -39,7 +40,7 @@ async def test_all_is_well(api: Client) -> None:
 async def test_a_lock_of_another_process(api: Client, engine: Engine) -> None:
     with closing(sqlite3.connect(engine.config.store.path, isolation_level=None)) as db:
         db.execute("BEGIN IMMEDIATE")
-        await eventually(lambda: is_ill(api), timeout=30)
+        await until(lambda: is_ill(api), timeout=30)
         answer = await asked(api)
         assert (answer.status, answer.json["database"]["status"], answer.json["queue"]["status"]) == (
             500,
@@ -47,7 +48,7 @@ async def test_a_lock_of_another_process(api: Client, engine: Engine) -> None:
             "ok",
         )
         db.execute("ROLLBACK")
-    await eventually(lambda: is_well(api), timeout=30)
+    await until(lambda: is_well(api), timeout=30)
 
 
 async def test_a_full_database(acme: Client, engine: Engine) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 
-from server.helpers import Client, Tokens
+from api_clients import Client, Tokens
 
 from webhook_engine.ids import IdSource
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 import schemathesis
+from api_clients import Client
 from hypothesis import HealthCheck, given, settings
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import response_schema_conformance, status_code_conformance
-from server.helpers import Client
 
 from webhook_engine.server.api.openapi import openapi_document
 from webhook_engine.server.api.routes import PREFIX, ROUTES

@@ -5,9 +5,19 @@ from __future__ import annotations
 import json
 
 import pytest
+from api_clients import Client, Tokens
 from receivers import Receiver
-from server.helpers import Client, Tokens
-from svix.api import EndpointIn, OperationalWebhookEndpointIn, SvixAsync
+from svix.api import SvixAsync
+from svix.exceptions import HttpError
+from svix.models import (
+    ApplicationIn,
+    EndpointIn,
+    OperationalWebhookEndpointHeadersIn,
+    OperationalWebhookEndpointIn,
+    OperationalWebhookEndpointSecretIn,
+    OperationalWebhookEndpointUpsertIn,
+)
+from svix.webhooks import Webhook
 
 from webhook_engine import Engine
 from webhook_engine.model import DEFAULT_ORGANIZATION
@@ -71,3 +81,33 @@ async def test_who_reads_changes_and_writes_back_loses_nothing(api: Client, type
 async def test_one_that_takes_all_says_so_in_both_names(api: Client) -> None:
     made = (await api.post("/operational-webhook/endpoint", {"url": "https://example.com"})).json
     assert [made[name] for name in ("filterTypes", "eventTypes", "rateLimit", "throttleRate")] == [None] * 4
+
+
+async def test_operational_webhook_endpoints_get_the_events_of_the_organization(svix: SvixAsync) -> None:
+    manager = svix.operational_webhook.endpoint
+    assert (await manager.list()).data == []
+    with pytest.raises(HttpError):
+        await manager.get("nobody")
+    async with Receiver() as receiver:
+        made = await manager.create(
+            OperationalWebhookEndpointIn(url=receiver.url, uid="ops", event_types=["endpoint.created"])
+        )
+        assert (made.uid, made.event_types, made.description) == ("ops", ["endpoint.created"], "")
+        assert [each.id for each in (await manager.list()).data] == [made.id]
+        await manager.set_headers("ops", OperationalWebhookEndpointHeadersIn(headers={"X-Ops": "1"}))
+        assert (await manager.get_headers("ops")).headers == {"X-Ops": "1"}
+        before = (await manager.get_secret("ops")).key
+        await manager.rotate_secret("ops", OperationalWebhookEndpointSecretIn(grace_period_seconds=0))
+        secret = (await manager.get_secret("ops")).key
+        assert secret != before
+        await svix.application.create(ApplicationIn(name="Acme", uid="acme"))
+        endpoint = await svix.endpoint.create("acme", EndpointIn(url="https://example.com"))
+        [request] = await receiver.wait_for(1)
+        Webhook(secret).verify(request.body, dict(request.headers))
+        event = json.loads(request.body)
+        assert (event["type"], event["data"]["endpointId"]) == ("endpoint.created", endpoint.id)
+        changed = await manager.upsert("ops", OperationalWebhookEndpointUpsertIn(url=receiver.url, disabled=True))
+        assert (changed.id, changed.uid, changed.disabled, changed.event_types) == (made.id, None, True, None)
+        await manager.delete(made.id)
+        assert (await manager.list()).data == []
+    assert [each.uid for each in (await svix.application.list()).data] == ["acme"]

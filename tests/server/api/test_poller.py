@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from server.helpers import Client, Tokens, eventually
+from api_clients import Client, Tokens
+from engines import until
 from svix.api import MessagePollerConsumerPollOptions, SvixAsync
 from svix.models import ApplicationIn, MessageIn, PollingEndpointConsumerSeekIn
 
@@ -30,7 +31,7 @@ async def numbers(acme: Client, count: int, query: str = "", sink: str = "wareho
         data = (await acme.get(f"/app/acme/poller/{sink}?{query}")).json["data"]
         return [each["payload"]["n"] for each in data] if len(data) >= count else None
 
-    result: list[int] = await eventually(found)
+    result: list[int] = await until(found)
     return result
 
 
@@ -109,13 +110,13 @@ async def test_the_sdk_pulls_as_a_consumer_whose_position_is_kept(svix: SvixAsyn
     async def both() -> bool:
         return (await pulled())[0] == [0, 1]
 
-    await eventually(both)
+    await until(both)
     _, iterator = await pulled()
 
     async def third() -> bool:
         return (await pulled(iterator))[0] == [2]
 
-    await eventually(third)  # It was created a moment later than the others, and is held back as long as they were.
+    await until(third)  # It was created a moment later than the others, and is held back as long as they were.
     assert (await pulled())[0] == [2]
     hour_ago = PollingEndpointConsumerSeekIn(after=datetime.now(UTC) - timedelta(hours=1))
     sought = await poller.consumer_seek("acme", "warehouse", "one", hour_ago)

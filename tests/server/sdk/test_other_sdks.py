@@ -13,8 +13,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from daemons import daemon, token
 from receivers import Receiver
-from server.test_daemon import daemon, token
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 

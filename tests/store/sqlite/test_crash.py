@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from store.world import START
+from records import START
 
 from webhook_engine.model import AttemptStatus
 from webhook_engine.store.records import AttemptFilter, DeliveryFilter, MessageFilter, Span

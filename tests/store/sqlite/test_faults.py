@@ -12,7 +12,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from store.world import START, World, addressed, change, ids
+from records import START, World, addressed, change, ids
 
 from webhook_engine.errors import StoreError, StoreUnavailableError
 from webhook_engine.model import Application, DeliveryStatus

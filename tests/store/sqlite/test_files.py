@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from store.world import World
+from records import World
 
 from webhook_engine.errors import StoreUnavailableError
 from webhook_engine.store.sqlite import SqliteStore

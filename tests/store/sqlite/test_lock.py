@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from store.world import World
+from records import World
 
 from webhook_engine.errors import EngineAlreadyRunningError, StoreUnavailableError
 from webhook_engine.store.sqlite import SqliteStore, lock

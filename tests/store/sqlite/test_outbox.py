@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from store.world import World
+from records import World
 
 from webhook_engine.store.seam import Store
 

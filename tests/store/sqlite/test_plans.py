@@ -13,8 +13,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from records import World
 from store.scenario import fill, run_the_flow, run_the_lists, run_the_managers
-from store.world import World
 
 from webhook_engine.store.sqlite import SqliteStore
 from webhook_engine.store.sqlite.connection import Parameters, Row, Session

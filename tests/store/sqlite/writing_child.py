@@ -8,7 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from store.world import World, addressed, change
+from records import World, addressed, change
 
 from webhook_engine.model import DeliveryStatus
 from webhook_engine.store.records import Outcomes

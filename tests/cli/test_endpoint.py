@@ -1,0 +1,47 @@
+"""Endpoints from the command line."""
+
+from __future__ import annotations
+
+import re
+
+from commands import World
+
+
+def test_endpoints(world: World, acme: str) -> None:
+    world("event-type", "create", "a.b")
+    made = world.json(
+        "endpoint", "create", acme, f"{world.hook}/good", "--uid", "ep", "--event-type", "a.b", "--channel", "c",
+        "--header", "X-One: 1", "--description", "d",
+    )  # fmt: skip
+    assert (made["eventTypes"], made["channels"], made["description"]) == (["a.b"], ["c"], "d")
+    changed = world.json(
+        "endpoint", "update", acme, "ep", "--all-event-types", "--all-channels", "--to", "http://x.test/"
+    )
+    assert (changed["eventTypes"], changed["channels"], changed["url"]) == (None, None, "http://x.test/")
+    assert world("endpoint", "update", acme, "ep").code == 2
+    taken = world("endpoint", "create", acme, "http://x.test/", "--uid", "ep")
+    assert (taken.code, f"another endpoint of {acme} has the uid 'ep'" in taken.err) == (1, True)
+    assert "recover" in world("endpoint", "enable", acme, "ep").out
+    world("endpoint", "disable", acme, "ep")
+    assert re.search(r"^ep_\w+ +ep +disabled +http://x.test/ +all$", world("endpoint", "list", acme).out, re.MULTILINE)
+    shown = world("endpoint", "headers", acme, "ep", "--set", "Authorization: Bearer x", "--remove", "X-One").out
+    assert "Authorization  (sensitive, not shown)" in shown
+    assert "X-One" not in shown
+    assert world("endpoint", "headers", acme, "ep", "--set", "nonsense").code == 2
+    secret = world("endpoint", "secret", acme, "ep").out
+    assert re.fullmatch(r"whsec_\S+\n", secret)
+    rotated = world("endpoint", "rotate", acme, "ep", "--grace", "1h").out
+    assert world("endpoint", "secret", acme, "ep").out == rotated != secret
+    assert world("endpoint", "rotate", acme, "ep", "--grace", "1").code == 2
+    assert world("endpoint", "delete", acme, "ep").code == 0
+    assert world("endpoint", "list", acme).err == "There are none.\n"
+
+
+def test_an_example_of_an_event_type(world: World, acme: str) -> None:
+    world("event-type", "create", "example.made")
+    world.json("endpoint", "create", acme, f"{world.hook}/example", "--uid", "ep")
+    done = world("endpoint", "send-example", acme, "ep", "example.made")
+    if done.code == 0:
+        world.bodies("/example", 1)
+    else:
+        assert "example" in done.err

@@ -1,0 +1,102 @@
+"""Deliveries that lanes, timers and the database hand to one another, where one of them might lose hold."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from engines import acme, local_engine, send, send_many, until
+from receivers import Receiver, Reply, Request, hanging
+
+from webhook_engine import ManualClock
+
+
+async def test_a_retry_from_before_a_restart_is_made_although_a_new_message_came_first(tmp_path: Path) -> None:
+    clock = ManualClock(datetime(2026, 1, 1, tzinfo=UTC))
+    async with Receiver([500, 200]) as receiver:
+        async with local_engine(tmp_path / "e.db", clock, retry_schedule=["5m"]) as engine:
+            await acme(engine, receiver.url)
+            failed = await send(engine)
+            await engine.join(timeout=5)
+        async with local_engine(tmp_path / "e.db", clock, retry_schedule=["5m"]) as engine:
+            await engine.join(timeout=5)
+            await send(engine, 2)
+            await engine.join(timeout=5)
+            assert len(receiver.requests) == 2
+            clock.advance(timedelta(minutes=5))
+            await engine.join(timeout=5)
+            assert [request.headers["webhook-id"] for request in receiver.requests].count(failed) == 2
+
+
+async def test_an_engine_that_is_started_again_repeats_what_it_let_go(tmp_path: Path) -> None:
+    engine = local_engine(tmp_path / "e.db", shutdown_grace="0s")
+    async with Receiver(Reply(200, delay=0.5)) as receiver:
+        await engine.start()
+        await acme(engine, receiver.url)
+        await send(engine)
+        await receiver.wait_for(1)
+        await engine.stop()
+        await engine.start()
+        try:
+            await engine.join(timeout=3)
+            assert len(receiver.requests) == 2
+        finally:
+            await engine.stop()
+
+
+async def test_a_lane_that_always_has_new_messages_makes_its_retries_in_time(tmp_path: Path) -> None:
+    def fail_once(request: Request) -> int:
+        return 500 if len(receiver.requests) <= 1 else 200
+
+    async with Receiver(fail_once) as receiver, local_engine(tmp_path / "e.db", retry_schedule=["500ms"]) as engine:
+        await acme(engine, receiver.url, throttle_rate=100)
+        failed = await send(engine)
+        await until(lambda: receiver.requests)
+        await send_many(engine, 150)
+        ends_at = time.perf_counter() + 4
+        tries = 1
+        while time.perf_counter() < ends_at and tries < 2:
+            await send(engine)
+            await asyncio.sleep(0.005)
+            tries = sum(request.headers["webhook-id"] == failed for request in receiver.requests)
+        assert tries == 2
+
+
+async def test_what_a_restart_found_in_the_database_does_not_wait_while_new_messages_come_faster_than_they_go(
+    tmp_path: Path,
+) -> None:
+    async with Receiver([500, 200]) as receiver:
+        async with local_engine(tmp_path / "e.db", retry_schedule=["500ms"]) as engine:
+            await acme(engine, receiver.url, throttle_rate=40)
+            failed = await send(engine)
+            await engine.join(timeout=5)
+        async with local_engine(tmp_path / "e.db", retry_schedule=["500ms"]) as engine:
+            await send_many(engine, 100)
+            ends_at = time.perf_counter() + 5
+            tries = 1
+            while time.perf_counter() < ends_at and tries < 2:
+                await send(engine)
+                await asyncio.sleep(0.005)
+                tries = sum(request.headers["webhook-id"] == failed for request in receiver.requests)
+            assert tries == 2
+
+
+async def test_a_dead_endpoint_with_large_payloads_leaves_the_engine_at_rest(tmp_path: Path) -> None:
+    async with (
+        hanging() as dead,
+        Receiver() as receiver,
+        local_engine(tmp_path / "e.db", shutdown_grace="0s") as engine,
+    ):
+        await acme(engine, dead.url)
+        for _ in range(8):
+            await engine.messages.create("acme", event_type="a.b", payload=b'"' + b"x" * 900_000 + b'"')
+        await until(lambda: len(dead.requests) == 2)
+        begun = time.process_time()
+        await asyncio.sleep(0.5)
+        assert time.process_time() - begun < 0.25
+        await engine.applications.create(name="Well", uid="well")
+        await engine.endpoints.create("well", url=receiver.url)
+        await send(engine, application="well")
+        await receiver.wait_for(1)
