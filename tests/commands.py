@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import subprocess
 import time
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -103,3 +104,9 @@ def command(*arguments: str, stdin: bytes = b"", **environment: str) -> Done:
         stream.flush()
         shown.append(stream.buffer.getvalue().decode())  # type: ignore[attr-defined]
     return Done(code or 0, *shown)
+
+
+def run(*arguments: str, stdin: bytes | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+    """What :func:`program.run` does, without the half second that a process of its own takes to begin."""
+    done = command(*arguments, stdin=stdin or b"", **environment)
+    return subprocess.CompletedProcess(arguments, done.code, done.out, done.err)

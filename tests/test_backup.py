@@ -8,8 +8,8 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from commands import run
 from engines import acme, local_engine, send, send_many
-from program import run
 from receivers import Receiver
 from stores import query
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from program import run, run_on_terminal
+from commands import run
+from program import run_on_terminal
 
 from webhook_engine import Config
 

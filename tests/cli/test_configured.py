@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from program import run
+from commands import run
 
 PROGRAM = """
 from webhook_engine import Config, Engine, SharedEngine, SyncEngine, SyncSharedEngine
@@ -34,12 +35,15 @@ number = 1
 
 
 @pytest.fixture
-def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A program with engines, in the working directory."""
     (tmp_path / "shop.py").write_text(PROGRAM, "utf-8")
     (tmp_path / "broken.py").write_text("import not_installed_anywhere\n", "utf-8")
     monkeypatch.chdir(tmp_path)
-    return tmp_path
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    yield tmp_path
+    for module in ("shop", "broken"):
+        sys.modules.pop(module, None)
 
 
 @pytest.mark.parametrize("name", ["engine", "shared", "sync", "sync_shared", "config", "make", "App.webhooks"])

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from program import run
+from commands import run
 from typer.testing import CliRunner
 
 from webhook_engine.cli import app

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from program import run
+from commands import run
 
 from webhook_engine import Webhook
 

@@ -6,8 +6,8 @@ import stat
 from pathlib import Path
 
 from aiohttp import BasicAuth
+from commands import run
 from engines import acme, local_engine, send
-from program import run
 from receivers import Receiver
 
 from webhook_engine import Config
