@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import base64
+import hmac
 from datetime import timedelta
 
 import msgspec
 import pytest
-from standardwebhooks import Webhook
 
 from webhook_engine import Engine, ManualClock, ValidationError
 from webhook_engine.clock import microseconds, to_datetime
@@ -21,7 +21,6 @@ from webhook_engine.resources.imported import (
     ImportedMessage,
     ImportOutcome,
 )
-from webhook_engine.secrets.signing import SigningKey
 
 DAY = timedelta(days=1)
 
@@ -101,10 +100,10 @@ async def test_it_is_here_as_it_was_there(engine: Engine, clock: ManualClock, ba
     signatures = request.headers["webhook-signature"].split(" ")
     assert len(signatures) == 2
     signed = {name: request.headers[name] for name in ("webhook-id", "webhook-timestamp")}
-    for key, signature in zip(("n", "o"), signatures, strict=True):
-        content = f"{signed['webhook-id']}.{signed['webhook-timestamp']}.".encode() + request.body
-        assert SigningKey.parse(secret(key)).signature(content) == signature
-    assert Webhook(secret("n"))
+    content = f"{signed['webhook-id']}.{signed['webhook-timestamp']}.".encode() + request.body
+    for key, signature in zip((b"n", b"o"), signatures, strict=True):
+        made = hmac.digest(key * 24, content, "sha256")
+        assert signature == f"v1,{base64.b64encode(made).decode()}"
 
 
 async def test_a_second_time_changes_nothing(engine: Engine, batch: ImportedBatch) -> None:
@@ -225,7 +224,7 @@ async def test_what_was_deleted_here_does_not_come_back(engine: Engine, batch: I
     await engine.applications.delete("globex")
     outcomes = await engine.imports.take(batch)
     assert statuses(outcomes) == ["same", "same", "refused", "refused", "refused"]
-    assert outcomes[2].problem == "the application with this id was deleted here"
+    assert outcomes[2].problem == "the application with this id was deleted here, or is another organization's"
 
 
 async def test_an_event_id_that_was_sent_here_too_is_the_same_message(engine: Engine, batch: ImportedBatch) -> None:

@@ -395,7 +395,9 @@ async def _outcome(kind: Kind, key: str, work: Awaitable[ImportOutcome]) -> Impo
         return await work
     except ConflictError as error:
         gone = error.field == "id"
-        return _refused(kind, key, f"the {kind} with this id was deleted here" if gone else str(error))
+        return _refused(
+            kind, key, f"the {kind} with this id was deleted here, or is another organization's" if gone else str(error)
+        )
     except (ValidationError, NotFoundError) as error:
         return _refused(kind, key, str(error))
 
