@@ -15,9 +15,15 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 import psycopg
+import pytest
 
 from webhook_engine.config.sections import StoreConfig
 from webhook_engine.config.values import database_path
+
+about_the_file = pytest.mark.skipif(
+    os.environ.get("WEBHOOK_ENGINE_TEST_STORE") == "postgresql", reason="about the file of SQLite, or a process on it"
+)
+"""For what can only be true, or go wrong, with a file."""
 
 ON_POSTGRESQL = os.environ.get("WEBHOOK_ENGINE_TEST_STORE") == "postgresql"
 
@@ -80,5 +86,42 @@ def query(database: Path, sql: str, *parameters: object) -> list[tuple]:
             return connection.execute(sql, parameters).fetchall()
     with psycopg.connect(server_url()) as connection:
         connection.execute(f'SET search_path = "{schema_of(database)}"')
-        cursor = connection.execute(sql.replace("%", "%%").replace("?", "%s"), parameters)
+        marked = sql.replace("%", "%%").replace("?", "%s") if parameters else sql
+        cursor = connection.execute(marked, parameters or None)
         return cursor.fetchall() if cursor.description else []
+
+
+@contextmanager
+def outside(database: Path) -> Iterator[sqlite3.Connection | psycopg.Connection]:
+    """A connection to the database of an engine as any other program may have one; committed at the end."""
+    if not ON_POSTGRESQL:
+        with closing(sqlite3.connect(database, timeout=10)) as connection, connection:
+            yield connection
+        return
+    with psycopg.connect(server_url(), options=f"-csearch_path={schema_of(database)}") as connection:
+        yield connection
+
+
+def refuse_messages(database: Path, pattern: str, words: str) -> None:
+    """Let nobody add a message with an event type like this (``*`` stands for anything)."""
+    if not ON_POSTGRESQL:
+        query(
+            database,
+            f"CREATE TRIGGER died BEFORE INSERT ON webhook_message WHEN NEW.event_type GLOB '{pattern}'"
+            f" BEGIN SELECT RAISE(ABORT, '{words}'); END",
+        )
+        return
+    query(
+        database,
+        f"CREATE FUNCTION died() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION '{words}'; END $$",
+    )
+    condition = f"NEW.event_type LIKE '{pattern.replace('*', '%')}'"
+    query(
+        database,
+        f"CREATE TRIGGER died BEFORE INSERT ON webhook_message FOR EACH ROW WHEN ({condition}) EXECUTE FUNCTION died()",
+    )
+
+
+def accept_messages(database: Path) -> None:
+    """Let them be added again."""
+    query(database, "DROP TRIGGER died ON webhook_message" if ON_POSTGRESQL else "DROP TRIGGER died")

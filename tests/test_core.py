@@ -23,7 +23,7 @@ from engines import (
     until,
 )
 from receivers import Receiver, Reply, hanging
-from stores import query
+from stores import about_the_file, query
 
 from webhook_engine import (
     AttemptStatus,
@@ -85,6 +85,7 @@ async def test_a_second_start_is_refused_and_the_first_goes_on(tmp_path: Path) -
         await receiver.wait_for(1)
 
 
+@about_the_file
 async def test_a_start_that_failed_can_be_tried_again(tmp_path: Path) -> None:
     directory = tmp_path / "not yet"
     engine = local_engine(directory / "e.db")
@@ -96,6 +97,7 @@ async def test_a_start_that_failed_can_be_tried_again(tmp_path: Path) -> None:
         await engine.applications.create(name="x")
 
 
+@about_the_file
 async def test_two_engines_on_one_file_are_refused_with_the_name_of_the_holder(tmp_path: Path) -> None:
     database = tmp_path / "e.db"
     async with local_engine(database):
@@ -293,6 +295,7 @@ asyncio.run(main())
 """
 
 
+@about_the_file
 async def test_a_program_that_dies_without_stopping_the_engine_ends(tmp_path: Path) -> None:
     database = tmp_path / "e.db"
     done = await asyncio.to_thread(

@@ -11,7 +11,7 @@ import pytest
 from engines import acme, ids_of, local_engine, record_events, send, until
 from operational import OPERATIONAL, told, watch
 from receivers import Receiver
-from stores import query
+from stores import accept_messages, refuse_messages
 from svix.webhooks import Webhook
 
 from webhook_engine import (
@@ -88,20 +88,13 @@ async def test_no_crash_comes_between_the_end_of_a_task_and_what_is_told_of_it(
             await watch(engine, platform.url)
             endpoint = await acme(engine, consumer.url)
             await engine.join(timeout=5)
-            query(
-                database,
-                """
-                CREATE TRIGGER died BEFORE INSERT ON webhook_message
-                WHEN NEW.event_type = 'background_task.finished'
-                BEGIN SELECT RAISE(ABORT, 'as if the process died here'); END
-                """,
-            )
+            refuse_messages(database, "background_task.finished", "as if the process died here")
             finished = record_events(engine, BackgroundTaskFinishedEvent)
             since = endpoint.created_at - timedelta(hours=1)
             task = await engine.endpoints.recover("acme", endpoint.id, since=since)
             await until(lambda: "as if the process died here" in caplog.text)
             assert finished == []
-        query(database, "DROP TRIGGER died")
+        accept_messages(database)
         async with local_engine(database) as engine:
             await engine.join(timeout=5)
             assert [data["taskId"] for data in told(platform, "background_task.finished")] == [task.id]
@@ -114,13 +107,7 @@ async def test_no_crash_comes_between_a_change_of_an_endpoint_and_what_is_told_o
             await watch(engine, platform.url)
             endpoint = await acme(engine, consumer.url, uid="main")
             await engine.join(timeout=5)
-            query(
-                database,
-                """
-                CREATE TRIGGER died BEFORE INSERT ON webhook_message WHEN NEW.event_type GLOB 'endpoint.*'
-                BEGIN SELECT RAISE(ABORT, 'as if the process died here'); END
-                """,
-            )
+            refuse_messages(database, "endpoint.*", "as if the process died here")
             for change in (
                 engine.endpoints.create("acme", url=consumer.url, uid="other"),
                 engine.endpoints.update("acme", "main", uid="renamed"),
@@ -132,7 +119,7 @@ async def test_no_crash_comes_between_a_change_of_an_endpoint_and_what_is_told_o
                 with pytest.raises(StoreError, match="as if the process died here"):
                     await change
             assert (await engine.endpoints.list("acme")).data == [endpoint]
-            query(database, "DROP TRIGGER died")
+            accept_messages(database)
             await engine.endpoints.update("acme", "main", uid="renamed")
             await engine.applications.delete("acme")
             await engine.join(timeout=5)

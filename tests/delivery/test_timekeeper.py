@@ -26,7 +26,7 @@ from engines import (
 )
 from freezegun import freeze_time
 from receivers import Receiver
-from stores import query
+from stores import about_the_file, query
 
 from webhook_engine import (
     AttemptStatus,
@@ -314,6 +314,7 @@ async def test_a_retry_planned_while_the_clock_was_ahead_comes_in_time_when_it_i
             assert promised.next_attempt == START + timedelta(days=101), "a promise is a promise"
 
 
+@about_the_file
 async def test_an_engine_that_was_killed_while_the_clock_was_ahead_puts_it_right_too(tmp_path: Path) -> None:
     """What is planned and what the clock said then are stored in one commit."""
     clock = ManualClock(START)
@@ -443,7 +444,6 @@ async def test_an_id_of_somebody_else_that_is_years_ahead_leads_no_others_there(
             message = await send(engine)
             await engine.join(timeout=5)
         far = id_bounds("msg_", from_datetime(START + 10 * YEAR))[0]
-        query(path, "PRAGMA foreign_keys=OFF")
         query(
             path,
             "INSERT INTO webhook_message (id, application_id, event_type, created_at)"

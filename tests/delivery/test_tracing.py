@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from opentelemetry import context, trace
 from opentelemetry.trace import StatusCode
 from receivers import Receiver, hanging
 from spans import Spans, at_work, parent_id, recorded_spans, span_id, trace_id
-from stores import query
+from stores import outside, query
 from yarl import URL
 
 from webhook_engine import ConflictError, Engine, ManualClock, SyncEngine
@@ -159,9 +158,8 @@ async def test_traces_are_not_mixed_up_with_each_other_nor_with_that_of_the_star
             for _ in range(5):
                 with at_work() as host:
                     traces[await send(engine)] = host.trace_id
-            with at_work(), sqlite3.connect(file) as db:
+            with at_work(), outside(file) as db:
                 from_outbox = enqueue(db, application="acme", event_type="invoice.paid", payload={"id": 1})
-            db.close()
             await engine.join(10)
         finally:
             await engine.stop()

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from engines import destination, local_engine, until
 from receivers import Receiver, Request
+from stores import about_the_file
 
 from webhook_engine import AttemptStatus
 
@@ -66,6 +67,7 @@ class Chance:
         return 200
 
 
+@about_the_file
 async def test_every_message_that_was_accepted_arrives_although_the_process_is_killed(tmp_path: Path) -> None:
     chance = random.Random(SEED)
     database = tmp_path / "crash.db"

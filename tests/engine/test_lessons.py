@@ -126,7 +126,7 @@ async def test_an_endpoint_whose_secret_cannot_be_read_stops_no_other_and_loses_
             good = await acme(engine, f"{base}/good")
             broken = await acme(engine, f"{base}/broken")
         [(encrypted,)] = query(database, "SELECT encrypted_key FROM webhook_endpoint WHERE id = ?", broken.id)
-        query(database, "UPDATE webhook_endpoint SET encrypted_key = x'00' WHERE id = ?", broken.id)
+        query(database, "UPDATE webhook_endpoint SET encrypted_key = ? WHERE id = ?", b"\0", broken.id)
         async with local_engine(database) as engine:
             messages = await send_many(engine, 5)
             await receiver.wait_for(5)

@@ -15,7 +15,7 @@ import pytest
 from aiohttp import BasicAuth
 from engines import DAY, Answers, acme, local_engine, pass_time, send, send_many, until
 from receivers import Receiver, Request
-from stores import query
+from stores import about_the_file, query
 from svix.webhooks import Webhook, WebhookVerificationError
 
 from webhook_engine import Engine, ManualClock
@@ -90,6 +90,7 @@ async def test_a_password_in_the_url_is_sent_and_seen_nowhere(tmp_path: Path) ->
         assert b"s3cr" not in file.read_bytes()
 
 
+@about_the_file
 async def test_a_password_that_is_stored_in_clear_is_encrypted_at_the_start(tmp_path: Path) -> None:
     path = tmp_path / "e.db"
     async with Receiver() as receiver:
