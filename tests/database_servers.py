@@ -14,7 +14,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
@@ -36,6 +36,52 @@ def postgresql() -> Iterator[str]:
         url = f"postgresql:///postgres?host={home}&user=postgres"
         with _serving([programs["postgres"], "-D", data, *options], account, home, lambda: _psycopg(url)):
             yield url
+
+
+class RestartablePostgresql:
+    """A server that may be killed and started again; ``url`` stays the same."""
+
+    def __init__(self, home: Path, account: str | None) -> None:
+        self.url = f"postgresql:///postgres?host={home}&user=postgres"
+        self._home, self._account = home, account
+        self._program = _programs("postgres", package="postgresql")["postgres"]
+        self._running: ExitStack | None = None
+        self._server: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Returns when it takes connections."""
+        options = ["-c", "fsync=off", "-c", "listen_addresses=", "-c", f"unix_socket_directories={self._home}"]
+        command = [self._program, "-D", self._home / "data", *options]
+        self._running = ExitStack()
+        self._server = self._running.enter_context(
+            _serving(command, self._account, self._home, lambda: _psycopg(self.url))
+        )
+
+    def kill(self) -> None:
+        """As when its machine loses its power, but for what the system has not written yet."""
+        if self._server is not None and self._running is not None:
+            self._server.kill()
+            self._server.wait()
+            # Its children see that it is gone, and end; until then the next one is refused.
+            self._running.close()
+            self._server = self._running = None
+
+
+@contextmanager
+def restartable_postgresql() -> Iterator[RestartablePostgresql]:
+    """A server of the test's own, which is running; skips the test where none is installed."""
+    programs = _programs("postgres", "initdb", package="postgresql")
+    with _home("postgres") as (home, account):
+        _run(
+            [programs["initdb"], "-D", home / "data", "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8"],
+            account,
+        )
+        server = RestartablePostgresql(home, account)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.kill()
 
 
 @contextmanager

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import AsyncIterator, Iterable, Mapping
+from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -201,6 +203,13 @@ def assignments(names: Iterable[str], after: int = 0) -> str:
     return ", ".join(f"{name} = ${number}" for number, name in enumerate(names, after + 1))
 
 
+def _require_service_file() -> None:
+    """Without the file, the driver would connect as if no service had been named."""
+    file = Path(os.environ.get("PGSERVICEFILE") or Path.home() / ".pg_service.conf")
+    if not file.is_file():
+        raise ConfigError(f"store.url names a service, but {file} is not there; make it, or set PGSERVICEFILE")
+
+
 def _value(text: str) -> str:
     return text if text.startswith('"') else "'" + text.replace("'", "''") + "'"
 
@@ -212,6 +221,8 @@ def _for_asyncpg(url: str) -> tuple[str, float]:
     unknown = sorted({name for name, _ in given} & _ONLY_LIBPQ)
     if unknown:
         raise ConfigError(f"store.url: the engine cannot do what {unknown[0]} asks for; leave it out")
+    if "service" in dict(given):
+        _require_service_file()
     timeout = CONNECT_TIMEOUT_S
     for name, value in given:
         if name == "connect_timeout":

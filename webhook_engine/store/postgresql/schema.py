@@ -58,7 +58,8 @@ async def migrate(database: Database, known: Sequence[Migration]) -> None:
 async def _make_schema(database: Database, schema: str) -> None:
     async def make(session: Session) -> None:
         if await session.value(_SCHEMA_IS_THERE, schema) is None:
-            # Two engines that start at once may both come to this, and one of them is told that it is there already.
+            # Two engines that start at once may both come to this, which the server takes for an error.
+            await session.rows("SELECT pg_advisory_xact_lock($1, hashtext($2))", LOCK, schema)
             await session.script(f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}")
 
     try:
