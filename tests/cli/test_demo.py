@@ -51,7 +51,14 @@ def test_on_a_terminal_it_has_color(tmp_path: Path) -> None:
     assert "the next attempt is not due yet" in done.stdout
 
 
-@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize(
+    "signal_number",
+    [
+        signal.SIGTERM,
+        pytest.param(signal.SIGINT, marks=pytest.mark.slow),
+        pytest.param(signal.SIGHUP, marks=pytest.mark.slow),
+    ],
+)
 def test_stopped_half_way_it_cleans_up_too(tmp_path: Path, signal_number: int) -> None:
     with subprocess.Popen(
         [PROGRAM, "demo"],

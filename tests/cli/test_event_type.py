@@ -79,8 +79,8 @@ async def test_a_registry_is_checked_and_registered(tmp_path: Path) -> None:
     ("registry", "said"),
     [
         ("no_such_module", "the module no_such_module cannot be imported"),
-        ("shop_events:MISSING", "shop_events has no MISSING"),
-        ("shop_events:NOTHING", "shop_events:NOTHING: "),
+        pytest.param("shop_events:MISSING", "shop_events has no MISSING", marks=pytest.mark.slow),
+        pytest.param("shop_events:NOTHING", "shop_events:NOTHING: ", marks=pytest.mark.slow),
     ],
 )
 async def test_a_registry_that_is_none_is_wrong_usage(tmp_path: Path, registry: str, said: str) -> None:

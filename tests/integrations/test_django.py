@@ -52,6 +52,7 @@ def test_tests_that_commit_leave_nothing_in_the_outbox(tmp_path: Path) -> None:
     assert "Ran 15 tests" in said
 
 
+@pytest.mark.slow
 def test_the_migration_prints_sql_that_can_be_used(tmp_path: Path) -> None:
     with sqlite3.connect(tmp_path / "by hand.db") as database:
         database.executescript(manage(tmp_path, "sqlmigrate", "webhook_engine", "0001"))
@@ -76,6 +77,7 @@ def test_an_engine_that_cannot_start_is_an_error_without_a_traceback(tmp_path: P
     assert "Traceback" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_missing_migration_is_said_before_the_engine_waits_for_it(tmp_path: Path) -> None:
     assert "W002" not in manage(tmp_path, "check")
     assert "webhook_engine.W002" in manage(tmp_path, "check", "--database", "default")
@@ -83,6 +85,7 @@ def test_a_missing_migration_is_said_before_the_engine_waits_for_it(tmp_path: Pa
     assert "no issues" in manage(tmp_path, "check", "--database", "default")
 
 
+@pytest.mark.slow
 async def test_the_command_sends_signals(tmp_path: Path) -> None:
     async with Receiver() as receiver:
         receiver.answer(status=410)

@@ -241,6 +241,15 @@ def django_database(url: str) -> dict[str, object]:
     }
 
 
+@pytest.mark.parametrize(
+    "source",
+    [
+        "sqlite",
+        pytest.param("postgresql", marks=pytest.mark.slow),
+        pytest.param("mysql", marks=pytest.mark.slow),
+    ],
+    indirect=True,
+)
 async def test_a_migration_of_a_django_app(tmp_path: Path, url: str) -> None:
     if url.startswith("mysql"):
         pytest.skip("Django speaks to MySQL through mysqlclient, which has to be compiled")
