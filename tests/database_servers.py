@@ -26,13 +26,23 @@ PATIENCE_S = 60.0
 
 
 @contextmanager
-def postgresql() -> Iterator[str]:
-    """The URL of the database ``postgres`` on a fresh server; skips the test where none is installed."""
+def postgresql(*, durable: bool = False) -> Iterator[str]:
+    """The URL of the database ``postgres`` on a fresh server; skips the test where none is installed.
+
+    Unless it is to be ``durable``, nothing waits for the disk.
+    """
     programs = _programs("postgres", "initdb", package="postgresql")
     with _home("postgres") as (home, account):
         data = home / "data"
         _run([programs["initdb"], "-D", data, "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8"], account)
-        options = ["-c", "fsync=off", "-c", "listen_addresses=", "-c", f"unix_socket_directories={home}"]
+        options = [
+            "-c",
+            f"fsync={'on' if durable else 'off'}",
+            "-c",
+            "listen_addresses=",
+            "-c",
+            f"unix_socket_directories={home}",
+        ]
         url = f"postgresql:///postgres?host={home}&user=postgres"
         with _serving([programs["postgres"], "-D", data, *options], account, home, lambda: _psycopg(url)):
             yield url

@@ -7,7 +7,6 @@ Ids made by one process strictly increase, even within a step and when the clock
 
 from __future__ import annotations
 
-import hashlib
 import math
 import os
 import struct
@@ -97,6 +96,8 @@ class IdSource:
 
 def derived_id(prefix: str, instant: int, name: str) -> str:
     """The id of something made at ``instant`` that is known by another name elsewhere: always the same one."""
+    import hashlib  # noqa: PLC0415 (programs that enqueue do not wait for it)
+
     value = (_step_of(instant) << _RANDOM_BITS) | int.from_bytes(hashlib.sha256(name.encode()).digest()[:15], "big")
     return prefix + _base62(value)
 
