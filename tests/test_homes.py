@@ -45,6 +45,7 @@ PROVED_BY: Mapping[str, str] = {
     # Managers are tried through the engine, as programs call them.
     "resources/announce.py": "delivery/test_notifier.py",
     "resources/lookup.py": "resources/test_applications.py",
+    "resources/message_search.py": "portal/test_find.py",
     "resources/organization.py": "resources/test_applications.py",
     "resources/portal.py": "portal/test_sessions.py",
     "resources/portal_links.py": "portal/test_sessions.py",
@@ -70,7 +71,9 @@ PROVED_BY: Mapping[str, str] = {
     "server/api/": "server/test_wire_format.py",
     "server/api/attempt_stats.py": "portal/test_insight.py",
     "server/api/endpoint_actions.py": "server/test_svix_sdk.py",
+    "server/api/diagnosis.py": "portal/test_verify.py",
     "server/api/insight.py": "portal/test_insight.py",
+    "server/api/message_search.py": "portal/test_find.py",
     "server/api/unavailable.py": "server/api/test_routes.py",
     "server/consumer_pages.py": "portal/test_proxy.py",
     "server/logs.py": "cli/test_serve.py",

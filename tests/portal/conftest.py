@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, Error, Page, async_playwright, expect
+from playwright.async_api import Browser, BrowserContext, Error, Page, Route, async_playwright, expect
 from receivers import Receiver
 
 from webhook_engine import Engine
@@ -65,6 +66,21 @@ class Stage:
         await page.goto(await self.engine.portal.url(application, read_only=read_only))
         await expect(page.get_by_role("heading", level=1)).to_be_visible()
         return page
+
+    @staticmethod
+    async def held(page: Page, address: str) -> Callable[[], Awaitable[None]]:
+        """Hold back all requests to an address until what is returned is called."""
+        free = asyncio.Event()
+
+        async def hold(route: Route) -> None:
+            await free.wait()
+            await route.continue_()
+
+        async def release() -> None:
+            free.set()
+
+        await page.route(address, hold)
+        return release
 
 
 @asynccontextmanager

@@ -24,6 +24,7 @@ from webhook_engine.model import (
     Task,
 )
 from webhook_engine.resources import pagination
+from webhook_engine.resources.diagnosis import Diagnosis, diagnose, parse_headers
 from webhook_engine.resources.endpoint_actions import EndpointActions
 from webhook_engine.resources.endpoint_editor import DISABLED_BY_HAND, EndpointEditor
 from webhook_engine.resources.endpoint_headers import OwnHeaders
@@ -220,6 +221,15 @@ class Endpoints:
         Raises ``NotFoundError``, and ``SecretsUnreadableError`` if it was encrypted with another main secret.
         """
         return await self._secrets.get(application, endpoint)
+
+    async def diagnose(self, application: str, endpoint: str, headers: str, body: bytes) -> Diagnosis:
+        """Why a request that an endpoint received does not verify, if it does not.
+
+        ``headers``: as they were copied from a log, from developer tools or from a command line, one a line; or JSON.
+        ``body``: the bytes that were received. Raises ``NotFoundError``.
+        """
+        found, stored = await self._editor.find(application, endpoint)
+        return await diagnose(self._services, found, stored, parse_headers(headers), body)
 
     async def rotate_secret(
         self,

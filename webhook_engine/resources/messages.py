@@ -13,9 +13,10 @@ import msgspec
 from webhook_engine.delivery.accept.intake import as_message
 from webhook_engine.errors import ValidationError
 from webhook_engine.ids import ID_STEP
-from webhook_engine.model import Application, Message, Page, Task
+from webhook_engine.model import Application, AttemptStatus, Message, Page, Task
 from webhook_engine.resources import pagination
 from webhook_engine.resources.lookup import find_message
+from webhook_engine.resources.message_search import Found, find, search_of
 from webhook_engine.resources.polling import Polling, message_filter, only
 from webhook_engine.resources.services import Services
 from webhook_engine.resources.starting import start_task
@@ -246,6 +247,41 @@ class Messages:
         Raises ``NotFoundError``, ``ValidationError`` and ``PositionLimitError``.
         """
         return await self._polling.consumer_seek(application, sink, consumer, after=after)
+
+    async def search(
+        self,
+        application: str,
+        text: str | None = None,
+        *,
+        status: AttemptStatus | int | None = None,
+        endpoint: str | None = None,
+        event_types: Collection[str] | None = None,
+        status_codes: tuple[int, int] | None = None,
+        failure: str | None = None,
+        limit: int = DEFAULT_PAGE,
+        iterator: str | None = None,
+        before: datetime | None = None,
+        after: datetime | None = None,
+    ) -> Found:
+        """Look for messages, from the newest on. What takes long is cut: look on from ``iterator`` until it is done.
+
+        ``text``: an id or event id; the id, uid or URL of an endpoint; or a text in the payload, whose capital and
+        small letters of ASCII are the same. ``status``: how it stands at all its endpoints together, or at
+        ``endpoint``. ``status_codes``: an attempt was answered with one from the first to the second. ``failure``: an
+        attempt failed in that way. Raises ``NotFoundError`` and ``ValidationError``.
+        """
+        found = await self._application(application)
+        wanted = None if status is None else AttemptStatus(status)
+        return await find(
+            self._services,
+            found,
+            search_of(text, wanted, status_codes, failure, event_types),
+            endpoint=endpoint,
+            limit=limit,
+            iterator=iterator,
+            before=before,
+            after=after,
+        )
 
     async def expunge_content(self, application: str, message: str) -> None:
         """Delete the payload of a message for good; no attempt that begins after this returns sends it.

@@ -41,6 +41,7 @@ __all__ = [
     "EndpointCondition",
     "EventTypeChanges",
     "MessageFilter",
+    "MessageSearch",
     "NewMessage",
     "OutboxRow",
     "Outcomes",
@@ -358,6 +359,22 @@ class MessageFilter(msgspec.Struct, frozen=True, kw_only=True):
     channel: str | None = None
     tag: str | None = None
     with_content: bool = True
+
+
+class MessageSearch(msgspec.Struct, frozen=True, kw_only=True):
+    """Which messages of an application to look for. All that is given has to fit."""
+
+    text: str | None = None
+    """Somewhere in the payload; capital and small letters of ASCII are the same."""
+    event_types: tuple[str, ...] | None = None
+    endpoint_ids: tuple[str, ...] | None = None
+    """It has a delivery to one of them; ``status``, ``status_codes`` and ``failure`` are about these alone then."""
+    status: AttemptStatus | None = None
+    """Of all its deliveries together: pending if one is, else failed if one did, and so on."""
+    status_codes: tuple[int, int] | None = None
+    """An attempt was answered with a code from the first to the second."""
+    failure: str | None = None
+    """An attempt failed in that way."""
 
 
 class AttemptFilter(msgspec.Struct, frozen=True, kw_only=True):

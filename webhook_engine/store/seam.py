@@ -39,6 +39,7 @@ from webhook_engine.store.records import (
     EndpointChanges,
     EventTypeChanges,
     MessageFilter,
+    MessageSearch,
     OutboxRow,
     Outcomes,
     Place,
@@ -191,6 +192,16 @@ class MessageStore(Protocol):
 
     async def list(self, application_id: str, span: Span, where: MessageFilter) -> Sequence[Message]:
         """In the order of ids."""
+        ...
+
+    async def search(
+        self, application_id: str, span: Span, where: MessageSearch, window: int, max_bytes: int
+    ) -> tuple[Sequence[str], str | None]:
+        """Ids of the newest messages in the span that fit, and the id of the last one that was looked at.
+
+        At most ``span.limit`` are found, and ``window`` are looked at, or as many as have payloads of ``max_bytes`` in
+        all where text is looked for. ``None``: there are no more.
+        """
         ...
 
     async def expunge(self, *message_ids: str) -> None:

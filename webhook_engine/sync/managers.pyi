@@ -21,7 +21,9 @@ from webhook_engine.model import (
     Task,
     TaskStatus,
 )
+from webhook_engine.resources.diagnosis import Diagnosis
 from webhook_engine.resources.imported import ImportedBatch, ImportOutcome
+from webhook_engine.resources.message_search import Found
 from webhook_engine.resources.messages import SharedFields
 from webhook_engine.resources.organization import Organization
 from webhook_engine.resources.pagination import Order
@@ -103,6 +105,7 @@ class Endpoints:
         metadata: Mapping[str, str] | None = ...,
     ) -> Endpoint: ...
     def delete(self, application: str, endpoint: str) -> None: ...
+    def diagnose(self, application: str, endpoint: str, headers: str, body: bytes) -> Diagnosis: ...
     def disable(self, application: str, endpoint: str) -> Endpoint: ...
     def enable(self, application: str, endpoint: str) -> Endpoint: ...
     def get(self, application: str, endpoint: str) -> Endpoint: ...
@@ -253,6 +256,21 @@ class Messages:
         event_type: str | None = ...,
         channel: str | None = ...,
     ) -> tuple[Sequence[Message], str, bool]: ...
+    def search(
+        self,
+        application: str,
+        text: str | None = ...,
+        *,
+        status: AttemptStatus | int | None = ...,
+        endpoint: str | None = ...,
+        event_types: Collection[str] | None = ...,
+        status_codes: tuple[int, int] | None = ...,
+        failure: str | None = ...,
+        limit: int = ...,
+        iterator: str | None = ...,
+        before: datetime | None = ...,
+        after: datetime | None = ...,
+    ) -> Found: ...
 
 class Attempts:
     def expunge_content(self, application: str, message: str, attempt_id: str) -> None: ...

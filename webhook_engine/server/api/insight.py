@@ -22,10 +22,11 @@ from webhook_engine.server.api.lists import ListResponse
 from webhook_engine.server.api.messages import MessageOut, shown_all
 from webhook_engine.server.api.query import EventTypesQuery, NoQuery, Query
 from webhook_engine.server.api.route import Auth, Call, NoBody, Out, Route
+from webhook_engine.server.context import Context
 from webhook_engine.server.errors import Problem
 from webhook_engine.store.records import carried_bytes
 
-__all__ = ["ROUTES"]
+__all__ = ["ROUTES", "MessageStateOut", "message_states"]
 
 DEFAULT_SPAN = timedelta(days=7)
 LONGEST_SPAN = timedelta(days=28, minutes=5)
@@ -177,6 +178,14 @@ async def list_states(call: Call[MessageStateQuery, NoBody]) -> Out:
         iterator=iterator if kept or not done else None,
         done=done,
     )
+
+
+async def message_states(context: Context, messages: Sequence[Message]) -> list[MessageStateOut]:
+    """Messages with how they stand, without their payloads."""
+    found = await context.services.store.deliveries.count_by_status([message.id for message in messages])
+    fields = await shown_all(messages, with_content=False)
+    counts = [found.get(message.id, {}) for message in messages]
+    return [_state(each, one, _overall(one)) for each, one in zip(fields, counts, strict=True)]
 
 
 async def attempts_over_time(call: Call[AttemptsOverTimeQuery, NoBody]) -> Out:

@@ -15,8 +15,9 @@ from webhook_engine.store.postgresql.connection import Session
 from webhook_engine.store.postgresql.database import Database
 from webhook_engine.store.postgresql.filters import Parameters, message_conditions
 from webhook_engine.store.postgresql.kept_responses import keep_responses
+from webhook_engine.store.postgresql.message_search import search
 from webhook_engine.store.postgresql.sharding import adding
-from webhook_engine.store.records import AddressedMessage, MessageFilter, Span
+from webhook_engine.store.records import AddressedMessage, MessageFilter, MessageSearch, Span
 from webhook_engine.store.spans import bounds, direction
 
 __all__ = ["NewMessages", "PostgresqlMessages"]
@@ -108,6 +109,14 @@ class PostgresqlMessages:
             ranges = [f"{select} {within}"]
         sql = f"SELECT * FROM ({' UNION ALL '.join(ranges)}) AS merged ORDER BY id {direction(span)} LIMIT $4"
         return await self._database.read_span(sql, parameters.values, rows.message, span.max_bytes)
+
+    async def search(
+        self, application_id: str, span: Span, where: MessageSearch, window: int, max_bytes: int
+    ) -> tuple[Sequence[str], str | None]:
+        """Ids of the newest messages that fit, and the id of the last one that was looked at."""
+        return await self._database.read_long_with(
+            lambda session: search(session, application_id, span, where, window, max_bytes)
+        )
 
     async def expunge(self, *message_ids: str) -> None:
         """Deletes the payloads."""

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from webhook_engine.model import Message
 from webhook_engine.store import rows
-from webhook_engine.store.records import AddressedMessage, MessageFilter, NewMessage, Span
+from webhook_engine.store.records import AddressedMessage, MessageFilter, MessageSearch, NewMessage, Span
 from webhook_engine.store.spans import bounds, direction
 from webhook_engine.store.sqlite.batches import BatchStatement
 from webhook_engine.store.sqlite.connection import Row, Session
@@ -17,6 +17,7 @@ from webhook_engine.store.sqlite.database import Database
 from webhook_engine.store.sqlite.faults import is_taken
 from webhook_engine.store.sqlite.filters import message_conditions
 from webhook_engine.store.sqlite.kept_responses import keep_responses
+from webhook_engine.store.sqlite.message_search import search
 
 __all__ = ["NewMessages", "SqliteMessages"]
 
@@ -113,6 +114,14 @@ class SqliteMessages:
             ranges = [f"{select} webhook_message_by_application WHERE {within}"]
         sql = f"{' UNION ALL '.join(ranges)} ORDER BY 1 {direction(span)} LIMIT :limit"
         return await self._database.read_span(sql, parameters, rows.message, span.max_bytes)
+
+    async def search(
+        self, application_id: str, span: Span, where: MessageSearch, window: int, max_bytes: int
+    ) -> tuple[Sequence[str], str | None]:
+        """Ids of the newest messages that fit, and the id of the last one that was looked at."""
+        return await self._database.read_long_with(
+            lambda session: search(session, application_id, span, where, window, max_bytes)
+        )
 
     async def expunge(self, *message_ids: str) -> None:
         """Deletes the payloads."""

@@ -7,9 +7,9 @@ import { t } from "./language.js";
 import { card, field, loading, repeatedly, select } from "./ui.js";
 
 const SPANS = {
-  day: ["24 hours", 86_400_000, 24],
-  week: ["7 days", 7 * 86_400_000, 28],
-  month: ["28 days", 28 * 86_400_000, 28],
+  day: [t("24 hours"), 86_400_000, 24],
+  week: [t("7 days"), 7 * 86_400_000, 28],
+  month: [t("28 days"), 28 * 86_400_000, 28],
 };
 const WIDTH = 720;
 const HEIGHT = 128;
@@ -68,7 +68,7 @@ function drawn(data, span) {
       viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
       preserveAspectRatio: "none",
       role: "img",
-      "aria-label": `Attempts of the last ${SPANS[span][0]}: ${sum(data, "success")} successes, ${sum(data, "fail")} failures`,
+      "aria-label": t("Attempts of the last {span}: {success} successes, {fail} failures", { span: SPANS[span][0], success: sum(data, "success"), fail: sum(data, "fail") }),
     },
     data.map(({ start, success, fail }, place) => {
       const x = place * step + (step - bar) / 2;
@@ -78,7 +78,7 @@ function drawn(data, span) {
       return svg(
         "g",
         {},
-        svg("title", {}, `${dayOf(at)} ${hourOf(at)}: ${success} successes, ${fail} failures`),
+        svg("title", {}, t("{when}: {success} successes, {fail} failures", { when: `${dayOf(at)} ${hourOf(at)}`, success, fail })),
         svg("rect", { class: "chart-none", x, y: HEIGHT - 2, width: bar, height: 2 }),
         up > 0 && svg("rect", { class: "chart-good", x, y: HEIGHT - up, width: bar, height: up, rx: 2 }),
         bad > 0 && svg("rect", { class: "chart-bad", x, y: Math.max(0, HEIGHT - up - bad - (up ? 1 : 0)), width: bar, height: bad, rx: 2 }),
@@ -90,5 +90,5 @@ function drawn(data, span) {
 function axis(data, span) {
   const write = span === "day" ? hourOf : dayOf;
   const places = [0, Math.floor(data.length / 2)];
-  return h("div", { class: "chart-axis", "aria-hidden": "true" }, places.map((place) => h("span", {}, write(new Date(data[place].start)))), h("span", {}, "now"));
+  return h("div", { class: "chart-axis", "aria-hidden": "true" }, places.map((place) => h("span", {}, write(new Date(data[place].start)))), h("span", {}, t("now")));
 }

@@ -22,8 +22,8 @@ export function used() {
   alone(
     "link",
     t("This link has expired or was already used"),
-    soft("For your safety, each link to this page works once and only for a short time."),
-    soft("Go back to where you found the link and open it again from there; you get a fresh one each time."),
+    soft(t("For your safety, each link to this page works once and only for a short time.")),
+    soft(t("Go back to where you found the link and open it again from there; you get a fresh one each time.")),
   );
 }
 
@@ -32,8 +32,8 @@ export function ended() {
   alone(
     "clock",
     t("Your session has ended"),
-    soft("You were signed out because your access has expired or was withdrawn. Nothing that you saved is lost."),
-    soft("To go on, open the link to this page again from where you found it."),
+    soft(t("You were signed out because your access has expired or was withdrawn. Nothing that you saved is lost.")),
+    soft(t("To go on, open the link to this page again from where you found it.")),
   );
 }
 
@@ -48,7 +48,7 @@ export function endedWhileTyping() {
 }
 
 export function unreachable(retry) {
-  alone("warning", t("The server cannot be reached"), soft("Check your connection and try again."), h("div", { class: "row" }, button(t("Try again"), retry, { kind: "main" })));
+  alone("warning", t("The server cannot be reached"), soft(t("Check your connection and try again.")), h("div", { class: "row" }, button(t("Try again"), retry, { kind: "main" })));
 }
 
 /** Somebody came without a link: a consumer who must get one, or an operator with a token. */
@@ -74,7 +74,7 @@ export function entrance(enter, complaint) {
   alone(
     "hook",
     t("Open this page from your platform"),
-    soft("You get here by a link from the service whose webhooks you receive. Look for it in its settings."),
+    soft(t("You get here by a link from the service whose webhooks you receive. Look for it in its settings.")),
     h("details", { class: "fold", open: Boolean(complaint) }, h("summary", {}, icon("right", 14), t("I operate this service")), form),
   );
   wrapped.complain(complaint);

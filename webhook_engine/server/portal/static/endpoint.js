@@ -100,7 +100,7 @@ export function endpointPage(page, signal, id, tab = "overview") {
 function disabledNotice(endpoint, changed) {
   const enable = async () => {
     changed(await api("PATCH", app("endpoint", endpoint.id), { body: { disabled: false } }));
-    toast("The endpoint is enabled");
+    toast(t("The endpoint is enabled"));
   };
   return notice(
     "bad",

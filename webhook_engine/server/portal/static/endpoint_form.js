@@ -104,7 +104,7 @@ export function endpointForm(types, endpoint, { read, save, saved, disabled = fa
         throw new Error(t("Somebody changed the same as you meanwhile. Compare both above, then save again."));
       }
       const mine = changes();
-      if (!Object.keys(mine).length) return void toast("There is nothing to save");
+      if (!Object.keys(mine).length) return void toast(t("There is nothing to save"));
       if (base.eventTypes && mine.eventTypes === null) {
         const text = t("No event type is chosen any more: this endpoint would then receive every event, of types to come, too.");
         if (!(await confirm(t("Receive all event types?"), text, t("Receive all")))) return;
@@ -123,7 +123,7 @@ export function endpointForm(types, endpoint, { read, save, saved, disabled = fa
       } finally {
         saving = false;
       }
-      toast("Saved; it applies from the next attempt");
+      toast(t("Saved; it applies from the next attempt"));
     },
     disabled,
   );
@@ -335,7 +335,7 @@ export function newEndpointPage(page, signal) {
         tried = now;
         const created = await api("POST", app("endpoint"), { body: values, onceKey });
         clearDraft();
-        toast("The endpoint was created");
+        toast(t("The endpoint was created"));
         location.hash = to(`/endpoints/${created.id}`);
       };
       fill(content, newEndpointForm(types, draft(), save));

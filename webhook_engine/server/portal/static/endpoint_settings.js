@@ -100,13 +100,13 @@ function endCard(endpoint, changed) {
     const text = t("Nothing more is sent to it, and what waits for a retry becomes failed. You can enable it again at any time.");
     if (!(await confirm(t("Disable this endpoint?"), text, t("Disable")))) return;
     changed(await api("PATCH", app("endpoint", endpoint.id), { body: { disabled: true } }));
-    toast("The endpoint is disabled");
+    toast(t("The endpoint is disabled"));
   };
   const remove = async () => {
     const text = t("It gets no more events, and its signing secret is gone. This cannot be undone.");
     if (!(await confirm(t("Delete this endpoint?"), text, t("Delete"), "danger"))) return;
     await api("DELETE", app("endpoint", endpoint.id));
-    toast("The endpoint was deleted");
+    toast(t("The endpoint was deleted"));
     discard();
     location.hash = to("/endpoints");
   };

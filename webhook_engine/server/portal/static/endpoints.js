@@ -132,7 +132,7 @@ function welcome() {
   const steps = [
     [t("Add an endpoint"), t("A URL of yours that we send events to. No server yet? Play gives you a temporary one.")],
     may("CreateAttempts") && [t("Send an example"), t("On its tab Testing, and see what arrives and what your server answers.")],
-    [t("Verify signatures"), t("The tab Verify has the code for it, in Python, JavaScript and curl.")],
+    [t("Verify signatures"), t("The tab Verify has the code for it, in many languages.")],
   ].filter(Boolean);
   return empty(
     "hook",

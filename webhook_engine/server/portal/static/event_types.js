@@ -37,7 +37,7 @@ export const offered = (types) => types.filter(({ archived }) => !archived);
  * A fieldset with a search and a checkbox for each event type that is offered or chosen; `value()` is null where none
  * is chosen, and `put(names)` chooses others.
  */
-export function eventTypeChoice(types, chosen) {
+export function eventTypeChoice(types, chosen, nothing = t("None chosen: this endpoint receives all event types.")) {
   const byName = new Map(types.map((type) => [type.name, type]));
   const list = h("div", { class: "choices-list" });
   const foot = h("p", { class: "choices-foot", role: "status" });
@@ -71,7 +71,7 @@ export function eventTypeChoice(types, chosen) {
   }
 
   function count() {
-    foot.textContent = picked.size ? t("{n} chosen", { n: picked.size }) : t("None chosen: this endpoint receives all event types.");
+    foot.textContent = picked.size ? t("{n} chosen", { n: picked.size }) : nothing;
   }
 
   element.put = (names) => {

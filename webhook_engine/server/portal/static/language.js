@@ -2,7 +2,7 @@
 // texts-{language}.js, has what to say instead. Whoever imports this module has the catalogue already.
 
 /** The languages that there are, each by its own name. */
-export const LANGUAGES = { en: "English" };
+export const LANGUAGES = { en: "English", de: "Deutsch", es: "Español", fr: "Français", ja: "日本語", pt: "Português" };
 const LEFTWARD = ["ar", "fa", "he", "ur"];
 const CHOICE = "webhook-engine.language";
 

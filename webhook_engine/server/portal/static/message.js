@@ -112,7 +112,7 @@ function deliveryCard(message, endpoint, signal, refresh, wanted) {
 
   async function resend() {
     await api("POST", app("msg", message.id, "endpoint", endpoint, "resend"), { signal });
-    toast("Sent again");
+    toast(t("Sent again"));
     refresh();
   }
 

@@ -1,13 +1,15 @@
-// Lists of messages with their states: of the application, and of one endpoint.
+// Lists of messages with their states: of the application, with all that they can be found by, and of one endpoint.
 
 import { to } from "./address.js";
 import { app, eventually, get } from "./api.js";
 import { eventTypes } from "./event_types.js";
-import { fill, h, reconcile } from "./dom.js";
-import { midnight } from "./format.js";
-import { t } from "./language.js";
+import { fill, h, icon, reconcile } from "./dom.js";
+import { fullTime, midnight } from "./format.js";
+import { pieces, t } from "./language.js";
+import { selection } from "./resend.js";
 import { may, session } from "./session.js";
 import { button, empty, field, input, loading, repeatedly, select, stateBadge, stateOf, when } from "./ui.js";
+import { stay } from "./unsaved.js";
 
 const PER_PAGE = 25;
 const STATES = [
@@ -16,16 +18,43 @@ const STATES = [
   ["1", t("Pending")],
   ["2", t("Failed")],
 ];
+const ANSWERS = [
+  ["", t("Any")],
+  ["2xx", "2xx"],
+  ["3xx", "3xx"],
+  ["4xx", "4xx"],
+  ["5xx", "5xx"],
+  ["timeout", t("No answer in time")],
+  ["connect", t("No connection")],
+  ["dns", t("Name not found")],
+  ["tls", t("No secure connection")],
+  ["blocked", t("Blocked")],
+  ["protocol", t("Not HTTP")],
+];
 const HOUR_MS = 3_600_000;
 const MAX_LOOKS = 20;
+const MAX_ENDPOINTS = 250;
+const TYPED_MS = 300;
 
-/** "#/messages" */
-export function messagesPage(page, signal) {
+/** "#/messages", with what is looked for in the query of the address */
+export function messagesPage(page, signal, query = "") {
+  const said = new URLSearchParams(query);
   fill(
     page,
     h("div", { class: "head" }, h("div", {}, h("h1", {}, t("Messages")), h("p", {}, t("Every event that was created for you, newest first.")))),
-    messageList(signal, (query) => get(app("message-state"), query, signal), t("Events will show up here as soon as there are any.")),
+    messageList(signal, {
+      read: (asked) => readAll(asked, signal),
+      hint: t("Events will show up here as soon as there are any."),
+      said,
+    }),
   );
+}
+
+/** Without a filter the newest messages are listed; with one they are looked for. */
+function readAll({ text, answer, endpoint_id, ...query }, signal) {
+  const filtered = text || answer || endpoint_id || query.status !== "";
+  if (filtered) return get(app("message-search"), { ...query, text, answer, endpoint_id }, signal);
+  return get(app("message-state"), { ...query, with_content: false }, signal);
 }
 
 /** The messages of one endpoint, as a card with a title. */
@@ -40,94 +69,169 @@ export function endpointMessages(endpoint, signal) {
     const cut = data.slice(0, query.limit);
     return { data: cut, iterator: cut.at(-1)?.id, done: cut.length === data.length && pages.every(({ done }) => done) };
   };
-  return messageList(signal, read, may("CreateAttempts") ? t("Nothing was sent to this endpoint yet. Try it out on the tab Testing.") : t("Nothing was sent to this endpoint yet."), t("Messages"));
+  return messageList(signal, {
+    read: ({ text, answer, endpoint_id, ...query }) => read({ ...query, with_content: false, expanded_statuses: true }),
+    hint: may("CreateAttempts") ? t("Nothing was sent to this endpoint yet. Try it out on the tab Testing.") : t("Nothing was sent to this endpoint yet."),
+    title: t("Messages"),
+    endpoint,
+  });
 }
 
-function messageList(signal, read, hint, title) {
+/** What is looked for: a control for each name in the address. */
+function filterControls(said, signal) {
+  const controls = { state: select(STATES), type: select([["", t("Any")]]), from: input({ type: "date" }), to: input({ type: "date" }) };
+  const fields = [field(t("State"), controls.state), field(t("Event type"), controls.type)];
+  if (said) {
+    controls.q = input({ type: "search", placeholder: t("Id, endpoint, or words in the payload") });
+    controls.answer = select(ANSWERS);
+    controls.endpoint = select([["", t("Any")]]);
+    fields.push(field(t("Answer"), controls.answer), field(t("Endpoint"), controls.endpoint));
+    fillIn(controls.endpoint, () => get(app("endpoint"), { limit: MAX_ENDPOINTS }, signal).then(({ data }) => data.map(({ id, url, description }) => [id, description || url])));
+  }
+  fillIn(controls.type, () => eventTypes(session().token).then((types) => types.map(({ name }) => [name, name])));
+  fields.push(field(t("From"), controls.from), field(t("To"), controls.to));
+
+  function fillIn(control, read) {
+    eventually(read, signal).then(
+      (choices) => {
+        const chosen = control.value;
+        const others = choices.filter(([value]) => value !== chosen);
+        for (const option of control.options) option.label = choices.find(([value]) => value === option.value)?.[1] ?? option.label;
+        control.append(...others.map(([value, label]) => h("option", { value, label })));
+      },
+      () => {},
+    );
+  }
+
+  return { controls, fields };
+}
+
+/** Choose a value, whether it is offered (yet) or not. */
+function put(control, value) {
+  if (control.matches("select") && ![...control.options].some((option) => option.value === value)) {
+    control.append(h("option", { value, label: value }));
+  }
+  control.value = value;
+}
+
+function messageList(signal, { read, hint, title, said, endpoint }) {
   const list = h("ul", { class: "list" });
   const wait = loading();
   const none = empty("inbox", t("No messages"), hint);
-  const deeper = h("p", { class: "soft small card-body", role: "status", hidden: true }, t("Looking further back…"));
+  const deeper = h("p", { class: "soft small card-body", role: "status", hidden: true });
   const problem = h("p", { class: "problem card-body", role: "alert", hidden: true });
-  const state = select(STATES);
-  const type = select([["", t("Any")]]);
-  const from = input({ type: "date" });
-  const to = input({ type: "date" });
+  const { controls, fields } = filterControls(said, signal);
   const older = button(t("Older"), () => (back.push(iterator), turnTo(next)), {});
   const newer = button(t("Newer"), () => turnTo(back.pop()), {});
+  const further = button(t("Look further back"), () => (back.push(iterator), turnTo(next)), { size: "tiny" });
   const clear = button(t("Clear filters"), () => reset(), { kind: "plain", glyph: "cross" });
   const pager = h("nav", { class: "pager", "aria-label": t("Pages") }, newer, older);
+  const span = h("div", { class: "chips" });
+  const chosen = may("CreateAttempts") ? selection(endpoint, signal, () => refresh()) : undefined;
+  const finder = said && h("div", { class: "finder" }, icon("find", 16), controls.q);
   const filters = h(
     "form",
-    { class: "filters", "aria-label": t("Filters"), on: { submit: (event) => event.preventDefault() } },
-    field(t("State"), state),
-    field(t("Event type"), type),
-    field(t("From"), from),
-    field("To", to),
+    { class: "filters", role: "search", "aria-label": t("Filters"), on: { submit: (event) => (event.preventDefault(), changed()) } },
+    finder,
+    fields,
     clear,
+    span,
   );
   // The place in the list is kept with the entry of the history: it is there again after a reload and a step back.
   const kept = history.state?.messages ?? {};
   const back = kept.back ?? [];
-  let iterator = kept.iterator ?? undefined;
+  let iterator = kept.iterator ?? said?.get("at") ?? undefined;
+  let since = said?.get("since") ?? "";
+  let until = said?.get("until") ?? "";
   let next;
   let turn = 0;
   let shown;
-  const controls = [state, type, from, to];
-  for (const element of [none, pager, clear]) element.hidden = true;
+  let lookedTo;
+  let typing;
+  for (const element of [none, pager, clear, span]) element.hidden = true;
 
-  if (kept.values?.[1]) type.append(h("option", { value: kept.values[1], label: kept.values[1] }));
-  controls.forEach((control, place) => {
-    control.value = kept.values?.[place] ?? "";
+  for (const [name, control] of Object.entries(controls)) {
+    put(control, (said ? said.get(name) : kept.values?.[name]) ?? "");
     control.addEventListener("change", changed);
-  });
-  eventually(() => eventTypes(session().token), signal).then(
-    (types) => {
-      const others = types.filter(({ name }) => name !== kept.values?.[1]);
-      type.append(...others.map(({ name }) => h("option", { value: name, label: name })));
-    },
-    () => {},
-  );
+  }
+  if (said) {
+    controls.q.setAttribute("aria-label", t("Search messages"));
+    controls.q.addEventListener("input", () => {
+      clearTimeout(typing);
+      typing = setTimeout(changed, TYPED_MS);
+    });
+  }
+  spanChip();
 
   function turnTo(place) {
+    clearTimeout(typing);
     iterator = place;
     turn += 1;
     list.classList.add("stale");
-    const values = controls.map(({ value }) => value);
+    const values = Object.fromEntries(Object.entries(controls).map(([name, { value }]) => [name, value]));
+    if (said) {
+      const asked = new URLSearchParams(Object.entries({ ...values, since, until, at: iterator ?? "" }).filter(([, value]) => value));
+      stay(to(`/messages${asked.size ? `?${asked}` : ""}`));
+    }
     history.replaceState({ ...history.state, messages: { values, iterator, back } }, "");
     return refresh();
   }
 
+  let before = JSON.stringify(Object.values(controls).map(({ value }) => value));
   function changed() {
+    const now = JSON.stringify(Object.values(controls).map(({ value }) => value));
+    if (now === before) return undefined;
+    before = now;
     back.length = 0;
     return turnTo(undefined);
   }
 
   function reset() {
-    for (const control of controls) control.value = "";
-    state.focus();
+    for (const control of Object.values(controls)) control.value = "";
+    since = until = "";
+    spanChip();
+    before = undefined;
+    (controls.q ?? controls.state).focus();
     return changed();
+  }
+
+  /** A span of time that a chart or a link chose, which no field shows. */
+  function spanChip() {
+    span.hidden = !since && !until;
+    const drop = () => {
+      since = until = "";
+      spanChip();
+      before = undefined;
+      controls.state.focus();
+      return changed();
+    };
+    fill(span, !span.hidden && h("span", { class: "chip" }, icon("clock", 14), `${since ? fullTime(since) : "…"} – ${until ? fullTime(until) : "…"}`, button("", drop, { kind: "plain icon", glyph: "cross", name: t("Any time") })));
   }
 
   /** A page of messages. Where they are filtered, the server looks at a part of them at a time: then go on. */
   async function readPage(mine) {
-    let { data, iterator: last, done } = await read(query());
-    for (let looks = 1; !done && last && data.length < PER_PAGE && looks < MAX_LOOKS && mine === turn; looks += 1) {
-      deeper.hidden = data.length > 0 || mine === shown;
-      const page = await read({ ...query(), iterator: last, limit: PER_PAGE - data.length });
+    let page = await read(query());
+    let { data } = page;
+    for (let looks = 1; !page.done && page.iterator && data.length < PER_PAGE && looks < MAX_LOOKS && mine === turn; looks += 1) {
+      if (data.length && mine !== shown) show({ ...page, data }, true);
+      deeper.hidden = mine === shown;
+      fill(deeper, page.lookedTo ? t("Looking further back than {time}…", { time: fullTime(page.lookedTo) }) : t("Looking further back…"));
+      page = await read({ ...query(), iterator: page.iterator, limit: PER_PAGE - data.length });
       data = [...data, ...page.data];
-      ({ iterator: last, done } = page);
     }
-    return { data, iterator: last, done };
+    return { ...page, data };
   }
 
   const refresh = repeatedly(
     async () => {
       const mine = turn;
+      // What took many looks to find is not looked for again and again.
+      if (mine === shown && lookedTo) return;
       try {
         const page = await readPage(mine);
         if (mine !== turn) return;
         shown = mine;
+        lookedTo = page.data.length < PER_PAGE ? page.lookedTo : undefined;
         show(page);
         problem.hidden = wait.hidden = true;
       } catch (error) {
@@ -138,61 +242,71 @@ function messageList(signal, read, hint, title) {
         }
         throw error;
       } finally {
-        deeper.hidden = true;
+        if (mine === turn) told();
       }
     },
     1_500,
     signal,
   );
 
+  /** How far was looked, where that is not all the way. */
+  function told() {
+    deeper.hidden = !lookedTo;
+    if (lookedTo) fill(deeper, pieces("Looked at everything back to {time}. {further}", { time: fullTime(lookedTo), further }));
+  }
+
   function query() {
-    const after = from.value && midnight(from.value).toISOString();
+    const after = since || (controls.from.value && midnight(controls.from.value).toISOString());
     // With an end, a list that has a beginning goes from the newest down, too.
-    const end = to.value ? midnight(to.value, 1) : after && new Date(Date.now() + HOUR_MS);
+    const end = controls.to.value ? midnight(controls.to.value, 1) : after && new Date(Date.now() + HOUR_MS);
     return {
       limit: PER_PAGE,
       iterator,
-      with_content: false,
-      expanded_statuses: true,
-      status: state.value,
-      event_types: type.value,
+      text: controls.q?.value.trim(),
+      status: controls.state.value,
+      event_types: controls.type.value,
+      answer: controls.answer?.value,
+      endpoint_id: controls.endpoint?.value,
       after,
-      before: end ? end.toISOString() : undefined,
+      before: until || (end ? end.toISOString() : undefined),
     };
   }
 
-  function show({ data, iterator: last, done }) {
+  function show({ data, iterator: last, done }, more = false) {
     next = last;
-    const filtered = controls.some(({ value }) => value);
+    const filtered = Boolean(since || until) || Object.values(controls).some(({ value }) => value);
     clear.hidden = !filtered;
-    none.hidden = data.length > 0;
+    none.hidden = data.length > 0 || more;
     none.querySelector("p:last-child").textContent = filtered ? t("No message fits these filters.") : hint;
-    older.disabled = done || !last;
+    older.disabled = done || !last || data.length < PER_PAGE;
     newer.disabled = !back.length;
     pager.hidden = older.disabled && newer.disabled;
-    reconcile(list, data, ({ id }) => id, row);
+    reconcile(list, data, ({ id }) => id, (message) => row(message, chosen));
+    chosen?.offer(data);
     list.classList.remove("stale");
   }
 
   return h(
     "section",
     { class: "card last", "aria-label": t("List of messages") },
-    title && h("div", { class: "card-head" }, h("h2", {}, title)),
+    title && h("div", { class: "card-head" }, h("h2", {}, title), endpoint && h("a", { class: "row-end small", href: to(`/messages?endpoint=${endpoint}`) }, t("Search in these"))),
     filters,
     wait,
     problem,
-    deeper,
+    chosen?.bar,
     none,
     list,
+    deeper,
     pager,
   );
 }
 
-function row(message) {
+function row(message, chosen) {
   const several = (message.succeeded ?? 0) + (message.pending ?? 0) + (message.failed ?? 0) > 1;
   return h(
     "li",
-    { class: "item item-message" },
+    { class: `item item-message ${chosen ? "choosable" : ""}` },
+    chosen?.box(message),
     h(
       "div",
       {},

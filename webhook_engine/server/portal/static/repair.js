@@ -1,46 +1,110 @@
 // Sending again what an endpoint did not get.
 
-import { api, app, eventually, get } from "./api.js";
-import { fill, h } from "./dom.js";
+import { api, app, eventually, get, upTo } from "./api.js";
+import { fill, h, icon } from "./dom.js";
+import { eventTypeChoice, eventTypes } from "./event_types.js";
 import { localInput, span } from "./format.js";
 import { t } from "./language.js";
 import { deliveryRules } from "./rules.js";
+import { session } from "./session.js";
 import { button, card, field, input } from "./ui.js";
 
 const WEEK_MS = 7 * 86_400_000;
 const MINUTE_MS = 60_000;
 const LOOK_MS = 700;
+const COUNTED = 1_000;
+const TYPED_MS = 400;
+const WAITING = "3";
+const FAILED = "2";
 
 /** "Recover failed messages" and "Replay missing messages", with their progress. */
 export function repairCard(endpoint, signal) {
   const since = input({ type: "datetime-local", value: localInput(new Date(Date.now() - WEEK_MS)) });
+  const until = input({ type: "datetime-local" });
   const wrapped = field(t("Since"), since);
+  const ends = field(t("Until"), until, { optional: true });
+  const count = h("p", { class: "small soft", role: "status" });
   const progress = h("div", { class: "stack-small", role: "status" });
   const recover = button(t("Recover failed messages"), () => run("recover", t("Sending again what did not succeed")), { glyph: "again" });
   const replay = button(t("Replay missing messages"), () => run("replay-missing", t("Sending what was never sent here")), {});
-
+  const some = h("details", { class: "fold" }, h("summary", {}, icon("right", 14), t("Only some kinds of events")));
+  let choice;
+  let typing;
+  let asked = 0;
   let longestMs = Infinity;
+
+  some.addEventListener("toggle", () => {
+    if (!some.open || choice) return;
+    eventually(() => eventTypes(session().token), signal).then(
+      (types) => {
+        choice = eventTypeChoice(types, null, t("None chosen: events of all kinds are sent again."));
+        choice.addEventListener("change", () => void countThem());
+        some.append(choice);
+      },
+      () => {},
+    );
+  });
+  for (const control of [since, until]) {
+    control.addEventListener("input", () => {
+      clearTimeout(typing);
+      typing = setTimeout(countThem, TYPED_MS);
+    });
+  }
   eventually(deliveryRules, signal).then(
     ({ recoverMaxAgeMs }) => {
       longestMs = recoverMaxAgeMs;
       if (longestMs < WEEK_MS) since.value = localInput(new Date(Date.now() - longestMs + MINUTE_MS));
+      countThem();
     },
     () => {},
   );
 
-  async function run(action, text) {
+  function bounds() {
+    return { since: new Date(since.value).toISOString(), until: until.value ? new Date(until.value).toISOString() : undefined };
+  }
+
+  /** What is wrong with the span of time, told at its fields. */
+  function wrong() {
     wrapped.complain();
-    if (!since.value) return wrapped.complain(t("Choose a date and a time."));
+    ends.complain();
+    if (!since.value) return wrapped.complain(t("Choose a date and a time.")) ?? true;
     const ageMs = Date.now() - new Date(since.value).getTime();
-    if (ageMs < 0) return wrapped.complain(t("Choose a time that is in the past."));
-    if (ageMs > longestMs) return wrapped.complain(t("Only what is at most {span} old can be sent again.", { span: span(longestMs) }));
+    if (ageMs < 0) return wrapped.complain(t("Choose a time that is in the past.")) ?? true;
+    if (ageMs > longestMs) return wrapped.complain(t("Only what is at most {span} old can be sent again.", { span: span(longestMs) })) ?? true;
+    if (until.value && until.value <= since.value) return ends.complain(t("Choose a time after the first one.")) ?? true;
+    return false;
+  }
+
+  /** How many messages this is about, told before anything is sent. */
+  async function countThem() {
+    const mine = ++asked;
+    if (!since.value || (until.value && until.value <= since.value)) return void fill(count);
+    const { since: after, until: before } = bounds();
+    const query = { after, before: before ?? new Date(Date.now() + MINUTE_MS).toISOString(), event_types: choice?.value() ?? undefined, with_content: false };
+    try {
+      const found = await Promise.all([FAILED, WAITING].map((status) => upTo(COUNTED, app("endpoint", endpoint, "msg"), { ...query, status }, signal)));
+      if (mine !== asked) return;
+      const [failed, waiting] = found.map(({ data }) => data.length);
+      const more = found.some(({ done }) => !done);
+      const said = more ? t("More than {n} messages of this time did not succeed.", { n: COUNTED }) : t("{n} messages of this time did not succeed.", { n: failed + waiting });
+      fill(count, said, waiting > 0 && ` ${t("{n} of them wait for a retry.", { n: waiting })}`);
+    } catch (error) {
+      if (error.name !== "AbortError") fill(count);
+    }
+  }
+
+  async function run(action, text) {
+    if (wrong()) return undefined;
     const bar = h("progress", { class: "progress", "aria-label": text });
     const words = h("p", { class: "small" }, `${text}…`);
     fill(progress, words, bar);
+    const types = choice?.value();
     try {
-      const body = { since: new Date(since.value).toISOString() };
-      const { id } = await api("POST", app("endpoint", endpoint, action), { body, signal });
+      const { id } = types && action === "recover"
+        ? await api("POST", app("endpoint", endpoint, "bulk-replay"), { body: { ...bounds(), eventTypes: types, status: Number(FAILED) }, signal })
+        : await api("POST", app("endpoint", endpoint, action), { body: bounds(), signal });
       await watch(id, text, words);
+      await countThem();
     } catch (error) {
       fill(progress);
       if (error.name !== "AbortError") wrapped.complain(error.message);
@@ -68,7 +132,7 @@ export function repairCard(endpoint, signal) {
 
   return card(
     t("Catch up"),
-    h("div", { class: "stack-small" }, wrapped, h("div", { class: "row" }, recover, replay), progress),
+    h("div", { class: "stack-small" }, wrapped, ends, some, count, h("div", { class: "row" }, recover, replay), progress),
     { note: t("After an outage of yours, have messages sent again: those that did not succeed, or those created while this endpoint was disabled.") },
   );
 }

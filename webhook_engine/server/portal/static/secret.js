@@ -29,7 +29,7 @@ export function secretCard(endpoint, signal) {
     const text = t("A new secret is made. The present one stays valid for 24 hours, so that you can exchange it in your code.");
     if (!(await confirm(t("Rotate the signing secret?"), text, t("Rotate")))) return;
     await api("POST", app("endpoint", endpoint, "secret", "rotate"), { body: {} });
-    toast("A new signing secret is in use");
+    toast(t("A new signing secret is in use"));
     await show();
   }
 

@@ -15,5 +15,11 @@ export default {
   "{good} of {n} signatures verify": few("{good} of {n} signature verifies", "{good} of {n} signatures verify"),
   "{n} requests": few("{n} request", "{n} requests"),
   "{n} more are the same.": few("{n} more is the same.", "{n} more are the same."),
+  "Sending again: {handled} of {n} messages.": few("Sending again: {handled} of {n} message.", "Sending again: {handled} of {n} messages."),
+  "Paused: {handled} of {n} messages.": few("Paused: {handled} of {n} message.", "Paused: {handled} of {n} messages."),
+  "Cancelled after {handled} of {n} messages.": few("Cancelled after {handled} of {n} message.", "Cancelled after {handled} of {n} messages."),
+  "Done: {n} messages sent again.": few("Done: {n} message sent again.", "Done: {n} messages sent again."),
+  "{n} messages of this time did not succeed.": few("{n} message of this time did not succeed.", "{n} messages of this time did not succeed."),
+  "{n} of them wait for a retry.": few("{n} of them waits for a retry.", "{n} of them wait for a retry."),
   "{n} bytes": few("{n} byte", "{n} bytes"),
 };

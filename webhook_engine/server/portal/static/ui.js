@@ -192,7 +192,7 @@ export async function copy(text) {
     document.execCommand("copy");
     area.remove();
   }
-  toast("Copied");
+  toast(t("Copied"));
 }
 
 export function copyButton(name, text) {

@@ -1,13 +1,14 @@
-// How to verify signatures, with the endpoint's own secret.
+// How to verify signatures, with the endpoint's own secret; and why a request does not verify.
 
-import { eventually } from "./api.js";
+import { api, app, eventually } from "./api.js";
 import { fill, h } from "./dom.js";
-import { span } from "./format.js";
+import { fromNow, span } from "./format.js";
 import { t } from "./language.js";
 import { deliveryRules } from "./rules.js";
-import { may } from "./session.js";
-import { button, card, codeBox, loading, tabs } from "./ui.js";
+import { FRAMEWORKS, samples } from "./samples.js";
 import { readSecret } from "./secret.js";
+import { may } from "./session.js";
+import { busy, button, card, codeBox, field, loading, notice, tabs } from "./ui.js";
 
 const PLACEHOLDER = "whsec_…";
 
@@ -18,81 +19,19 @@ const mistakes = (timeoutMs) => [
   [t("The answer comes too late."), t("An answer that takes longer than {span} counts as a failure. Queue the event first, and do the work afterwards.", { span: span(timeoutMs) })],
 ];
 
-const quoted = (text) => JSON.stringify(text);
-const shellQuoted = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
-
-function python(secret, prefix) {
-  return `import base64, hashlib, hmac, time
-
-SECRET = ${quoted(secret)}
-
-def verify(body: bytes, headers) -> None:
-    """Raise ValueError unless this request is authentic. body: the raw bytes, before any parsing."""
-    message_id, timestamp = headers["${prefix}-id"], headers["${prefix}-timestamp"]
-    if abs(time.time() - int(timestamp)) > 300:
-        raise ValueError("too old, or a clock is wrong")
-    key = base64.b64decode(SECRET.removeprefix("whsec_"))
-    signed = f"{message_id}.{timestamp}.".encode() + body
-    wanted = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
-    given = [part.partition(",")[2] for part in headers["${prefix}-signature"].split() if part.startswith("v1,")]
-    if not any(hmac.compare_digest(wanted, each) for each in given):
-        raise ValueError("the signature does not fit")`;
-}
-
-function javascript(secret, prefix) {
-  return `import { createHmac, timingSafeEqual } from "node:crypto";
-
-const SECRET = ${quoted(secret)};
-
-// Throws unless this request is authentic. body: a Buffer of the raw bytes, before any parsing.
-export function verify(body, headers) {
-  const id = headers["${prefix}-id"];
-  const timestamp = headers["${prefix}-timestamp"];
-  if (!(Math.abs(Date.now() / 1000 - Number(timestamp)) <= 300)) throw new Error("too old, or a clock is wrong");
-  const key = Buffer.from(SECRET.replace("whsec_", ""), "base64");
-  const wanted = createHmac("sha256", key).update(\`\${id}.\${timestamp}.\`).update(body).digest();
-  const fits = headers["${prefix}-signature"].split(" ").some((part) => {
-    const [version, value = ""] = part.split(",");
-    const given = Buffer.from(value, "base64");
-    return version === "v1" && given.length === wanted.length && timingSafeEqual(given, wanted);
-  });
-  if (!fits) throw new Error("the signature does not fit");
-}`;
-}
-
-function curl(secret, prefix, endpoint) {
-  return `# Send yourself a signed request, as we would.
-SECRET=${shellQuoted(secret)}
-BODY='{"test": true}'
-ID="msg_test"
-TIMESTAMP=$(date +%s)
-KEY=$(printf '%s' "\${SECRET#whsec_}" | base64 -d | od -An -vtx1 | tr -d ' \\n')
-SIGNATURE=$(printf '%s' "$ID.$TIMESTAMP.$BODY" | openssl dgst -sha256 -mac HMAC -macopt "hexkey:$KEY" -binary | base64)
-curl -i ${shellQuoted(endpoint.url)} \\
-  -H "content-type: application/json" \\
-  -H "${prefix}-id: $ID" \\
-  -H "${prefix}-timestamp: $TIMESTAMP" \\
-  -H "${prefix}-signature: v1,$SIGNATURE" \\
-  --data-binary "$BODY"`;
-}
-
-function publicKeyPython(key, prefix) {
-  return `# pip install cryptography
-import base64, time
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-
-PUBLIC_KEY = ${quoted(key)}
-
-def verify(body: bytes, headers) -> None:
-    """Raise an exception unless this request is authentic. body: the raw bytes, before any parsing."""
-    message_id, timestamp = headers["${prefix}-id"], headers["${prefix}-timestamp"]
-    if abs(time.time() - int(timestamp)) > 300:
-        raise ValueError("too old, or a clock is wrong")
-    key = Ed25519PublicKey.from_public_bytes(base64.b64decode(PUBLIC_KEY.removeprefix("whpk_")))
-    signed = f"{message_id}.{timestamp}.".encode() + body
-    given = [part.partition(",")[2] for part in headers["${prefix}-signature"].split() if part.startswith("v1a,")]
-    key.verify(base64.b64decode(given[0]), signed)`;
-}
+/** What was found out of a request: [whether that is good, title, what to do]. */
+const FINDINGS = {
+  verified: () => [true, t("This request verifies"), t("Its signature fits this endpoint's secret. If your code refuses it: it sees another body than this one, has another secret, or its clock is wrong.")],
+  missing_header: ({ header }) => [false, t("The header {header} is missing", { header }), t("A proxy or firewall may have removed it, or it was not copied.")],
+  bad_timestamp: () => [false, t("The timestamp is no number"), t("It must arrive exactly as it was sent.")],
+  old_secret: () => [false, t("It is signed with the secret of before the rotation"), t("Put the new secret of this endpoint into your code.")],
+  other_endpoint: ({ endpointUrl }) => [false, t("It was signed for another endpoint"), t("Use the secret of {url}; each endpoint has its own.", { url: endpointUrl })],
+  body_reformatted: () => [false, t("The body was parsed and written anew"), t("It says the same, but not in the same bytes. Verify the raw body, before your framework parses it.")],
+  body_trimmed: () => [false, t("Blanks or line breaks around the body were added or lost"), t("Verify the raw body exactly as it arrives; a copy from a log or an editor may have one line break more.")],
+  body_changed: () => [false, t("The body is not what was sent"), t("Compare it with the payload of this message; something on the way changed it.")],
+  signature_changed: () => [false, t("One of the headers is not what was sent"), t("The body is right. Id, timestamp and signature must arrive exactly as they were sent; they belong to one attempt.")],
+  unknown: () => [false, t("This request is not known here"), t("There is no such message, and the signature fits no endpoint of yours: it was not sent by us, or for another account.")],
+};
 
 /** The tab; it waits for the rules of delivery, since code and advice depend on them. */
 export function verifyTab(endpoint, signal) {
@@ -104,21 +43,15 @@ export function verifyTab(endpoint, signal) {
   return content;
 }
 
+const boxes = (pairs, kept, keep) => tabs(pairs.map(([name, text]) => [name, name, () => codeBox(name, text, { lines: true })]), kept, keep);
+
 function advice(endpoint, { timeoutMs, signatureHeaders }, signal) {
-  const prefix = signatureHeaders[0];
   const code = h("div", {});
   let secret = PLACEHOLDER;
-  let language = "python";
+  let language = "Python";
 
   function draw() {
-    const samples = secret.startsWith("whpk_")
-      ? [["python", "Python", () => codeBox("Python", publicKeyPython(secret, prefix), { lines: true })]]
-      : [
-          ["python", "Python", () => codeBox("Python", python(secret, prefix), { lines: true })],
-          ["javascript", "JavaScript", () => codeBox("JavaScript", javascript(secret, prefix), { lines: true })],
-          ["curl", "curl", () => codeBox("curl", curl(secret, prefix, endpoint), { lines: true })],
-        ];
-    fill(code, tabs(samples, language, (key) => (language = key)));
+    fill(code, boxes(samples(secret, signatureHeaders[0], endpoint), language, (name) => (language = name)));
   }
 
   async function fillIn() {
@@ -136,9 +69,34 @@ function advice(endpoint, { timeoutMs, signatureHeaders }, signal) {
       actions: may("ViewEndpointSecret") && put,
       note: t("Anybody can send requests to a URL. The signature proves that one comes from us and was not changed."),
     }),
+    card(t("The raw body in your framework"), h("div", {}, boxes(FRAMEWORKS, "Express", () => {})), { note: t("Most signatures fail because a framework has parsed the body already.") }),
+    may("ViewEndpointSecret") && diagnosis(endpoint, signal),
     card(
       t("If it does not work"),
       h("ol", { class: "steps" }, mistakes(timeoutMs).map(([title, words]) => h("li", {}, h("div", {}, h("h3", {}, title), h("p", { class: "soft" }, words))))),
     ),
   );
+}
+
+/** Paste a request, and be told what is wrong with it. */
+function diagnosis(endpoint, signal) {
+  const headers = h("textarea", { class: "input code", rows: "5", spellcheck: "false", autocomplete: "off", placeholder: "webhook-id: msg_…\nwebhook-timestamp: …\nwebhook-signature: v1,…" });
+  const body = h("textarea", { class: "input code", rows: "5", spellcheck: "false", autocomplete: "off" });
+  const result = h("div", { role: "status" });
+  const find = button(t("Find out why"), undefined, { submit: true });
+  async function submit() {
+    const found = await api("POST", app("endpoint", endpoint.id, "diagnose"), { body: { headers: headers.value, body: body.value }, signal });
+    const [good, title, words] = FINDINGS[found.finding](found);
+    const signed = found.ageSeconds === null ? "" : ` ${t("It was signed {when}.", { when: fromNow(new Date(Date.now() - found.ageSeconds * 1_000).toISOString()) })}`;
+    fill(result, notice(good ? "good" : "bad", good ? "check" : "cross", title, h("p", {}, `${words}${signed}`)));
+  }
+  const form = h(
+    "form",
+    { class: "form", on: { submit: (event) => (event.preventDefault(), void busy(find, submit())) } },
+    field(t("Headers"), headers, { hint: t("As you have them, from a log, the developer tools or a command line.") }),
+    field(t("Body"), body, { hint: t("Exactly as it arrived.") }),
+    h("div", { class: "row" }, find),
+    result,
+  );
+  return card(t("A request did not verify?"), form, { note: t("Paste it, and be told why.") });
 }

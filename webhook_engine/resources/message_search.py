@@ -1,0 +1,128 @@
+"""Finding messages of which little is known: an id, a URL, a word in the payload, how they went."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+
+import msgspec
+
+from webhook_engine.clock import to_datetime
+from webhook_engine.errors import ValidationError
+from webhook_engine.ids import id_bounds, timestamp_of
+from webhook_engine.model import Application, AttemptStatus, Message
+from webhook_engine.resources.services import Services
+from webhook_engine.rules import values
+from webhook_engine.rules.filters import message_choice
+from webhook_engine.store.records import MessageSearch, Span
+
+__all__ = ["Found", "find", "search_of"]
+
+WINDOW = 2_000
+"""Messages that are looked at in one go of the database."""
+WINDOW_BYTES = 16 * 1024 * 1024
+"""Payloads that are looked through in one go."""
+MAX_WINDOWS = 25
+PATIENCE_S = 0.4
+"""How long is looked on, once something was looked at, before there is an answer."""
+MAX_TEXT = 500
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found, newest first, and how far was looked."""
+
+    messages: list[Message]
+    iterator: str | None
+    """The last message that was looked at; look on from there."""
+    looked_to: datetime | None
+    done: bool
+    """Whether all were looked at."""
+
+
+def search_of(
+    text: str | None,
+    status: AttemptStatus | None,
+    status_codes: tuple[int, int] | None,
+    failure: str | None,
+    event_types: Collection[str] | None,
+) -> MessageSearch:
+    """What is looked for, checked; raises ``ValidationError``."""
+    wanted = None if text is None else text.strip()
+    if wanted and len(wanted) > MAX_TEXT:
+        raise ValidationError("text", f"must have at most {MAX_TEXT} characters")
+    types = message_choice(event_types, None, None)["event_types"]
+    return MessageSearch(
+        text=wanted or None, status=status, status_codes=status_codes, failure=failure, event_types=types
+    )
+
+
+async def find(
+    services: Services,
+    application: Application,
+    where: MessageSearch,
+    *,
+    endpoint: str | None,
+    limit: int,
+    iterator: str | None,
+    before: datetime | None,
+    after: datetime | None,
+) -> Found:
+    """Look through the messages from the newest on, until a page is full or it has taken long enough.
+
+    A text that is the id or the event id of a message finds that one; the id, uid or URL of an endpoint finds what was
+    sent there; any other text is looked for in the payloads.
+    """
+    low = None if after is None else id_bounds("msg_", values.instant("after", after))[0]
+    high = iterator or (None if before is None else id_bounds("msg_", values.instant("before", before))[0])
+    where, only = await _understood(services, application, where, endpoint)
+    if only is not None and _alone(where):
+        return Found(messages=[only], iterator=only.id, looked_to=None, done=True)
+    began, clock = services.clock.monotonic(), services.clock
+    ids: list[str] = []
+    for _ in range(MAX_WINDOWS):
+        span = Span(low=low, high=high, limit=limit - len(ids))
+        found, last = await services.store.messages.search(application.id, span, where, WINDOW, WINDOW_BYTES)
+        ids += found
+        if last is None:
+            high = None
+            break
+        high = last
+        if len(ids) >= limit or clock.monotonic() - began >= PATIENCE_S:
+            break
+    read = [await services.store.messages.get(application.id, identifier) for identifier in ids]
+    return Found(
+        messages=[message for message in read if message is not None],
+        iterator=high,
+        looked_to=None if high is None else to_datetime(timestamp_of(high)),
+        done=high is None,
+    )
+
+
+def _alone(where: MessageSearch) -> bool:
+    """Whether nothing but a text was asked for."""
+    return where == MessageSearch(text=where.text)
+
+
+async def _understood(
+    services: Services, application: Application, where: MessageSearch, endpoint: str | None
+) -> tuple[MessageSearch, Message | None]:
+    """What the text means, and the message that it names."""
+    text, endpoint_ids = where.text, None
+    only = None if text is None else await services.store.messages.get(application.id, text)
+    if endpoint is not None:
+        stored = await services.store.endpoints.get(application.id, endpoint)
+        endpoint_ids = ("",) if stored is None else (stored.endpoint.id,)
+    elif text is not None and only is None:
+        of_text = await _endpoints(services, application, text)
+        if of_text:
+            return msgspec.structs.replace(where, text=None, endpoint_ids=of_text), None
+    return msgspec.structs.replace(where, endpoint_ids=endpoint_ids), only
+
+
+async def _endpoints(services: Services, application: Application, text: str) -> tuple[str, ...]:
+    """The endpoints that a text names, if it does."""
+    if text.startswith(("http://", "https://")):
+        stored = await services.store.endpoints.of_application(application.id)
+        return tuple(one.endpoint.id for one in stored if text in one.endpoint.url)
+    one = await services.store.endpoints.get(application.id, text)
+    return () if one is None else (one.endpoint.id,)
