@@ -37,7 +37,7 @@ __all__ = ["DaemonTarget", "importing"]
 importing = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
-    help="Take over from another server: event types, applications, endpoints with secrets, and messages. "
+    help="Take over from Svix, Convoy or Outpost: event types, applications, endpoints with secrets, and messages. "
     "A second time nothing is doubled.",
 )
 
