@@ -7,6 +7,7 @@ import inspect
 import re
 import subprocess
 import sys
+import tomllib
 import zlib
 from pathlib import Path
 
@@ -80,6 +81,13 @@ def test_every_page_is_in_the_navigation_once() -> None:
     assert sorted(re.findall(r"\(python/([\w-]+)\.rst\)", api)) == sorted(
         page.stem for page in (DOCS / "python").glob("*")
     )
+
+
+def test_the_size_of_every_extra_is_said() -> None:
+    extras = set(tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["optional-dependencies"])
+    page = (DOCS / "installing.md").read_text("utf-8")
+    said = re.findall(r"^\| `(\w+)` \| [^|]+ \| \+ [\d.]+ \| \+ \d+ \|$", page, re.MULTILINE)
+    assert set(said) == extras - {"dev", "docs", "test"}
 
 
 @pytest.mark.slow

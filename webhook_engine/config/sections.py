@@ -202,8 +202,8 @@ class StoreConfig(Section):
         super().__post_init__()
         if self.schema is not None and self.path is not None:
             raise ConfigError(
-                f'store.schema = "{self.schema}": an SQLite file has no schemas; leave it out, or set store.url to a '
-                "PostgreSQL database"
+                f'store.schema = "{self.schema}": an SQLite file has no schemas; allowed is none here, and one '
+                "where store.url is a PostgreSQL database"
             )
 
     @property
