@@ -1,6 +1,7 @@
 """What holds for all tests."""
 
 import logging
+import os
 import socket
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -13,9 +14,10 @@ from hypothesis import settings
 from names import Names
 from outbox.sources import fresh
 
-# A loaded machine is no failure of the code.
-settings.register_profile("webhook_engine", deadline=None)
-settings.load_profile("webhook_engine")
+# A loaded machine is no failure of the code. Continuous integration takes as many examples as there are by default.
+settings.register_profile("thorough", deadline=None)
+settings.register_profile("quick", deadline=None, max_examples=30, stateful_step_count=30)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 
 @pytest.fixture(autouse=True)
