@@ -12,7 +12,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from webhook_engine.delivery.accept.intake import as_message
 from webhook_engine.delivery.accept.matching import recipients
-from webhook_engine.errors import NotFoundError
+from webhook_engine.errors import ConflictError, NotFoundError, ValidationError
 from webhook_engine.model import Message
 from webhook_engine.rules.capabilities import Capability
 from webhook_engine.rules.headers import content_type
@@ -26,10 +26,13 @@ from webhook_engine.server.api.payloads import EMPTY, Encoding, payload_problems
 from webhook_engine.server.api.query import EventTypesQuery, NoQuery, Query
 from webhook_engine.server.api.route import Auth, Call, In, NoBody, Out, Route
 from webhook_engine.server.api.spans import InstantText, instant_problems
-from webhook_engine.server.errors import Problem, UnprocessableError
+from webhook_engine.server.errors import HttpError, Problem, UnprocessableError
+from webhook_engine.store.records import NewMessage
 
 __all__ = ["ROUTES", "MessageOut", "Payload", "message_fields", "shown", "shown_all"]
 
+MAX_BATCH = 1_000
+"""Messages in one request."""
 BIG_PAGE = 128 * 1024
 """Bytes of payload from which on a page is rendered beside the event loop."""
 
@@ -148,6 +151,34 @@ class MessageListQuery(EventTypesQuery, frozen=True, kw_only=True):
     with_content: bool = True
 
 
+class MessageBatchIn(In, frozen=True, kw_only=True):
+    """Several new messages of an application."""
+
+    messages: Annotated[list[MessageIn], Meta(min_length=1, max_length=MAX_BATCH)]
+
+    def problems(self) -> Iterator[Problem]:
+        """What is not allowed, in any of them."""
+        for index, message in enumerate(self.messages):
+            for problem in message.problems():
+                place, *names = problem.loc
+                yield Problem((place, "messages", f"[{index}]", *names), problem.msg, problem.type)
+
+
+class BatchedMessageOut(Out, frozen=True, kw_only=True):
+    """What became of one of several messages: it was accepted, or its event id was taken."""
+
+    status: int
+    """202, or 409."""
+    message: MessageOut | UnsetType = UNSET
+    error: HttpError | UnsetType = UNSET
+
+
+class MessageBatchOut(Out, frozen=True, kw_only=True):
+    """What became of each message, in the order in which they came."""
+
+    data: Sequence[BatchedMessageOut]
+
+
 class MessagePrecheckIn(In, frozen=True, kw_only=True):
     """A message that is thought of."""
 
@@ -222,18 +253,49 @@ async def list_messages(call: Call[MessageListQuery, NoBody]) -> Out:
 
 async def create_message(call: Call[MessageCreateQuery, MessageIn]) -> Out:
     """Accept a message; it is durable when the response comes."""
-    flow, organization_id, key = call.context.services.flow, call.organization.id, call.parameters["app_id"]
-    draft = call.body.draft()
-    try:
-        message = await flow.intake.message(organization_id, key, draft)
-    except NotFoundError:
-        if not is_name(key):
-            raise UnprocessableError(*checks.limited(("path", "app_id_or_uid"), key)) from None
-        application = await ensure_application(call, key, call.body.application)
-        message = await flow.intake.message(organization_id, application.id, draft)
+    flow = call.context.services.flow
+    message = await _made(call, call.body)
     out = shown(as_message(message), with_content=call.query.with_content)
     await flow.accept(message, response=call.kept(out))
     return out
+
+
+async def create_messages(call: Call[MessageCreateQuery, MessageBatchIn]) -> Out:
+    """Accept several messages, in as few commits as possible; they are durable when the response comes.
+
+    All are checked before the first is accepted. One whose event id is taken does not keep the others from it.
+    """
+    messages = []
+    for index, asked in enumerate(call.body.messages):
+        try:
+            messages.append(await _made(call, asked))
+        except ValidationError as error:
+            raise ValidationError(f"messages[{index}].{error.field}", error.problem) from error
+    flow = call.context.services.flow
+    outcomes = await asyncio.gather(*map(flow.accept, messages), return_exceptions=True)
+    data = []
+    for message, outcome in zip(messages, outcomes, strict=True):
+        if isinstance(outcome, ConflictError):
+            data.append(BatchedMessageOut(status=409, error=HttpError("conflict", str(outcome))))
+        elif outcome is not None:
+            raise outcome
+        else:
+            accepted = shown(as_message(message), with_content=call.query.with_content)
+            data.append(BatchedMessageOut(status=202, message=accepted))
+    return MessageBatchOut(data=data)
+
+
+async def _made(call: Call[MessageCreateQuery, Any], asked: MessageIn) -> NewMessage:
+    """The message that is asked for, not accepted yet; its application is made where it says how."""
+    intake, organization_id, key = call.context.services.flow.intake, call.organization.id, call.parameters["app_id"]
+    draft = asked.draft()
+    try:
+        return await intake.message(organization_id, key, draft)
+    except NotFoundError:
+        if not is_name(key):
+            raise UnprocessableError(*checks.limited(("path", "app_id_or_uid"), key)) from None
+        application = await ensure_application(call, key, asked.application)
+        return await intake.message(organization_id, application.id, draft)
 
 
 async def precheck(call: Call[NoQuery, MessagePrecheckIn]) -> Out:
@@ -282,6 +344,18 @@ ROUTES = (
         fails=(404, 409, 503),
         summary="Create a message",
         operation="message.create",
+    ),
+    Route(
+        "POST",
+        f"{_COLLECTION}/batch",
+        create_messages,
+        auth=Auth.ORGANIZATION,
+        query=MessageCreateQuery,
+        body=MessageBatchIn,
+        responses={202: MessageBatchOut},
+        fails=(404, 503),
+        summary="Create several messages",
+        operation="message.create-batch",
     ),
     Route(
         "POST",
