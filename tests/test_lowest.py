@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 
 import lowest
@@ -41,3 +42,10 @@ def test_what_becomes_of_a_requirement(requirement: str, constraint: str) -> Non
 def test_a_dependency_without_a_lowest_version_is_refused(requirement: str) -> None:
     with pytest.raises(ValueError, match="from which version on"):
         lowest.constraints(f'[project]\ndependencies = ["{requirement}"]')
+
+
+def test_the_tests_that_continuous_integration_names_exist() -> None:
+    root = lowest.PYPROJECT.parent
+    named = re.findall(r"\btests/[\w/.]+", (root / ".ci" / "run").read_text("utf-8"))
+    assert "tests/lowest.py" in named
+    assert [path for path in named if not (root / path).exists()] == []
