@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import closing
 from pathlib import Path
 
 import aiohttp
@@ -15,6 +13,7 @@ import yaml
 from engines import acme, local_engine, send, send_many, until
 from prometheus_client.parser import text_string_to_metric_families
 from receivers import Receiver, Reply
+from stores import query
 
 from webhook_engine import Engine
 from webhook_engine.delivery.troubles import Lack
@@ -110,11 +109,11 @@ async def test_the_oldest_that_is_due_is_found_among_all_endpoints(engine: Engin
         await send(engine)
         await until(lambda: engine.measures.attempts.total() == 3)
         await engine.join(timeout=5)
-    with closing(sqlite3.connect(path)) as db, db:
-        db.execute(
-            "UPDATE webhook_delivery SET due_at = due_at - 7200000000"
-            " WHERE endpoint_id = (SELECT max(id) FROM webhook_endpoint)"
-        )
+    query(
+        path,
+        "UPDATE webhook_delivery SET due_at = due_at - 7200000000"
+        " WHERE endpoint_id = (SELECT max(id) FROM webhook_endpoint)",
+    )
     age = value(await scrape(engine), "oldest_pending_age_seconds")
     assert 3000 < age < 4500
 

@@ -21,6 +21,7 @@ from engines import until
 from portal.conftest import browsing
 from starlette.applications import Starlette
 from starlette.routing import Mount as Mounted
+from stores import about_the_file
 from svix.api import ApplicationIn, EndpointIn, EventTypeIn, MessageIn, SvixAsync, SvixOptions
 
 from webhook_engine import Engine, PortalUnavailableError, SharedEngine
@@ -224,6 +225,7 @@ async def test_a_process_that_does_not_lead_says_so_and_one_that_does_serves(tmp
         assert not second.leading
 
 
+@about_the_file
 async def test_the_lifespan_says_why_the_engine_cannot_start(engine: Engine, tmp_path: Path) -> None:
     sent: list[Any] = []
 

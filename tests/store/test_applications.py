@@ -100,3 +100,10 @@ async def test_lists_are_in_the_order_of_ids_between_both_ends(store: Store, wor
     assert await listed(limit=0) == []
     await store.applications.delete(added[2], world.tick())
     assert await listed(descending=False) == added[:2] + added[3:]
+
+
+async def test_there_is_nothing_with_a_nul_in_its_name(store: Store, world: World) -> None:
+    application = await world.application(uid="acme")
+    assert await store.applications.get(application.organization_id, "acme\0") is None
+    assert await store.applications.get("org\0", "acme") is None
+    assert list(await store.applications.list("org\0", Span())) == []

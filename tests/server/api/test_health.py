@@ -10,6 +10,7 @@ from contextlib import closing
 import pytest
 from api_clients import Answer, Client
 from engines import until
+from stores import about_the_file
 
 from webhook_engine import Engine
 from webhook_engine.delivery.troubles import Lack
@@ -51,6 +52,7 @@ async def test_a_lock_of_another_process(api: Client, engine: Engine) -> None:
     await until(lambda: is_well(api), timeout=30)
 
 
+@about_the_file
 async def test_a_full_database(acme: Client, engine: Engine) -> None:
     database = engine.services.store.database
     before = await database.write(lambda session: session.rows("PRAGMA max_page_count")[0][0])
@@ -64,6 +66,7 @@ async def test_a_full_database(acme: Client, engine: Engine) -> None:
     assert await is_well(acme)
 
 
+@about_the_file
 async def test_a_damaged_page(acme: Client, engine: Engine) -> None:
     path = engine.config.store.path
     with closing(sqlite3.connect(path)) as db:
@@ -80,6 +83,7 @@ async def test_a_damaged_page(acme: Client, engine: Engine) -> None:
     assert (answer.status, answer.json["database"]["status"]) == (500, "error")
 
 
+@about_the_file
 @pytest.mark.parametrize("new", [None, b"another file"])
 async def test_a_file_that_is_gone_or_another(acme: Client, engine: Engine, new: bytes | None) -> None:
     path = engine.config.store.path

@@ -167,17 +167,21 @@ class Database:
 
     async def read(self, sql: str, *parameters: object) -> list[Row]:
         """Run a query on a reader; all its rows."""
+        if _is_nowhere(parameters):
+            return []
         return await self.read_with(lambda session: session.rows(sql, *parameters))
 
     async def read_long(self, sql: str, *parameters: object) -> list[Row]:
         """Run a query that may have to look at many rows; all its rows."""
+        if _is_nowhere(parameters):
+            return []
         return await self.read_long_with(lambda session: session.rows(sql, *parameters))
 
     async def read_span(
         self, sql: str, parameters: Sequence[object], make: Callable[[Row], T], max_bytes: int | None
     ) -> list[T]:
         """What a query for a list finds, made into its elements: up to the first that does not fit."""
-        if max_bytes is None:
+        if max_bytes is None or _is_nowhere(parameters):
             return [make(row) for row in await self.read_long(sql, *parameters)]
 
         async def read(session: Session) -> list[T]:
@@ -449,6 +453,11 @@ class Database:
         self._trying = None
         if not trying.cancelled():
             trying.exception()  # Those that asked may be gone, which is no reason for a warning.
+
+
+def _is_nowhere(parameters: Sequence[object]) -> bool:
+    """Whether a query asks for what nothing can be equal to: no text of PostgreSQL has a NUL."""
+    return any(isinstance(one, str) and "\0" in one for one in parameters)
 
 
 async def _try_to_write(session: Session) -> None:
