@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from outbox.sources import LOOPBACK, connected, fresh, left, run
 from receivers import Receiver
+from stores import about_the_file
 
 from webhook_engine import Engine
 from webhook_engine.outbox import enqueue
@@ -101,6 +102,7 @@ async def test_within_the_engines_own_database(tmp_path: Path, step: str) -> Non
     await survive(tmp_path, f"sqlite:///{tmp_path / 'webhooks.db'}", "", step)
 
 
+@about_the_file
 async def test_between_stored_here_and_removed_there(tmp_path: Path) -> None:
     await survive(tmp_path, source := fresh(f"sqlite:///{tmp_path / 'app.db'}"), source, "before:remove")
 

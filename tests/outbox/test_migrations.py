@@ -19,6 +19,7 @@ from alembic.config import Config
 from alembic.util import CommandError
 from outbox.sources import LOOPBACK, connected, left, run
 from receivers import Receiver
+from stores import about_the_file
 
 from webhook_engine import Engine, ValidationError
 from webhook_engine.integrations.sqlalchemy import ENGINE_TABLES, is_outbox
@@ -199,6 +200,7 @@ def test_a_revision_that_is_printed_has_no_connection_and_is_told_what_to_use() 
         create_table(None)  # type: ignore[arg-type]
 
 
+@about_the_file
 async def test_alembic_leaves_all_tables_of_an_engine_alone(tmp_path: Path) -> None:
     path = tmp_path / "shared.db"
     async with Engine.open(path):

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from outbox.sources import LOOPBACK, connected, fresh, left, run
 from receivers import Receiver
+from stores import about_the_file
 
 from webhook_engine import ConfigError, Engine
 from webhook_engine.outbox import enqueue
@@ -277,6 +278,7 @@ def test_a_row_that_is_claimed_is_nobody_elses_and_delays_no_writer(source: str)
         second.close()
 
 
+@about_the_file
 async def test_a_row_is_noticed_at_once_when_it_was_written_here(tmp_path: Path) -> None:
     delays = []
     async with watching(tmp_path) as (_, receiver):
@@ -310,6 +312,7 @@ def test_a_missing_driver_is_named_with_its_extra(
     assert "pa55word" not in str(caught.value)
 
 
+@about_the_file
 async def test_the_engines_own_database_may_be_named_too(tmp_path: Path) -> None:
     own = f"sqlite:///{tmp_path / 'webhooks.db'}"
     async with watching(tmp_path, own) as (engine, receiver):

@@ -14,7 +14,7 @@ from typing import TypeVar
 import pytest
 from engines import acme, attempts_of, local_engine, send, send_many, until
 from receivers import Receiver, Reply
-from stores import query
+from stores import about_the_file, query
 
 from webhook_engine import ConflictError, Engine, ManualClock, NotFoundError, PayloadUnavailableError
 from webhook_engine.clock import to_datetime
@@ -182,6 +182,7 @@ def multiply(path: Path, message_id: str, times: int) -> None:
         )
 
 
+@about_the_file
 async def test_deliveries_go_on_at_once_while_much_is_deleted(path: Path, clock: ManualClock) -> None:
     async with Receiver() as receiver, local_engine(path, clock, retention__attempts="1h") as engine:
         await acme(engine, receiver.url)
@@ -205,6 +206,7 @@ async def test_deliveries_go_on_at_once_while_much_is_deleted(path: Path, clock:
         assert max(took) < usual + 1.0
 
 
+@about_the_file
 async def test_a_disk_that_takes_long_to_commit_does_not_make_steps_small(
     path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -230,6 +232,7 @@ async def test_a_disk_that_takes_long_to_commit_does_not_make_steps_small(
         assert steps < 50
 
 
+@about_the_file
 async def test_a_file_from_before_keeps_its_ways_and_reuses_what_is_free(path: Path) -> None:
     with closing(sqlite3.connect(path)) as db, db:
         db.execute("CREATE TABLE of_the_host (id INTEGER PRIMARY KEY)")
@@ -240,6 +243,7 @@ async def test_a_file_from_before_keeps_its_ways_and_reuses_what_is_free(path: P
     assert query(path, "PRAGMA auto_vacuum") == [(0,)]
 
 
+@about_the_file
 async def test_other_things_that_expired_go_too(path: Path) -> None:
     store = SqliteStore(path)
     await store.open()
