@@ -64,6 +64,7 @@ async def test_portal_prints_a_link_that_works(tmp_path: Path) -> None:
             assert (await answer.json())["applicationId"] == application.id
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -105,6 +106,7 @@ async def test_listen_relays_what_arrives_so_that_it_verifies(tmp_path: Path) ->
         assert await process.wait() == 0
 
 
+@pytest.mark.slow
 async def test_listen_needs_a_daemon(tmp_path: Path) -> None:
     code, _, err = await outcome(
         "listen", "--forward", "http://127.0.0.1:1/", "--url", "http://127.0.0.1:9", cwd=tmp_path
@@ -113,6 +115,7 @@ async def test_listen_needs_a_daemon(tmp_path: Path) -> None:
     assert "is the daemon running?" in err
 
 
+@pytest.mark.slow
 async def test_listen_goes_on_after_connections_that_break(tmp_path: Path) -> None:
     seen: list[str] = []
 
