@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 
 from playwright.async_api import Locator, Page, expect
@@ -175,3 +176,22 @@ async def test_who_may_only_look_is_offered_nothing_to_select(stage: Stage, rece
     await page.get_by_role("link", name="Messages").click()
     await expect(rows(page)).to_have_count(1)
     await expect(page.get_by_role("checkbox")).to_have_count(0)
+
+
+async def test_the_bars_of_a_chart_are_reached_by_arrow_keys_and_lead_to_their_messages(
+    stage: Stage, receiver: Receiver
+) -> None:
+    endpoint = await stage.engine.endpoints.create("acme", url=receiver.url)
+    await stage.engine.messages.create("acme", event_type="invoice.paid", payload={})
+    await stage.engine.join(10)
+    page = await stage.portal()
+    await page.goto(f"{stage.url}/portal/#/endpoints/{endpoint.id}")
+    bars = page.get_by_role("link", name="successes")
+    await expect(bars.last).to_have_accessible_name(re.compile("1 successes, 0 failures"))
+    await bars.last.focus()
+    await page.keyboard.press("ArrowLeft")
+    await expect(bars.nth(-2)).to_be_focused()
+    await page.keyboard.press("ArrowRight")
+    await page.keyboard.press("Enter")
+    await expect(rows(page)).to_have_count(1)
+    await expect(page.get_by_label("Endpoint", exact=True)).to_have_value(endpoint.id)

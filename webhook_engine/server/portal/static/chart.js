@@ -1,5 +1,6 @@
 // Attempts over time: bars of what succeeded and what did not.
 
+import { to } from "./address.js";
 import { app, get } from "./api.js";
 import { fill, h, svg } from "./dom.js";
 import { dayOf, hourOf, number } from "./format.js";
@@ -28,7 +29,7 @@ export function statistics(endpoint, signal) {
       const seen = JSON.stringify([span.value, data.map(({ success, fail }) => [success, fail])]);
       if (seen === before) return;
       before = seen;
-      fill(content, numbers(data), drawn(data, span.value), axis(data, span.value));
+      fill(content, numbers(data), h("div", { class: "chart-wrap" }, drawn(data, span.value), partLinks(data, endpoint)), axis(data, span.value));
     },
     5_000,
     signal,
@@ -70,21 +71,43 @@ function drawn(data, span) {
       role: "img",
       "aria-label": t("Attempts of the last {span}: {success} successes, {fail} failures", { span: SPANS[span][0], success: sum(data, "success"), fail: sum(data, "fail") }),
     },
-    data.map(({ start, success, fail }, place) => {
+    data.map(({ success, fail }, place) => {
       const x = place * step + (step - bar) / 2;
       const up = high(success);
       const bad = high(fail);
-      const at = new Date(start);
       return svg(
         "g",
         {},
-        svg("title", {}, t("{when}: {success} successes, {fail} failures", { when: `${dayOf(at)} ${hourOf(at)}`, success, fail })),
         svg("rect", { class: "chart-none", x, y: HEIGHT - 2, width: bar, height: 2 }),
         up > 0 && svg("rect", { class: "chart-good", x, y: HEIGHT - up, width: bar, height: up, rx: 2 }),
         bad > 0 && svg("rect", { class: "chart-bad", x, y: Math.max(0, HEIGHT - up - bad - (up ? 1 : 0)), width: bar, height: bad, rx: 2 }),
       );
     }),
   );
+}
+
+const partWords = ({ start, success, fail }) => {
+  const at = new Date(start);
+  return t("{when}: {success} successes, {fail} failures", { when: `${dayOf(at)} ${hourOf(at)}`, success, fail });
+};
+
+/** A link over each bar to the messages of its time: told when it is pointed at or reached by the arrow keys. */
+function partLinks(data, endpoint) {
+  const end = new Date().toISOString();
+  const links = data.map((part, place) => {
+    const query = new URLSearchParams({ endpoint, since: part.start, until: data[place + 1]?.start ?? end });
+    const words = partWords(part);
+    return h("a", { href: to(`/messages?${query}`), "aria-label": words, "data-tip": words, tabindex: place === data.length - 1 ? "0" : "-1" });
+  });
+  const move = (event) => {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    const next = links[links.indexOf(document.activeElement) + step];
+    if (!step || !next) return;
+    event.preventDefault();
+    for (const link of links) link.tabIndex = link === next ? 0 : -1;
+    next.focus();
+  };
+  return h("div", { class: "chart-parts", on: { keydown: move } }, links);
 }
 
 function axis(data, span) {

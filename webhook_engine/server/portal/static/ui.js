@@ -234,7 +234,7 @@ export function codeBox(title, text, { json = false, exact = false, lines = fals
 
 const TOKENS = /("[^"\\]*(?:\\.[^"\\]*)*")(\s*:)?|\b(?:true|false|null)\b|-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?/g;
 const MAX_COLOURED = 60_000;
-const MAX_SHOWN = 200_000;
+const MAX_SHOWN = 60_000;
 
 function coloured(text) {
   if (text.length > MAX_COLOURED) return [text];
