@@ -130,7 +130,7 @@ def _databases(config: Path | None, source: str | None) -> list[SourceDatabase]:
                 f"--source {without_passwords(source)}: known are {', '.join(map(without_passwords, urls))}"
             )
         urls = [shown[source]]
-    return [source_database(url) for url in urls]
+    return [source_database(url, known.store.schema if url == known.store.url else None) for url in urls]
 
 
 @contextmanager

@@ -10,8 +10,8 @@ import asyncpg
 import psycopg
 import pytest
 from database_servers import RestartablePostgresql, pgbouncer, restartable_postgresql
+from records import World, addressed, ids
 from store.scenario import run_the_flow, run_the_lists, run_the_managers
-from store.world import World, addressed, ids
 
 from webhook_engine.errors import (
     ConfigError,
@@ -25,9 +25,15 @@ from webhook_engine.store.postgresql import PostgresqlStore
 from webhook_engine.store.postgresql.connection import Session
 from webhook_engine.store.postgresql.faults import is_environmental, store_error
 from webhook_engine.store.records import MessageFilter, Span
+from webhook_engine.store.sources import source_database
 
 EVERYTHING = Span(limit=10_000, descending=False)
 _numbers = itertools.count(1)
+
+
+@pytest.fixture
+def server(postgresql_url: str) -> str:
+    return postgresql_url
 
 
 @pytest.fixture
@@ -298,3 +304,20 @@ def test_what_the_driver_cannot_send_is_the_fault_of_the_change() -> None:
     assert is_environmental(TimeoutError())
     assert not isinstance(store_error("db", asyncpg.UniqueViolationError("twice")), StoreUnavailableError)
     assert isinstance(store_error("db", asyncpg.DiskFullError("full")), StoreUnavailableError)
+
+
+async def test_what_was_set_aside_is_found_in_the_schema_of_the_engine(
+    server: str, schema: str, store: PostgresqlStore
+) -> None:
+    """As `webhook-engine outbox list` looks for it."""
+    with psycopg.connect(server) as connection:
+        connection.execute(
+            f'INSERT INTO "{schema}".webhook_outbox (application, event_type, payload, error)'
+            " VALUES ('acme', 'a.b', '{}', 'no such application')"
+        )
+    source = source_database(server, schema)
+    source.connect(exclusive=False)
+    try:
+        assert [row.error for row in source.list_set_aside(10)] == ["no such application"]
+    finally:
+        source.close()

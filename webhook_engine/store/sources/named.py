@@ -16,12 +16,16 @@ _SQLITE = "sqlite:///"
 _OTHERS = {"postgresql": ("PostgresqlSource", "psycopg"), "mysql": ("MysqlSource", "pymysql")}
 
 
-def source_database(url: str) -> SourceDatabase:
-    """The outbox that a URL of ``outbox.sources`` means; raises ``ConfigError`` if its driver is not installed."""
+def source_database(url: str, schema: str | None = None) -> SourceDatabase:
+    """The outbox that a URL of ``outbox.sources`` means; raises ``ConfigError`` if its driver is not installed.
+
+    ``schema``: that of the engine's own database, where the URL is of that one.
+    """
     name = without_passwords(url)
     scheme = url.partition(":")[0]
     if scheme == "sqlite":
         return SqliteSource(name, Path(url.removeprefix(_SQLITE)))
+    scheme = "postgresql" if scheme == "postgres" else scheme
     class_name, driver = _OTHERS[scheme]
     try:
         module = import_module(f"webhook_engine.store.sources.{scheme}")
@@ -31,5 +35,6 @@ def source_database(url: str) -> SourceDatabase:
         raise ConfigError(
             f"outbox.sources, {name}: the driver {driver} is not installed; pip install 'webhook-engine[{scheme}]'"
         ) from error
-    database: SourceDatabase = getattr(module, class_name)(name, url)
+    options = {} if schema is None else {"schema": schema}
+    database: SourceDatabase = getattr(module, class_name)(name, url, **options)
     return database

@@ -46,9 +46,10 @@ class PostgresqlSource(SourceDatabase):
     look_every_without_trigger_s = 0.08
     look_every_behind_pooler_s = 0.05
 
-    def __init__(self, name: str, url: str) -> None:
+    def __init__(self, name: str, url: str, schema: str | None = None) -> None:
         super().__init__(name)
         self._url = url
+        self._schema = schema
         self._told = False
         self._pooled = False
 
@@ -60,6 +61,8 @@ class PostgresqlSource(SourceDatabase):
 
     def _connect(self) -> psycopg.Connection:
         connection = psycopg.connect(self._url, autocommit=True, prepare_threshold=None, **_OPTIONS)
+        if self._schema is not None:
+            connection.execute("SELECT set_config('search_path', quote_ident(%s), false)", (self._schema,))
         # A pooler makes up the number of the process that it tells its clients.
         [process] = connection.execute("SELECT pg_backend_pid()").fetchone() or (0,)
         self._pooled = process != connection.info.backend_pid
