@@ -53,7 +53,8 @@ class Notifier:
             message = self._intake.message_of(application, draft)
             routes = await self._directory.fresh_routes(application.id)
             if routes is not None:
-                made.append(addressed(message, routes))
+                # They are as fresh as can be, and what this tells of must not be refused for their sake.
+                made.append(msgspec.structs.replace(addressed(message, routes), revision=None))
         return made
 
     def publish(self, event: OperationalEvent) -> None:

@@ -199,17 +199,21 @@ class Ownership(Service):
         gained, lost = held - self._held, self._held - held
         self._held = held
         self._giving &= held
-        self.shards = frozenset() if self._leaving else held - self._giving
+        self._send_for(frozenset() if self._leaving else held - self._giving)
         if lost:
             self._losing(lost)
         if gained:
             log.info("shards.gained", member=self._id, count=len(gained), held=len(held))
             self._gained(gained)
 
+    def _send_for(self, shards: frozenset[int]) -> None:
+        self.shards = shards
+        self._leases.sends_for(shards)
+
     def _begin_to_give(self, give: frozenset[int]) -> None:
         begun, kept = give - self._giving, self._giving - give
         self._giving = give
-        self.shards = self._held - give
+        self._send_for(self._held - give)
         if begun:
             self._losing(begun)
         if kept:

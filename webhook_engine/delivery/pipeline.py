@@ -135,6 +135,9 @@ class Pipeline:
         self._losing_at: int | None = None
         """The batch that was being stored when a shard was lost last, if one was."""
         self._later: set[asyncio.TimerHandle] = set()
+        self._ids = ids
+        self._first_id = ""
+        """The last id from before this engine was started: its own are higher."""
         self._publisher = Publisher(self.notifier, self._schedule)
         self.timekeeper = Timekeeper(clock, store.upkeep, store.deliveries, ids, self._clock_set_back)
         self._recorder = Recorder(store.deliveries, self._publisher, self._recorded, self.timekeeper, self._dropped)
@@ -174,7 +177,7 @@ class Pipeline:
             self._publisher,
             clock,
             self.ownership,
-            added=lambda: self._wakeups.tell(Notice(tasks=True)),
+            added=self._wakeups.committed,
             expunged=self.expunged,
         )
         self.retention = Retention(
@@ -203,8 +206,11 @@ class Pipeline:
     async def start(self) -> None:
         """Begin to deliver, with what was left over from before."""
         await self._sender.__aenter__()
+        self._first_id = ""
         for service in self._services:
             await service.start()
+            if service is self.timekeeper:
+                self._first_id = self._ids.last
         await self._tasks.start()
 
     async def stop(self) -> None:
@@ -257,6 +263,13 @@ class Pipeline:
     def oldest_unstored(self) -> str | None:
         """The lowest id of a message that was accepted and is not stored yet."""
         return self._router.oldest_unstored()
+
+    async def stored_elsewhere(self) -> str | None:
+        """Other engines store no message with this id or a lower one any more (without its prefix).
+
+        ``None`` where there are no others.
+        """
+        return await self._store.leases.stored_below()
 
     async def attempt(self, due: Due) -> bool:
         """Make one manual attempt soon; the request is durable when this returns. ``False``: the payload is gone."""
@@ -368,7 +381,7 @@ class Pipeline:
         return frozenset(shards) - self._dispatcher.busy_shards() - self._tasks.busy_shards()
 
     def _stored_below(self) -> str:
-        settled, unstored = self.timekeeper.settled_id() or "", self._router.oldest_unstored()
+        settled, unstored = self.timekeeper.settled_id() or self._first_id, self._router.oldest_unstored()
         return settled if unstored is None else min(settled, unstored.partition("_")[2])
 
     def _on_notice(self, notice: Notice) -> None:
@@ -419,13 +432,16 @@ class Pipeline:
 
     def _stored(self, batch: Sequence[AddressedMessage]) -> None:
         self.measures.messages_accepted(len(batch))
-        self._dispatcher.schedule(batch)
+        self._schedule(batch)
 
     def _clock_set_back(self) -> None:
         self._dispatcher.clock_set_back()
 
     def _schedule(self, webhooks: Sequence[AddressedMessage]) -> None:
         self._dispatcher.schedule(webhooks)
+        ours = self.ownership.shards
+        if not self.ownership.alone and not all(ours.issuperset(one.shards or ()) for one in webhooks):
+            self._wakeups.committed()
 
     def _recorded(self, batch: Sequence[Outcome]) -> None:
         self.measures.changes_recorded(outcome.change for outcome in batch)

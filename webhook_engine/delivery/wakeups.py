@@ -33,6 +33,12 @@ class Wakeups(Service):
         self._untold: list[Notice] = []
         self._telling: asyncio.Task[None] | None = None
 
+    async def start(self) -> None:
+        """Begin with what is told from now on."""
+        if self._store is not None:
+            await self._store.start()
+        await super().start()
+
     def tell(self, notice: Notice) -> None:
         """Let the other engines hear of this soon."""
         if self._store is None:

@@ -92,6 +92,8 @@ class Polling:
         if (settled := services.flow.settled_id()) is not None:
             high = max(high, f"msg_{settled}~")
         high = min(high, services.flow.oldest_unstored() or high)
+        if (elsewhere := await services.flow.stored_elsewhere()) is not None:
+            high = min(high, f"msg_{elsewhere}~")
         span = Span(low=start, high=high, descending=False, limit=most, max_bytes=MAX_BYTES)
         found = await services.store.messages.list(application.id, span, where)
         page = found[: fitting(found, span.max_bytes)]

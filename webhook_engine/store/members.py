@@ -95,6 +95,10 @@ class LeaseStore(Protocol):
         """
         ...
 
+    def sends_for(self, shards: frozenset[int]) -> None:
+        """What is stored for any other shard from now on is told to whoever holds that."""
+        ...
+
     async def give_back(self, member_id: str, shards: Collection[int]) -> None:
         """Hold these shards no longer."""
         ...
@@ -147,6 +151,10 @@ class WakeupStore(Protocol):
         """How often to look for what no wake-up told of."""
         ...
 
+    async def start(self) -> None:
+        """Begin with what is told from now on."""
+        ...
+
     async def wait(self, seconds: float) -> bool:
         """Wait for a wake-up, at most so long; whether there was one."""
         ...
@@ -161,6 +169,10 @@ class WakeupStore(Protocol):
 
     def committed(self) -> None:
         """A notice was stored with a change: wake the others soon."""
+        ...
+
+    async def close(self) -> None:
+        """Let the others hear of what was told last, and let go."""
         ...
 
 

@@ -249,8 +249,20 @@ class DeliveryStore(Protocol):
         """
         ...
 
-    async def settle_pending(self, endpoint_id: str, status: DeliveryStatus, reason: str, now: int, limit: int) -> int:
-        """End up to ``limit`` scheduled deliveries of an endpoint; returns how many, so that 0 means done."""
+    async def settle_pending(
+        self,
+        endpoint_id: str,
+        status: DeliveryStatus,
+        reason: str,
+        now: int,
+        limit: int,
+        *,
+        while_closed: bool = False,
+    ) -> int:
+        """End up to ``limit`` scheduled deliveries of an endpoint; returns how many, so that 0 means done.
+
+        With ``while_closed`` only as long as it is disabled or deleted, which another engine may have changed.
+        """
         ...
 
     async def cancel_message(self, message_id: str, reason: str, now: int) -> Sequence[str]:

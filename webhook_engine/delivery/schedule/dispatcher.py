@@ -24,7 +24,7 @@ from webhook_engine.delivery.schedule.timers import Timers
 from webhook_engine.delivery.service import Service
 from webhook_engine.delivery.timekeeper import Timekeeper
 from webhook_engine.delivery.troubles import lack_of
-from webhook_engine.errors import StoreError
+from webhook_engine.errors import StoreError, WebhookEngineError
 from webhook_engine.log import get_logger
 from webhook_engine.model import DeliveryStatus
 from webhook_engine.store.directory import Directory
@@ -454,27 +454,46 @@ class Dispatcher(Service):
         self._pump()
 
     async def _close(self, lane: Lane, *, deleted: bool) -> None:
+        reopened = False
         try:
-            await self._settle(lane.endpoint_id, deleted=deleted)
-        except (StoreError, MemoryError) as error:
+            reopened = await self._reopened(lane)
+            if not reopened:
+                await self._settle(lane.endpoint_id, deleted=deleted)
+        except (WebhookEngineError, MemoryError) as error:
             lane.note_stored(self._clock.now())
             self._hold(lane, error)
             return
         finally:
             lane.end_settling()
-        if deleted:
+        if deleted or reopened:
             self._attend(lane)
+            self._pump()
         else:
             # What a person asked for is made all the same.
             lane.begin_refill()
             await self._refill(lane)
+
+    async def _reopened(self, lane: Lane) -> bool:
+        """Whether another engine has enabled the endpoint again, and this one had not heard of it yet."""
+        if self._ownership.alone:
+            return False
+        edits = lane.edits
+        target, stored = await self._targets.load(lane.endpoint_id)
+        if target.closed:
+            return False
+        if edits == lane.edits:
+            lane.loaded(target, stored)
+        lane.note_stored(self._clock.now())
+        return True
 
     async def _settle(self, endpoint_id: str, *, deleted: bool) -> None:
         status, reason = (DeliveryStatus.CANCELLED, DELETED) if deleted else (DeliveryStatus.FAILED, DISABLED)
         settled = SETTLE_PAGE
         while settled:
             now = self._clock.now()
-            settled = await self._deliveries.settle_pending(endpoint_id, status, reason, now, SETTLE_PAGE)
+            settled = await self._deliveries.settle_pending(
+                endpoint_id, status, reason, now, SETTLE_PAGE, while_closed=not self._ownership.alone
+            )
 
     async def _refill(self, lane: Lane) -> None:
         now = self._clock.now()
@@ -552,6 +571,8 @@ class Dispatcher(Service):
     def _ours(self, addressed: AddressedMessage) -> list[str]:
         """Those of its endpoints that this engine sends to; whoever holds the others hears of it."""
         holds = self._ownership.holds
+        if addressed.manual_to is not None:
+            return []
         return [one for one, shard in zip(addressed.endpoint_ids, addressed.shards or (), strict=True) if holds(shard)]
 
     def _is_ours(self, addressed: AddressedMessage) -> bool:

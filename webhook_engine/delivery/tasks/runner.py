@@ -38,6 +38,8 @@ log = get_logger("tasks")
 PAGE = 500
 RETRIES = "retries:"
 """What the cursor of a recovery begins with while it brings retries forward; what has failed for good comes after."""
+READ_TO_THE_END = frozenset({TaskKind.PURGE, TaskKind.REPLAY, TaskKind.USAGE})
+"""They read messages in the order of ids, which is not that in which several engines store them."""
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 10.0
 
@@ -191,6 +193,9 @@ class TaskRunner:
             pass
 
     async def _step(self, task: Task, progress: TaskProgress) -> TaskProgress:
+        if task.task in READ_TO_THE_END and not await self._all_stored(progress):
+            await self._pause(FIRST_PAUSE_S)
+            return progress
         if (step := self._without_endpoint.get(task.task)) is not None:
             moved = await step(task, progress)
             await self._store.tasks.advance(moved, self._clock.now())
@@ -201,6 +206,12 @@ class TaskRunner:
         after = await self._of_endpoint[task.task](stored, progress)
         self._dispatcher.more_stored(stored.endpoint.id, self._clock.now())
         return after
+
+    async def _all_stored(self, progress: TaskProgress) -> bool:
+        """Whether every engine has stored what it accepted before the end of the span that a task looks at."""
+        below = await self._store.leases.stored_below()
+        until = progress.data.get("until")
+        return below is None or not isinstance(until, int) or f"msg_{below}" >= id_bounds("msg_", until)[0]
 
     async def _recover(self, stored: StoredEndpoint, progress: TaskProgress) -> TaskProgress:
         # Retries first: those that fail for good meanwhile have failed too late to be taken once more.

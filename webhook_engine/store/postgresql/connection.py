@@ -14,7 +14,7 @@ import msgspec
 from webhook_engine.config.values import without_passwords
 from webhook_engine.errors import ConfigError, StoreUnavailableError
 
-__all__ = ["Connector", "Server", "Session", "assignments", "quoted", "search_path", "shown"]
+__all__ = ["Connector", "Server", "Session", "Sharing", "assignments", "quoted", "search_path", "shown"]
 
 Row: TypeAlias = Any
 """A record of asyncpg: a tuple to whoever reads it. What a column holds is known by the query."""
@@ -75,13 +75,23 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it makes sure that what it has committed is on disk."""
 
 
+class Sharing:
+    """What this engine is among those on the database."""
+
+    def __init__(self) -> None:
+        self.member_id: str | None = None
+        self.shards: frozenset[int] = frozenset()
+        """Those that it sends for."""
+
+
 class Session:
     """What a job does with its connection."""
 
-    __slots__ = ("_connection",)
+    __slots__ = ("_connection", "sharing")
 
-    def __init__(self, connection: asyncpg.Connection) -> None:
+    def __init__(self, connection: asyncpg.Connection, sharing: Sharing | None = None) -> None:
         self._connection = connection
+        self.sharing = sharing or Sharing()
 
     async def rows(self, sql: str, *parameters: object) -> list[Row]:
         """Run one statement; all its rows."""

@@ -19,7 +19,7 @@ import asyncpg
 
 from webhook_engine.errors import AFTER_FORK, EngineNotRunningError, StoreError, StoreUnavailableError
 from webhook_engine.log import get_logger
-from webhook_engine.store.postgresql.connection import Connector, Row, Session
+from webhook_engine.store.postgresql.connection import Connector, Row, Session, Sharing
 from webhook_engine.store.postgresql.faults import FAULTS, is_environmental, is_passing, store_error
 from webhook_engine.store.records import carried_bytes
 
@@ -93,6 +93,8 @@ class Database:
         """Transactions committed since it was opened."""
         self.on_commit: Callable[[int, float], None] = lambda _changes, _seconds: None
         """Gets how many changes each commit held, and how long it took."""
+        self.sharing = Sharing()
+        """What it is among the engines on the database."""
         self.member = ""
         """Which engine this is, among those on the database; a row of its own is known by it."""
         self._waiting: deque[_Waiting[Any]] = deque()
@@ -423,7 +425,7 @@ class Database:
                 self._away = time.monotonic() + AWAY_FOR_S, problem
                 raise problem from error
             self._away = None
-        return Session(slot.connection)
+        return Session(slot.connection, self.sharing)
 
     def _is_lost(self, slot: _Slot, error: Exception) -> bool:
         """Whether the connection is of no use any more, which is dropped then."""

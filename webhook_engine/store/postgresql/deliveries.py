@@ -155,6 +155,7 @@ FROM (
 ) AS chosen
 WHERE webhook_delivery.message_id = chosen.message_id AND webhook_delivery.endpoint_id = $1
     AND webhook_delivery.due_at IS NOT NULL
+    AND (NOT $6 OR EXISTS (SELECT 1 FROM webhook_endpoint WHERE id = $1 AND (disabled_at IS NOT NULL OR deleted)))
 """  # noqa: S608 (a condition of ours)
 
 _FORGET_MANUAL = """
@@ -365,12 +366,21 @@ class PostgresqlDeliveries:
 
         return await self._database.write(change)
 
-    async def settle_pending(self, endpoint_id: str, status: DeliveryStatus, reason: str, now: int, limit: int) -> int:
+    async def settle_pending(
+        self,
+        endpoint_id: str,
+        status: DeliveryStatus,
+        reason: str,
+        now: int,
+        limit: int,
+        *,
+        while_closed: bool = False,
+    ) -> int:
         """End up to ``limit`` scheduled deliveries of an endpoint; returns how many, so that 0 means done."""
         values = (endpoint_id, int(status), reason, now)
 
         async def change(session: Session) -> int:
-            settled = await session.change(_SETTLE_SCHEDULED, *values, limit)
+            settled = await session.change(_SETTLE_SCHEDULED, *values, limit, while_closed)
             if status is DeliveryStatus.CANCELLED and settled < limit:
                 settled += await _cancel_manual(session, values, limit - settled)
             return settled

@@ -46,6 +46,14 @@ _OF_APPLICATION = f"""
 SELECT {_COLUMNS} FROM webhook_endpoint WHERE application_id = $1 AND NOT deleted ORDER BY id
 """
 
+_ROUTES = f"""
+SELECT application.revision, {", ".join(f"endpoint.{name}" for name in (*rows.ENDPOINT, "shard"))}
+FROM webhook_application AS application
+LEFT JOIN webhook_endpoint AS endpoint ON endpoint.application_id = application.id AND NOT endpoint.deleted
+WHERE application.id = $1 AND NOT application.deleted
+ORDER BY endpoint.id
+"""
+
 _COUNT = """
 SELECT count(*) FROM webhook_endpoint WHERE application_id = $1 AND NOT deleted
 """
@@ -96,8 +104,11 @@ class PostgresqlEndpoints:
         return [_endpoint(row) for row in await self._database.read(_OF_APPLICATION, application_id)]
 
     async def routes(self, application_id: str) -> Routes | None:
-        """The same, for routing."""
-        return Routes(await self.of_application(application_id))
+        """The same with the revision of the application, read at once; ``None`` if it is not there any more."""
+        found = await self._database.read(_ROUTES, application_id)
+        if not found:
+            return None
+        return Routes([_endpoint(row[1:]) for row in found if row[1] is not None], found[0][0])
 
     async def count(self, application_id: str) -> int:
         """How many that are."""

@@ -17,6 +17,7 @@ from webhook_engine.store.postgresql.filters import Parameters, message_conditio
 from webhook_engine.store.postgresql.kept_responses import keep_responses
 from webhook_engine.store.postgresql.message_search import search
 from webhook_engine.store.postgresql.sharding import adding
+from webhook_engine.store.postgresql.sharing import check_routing, tell_of_deliveries
 from webhook_engine.store.records import AddressedMessage, MessageFilter, MessageSearch, Span
 from webhook_engine.store.spans import bounds, direction
 
@@ -137,6 +138,7 @@ class NewMessages:
         if not self._batch:
             return ()
         await adding(session)
+        await check_routing(session, self._batch)
         taken = Counter(message_id for (message_id,) in await session.rows(_ADD_MESSAGES, *self._messages))
         if not taken:
             await _add_what_goes_with(session, self._batch)
@@ -157,6 +159,7 @@ class NewMessages:
 
 async def _add_what_goes_with(session: Session, batch: Sequence[AddressedMessage]) -> None:
     """Insert deliveries, manual attempts and responses of messages that are stored."""
+    await tell_of_deliveries(session, batch)
     deliveries: list[rows.Row] = []
     manual_attempts: list[rows.Row] = []
     for addressed in batch:

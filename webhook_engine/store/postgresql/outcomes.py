@@ -9,6 +9,7 @@ from webhook_engine.store.postgresql.batches import arrays, unnest
 from webhook_engine.store.postgresql.clock_mark import keep_mark
 from webhook_engine.store.postgresql.connection import Session
 from webhook_engine.store.postgresql.messages import NewMessages
+from webhook_engine.store.postgresql.sharing import check_member
 from webhook_engine.store.records import Outcomes
 
 __all__ = ["NewOutcomes"]
@@ -110,9 +111,11 @@ class NewOutcomes:
         self._mark = outcomes.mark
         self._member = member
         self._messages = NewMessages(outcomes.messages)
+        self._made_by = outcomes.member
 
     async def record(self, session: Session) -> None:
         """Make all changes."""
+        await check_member(session, self._made_by)
         if self._attempts[0] or self._changes[0]:
             await session.change(_RECORD, *self._attempts, *self._changes)
         for changes in self._further:

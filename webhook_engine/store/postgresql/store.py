@@ -6,6 +6,7 @@ import asyncio
 import secrets
 from collections.abc import Callable
 
+from webhook_engine.errors import EngineAlreadyRunningError
 from webhook_engine.shielded import shielded
 from webhook_engine.store.members import WakeupStore
 from webhook_engine.store.postgresql.applications import PostgresqlApplications
@@ -15,7 +16,7 @@ from webhook_engine.store.postgresql.deliveries import PostgresqlDeliveries
 from webhook_engine.store.postgresql.endpoints import PostgresqlEndpoints
 from webhook_engine.store.postgresql.event_types import PostgresqlEventTypes
 from webhook_engine.store.postgresql.kept_responses import PostgresqlKeptResponses
-from webhook_engine.store.postgresql.lock import EngineLock
+from webhook_engine.store.postgresql.leases import PostgresqlLeases
 from webhook_engine.store.postgresql.messages import PostgresqlMessages
 from webhook_engine.store.postgresql.outbox import PostgresqlOutbox
 from webhook_engine.store.postgresql.play import PostgresqlPlay
@@ -25,7 +26,7 @@ from webhook_engine.store.postgresql.revocations import PostgresqlRevocations
 from webhook_engine.store.postgresql.schema import migrate, migrations
 from webhook_engine.store.postgresql.tasks import PostgresqlTasks
 from webhook_engine.store.postgresql.upkeep import PostgresqlUpkeep
-from webhook_engine.store.sqlite.leases import SqliteLeases
+from webhook_engine.store.postgresql.wakeups import PostgresqlWakeups
 
 __all__ = ["PostgresqlStore"]
 
@@ -52,9 +53,9 @@ class PostgresqlStore:
         self.positions = PostgresqlPositions(self.database)
         self.play = PostgresqlPlay(self.database)
         self.upkeep = PostgresqlUpkeep(self.database)
-        self.leases = SqliteLeases()
-        self.wakeups: WakeupStore | None = None
-        self._lock = EngineLock(self.database)
+        self.leases = PostgresqlLeases(self.database)
+        self.wakeups: WakeupStore | None = PostgresqlWakeups(self.database)
+        self._opened = False
         self._changing: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
         self._closing: asyncio.Task[None] | None = None
 
@@ -65,13 +66,14 @@ class PostgresqlStore:
     async def open(self) -> None:
         """Take the database for this engine and bring its schema up to date."""
         async with self._one_at_a_time():
-            self._lock.require_free()
+            if self._opened:
+                raise EngineAlreadyRunningError(f"{self.database.name} is in use by this engine already")
             try:
                 self.database.member = secrets.token_hex(8)
                 await self.database.open()
                 await migrate(self.database, migrations())
-                await self._lock.acquire()
                 await self.database.start()
+                self._opened = True
             except BaseException:
                 await shielded(self._let_go())
                 raise
@@ -94,5 +96,8 @@ class PostgresqlStore:
         return self._changing[1]
 
     async def _let_go(self) -> None:
+        self._opened = False
+        if self.wakeups is not None:
+            await self.wakeups.close()
+        await self.leases.close()
         await self.database.close()
-        await self._lock.release()

@@ -327,8 +327,18 @@ class SqliteDeliveries:
 
         return await self._database.write(change)
 
-    async def settle_pending(self, endpoint_id: str, status: DeliveryStatus, reason: str, now: int, limit: int) -> int:
+    async def settle_pending(
+        self,
+        endpoint_id: str,
+        status: DeliveryStatus,
+        reason: str,
+        now: int,
+        limit: int,
+        *,
+        while_closed: bool = False,
+    ) -> int:
         """End up to ``limit`` scheduled deliveries of an endpoint; returns how many, so that 0 means done."""
+        del while_closed
         values: tuple[Value, ...] = (endpoint_id, status, reason, now)
 
         def change(session: Session) -> int:

@@ -29,6 +29,9 @@ class SqliteLeases:
         del take, stored_below
         return Standing(held=dict.fromkeys(ALL_SHARDS, 1), free=(), live=(member_id,))
 
+    def sends_for(self, shards: frozenset[int]) -> None:
+        """There are no others to be told."""
+
     async def give_back(self, member_id: str, shards: Collection[int]) -> None:
         """Nobody is there to take it."""
 

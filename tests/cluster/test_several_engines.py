@@ -1,0 +1,179 @@
+"""Several engines on one PostgreSQL, in one process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+from receivers import Receiver, Reply
+
+from webhook_engine import Engine
+from webhook_engine.store.members import ALL_SHARDS
+
+MakeEngine = Callable[..., Engine]
+
+
+async def until(condition: Callable[[], bool], seconds: float = 30) -> None:
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+def shards(engine: Engine) -> frozenset[int]:
+    return engine.services.flow.ownership.shards
+
+
+async def shared_out(*engines: Engine) -> None:
+    """Wait until every engine has its part."""
+    await until(
+        lambda: (
+            frozenset().union(*map(shards, engines)) == ALL_SHARDS
+            and sum(len(shards(one)) for one in engines) == len(ALL_SHARDS)
+            and all(map(shards, engines))
+        )
+    )
+
+
+async def endpoints(engine: Engine, url: str, count: int) -> list[str]:
+    await engine.applications.create(name="Acme", uid="acme")
+    return [(await engine.endpoints.create("acme", url=f"{url}?{number}")).id for number in range(count)]
+
+
+async def test_engines_share_the_endpoints_and_each_delivers_what_any_accepts(make_engine: MakeEngine) -> None:
+    async with Receiver() as receiver, make_engine() as first, make_engine() as second:
+        await shared_out(first, second)
+        ids = await endpoints(first, receiver.url, 12)
+        acme = await first.applications.get("acme")
+        used = {stored.shard for stored in await first.services.directory.endpoints(acme.id)}
+        assert used & shards(first)
+        assert used & shards(second)
+        for number in range(10):
+            engine = (first, second)[number % 2]
+            await engine.messages.create("acme", event_type="a.b", payload={"number": number})
+        await first.join(timeout=30)
+        await second.join(timeout=30)
+        assert len(receiver.requests) == 10 * len(ids)
+        assert set(Counter((one.message_id, one.target) for one in receiver.requests).values()) == {1}
+
+
+async def test_an_edit_is_seen_by_every_engine_from_the_next_message(make_engine: MakeEngine) -> None:
+    async with Receiver() as receiver, make_engine() as first, make_engine() as second:
+        await shared_out(first, second)
+        [one] = await endpoints(first, receiver.url, 1)
+        for number in range(5):
+            await second.messages.create("acme", event_type="a.b", payload={"number": number})
+            await first.endpoints.disable("acme", one)
+            await second.messages.create("acme", event_type="a.b", payload={"refused": number})
+            await first.endpoints.enable("acme", one)
+        await second.messages.create("acme", event_type="a.b", payload={"last": True})
+        await second.join(timeout=30)
+        assert not [request for request in receiver.requests if b"refused" in request.body]
+        assert [request for request in receiver.requests if b"last" in request.body]
+        await first.endpoints.update("acme", one, url=f"{receiver.url}?moved")
+        await second.messages.create("acme", event_type="a.b", payload={"moved": True})
+        await until(lambda: any(b"moved" in request.body for request in receiver.requests))
+        assert next(request for request in receiver.requests if b"moved" in request.body).target.endswith("?moved")
+
+
+async def test_who_stops_gives_its_part_back_at_once(make_engine: MakeEngine) -> None:
+    async with Receiver() as receiver, make_engine() as first:
+        second = make_engine()
+        await second.start()
+        await shared_out(first, second)
+        await endpoints(first, receiver.url, 8)
+        loop = asyncio.get_running_loop()
+        await second.stop()
+        began = loop.time()
+        await shared_out(first)
+        took = loop.time() - began
+        await first.messages.create("acme", event_type="a.b", payload={})
+        await first.join(timeout=30)
+        assert len(receiver.requests) == 8
+        print(f"given back and taken {took:.2f} s after the stop")
+
+
+async def test_what_a_person_asks_for_on_one_engine_is_done_by_another(make_engine: MakeEngine) -> None:
+    async with Receiver() as receiver, make_engine() as first, make_engine() as second:
+        await shared_out(first, second)
+        ids = await endpoints(first, receiver.url, 6)
+        message = await first.messages.create("acme", event_type="a.b", payload={"number": 1})
+        await first.join(timeout=30)
+        assert len(receiver.requests) == 6
+        for endpoint_id in ids:
+            await second.attempts.resend("acme", message.id, endpoint_id)
+        await until(lambda: len(receiver.requests) == 12)
+
+
+async def test_a_recovery_runs_where_its_endpoint_is(make_engine: MakeEngine) -> None:
+    settings = {"retry_schedule": []}
+    async with Receiver(500) as receiver, make_engine(**settings) as first, make_engine(**settings) as second:
+        await shared_out(first, second)
+        ids = await endpoints(first, receiver.url, 4)
+        message = await first.messages.create("acme", event_type="a.b", payload={"number": 1})
+        await first.join(timeout=30)
+        receiver.answer(200)
+        for endpoint_id in ids:
+            task = await second.endpoints.recover("acme", endpoint_id, since=message.timestamp)
+            async with asyncio.timeout(30):
+                while (await first.tasks.get(task.id)).status != "finished":
+                    await asyncio.sleep(0.02)
+        await first.join(timeout=30)
+        assert len(receiver.requests) == 8
+
+
+async def test_a_cancelled_delivery_is_not_made_wherever_it_waits(make_engine: MakeEngine) -> None:
+    async with Receiver(500) as receiver, make_engine(retry_schedule=["1h"]) as first, make_engine() as second:
+        await shared_out(first, second)
+        await endpoints(first, receiver.url, 6)
+        message = await first.messages.create("acme", event_type="a.b", payload={"number": 1})
+        await first.join(timeout=30)
+        assert len(receiver.requests) == 6
+        await second.messages.cancel("acme", message.id)
+        await first.join(timeout=30)
+        destinations = await first.attempts.list_attempted_destinations("acme", message.id)
+        assert {one.status.name for one in destinations.data} == {"CANCELED"} or len(receiver.requests) == 6
+
+
+@pytest.mark.slow
+async def test_a_rate_limit_of_an_application_holds_across_engines_and_changes_of_hands(
+    make_engine: MakeEngine,
+) -> None:
+    """As the receiver sees it: never more than the rate in any second, and never more than one engine at it."""
+    rate, loop = 10, asyncio.get_running_loop()
+    at: list[float] = []
+
+    def note(_: object) -> int:
+        at.append(loop.time())
+        return 200
+
+    async with Receiver(note) as receiver, make_engine() as first:
+        await first.applications.create(name="Acme", uid="acme", throttle_rate=rate)
+        for number in range(5):
+            await first.endpoints.create("acme", url=f"{receiver.url}?{number}")
+        for number in range(12):
+            await first.messages.create("acme", event_type="a.b", payload={"number": number})
+        others = [make_engine() for _ in range(3)]
+        for other in others:
+            await other.start()
+            await asyncio.sleep(0.7)
+        for other in others:
+            await other.stop()
+        await first.join(timeout=60)
+    assert len(at) == 60
+    most = max(sum(1 for one in at if start <= one < start + 1) for start in at)
+    print(f"at most {most} in a second at a rate of {rate}, with 6 changes of members")
+    assert most <= rate * 2, "a change of hands gives a burst of one second at most"
+
+
+@pytest.mark.slow
+async def test_a_slow_request_keeps_its_shard_until_it_is_done(make_engine: MakeEngine) -> None:
+    async with Receiver(Reply(200, delay=2.5)) as receiver, make_engine() as first:
+        await endpoints(first, receiver.url, 10)
+        await first.messages.create("acme", event_type="a.b", payload={})
+        await until(lambda: len(receiver.requests) == 10)
+        async with make_engine() as second:
+            await shared_out(first, second)
+            await first.join(timeout=30)
+        assert len(receiver.requests) == 10, "nothing under way was made twice"

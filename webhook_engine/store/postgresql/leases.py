@@ -1,0 +1,148 @@
+"""Leases in PostgreSQL. All times are those of its clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+
+from webhook_engine.store.members import Member, Standing
+from webhook_engine.store.postgresql.connection import Session, quoted
+from webhook_engine.store.postgresql.database import Database
+from webhook_engine.store.postgresql.own_line import OwnLine
+
+__all__ = ["PostgresqlLeases"]
+
+TTL_S = 5.0
+WITHIN_S = 4.0
+"""An answer that comes later is of no use: the lease is as good as over."""
+
+_JOIN = """
+INSERT INTO {schema}webhook_member (id, host, pid, version, started_at, expires_at)
+VALUES ($1, $2, $3, $4, to_timestamp($5), clock_timestamp() + $6 * interval '1 second')
+"""
+
+# One statement, so that nobody can be stopped between its parts. A shard is taken only by a member whose row is there,
+# and that row is locked until the end, so that it is not buried meanwhile.
+_RENEW = """
+WITH renewed AS (
+    UPDATE {schema}webhook_member
+    SET expires_at = clock_timestamp() + $2 * interval '1 second', stored_below = greatest(stored_below, $4)
+    WHERE id = $1
+    RETURNING id
+), taken AS (
+    UPDATE {schema}webhook_shard AS shard SET member_id = renewed.id, generation = shard.generation + 1
+    FROM renewed
+    WHERE shard.number = ANY ($3::smallint[]) AND shard.member_id IS NULL
+    RETURNING shard.number, shard.generation
+)
+SELECT
+    EXISTS (SELECT 1 FROM renewed),
+    (SELECT coalesce(array_agg(number), '{{}}') FROM taken),
+    (SELECT coalesce(array_agg(generation), '{{}}') FROM taken),
+    (SELECT coalesce(array_agg(number ORDER BY number), '{{}}') FROM {schema}webhook_shard WHERE member_id = $1),
+    (SELECT coalesce(array_agg(generation ORDER BY number), '{{}}') FROM {schema}webhook_shard WHERE member_id = $1),
+    (SELECT coalesce(array_agg(number), '{{}}') FROM {schema}webhook_shard WHERE member_id IS NULL),
+    (SELECT coalesce(array_agg(id), '{{}}') FROM {schema}webhook_member WHERE expires_at > clock_timestamp()),
+    (SELECT coalesce(array_agg(id), '{{}}') FROM {schema}webhook_member WHERE expires_at <= clock_timestamp())
+"""
+
+_GIVE_BACK = """
+UPDATE {schema}webhook_shard SET member_id = NULL WHERE member_id = $1 AND number = ANY ($2::smallint[])
+"""
+
+_END = """
+WITH ended AS (
+    DELETE FROM {schema}webhook_member WHERE id = $1 AND ($2 OR expires_at <= clock_timestamp()) RETURNING id
+), freed AS (
+    UPDATE {schema}webhook_shard AS shard SET member_id = NULL FROM ended WHERE shard.member_id = ended.id
+)
+SELECT count(*) FROM ended
+"""
+
+_MEMBERS = """
+SELECT
+    id, host, pid, version, (extract(epoch FROM started_at) * 1000000)::bigint,
+    extract(epoch FROM expires_at - clock_timestamp())::float8,
+    (SELECT count(*) FROM {schema}webhook_shard WHERE member_id = member.id)
+FROM {schema}webhook_member AS member
+ORDER BY id
+"""
+
+_STORED_BELOW = """
+SELECT min(stored_below) FROM {schema}webhook_member WHERE id <> $1
+"""
+
+
+class PostgresqlLeases:
+    """See :class:`~webhook_engine.store.members.LeaseStore`."""
+
+    ttl_s = TTL_S
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._line = OwnLine(database, WITHIN_S)
+        schema = database.connector.schema
+        # Behind a pooler no search path outlives a transaction, and these are transactions of one statement.
+        prefix = "" if schema is None else f"{quoted(schema)}."
+        self._sql: Callable[[str], str] = lambda statement: statement.format(schema=prefix)
+
+    async def join(self, member: Member) -> None:
+        """Be a member, without shards at first."""
+        row = (member.id, member.host, member.pid, member.version, member.started_at / 1_000_000, TTL_S)
+        await self._line.run(lambda session: session.change(self._sql(_JOIN), *row))
+        self._database.sharing.member_id = member.id
+
+    async def renew(self, member_id: str, *, take: Collection[int] = (), stored_below: str = "") -> Standing | None:
+        """Renew the lease, and take those of these shards that nobody holds; ``None`` if the lease was lost."""
+        sql = self._sql(_RENEW)
+        found = await self._line.run(lambda session: session.row(sql, member_id, TTL_S, sorted(take), stored_below))
+        renewed, taken, new_generations, held, generations, free, live, lapsed = found
+        if not renewed:
+            return None
+        # What it took and renewed is not yet seen by the rest of the statement.
+        return Standing(
+            held=dict(zip((*held, *taken), (*generations, *new_generations), strict=True)),
+            free=frozenset(free) - frozenset(taken),
+            live=frozenset(live) | {member_id},
+            lapsed=frozenset(lapsed) - {member_id},
+        )
+
+    def sends_for(self, shards: frozenset[int]) -> None:
+        """What is stored for any other shard is told to whoever holds that."""
+        self._database.sharing.shards = shards
+
+    async def give_back(self, member_id: str, shards: Collection[int]) -> None:
+        """Hold these shards no longer."""
+        await self._line.run(lambda session: session.change(self._sql(_GIVE_BACK), member_id, sorted(shards)))
+
+    async def bury(self, member_id: str) -> bool:
+        """Free the shards of a member whose lease has ended; ``False`` if it runs, or that is done."""
+        return await self._end(member_id, always=False)
+
+    async def leave(self, member_id: str) -> None:
+        """Be no member any more, and hold nothing."""
+        await self._end(member_id, always=True)
+
+    async def close(self) -> None:
+        """Let go of the connection."""
+        await self._line.close()
+
+    async def members(self) -> Sequence[Member]:
+        """All members, in the order in which they came."""
+        return [
+            Member(id=id_, host=host, pid=pid, version=version, started_at=started_at, lease_s=lease_s, shards=shards)
+            for id_, host, pid, version, started_at, lease_s, shards in await self._read(_MEMBERS)
+        ]
+
+    async def stored_below(self) -> str | None:
+        """The lowest that another member said of itself; ``None`` if there are no others."""
+        [(lowest,)] = await self._read(_STORED_BELOW, self._database.sharing.member_id or "")
+        return None if lowest is None else str(lowest)
+
+    async def _end(self, member_id: str, *, always: bool) -> bool:
+        return bool(await self._line.run(lambda session: session.value(self._sql(_END), member_id, always)))
+
+    async def _read(self, statement: str, *parameters: object) -> Sequence[tuple]:  # type: ignore[type-arg]
+        async def read(session: Session) -> Sequence[tuple]:  # type: ignore[type-arg]
+            return await session.rows(self._sql(statement), *parameters)
+
+        return await self._database.read_with(read)

@@ -1,0 +1,67 @@
+"""What a transaction of one engine owes to the others on the same database."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from webhook_engine.errors import StoreUnavailableError
+from webhook_engine.store.members import LateOutcomesError, Notice, RoutingChangedError
+from webhook_engine.store.postgresql.connection import Session
+from webhook_engine.store.records import AddressedMessage
+
+__all__ = ["check_member", "check_routing", "tell_of_deliveries"]
+
+_CHANGED = """
+SELECT wanted.id
+FROM unnest($1::text[], $2::bigint[]) AS wanted (id, revision)
+LEFT JOIN webhook_application AS application ON application.id = wanted.id AND NOT application.deleted
+WHERE application.revision IS DISTINCT FROM wanted.revision
+UNION ALL
+SELECT '' WHERE NOT EXISTS (SELECT 1 FROM webhook_member WHERE id = $3)
+"""
+
+_IS_MEMBER = """
+SELECT 1 FROM webhook_member WHERE id = $1
+"""
+
+_TELL = """
+INSERT INTO webhook_notice (content) VALUES ($1)
+"""
+
+
+async def check_routing(session: Session, batch: Sequence[AddressedMessage]) -> None:
+    """Raises ``RoutingChangedError`` if an application was edited since messages of it were routed."""
+    revisions = {one.message.application_id: one.revision for one in batch if one.revision is not None}
+    if not revisions:
+        return
+    found = await session.rows(_CHANGED, list(revisions), list(revisions.values()), session.sharing.member_id)
+    changed = [application_id for (application_id,) in found]
+    if "" in changed:
+        # Others count on it that a member that they buried stores nothing with the ids of that time.
+        raise StoreUnavailableError("this engine has lost its lease, and is just about to get another; try again")
+    if changed:
+        raise RoutingChangedError(changed)
+
+
+async def check_member(session: Session, member_id: str | None) -> None:
+    """Raises ``LateOutcomesError`` if this member has lost its lease, and others may have made its attempts anew."""
+    if member_id is not None and not await session.rows(_IS_MEMBER, member_id):
+        raise LateOutcomesError(member_id)
+
+
+async def tell_of_deliveries(session: Session, batch: Sequence[AddressedMessage]) -> None:
+    """Leave a notice for those who hold endpoints that messages of the batch go to."""
+    shards = session.sharing.shards
+    elsewhere: dict[tuple[str, int], int] = {}
+    for one in batch:
+        message = one.message
+        due_at = message.created_at if message.deliver_at is None else message.deliver_at
+        for endpoint_id, shard in zip(one.endpoint_ids, one.shards or (), strict=False):
+            if shard not in shards:
+                key = (endpoint_id, shard)
+                elsewhere[key] = min(elsewhere.get(key, due_at), due_at)
+    if elsewhere:
+        notice = Notice(deliveries=[(*key, due_at) for key, due_at in elsewhere.items()])
+        await session.change(_TELL, msgspec.json.encode(notice).decode())

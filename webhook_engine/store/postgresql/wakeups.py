@@ -1,0 +1,175 @@
+"""What the engines on one PostgreSQL tell one another: notices in a table, and a ``NOTIFY`` that there are some.
+
+A notice is stored in the transaction that it is about, so none is lost. The ``NOTIFY`` is a transaction of its own
+after that, because at its commit it takes a lock over the whole server; it carries nothing, and one stands for many.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+
+import asyncpg
+import msgspec
+
+from webhook_engine.errors import StoreError
+from webhook_engine.log import get_logger
+from webhook_engine.store.members import Notice
+from webhook_engine.store.postgresql.connection import Session, quoted
+from webhook_engine.store.postgresql.database import Database
+from webhook_engine.store.postgresql.own_line import OwnLine
+
+__all__ = ["PostgresqlWakeups"]
+
+log = get_logger("members")
+
+LOOK_EVERY_S = 0.5
+LOOK_EVERY_BEHIND_POOLER_S = 0.05
+COALESCED_S = 0.005
+WITHIN_S = 5.0
+KEPT_S = 60
+"""How long a notice is kept."""
+MISSED_AFTER_S = 40.0
+"""Who has not looked for so long may have missed some."""
+TIDIED_EVERY_S = 20.0
+
+# A transaction that is under way may be older than one that is over. So each look begins where the oldest of those
+# began that were under way at the last one, and leaves out what that one has found.
+_READ = """
+SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint, notice.xid, notice.id, notice.content
+FROM (VALUES (1)) AS once
+LEFT JOIN {schema}webhook_notice AS notice ON notice.xid >= $1 AND notice.id <> ALL ($2::bigint[])
+ORDER BY notice.id
+"""
+
+_NOW = """
+SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint
+"""
+
+_TELL = """
+INSERT INTO {schema}webhook_notice (content) VALUES ($1)
+"""
+
+# Nobody needs it after a crash, so nobody waits for the disk.
+_WAKE = """
+SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, '')
+"""
+
+_TIDY = """
+DELETE FROM {schema}webhook_notice
+WHERE (xid, id) IN (
+    SELECT xid, id FROM {schema}webhook_notice
+    WHERE told_at < clock_timestamp() - $1 * interval '1 second'
+    FOR UPDATE SKIP LOCKED
+)
+"""
+
+
+class PostgresqlWakeups:
+    """See :class:`~webhook_engine.store.members.WakeupStore`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._line = OwnLine(database, WITHIN_S, self._connected)
+        schema = database.connector.schema
+        self._prefix = "" if schema is None else f"{quoted(schema)}."
+        self._channel = ""
+        self._woken: asyncio.Event | None = None
+        self._waking: asyncio.Task[None] | None = None
+        self._from = 0
+        self._seen: dict[int, int] = {}
+        """Notices that were found, by id, with their transactions: those that the next look may come upon again."""
+        self._anew = False
+        self._read_at = 0.0
+        self._tidied_at = 0.0
+
+    @property
+    def look_every_s(self) -> float:
+        """How often to look for what no wake-up told of."""
+        return LOOK_EVERY_BEHIND_POOLER_S if self._database.connector.server.pooled else LOOK_EVERY_S
+
+    async def start(self) -> None:
+        """Begin with what is told from now on."""
+        self._woken = asyncio.Event()
+        self._seen = {}
+        self._from = int(await self._line.run(lambda session: session.value(_NOW)))
+        self._read_at, self._anew = asyncio.get_running_loop().time(), False
+
+    async def wait(self, seconds: float) -> bool:
+        """Wait for a wake-up, at most so long; whether there was one."""
+        woken = self._woken
+        assert woken is not None  # noqa: S101 (made by `start`)
+        try:
+            async with asyncio.timeout(seconds):
+                await woken.wait()
+        except TimeoutError:
+            return False
+        woken.clear()
+        return True
+
+    async def read(self) -> tuple[list[Notice], bool]:
+        """What was told since the last call, and whether something may have been missed before."""
+        now = asyncio.get_running_loop().time()
+        first = self._from
+        found = await self._line.run(lambda session: session.rows(self._sql(_READ), first, list(self._seen)))
+        # The server may have crashed, and forgotten what was told.
+        missed = self._anew or now - self._read_at > MISSED_AFTER_S
+        self._read_at, self._anew = now, False
+        self._from = int(found[0][0])
+        notices = []
+        for _, xid, identifier, content in found:
+            if identifier is not None:
+                self._seen[identifier] = xid
+                notices.append(msgspec.json.decode(content, type=Notice))
+        self._seen = {identifier: xid for identifier, xid in self._seen.items() if xid >= self._from}
+        if now - self._tidied_at > TIDIED_EVERY_S:
+            self._tidied_at = now
+            await self._line.run(lambda session: session.change(self._sql(_TIDY), KEPT_S))
+        return notices, missed
+
+    async def tell(self, notice: Notice) -> None:
+        """Store a notice, and wake the others."""
+        content = msgspec.json.encode(notice).decode()
+        await self._line.run(lambda session: session.change(self._sql(_TELL), content))
+        self.committed()
+
+    def committed(self) -> None:
+        """A notice was stored with a change: wake the others soon."""
+        if self._woken is not None:
+            self._woken.set()
+        if not self._database.connector.server.pooled and (self._waking is None or self._waking.done()):
+            self._waking = asyncio.create_task(self._wake(), name="webhook-engine-notify")
+
+    async def close(self) -> None:
+        """Let the others hear of what was told last, and let go."""
+        if self._waking is not None:
+            await asyncio.gather(self._waking, return_exceptions=True)
+            self._waking = None
+        await self._line.close()
+
+    async def _wake(self) -> None:
+        await asyncio.sleep(COALESCED_S)
+        self._waking = None
+        try:
+            await self._line.run(self._notify)
+        except StoreError as error:
+            # They look for themselves a moment later.
+            log.debug("notify.failed", error=str(error))
+
+    async def _notify(self, session: Session) -> None:
+        await session.rows(_WAKE, self._channel)
+
+    async def _connected(self, connection: asyncpg.Connection) -> None:
+        self._anew = True
+        if self._database.connector.server.pooled:
+            return
+        schema = await connection.fetchval("SELECT current_schema()")
+        self._channel = f"webhook_engine_{zlib.crc32(str(schema).encode()):08x}"
+        await connection.add_listener(self._channel, self._heard)
+
+    def _heard(self, *_: object) -> None:
+        if self._woken is not None:
+            self._woken.set()
+
+    def _sql(self, statement: str) -> str:
+        return statement.format(schema=self._prefix)
