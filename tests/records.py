@@ -20,6 +20,7 @@ from webhook_engine.model import (
     TaskStatus,
     TriggerType,
 )
+from webhook_engine.store.members import shard_of
 from webhook_engine.store.records import (
     AddressedMessage,
     DeliveryChange,
@@ -160,6 +161,8 @@ class World:
         of = {"application_id": application.id, "organization_id": application.organization_id}
         made = {**of, "created_at": now, "updated_at": now, **fields}
         endpoint = make_endpoint(made.pop("id", None) or self.id("ep_"), **made)
+        if self.store.wakeups is not None:
+            outer.setdefault("shard", shard_of(endpoint.id if application.throttle_rate is None else application.id))
         return make_stored(endpoint, **{"encrypted_key": b"\x00key\xff", **outer})
 
     def new_event_type(self, name: str, **fields: Any) -> EventType:

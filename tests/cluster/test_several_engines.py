@@ -124,16 +124,17 @@ async def test_a_recovery_runs_where_its_endpoint_is(make_engine: MakeEngine) ->
 
 
 async def test_a_cancelled_delivery_is_not_made_wherever_it_waits(make_engine: MakeEngine) -> None:
-    async with Receiver(500) as receiver, make_engine(retry_schedule=["1h"]) as first, make_engine() as second:
+    settings = {"retry_schedule": ["1s"]}
+    async with Receiver(500) as receiver, make_engine(**settings) as first, make_engine(**settings) as second:
         await shared_out(first, second)
         await endpoints(first, receiver.url, 6)
         message = await first.messages.create("acme", event_type="a.b", payload={"number": 1})
         await first.join(timeout=30)
         assert len(receiver.requests) == 6
         await second.messages.cancel("acme", message.id)
+        await asyncio.sleep(2)
         await first.join(timeout=30)
-        destinations = await first.attempts.list_attempted_destinations("acme", message.id)
-        assert {one.status.name for one in destinations.data} == {"CANCELED"} or len(receiver.requests) == 6
+        assert len(receiver.requests) == 6
 
 
 @pytest.mark.slow

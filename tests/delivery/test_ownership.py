@@ -60,6 +60,9 @@ class Leases:
             lapsed=[member for member, until in self.until.items() if until <= now],
         )
 
+    def sends_for(self, shards: frozenset[int]) -> None:
+        """Nobody else is told of anything here."""
+
     async def give_back(self, member_id: str, shards: Collection[int]) -> None:
         self._reached()
         for shard in shards:

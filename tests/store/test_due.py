@@ -133,7 +133,8 @@ async def test_endpoints_with_something_due_are_told_page_by_page(store: Store, 
             continue
         for offset in (30, 10 + number, 20):
             await world.send(endpoint, deliver_at=START + offset)
-        expected.append((endpoint.endpoint.id, START + min(10 + number, 20)))
+        expected.append((endpoint.shard, endpoint.endpoint.id, START + min(10 + number, 20)))
+    expected = [told[1:] for told in sorted(expected)]
     assert await store.deliveries.endpoints_with_due(None, 100) == expected
     found: list[tuple[str, int]] = []
     while page := await store.deliveries.endpoints_with_due(found[-1][0] if found else None, 2):
@@ -149,10 +150,11 @@ async def test_endpoints_with_manual_attempts_are_due_at_once(store: Store, worl
     for endpoint in endpoints[1], endpoints[3]:
         sent = await world.send(application=application)
         await store.deliveries.request_attempt(manual(sent, endpoint, f"manual_{sent.id}"))
-    ids = [endpoint.endpoint.id for endpoint in endpoints]
-    assert await store.deliveries.endpoints_with_due(None, 10) == list(zip(ids, (FAR, 0, FAR, 0), strict=True))
-    assert await store.deliveries.endpoints_with_due(ids[0], 2) == [(ids[1], 0), (ids[2], FAR)]
-    assert await store.deliveries.endpoints_with_due(ids[3], 2) == []
+    due = sorted((one.shard, one.endpoint.id, at) for one, at in zip(endpoints, (FAR, 0, FAR, 0), strict=True))
+    told = [one[1:] for one in due]
+    assert await store.deliveries.endpoints_with_due(None, 10) == told
+    assert await store.deliveries.endpoints_with_due(told[0][0], 2) == told[1:3]
+    assert await store.deliveries.endpoints_with_due(told[3][0], 2) == []
 
 
 @pytest.mark.parametrize("status", [DeliveryStatus.SUCCEEDED, DeliveryStatus.FAILED, DeliveryStatus.CANCELLED])

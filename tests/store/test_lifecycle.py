@@ -60,8 +60,14 @@ async def test_a_closed_store_says_so(store: Store, world: World) -> None:
         await store.outbox.changed()
 
 
-async def test_a_second_one_is_refused_while_the_first_is_open(store: Store, place: Place) -> None:
+async def test_a_second_one_is_refused_while_the_first_is_open_where_there_can_be_no_others(
+    store: Store, place: Place
+) -> None:
     second = place.store()
+    if store.wakeups is not None:
+        await second.open()
+        await second.close()
+        return
     with pytest.raises(EngineAlreadyRunningError):
         await second.open()
     await store.close()

@@ -36,6 +36,7 @@ RENEWED_EVERY_S = 1.0
 AGAIN_AFTER_ERROR_S = 0.25
 DRAINED_LOOKS_EVERY_S = 0.02
 STOP_PATIENCE_S = 2.0
+SOON_S = 0.02
 
 
 class Ownership(Service):
@@ -74,6 +75,7 @@ class Ownership(Service):
         self._held: frozenset[int] = frozenset()
         self._giving: frozenset[int] = frozenset()
         self._until = -math.inf
+        self._next_lapse_at = math.inf
         self._leaving = False
         self._changed: Callable[[], None] = lambda: None
 
@@ -113,6 +115,8 @@ class Ownership(Service):
                 if asked or self._clock.process() >= renew_at:
                     renew_at = self._clock.process() + RENEWED_EVERY_S
                     await self._round()
+                    # Who dies is replaced as soon as its lease has ended.
+                    renew_at = min(renew_at, self._next_lapse_at)
                 else:
                     await self._give()
             except (StoreError, MemoryError) as error:
@@ -170,6 +174,8 @@ class Ownership(Service):
                 continue
             self._until = lease_until(asked_at, self._leases.ttl_s)
             self._hold(frozenset(standing.held))
+            lapse_s = standing.next_lapse_s
+            self._next_lapse_at = math.inf if lapse_s is None else self._clock.process() + lapse_s + SOON_S
             buried = [member for member in standing.lapsed if await self._leases.bury(member)]
             if buried:
                 log.warning("members.lapsed", members=buried, consequence="their shards are shared out")

@@ -74,6 +74,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """Members whose lease runs; itself among them."""
     lapsed: Collection[str] = ()
     """Members whose lease has ended, and who may still hold shards."""
+    next_lapse_s: float | None = None
+    """In how many seconds the next lease of another member ends, unless it is renewed."""
 
 
 class LeaseStore(Protocol):

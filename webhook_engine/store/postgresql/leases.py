@@ -42,7 +42,11 @@ SELECT
     (SELECT coalesce(array_agg(generation ORDER BY number), '{{}}') FROM {schema}webhook_shard WHERE member_id = $1),
     (SELECT coalesce(array_agg(number), '{{}}') FROM {schema}webhook_shard WHERE member_id IS NULL),
     (SELECT coalesce(array_agg(id), '{{}}') FROM {schema}webhook_member WHERE expires_at > clock_timestamp()),
-    (SELECT coalesce(array_agg(id), '{{}}') FROM {schema}webhook_member WHERE expires_at <= clock_timestamp())
+    (SELECT coalesce(array_agg(id), '{{}}') FROM {schema}webhook_member WHERE expires_at <= clock_timestamp()),
+    (
+        SELECT extract(epoch FROM min(expires_at) - clock_timestamp())::float8 FROM {schema}webhook_member
+        WHERE expires_at > clock_timestamp() AND id <> $1
+    )
 """
 
 _GIVE_BACK = """
@@ -95,7 +99,7 @@ class PostgresqlLeases:
         """Renew the lease, and take those of these shards that nobody holds; ``None`` if the lease was lost."""
         sql = self._sql(_RENEW)
         found = await self._line.run(lambda session: session.row(sql, member_id, TTL_S, sorted(take), stored_below))
-        renewed, taken, new_generations, held, generations, free, live, lapsed = found
+        renewed, taken, new_generations, held, generations, free, live, lapsed, next_lapse_s = found
         if not renewed:
             return None
         # What it took and renewed is not yet seen by the rest of the statement.
@@ -104,6 +108,7 @@ class PostgresqlLeases:
             free=frozenset(free) - frozenset(taken),
             live=frozenset(live) | {member_id},
             lapsed=frozenset(lapsed) - {member_id},
+            next_lapse_s=next_lapse_s,
         )
 
     def sends_for(self, shards: frozenset[int]) -> None:
