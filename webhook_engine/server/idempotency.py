@@ -28,6 +28,9 @@ __all__ = ["Idempotency", "request_digest"]
 
 KEPT_FOR: Final = microseconds(timedelta(hours=12))
 LONGEST_WAIT_S = 5.0
+CLAIM_LOOKS_EVERY_S = 0.05
+CLAIMED_FOR: Final = microseconds(timedelta(seconds=60))
+"""How long a key stays claimed whose request nobody answers, because the engine died with it."""
 LOADED_AT_ONCE = 10_000
 
 log = get_logger("server.idempotency")
@@ -55,10 +58,19 @@ class Idempotency:
     """Runs requests with a key at most once."""
 
     def __init__(
-        self, store: KeptResponseStore, cipher: Cipher, now: Callable[[], int], *, strict: bool = False
+        self,
+        store: KeptResponseStore,
+        cipher: Cipher,
+        now: Callable[[], int],
+        *,
+        strict: bool = False,
+        shared: bool = False,
     ) -> None:
-        """``strict``: refuse a key that comes again with another body, instead of answering what it was kept for."""
+        """``shared``: other engines answer with the same database, so that a key is claimed there before it is used.
+        ``strict``: refuse a key that comes again with another body, instead of answering what it was kept for.
+        """
         self._strict = strict
+        self._shared = shared
         self._store = store
         self._cipher = cipher
         self._now = now
@@ -99,10 +111,12 @@ class Idempotency:
         future: asyncio.Future[_Done | None] = asyncio.get_running_loop().create_future()
         self._running[digest] = future
         done = None
+        claimed = False
         try:
-            done = await self._kept(digest)
+            done = await self._kept(digest) or (await self._claim(digest) if self._shared else None)
             if done is not None:
                 return self._again(done, asked, body)
+            claimed = self._shared
             made = await work(keep)
             if 200 <= made.status < 300:
                 done = _Done(made.status, made.body, asked)
@@ -110,6 +124,8 @@ class Idempotency:
                     await self._keep(self._encrypted(digest, done))
             return made
         finally:
+            if claimed and done is None:
+                await self._give_up(digest)
             del self._running[digest]
             # Without a response, those that wait try it again.
             future.set_result(done)
@@ -133,8 +149,26 @@ class Idempotency:
                 raise UnprocessableError(Problem(("header", "idempotency-key"), problem))
         return Response(done.status, done.body)
 
+    async def _claim(self, digest: bytes) -> _Done | None:
+        """Take a key for this request, among all engines; what another one has answered meanwhile, if it has."""
+        ends_at = asyncio.get_running_loop().time() + LONGEST_WAIT_S
+        while not await self._store.claim(digest, self._now(), self._now() + CLAIMED_FOR):
+            if (done := await self._kept(digest)) is not None:
+                return done
+            if asyncio.get_running_loop().time() >= ends_at:
+                raise _being_handled()
+            await asyncio.sleep(CLAIM_LOOKS_EVERY_S)
+        return None
+
+    async def _give_up(self, digest: bytes) -> None:
+        """The request has failed: whoever repeats it may try."""
+        try:
+            await self._store.give_up(digest)
+        except StoreError as error:
+            log.warning("idempotency.still_claimed", error=str(error), for_s=CLAIMED_FOR // 1_000_000)
+
     async def _kept(self, digest: bytes) -> _Done | None:
-        if not self._seen.may_know(digest):
+        if not self._shared and not self._seen.may_know(digest):
             return None
         found = await self._store.find(digest, self._now())
         if found is None:
@@ -179,8 +213,12 @@ def _named(body: bytes) -> _Named:
 async def _outcome_of(running: asyncio.Future[_Done | None]) -> _Done | None:
     done, _ = await asyncio.wait({running}, timeout=LONGEST_WAIT_S)
     if not done:
-        raise ApiError(409, "conflict", "A request with this idempotency key is being handled; repeat this one later.")
+        raise _being_handled()
     return running.result()
+
+
+def _being_handled() -> ApiError:
+    return ApiError(409, "conflict", "A request with this idempotency key is being handled; repeat this one later.")
 
 
 def request_digest(authorization: str, key: str, target: str) -> bytes:

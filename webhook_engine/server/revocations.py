@@ -24,9 +24,10 @@ class Revocations:
         self._by_subject: dict[str, list[Revocation]] = {}
 
     async def load(self) -> None:
-        """Read them all, when the server starts."""
+        """Read them all, when the server starts, and when another engine has revoked some."""
+        found = await self._store.all()
         self._by_subject.clear()
-        self._remember(await self._store.all())
+        self._remember(found)
 
     async def add(self, revocations: Sequence[Revocation]) -> None:
         """Revoke for good: durable when this returns."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from functools import partial
@@ -12,6 +13,8 @@ from aiohttp import web
 
 from webhook_engine.config.sections import ServerConfig
 from webhook_engine.core import EngineCore
+from webhook_engine.errors import StoreError
+from webhook_engine.log import get_logger
 from webhook_engine.resources.portal_links import PortalLinks
 from webhook_engine.server.api.openapi import documentation_pages, openapi_document
 from webhook_engine.server.app import App
@@ -23,12 +26,16 @@ from webhook_engine.server.metrics import MetricsPage
 from webhook_engine.server.protocol import HttpServer
 from webhook_engine.server.revocations import Revocations
 from webhook_engine.server.tokens import TokenKeys
+from webhook_engine.store.members import Notice
 
 __all__ = ["Site"]
 
 LONGEST_DRAIN = timedelta(seconds=5)
 """How long requests that are being answered may take when the server stops; none should need so long."""
 TIDY_EVERY_S = 600.0
+READ_AGAIN_S = 0.5
+
+log = get_logger("server")
 
 
 class Site:
@@ -40,6 +47,9 @@ class Site:
         self._config = config
         self._runner: web.ServerRunner | None = None
         self._tidying: asyncio.Task[None] | None = None
+        self._revocations: Revocations | None = None
+        self._reading: asyncio.Task[None] | None = None
+        self._forget_notices: Callable[[], None] = lambda: None
 
     async def start(self, public_url: str) -> HttpServer:
         """Get ready for connections; ``public_url`` is how browsers reach it, without a slash at the end."""
@@ -51,7 +61,11 @@ class Site:
             services.cipher,
             self._engine.believed_now,
             strict=self._config.strict_idempotency,
+            shared=services.store.wakeups is not None,
         )
+        self._revocations = revocations
+        # What is revoked from here on is told, and read again: nothing falls in between.
+        self._forget_notices = services.flow.on_notice(self._noticed)
         await revocations.load()
         await idempotency.load()
         context = Context(
@@ -83,6 +97,10 @@ class Site:
 
     async def stop(self) -> None:
         """Finish what is being answered, and close the connections. Stopping twice is harmless."""
+        self._forget_notices()
+        self._forget_notices = lambda: None
+        if self._reading is not None:
+            await asyncio.gather(self._reading, return_exceptions=True)
         await self.metrics.stop()
         if self._tidying is not None:
             self._tidying.cancel()
@@ -95,6 +113,24 @@ class Site:
 
     def _drain_s(self) -> float:
         return min(self._engine.config.delivery.shutdown_grace, LONGEST_DRAIN).total_seconds()
+
+    def _noticed(self, notice: Notice) -> None:
+        if notice.revocations:
+            before, self._reading = self._reading, None
+            self._reading = asyncio.create_task(self._read_revocations(before), name="webhook-engine-revocations")
+
+    async def _read_revocations(self, before: asyncio.Task[None] | None) -> None:
+        if before is not None:
+            await asyncio.gather(before, return_exceptions=True)
+        assert self._revocations is not None  # noqa: S101 (made before anybody is listened to)
+        while True:
+            try:
+                await self._revocations.load()
+            except StoreError as error:
+                log.error("revocations.unreadable", error=str(error), again_in_s=READ_AGAIN_S)
+                await asyncio.sleep(READ_AGAIN_S)
+            else:
+                return
 
     async def _tidy(self, revocations: Revocations) -> None:
         """Forget now and then what has expired; retention deletes it from the database."""

@@ -31,6 +31,17 @@ class KeptResponseStore(Protocol):
         """The response, if it has not expired."""
         ...
 
+    async def claim(self, digest: bytes, now: int, until: int) -> bool:
+        """Take a key for a request that is about to be done; ``False`` if it has a response, or another one has it.
+
+        A claim that nobody gives up, and for which no response is kept, ends at ``until``.
+        """
+        ...
+
+    async def give_up(self, digest: bytes) -> None:
+        """End a claim without a response."""
+        ...
+
     async def digests(self, after: bytes, limit: int, now: int) -> Sequence[bytes]:
         """The digests of all responses that have not expired, in their order."""
         ...

@@ -18,7 +18,18 @@ ON CONFLICT (digest) DO UPDATE SET expires_at = excluded.expires_at, encrypted =
 """
 
 _FIND = """
-SELECT encrypted, expires_at FROM webhook_kept_response WHERE digest = $1 AND expires_at > $2
+SELECT encrypted, expires_at FROM webhook_kept_response WHERE digest = $1 AND expires_at > $2 AND encrypted <> ''
+"""
+
+# A claim is a row without a response.
+_CLAIM = """
+INSERT INTO webhook_kept_response (digest, expires_at, encrypted) VALUES ($1, $3, '')
+ON CONFLICT (digest) DO UPDATE SET expires_at = excluded.expires_at, encrypted = ''
+WHERE webhook_kept_response.expires_at <= $2
+"""
+
+_GIVE_UP = """
+DELETE FROM webhook_kept_response WHERE digest = $1 AND encrypted = ''
 """
 
 _DIGESTS = """
@@ -47,6 +58,14 @@ class PostgresqlKeptResponses:
         """The response, if it has not expired."""
         found = await self._database.read(_FIND, digest, now)
         return KeptResponse(digest=digest, encrypted=found[0][0], expires_at=found[0][1]) if found else None
+
+    async def claim(self, digest: bytes, now: int, until: int) -> bool:
+        """Take a key for a request that is about to be done; ``False`` if it has a response, or another one has it."""
+        return await self._database.write(lambda session: session.change(_CLAIM, digest, now, until)) > 0
+
+    async def give_up(self, digest: bytes) -> None:
+        """End a claim without a response."""
+        await self._database.write(lambda session: session.change(_GIVE_UP, digest))
 
     async def digests(self, after: bytes, limit: int, now: int) -> Sequence[bytes]:
         """The digests of all responses that have not expired, in their order."""
