@@ -41,6 +41,7 @@ def _example(kind: type[WebhookEngineError]) -> WebhookEngineError:
         "str | None": "seven",
         "object": "seven",
         "Sequence[str]": ("seven",),
+        "Collection[str]": ("seven",),
     }
     wanted = [
         one for one in inspect.signature(kind.__init__).parameters.values() if one.kind is one.POSITIONAL_OR_KEYWORD

@@ -18,7 +18,7 @@ from yarl import URL
 
 from webhook_engine import Engine, Webhook
 
-PATIENCE_S = 30
+PATIENCE_S = 90
 
 
 @asynccontextmanager
