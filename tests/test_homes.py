@@ -120,6 +120,7 @@ OF_THE_WHOLE: Sequence[str] = (
     "server/sdk/",
     "service/",
     "shared/",
+    "simulation/",
     # One promise each, over many modules.
     "cli/test_main.py",
     "delivery/schedule/test_lane_writes.py",

@@ -1,0 +1,195 @@
+"""The disk of a simulated machine: real SQLite, run in step, which can be slow, full, busy or cut off at a commit.
+
+A :class:`DiskConnection` stands in the place of the one on a thread of its own. Its jobs take time, and each is done
+whole at one instant of that; so what the engine does while it waits for the disk happens in between, as with a thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import sqlite3
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from simulation.timeline import ProcessLoop, Timeline
+
+from webhook_engine.store.sqlite.connection import Parameters, Row, Session
+
+__all__ = ["Disk", "DiskConnection"]
+
+T = TypeVar("T")
+
+_FULL, _BUSY, _IOERR, _READONLY = 13, 5, 10, 8
+_KINDS = {
+    "full": (_FULL, "database or disk is full"),
+    "busy": (_BUSY, "database is locked"),
+    "failing": (_IOERR, "disk I/O error"),
+    "read-only": (_READONLY, "attempt to write a readonly database"),
+}
+
+
+class Disk:
+    """What is stored, and what is wrong with it at present."""
+
+    def __init__(self, timeline: Timeline, chance: random.Random, folder: Path) -> None:
+        self.path = folder / "world.db"
+        self.timeline = timeline
+        self.read_s = 0.000_2
+        self.write_s = 0.001
+        """How long a job takes at most, while nothing is wrong."""
+        self.slow_until = -1.0
+        self.slow_s = 0.5
+        self.fault: str | None = None
+        """What every write ends with, at a statement somewhere in it."""
+        self.commits = 0
+        self.on_commit: Callable[[str], None] = lambda _when: None
+        """Called before and after each commit; what it does may be to kill the process."""
+        self.locked_by: ProcessLoop | None = None
+        self._chance = chance
+        self._connections: list[DiskConnection] = []
+        self._synced: dict[str, bytes | None] | None = None
+        """The files as they are for sure, where the engine does not have each commit synced."""
+
+    def opened(self, connection: DiskConnection, pragmas: Sequence[str]) -> None:
+        """A process opened the database."""
+        self._connections.append(connection)
+        if connection.writes and "PRAGMA synchronous=FULL" not in pragmas and self._synced is None:
+            self._synced = self._files()
+
+    def closed(self, connection: DiskConnection) -> None:
+        """It closed it."""
+        if connection in self._connections:
+            self._connections.remove(connection)
+
+    def cut(self, loop: ProcessLoop, *, power: bool) -> None:
+        """A process is killed; where it is the power that fails, what was not synced is lost."""
+        for connection in [one for one in self._connections if one.loop is loop]:
+            connection.drop()
+        if self.locked_by is loop:
+            self.locked_by = None
+        if power and self._synced is not None:
+            for name, content in self._synced.items():
+                if content is None:
+                    Path(name).unlink(missing_ok=True)
+                else:
+                    Path(name).write_bytes(content)
+        self._synced = None
+
+    def duration(self, *, writes: bool) -> float:
+        """How long a job takes."""
+        most = self.write_s if writes else self.read_s
+        if self.timeline.now < self.slow_until:
+            most += self.slow_s
+        return most * (0.1 + 0.9 * self._chance.random())
+
+    def fault_of(self, statement: str) -> sqlite3.OperationalError | None:
+        """The error that a statement ends with, if any."""
+        if self.fault is None or not statement.lstrip().upper().startswith(_CHANGES):
+            return None
+        if self.fault == "busy" and not statement.startswith("BEGIN"):
+            return None
+        if self.fault != "busy" and self._chance.random() < 0.5:
+            return None
+        code, text = _KINDS[self.fault]
+        error = sqlite3.OperationalError(text)
+        error.sqlite_errorcode = code
+        return error
+
+    def _files(self) -> dict[str, bytes | None]:
+        names = [f"{self.path}{suffix}" for suffix in ("", "-wal", "-shm")]
+        return {name: Path(name).read_bytes() if os.path.exists(name) else None for name in names}
+
+
+_CHANGES = ("BEGIN IMMEDIATE", "INSERT", "UPDATE", "DELETE", "COMMIT", "WITH")
+
+
+class _FaultySession(Session):
+    """A session on a disk that may have a fault."""
+
+    __slots__ = ("_disk",)
+
+    def __init__(self, connection: sqlite3.Connection, disk: Disk) -> None:
+        super().__init__(connection)
+        self._disk = disk
+
+    def rows(self, sql: str, parameters: Parameters = ()) -> list[Row]:
+        self._look(sql)
+        return super().rows(sql, parameters)
+
+    def change(self, sql: str, parameters: Parameters = ()) -> int:
+        self._look(sql)
+        return super().change(sql, parameters)
+
+    def _look(self, sql: str) -> None:
+        if (error := self._disk.fault_of(sql)) is not None:
+            raise error
+
+
+class DiskConnection:
+    """In the place of :class:`webhook_engine.store.sqlite.connection.Connection`."""
+
+    def __init__(self, path: Path) -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, ProcessLoop)
+        self.loop = loop
+        self.writes = False
+        self._disk: Disk = loop.disk
+        self._path = path
+        self._free_at = 0.0
+        self._connection: sqlite3.Connection | None = None
+        self._session: Session
+
+    async def open(self, pragmas: Sequence[str]) -> None:
+        self.writes = "PRAGMA query_only=ON" not in pragmas
+        self._connection = sqlite3.connect(
+            self._path, isolation_level=None, cached_statements=256, check_same_thread=False
+        )
+        self._session = _FaultySession(self._connection, self._disk) if self.writes else Session(self._connection)
+        # A commit is as safe as its order; that it reaches a real disk is not what is simulated.
+        here = [pragma for pragma in pragmas if not pragma.startswith("PRAGMA synchronous")]
+        self._disk.opened(self, pragmas)
+        await self.run(lambda session: [session.rows(pragma) for pragma in (*here, "PRAGMA synchronous=OFF")])
+
+    async def run(self, job: Callable[[Session], T]) -> T:
+        done: asyncio.Future[T] = self.loop.create_future()
+        self._free_at = max(self._free_at, self.loop.time()) + self._disk.duration(writes=self.writes)
+        self.loop.call_at(self._free_at, self._do, job, done)
+        return await done
+
+    async def close(self) -> None:
+        await self.run(lambda _session: None)
+        self.drop()
+        self._disk.closed(self)
+
+    def drop(self) -> None:
+        """The process that had it is gone: what was not committed is undone."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _do(self, job: Callable[[Session], Any], done: asyncio.Future[Any]) -> None:
+        if self._connection is None:
+            if not done.done():
+                done.set_exception(sqlite3.ProgrammingError("Cannot operate on a closed database."))
+            return
+        before = self._connection.total_changes
+        if self.writes:
+            self._disk.on_commit("before")
+            if self.loop.dead:
+                return
+        try:
+            result = job(self._session)
+        except Exception as error:  # noqa: BLE001 (it is the caller's, as on a thread)
+            if not done.done():
+                done.set_exception(error)
+            return
+        if self.writes and self._connection.total_changes != before:
+            self._disk.commits += 1
+            self._disk.on_commit("after")
+            if self.loop.dead:
+                return
+        if not done.done():
+            done.set_result(result)

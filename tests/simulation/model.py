@@ -1,0 +1,422 @@
+"""What must hold, said once: a model that is much simpler than the engine.
+
+It knows what callers did and when they were told so, what receivers got and answered, and which troubles there were. It
+knows no lane, no timer, no batch and no database. From that it says what may be sent and what must be recorded.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from collections import defaultdict, deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from simulation.network import Received
+
+__all__ = ["Delivery", "Endpoint", "Life", "Message", "Model", "Troubles"]
+
+FOREVER = float("inf")
+
+
+@dataclass
+class Message:
+    """What a caller wanted to send."""
+
+    number: int
+    application: str
+    event_type: str
+    payload: bytes
+    began_at: float
+    id: str | None = None
+    accepted_at: float | None = None
+    by_outbox: bool = False
+    expunged_at: float = FOREVER
+    """When that was asked for."""
+    cancelled_at: float = FOREVER
+    later: float = 0.0
+
+
+@dataclass
+class Span:
+    """Something that holds from an instant on: certainly since ``sure``, maybe since ``began``."""
+
+    value: Any
+    began: float
+    sure: float = FOREVER
+
+
+@dataclass
+class Endpoint:
+    """An endpoint as callers know it."""
+
+    key: str
+    application: str
+    host: str
+    throttle: int | None
+    id: str = ""
+    filters: list[Span] = field(default_factory=list)
+    """Values: the event types, or ``None`` for all."""
+    closed: list[Span] = field(default_factory=list)
+    """Values: whether nothing is sent to it."""
+    secrets: list[Span] = field(default_factory=list)
+    deleted: Span | None = None
+    created: Span = field(default_factory=lambda: Span(None, 0.0))
+    disabled_by_engine: list[tuple[float, str]] = field(default_factory=list)
+    again: list[tuple[float, float, str]] = field(default_factory=list)
+    """When somebody asked for deliveries to be made again: asked, told that it is done, which."""
+    rate_was_edited: bool = False
+
+    def values(self, spans: Sequence[Span], since: float, until: float) -> list[Any]:
+        """What may have held at some time in between."""
+        found: list[Any] = []
+        for index, span in enumerate(spans):
+            following = spans[index + 1].sure if index + 1 < len(spans) else FOREVER
+            if span.began <= until and following >= since and span.value not in found:
+                found.append(span.value)
+        return found
+
+
+@dataclass
+class Life:
+    """A run of the engine, from its start to its end, however that came."""
+
+    name: str
+    began: float
+    up: float = FOREVER
+    ended: float = FOREVER
+    killed: bool = False
+
+
+@dataclass
+class Delivery:
+    """What receivers know of one message at one endpoint."""
+
+    message: Message
+    endpoint: Endpoint
+    requests: list[tuple[Received, str]] = field(default_factory=list)
+    """Each with what came of it: ``success``, ``failure`` or ``unsure``."""
+    manual: list[tuple[float, float]] = field(default_factory=list)
+    """When it was asked for by hand, and when the caller was told."""
+
+
+class Troubles:
+    """When something was not as it should be, by kind."""
+
+    def __init__(self) -> None:
+        self._spans: list[list[Any]] = []
+
+    def begin(self, kind: str, now: float, of: str = "") -> None:
+        """From now on."""
+        self._spans.append([kind, of, now, FOREVER])
+
+    def end(self, kind: str, now: float, of: str = "") -> None:
+        """Until now."""
+        for span in self._spans:
+            if span[0] == kind and span[1] == of and span[3] == FOREVER:
+                span[3] = now
+
+    def between(self, since: float, until: float, *, leaving_out: Sequence[str] = ()) -> bool:
+        """Whether there was any."""
+        return any(
+            began <= until and ended >= since for kind, _, began, ended in self._spans if kind not in leaving_out
+        )
+
+
+class Model:
+    """All that is known, and what follows from it."""
+
+    def __init__(
+        self,
+        ladder_s: Sequence[float],
+        jitter: float,
+        window_s: float,
+        timeout_s: float,
+        *,
+        max_in_flight: int,
+        max_per_endpoint: int,
+    ) -> None:
+        self.max_in_flight = max_in_flight
+        self.max_per_endpoint = max_per_endpoint
+        self.ladder_s = ladder_s
+        self.jitter = jitter
+        self.window_s = window_s
+        self.timeout_s = timeout_s
+        self.messages: list[Message] = []
+        self.by_number: dict[int, Message] = {}
+        self.endpoints: dict[str, Endpoint] = {}
+        self.deliveries: dict[tuple[int, str], Delivery] = {}
+        self.lives: list[Life] = []
+        self.troubles = Troubles()
+        self.violations: list[str] = []
+        self.clock_was_set = False
+        self._under_way: list[Received] = []
+        self._lately: dict[tuple[str, str], deque[float]] = defaultdict(deque)
+        self.paused_s: list[tuple[float, float]] = []
+
+    def violated(self, what: str) -> None:
+        """Something does not hold."""
+        self.violations.append(what)
+
+    # While it runs: what may be sent.
+
+    def received(self, request: Received, now: float, process: str) -> Delivery | None:
+        """A request has arrived: was there any reason to send it?"""
+        endpoint = self.endpoints.get(request.path.rpartition("/")[2])
+        number = _number(request.body)
+        message = self.by_number.get(number)
+        if endpoint is None or message is None:
+            self.violated(f"a request to {request.path} with a payload that nobody sent: {request.body[:60]!r}")
+            return None
+        delivery = self.deliveries.setdefault((number, endpoint.key), Delivery(message, endpoint))
+        what = f"message {number} to {endpoint.key}"
+        if request.body != message.payload:
+            self.violated(f"{what}: the payload is not what was sent")
+        if message.id is not None and request.headers.get("webhook-id") != message.id:
+            self.violated(
+                f"{what}: the id {request.headers.get('webhook-id')} is not that of the message, {message.id}"
+            )
+        self._signed(request, endpoint, what, now)
+        self._open(delivery, what, now)
+        self._within_limits(request, endpoint, now)
+        self._caused(delivery, what, now, process)
+        return delivery
+
+    def _within_limits(self, request: Received, endpoint: Endpoint, now: float) -> None:
+        """So many at once, to an endpoint and in all, and to an endpoint so many a second."""
+        here = [one for one in self._under_way if one.process == request.process and one.awaited]
+        self._under_way = [*here, request]
+        if len(self._under_way) > self.max_in_flight:
+            self.violated(f"{len(self._under_way)} requests are under way, of {self.max_in_flight} that may be")
+        to_it = sum(one.path == request.path for one in self._under_way)
+        if to_it > self.max_per_endpoint:
+            self.violated(f"{endpoint.key} has {to_it} requests at once, of {self.max_per_endpoint} that may be")
+        lately = self._lately[request.process, endpoint.key]
+        lately.append(now)
+        while lately[0] < now - 1:
+            lately.popleft()
+        rate = endpoint.throttle
+        # The way there differs a little from one request to the next.
+        if rate is not None and not endpoint.rate_was_edited and len(lately) > rate * 1.1 + 2:
+            self.violated(f"{endpoint.key} got {len(lately)} requests in a second, of {rate} that it takes")
+
+    def _signed(self, request: Received, endpoint: Endpoint, what: str, now: float) -> None:
+        signed = f"{request.headers['webhook-id']}.{request.headers['webhook-timestamp']}.".encode() + request.body
+        given = request.headers["webhook-signature"].split(" ")
+        # An attempt that began before a rotation may arrive after it.
+        for secret in endpoint.values(endpoint.secrets, now - self.timeout_s - 1, now):
+            key = base64.b64decode(secret.removeprefix("whsec_"))
+            if "v1," + base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode() in given:
+                return
+        self.violated(f"{what}: no signature is by a secret that is valid")
+
+    def _open(self, delivery: Delivery, what: str, now: float) -> None:
+        """Nothing is sent to what is disabled or deleted, nothing that was expunged; attempts under way may arrive."""
+        endpoint, message = delivery.endpoint, delivery.message
+        before = now - self.timeout_s - 1
+        asked = [manual for manual in delivery.manual if manual[1] >= before]
+        if endpoint.deleted is not None and endpoint.deleted.sure < before:
+            self.violated(f"{what}: the endpoint was deleted at {endpoint.deleted.sure:.3f}")
+        if endpoint.values(endpoint.closed, before, now) == [True] and not asked:
+            self.violated(f"{what}: the endpoint is disabled")
+        if message.expunged_at < before:
+            self.violated(f"{what}: its payload was expunged at {message.expunged_at:.3f}")
+
+    def _caused(self, delivery: Delivery, what: str, now: float, process: str) -> None:
+        """A message that a receiver has taken is sent again only for a reason."""
+        taken = [request for request, verdict in delivery.requests if verdict == "success"]
+        if not taken:
+            return
+        first = taken[0]
+        came_at = first.sent_at if first.sent_at is not None else first.at
+        patience = self.timeout_s + 1
+        if now < came_at + patience or delivery.endpoint.again or any(m[1] > came_at for m in delivery.manual):
+            return
+        # Each process that took a success may have died before it was recorded.
+        unrecorded = any(self._died_unrecorded(request) for request in taken)
+        if unrecorded:
+            return
+        if len(taken) >= 1 and not any(self._unrecorded_now(request, now) for request in taken):
+            self.violated(f"{what}: it was taken at {came_at:.3f}, and is sent again")
+
+    def _died_unrecorded(self, request: Received) -> bool:
+        life = next((life for life in self.lives if life.name == request.process), None)
+        heard = (request.sent_at or request.at) + 1.0
+        return life is not None and life.ended <= heard + self.disk_lag(request.at, life.ended)
+
+    def _unrecorded_now(self, request: Received, now: float) -> bool:
+        return self.troubles.between(request.at, now, leaving_out=("receiver", "restart"))
+
+    def disk_lag(self, since: float, until: float) -> float:
+        """How long an outcome may wait to be recorded."""
+        return 1_000.0 if self.troubles.between(since - 1, min(until, since + 60), leaving_out=("receiver",)) else 1.0
+
+    # At the end: what must be recorded.
+
+    def ran(self, at: float) -> float:
+        """For how long the engine had run by then."""
+        total = sum(max(0.0, min(at, life.ended) - life.began) for life in self.lives if life.began < at)
+        return total - sum(max(0.0, min(at, end) - begin - 1.0) for begin, end in self.paused_s if begin < at)
+
+    def check_recipients(self, message: Message, found: Sequence[str]) -> None:
+        """An accepted message has a delivery for each endpoint that wanted it, and for no other."""
+        # A row of the outbox is routed when it is moved, whenever that is.
+        told = message.accepted_at if message.accepted_at is not None and not message.by_outbox else FOREVER
+        began = message.began_at
+        for endpoint in self.endpoints.values():
+            if endpoint.application != message.application or not endpoint.id:
+                continue
+            has = endpoint.id in found
+            deleted = endpoint.deleted is not None and endpoint.deleted.began <= told
+            certain = endpoint.created.sure < began and not deleted
+            wanted = {
+                (types is None or message.event_type in types) and not closed
+                for types in endpoint.values(endpoint.filters, began, told)
+                for closed in endpoint.values(endpoint.closed, began, told)
+            }
+            asked = bool(endpoint.again) or (message.number, endpoint.key) in self.deliveries
+            if certain and wanted == {True} and not has and endpoint.deleted is None:
+                self.violated(f"message {message.number} has no delivery to {endpoint.key}, which wanted it")
+            if wanted == {False} and has and not asked:
+                self.violated(f"message {message.number} has a delivery to {endpoint.key}, which did not want it")
+
+    def check_attempts(self, message: Message, endpoint: Endpoint, attempts: Sequence[Any], wall_at: Any) -> None:
+        """The attempts of one delivery came when the ladder says."""
+        what = f"message {message.number} to {endpoint.key}"
+        delivery = self.deliveries.get((message.number, endpoint.key))
+        seen = [] if delivery is None else delivery.requests
+        recorded = [one for one in attempts if one.response_status_code]
+        if len(recorded) > len(seen):
+            self.violated(f"{what}: {len(recorded)} responses are recorded, and only {len(seen)} requests were made")
+        unsure = sum(1 for request, verdict in seen if verdict != "success" or self._died_unrecorded(request))
+        successes = [one for one in attempts if one.status == 0]
+        if len(successes) < len(seen) - unsure:
+            self.violated(
+                f"{what}: {len(seen) - unsure} requests were taken for sure, and {len(successes)} are recorded so"
+            )
+        if self.clock_was_set or endpoint.again:
+            return
+        self._check_nothing_scheduled_after_a_success(what, attempts, wall_at)
+        if delivery is not None and delivery.manual:
+            return
+        previous = None
+        for step, attempt in enumerate(attempts):
+            began = wall_at(attempt.timestamp)
+            if step > len(self.ladder_s):
+                self.violated(f"{what}: {step + 1} attempts, more than the ladder has")
+                return
+            if previous is not None:
+                base = self.ladder_s[step - 1]
+                if began < previous + base * (1 - self.jitter) - 0.02:
+                    self.violated(
+                        f"{what}: attempt {step + 1} at {began:.3f} came too early: the one before ended at "
+                        f"{previous:.3f}, and the ladder says {base:g} s"
+                    )
+                latest = previous + 2 * base + self.patience(endpoint)
+                if began > latest and not self.disturbed(endpoint, previous, began):
+                    self.violated(f"{what}: attempt {step + 1} at {began:.3f} came late: it was due by {latest:.3f}")
+            elif not message.by_outbox and message.accepted_at is not None:
+                latest = max(message.accepted_at, message.later) + self.patience(endpoint)
+                if began > latest and not self.disturbed(endpoint, message.accepted_at, began):
+                    self.violated(f"{what}: its first attempt at {began:.3f} came late: it was due by {latest:.3f}")
+                if message.later and began < message.later - 0.02:
+                    self.violated(f"{what}: its first attempt at {began:.3f} came before {message.later:.3f}")
+            previous = began + attempt.response_duration_ms / 1000
+            if attempt.status == 0 and attempt is not attempts[-1]:
+                self.violated(f"{what}: it succeeded, and there was another attempt")
+
+    def _check_nothing_scheduled_after_a_success(self, what: str, attempts: Sequence[Any], wall_at: Any) -> None:
+        """Whatever attempt succeeded, one by hand too: the schedule of the delivery is over then."""
+        for one in attempts:
+            if one.status != 0:
+                continue
+            ended = wall_at(one.timestamp) + one.response_duration_ms / 1000
+            for later in attempts:
+                began = wall_at(later.timestamp)
+                if later.trigger_type != 0 or began < ended + 0.1:
+                    continue
+                if not self.troubles.between(ended - 1, began, leaving_out=("receiver",)):
+                    self.violated(f"{what}: it succeeded at {ended:.3f}, and has a scheduled attempt at {began:.3f}")
+                    return
+
+    def patience(self, endpoint: Endpoint) -> float:
+        """How late an attempt may be for no reason."""
+        return 4.0
+
+    def disturbed(self, endpoint: Endpoint, since: float, until: float) -> bool:
+        """Whether there was a reason to be late in that time."""
+        return endpoint.throttle is not None or self.troubles.between(since - 60.0, until)
+
+    def check_order(self, endpoint: Endpoint, firsts: Sequence[tuple[float, Message]]) -> None:
+        """First attempts begin in the order in which messages were accepted, give or take a moment.
+
+        ``firsts``: when each began, in the order of beginning.
+        """
+        newest: Message | None = None
+        newest_at = 0.0
+        for began, message in firsts:
+            if message.accepted_at is None or message.by_outbox or message.later:
+                continue
+            if (
+                newest is not None
+                and message.accepted_at + 1.0 < newest.began_at
+                and newest_at + 0.5 < began
+                and not self.troubles.between(message.accepted_at - 1, began, leaving_out=("receiver",))
+            ):
+                self.violated(
+                    f"message {message.number} to {endpoint.key}, accepted at {message.accepted_at:.3f}, had its first "
+                    f"attempt at {began:.3f}, after that of message {newest.number}, of {newest.began_at:.3f}"
+                )
+                return
+            if newest is None or message.began_at > newest.began_at:
+                newest, newest_at = message, began
+
+    def check_window(self, endpoint: Endpoint, outcomes: Sequence[tuple[float, bool]]) -> None:
+        """An endpoint is disabled by the failure window exactly when failure has lasted.
+
+        ``outcomes``: when each scheduled attempt ended, and whether it succeeded; a success by hand counts too.
+        """
+        by_window = [at for at, reason in endpoint.disabled_by_engine if "failure window" in reason]
+        # Enabling what is enabled changes nothing.
+        resets = sorted(
+            span.sure
+            for before, span in zip(endpoint.closed, endpoint.closed[1:], strict=False)
+            if before.value and not span.value
+        )
+        began: float | None = None
+        longest = 0.0
+        crossed_at: float | None = None
+        last = 0.0
+        for at, success in sorted(outcomes):
+            if any(last < reset <= at for reset in resets):
+                began = None
+            last = at
+            if success:
+                began = None
+                continue
+            ran = self.ran(at)
+            began = ran if began is None else began
+            longest = max(longest, ran - began)
+            if ran - began >= self.window_s + 2.0 and crossed_at is None:
+                crossed_at = at
+        if by_window and longest < self.window_s - 2.0:
+            self.violated(f"{endpoint.key} was disabled after {longest:.1f} s of failure, less than the window")
+        if crossed_at is not None and endpoint.values(endpoint.closed, crossed_at - 1, crossed_at + 5) == [False]:
+            self.violated(f"{endpoint.key} has failed for the whole window at {crossed_at:.3f}, and was not disabled")
+
+    def taken(self) -> dict[str, int]:
+        """How many messages each endpoint has taken."""
+        counts: dict[str, int] = defaultdict(int)
+        for delivery in self.deliveries.values():
+            if any(verdict == "success" for _, verdict in delivery.requests):
+                counts[delivery.endpoint.key] += 1
+        return counts
+
+
+def _number(body: bytes) -> int:
+    try:
+        return int(body.split(b":", 2)[1].split(b",")[0].strip(b" }"))
+    except (ValueError, IndexError):
+        return -1

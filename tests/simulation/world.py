@@ -1,0 +1,1144 @@
+"""A world made of one seed: the engine in it, those who use it, those who receive, and what goes wrong.
+
+The seed draws which faults there are at all, how often each comes, how large queues and pages are, and every choice
+after that. So no two seeds try the same mixture, and the same seed always gives the same world.
+"""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import logging
+import math
+import random
+import shutil
+import socket
+import sqlite3
+import sys
+import tempfile
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from simulation.disk import Disk
+from simulation.model import Delivery, Endpoint, Life, Message, Model, Span
+from simulation.network import EOF, RESET, Network, Plan, Received
+from simulation.seams import SimulatedClock, simulated
+from simulation.timeline import ProcessLoop, Timeline
+
+from webhook_engine import Config, EndpointDisabledEvent, Engine, WebhookEngineError
+from webhook_engine.clock import from_datetime, to_datetime
+from webhook_engine.delivery import timekeeper
+from webhook_engine.delivery.accept import relay, router
+from webhook_engine.delivery.attempt import recorder
+from webhook_engine.delivery.schedule import dispatcher, lane
+from webhook_engine.delivery.tasks import runner
+from webhook_engine.delivery.upkeep import retention
+from webhook_engine.store import directory
+
+__all__ = ["Result", "simulate"]
+
+BEGAN_AT = datetime(2030, 1, 1, tzinfo=UTC)
+EVENT_TYPES = ("user.created", "invoice.paid", "invoice.voided")
+STEPS_AT_MOST = 3_000_000
+"""A world that takes more has run wild."""
+DAY = 86_400.0
+
+FAULTS = (
+    "failing", "slow", "hanging", "dripping", "resetting", "busy-receiver", "gone", "odd", "refusing", "silent",
+    "names",
+    "crash", "power", "restart", "crash-at-commit", "disk-full", "disk-busy", "disk-failing", "disk-slow",
+    "pause", "clock-jump", "clock-drift", "clock-stands", "descriptors", "idle-drop",
+)  # fmt: skip
+ACTIONS = (
+    "create", "burst", "outbox", "later", "resend", "disable", "enable", "filter", "rotate", "delete", "add", "recover",
+    "replay", "expunge", "cancel", "read", "throttle",
+)  # fmt: skip
+
+
+@dataclass
+class Draw:
+    """What a seed decides beforehand."""
+
+    days: bool
+    span_s: float
+    faults: dict[str, float]
+    """Those that there are, with the seconds between two of a kind."""
+    actions: dict[str, float]
+    ladder: list[str]
+    ladder_s: list[float]
+    jitter: float
+    window_s: float
+    timeout_s: float
+    max_in_flight: int
+    max_per_endpoint: int
+    applications: int
+    endpoints: int
+    throttled: float
+    small: bool
+    look_every_s: float
+    tunables: dict[str, int]
+
+
+def draw(chance: random.Random, *, days: bool | None = None, span_s: float | None = None) -> Draw:
+    """Draw the mixture of a world."""
+    days = chance.random() < 0.25 if days is None else days
+    span_s = (chance.choice((2, 5, 7)) * DAY if days else chance.uniform(40, 120)) if span_s is None else span_s
+    calm = chance.random() < 0.15
+    share = 0.0 if calm else chance.choice((0.15, 0.3, 0.6))
+    every = span_s / 20 if days else 8.0
+    faults = {
+        fault: every * chance.uniform(0.5, 4.0) for fault in FAULTS if chance.random() < share and _fits(fault, days)
+    }
+    # A world with only one kind of trouble shows what others would hide.
+    if faults and chance.random() < 0.2:
+        only = chance.choice(sorted(faults))
+        faults = {only: faults[only] / 2}
+    messages = chance.choice((60, 200, 400))
+    actions = {"create": span_s / messages}
+    for action in ACTIONS[1:]:
+        if chance.random() < 0.5:
+            actions[action] = span_s / chance.choice((2, 4, 10))
+    if days:
+        ladder, ladder_s = ["5s", "5m", "30m", "2h", "5h", "10h", "10h"], [5, 300, 1800, 7200, 18000, 36000, 36000]
+        window_s, timeout_s = 5 * DAY, 15.0
+    else:
+        ladder_s = [chance.choice((0.05, 0.5, 1, 2, 5, 10)) for _ in range(chance.randint(1, 6))]
+        ladder = [f"{round(delay * 1000)}ms" for delay in ladder_s]
+        window_s, timeout_s = chance.choice((10.0, 20.0, 40.0)), chance.choice((2.0, 5.0))
+    small = chance.random() < 0.5
+    return Draw(
+        days=days,
+        span_s=span_s,
+        faults=faults,
+        actions=actions,
+        ladder=ladder,
+        ladder_s=[float(one) for one in ladder_s],
+        jitter=chance.choice((0.0, 0.2, 0.2, 0.5)),
+        window_s=window_s,
+        timeout_s=timeout_s,
+        max_in_flight=chance.choice((2, 8, 64, 512)),
+        max_per_endpoint=chance.choice((1, 2, 8, 64)),
+        applications=chance.randint(1, 3),
+        endpoints=chance.randint(1, 4),
+        throttled=chance.choice((0.0, 0.0, 0.5)),
+        small=small,
+        look_every_s=span_s / 200 if days else chance.choice((0.05, 0.5, 2.0)),
+        tunables={
+            "lane.MAX_QUEUED": chance.choice((2, 8, 64)),
+            "lane.MAX_QUEUED_UNPROVEN": chance.choice((1, 4, 32)),
+            "lane.ROOM_FOR_MANUAL": chance.choice((1, 4)),
+            "dispatcher.REFILL": chance.choice((2, 10, 100)),
+            "dispatcher.SCAN_PAGE": chance.choice((1, 3)),
+            "dispatcher.SETTLE_PAGE": chance.choice((1, 7)),
+            "dispatcher.MAX_ERRANDS": chance.choice((1, 3, 100)),
+            "router.MAX_BATCH": chance.choice((1, 5, 1000)),
+            "recorder.MAX_BATCH": chance.choice((1, 5, 1000)),
+            "runner.PAGE": chance.choice((1, 3, 50)),
+            "relay.PAGE": chance.choice((1, 3, 50)),
+            "directory.CAPACITY": chance.choice((1, 2, 1000)),
+            "timekeeper.PAGE": chance.choice((1, 5)),
+        }
+        if small
+        else {},
+    )
+
+
+def _fits(fault: str, days: bool) -> bool:
+    # In a world of days the engine looks at its clocks seldom: a pause would pass unseen there.
+    return not (days and fault in ("pause", "clock-drift", "clock-stands", "disk-slow"))
+
+
+@contextmanager
+def _paces(drawn: Draw) -> Iterator[None]:
+    modules = {
+        "lane": lane,
+        "dispatcher": dispatcher,
+        "router": router,
+        "recorder": recorder,
+        "runner": runner,
+        "relay": relay,
+        "directory": directory,
+        "timekeeper": timekeeper,
+    }
+    with ExitStack() as stack:
+        for name, value in drawn.tunables.items():
+            module, _, constant = name.partition(".")
+            stack.enter_context(mock.patch.object(modules[module], constant, value))
+        stack.enter_context(mock.patch.object(relay, "LOOK_EVERY_S", drawn.look_every_s))
+        if drawn.days:
+            for module, constant, seconds in (
+                (dispatcher, "LONGEST_NAP_S", 7_200.0),
+                (retention, "LONGEST_NAP_S", 7_200.0),
+                (timekeeper, "KEPT_EVERY_S", 7_200.0),
+            ):
+                stack.enter_context(mock.patch.object(module, constant, seconds))
+        yield
+
+
+@dataclass
+class Result:
+    """What came of a world."""
+
+    seed: int
+    violations: list[str]
+    trace: str
+    simulated_s: float
+    messages: int
+    requests: int
+    lives: int
+    log: list[str] = field(default_factory=list)
+
+
+class _Receiver:
+    """One host, and how it behaves at present."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.mode = "ok"
+        self.until = 0.0
+
+
+class World:
+    """Everything in it."""
+
+    def __init__(self, seed: int, folder: Path, **fixed: Any) -> None:
+        self.seed = seed
+        self._folder = str(folder)
+        self.chance = random.Random(seed)
+        self.draw = draw(self.chance, **fixed)
+        self.timeline = Timeline()
+        self.network = Network(self.timeline, random.Random(self.chance.getrandbits(64)))
+        self.network.on_request = self._received
+        self.network.on_left = self._left
+        self.disk = Disk(self.timeline, random.Random(self.chance.getrandbits(64)), folder)
+        self.clock = SimulatedClock(self.timeline, from_datetime(BEGAN_AT), leaps=self.draw.days)
+        self.model = Model(
+            self.draw.ladder_s,
+            self.draw.jitter,
+            self.draw.window_s,
+            self.draw.timeout_s,
+            max_in_flight=self.draw.max_in_flight,
+            max_per_endpoint=self.draw.max_per_endpoint,
+        )
+        self.engine: Engine | None = None
+        self.loop: ProcessLoop | None = None
+        self.ready = False
+        self.healing = False
+        self.log: list[str] = []
+        self.requests = 0
+        self._trace = hashlib.sha256()
+        self._receivers: dict[str, _Receiver] = {}
+        self._crash_at_commit: tuple[int, str] | None = None
+        self._keys = 0
+        self._verdicts: dict[int, tuple[Delivery, int]] = {}
+        self.disk.on_commit = self._on_commit
+        self._ended = False
+
+    # What is told of it.
+
+    def say(self, text: str) -> None:
+        """Something happened: it goes into the log, and into the trace."""
+        line = f"{self.timeline.now:14.6f} {text.replace(self._folder, 'disk')[:300]}"
+        self._trace.update(line.encode())
+        self.log.append(line)
+
+    def violated(self, what: str) -> None:
+        """Something does not hold: the world ends here."""
+        self.model.violated(what)
+
+    def result(self) -> Result:
+        """What came of it."""
+        return Result(
+            self.seed,
+            self.model.violations,
+            self._trace.hexdigest(),
+            self.timeline.now,
+            len(self.model.messages),
+            self.requests,
+            len(self.model.lives),
+            self.log,
+        )
+
+    # The engine's lives.
+
+    def begin_life(self) -> None:
+        """A process starts, and the engine in it; where one runs, it goes on."""
+        if self._ended or (self.loop is not None and not self.loop.dead):
+            return
+        life = Life(f"life-{len(self.model.lives) + 1}", self.timeline.now)
+        self.model.lives.append(life)
+        loop = self.loop = ProcessLoop(self.timeline, life.name, self._failed)
+        loop.network, loop.disk = self.network, self.disk
+        self.say(f"{life.name} begins")
+        loop.create_task(self._live(life), name=f"{life.name}-host")
+
+    async def _live(self, life: Life) -> None:
+        drawn = self.draw
+        config = Config.for_database(
+            self.disk.path,
+            security__main_secret="m" * 40,
+            retry_schedule=drawn.ladder,
+            jitter=drawn.jitter,
+            failure_window=timedelta(seconds=drawn.window_s),
+            timeout=timedelta(seconds=drawn.timeout_s),
+            shutdown_grace=timedelta(seconds=2),
+            max_in_flight=drawn.max_in_flight,
+            max_in_flight_per_endpoint=drawn.max_per_endpoint,
+        )
+        engine = Engine(config, clock=self.clock)
+        engine.on(EndpointDisabledEvent)(self._disabled)
+        try:
+            await engine.start()
+        except WebhookEngineError as error:
+            self.say(f"{life.name} could not start: {error}")
+            life.ended = self.timeline.now
+            loop = self.loop
+            assert loop is not None
+            self.network.cut(loop)
+            self.disk.cut(loop, power=False)
+            loop.die()
+            self.timeline.after(1.0, self.begin_life)
+            return
+        self.engine = engine
+        life.up = self.timeline.now
+        self.say(f"{life.name} is up")
+        if not self.ready:
+            await self._set_up(engine)
+            self.ready = True
+            self._begin_everything()
+        else:
+            await self._look_again(engine)
+
+    async def _set_up(self, engine: Engine) -> None:
+        for name in EVENT_TYPES:
+            await engine.event_types.create(name=name, description=name)
+        for number in range(self.draw.applications):
+            await engine.applications.create(name=f"app{number}", uid=f"app{number}")
+            for _ in range(self.draw.endpoints):
+                await self._add_endpoint(engine, f"app{number}")
+
+    async def _look_again(self, engine: Engine) -> None:
+        """A host that starts again does not know what came of its last calls: it looks."""
+        for application in range(self.draw.applications):
+            found = {one.uid: one async for one in engine.endpoints.iterate(f"app{application}")}
+            for endpoint in self.model.endpoints.values():
+                if endpoint.application != f"app{application}" or not endpoint.created.began:
+                    continue
+                stored = found.get(endpoint.key)
+                now = self.timeline.now
+                if stored is None:
+                    continue
+                endpoint.id = stored.id
+                endpoint.created.sure = min(endpoint.created.sure, now)
+                if not endpoint.secrets or endpoint.secrets[-1].sure > now:
+                    secret = await engine.endpoints.get_secret(endpoint.application, endpoint.key)
+                    endpoint.secrets.append(Span(secret, 0.0, self.timeline.now))
+
+    def kill(self, *, power: bool) -> None:
+        """The process is killed, or the machine loses its power."""
+        loop, life = self.loop, self.model.lives[-1]
+        if loop is None or loop.dead:
+            return
+        loop.die()
+        self.disk.cut(loop, power=power)
+        self.network.cut(loop)
+        self.clock.forget_wakers()
+        self.engine = None
+        life.ended, life.killed = self.timeline.now, True
+        self.model.paused_s = [(began, min(ended, self.timeline.now)) for began, ended in self.model.paused_s]
+        self._crash_at_commit = None
+        self.say(f"{life.name} is killed{' by loss of power' if power else ''}")
+        self.model.troubles.begin("crash", life.up - 5 if life.up < self.timeline.now else life.began)
+        down = self.chance.choice((0.01, 0.5, 5.0)) * (60 if self.draw.days else 1)
+        self.timeline.after(down, self._again)
+
+    def stop(self) -> None:
+        """The host stops the engine, and starts it again later."""
+        engine, loop = self.engine, self.loop
+        if engine is None or loop is None or loop.dead:
+            return
+        self.engine = None
+        self.say("the host stops the engine")
+        self.model.troubles.begin("crash", self.timeline.now)
+        loop.create_task(self._stop(engine, loop, self.model.lives[-1]), name="host-stop")
+
+    async def _stop(self, engine: Engine, loop: ProcessLoop, life: Life) -> None:
+        try:
+            await engine.stop()
+        except WebhookEngineError as error:
+            self.say(f"{life.name} stopped badly: {error}")
+        life.ended = self.timeline.now
+        self.say(f"{life.name} has stopped")
+        self.network.cut(loop)
+        self.disk.cut(loop, power=False)
+        self.clock.forget_wakers()
+        loop.die()
+        self.timeline.after(self.chance.choice((0.0, 0.2, 3.0)), self._again)
+
+    def _again(self) -> None:
+        self.model.troubles.end("crash", self.timeline.now + 5)
+        self.begin_life()
+
+    def _failed(self, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        self.say(f"unhandled: {context.get('message')}: {error!r}")
+        self.violated(f"an error that nobody handled: {context.get('message')}: {error!r}")
+
+    def _disabled(self, event: EndpointDisabledEvent) -> None:
+        endpoint = next((one for one in self.model.endpoints.values() if one.id == event.endpoint_id), None)
+        if endpoint is None:
+            return
+        self.say(f"{endpoint.key} was disabled: {event.reason}")
+        if endpoint.closed[-1].value is True and endpoint.closed[-1].sure < self.timeline.now:
+            self.violated(f"{endpoint.key} was disabled by the engine, and was disabled already")
+        endpoint.disabled_by_engine.append((self.timeline.now, event.reason))
+        endpoint.closed.append(Span(True, self.timeline.now - self.draw.timeout_s - 60, self.timeline.now))
+
+    # What goes wrong.
+
+    def _begin_everything(self) -> None:
+        for fault, every in sorted(self.draw.faults.items()):
+            self._again_after(every, getattr(self, "_fault_" + fault.replace("-", "_")))
+        for action, every in sorted(self.draw.actions.items()):
+            self._again_after(every, getattr(self, "_do_" + action))
+        began = self.timeline.now
+        self.timeline.at(began + self.draw.span_s, self._heal)
+
+    def _again_after(self, every: float, do: Callable[[], None]) -> None:
+        def happens() -> None:
+            if not self.healing:
+                do()
+                self._again_after(every, do)
+
+        self.timeline.after(self.chance.expovariate(1 / every), happens)
+
+    def _scale(self) -> float:
+        return 600.0 if self.draw.days else 1.0
+
+    def _mode(self, mode: str, seconds: float) -> None:
+        receiver = self._receivers[self.chance.choice(sorted(self._receivers))]
+        receiver.mode, receiver.until = mode, self.timeline.now + seconds * self._scale()
+        self.say(f"{receiver.name} is {mode} for {seconds * self._scale():.1f} s")
+        self.model.troubles.begin("receiver", self.timeline.now, receiver.name)
+
+        def ends() -> None:
+            if receiver.until <= self.timeline.now and receiver.mode != "ok":
+                receiver.mode = "ok"
+                self.model.troubles.end("receiver", self.timeline.now, receiver.name)
+                self.say(f"{receiver.name} is well again")
+
+        self.timeline.at(receiver.until, ends)
+
+    def _fault_failing(self) -> None:
+        longest = 60.0 if not self.draw.days else 1_200.0
+        self._mode("failing", self.chance.choice((1.0, 10.0, longest)))
+
+    def _fault_slow(self) -> None:
+        self._mode("slow", self.chance.choice((1.0, 10.0)))
+
+    def _fault_hanging(self) -> None:
+        self._mode("hanging", self.chance.choice((1.0, 10.0)))
+
+    def _fault_dripping(self) -> None:
+        self._mode("dripping", self.chance.choice((1.0, 10.0)))
+
+    def _fault_resetting(self) -> None:
+        self._mode("resetting", self.chance.choice((1.0, 10.0)))
+
+    def _fault_busy_receiver(self) -> None:
+        self._mode("busy", self.chance.choice((1.0, 5.0)))
+
+    def _fault_gone(self) -> None:
+        self._mode("gone", 0.5)
+
+    def _fault_odd(self) -> None:
+        self._mode("odd", self.chance.choice((1.0, 10.0)))
+
+    def _host(self) -> Any:
+        return self.network.names[self.chance.choice(sorted(self.network.names))]
+
+    def _fault_refusing(self) -> None:
+        self._reach("refused", self.chance.choice((1.0, 8.0)))
+
+    def _fault_silent(self) -> None:
+        self._reach("silent", self.chance.choice((1.0, 8.0)))
+
+    def _reach(self, how: str, seconds: float) -> None:
+        host = self._host()
+        host.reach = how
+        self._for("reach", seconds, f"{host.name} is {how}", lambda: setattr(host, "reach", "open"), host.name)
+
+    def _fault_names(self) -> None:
+        host = self._host()
+        kind = self.chance.choice(("fails", "is unknown", "hangs", "moves"))
+        if kind == "moves":
+            address = f"11.0.{self.chance.randint(1, 200)}.{self.chance.randint(1, 250)}"
+            self.network.hosts[address] = host
+            host.addresses = [address]
+            self.say(f"the name {host.name} moves to {address}")
+            return
+        host.look_up_error = {"fails": socket.EAI_AGAIN, "is unknown": socket.EAI_NONAME, "hangs": None}[kind]
+        host.look_up_s = 20.0 if kind == "hangs" else 0.002
+
+        def well() -> None:
+            host.look_up_error, host.look_up_s = None, 0.002
+
+        self._for("name", self.chance.choice((1.0, 8.0)), f"the name {host.name} {kind}", well, host.name)
+
+    def _for(self, kind: str, seconds: float, what: str, undo: Callable[[], object], of: str = "") -> None:
+        """A trouble, and its end."""
+        seconds *= self._scale()
+        self.say(f"{what} for {seconds:.1f} s")
+        self.model.troubles.begin(kind, self.timeline.now, of)
+
+        def over() -> None:
+            undo()
+            self.say(f"no more: {what}")
+            self.model.troubles.end(kind, self.timeline.now, of)
+
+        self.timeline.after(seconds, over)
+
+    def _fault_crash(self) -> None:
+        self.kill(power=False)
+
+    def _fault_power(self) -> None:
+        self.kill(power=True)
+
+    def _fault_restart(self) -> None:
+        self.stop()
+
+    def _fault_crash_at_commit(self) -> None:
+        self._crash_at_commit = (self.chance.randint(1, 6), self.chance.choice(("before", "after")))
+
+    def _on_commit(self, when: str) -> None:
+        if self._crash_at_commit is None or self.engine is None:
+            return
+        count, at = self._crash_at_commit
+        if when != at:
+            return
+        self._crash_at_commit = (count - 1, at)
+        if count <= 1:
+            self.say(f"killed {at} a commit")
+            self.kill(power=self.chance.random() < 0.5)
+
+    def _disk_fault(self, fault: str) -> None:
+        if self.disk.fault is None:
+            self.disk.fault = fault
+            seconds = self.chance.choice((0.05, 1.0, 6.0))
+            self._for("disk", seconds, f"the disk is {fault}", lambda: setattr(self.disk, "fault", None))
+
+    def _fault_disk_full(self) -> None:
+        self._disk_fault("full")
+
+    def _fault_disk_busy(self) -> None:
+        self._disk_fault("busy")
+
+    def _fault_disk_failing(self) -> None:
+        self._disk_fault("failing")
+
+    def _fault_disk_slow(self) -> None:
+        self.disk.slow_s = self.chance.choice((0.05, 0.3, 1.5))
+        seconds = self.chance.choice((1.0, 6.0))
+        self.disk.slow_until = self.timeline.now + seconds
+        self._for("disk", seconds, f"the disk is slow by {self.disk.slow_s} s", lambda: None)
+
+    def _fault_pause(self) -> None:
+        if self.loop is None or self.loop.dead or self.loop.frozen_until > self.timeline.now:
+            return
+        seconds = self.chance.choice((0.3, 2.0, 20.0))
+        self.loop.frozen_until = self.timeline.now + seconds
+        self.model.paused_s.append((self.timeline.now, self.timeline.now + seconds))
+        self._for("pause", seconds, "the process is paused", lambda: None)
+
+    def _fault_clock_jump(self) -> None:
+        seconds = self.chance.choice((-1, 1)) * self.chance.choice((0.5, 30.0, 3_000.0, 90_000.0))
+        self.model.clock_was_set = True
+        self.say(f"the clock is set by {seconds} s")
+        self.clock.jump(seconds)
+
+    def _fault_clock_drift(self) -> None:
+        share = self.chance.choice((-0.2, -0.01, 0.01, 0.2, 0.0))
+        self.model.clock_was_set = True
+        self.say(f"the clock drifts by {share}")
+        self.clock.drift(share)
+
+    def _fault_clock_stands(self) -> None:
+        self.model.clock_was_set = True
+        self.clock.stand()
+        self._for("clock", self.chance.choice((1.0, 10.0)), "the clock stands still", self.clock.go_on)
+
+    def _fault_descriptors(self) -> None:
+        self.network.lacks = 24
+        seconds = self.chance.choice((0.5, 4.0))
+        self._for("lack", seconds, "no descriptor is left", lambda: setattr(self.network, "lacks", None))
+
+    def _fault_idle_drop(self) -> None:
+        self.network.drop_idle(self.chance.randint(1, 4))
+
+    # What receivers do.
+
+    def _received(self, request: Received) -> Plan:
+        self.requests += 1
+        now = self.timeline.now
+        digest = hashlib.sha256(repr(sorted(request.headers.items())).encode() + request.body).hexdigest()[:16]
+        delivery = self.model.received(request, now, request.process)
+        receiver = self._receivers[request.host]
+        status, plan, verdict = self._answer(receiver.mode)
+        self.say(f"{request.path} gets {request.body[:24].decode()} {digest}: {receiver.mode}, {status}")
+        if delivery is not None:
+            delivery.requests.append((request, verdict))
+            self._verdicts[id(request)] = (delivery, len(delivery.requests) - 1)
+            # What takes about as long as the engine waits may be heard or not.
+            if verdict == "success" and request.closed_at is not None:
+                self._unsure(request)
+        return plan
+
+    def _left(self, request: Received) -> None:
+        """The engine closed a connection on which a response was awaited, or whose response was on its way."""
+        if request.sent_at is None or self.timeline.now < request.sent_at + 0.1:
+            self._unsure(request)
+
+    def _unsure(self, request: Received) -> None:
+        found = self._verdicts.get(id(request))
+        if found is not None:
+            delivery, index = found
+            one, verdict = delivery.requests[index]
+            if verdict == "success":
+                delivery.requests[index] = (one, "unsure")
+
+    def _answer(self, mode: str) -> tuple[int, Plan, str]:
+        chance = self.chance
+        quick = chance.uniform(0.001, 0.05)
+        if mode == "failing":
+            status = chance.choice((500, 404, 301, 400))
+        elif mode == "busy":
+            status = chance.choice((429, 503, 502))
+        elif mode == "gone":
+            status = chance.choice((410, 410, 500))
+        else:
+            status = 200
+        verdict = "success" if status == 200 else "failure"
+        head = f"HTTP/1.1 {status} X\r\n"
+        if mode == "busy" and chance.random() < 0.7:
+            head += f"Retry-After: {chance.choice((0, 1, 3, 100_000))}\r\n"
+        body = b"thanks"
+        whole = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
+        if mode == "slow":
+            return status, [(chance.uniform(0.2, 1.8), whole)], verdict
+        if mode == "hanging":
+            return status, [(self.draw.timeout_s * chance.choice((0.97, 1.0, 5.0)), whole)], "unsure"
+        if mode == "dripping":
+            pieces = [whole[index : index + 4] for index in range(0, len(whole), 4)]
+            return status, [(chance.uniform(0.01, 0.5), piece) for piece in pieces], "unsure"
+        if mode == "resetting":
+            cut = chance.choice((b"", whole[:9], whole[:-3]))
+            pieces = [(quick, cut)] if cut else []
+            return status, [*pieces, (quick, chance.choice((RESET, EOF)))], "unsure"
+        if mode == "odd":
+            odd = chance.choice((b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n", b"nonsense\r\n\r\n", whole + b"more"))
+            return status, [(quick, odd)], "unsure"
+        if chance.random() < 0.1:
+            return status, [(quick, whole.replace(b"\r\n", b"\r\nConnection: close\r\n", 1)), (0.001, EOF)], verdict
+        return status, [(quick, whole)], verdict
+
+    # What callers do.
+
+    def _call(self, what: str, work: Callable[[Engine], Coroutine[Any, Any, None]]) -> None:
+        engine, loop = self.engine, self.loop
+        if engine is None or loop is None or loop.dead:
+            return
+
+        async def call() -> None:
+            try:
+                await work(engine)
+            except WebhookEngineError as error:
+                self.say(f"{what}: {type(error).__name__}: {error}")
+
+        loop.create_task(call(), name=f"caller-{what}")
+
+    def _application(self) -> str:
+        return f"app{self.chance.randrange(self.draw.applications)}"
+
+    def _new_message(self, application: str | None = None) -> Message:
+        number = len(self.model.messages) + 1
+        size = self.chance.choice((0, 0, 0, 200, 5_000))
+        message = Message(
+            number,
+            application or self._application(),
+            self.chance.choice(EVENT_TYPES),
+            f'{{"n":{number},"x":"{"x" * size}"}}'.encode(),
+            self.timeline.now,
+        )
+        self.model.messages.append(message)
+        self.model.by_number[number] = message
+        return message
+
+    async def _send(self, engine: Engine, message: Message, **how: Any) -> None:
+        made = await engine.messages.create(
+            message.application,
+            event_type=message.event_type,
+            payload=message.payload,
+            event_id=f"n-{message.number}",
+            **how,
+        )
+        message.id, message.accepted_at = made.id, self.timeline.now
+        self.say(f"message {message.number} is accepted as {made.id}")
+
+    def _do_create(self) -> None:
+        if self.engine is not None:
+            message = self._new_message()
+            self._call("create", lambda engine: self._send(engine, message))
+
+    def _do_burst(self) -> None:
+        if self.engine is None:
+            return
+        application = self._application()
+        for _ in range(self.chance.choice((10, 40))):
+            message = self._new_message(application)
+            self._call("create", lambda engine, message=message: self._send(engine, message))  # type: ignore[misc]
+
+    def _do_later(self) -> None:
+        if self.engine is None or self.model.clock_was_set:
+            return
+        message = self._new_message()
+        message.later = self.timeline.now + self.chance.uniform(1, 20) * self._scale()
+        at = BEGAN_AT + timedelta(seconds=message.later)
+        self._call("create later", lambda engine: self._send(engine, message, deliver_at=at))
+
+    def _do_outbox(self) -> None:
+        if not self.ready:
+            return
+        message = self._new_message()
+        message.by_outbox = True
+        with closing(sqlite3.connect(self.disk.path, timeout=0)) as other, other:
+            other.execute(
+                "INSERT INTO webhook_outbox (application, event_type, payload, event_id) VALUES (?, ?, ?, ?)",
+                (message.application, message.event_type, message.payload, f"n-{message.number}"),
+            )
+        message.accepted_at = self.timeline.now
+        self.say(f"message {message.number} is in the outbox")
+
+    def _some_endpoint(self) -> Endpoint | None:
+        keys = [one.key for one in self.model.endpoints.values() if one.id and one.deleted is None]
+        return self.model.endpoints[self.chance.choice(keys)] if keys else None
+
+    def _some_message(self) -> Message | None:
+        recent = [one for one in self.model.messages[-60:] if one.id is not None]
+        return self.chance.choice(recent) if recent else None
+
+    def _do_resend(self) -> None:
+        message, count = self._some_message(), self.chance.choice((1, 1, 8))
+        for _ in range(count):
+            if message is not None:
+                self._resend(message)
+            message = self._some_message()
+
+    def _resend(self, message: Message) -> None:
+        keys = [
+            one.key
+            for one in self.model.endpoints.values()
+            if one.application == message.application and one.id and one.deleted is None
+        ]
+        if not keys or self.engine is None:
+            return
+        endpoint = self.model.endpoints[self.chance.choice(keys)]
+        delivery = self.model.deliveries.setdefault((message.number, endpoint.key), Delivery(message, endpoint))
+        asked = self.timeline.now
+        delivery.manual.append((asked, math.inf))
+        place = len(delivery.manual) - 1
+        self.say(f"resend of message {message.number} to {endpoint.key}")
+
+        async def resend(engine: Engine) -> None:
+            await engine.attempts.resend(message.application, str(message.id), endpoint.id)
+            delivery.manual[place] = (asked, math.inf)
+
+        self._call("resend", resend)
+
+    def _change(self, spans: list[Span], value: Any) -> Span:
+        span = Span(value, self.timeline.now)
+        spans.append(span)
+        return span
+
+    def _do_disable(self) -> None:
+        endpoint = self._some_endpoint()
+        if endpoint is None or self.engine is None:
+            return
+        span = self._change(endpoint.closed, True)
+
+        async def disable(engine: Engine) -> None:
+            await engine.endpoints.disable(endpoint.application, endpoint.key)
+            span.sure = self.timeline.now
+            self.say(f"{endpoint.key} is disabled")
+
+        self._call("disable", disable)
+
+    def _do_enable(self) -> None:
+        endpoint = self._some_endpoint()
+        if endpoint is None or self.engine is None:
+            return
+        span = self._change(endpoint.closed, False)
+
+        async def enable(engine: Engine) -> None:
+            await engine.endpoints.enable(endpoint.application, endpoint.key)
+            span.sure = self.timeline.now
+            self.say(f"{endpoint.key} is enabled")
+
+        self._call("enable", enable)
+
+    def _do_filter(self) -> None:
+        endpoint = self._some_endpoint()
+        if endpoint is None or self.engine is None:
+            return
+        types = self.chance.choice((None, EVENT_TYPES[:1], EVENT_TYPES[:2]))
+        span = self._change(endpoint.filters, types)
+
+        async def edit(engine: Engine) -> None:
+            await engine.endpoints.update(endpoint.application, endpoint.key, event_types=types)
+            span.sure = self.timeline.now
+            self.say(f"{endpoint.key} takes {types}")
+
+        self._call("filter", edit)
+
+    def _do_throttle(self) -> None:
+        endpoint = self._some_endpoint()
+        if endpoint is None or self.engine is None:
+            return
+        rate = self.chance.choice((None, 2, 10))
+        endpoint.throttle = endpoint.throttle or rate or 10
+        endpoint.rate_was_edited = True
+
+        async def edit(engine: Engine) -> None:
+            await engine.endpoints.update(endpoint.application, endpoint.key, throttle_rate=rate)
+            self.say(f"{endpoint.key} takes {rate} a second")
+
+        self._call("throttle", edit)
+
+    def _do_rotate(self) -> None:
+        endpoint = self._some_endpoint()
+        if endpoint is None or self.engine is None:
+            return
+
+        async def rotate(engine: Engine) -> None:
+            began = self.timeline.now
+            await engine.endpoints.rotate_secret(endpoint.application, endpoint.key)
+            secret = await engine.endpoints.get_secret(endpoint.application, endpoint.key)
+            # The old one is valid for a day more.
+            endpoint.secrets.append(Span(secret, began - 60, math.inf))
+            self.say(f"{endpoint.key} has a new secret")
+
+        self._call("rotate", rotate)
+
+    def _do_delete(self) -> None:
+        endpoint = self._some_endpoint()
+        alive = [one for one in self.model.endpoints.values() if one.id and one.deleted is None]
+        if endpoint is None or self.engine is None or len(alive) < 3:
+            return
+        endpoint.deleted = Span(True, self.timeline.now)
+
+        async def delete(engine: Engine) -> None:
+            await engine.endpoints.delete(endpoint.application, endpoint.key)
+            if endpoint.deleted is not None:
+                endpoint.deleted.sure = self.timeline.now
+            self.say(f"{endpoint.key} is deleted")
+
+        self._call("delete", delete)
+
+    def _do_add(self) -> None:
+        if self.engine is not None and len(self.model.endpoints) < 20:
+            application = self._application()
+            self._call("add", lambda engine: self._add_endpoint(engine, application))
+
+    async def _add_endpoint(self, engine: Engine, application: str) -> None:
+        self._keys += 1
+        key, host = f"ep{self._keys}", f"host{self._keys}.example"
+        if host not in self.network.names:
+            self.network.add(host, f"11.0.0.{self._keys}")
+            self._receivers[host] = _Receiver(host)
+        throttle = self.chance.choice((2, 5, 20)) if self.chance.random() < self.draw.throttled else None
+        types = self.chance.choice((None, None, EVENT_TYPES[:1], EVENT_TYPES[:2]))
+        now = self.timeline.now
+        endpoint = Endpoint(key, application, host, throttle)
+        endpoint.created.began = now
+        endpoint.filters.append(Span(types, now))
+        endpoint.closed.append(Span(False, now))
+        self.model.endpoints[key] = endpoint
+        scheme = self.chance.choice(("http", "https"))
+        made = await engine.endpoints.create(
+            application, url=f"{scheme}://{host}/{key}", uid=key, event_types=types, throttle_rate=throttle
+        )
+        endpoint.id = made.id
+        secret = await engine.endpoints.get_secret(application, key)
+        endpoint.secrets.append(Span(secret, now))
+        endpoint.created.sure = endpoint.filters[0].sure = endpoint.closed[0].sure = self.timeline.now
+        self.say(f"{key} of {application} takes {types}, {throttle} a second")
+
+    def _since(self) -> datetime:
+        return to_datetime(self.clock.now()) - timedelta(seconds=self.chance.choice((5, 60)) * self._scale())
+
+    def _do_recover(self) -> None:
+        self._make_again("recover")
+
+    def _do_replay(self) -> None:
+        self._make_again("replay_missing")
+
+    def _make_again(self, how: str) -> None:
+        endpoint = self._some_endpoint()
+        if endpoint is None or self.engine is None:
+            return
+        endpoint.again.append((self.timeline.now, math.inf, how))
+        since = self._since()
+
+        async def again(engine: Engine) -> None:
+            await getattr(engine.endpoints, how)(endpoint.application, endpoint.key, since)
+            self.say(f"{how} for {endpoint.key}")
+
+        self._call(how, again)
+
+    def _do_expunge(self) -> None:
+        message = self._some_message()
+        if message is None or self.engine is None:
+            return
+
+        async def expunge(engine: Engine) -> None:
+            await engine.messages.expunge_content(message.application, str(message.id))
+            message.expunged_at = self.timeline.now
+            self.say(f"message {message.number} is expunged")
+
+        message.cancelled_at = min(message.cancelled_at, self.timeline.now)
+        self._call("expunge", expunge)
+
+    def _do_cancel(self) -> None:
+        message = self._some_message()
+        if message is None or self.engine is None:
+            return
+
+        async def cancel(engine: Engine) -> None:
+            await engine.messages.cancel(message.application, str(message.id))
+            self.say(f"message {message.number} is cancelled")
+
+        message.cancelled_at = min(message.cancelled_at, self.timeline.now)
+        self._call("cancel", cancel)
+
+    def _do_read(self) -> None:
+        message = self._some_message()
+        if message is None:
+            return
+
+        async def read(engine: Engine) -> None:
+            page = await engine.attempts.list_by_message(message.application, str(message.id))
+            self.say(f"message {message.number} has {len(page.data)} attempts")
+
+        self._call("read", read)
+
+    # The end.
+
+    def _heal(self) -> None:
+        """Nothing goes wrong any more; what is left must come to its end."""
+        self.healing = True
+        self.say("everything is well from here on")
+        self._crash_at_commit = None
+        for receiver in self._receivers.values():
+            if receiver.mode != "ok":
+                receiver.mode = "ok"
+                self.model.troubles.end("receiver", self.timeline.now, receiver.name)
+        self.disk.fault, self.network.lacks = None, None
+        for host in self.network.names.values():
+            host.reach, host.look_up_error, host.look_up_s = "open", None, 0.002
+        # Each step of the ladder may take twice its delay, where a receiver asked for it.
+        rest = 2 * sum(self.draw.ladder_s) * (1 + self.draw.jitter) + 20 * self.draw.timeout_s + 150.0
+        self.timeline.after(rest, self._finish)
+
+    def _finish(self) -> None:
+        engine, loop = self.engine, self.loop
+        if engine is None or loop is None or loop.dead:
+            self.violated("the engine did not come up again, although nothing is wrong any more")
+            self._end()
+            return
+        loop.create_task(self._check_all(engine), name="host-end")
+
+    async def _check_all(self, engine: Engine) -> None:
+        try:
+            await engine.join(timeout=60)
+            await self._check(engine)
+            await engine.stop()
+        except Exception as error:  # noqa: BLE001 (whatever it is, it is what was found)
+            self.violated(f"the end could not be checked: {error!r}")
+        self._end()
+
+    def _end(self) -> None:
+        self._ended = True
+        if self.loop is not None:
+            self.loop.die()
+        self.timeline.stopped = True
+
+    def _wall_at(self, instant: datetime) -> float:
+        """The time of the world that an instant of the clock was, where nobody set that."""
+        return (instant - BEGAN_AT).total_seconds()
+
+    async def _check(self, engine: Engine) -> None:
+        model = self.model
+        stored: dict[str, Any] = {}
+        for number in range(self.draw.applications):
+            async for message in engine.messages.iterate(f"app{number}"):
+                stored[message.event_id or ""] = message
+        by_id = {one.id: one for one in model.endpoints.values() if one.id}
+        counts = {one.key: {"success": 0, "fail": 0, "pending": 0} for one in by_id.values()}
+        outcomes: dict[str, list[tuple[float, bool]]] = {one.key: [] for one in by_id.values()}
+        firsts: dict[str, list[tuple[str, float, Message]]] = {one.key: [] for one in by_id.values()}
+        for message in model.messages:
+            found = stored.get(f"n-{message.number}")
+            if found is None:
+                if message.accepted_at is not None:
+                    model.violated(f"message {message.number}, accepted at {message.accepted_at:.3f}, is lost")
+                continue
+            if message.id is None:
+                message.id = found.id
+            deliveries = [one async for one in _all_destinations(engine, message)]
+            model.check_recipients(message, [one.endpoint.id for one in deliveries])
+            attempts: dict[str, list[Any]] = {}
+            async for attempt in engine.attempts.iterate_by_message(message.application, found.id):
+                attempts.setdefault(attempt.endpoint_id, []).append(attempt)
+            for one in deliveries:
+                endpoint = by_id.get(one.endpoint.id)
+                if endpoint is None:
+                    continue
+                made = sorted(attempts.get(one.endpoint.id, ()), key=lambda attempt: attempt.id)
+                self._check_delivery(message, endpoint, one, made)
+                counts[endpoint.key]["pending"] += one.status.name in ("PENDING", "SENDING")
+                for attempt in made:
+                    counts[endpoint.key]["success" if attempt.status == 0 else "fail"] += 1
+                    ended = self._wall_at(attempt.timestamp) + attempt.response_duration_ms / 1000
+                    if attempt.trigger_type == 0 or attempt.status == 0:
+                        outcomes[endpoint.key].append((ended, attempt.status == 0))
+                if made and made[0].trigger_type == 0 and not endpoint.again:
+                    firsts[endpoint.key].append((made[0].id, self._wall_at(made[0].timestamp), message))
+        for endpoint in by_id.values():
+            if endpoint.deleted is not None:
+                continue
+            if not model.clock_was_set:
+                model.check_order(endpoint, [(at, message) for _, at, message in sorted(firsts[endpoint.key])])
+                model.check_window(endpoint, outcomes[endpoint.key])
+            await self._check_endpoint(engine, endpoint, counts[endpoint.key])
+        self.say(f"checked: {counts}")
+
+    def _check_delivery(self, message: Message, endpoint: Endpoint, one: Any, attempts: list[Any]) -> None:
+        model = self.model
+        what = f"message {message.number} to {endpoint.key}"
+        kind = one.status.name.lower()
+        model.check_attempts(message, endpoint, attempts, self._wall_at)
+        if one.endpoint.deleted_at if hasattr(one.endpoint, "deleted_at") else endpoint.deleted is not None:
+            return
+        if kind in ("pending", "sending"):
+            if message.later <= self.timeline.now and not model.clock_was_set:
+                model.violated(f"{what} is still {kind}, due {one.next_attempt}, and nothing is in its way")
+            return
+        reasons = {
+            "endpoint disabled": any(span.value for span in endpoint.closed),
+            "retries exhausted": any(attempt.status != 0 for attempt in attempts),
+            "payload expired or expunged": message.cancelled_at < math.inf,
+        }
+        if kind == "fail" and not reasons.get(one.reason or "", True):
+            model.violated(f"{what} has failed ({one.reason}), for which there is no reason")
+        if (
+            kind == "fail"
+            and one.reason == "retries exhausted"
+            and not endpoint.again
+            and sum(attempt.trigger_type == 0 for attempt in attempts) != len(self.draw.ladder) + 1
+        ):
+            model.violated(f"{what} is exhausted after {len(attempts)} attempts")
+        if kind == "success" and not any(attempt.status == 0 for attempt in attempts):
+            model.violated(f"{what} has succeeded, without an attempt that did")
+        if any(attempt.status == 0 for attempt in attempts) and kind != "success" and not endpoint.again:
+            model.violated(f"{what} is {kind}, although an attempt succeeded")
+        # `canceled` must have been asked for.
+        if kind == "canceled" and message.cancelled_at == math.inf:
+            model.violated(f"{what} is cancelled, which nobody asked for")
+
+    async def _check_endpoint(self, engine: Engine, endpoint: Endpoint, counts: dict[str, int]) -> None:
+        model, now = self.model, self.timeline.now
+        stored = await engine.endpoints.get(endpoint.application, endpoint.key)
+        may_be = endpoint.values(endpoint.closed, now, now)
+        if stored.disabled not in may_be and endpoint.closed[-1].sure < math.inf:
+            model.violated(f"{endpoint.key} is {'disabled' if stored.disabled else 'enabled'}, and should not be")
+        stats = await engine.endpoints.stats(endpoint.application, endpoint.key)
+        told = {"success": stats.success, "fail": stats.fail, "pending": stats.pending + stats.sending}
+        if told != counts and not model.clock_was_set:
+            model.violated(f"{endpoint.key}: its statistics say {told}, its attempts and deliveries {counts}")
+
+    def run(self) -> Result:
+        """Let it happen."""
+        handler = _Log(self)
+        logger = logging.getLogger("webhook_engine")
+        level, propagates = logger.level, logger.propagate
+        logger.addHandler(handler)
+        logger.setLevel(logging.WARNING)
+        logger.propagate = False
+        collects = gc.isenabled()
+        gc.disable()
+        try:
+            with simulated(self.timeline, self.network, random.Random(self.seed)), _paces(self.draw):
+                self.say(f"seed {self.seed}: {self.draw}")
+                self.timeline.at(0.0, self.begin_life)
+                self.timeline.run(self.draw.span_s * 3 + 400_000.0)
+                if not self._ended:
+                    self.violated("the world did not come to its end")
+        finally:
+            logger.removeHandler(handler)
+            logger.setLevel(level)
+            logger.propagate = propagates
+            if collects:
+                gc.enable()
+        return self.result()
+
+
+async def _all_destinations(engine: Engine, message: Message) -> Any:
+    iterator: str | None = None
+    while True:
+        page = await engine.attempts.list_attempted_destinations(
+            message.application, str(message.id), limit=250, iterator=iterator
+        )
+        for one in page.data:
+            yield one
+        if page.done:
+            return
+        iterator = page.iterator
+
+
+class _Log(logging.Handler):
+    def __init__(self, world: World) -> None:
+        super().__init__()
+        self._world = world
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage()
+        if record.exc_info and record.exc_info[1] is not None:
+            text += f": {record.exc_info[1]!r}"
+        self._world.say(f"    log: {text}")
+        if "broken" in text or "crashed" in text or "not_made" in text:
+            self._world.violated(f"the engine logged {text}"[:300])
+
+
+def simulate(seed: int, **fixed: Any) -> Result:
+    """The world of a seed, from its beginning to its end."""
+    base = "/dev/shm" if Path("/dev/shm").is_dir() else None
+    folder = Path(tempfile.mkdtemp(prefix="simulated-", dir=base))
+    unraisable = sys.unraisablehook
+    try:
+        world = World(seed, folder, **fixed)
+        return world.run()
+    finally:
+        # What died in the middle is cleaned up only now, where nobody sees it.
+        sys.unraisablehook = lambda _: None
+        quiet = logging.getLogger("asyncio")
+        level = quiet.level
+        quiet.setLevel(logging.CRITICAL + 1)
+        world = None  # type: ignore[assignment]
+        gc.collect()
+        quiet.setLevel(level)
+        sys.unraisablehook = unraisable
+        shutil.rmtree(folder, ignore_errors=True)
