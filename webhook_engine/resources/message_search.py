@@ -23,7 +23,7 @@ WINDOW = 2_000
 WINDOW_BYTES = 16 * 1024 * 1024
 """Payloads that are looked through in one go."""
 MAX_WINDOWS = 25
-PATIENCE_S = 0.4
+PATIENCE_S = 0.2
 """How long is looked on, once something was looked at, before there is an answer."""
 MAX_TEXT = 500
 
