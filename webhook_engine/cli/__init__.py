@@ -45,6 +45,7 @@ COMMANDS = {
     "backup": ("backup", "Write the database and its secrets to one file, while the engine runs."),
     "restore": ("restore", "Put the database and its secrets from a backup in place, where there are none."),
     "doctor": ("doctor", "Check what the engine needs here, and say what to do about each finding."),
+    "members": ("members", "Show which engines share the database, and how much of it each one holds."),
     "rotate": ("rotate", "Make a new secret, which holds from the next start of the engine."),
     "systemd": ("systemd", "Run as a service of systemd: print or install the unit."),
     "verify": ("verify", "Verify a webhook that was received, and say which mistake was made if it is not authentic."),

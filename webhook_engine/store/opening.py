@@ -13,9 +13,10 @@ from webhook_engine.store.sqlite import SqliteStore
 from webhook_engine.store.sqlite.enqueue import write_to_outbox
 
 if TYPE_CHECKING:
+    from webhook_engine.store.members import Member
     from webhook_engine.store.postgresql.inspection import Remark
 
-__all__ = ["inspect_server", "open_store", "outbox_writer"]
+__all__ = ["find_members", "inspect_server", "open_store", "outbox_writer"]
 
 
 def open_store(config: StoreConfig) -> Store:
@@ -39,6 +40,13 @@ def outbox_writer(config: StoreConfig) -> Callable[[Callable[[Any], str]], str]:
     with _drivers():
         from webhook_engine.store.postgresql import enqueue  # noqa: PLC0415 (its driver is an extra)
     return lambda write: enqueue.write_to_outbox(config.url, config.schema, write)
+
+
+async def find_members(config: StoreConfig) -> Sequence[Member]:
+    """The engines on a database on a server; raises ``StoreUnavailableError`` if it cannot be reached."""
+    with _drivers():
+        from webhook_engine.store.postgresql import inspection  # noqa: PLC0415 (its driver is an extra)
+    return await inspection.find_members(config.url, config.schema)
 
 
 async def inspect_server(config: StoreConfig) -> Sequence[Remark]:

@@ -8,10 +8,12 @@ from typing import Any
 import msgspec
 
 from webhook_engine.clock import Clock
+from webhook_engine.store.members import Member
 from webhook_engine.store.postgresql.connection import Session, quoted
 from webhook_engine.store.postgresql.database import Database
+from webhook_engine.store.postgresql.leases import read_members
 
-__all__ = ["Remark", "inspect_database"]
+__all__ = ["Remark", "find_members", "inspect_database"]
 
 _SETTINGS = """
 SELECT
@@ -43,6 +45,20 @@ class Remark(msgspec.Struct, frozen=True):
     what: str
     advice: str = ""
     serious: bool = False
+
+
+async def find_members(url: str, schema: str | None) -> Sequence[Member]:
+    """The engines on a database; raises ``StoreUnavailableError`` if it cannot be reached. Nothing is changed."""
+    database = Database(url, schema)
+    await database.open()
+
+    async def find(session: Session) -> Sequence[Member]:
+        # No engine has ever been on a database without the table.
+        if await session.value("SELECT to_regclass('webhook_member') IS NULL"):
+            return []
+        return await read_members(session, lambda statement: statement.format(schema=""))
+
+    return await database.prepare(find)
 
 
 async def inspect_database(url: str, schema: str | None) -> Sequence[Remark]:

@@ -76,6 +76,14 @@ SELECT min(stored_below) FROM {schema}webhook_member WHERE id <> $1
 """
 
 
+async def read_members(session: Session, qualified: Callable[[str], str]) -> Sequence[Member]:
+    """All members, in the order in which they came; ``qualified`` puts the schema into a statement."""
+    return [
+        Member(id=id_, host=host, pid=pid, version=version, started_at=started_at, lease_s=lease_s, shards=shards)
+        for id_, host, pid, version, started_at, lease_s, shards in await session.rows(qualified(_MEMBERS))
+    ]
+
+
 class PostgresqlLeases:
     """See :class:`~webhook_engine.store.members.LeaseStore`."""
 
@@ -133,10 +141,7 @@ class PostgresqlLeases:
 
     async def members(self) -> Sequence[Member]:
         """All members, in the order in which they came."""
-        return [
-            Member(id=id_, host=host, pid=pid, version=version, started_at=started_at, lease_s=lease_s, shards=shards)
-            for id_, host, pid, version, started_at, lease_s, shards in await self._read(_MEMBERS)
-        ]
+        return await self._database.read_with(lambda session: read_members(session, self._sql))
 
     async def stored_below(self) -> str | None:
         """The lowest that another member said of itself; ``None`` if there are no others."""
