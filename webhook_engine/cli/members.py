@@ -31,7 +31,7 @@ def members(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object, for programs.")] = False,
 ) -> None:
-    """Show which engines share the database: whether each one lives, and how much of the endpoints it holds."""
+    """Show which engines share the database, and how much of it each one holds."""
     store = configuration(config).store
     if store.path is not None:
         raise CommandError(
