@@ -79,6 +79,7 @@ class Connection:
         self._jobs: deque[Callable[[], None]] = deque()
         self._session: Session
         self._connection: aiosqlite.Connection
+        self._refused: sqlite3.Error | None = None
 
     async def open(self, pragmas: Sequence[str]) -> None:
         """Open it; raises what ``sqlite3`` raises."""
@@ -88,6 +89,8 @@ class Connection:
             )
         )
         try:
+            if self._refused is not None:
+                raise self._refused
             await self.run(lambda session: [session.rows(pragma) for pragma in pragmas])
         except BaseException:
             await shielded(self.close())
@@ -105,7 +108,12 @@ class Connection:
         await self._connection.close()
 
     def _connect(self, *arguments: Any, **options: Any) -> sqlite3.Connection:
-        connection = _JobConnection(*arguments, **options)
+        try:
+            connection = _JobConnection(*arguments, **options)
+        except sqlite3.Error as error:
+            # Only of a connection that was made can it be awaited that its thread has ended. Otherwise that may still
+            # speak to an event loop which is closed by then.
+            self._refused, connection = error, _JobConnection(":memory:")
         connection.jobs = self._jobs
         self._session = Session(connection)
         return connection
