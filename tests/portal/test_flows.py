@@ -165,7 +165,7 @@ async def test_filters_and_pages_of_messages(stage: Stage, receiver: Receiver) -
         await expect(rows).to_have_count(1)
         await page.get_by_label("From").fill("2001-01-01")
         await expect(rows).to_have_count(1)
-        await page.get_by_label("To").fill("2001-01-02")
+        await page.get_by_label("To", exact=True).fill("2001-01-02")
         await expect(page.get_by_text("No message fits these filters.")).to_be_visible()
 
 

@@ -23,7 +23,7 @@ LANGUAGES = ("de", "es", "fr", "ja", "pt")
 SHOWN = {
     "de-AT": ("Endpunkte", "Noch keine Endpunkte"),
     "es-MX": ("Endpoints", "Todavía no hay endpoints"),
-    "fr-CA": ("Endpoints", "Pas encore d"),
+    "fr-CA": ("Endpoints", "Pas encore d\u2019endpoints"),
     "ja-JP": ("エンドポイント", "エンドポイントはまだありません"),
     "pt-BR": ("Endpoints", "Ainda não há endpoints"),
     "nl-NL": ("Endpoints", "No endpoints yet"),

@@ -14,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
+from stores import about_the_file
 
 from webhook_engine import (
     EndpointCreatedEvent,
@@ -74,11 +75,14 @@ def test_walking_a_list_and_leaving_it_early(tmp_path: Path) -> None:
 
 
 def test_errors_are_the_same(tmp_path: Path) -> None:
-    with SyncEngine.open(tmp_path / "webhooks.db") as engine:
-        with pytest.raises(NotFoundError):
-            engine.applications.get("nobody")
-        with pytest.raises(EngineAlreadyRunningError):
-            SyncEngine.open(tmp_path / "webhooks.db").start()
+    with SyncEngine.open(tmp_path / "webhooks.db") as engine, pytest.raises(NotFoundError):
+        engine.applications.get("nobody")
+
+
+@about_the_file
+def test_a_file_has_one_engine(tmp_path: Path) -> None:
+    with SyncEngine.open(tmp_path / "webhooks.db"), pytest.raises(EngineAlreadyRunningError):
+        SyncEngine.open(tmp_path / "webhooks.db").start()
 
 
 def test_another_organization(tmp_path: Path) -> None:
