@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -39,11 +38,10 @@ def test_the_same_seed_gives_the_same_world_to_the_byte() -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1_500)
-def test_what_is_promised_holds_in_a_hundred_worlds() -> None:
-    processes = [begun("--seeds", seeds) for seeds in ("0-49", "50-99")]
-    outputs = [process.communicate()[0] for process in processes]
-    print(*(output.splitlines()[-1] for output in outputs), f"on {os.cpu_count()} cores", sep="\n")
-    assert [process.returncode for process in processes] == [0, 0], "\n".join(outputs)[-8_000:]
+def test_what_is_promised_holds_in_more_worlds() -> None:
+    summary = run("--seeds", "5-24").splitlines()[-1]
+    print(summary)
+    assert summary.endswith("all hold")
 
 
 @pytest.mark.slow
