@@ -144,6 +144,9 @@ class Model:
         self.jitter = jitter
         self.window_s = window_s
         self.timeout_s = timeout_s
+        self.patience_s = 4.0
+        self.kept_every_s = 60.0
+        """How much of the time that it ran a process that is killed may not have kept."""
         self.messages: list[Message] = []
         self.by_number: dict[int, Message] = {}
         self.endpoints: dict[str, Endpoint] = {}
@@ -343,7 +346,7 @@ class Model:
 
     def patience(self, endpoint: Endpoint) -> float:
         """How late an attempt may be for no reason."""
-        return 4.0
+        return self.patience_s
 
     def disturbed(self, endpoint: Endpoint, since: float, until: float) -> bool:
         """Whether there was a reason to be late in that time."""
@@ -388,7 +391,7 @@ class Model:
         began: float | None = None
         longest = 0.0
         crossed_at: float | None = None
-        last = 0.0
+        last = began_at = 0.0
         for at, success in sorted(outcomes):
             if any(last < reset <= at for reset in resets):
                 began = None
@@ -397,9 +400,11 @@ class Model:
                 began = None
                 continue
             ran = self.ran(at)
-            began = ran if began is None else began
+            if began is None:
+                began, began_at = ran, at
+            lost_s = self.kept_every_s * sum(life.killed and began_at < life.ended <= at for life in self.lives)
             longest = max(longest, ran - began)
-            if ran - began >= self.window_s + 2.0 and crossed_at is None:
+            if ran - lost_s - began >= self.window_s + 2.0 and crossed_at is None:
                 crossed_at = at
         if by_window and longest < self.window_s - 2.0:
             self.violated(f"{endpoint.key} was disabled after {longest:.1f} s of failure, less than the window")

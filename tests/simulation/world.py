@@ -225,6 +225,9 @@ class World:
             max_in_flight=self.draw.max_in_flight,
             max_per_endpoint=self.draw.max_per_endpoint,
         )
+        # Where few requests may be under way at once, a burst takes its time.
+        self.model.patience_s = 4.0 if self.draw.max_in_flight >= 64 and self.draw.max_per_endpoint >= 8 else 60.0
+        self.model.kept_every_s = 7_200.0 if self.draw.days else 60.0
         self.engine: Engine | None = None
         self.loop: ProcessLoop | None = None
         self.ready = False
@@ -302,7 +305,7 @@ class World:
             self.network.cut(loop)
             self.disk.cut(loop, power=False)
             loop.die()
-            self.timeline.after(1.0, self.begin_life)
+            self.timeline.after(self._scale(), self.begin_life)
             return
         self.engine = engine
         life.up = self.timeline.now
