@@ -14,8 +14,9 @@ from stores import query
 
 from webhook_engine import ManualClock
 from webhook_engine.errors import StoreError
+from webhook_engine.store.migrations import Migration
 from webhook_engine.store.sqlite import SqliteStore, store
-from webhook_engine.store.sqlite.schema import Migration, migrations
+from webhook_engine.store.sqlite.schema import migrations
 
 DUMPS = sorted((Path(__file__).parents[1] / "fixtures" / "schemas").glob("*.sql"))
 MAIN_SECRET = "the main secret of the fixtures"

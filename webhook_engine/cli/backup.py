@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from webhook_engine.backup import Saved, back_up
-from webhook_engine.cli.configured import configuration
+from webhook_engine.cli.configured import ConfigOption, configuration
 from webhook_engine.cli.terminal import err
 
 __all__ = ["backup", "say"]
@@ -16,12 +16,7 @@ __all__ = ["backup", "say"]
 
 def backup(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write it; nothing may be there yet.")],
-    config: Annotated[
-        Path | None,
-        typer.Option(
-            "--config", "-c", metavar="FILE", help="The TOML file; without it, WEBHOOK_ENGINE_CONFIG names one."
-        ),
-    ] = None,
+    config: ConfigOption = None,
 ) -> None:
     """Write the database and its secrets to one file, while the engine runs.
 

@@ -6,14 +6,13 @@ import json
 import tomllib
 from collections.abc import Sequence
 from itertools import groupby
-from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
-from webhook_engine.cli.configured import configuration
+from webhook_engine.cli.configured import ConfigOption, configuration
 from webhook_engine.cli.terminal import out
 from webhook_engine.config.loading import EffectiveSetting
 
@@ -21,12 +20,7 @@ __all__ = ["check_config"]
 
 
 def check_config(
-    config: Annotated[
-        Path | None,
-        typer.Option(
-            "--config", "-c", metavar="FILE", help="The TOML file; without it, WEBHOOK_ENGINE_CONFIG names one."
-        ),
-    ] = None,
+    config: ConfigOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object, for programs.")] = False,
 ) -> None:
     """Check the configuration and show each setting as it holds, with where it came from. Secrets are masked.

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from webhook_engine.cli.errors import UsageError
 from webhook_engine.cli.host_module import host_module
 from webhook_engine.config.loading import Config
 
-__all__ = ["COMMANDS_WITH_APP", "configuration", "program_given", "program_is_given"]
+__all__ = ["COMMANDS_WITH_APP", "ConfigOption", "configuration", "program_given", "program_is_given"]
 
 COMMANDS_WITH_APP = frozenset({"backup", "restore", "outbox", "rotate", "doctor", "check-config", "token", "import"})
 """Those that work on the files of an engine, and not through the API of a daemon."""
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", metavar="FILE", help="The TOML file; without it, WEBHOOK_ENGINE_CONFIG names one."),
+]
 
 _given: str | None = None
 

@@ -25,7 +25,7 @@ import msgspec
 import typer
 
 from webhook_engine.backup import clock_last_seen, database_problems, gets_smaller
-from webhook_engine.cli.configured import configuration
+from webhook_engine.cli.configured import ConfigOption, configuration
 from webhook_engine.cli.demo.receiver import Receiver, Request
 from webhook_engine.cli.file_systems import kind_of, trouble_with
 from webhook_engine.cli.terminal import CommandError, out
@@ -69,12 +69,7 @@ class Finding:
 
 
 def doctor(
-    config: Annotated[
-        Path | None,
-        typer.Option(
-            "--config", "-c", metavar="FILE", help="The TOML file; without it, WEBHOOK_ENGINE_CONFIG names one."
-        ),
-    ] = None,
+    config: ConfigOption = None,
     offline: Annotated[bool, typer.Option("--offline", help="Ask nobody outside of this machine.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array, for programs.")] = False,
 ) -> None:

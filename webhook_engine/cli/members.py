@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import Annotated
 
 import msgspec
 import typer
 
-from webhook_engine.cli.configured import configuration
+from webhook_engine.cli.configured import ConfigOption, configuration
 from webhook_engine.cli.show import show_json, show_rows, when
 from webhook_engine.cli.terminal import CommandError, err
 from webhook_engine.clock import to_datetime
@@ -23,12 +22,7 @@ _HEADINGS = ["ID", "HOST", "PID", "VERSION", "STARTED", "LEASE", "HOLDS"]
 
 
 def members(
-    config: Annotated[
-        Path | None,
-        typer.Option(
-            "--config", "-c", metavar="FILE", help="The TOML file; without it, WEBHOOK_ENGINE_CONFIG names one."
-        ),
-    ] = None,
+    config: ConfigOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object, for programs.")] = False,
 ) -> None:
     """Show which engines share the database, and how much of it each one holds."""

@@ -16,7 +16,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from webhook_engine.cli.configured import configuration
+from webhook_engine.cli.configured import ConfigOption, configuration
 from webhook_engine.cli.terminal import CommandError, UsageError, out
 from webhook_engine.config.values import without_passwords
 from webhook_engine.outbox import table_sql
@@ -30,10 +30,6 @@ outbox = typer.Typer(
 
 MOST = 1000
 
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option("--config", "-c", metavar="FILE", help="The TOML file; without it, WEBHOOK_ENGINE_CONFIG names one."),
-]
 SourceOption = Annotated[
     str | None,
     typer.Option(

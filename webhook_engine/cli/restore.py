@@ -9,19 +9,14 @@ import typer
 
 from webhook_engine.backup import restore as put_back
 from webhook_engine.cli.backup import say
-from webhook_engine.cli.configured import configuration
+from webhook_engine.cli.configured import ConfigOption, configuration
 
 __all__ = ["restore"]
 
 
 def restore(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="What `webhook-engine backup` has written.")],
-    config: Annotated[
-        Path | None,
-        typer.Option(
-            "--config", "-c", metavar="FILE", help="The TOML file; without it, WEBHOOK_ENGINE_CONFIG names one."
-        ),
-    ] = None,
+    config: ConfigOption = None,
 ) -> None:
     """Put the database and its secrets from a backup in place, where there are none.
 

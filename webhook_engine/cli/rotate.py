@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from webhook_engine.cli.configured import configuration
+from webhook_engine.cli.configured import ConfigOption, configuration
 from webhook_engine.cli.terminal import err
 from webhook_engine.errors import ConfigError
 from webhook_engine.secrets.files import SecretFile, older_file
@@ -26,12 +25,7 @@ class Which(StrEnum):
 
 def rotate(
     secret: Annotated[Which, typer.Argument(help="Which one.", metavar="main-secret|jwt-secret")],
-    config: Annotated[
-        Path | None,
-        typer.Option(
-            "--config", "-c", metavar="FILE", help="The TOML file; without it, WEBHOOK_ENGINE_CONFIG names one."
-        ),
-    ] = None,
+    config: ConfigOption = None,
 ) -> None:
     """Make a new secret, which holds from the next start of the engine; what the old one is needed for goes on.
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from webhook_engine.errors import SchemaVersionError, StoreError
+from webhook_engine.store.migrations import Migration
 from webhook_engine.store.sqlite import SqliteStore, store
-from webhook_engine.store.sqlite.schema import Migration, migrations
+from webhook_engine.store.sqlite.schema import migrations
 
 FIRST = Migration(1, "CREATE TABLE webhook_first (id INTEGER PRIMARY KEY) STRICT;")
 SECOND = Migration(2, "ALTER TABLE webhook_first ADD COLUMN name TEXT; CREATE INDEX webhook_i ON webhook_first (name);")

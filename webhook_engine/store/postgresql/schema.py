@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import importlib.resources
-import re
 from collections.abc import Sequence
 
 import asyncpg
-import msgspec
 
-from webhook_engine.errors import SchemaVersionError, StoreUnavailableError
+from webhook_engine.errors import StoreUnavailableError
 from webhook_engine.outbox.dialect import POSTGRESQL
+from webhook_engine.store.migrations import Migration, migrations_of, refuse_newer
 from webhook_engine.store.postgresql.connection import Session, quoted
 from webhook_engine.store.postgresql.database import Database
 
-__all__ = ["LOCK", "Migration", "migrate", "migrations"]
+__all__ = ["LOCK", "migrate", "migrations"]
 
 LOCK = 0x7768_7363
 """The first half of the advisory lock under which the schema changes; the second is the schema's own."""
-_FILE_NAME = re.compile(r"(\d{4})_\w+\.sql")
 
 _TAKE_LOCK = f"SELECT pg_advisory_xact_lock({LOCK}, hashtext(current_schema()))"
 _SCHEMA_IS_THERE = "SELECT 1 FROM pg_namespace WHERE nspname = $1"
@@ -28,21 +25,9 @@ _VERSION = "SELECT coalesce(max(version), 0) FROM webhook_schema"
 _HAS_OUTBOX = "SELECT to_regclass('webhook_outbox') IS NOT NULL"
 
 
-class Migration(msgspec.Struct, frozen=True, order=True):
-    """A step from one version of the schema to the next."""
-
-    version: int
-    sql: str
-
-
 def migrations() -> Sequence[Migration]:
     """All migrations that this version knows, in order."""
-    folder = importlib.resources.files(__package__) / "migrations"
-    return sorted(
-        Migration(int(match[1]), file.read_text("utf-8"))
-        for file in folder.iterdir()
-        if (match := _FILE_NAME.fullmatch(file.name))
-    )
+    return migrations_of(__package__)
 
 
 async def migrate(database: Database, known: Sequence[Migration]) -> None:
@@ -79,13 +64,8 @@ async def _migrate(session: Session, name: str, known: Sequence[Migration]) -> N
             f"{name}: none of the schemas in the search_path of this user is there; name one in store.schema"
         )
     version = await _current_version(session)
-    latest = known[-1].version
-    if version > latest:
-        raise SchemaVersionError(
-            f"{name} has schema version {version}, made by a newer Webhook Engine; this one knows versions up "
-            f"to {latest}. Start the newer version, or restore a backup from before the upgrade"
-        )
-    if version == latest and await session.value(_HAS_OUTBOX):
+    refuse_newer(name, version, known)
+    if version == known[-1].version and await session.value(_HAS_OUTBOX):
         return
     await session.rows(_TAKE_LOCK)
     # Another engine may have done it while this one waited.

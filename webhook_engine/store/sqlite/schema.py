@@ -7,39 +7,22 @@ that one for itself.
 from __future__ import annotations
 
 import importlib.resources
-import re
 import sqlite3
 from collections.abc import Sequence
 
-import msgspec
-
-from webhook_engine.errors import SchemaVersionError
+from webhook_engine.store.migrations import Migration, migrations_of, refuse_newer
 from webhook_engine.store.sqlite.connection import Session
 from webhook_engine.store.sqlite.database import Database
 
-__all__ = ["Migration", "migrate", "migrations"]
-
-_FILE_NAME = re.compile(r"(\d{4})_\w+\.sql")
+__all__ = ["migrate", "migrations"]
 
 _HAS_SCHEMA = "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'webhook_schema'"
 _VERSION = "SELECT max(version) FROM webhook_schema"
 
 
-class Migration(msgspec.Struct, frozen=True, order=True):
-    """A step from one version of the schema to the next."""
-
-    version: int
-    sql: str
-
-
 def migrations() -> Sequence[Migration]:
     """All migrations that this version knows, in order."""
-    folder = importlib.resources.files(__package__) / "migrations"
-    return sorted(
-        Migration(int(match[1]), file.read_text("utf-8"))
-        for file in folder.iterdir()
-        if (match := _FILE_NAME.fullmatch(file.name))
-    )
+    return migrations_of(__package__)
 
 
 async def migrate(database: Database, known: Sequence[Migration]) -> None:
@@ -48,12 +31,7 @@ async def migrate(database: Database, known: Sequence[Migration]) -> None:
     Raises ``SchemaVersionError`` if the database is newer than ``known``.
     """
     version = await database.prepare(_current_version)
-    latest = known[-1].version
-    if version > latest:
-        raise SchemaVersionError(
-            f"{database.path} has schema version {version}, made by a newer Webhook Engine; this one knows versions up "
-            f"to {latest}. Start the newer version, or restore a backup from before the upgrade"
-        )
+    refuse_newer(database.path, version, known)
     for migration in known:
         if migration.version > version:
             await database.prepare(lambda session, step=migration: _apply(session, step))  # type: ignore[misc]
