@@ -14,6 +14,15 @@ import pytest
 from commands import Hooks, World
 from program import PROGRAM
 
+from webhook_engine.cli.configured import program_given
+
+
+@pytest.fixture(autouse=True)
+def no_program_is_left() -> Iterator[None]:
+    """A command that runs in this process remembers what ``--app`` named; the next test must not see it."""
+    yield
+    program_given(None, None)
+
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
