@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from collections.abc import Callable
 
@@ -27,6 +26,7 @@ from webhook_engine.store.postgresql.schema import migrate, migrations
 from webhook_engine.store.postgresql.tasks import PostgresqlTasks
 from webhook_engine.store.postgresql.upkeep import PostgresqlUpkeep
 from webhook_engine.store.postgresql.wakeups import PostgresqlWakeups
+from webhook_engine.store.turns import Turns
 
 __all__ = ["PostgresqlStore"]
 
@@ -56,8 +56,7 @@ class PostgresqlStore:
         self.leases = PostgresqlLeases(self.database)
         self.wakeups: WakeupStore | None = PostgresqlWakeups(self.database)
         self._opened = False
-        self._changing: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
-        self._closing: asyncio.Task[None] | None = None
+        self._turns = Turns()
 
     def on_commit(self, told: Callable[[int, float], None]) -> None:
         """Tell ``told`` how many changes each commit held, and how many seconds it took."""
@@ -65,7 +64,7 @@ class PostgresqlStore:
 
     async def open(self) -> None:
         """Take the database for this engine and bring its schema up to date."""
-        async with self._one_at_a_time():
+        async with self._turns.one_at_a_time():
             if self._opened:
                 raise EngineAlreadyRunningError(f"{self.database.name} is in use by this engine already")
             try:
@@ -80,20 +79,7 @@ class PostgresqlStore:
 
     async def close(self) -> None:
         """Finish what is being written, and let go. Closing twice is harmless."""
-        # A caller who gives up must not leave a half-closed store behind; it is closed without him.
-        self._closing = asyncio.create_task(self._close())
-        await asyncio.shield(self._closing)
-
-    async def _close(self) -> None:
-        async with self._one_at_a_time():
-            await self._let_go()
-
-    def _one_at_a_time(self) -> asyncio.Lock:
-        """Opening and closing wait for one another. A lock belongs to one event loop; the next may be another."""
-        loop = asyncio.get_running_loop()
-        if self._changing is None or self._changing[0] is not loop:
-            self._changing = (loop, asyncio.Lock())
-        return self._changing[1]
+        await self._turns.close(self._let_go)
 
     async def _let_go(self) -> None:
         self._opened = False
