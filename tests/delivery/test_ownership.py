@@ -241,6 +241,35 @@ async def test_who_stood_still_finds_its_part_taken_and_comes_back_as_another(cl
         await engine.ownership.stop()
 
 
+async def test_where_two_bury_the_same_member_at_once_both_have_their_part_with_that_look(
+    clock: RealTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leases = Leases(clock)
+    dead, first, second = (Engine(leases, clock) for _ in range(3))
+    for engine in (dead, first, second):
+        await engine.ownership.start()
+    for engine in (dead, first, second):
+        await engine.round()
+    for _ in range(5):
+        clock.advance(0.9)
+        await first.round()
+        await second.round()
+    clock.advance(0.6)
+
+    async def bury_too_late(member_id: str) -> bool:
+        await leases._end(member_id)  # By the other one, between the two statements.
+        return False
+
+    monkeypatch.setattr(leases, "bury", bury_too_late)
+    await second.round()
+    await first.round()
+    assert not dead.ownership.may_begin()
+    truth(leases, first, second)
+    assert first.ownership.shards | second.ownership.shards == ALL_SHARDS
+    for engine in (dead, first, second):
+        await engine.ownership.stop()
+
+
 async def test_an_engine_that_stops_gives_back_what_is_idle_at_once(clock: RealTime) -> None:
     leases = Leases(clock)
     engine = Engine(leases, clock)

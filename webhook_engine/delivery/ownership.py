@@ -176,9 +176,8 @@ class Ownership(Service):
             self._hold(frozenset(standing.held))
             lapse_s = standing.next_lapse_s
             self._next_lapse_at = math.inf if lapse_s is None else self._clock.process() + lapse_s + SOON_S
-            buried = [member for member in standing.lapsed if await self._leases.bury(member)]
-            if buried:
-                log.warning("members.lapsed", members=buried, consequence="their shards are shared out")
+            if standing.lapsed:
+                await self._bury(standing.lapsed)
                 take = ()
                 continue
             planned = self._plan(standing.live, standing.free)
@@ -187,6 +186,13 @@ class Ownership(Service):
             if not take:
                 break
         await self._give()
+
+    async def _bury(self, lapsed: Collection[str]) -> None:
+        """Free what the dead hold. Where another engine was quicker, it is free as well."""
+        buried = [member for member in lapsed if await self._leases.bury(member)]
+        if buried:
+            log.warning("members.lapsed", members=buried, consequence="their shards are shared out")
+            self._changed()
 
     def _plan(self, live: Collection[str], free: Collection[int]) -> Plan:
         if self._leaving:

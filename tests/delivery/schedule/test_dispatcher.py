@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+import pytest
 from engines import acme, local_engine, send, send_many, until
 from receivers import Receiver, Reply, Request, hanging
 
 from webhook_engine import ManualClock
+from webhook_engine.delivery.schedule import dispatcher as dispatcher_module
 
 
 async def test_a_retry_from_before_a_restart_is_made_although_a_new_message_came_first(tmp_path: Path) -> None:
@@ -100,3 +104,27 @@ async def test_a_dead_endpoint_with_large_payloads_leaves_the_engine_at_rest(tmp
         await engine.endpoints.create("well", url=receiver.url)
         await send(engine, application="well")
         await receiver.wait_for(1)
+
+
+async def test_a_look_that_is_out_of_date_when_it_ends_is_made_again_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Shards change hands while an engine looks for what is due in those that it had before."""
+    monkeypatch.setattr(dispatcher_module, "PAUSE_AFTER_ERROR_S", 3600)
+    began: asyncio.Queue[asyncio.Event] = asyncio.Queue()
+    async with local_engine(tmp_path / "e.db") as engine:
+        dispatcher = engine.services.flow._dispatcher
+        look = dispatcher._deliveries.endpoints_with_due
+
+        async def held(*asked: Any) -> Sequence[tuple[str, int]]:
+            await began.put(go_on := asyncio.Event())
+            await go_on.wait()
+            return await look(*asked)
+
+        monkeypatch.setattr(dispatcher._deliveries, "endpoints_with_due", held)
+        dispatcher.look_for_due()
+        async with asyncio.timeout(20):
+            first = await began.get()
+            dispatcher.look_for_due()
+            first.set()
+            (await began.get()).set()

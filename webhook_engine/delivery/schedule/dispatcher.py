@@ -429,7 +429,7 @@ class Dispatcher(Service):
             log.error("schedule.unreadable", error=str(error) or repr(error), again_in_s=PAUSE_AFTER_ERROR_S)
             self._timers.horizon = 0
         finally:
-            if self._timers.horizon is not None:
+            if self._timers.horizon is not None and self._looks_again == began_at:
                 # More endpoints than the heap holds are due at once: give those it holds the time to be served.
                 await asyncio.sleep(PAUSE_AFTER_ERROR_S)
             self._scanning = False
