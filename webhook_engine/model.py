@@ -72,6 +72,8 @@ class TaskStatus(StrEnum):
     """How a background task stands."""
 
     RUNNING = "running"
+    PAUSED = "paused"
+    """Somebody has stopped it for a while; it goes on from there when it is resumed."""
     FINISHED = "finished"
     """All that a recovery or replay is about is scheduled (it is delivered later), or the deletion is done."""
     FAILED = "failed"

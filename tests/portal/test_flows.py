@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import msgspec
 from playwright.async_api import expect
 from receivers import Receiver, Reply
 
-from webhook_engine import Webhook
+from webhook_engine import TaskStatus, Webhook
 
 from .conftest import Stage, staged
 
@@ -237,3 +239,33 @@ async def test_the_navigation_is_there_at_every_width(stage: Stage) -> None:
         for name in ("Endpoints", "Messages", "Event catalogue"):
             await expect(page.get_by_role("link", name=name)).to_be_in_viewport(ratio=1)
         assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), width
+
+
+async def test_a_recovery_can_be_paused_and_cancelled_and_is_there_after_a_reload(
+    stage: Stage, receiver: Receiver
+) -> None:
+    endpoint = await stage.engine.endpoints.create("acme", url=receiver.url)
+    task = await stage.engine.endpoints.recover("acme", endpoint.id, since=datetime.now(UTC) - timedelta(hours=1))
+    await stage.engine.tasks.wait(task.id, 10)
+    services = stage.engine.services
+    # One that is paused in the middle, as a large one would be.
+    held = msgspec.structs.replace(
+        task,
+        id=services.ids.new("qtask_", services.clock.now()),
+        status=TaskStatus.PAUSED,
+        data={**task.data, "processed": 1500},
+    )
+    await services.store.tasks.add(held, None)
+    page = await stage.portal()
+    await page.goto(f"{stage.url}/portal/#/endpoints/{endpoint.id}")
+    await expect(page.get_by_text("Paused after 1,500 messages.")).to_be_visible()
+    await page.reload()
+    await page.get_by_role("button", name="Cancel").click()
+    await expect(page.get_by_text("Cancelled: 1,500 messages are on the way.")).to_be_visible()
+    assert (await stage.engine.tasks.get(held.id)).status is TaskStatus.FAILED
+    again = msgspec.structs.replace(held, id=services.ids.new("qtask_", services.clock.now()))
+    await services.store.tasks.add(again, None)
+    await page.reload()
+    await page.get_by_role("button", name="Resume").click()
+    await expect(page.get_by_text("Done: 1,500 messages on the way.")).to_be_visible()
+    assert stage.problems == []

@@ -41,6 +41,27 @@ async def test_a_task_ends_once_with_what_is_told_of_it(store: Store, world: Wor
     assert [one.message_id for one in due] == [told.message.id]
 
 
+async def test_a_paused_task_keeps_the_step_that_was_under_way_and_is_not_run(store: Store, world: World) -> None:
+    added = await world.task()
+    assert await store.tasks.turn(added.id, TaskStatus.RUNNING, TaskStatus.PAUSED, world.tick())
+    assert not await store.tasks.turn(added.id, TaskStatus.RUNNING, TaskStatus.PAUSED, world.tick())
+    await store.tasks.advance(progress(added, cursor="c1", data={"processed": 5}), world.tick())
+    found = await store.tasks.get(ORGANIZATION, added.id)
+    assert found is not None
+    assert (found.status, found.data) == (TaskStatus.PAUSED, {"processed": 5})
+    assert await store.tasks.running() == []
+    assert await store.tasks.turn(added.id, TaskStatus.PAUSED, TaskStatus.RUNNING, world.tick())
+    [(running, cursor)] = await store.tasks.running()
+    assert (running.id, cursor) == (added.id, "c1")
+
+
+async def test_a_paused_task_can_end(store: Store, world: World) -> None:
+    added = await world.task()
+    await store.tasks.turn(added.id, TaskStatus.RUNNING, TaskStatus.PAUSED, world.tick())
+    assert await store.tasks.end(progress(added, status=TaskStatus.FAILED), world.tick(), [])
+    assert not await store.tasks.turn(added.id, TaskStatus.PAUSED, TaskStatus.RUNNING, world.tick())
+
+
 async def test_running_tasks_of_all_organizations_are_told_oldest_first(store: Store, world: World) -> None:
     first = world.new_task()
     second = world.new_task(organization_id="org_2")

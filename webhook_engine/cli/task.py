@@ -36,6 +36,7 @@ class TaskStatus(StrEnum):
     """How a task stands, as a user writes it."""
 
     RUNNING = "running"
+    PAUSED = "paused"
     FINISHED = "finished"
     FAILED = "failed"
 
@@ -59,7 +60,7 @@ class Task(msgspec.Struct, rename="camel"):
 _FIELDS = {
     "id": lambda one: one.id,
     "task": lambda one: one.task,
-    "status": lambda one: one.status,
+    "status": lambda one: "paused" if one.data.get("paused") else one.status,
     "messages": lambda one: str(one.processed),
     "error": lambda one: str(one.data.get("error") or ""),
     "updated": lambda one: when(one.updated_at),
@@ -86,6 +87,27 @@ def list_(
 def get(client: Client, task: TaskArgument) -> None:
     """Show a background task as it stands."""
     show_one(client, client.get(["background-task", task]), Task, _FIELDS)
+
+
+@task.command()
+@connected
+def pause(client: Client, task: TaskArgument) -> None:
+    """Leave a background task where it stands, until it is resumed."""
+    show_one(client, client.post(["background-task", task, "pause"]), Task, _FIELDS)
+
+
+@task.command()
+@connected
+def resume(client: Client, task: TaskArgument) -> None:
+    """Let a paused background task go on."""
+    show_one(client, client.post(["background-task", task, "resume"]), Task, _FIELDS)
+
+
+@task.command()
+@connected
+def cancel(client: Client, task: TaskArgument) -> None:
+    """End a background task; what it has scheduled so far is delivered all the same."""
+    show_one(client, client.post(["background-task", task, "cancel"]), Task, _FIELDS)
 
 
 @task.command()

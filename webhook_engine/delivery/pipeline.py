@@ -315,6 +315,21 @@ class Pipeline:
         """Run a background task; durable when this returns."""
         await self._tasks.add(task, cursor)
 
+    async def pause_task(self, task: Task) -> bool:
+        """Leave a background task where it stands; ``False`` if it is not running."""
+        return await self._tasks.pause(task)
+
+    async def resume_task(self, task: Task) -> bool:
+        """Let a paused background task go on; ``False`` if it is not paused."""
+        resumed = await self._tasks.resume(task)
+        if resumed:
+            self.tell(Notice(tasks=True))
+        return resumed
+
+    async def cancel_task(self, task: Task) -> None:
+        """End a background task that has not ended yet."""
+        await self._tasks.cancel(task)
+
     def rate_limited(self, endpoint_id: str) -> bool:
         """Whether deliveries of the endpoint wait for a rate limit."""
         return self._dispatcher.rate_limited(endpoint_id)

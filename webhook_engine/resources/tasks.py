@@ -18,6 +18,7 @@ from webhook_engine.rules.keys import keys, required_key
 from webhook_engine.rules.names import is_name
 from webhook_engine.rules.pages import DEFAULT_PAGE
 from webhook_engine.rules.tasks import TaskKind
+from webhook_engine.shielded import shielded
 from webhook_engine.store.records import Span
 
 __all__ = ["Tasks"]
@@ -28,6 +29,7 @@ FIRST_NAP_S = 0.01
 LONGEST_NAP_S = 0.5
 
 _ID = attrgetter("id")
+_NOT_ENDED = (TaskStatus.RUNNING, TaskStatus.PAUSED)
 
 
 class Tasks:
@@ -75,6 +77,31 @@ class Tasks:
         async for found in pagination.walk(read, _ID):
             yield found
 
+    async def pause(self, task_id: str, *, application: str | None = None) -> Task:
+        """Leave a task where it stands, until it is resumed; one that is not running stays as it is.
+
+        Raises ``NotFoundError``, also if it is another application's than the given one.
+        """
+        task = await self.get(task_id, application=application)
+        await shielded(self._services.flow.pause_task(task))
+        return await self.get(task_id)
+
+    async def resume(self, task_id: str, *, application: str | None = None) -> Task:
+        """Let a paused task go on from where it stands; any other stays as it is. Raises ``NotFoundError``."""
+        task = await self.get(task_id, application=application)
+        await shielded(self._services.flow.resume_task(task))
+        return await self.get(task_id)
+
+    async def cancel(self, task_id: str, *, application: str | None = None) -> Task:
+        """End a task that has not ended: it has failed then, with the error "cancelled". Raises ``NotFoundError``.
+
+        What it has scheduled so far is delivered all the same.
+        """
+        task = await self.get(task_id, application=application)
+        if task.status in _NOT_ENDED:
+            await shielded(self._services.flow.cancel_task(task))
+        return await self.get(task_id)
+
     async def wait(self, task_id: str, timeout: float | None = None) -> Task:
         """Wait until a task has finished or failed, and return it; ``timeout`` is in seconds.
 
@@ -82,7 +109,7 @@ class Tasks:
         """
         nap = FIRST_NAP_S
         async with asyncio.timeout(timeout):
-            while (task := await self.get(task_id)).status is TaskStatus.RUNNING:
+            while (task := await self.get(task_id)).status in _NOT_ENDED:
                 await asyncio.sleep(nap)
                 nap = min(nap * 2, LONGEST_NAP_S)
         return task

@@ -412,7 +412,11 @@ class TaskStore(Protocol):
         ...
 
     async def advance(self, progress: TaskProgress, now: int) -> None:
-        """Record where a task stands."""
+        """Record where a task stands; one that is paused stays so unless it is told to have ended."""
+        ...
+
+    async def turn(self, task_id: str, before: TaskStatus, after: TaskStatus, now: int) -> bool:
+        """Give a task another status; ``False``, and nothing is changed, if it does not stand as ``before`` says."""
         ...
 
     async def end(self, progress: TaskProgress, now: int, messages: Sequence[AddressedMessage]) -> bool:

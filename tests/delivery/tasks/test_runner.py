@@ -406,3 +406,45 @@ async def test_finished_means_that_all_is_scheduled_and_not_that_it_is_delivered
         await engine.join(timeout=10)
         done = await engine.attempts.list_attempted_messages("acme", endpoint.id, status=AttemptStatus.SUCCESS)
         assert sorted(each.message.id for each in done.data) == sorted(messages)
+
+
+async def test_a_paused_recovery_stays_so_over_a_restart_and_goes_on_when_it_is_resumed(tmp_path: Path) -> None:
+    database = tmp_path / "e.db"
+    answers = Answers()
+    async with Receiver(answers) as receiver:
+        async with local_engine(database, retry_schedule=[]) as engine:
+            endpoint = await acme(engine, receiver.url)
+            begun = datetime.now(UTC)
+            messages = await fail_many(engine, receiver, answers, 600)
+            task = await engine.endpoints.recover("acme", endpoint.id, since=begun)
+            paused = await engine.tasks.pause(task.id)
+            assert paused.status is TaskStatus.PAUSED
+            await engine.join(timeout=10)
+            held = await engine.tasks.get(task.id)
+            assert held.status is TaskStatus.PAUSED
+            assert int(str(held.data["processed"])) < 600
+        async with local_engine(database, retry_schedule=[]) as engine:
+            await engine.join(timeout=10)
+            assert (await engine.tasks.get(task.id)).data == held.data
+            assert (await engine.tasks.resume(task.id)).status is not TaskStatus.PAUSED
+            after = await engine.tasks.wait(task.id, timeout=10)
+            assert (after.status, after.data["processed"]) == (TaskStatus.FINISHED, 600)
+            await engine.join(timeout=10)
+            assert Counter(ids_of(receiver)) == Counter(messages)
+
+
+async def test_a_cancelled_recovery_ends_at_once_and_is_told_of(tmp_path: Path) -> None:
+    answers = Answers()
+    async with Receiver(answers) as receiver, local_engine(tmp_path / "e.db", retry_schedule=[]) as engine:
+        told = record_events(engine, BackgroundTaskFinishedEvent)
+        endpoint = await acme(engine, receiver.url)
+        begun = datetime.now(UTC)
+        await fail_many(engine, receiver, answers, 3)
+        task = await engine.endpoints.recover("acme", endpoint.id, since=begun)
+        await engine.tasks.pause(task.id)
+        ended = await engine.tasks.cancel(task.id)
+        assert (ended.status, ended.data["error"]) == (TaskStatus.FAILED, "cancelled")
+        assert (await engine.tasks.resume(task.id)).status is TaskStatus.FAILED
+        assert (await engine.tasks.cancel(task.id)).updated_at == ended.updated_at
+        await engine.join(timeout=10)
+        assert [(event.task_id, event.status) for event in told] == [(task.id, "failed")]

@@ -40,6 +40,8 @@ RETRIES = "retries:"
 """What the cursor of a recovery begins with while it brings retries forward; what has failed for good comes after."""
 READ_TO_THE_END = frozenset({TaskKind.PURGE, TaskKind.REPLAY, TaskKind.USAGE})
 """They read messages in the order of ids, which is not that in which several engines store them."""
+CANCELLED = "cancelled"
+"""The error of a task that somebody has cancelled."""
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 10.0
 
@@ -114,6 +116,26 @@ class TaskRunner:
         else:
             self._added()
 
+    async def pause(self, task: Task) -> bool:
+        """Leave a task where it stands after the page that it is at; ``False`` if it is not running."""
+        paused = await self._store.tasks.turn(task.id, TaskStatus.RUNNING, TaskStatus.PAUSED, self._clock.now())
+        if paused:
+            log.info("task.paused", task_id=task.id, task=task.task)
+        return paused
+
+    async def resume(self, task: Task) -> bool:
+        """Let a paused task go on; ``False`` if it is not paused."""
+        resumed = await self._store.tasks.turn(task.id, TaskStatus.PAUSED, TaskStatus.RUNNING, self._clock.now())
+        if resumed:
+            log.info("task.resumed", task_id=task.id, task=task.task)
+            self.look()
+        return resumed
+
+    async def cancel(self, task: Task) -> None:
+        """End a task that runs or is paused; what it has scheduled so far stays so. Nothing, if it has ended."""
+        progress = TaskProgress(task_id=task.id, status=TaskStatus.RUNNING, cursor=None, data=task.data)
+        await self._end(task, _failed(progress, CANCELLED))
+
     def look(self) -> None:
         """Tasks may have been added for this engine, or become its own: look for them soon."""
         if not self._started or self._stopping.is_set():
@@ -151,16 +173,21 @@ class TaskRunner:
         return shard_of(task.id) if stored is None else stored.shard
 
     def _begin(self, task: Task, cursor: str | None, shard: int) -> None:
-        running = asyncio.create_task(self._run(task, cursor, shard))
+        halted: set[str] = set()
+        running = asyncio.create_task(self._run(task, cursor, shard, halted))
         self._running[task.id] = running
         self._shards[task.id] = shard
-        running.add_done_callback(lambda _: self._ended(task.id))
+        running.add_done_callback(lambda _: self._ended(task.id, halted))
 
-    def _ended(self, task_id: str) -> None:
+    def _ended(self, task_id: str, halted: set[str]) -> None:
         self._running.pop(task_id, None)
         self._shards.pop(task_id, None)
+        if halted:
+            # It may have been resumed before this one had ended, and been taken for one under way.
+            self.look()
 
-    async def _run(self, task: Task, cursor: str | None, shard: int) -> None:
+    async def _run(self, task: Task, cursor: str | None, shard: int, halted: set[str]) -> None:
+        """Run a task to its end, or until somebody pauses or cancels it: then it is put into ``halted``."""
         progress = TaskProgress(task_id=task.id, status=TaskStatus.RUNNING, cursor=cursor, data=task.data)
         pause = FIRST_PAUSE_S
         ended = False
@@ -169,7 +196,10 @@ class TaskRunner:
                 if not self._ownership.may_begin():
                     await self._pause(FIRST_PAUSE_S)
                     continue
-                if progress.status is TaskStatus.RUNNING and progress.cursor != WORK_DONE:
+                if await self._halted(task):
+                    halted.add(task.id)
+                    ended = True
+                elif progress.status is TaskStatus.RUNNING and progress.cursor != WORK_DONE:
                     progress = await self._step(task, progress)
                 else:
                     await self._end(task, progress)
@@ -184,6 +214,11 @@ class TaskRunner:
                     raise
                 log.exception("task.broken", task_id=task.id)
                 progress = _failed(progress, repr(error))
+
+    async def _halted(self, task: Task) -> bool:
+        """Whether somebody has paused or cancelled it, on whatever engine."""
+        stored = await self._store.tasks.get(task.organization_id, task.id)
+        return stored is None or stored.status is not TaskStatus.RUNNING
 
     async def _pause(self, seconds: float) -> None:
         try:

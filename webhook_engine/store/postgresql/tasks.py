@@ -37,7 +37,15 @@ SELECT {_COLUMNS}, cursor FROM webhook_task WHERE status = 'running' ORDER BY id
 """
 
 _ADVANCE = """
-UPDATE webhook_task SET status = $2, cursor = $3, data = $4, updated_at = $5 WHERE id = $1 AND status = 'running'
+UPDATE webhook_task SET
+    -- A step that was under way when the task was paused is kept, and the task stays paused.
+    status = CASE WHEN status = 'paused' AND $2::text = 'running' THEN status ELSE $2::text END,
+    cursor = $3, data = $4, updated_at = $5
+WHERE id = $1 AND status IN ('running', 'paused')
+"""
+
+_TURN = """
+UPDATE webhook_task SET status = $3, updated_at = $4 WHERE id = $1 AND status = $2
 """
 
 
@@ -85,6 +93,11 @@ class PostgresqlTasks:
         """Record where a task stands."""
         await self._database.write(lambda session: record_progress(session, progress, now))
 
+    async def turn(self, task_id: str, before: TaskStatus, after: TaskStatus, now: int) -> bool:
+        """Give a task another status; ``False``, and nothing is changed, if it does not stand as ``before`` says."""
+        values = (task_id, before.value, after.value, now)
+        return await self._database.write(lambda session: session.change(_TURN, *values)) == 1
+
     async def end(self, progress: TaskProgress, now: int, messages: Sequence[AddressedMessage]) -> bool:
         """Record how a task ended, together with the operational webhooks that tell of it."""
         webhooks = NewMessages(messages)
@@ -99,7 +112,7 @@ class PostgresqlTasks:
 
 
 async def record_progress(session: Session, progress: TaskProgress, now: int) -> bool:
-    """Record where a task stands, in the transaction of the step that it made; whether it was still running."""
+    """Record where a task stands, in the transaction of the step that it made; whether it had not ended before."""
     data = rows.json_of(progress.data)
     changed = await session.change(_ADVANCE, progress.task_id, progress.status.value, progress.cursor, data, now)
     return changed == 1

@@ -6,7 +6,7 @@ import { eventTypeChoice, eventTypes } from "./event_types.js";
 import { localInput, span } from "./format.js";
 import { t } from "./language.js";
 import { deliveryRules } from "./rules.js";
-import { session } from "./session.js";
+import { may, session } from "./session.js";
 import { button, card, field, input } from "./ui.js";
 
 const WEEK_MS = 7 * 86_400_000;
@@ -16,6 +16,12 @@ const COUNTED = 1_000;
 const TYPED_MS = 400;
 const WAITING = "3";
 const FAILED = "2";
+const PAUSED_LOOK_MS = 3_000;
+const KINDS = {
+  "endpoint.recover": t("Sending again what did not succeed"),
+  "endpoint.bulk-replay": t("Sending again what did not succeed"),
+  "endpoint.replay": t("Sending what was never sent here"),
+};
 
 /** "Recover failed messages" and "Replay missing messages", with their progress. */
 export function repairCard(endpoint, signal) {
@@ -25,8 +31,8 @@ export function repairCard(endpoint, signal) {
   const ends = field(t("Until"), until, { optional: true });
   const count = h("p", { class: "small soft", role: "status" });
   const progress = h("div", { class: "stack-small", role: "status" });
-  const recover = button(t("Recover failed messages"), () => run("recover", t("Sending again what did not succeed")), { glyph: "again" });
-  const replay = button(t("Replay missing messages"), () => run("replay-missing", t("Sending what was never sent here")), {});
+  const recover = button(t("Recover failed messages"), () => run("recover", KINDS["endpoint.recover"]), { glyph: "again" });
+  const replay = button(t("Replay missing messages"), () => run("replay-missing", KINDS["endpoint.replay"]), {});
   const some = h("details", { class: "fold" }, h("summary", {}, icon("right", 14), t("Only some kinds of events")));
   let choice;
   let typing;
@@ -103,7 +109,7 @@ export function repairCard(endpoint, signal) {
       const { id } = types && action === "recover"
         ? await api("POST", app("endpoint", endpoint, "bulk-replay"), { body: { ...bounds(), eventTypes: types, status: Number(FAILED) }, signal })
         : await api("POST", app("endpoint", endpoint, action), { body: bounds(), signal });
-      await watch(id, text, words);
+      await watch(id, text, words, bar);
       await countThem();
     } catch (error) {
       fill(progress);
@@ -112,23 +118,53 @@ export function repairCard(endpoint, signal) {
     return undefined;
   }
 
-  async function watch(id, text, words) {
+  const place = (id, verb) => ["background-task", encodeURIComponent(id), verb].filter(Boolean).join("/");
+
+  /** Show how a task goes on until it has ended; it can be paused and cancelled meanwhile. */
+  async function watch(id, text, words, bar) {
     let ended = false;
-    for (;;) {
-      const { status, data } = await get(`background-task/${encodeURIComponent(id)}`, {}, signal);
+    let paused = false;
+    const hold = button(t("Pause"), () => turn(paused ? "resume" : "pause"), { size: "tiny" });
+    const end = button(t("Cancel"), () => turn("cancel"), { size: "tiny", kind: "plain" });
+    const turn = async (verb) => tell(await api("POST", place(id, verb), { signal }));
+    const tell = ({ status, data }) => {
       const n = data.processed ?? 0;
+      paused = Boolean(data.paused);
+      hold.textContent = paused ? t("Resume") : t("Pause");
+      bar.hidden = paused;
+      if (status === "running") words.textContent = paused ? t("Paused after {n} messages.", { n }) : t("{what}: {n} messages so far…", { what: text, n });
+    };
+    if (may("CreateAttempts")) progress.append(h("div", { class: "row" }, hold, end));
+    for (;;) {
+      const found = await get(place(id), {}, signal);
+      const { status, data } = found;
+      const n = data.processed ?? 0;
+      tell(found);
       if (status === "running" || !ended) {
         // The last count may be written a moment after the end, so the end is looked at twice.
         ended = status !== "running";
-        words.textContent = t("{what}: {n} messages so far…", { what: text, n });
       } else {
-        const done = status === "finished" ? t("Done: {n} messages on the way.", { n }) : t("This stopped after {n} messages; try again.", { n });
+        const cancelled = data.error === "cancelled" && t("Cancelled: {n} messages are on the way.", { n });
+        const done = cancelled || status === "finished" ? cancelled || t("Done: {n} messages on the way.", { n }) : t("This stopped after {n} messages; try again.", { n });
         fill(progress, h("p", { class: "small" }, done));
         return;
       }
-      await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
+      await new Promise((resolve) => setTimeout(resolve, paused ? PAUSED_LOOK_MS : LOOK_MS));
     }
   }
+
+  /** What is under way here already, begun in another tab or before a reload, is shown, too. */
+  async function goOn() {
+    const { data } = await get("background-task", { status: "running" }, signal);
+    const { data: held } = await get("background-task", { status: "paused" }, signal);
+    const found = [...data, ...held].find((each) => each.data.endpointId === endpoint && KINDS[each.task]);
+    if (!found || progress.firstChild) return;
+    const words = h("p", { class: "small" });
+    const bar = h("progress", { class: "progress", "aria-label": KINDS[found.task] });
+    fill(progress, words, bar);
+    await watch(found.id, KINDS[found.task], words, bar);
+  }
+  eventually(goOn, signal).catch(() => {});
 
   return card(
     t("Catch up"),

@@ -539,4 +539,6 @@ export default {
   "Try out webhooks without a server": "Webhooks ohne Server ausprobieren",
   "Play gives you a temporary URL. Whatever is sent to it shows up on its page at once: headers, body, and whether the signature verifies.": "Play gibt Ihnen eine vorläufige URL. Was dorthin gesendet wird, zeigt sich sofort auf ihrer Seite: Kopfzeilen, Inhalt und ob die Signatur passt.",
   "Create an inbox": "Einen Eingang anlegen",
+  "Paused after {n} messages.": few("Angehalten nach {n} Nachricht.", "Angehalten nach {n} Nachrichten."),
+  "Cancelled: {n} messages are on the way.": few("Abgebrochen: {n} Nachricht ist unterwegs.", "Abgebrochen: {n} Nachrichten sind unterwegs."),
 };

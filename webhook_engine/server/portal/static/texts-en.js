@@ -21,5 +21,7 @@ export default {
   "Done: {n} messages sent again.": few("Done: {n} message sent again.", "Done: {n} messages sent again."),
   "{n} messages of this time did not succeed.": few("{n} message of this time did not succeed.", "{n} messages of this time did not succeed."),
   "{n} of them wait for a retry.": few("{n} of them waits for a retry.", "{n} of them wait for a retry."),
+  "Paused after {n} messages.": few("Paused after {n} message.", "Paused after {n} messages."),
+  "Cancelled: {n} messages are on the way.": few("Cancelled: {n} message is on the way.", "Cancelled: {n} messages are on the way."),
   "{n} bytes": few("{n} byte", "{n} bytes"),
 };

@@ -539,4 +539,6 @@ export default {
   "Try out webhooks without a server": "Pruebe webhooks sin servidor",
   "Play gives you a temporary URL. Whatever is sent to it shows up on its page at once: headers, body, and whether the signature verifies.": "Play le da una URL temporal. Lo que se envíe a ella aparece al momento en su página: cabeceras, cuerpo y si la firma se verifica.",
   "Create an inbox": "Crear un buzón",
+  "Paused after {n} messages.": few("En pausa tras {n} mensaje.", "En pausa tras {n} mensajes."),
+  "Cancelled: {n} messages are on the way.": few("Cancelado: {n} mensaje está en camino.", "Cancelado: {n} mensajes están en camino."),
 };

@@ -539,4 +539,6 @@ export default {
   "Try out webhooks without a server": "Essayer les webhooks sans serveur",
   "Play gives you a temporary URL. Whatever is sent to it shows up on its page at once: headers, body, and whether the signature verifies.": "Play vous donne une URL temporaire. Tout ce qui y est envoyé apparaît aussitôt sur sa page : en-têtes, corps, et si la signature est bonne.",
   "Create an inbox": "Créer une boîte",
+  "Paused after {n} messages.": few("En pause après {n} message.", "En pause après {n} messages."),
+  "Cancelled: {n} messages are on the way.": few("Annulé : {n} message est en route.", "Annulé : {n} messages sont en route."),
 };

@@ -537,4 +537,6 @@ export default {
   "Try out webhooks without a server": "サーバーなしで Webhook を試す",
   "Play gives you a temporary URL. Whatever is sent to it shows up on its page at once: headers, body, and whether the signature verifies.": "Play が一時的な URL を発行します。そこに送られたものは、ヘッダー、本文、署名の検証結果とともに、すぐにページに表示されます。",
   "Create an inbox": "受信箱を作成",
+  "Paused after {n} messages.": "{n} 件で一時停止しました。",
+  "Cancelled: {n} messages are on the way.": "キャンセルしました。{n} 件は送信中です。",
 };

@@ -539,4 +539,6 @@ export default {
   "Try out webhooks without a server": "Experimente webhooks sem servidor",
   "Play gives you a temporary URL. Whatever is sent to it shows up on its page at once: headers, body, and whether the signature verifies.": "O Play dá a você uma URL temporária. O que for enviado a ela aparece na hora na página dela: cabeçalhos, corpo e se a assinatura é verificada.",
   "Create an inbox": "Criar uma caixa",
+  "Paused after {n} messages.": few("Em pausa depois de {n} mensagem.", "Em pausa depois de {n} mensagens."),
+  "Cancelled: {n} messages are on the way.": few("Cancelado: {n} mensagem está a caminho.", "Cancelado: {n} mensagens estão a caminho."),
 };
