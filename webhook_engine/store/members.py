@@ -118,7 +118,7 @@ class LeaseStore(Protocol):
         ...
 
     async def stored_below(self) -> str | None:
-        """The lowest that a member said of itself; ``None`` if none has said anything, or there are no others."""
+        """The lowest that another member has said of itself; ``None`` if there are no others."""
         ...
 
 

@@ -18,7 +18,6 @@ from stores import about_the_file, query
 
 from webhook_engine import ConflictError, Engine, ManualClock, NotFoundError, PayloadUnavailableError
 from webhook_engine.clock import to_datetime
-from webhook_engine.store.sqlite import SqliteStore
 from webhook_engine.store.sqlite.connection import Session
 
 T = TypeVar("T")
@@ -230,33 +229,3 @@ async def test_a_disk_that_takes_long_to_commit_does_not_make_steps_small(
         clock.advance(2 * HOUR)
         await until(lambda: count(path, "message") == 0, timeout=20)
         assert steps < 50
-
-
-@about_the_file
-async def test_a_file_from_before_keeps_its_ways_and_reuses_what_is_free(path: Path) -> None:
-    with closing(sqlite3.connect(path)) as db, db:
-        db.execute("CREATE TABLE of_the_host (id INTEGER PRIMARY KEY)")
-    store = SqliteStore(path)
-    await store.open()
-    assert await store.upkeep.shrink(0.0, 1_000_000) == 0
-    await store.close()
-    assert query(path, "PRAGMA auto_vacuum") == [(0,)]
-
-
-@about_the_file
-async def test_other_things_that_expired_go_too(path: Path) -> None:
-    store = SqliteStore(path)
-    await store.open()
-    with closing(sqlite3.connect(path)) as db, db:
-        db.execute("INSERT INTO webhook_revocation VALUES ('s', 'u', 1, 5), ('s', 'v', 1, 50)")
-        db.execute("INSERT INTO webhook_kept_response VALUES (x'01', 5, x''), (x'02', 50, x'')")
-        db.execute("INSERT INTO webhook_portal_link VALUES (x'01', 'o', 'a', '[]', NULL, NULL, 1, 5)")
-        db.execute("INSERT INTO webhook_play_inbox VALUES ('t', 1, 5, 1, 200, 0), ('u', 1, 50, 1, 200, 0)")
-        db.execute("INSERT INTO webhook_play_request VALUES ('t', '1', 1, 'POST', '/', '[]', x'')")
-        db.execute("INSERT INTO webhook_play_request VALUES ('u', '1', 1, 'POST', '/', '[]', x'')")
-    while await store.upkeep.purge(10, 1):
-        pass
-    await store.close()
-    for table in ("revocation", "kept_response", "play_inbox", "play_request"):
-        assert count(path, table) == 1, table
-    assert count(path, "portal_link") == 0

@@ -62,8 +62,10 @@ SELECT count(*) FROM (SELECT 1 FROM webhook_outbox LIMIT $1) AS found
 """
 
 _TABLE_BYTES = """
-SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::bigint FROM pg_class
-WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r' AND relname LIKE 'webhook\\_%'
+SELECT coalesce(sum(pg_total_relation_size(class.oid)), 0)::bigint
+FROM pg_class AS class
+JOIN pg_namespace AS namespace ON namespace.oid = class.relnamespace
+WHERE nspname = current_schema() AND relkind = 'r' AND relname LIKE 'webhook\\_%'
 """
 
 _MESSAGES = """
