@@ -44,6 +44,7 @@ COMMANDS = {
     "listen": ("listen", "Relay whatever arrives in an inbox of Play to your own server."),
     "backup": ("backup", "Write the database and its secrets to one file, while the engine runs."),
     "restore": ("restore", "Put the database and its secrets from a backup in place, where there are none."),
+    "copy": ("copy", "Move everything from the SQLite file of a stopped engine to a PostgreSQL database."),
     "doctor": ("doctor", "Check what the engine needs here, and say what to do about each finding."),
     "members": ("members", "Show which engines share the database, and how much of it each one holds."),
     "rotate": ("rotate", "Make a new secret, which holds from the next start of the engine."),

@@ -15,7 +15,7 @@ from webhook_engine.config.loading import Config
 __all__ = ["COMMANDS_WITH_APP", "ConfigOption", "configuration", "program_given", "program_is_given"]
 
 COMMANDS_WITH_APP = frozenset(
-    {"backup", "restore", "outbox", "rotate", "doctor", "check-config", "token", "import", "members"}
+    {"backup", "restore", "outbox", "rotate", "doctor", "check-config", "token", "import", "members", "copy"}
 )
 """Those that work on the files of an engine, and not through the API of a daemon."""
 

@@ -16,6 +16,7 @@ __all__ = ["systemd"]
 
 UNIT_DIRECTORY = Path("/etc/systemd/system")
 UNIT = "webhook-engine.service"
+INSTANCES = "webhook-engine@.service"
 HIDDEN = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")  # noqa: S108 (nothing is written there)
 """What the unit hides from the service, by ``ProtectHome`` and ``PrivateTmp``."""
 
@@ -23,9 +24,9 @@ systemd = typer.Typer(help="Run as a service of systemd.", no_args_is_help=True,
 
 TEMPLATE = """\
 [Unit]
-Description=Webhook Engine
+Description=Webhook Engine{title}
 Wants=network-online.target
-After=network-online.target
+After=network-online.target{after}
 
 [Service]
 Type=notify
@@ -38,13 +39,12 @@ TimeoutStopSec=90s
 Restart=on-failure
 RestartSec=2s
 
-# The database and what belongs to it are in /var/lib/webhook-engine. Settings may stand in the environment file.
+{intro}
 DynamicUser=yes
 StateDirectory=webhook-engine
 StateDirectoryMode=0700
 WorkingDirectory=%S/webhook-engine
-Environment=WEBHOOK_ENGINE_STORE__URL=sqlite:///%S/webhook-engine/webhook-engine.db
-EnvironmentFile=-/etc/webhook-engine/environment
+{environment}
 # Secrets, where the generated ones are not wanted: /etc/credstore/webhook-engine.main_secret and .jwt_secret.
 LoadCredential=main_secret:webhook-engine.main_secret
 LoadCredential=jwt_secret:webhook-engine.jwt_secret
@@ -83,26 +83,55 @@ SystemCallErrorNumber=EPERM
 WantedBy=multi-user.target
 """
 
+_ONE = {
+    "title": "",
+    "after": "",
+    "intro": """\
+# The database and what belongs to it are in /var/lib/webhook-engine. Settings may stand in the environment file.""",
+    "environment": """\
+Environment=WEBHOOK_ENGINE_STORE__URL=sqlite:///%S/webhook-engine/webhook-engine.db
+EnvironmentFile=-/etc/webhook-engine/environment""",
+}
+"""One engine, with a file of its own."""
+
+_SEVERAL = {
+    "title": " on port %i",
+    "after": " postgresql.service",
+    "intro": """\
+# One of several engines on one PostgreSQL: the instance is its port, webhook-engine@8071. The environment file of all
+# has WEBHOOK_ENGINE_STORE__URL=postgresql://...; what one of them has for itself is in environment.8071. All of them
+# are one user, and generated secrets are in /var/lib/webhook-engine for all.
+User=webhook-engine""",
+    "environment": """\
+Environment=WEBHOOK_ENGINE_SERVER__LISTEN=127.0.0.1:%i
+EnvironmentFile=/etc/webhook-engine/environment
+EnvironmentFile=-/etc/webhook-engine/environment.%i""",
+}
+
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", "-c", metavar="FILE", help="The TOML file that the service is to read.")
+]
+InstancesOption = Annotated[
+    bool,
+    typer.Option("--instances", help="The template for several engines on one PostgreSQL, one for each port."),
 ]
 
 
 @systemd.command("print")
-def print_unit(config: ConfigOption = None) -> None:
+def print_unit(config: ConfigOption = None, instances: InstancesOption = False) -> None:
     """Print the service unit, and nothing else."""
-    typer.echo(unit(config), nl=False)
+    typer.echo(unit(config, instances=instances), nl=False)
     if problem := hidden(config):
         err.print(problem, soft_wrap=True)
 
 
 @systemd.command()
-def install(config: ConfigOption = None) -> None:
+def install(config: ConfigOption = None, instances: InstancesOption = False) -> None:
     """Write the service unit and have systemd read it; says what to run next."""
-    path = UNIT_DIRECTORY / UNIT
+    path = UNIT_DIRECTORY / (INSTANCES if instances else UNIT)
     if config is not None and not config.exists():
         raise CommandError(f"{config} is not there; write it first, or leave --config out")
-    path.write_text(unit(config), encoding="utf-8")
+    path.write_text(unit(config, instances=instances), encoding="utf-8")
     systemctl = shutil.which("systemctl")
     if systemctl is not None and Path("/run/systemd/system").exists():
         subprocess.run([systemctl, "daemon-reload"], check=True)  # noqa: S603 (nothing here is a user's text)
@@ -110,13 +139,14 @@ def install(config: ConfigOption = None) -> None:
         # Written all the same: a drop-in may show the service what this unit hides.
         err.print(f"wrote {path}, but {problem}", soft_wrap=True)
     else:
-        err.print(f"wrote {path}; now: systemctl enable --now webhook-engine", soft_wrap=True)
+        name = "webhook-engine@8071 webhook-engine@8072" if instances else "webhook-engine"
+        err.print(f"wrote {path}; now: systemctl enable --now {name}", soft_wrap=True)
 
 
-def unit(config: Path | None) -> str:
-    """The service unit for this installation."""
+def unit(config: Path | None, *, instances: bool = False) -> str:
+    """The service unit for this installation, or the template for ``instances`` of it."""
     options = "" if config is None else f" --config {_escaped(str(config.absolute()))}"
-    return TEMPLATE.format(program=_escaped(_program()), options=options)
+    return TEMPLATE.format(program=_escaped(_program()), options=options, **(_SEVERAL if instances else _ONE))
 
 
 def hidden(config: Path | None) -> str | None:

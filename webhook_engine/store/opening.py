@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from webhook_engine.config.sections import StoreConfig
 from webhook_engine.errors import ConfigError
+from webhook_engine.store.moving import Source, Target
 from webhook_engine.store.seam import Store
 from webhook_engine.store.sqlite import SqliteStore
 from webhook_engine.store.sqlite.enqueue import write_to_outbox
+from webhook_engine.store.sqlite.moving import opened
 
 if TYPE_CHECKING:
     from webhook_engine.store.members import Member
     from webhook_engine.store.postgresql.inspection import Remark
 
-__all__ = ["find_members", "inspect_server", "open_store", "outbox_writer"]
+__all__ = ["find_members", "inspect_server", "open_store", "opened_for_moving", "outbox_writer"]
 
 
 def open_store(config: StoreConfig) -> Store:
@@ -54,6 +56,23 @@ async def inspect_server(config: StoreConfig) -> Sequence[Remark]:
     with _drivers():
         from webhook_engine.store.postgresql.inspection import inspect_database  # noqa: PLC0415 (its driver is an extra)
     return await inspect_database(config.url, config.schema)
+
+
+@asynccontextmanager
+async def opened_for_moving(source: StoreConfig, target: StoreConfig) -> AsyncIterator[tuple[Source, Target]]:
+    """The file of one configuration to be read, and the database on a server of another to be filled from it.
+
+    Raises ``ConfigError`` if they are not such, and ``StoreError`` if they cannot be used now.
+    """
+    if source.path is None or target.path is not None:
+        raise ConfigError(
+            f"a copy goes from an SQLite file to a PostgreSQL database, and not from {source.shown} to {target.shown}"
+        )
+    with _drivers():
+        from webhook_engine.store.postgresql import moving  # noqa: PLC0415 (its driver is an extra)
+    with opened(source.path) as what:
+        async with moving.opened(target.url, target.schema) as where:
+            yield what, where
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from webhook_engine.store.migrations import Migration, migrations_of, refuse_new
 from webhook_engine.store.postgresql.connection import Session, quoted
 from webhook_engine.store.postgresql.database import Database
 
-__all__ = ["LOCK", "migrate", "migrations"]
+__all__ = ["LOCK", "migrate", "migrations", "require_whole"]
 
 LOCK = 0x7768_7363
 """The first half of the advisory lock under which the schema changes; the second is the schema's own."""
@@ -22,6 +22,7 @@ _SCHEMA_IS_THERE = "SELECT 1 FROM pg_namespace WHERE nspname = $1"
 _CURRENT_SCHEMA = "SELECT current_schema()"
 _HAS_VERSION = "SELECT to_regclass('webhook_schema') IS NOT NULL"
 _VERSION = "SELECT coalesce(max(version), 0) FROM webhook_schema"
+_IS_BEING_FILLED = "SELECT to_regclass('webhook_copy') IS NOT NULL"
 _HAS_OUTBOX = "SELECT to_regclass('webhook_outbox') IS NOT NULL"
 
 
@@ -38,6 +39,15 @@ async def migrate(database: Database, known: Sequence[Migration]) -> None:
     if database.connector.schema is not None:
         await _make_schema(database, database.connector.schema)
     await database.prepare(lambda session: _migrate(session, database.name, known))
+
+
+async def require_whole(database: Database) -> None:
+    """Raises ``StoreUnavailableError`` if a copy into the database was begun and not finished."""
+    if await database.prepare(lambda session: session.value(_IS_BEING_FILLED)):
+        raise StoreUnavailableError(
+            f"{database.name}: a copy into it is not finished; wait for `webhook-engine copy`, or run it again, which "
+            "goes on where it was interrupted"
+        )
 
 
 async def _make_schema(database: Database, schema: str) -> None:
