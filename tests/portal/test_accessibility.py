@@ -34,7 +34,7 @@ async def test_every_page_passes_axe_by_day_and_by_night_and_is_kept_as_a_pictur
     await engine.join(10)
     # The scanner has to be put into the page, which its Content-Security-Policy rightly forbids.
     page = await stage.portal(viewport=SIZES[size], bypass_csp=True, reduced_motion="reduce")
-    await _bring_scanner(page)
+    await bring_scanner(page)
 
     async def look(name: str, prepare: Callable[[], Awaitable[object]] | None = None) -> None:
         await expect(page.locator("main h1")).to_be_visible()
@@ -44,7 +44,7 @@ async def test_every_page_passes_axe_by_day_and_by_night_and_is_kept_as_a_pictur
         ARTEFACTS.mkdir(exist_ok=True)
         for scheme in ("light", "dark"):
             await page.emulate_media(color_scheme=scheme)
-            await _clean(page, f"{name}, {scheme}")
+            await clean(page, f"{name}, {scheme}")
             await page.screenshot(path=ARTEFACTS / f"{size}-{scheme}-{name}.png", full_page=True)
         assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{name} scrolls sideways"
 
@@ -77,11 +77,11 @@ async def test_every_page_passes_axe_by_day_and_by_night_and_is_kept_as_a_pictur
     await page.goto(await engine.portal.url("empty"))
     await look("empty", page.get_by_text("No endpoints yet").wait_for)
     await page.goto(f"{stage.url}/play/")
-    await _bring_scanner(page)
+    await bring_scanner(page)
     await look("play-welcome")
     await press("Create an inbox")()
     await expect(page.get_by_text("Nothing has arrived yet")).to_be_visible()
-    await _bring_scanner(page)
+    await bring_scanner(page)
     await look("play-empty")
     async with aiohttp.ClientSession() as client:
         await client.post(await page.locator(".secret code").inner_text(), json={"n": 1})
@@ -96,20 +96,20 @@ async def test_pages_without_a_session_pass_axe(stage: Stage) -> None:
         await page.goto("about:blank")
         await page.goto(stage.url + path)
         await expect(page.locator("main.alone h1")).to_be_visible()
-        await _bring_scanner(page)
+        await bring_scanner(page)
         for scheme in ("light", "dark"):
             await page.emulate_media(color_scheme=scheme)
-            await _clean(page, f"{path}, {scheme}")
+            await clean(page, f"{path}, {scheme}")
 
 
 async def test_the_documentation_of_the_api_passes_axe(stage: Stage) -> None:
     page = await stage.page(bypass_csp=True, viewport=SIZES["phone"])
     await page.goto(f"{stage.url}/docs")
     await page.locator("summary").first.click()
-    await _bring_scanner(page)
+    await bring_scanner(page)
     for scheme in ("light", "dark"):
         await page.emulate_media(color_scheme=scheme)
-        await _clean(page, scheme)
+        await clean(page, scheme)
 
 
 async def test_the_keyboard_is_enough(stage: Stage, receiver: Receiver) -> None:
@@ -133,11 +133,11 @@ async def test_the_keyboard_is_enough(stage: Stage, receiver: Receiver) -> None:
     await expect(page.get_by_text("Succeeded")).to_be_visible()
 
 
-async def _bring_scanner(page: Page) -> None:
+async def bring_scanner(page: Page) -> None:
     await page.add_script_tag(content=(files("axe_core_python") / "axe.min.js").read_text("utf-8"))
 
 
-async def _clean(page: Page, name: str) -> None:
+async def clean(page: Page, name: str) -> None:
     violations = await page.evaluate(RUN_AXE)
     told = [
         {"rule": each["id"], "nodes": [node["html"][:200] + " " + node["failureSummary"] for node in each["nodes"][:3]]}

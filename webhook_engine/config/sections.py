@@ -23,6 +23,7 @@ from webhook_engine.config.values import (
     ca_file,
     database_path,
     duration,
+    https_url,
     integer,
     is_on_a_server,
     list_of,
@@ -350,6 +351,10 @@ class DeliveryConfig(Section):
     )
 
 
+def _color() -> Kind[str]:
+    return matching(r"#[0-9A-Fa-f]{6}", 'a colour such as "#28bb93"')
+
+
 @dataclass(frozen=True, kw_only=True)
 class PortalConfig(Section):
     """The consumers' portal."""
@@ -374,6 +379,78 @@ class PortalConfig(Section):
         ),
         [],
         "Origins of the pages that may embed the portal in a frame.",
+    )
+    name: str | None = setting(
+        optional(matching(r"[^\s\x00-\x1f](?:[^\x00-\x1f\x7f]{0,62}[^\s\x00-\x1f])?", "a name of 1 to 64 characters")),
+        None,
+        "The name in the bar and in the titles of the pages.",
+        unset="the name of the application",
+        example="Acme Webhooks",
+    )
+    logo: str | None = setting(
+        optional(https_url()),
+        None,
+        "The picture beside the name; it is shown 28 pixels high.",
+        unset="a sign for webhooks",
+        example="https://www.example.com/logo.svg",
+    )
+    favicon: str | None = setting(
+        optional(https_url()),
+        None,
+        "The picture in the browser's tab.",
+        unset="a sign for webhooks",
+        example="https://www.example.com/favicon.ico",
+    )
+    image_origins: tuple[str, ...] = setting(
+        list_of(
+            matching(
+                r"https://[A-Za-z0-9._-]+(?::[0-9]{1,5})?",
+                'an origin such as "https://cdn.example.com", without a path',
+            ),
+            at_most=20,
+            distinct=True,
+        ),
+        [],
+        "Further origins that the icon in a link to the portal (icon=https://…) may come from, beside those of logo "
+        "and favicon.",
+    )
+    primary_color: str | None = setting(
+        optional(_color()),
+        None,
+        "The colour of buttons and, made as dark or as bright as reading needs it, of links.",
+        unset="indigo",
+        example="#0f766e",
+    )
+    primary_color_dark: str | None = setting(
+        optional(_color()), None, "The same where the page is dark.", unset="from primary_color", example="#2dd4bf"
+    )
+    font: str | None = setting(
+        optional(matching(r"[A-Za-z0-9][A-Za-z0-9 _-]{0,63}", "the name of a font")),
+        None,
+        "The font of the pages: one that readers have, or that of font_url.",
+        unset="that of the system",
+        example="Inter",
+    )
+    font_url: str | None = setting(
+        optional(https_url()),
+        None,
+        "Where browsers load the font from, under that name or none; its server must allow it "
+        "(Access-Control-Allow-Origin).",
+        example="https://www.example.com/inter.woff2",
+    )
+    theme: Literal["auto", "light", "dark"] = setting(
+        one_of("auto", "light", "dark"),
+        "auto",
+        "Whether the pages are light or dark; auto is as the reader's system is.",
+    )
+    home_url: str | None = setting(
+        optional(https_url()), None, "The way back to the platform, in the bar.", example="https://app.example.com"
+    )
+    docs_url: str | None = setting(
+        optional(https_url()),
+        None,
+        "The platform's own documentation of its webhooks, in the bar.",
+        example="https://docs.example.com/webhooks",
     )
 
 

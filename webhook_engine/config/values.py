@@ -32,6 +32,7 @@ __all__ = [
     "duration",
     "format_duration",
     "format_size",
+    "https_url",
     "integer",
     "is_on_a_server",
     "list_of",
@@ -66,6 +67,7 @@ _MILLISECONDS = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1_000, "ms":
 _BYTES = {"GB": 10**9, "GiB": 2**30, "MB": 10**6, "MiB": 2**20, "kB": 10**3, "KiB": 2**10, "B": 1}
 _QUANTITY = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?) ?([A-Za-z]*)")
 _URL = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+")
+_PLAIN_URL = re.compile(r"https://[A-Za-z0-9._-]+(?::[0-9]{1,5})?(?:[/?#][A-Za-z0-9._~:/?#@!$&+=%-]*)?")
 _SQLITE = "sqlite:///"
 _OTHER_DATABASE = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://|(file|sqlite):")
 _SERVER_DATABASE = re.compile(r"(postgresql|mysql)://")
@@ -346,6 +348,19 @@ def public_url() -> Kind[str]:
         return _text(value).rstrip("/")
 
     allowed = 'an http or https URL such as "https://example.com/webhooks"'
+    return Kind(allowed=allowed, read=read, show=_quoted, textual=True)
+
+
+def https_url() -> Kind[str]:
+    """The URL of what browsers load or go to; nothing in it needs escaping in HTML or in a style sheet."""
+
+    def read(value: object) -> str:
+        parts = _http_url(value)
+        if parts.scheme != "https" or "@" in parts.netloc or not _PLAIN_URL.fullmatch(_text(value)):
+            raise ValueError("this is not a URL of that form")
+        return _text(value)
+
+    allowed = 'an https URL such as "https://www.example.com/logo.svg", of letters, digits and ._~:/?#@!$&+=%-'
     return Kind(allowed=allowed, read=read, show=_quoted, textual=True)
 
 

@@ -9,6 +9,7 @@ from webhook_engine.config.sections import ServerConfig
 from webhook_engine.core import EngineCore
 from webhook_engine.server.play.inboxes import Inboxes
 from webhook_engine.server.play.routes import PlayPages
+from webhook_engine.server.portal.appearance import Appearance
 from webhook_engine.server.portal.routes import PortalPages
 
 if TYPE_CHECKING:
@@ -21,9 +22,10 @@ def consumer_pages(engine: EngineCore, server: ServerConfig, public_url: str) ->
     """The pages that the configuration switches on."""
     services, config = engine.services, engine.config
     pages: dict[str, Page] = {}
+    appearance = Appearance(config.portal)
     if server.portal or server.play:
-        pages["portal"] = PortalPages(config.portal.frame_ancestors, page=server.portal)
+        pages["portal"] = PortalPages(config.portal, appearance, page=server.portal)
     if server.play:
         inboxes = Inboxes(services.store.play, services.clock, services.ids, config.play)
-        pages["play"] = PlayPages(inboxes, public_url)
+        pages["play"] = PlayPages(inboxes, public_url, appearance)
     return pages

@@ -5,17 +5,20 @@ from __future__ import annotations
 import gzip
 import hashlib
 import mimetypes
+import re
 from collections.abc import Mapping, Sequence
 from importlib.resources.abc import Traversable
+from types import MappingProxyType
 
 import msgspec
 from aiohttp import web
 
 from webhook_engine.server.errors import ApiError
 
-__all__ = ["Files", "only", "page_headers", "relative_root"]
+__all__ = ["Files", "only", "page_headers", "relative_root", "sheet"]
 
 _ROOT = b"{{root}}"
+_PLACE = re.compile(rb"\{\{([a-z]+)\}\}")
 _KINDS = {".js": "text/javascript", ".css": "text/css", ".html": "text/html", ".svg": "image/svg+xml"}
 _ASSET_HEADERS = {
     "Cache-Control": "no-cache",
@@ -39,15 +42,20 @@ class Files:
     def __init__(self, folder: Traversable) -> None:
         self._files = {file.name: _read(file) for file in folder.iterdir() if file.is_file()}
 
-    def asset(self, request: web.BaseRequest, name: str) -> web.Response:
-        """A script, a style or a picture; the browser keeps it and asks each time whether it has changed."""
+    def asset(
+        self, request: web.BaseRequest, name: str, headers: Mapping[str, str] = MappingProxyType({})
+    ) -> web.Response:
+        """A script, a style or a picture; the browser keeps it and asks each time whether it has changed.
+
+        ``headers`` take the place of those that it has otherwise.
+        """
         only(request, "GET", "HEAD")
         file = self._files.get(name)
         if file is None or name.endswith(".html"):
             raise ApiError(404, "not_found", "There is no such file.")
         packed = "gzip" in request.headers.get("Accept-Encoding", "")
         tag = f'"{file.tag}-gzip"' if packed else f'"{file.tag}"'
-        headers = {"ETag": tag, "Vary": "Accept-Encoding", **_ASSET_HEADERS}
+        headers = {"ETag": tag, "Vary": "Accept-Encoding", **_ASSET_HEADERS, **headers}
         if tag in request.headers.get("If-None-Match", ""):
             return web.Response(status=304, headers=headers)
         if packed:
@@ -55,10 +63,24 @@ class Files:
         body = file.packed if packed else file.body
         return web.Response(body=body, content_type=file.kind, charset="utf-8", headers=headers)
 
-    def page(self, request: web.BaseRequest, name: str, headers: Mapping[str, str], status: int = 200) -> web.Response:
-        """A page; ``{{root}}`` in it becomes the way from its own address up to the server's root."""
+    def page(
+        self,
+        request: web.BaseRequest,
+        name: str,
+        headers: Mapping[str, str],
+        status: int = 200,
+        *,
+        places: Mapping[str, str] = MappingProxyType({}),
+    ) -> web.Response:
+        """A page; ``{{root}}`` in it becomes the way from its own address up to the server's root.
+
+        ``places`` are what takes the place of further names in braces, as HTML.
+        """
         only(request, "GET", "HEAD")
-        body = self._files[name].body.replace(_ROOT, relative_root(request.raw_path).encode())
+        body = _PLACE.sub(
+            lambda place: places.get(place[1].decode(), place[0].decode()).encode(), self._files[name].body
+        )
+        body = body.replace(_ROOT, relative_root(request.raw_path).encode())
         return web.Response(status=status, body=body, content_type="text/html", charset="utf-8", headers=headers)
 
 
@@ -68,13 +90,25 @@ def only(request: web.BaseRequest, *methods: str) -> None:
         raise ApiError(405, "method_not_allowed", f"Only {', '.join(methods)} can be used here.")
 
 
-def page_headers(frame_ancestors: Sequence[str] = ()) -> dict[str, str]:
-    """The headers of a page: only own files, nothing inline, framed only by ``frame_ancestors``."""
+def sheet(request: web.BaseRequest, text: str) -> web.Response:
+    """A style sheet that is made here."""
+    only(request, "GET", "HEAD")
+    return web.Response(text=text, content_type="text/css", charset="utf-8", headers=_ASSET_HEADERS)
+
+
+def page_headers(
+    frame_ancestors: Sequence[str] = (), *, images: Sequence[str] = (), fonts: Sequence[str] = ()
+) -> dict[str, str]:
+    """The headers of a page: only own files, nothing inline, framed only by ``frame_ancestors``.
+
+    ``images`` and ``fonts`` are further origins that these may come from.
+    """
     policy = (
         "default-src 'none'",
         "script-src 'self'",
         "style-src 'self'",
-        "img-src 'self'",
+        " ".join(("img-src 'self'", *images)),
+        *([f"font-src {' '.join(fonts)}"] if fonts else ()),
         "connect-src 'self'",
         "base-uri 'none'",
         "form-action 'none'",

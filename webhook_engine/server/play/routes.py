@@ -18,6 +18,7 @@ from webhook_engine.server.errors import ApiError
 from webhook_engine.server.pages import Files, only, page_headers
 from webhook_engine.server.play.inboxes import Inboxes, why_not_verified
 from webhook_engine.server.play.wire import AnswerIn, RequestsOut, VerifyIn, VerifyOut, inbox_out, request_out
+from webhook_engine.server.portal.appearance import Appearance
 from webhook_engine.server.protocol import read_body
 from webhook_engine.store.play import PlayInbox
 
@@ -40,8 +41,10 @@ _INERT = {
 class PlayPages:
     """Everything under ``/play``. ``base_url`` is how the server is reached, without a slash at the end."""
 
-    def __init__(self, inboxes: Inboxes, base_url: str) -> None:
+    def __init__(self, inboxes: Inboxes, base_url: str, appearance: Appearance) -> None:
         self._inboxes = inboxes
+        self._appearance = appearance
+        self._headers = page_headers(images=appearance.images, fonts=appearance.fonts)
         self._base_url = base_url
         self._files = Files(files("webhook_engine.server.play") / "static")
 
@@ -56,7 +59,7 @@ class PlayPages:
                 return self._files.asset(request, name)
             case ["view", token]:
                 found = await self._inboxes.get(token)
-                return self._files.page(request, "view.html", page_headers(), status=200 if found else 404)
+                return self._page(request, "view.html", "Play: a temporary inbox", status=200 if found else 404)
             case ["inbox", token]:
                 return await self._inbox(request, await self._found(token))
             case ["inbox", token, "verify"]:
@@ -65,7 +68,11 @@ class PlayPages:
         raise ApiError(404, "not_found", "Play has no such page; POST /play/ makes an inbox.")
 
     def _welcome(self, request: web.BaseRequest) -> web.StreamResponse:
-        return self._files.page(request, "welcome.html", page_headers())
+        return self._page(request, "welcome.html", "Play: try out webhooks")
+
+    def _page(self, request: web.BaseRequest, name: str, title: str, status: int = 200) -> web.StreamResponse:
+        places = self._appearance.places(title)
+        return self._files.page(request, name, self._headers, status, places=places)
 
     async def _create(self) -> web.StreamResponse:
         return _json(201, inbox_out(await self._inboxes.create(), self._base_url))

@@ -1,16 +1,24 @@
-"""The portal over HTTP: one page, and its files."""
+"""The portal over HTTP: one page, its files, and what another page needs to embed it."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from importlib.resources import files
 
 from aiohttp import web
 
+from webhook_engine.config.sections import PortalConfig
 from webhook_engine.server.errors import ApiError
-from webhook_engine.server.pages import Files, page_headers
+from webhook_engine.server.pages import Files, page_headers, sheet
+from webhook_engine.server.portal.accent import accent_sheet
+from webhook_engine.server.portal.appearance import Appearance
 
 __all__ = ["PortalPages"]
+
+_ACCENT = re.compile(r"([0-9a-f]{6})\.css").fullmatch
+# What another page loads as its own script, as embedding needs it.
+_FOR_OTHERS = {"Cross-Origin-Resource-Policy": "cross-origin"}
 
 
 class PortalPages:
@@ -19,8 +27,9 @@ class PortalPages:
     With ``page=False`` only the files are served, which Play's pages use too.
     """
 
-    def __init__(self, frame_ancestors: Sequence[str], *, page: bool = True) -> None:
-        self._headers = page_headers(frame_ancestors)
+    def __init__(self, config: PortalConfig, appearance: Appearance, *, page: bool = True) -> None:
+        self._headers = page_headers(config.frame_ancestors, images=appearance.images, fonts=appearance.fonts)
+        self._appearance = appearance
         self._page = page
         self._files = Files(files("webhook_engine.server.portal") / "static")
 
@@ -28,7 +37,15 @@ class PortalPages:
         """Answer one request; ``segments`` are those of the path after ``portal``."""
         match segments:
             case [] if self._page:
-                return self._files.page(request, "portal.html", self._headers)
+                return self._files.page(
+                    request, "portal.html", self._headers, places=self._appearance.places("Webhooks")
+                )
+            case ["embed.js"] if self._page:
+                return self._files.asset(request, "embed.js", _FOR_OTHERS)
+            case ["appearance.css"]:
+                return sheet(request, self._appearance.sheet)
+            case ["accent", name] if found := _ACCENT(name):
+                return sheet(request, accent_sheet(f"#{found[1]}"))
             case ["static", name]:
                 return self._files.asset(request, name)
         raise ApiError(404, "not_found", "There is no such page.")

@@ -3,10 +3,11 @@
 import { fill, h, icon } from "./dom.js";
 import { t } from "./language.js";
 import { begin } from "./session.js";
+import { titled } from "./titles.js";
 import { button, field, input, modal } from "./ui.js";
 
 function alone(glyph, title, ...content) {
-  document.title = t("{title} · Webhooks", { title });
+  document.title = titled(title);
   const heading = h("h1", { tabindex: "-1" }, title);
   fill(
     document.body,

@@ -3,7 +3,7 @@
 import { to } from "./address.js";
 import { api, app, get } from "./api.js";
 import { statistics } from "./chart.js";
-import { fill, h, shownText } from "./dom.js";
+import { fill, h } from "./dom.js";
 import { settingsTab } from "./endpoint_settings.js";
 import { fullTime } from "./format.js";
 import { pieces, t } from "./language.js";
@@ -12,6 +12,7 @@ import { repairCard } from "./repair.js";
 import { secretCard } from "./secret.js";
 import { may, root } from "./session.js";
 import { testingTab } from "./testing.js";
+import { titled } from "./titles.js";
 import { latestOf } from "./doing.js";
 import { backLink, breakable, button, card, empty, endpointBadge, loading, notice, repeatedly, tabs, tags, toast, when } from "./ui.js";
 import { leaving, stay } from "./unsaved.js";
@@ -56,7 +57,7 @@ export function endpointPage(page, signal, id, tab = "overview") {
     if (text === seen) return;
     const first = seen === undefined;
     seen = text;
-    document.title = shownText(t("{title} · Webhooks", { title: now.url }));
+    document.title = titled(now.url);
     fill(
       heading,
       h("div", {}, h("h1", { class: "address" }, h("a", { href: to(`/endpoints/${id}`) }, breakable(now.url))), now.description && h("p", {}, now.description)),

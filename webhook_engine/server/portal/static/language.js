@@ -1,6 +1,8 @@
 // The language of the page. A text stands in the code in English; the catalogue of the language that is shown,
 // texts-{language}.js, has what to say instead. Whoever imports this module has the catalogue already.
 
+import { link } from "./arrival.js";
+
 /** The languages that there are, each by its own name. */
 export const LANGUAGES = { en: "English", de: "Deutsch", es: "Español", fr: "Français", ja: "日本語", pt: "Português" };
 const LEFTWARD = ["ar", "fa", "he", "ur"];
@@ -26,8 +28,7 @@ function base(tag) {
 
 function wanted() {
   const known = (tag) => (tag && Object.hasOwn(LANGUAGES, base(tag)) ? base(tag) : undefined);
-  const said = new URLSearchParams(location.search).get("lang");
-  return known(said) ?? known(kept()) ?? (navigator.languages ?? []).map(known).find(Boolean) ?? "en";
+  return known(link.get("lang")) ?? known(kept()) ?? (navigator.languages ?? []).map(known).find(Boolean) ?? "en";
 }
 
 function kept() {

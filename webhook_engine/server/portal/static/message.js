@@ -4,10 +4,11 @@ import { to } from "./address.js";
 import { all, api, app, eventually, get } from "./api.js";
 import { attemptLine } from "./attempts.js";
 import { payloadBox, readPayload } from "./payload.js";
-import { fill, h, reconcile, shownText } from "./dom.js";
+import { fill, h, reconcile } from "./dom.js";
 import { fullTime } from "./format.js";
 import { pieces, t } from "./language.js";
 import { may } from "./session.js";
+import { titled } from "./titles.js";
 import { backLink, breakable, button, card, countdown, empty, loading, repeatedly, stateBadge, stateOf, tags, toast } from "./ui.js";
 
 const PENDING_MS = 700;
@@ -30,7 +31,7 @@ export function messagePage(page, signal, id, attempt) {
   eventually(read, signal).then(
     ([message, sent]) => {
       fill(title, message.eventType);
-      document.title = shownText(t("{title} · Webhooks", { title: message.eventType }));
+      document.title = titled(message.eventType);
       fill(content, h("div", { class: "columns even" }, deliveries(message, signal, attempt), h("div", { class: "stack" }, payloadBox(id, sent), facts(message))));
     },
     (error) => error.name === "AbortError" || fill(content, empty("warning", t("This message cannot be shown"), error.message, h("a", { class: "button", href: to("/messages") }, t("All messages")))),

@@ -1,13 +1,17 @@
 // The portal's frame: opens the session, shows the page that the address names, and its navigation.
 
+import { docsUrl, homeUrl, logo, name as platform, worn } from "./appearance.js";
+import { link as said } from "./arrival.js";
 import { decoded, placed, to } from "./address.js";
 import { app, eventually, get, onEnd, onReach } from "./api.js";
 import { fill, h, icon, shownText } from "./dom.js";
 import { t } from "./language.js";
+import { framed, turned } from "./frame.js";
 import { borrow, exchange, keep, onBegun, session, takeKey } from "./session.js";
 import { button, languageChoice, loading, toast } from "./ui.js";
 import { ended, endedWhileTyping, entrance, unreachable, used } from "./doors.js";
-import { guard, leaving } from "./unsaved.js";
+import { titled } from "./titles.js";
+import { guard, leaving, stay } from "./unsaved.js";
 
 const APPLICATIONS = "#/applications";
 // Each page is loaded when it is first shown.
@@ -28,6 +32,9 @@ const SECTIONS = [
 
 const PROBE_MS = 1_500;
 const DEEP = /^#\/./;
+const NEXT = /^\/[\w][^\s#]*$/;
+// Where links lead that were made for other portals.
+const OTHER_NAMES = [[/^\/event-types\b.*/, "/catalogue"], [/^\/(logs|activity)\b.*/, "/messages"]];
 
 let shown = new AbortController();
 const away = h("div", { class: "away", role: "status" });
@@ -49,28 +56,54 @@ async function start() {
       return;
     }
   }
+  await worn;
+  goOn();
   // Somebody opened a page of the portal in a new tab.
   if (!session() && DEEP.test(location.hash)) await borrow();
   if (session()) lay();
   else entrance(start);
 }
 
+/** Go where the link says, once. */
+function goOn() {
+  const wanted = said.get("next");
+  said.delete("next");
+  const address = new URL(location.href);
+  if (!address.searchParams.has("next")) return;
+  address.searchParams.delete("next");
+  if (session() && wanted && NEXT.test(wanted)) {
+    address.hash = OTHER_NAMES.reduce((path, [pattern, ours]) => path.replace(pattern, ours), wanted);
+  }
+  stay(address.href);
+}
+
+/** The sign of the platform; one that does not come leaves its place to our own. */
+function sign() {
+  const own = icon("hook", 24);
+  if (!logo) return own;
+  const picture = h("img", { src: logo, alt: "", referrerpolicy: "no-referrer" });
+  picture.addEventListener("error", () => picture.replaceWith(own));
+  return picture;
+}
+
 function lay() {
   const { operator } = session();
   main = h("main", { id: "main", tabindex: "-1" });
   links = SECTIONS.map(([section]) => h("a", {}, section));
-  name = h("span", { class: "brand-name" }, t("Webhooks"));
+  name = h("span", { class: "brand-name" }, platform ?? t("Webhooks"));
   const bar = h(
     "header",
     { class: "bar" },
     h(
       "div",
       { class: "bar-inner" },
-      h("div", { class: "brand" }, icon("hook", 24), name),
+      h("div", { class: "brand" }, sign(), name),
       h("nav", { class: "nav", "aria-label": t("Main") }, links),
       h(
         "div",
         { class: "bar-end" },
+        homeUrl && h("a", { class: "button plain tiny", href: homeUrl, target: framed ? "_top" : undefined }, platform ? t("Back to {platform}", { platform }) : t("Back to the application")),
+        docsUrl && h("a", { class: "button plain tiny", href: docsUrl, target: "_blank", rel: "noopener noreferrer" }, t("Documentation")),
         operator && h("a", { class: "button plain tiny", href: APPLICATIONS }, t("Applications")),
         operator && button(t("Sign out"), signOut, { kind: "plain", size: "tiny" }),
       ),
@@ -85,10 +118,11 @@ function lay() {
 
 /** Put the name of the application that is shown into the bar. */
 function callByName() {
-  const { application } = session();
-  fill(name, t("Webhooks"));
+  const { application, operator } = session();
+  fill(name, platform ?? t("Webhooks"));
   name.removeAttribute("title");
-  if (!application) return;
+  // A customer knows whose page this is by the platform's name; who looks after many has to know which one it is.
+  if (!application || (platform && !operator)) return;
   const read = eventually(() => get(app()), new AbortController().signal);
   read.then(
     (found) => {
@@ -147,8 +181,9 @@ async function show(moved) {
   fill(main, inner);
   page(inner, signal, ...parameters);
   scrollTo(0, 0);
+  if (moved) turned();
   const heading = main.querySelector("h1");
-  document.title = heading ? t("{title} · Webhooks", { title: heading.textContent }) : t("Webhooks");
+  document.title = titled(heading?.textContent);
   if (moved && document.activeElement === document.body) main.focus({ preventScroll: true });
 }
 
