@@ -33,6 +33,7 @@ PROVED_BY: Mapping[str, str] = {
     "native_threads.py": "integrations/test_flask.py",
     "shared.py": "shared/",
     "version.py": "test_packaging.py",
+    "rules/quantities.py": "config/test_values.py",
     "delivery/accept/": "delivery/accept/test_relay.py",
     "delivery/accept/source_relay.py": "outbox/test_sources.py",
     "delivery/http/problems.py": "delivery/http/test_response.py",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
@@ -35,6 +36,7 @@ from webhook_engine.resources.organization import Organization
 from webhook_engine.resources.portal import PortalEntrance
 from webhook_engine.resources.portal_links import PortalLinks
 from webhook_engine.resources.services import Policy, Services
+from webhook_engine.rules.endpoint_options import OptionBounds
 from webhook_engine.secrets.encryption import Cipher
 from webhook_engine.secrets.files import SecretFile, load_or_create_secret_file, older_file, older_secrets
 from webhook_engine.shielded import shielded
@@ -99,6 +101,7 @@ class EngineCore(Organization):
                 https_only=self.config.delivery.https_only,
                 default_signature=self.config.security.default_signature,
                 recover_max_age=self.config.delivery.recover_max_age,
+                endpoint_options=_option_bounds(self.config.delivery),
             ),
         )
         self._entrance = PortalEntrance(
@@ -365,6 +368,16 @@ def _pipeline_settings(config: Config) -> PipelineSettings:
             failure_window=microseconds(delivery.failure_window),
             disable_on_gone=delivery.disable_on_gone,
         ),
+        endpoint_options=_option_bounds(delivery),
         retention=RetentionPolicy(config.retention.payload, config.retention.attempts),
         messages=MessageLimits(payload_retention=config.retention.payload),
+    )
+
+
+def _option_bounds(delivery: DeliveryConfig) -> OptionBounds:
+    """What holds for all may be asked for by each."""
+    return OptionBounds(
+        timeout=max(delivery.timeout, delivery.endpoint_max_timeout),
+        retries=max(len(delivery.retry_schedule), delivery.endpoint_max_retries),
+        retry_time=max(sum(delivery.retry_schedule, timedelta(0)), delivery.endpoint_max_retry_time),
     )

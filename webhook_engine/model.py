@@ -8,7 +8,7 @@ aware UTC datetimes. The second half is what the parts of the engine hand to one
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import IntEnum, StrEnum
 from typing import Generic, TypeVar
 
@@ -24,6 +24,7 @@ __all__ = [
     "DeliveryStatus",
     "Endpoint",
     "EndpointHeaders",
+    "EndpointOptions",
     "EndpointStats",
     "EventType",
     "Exchange",
@@ -98,7 +99,19 @@ class Application(msgspec.Struct, frozen=True, kw_only=True):
         return self.throttle_rate
 
 
-class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+class EndpointOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What an endpoint may ask for beyond its address and filters; ``None`` asks for nothing.
+
+    What is asked for is stored as one JSON object, under these names: once released, a name keeps its meaning.
+    """
+
+    timeout: timedelta | None = None
+    """For the whole exchange; ``None``: as ``delivery.timeout`` says."""
+    retry_schedule: tuple[timedelta, ...] | None = None
+    """The delays after the first attempt; ``None``: those of ``delivery.retry_schedule``."""
+
+
+class Endpoint(EndpointOptions, frozen=True, kw_only=True, omit_defaults=False):
     """A URL of an application that gets its messages."""
 
     id: str
@@ -132,6 +145,11 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     def filter_types(self) -> tuple[str, ...] | None:
         """The older name of ``event_types``."""
         return self.event_types
+
+    @property
+    def options(self) -> EndpointOptions:
+        """What it asks for, apart from the rest."""
+        return EndpointOptions(**{name: getattr(self, name) for name in EndpointOptions.__struct_fields__})
 
 
 class EndpointHeaders(msgspec.Struct, frozen=True, kw_only=True):

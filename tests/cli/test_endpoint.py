@@ -37,6 +37,22 @@ def test_endpoints(world: World, acme: str) -> None:
     assert world("endpoint", "list", acme).err == "There are none.\n"
 
 
+def test_what_an_endpoint_asks_for(world: World, acme: str) -> None:
+    made = world.json(
+        "endpoint", "create", acme, world.hook, "--uid", "own", "--timeout", "2s", "--retry", "5s", "--retry", "1h"
+    )
+    assert (made["timeout"], made["retrySchedule"]) == ("2s", ["5s", "1h"])
+    shown = world("endpoint", "get", acme, "own").out
+    assert re.search(r"^timeout +2s$", shown, re.MULTILINE)
+    assert re.search(r"^retries +after 5s, 1h$", shown, re.MULTILINE)
+    assert world.json("endpoint", "update", acme, "own", "--no-retries")["retrySchedule"] == []
+    bare = world.json("endpoint", "update", acme, "own", "--retry", "", "--timeout", "")
+    assert not {"timeout", "retrySchedule"} & bare.keys()
+    refused = world("endpoint", "update", acme, "own", "--timeout", "1h")
+    assert (refused.code, 'from "1ms" to "30s"' in refused.err) == (2, True)
+    world("endpoint", "delete", acme, "own")
+
+
 def test_an_example_of_an_event_type(world: World, acme: str) -> None:
     world("event-type", "create", "example.made")
     world.json("endpoint", "create", acme, f"{world.hook}/example", "--uid", "ep")

@@ -63,6 +63,7 @@ def batch(clock: ManualClock, receiver) -> ImportedBatch:
                 ),
                 headers={"X-One": "1"},
                 metadata={"k": "v"},
+                options={"timeout": "2s"},
             )
         ],
         messages=[
@@ -86,6 +87,7 @@ async def test_it_is_here_as_it_was_there(engine: Engine, clock: ManualClock, ba
     assert to_datetime(clock.now()) - here.created_at > DAY - timedelta(seconds=1)
     endpoint = await engine.endpoints.get("globex", "main")
     assert (endpoint.id, endpoint.event_types, endpoint.disabled) == (given.id, ("invoice.paid", "old"), False)
+    assert endpoint.timeout == timedelta(seconds=2)
     assert await engine.endpoints.get_secret("globex", "main") == secret("n")
     assert (await engine.endpoints.get_headers("globex", "main")).headers == {"X-One": "1"}
     message = await engine.messages.get("globex", "one")

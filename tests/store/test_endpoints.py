@@ -1,12 +1,16 @@
+from datetime import timedelta
+
 import msgspec
 import pytest
 from records import World
 
 from webhook_engine.clock import to_datetime
 from webhook_engine.errors import ConflictError, StoreError
-from webhook_engine.model import Health, OldKey
+from webhook_engine.model import EndpointOptions, Health, OldKey
 from webhook_engine.store.records import EndpointChanges, EndpointCondition, Span
 from webhook_engine.store.seam import Store
+
+NOTHING = EndpointOptions()
 
 
 async def test_an_endpoint_comes_back_as_it_was(store: Store, world: World) -> None:
@@ -25,6 +29,9 @@ async def test_an_endpoint_comes_back_as_it_was(store: Store, world: World) -> N
         old_keys=(OldKey(b"\x00\xff", 17), OldKey(b"", 18)),
         encrypted_headers=b"\x00headers\xfe",
         encrypted_user_info=b"\x00shop:secret\xfe",
+        encrypted_credentials=b"\x00token\xfe",
+        timeout=timedelta(milliseconds=1500),
+        retry_schedule=(timedelta(0), timedelta(days=1)),
     )
     assert await store.endpoints.get(application.id, added.endpoint.id) == added
     assert await store.endpoints.get(application.id, "main") == added
@@ -105,6 +112,8 @@ async def test_everything_can_be_changed(store: Store, world: World) -> None:
             old_keys=(OldKey(b"old", 99),),
             encrypted_headers=b"headers",
             encrypted_user_info=b"name",
+            options=EndpointOptions(timeout=timedelta(seconds=1)),
+            encrypted_credentials=b"token",
             condition=EndpointCondition(health=health, disabled_at=now, disabled_reason="asked for"),
         ),
         now,
@@ -119,14 +128,25 @@ async def test_everything_can_be_changed(store: Store, world: World) -> None:
     assert (endpoint.disabled_reason, endpoint.first_failure_at) == ("asked for", to_datetime(now - 10))
     assert (changed.encrypted_key, changed.old_keys) == (b"new", (OldKey(b"old", 99),))
     assert (changed.encrypted_headers, changed.encrypted_user_info) == (b"headers", b"name")
+    assert (endpoint.options, changed.encrypted_credentials) == (
+        EndpointOptions(timeout=timedelta(seconds=1)),
+        b"token",
+    )
     assert changed.health == health
 
     well = await store.endpoints.update(
         added.endpoint.id,
-        EndpointChanges(event_types=None, channels=None, encrypted_headers=None, condition=EndpointCondition()),
+        EndpointChanges(
+            event_types=None,
+            channels=None,
+            encrypted_headers=None,
+            options=NOTHING,
+            condition=EndpointCondition(),
+        ),
         now,
     )
     assert well is not None
+    assert (well.endpoint.options, well.encrypted_credentials) == (NOTHING, b"token")
     assert (well.endpoint.event_types, well.endpoint.channels, well.encrypted_headers) == (None, None, None)
     assert (well.endpoint.disabled, well.endpoint.disabled_reason, well.health) == (False, None, Health())
 

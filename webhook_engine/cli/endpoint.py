@@ -23,6 +23,7 @@ from webhook_engine.cli.connected import (
     most,
     pairs,
 )
+from webhook_engine.cli.endpoint_options import OPTION_FIELDS, Asked, asking
 from webhook_engine.cli.message import ATTEMPT_COLUMNS, Attempt, StatusOption, status_code
 from webhook_engine.cli.show import decoded, names, said, show_json, show_list, show_one, show_rows, when
 from webhook_engine.cli.terminal import UsageError
@@ -44,7 +45,7 @@ Header = Annotated[
 ]
 
 
-class Endpoint(msgspec.Struct, rename="camel"):
+class Endpoint(Asked, rename="camel", kw_only=True):
     """What is shown of an endpoint."""
 
     id: str
@@ -96,6 +97,7 @@ _FIELDS = {
     "event types": lambda one: names(one.event_types, "all"),
     "channels": lambda one: names(one.channels, ""),
     "rate limit": lambda one: f"{one.throttle_rate} messages per second" if one.throttle_rate else "",
+    **OPTION_FIELDS,
     "metadata": lambda one: ", ".join(f"{name}={value}" for name, value in one.metadata.items()),
     "created": lambda one: when(one.created_at),
     "updated": lambda one: when(one.updated_at),
@@ -122,6 +124,7 @@ def get(client: Client, app: AppArgument, endpoint: EndpointArgument) -> None:
 
 @endpoint.command()
 @connected
+@asking
 def create(
     client: Client,
     app: AppArgument,
@@ -137,6 +140,8 @@ def create(
     ] = None,
     metadata: Metadata = None,
     disabled: Annotated[bool, typer.Option("--disabled", help="Nothing is sent until it is enabled.")] = False,
+    *,
+    asked: dict[str, object],
 ) -> None:
     """Add an endpoint to an application."""
     body = changes(
@@ -151,11 +156,12 @@ def create(
         metadata=pairs(metadata, "--metadata"),
         disabled=disabled or None,
     )
-    show_one(client, client.post(["app", app, "endpoint"], body), Endpoint, _FIELDS)
+    show_one(client, client.post(["app", app, "endpoint"], {**body, **asked}), Endpoint, _FIELDS)
 
 
 @endpoint.command()
 @connected
+@asking
 def update(
     client: Client,
     app: AppArgument,
@@ -175,6 +181,8 @@ def update(
     metadata: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="Replaces what there is; may be repeated.")
     ] = None,
+    *,
+    asked: dict[str, object],
 ) -> None:
     """Change what is given of an endpoint; it holds from the next attempt."""
     filters = {
@@ -187,7 +195,7 @@ def update(
     }
     body = {
         **changes(
-            needed=not filters,
+            needed=not filters and not asked,
             url=target,
             description=description,
             uid=uid,
@@ -195,6 +203,7 @@ def update(
             metadata=pairs(metadata, "--metadata"),
         ),
         **filters,
+        **asked,
     }
     show_one(client, client.patch(_path(app, endpoint), body), Endpoint, _FIELDS)
 

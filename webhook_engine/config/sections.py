@@ -309,6 +309,17 @@ class DeliveryConfig(Section):
         ["5s", "5m", "30m", "2h", "5h", "10h", "10h"],
         "The delays after the first attempt, which is made at once. An empty list means no retries.",
     )
+    endpoint_max_timeout: timedelta = setting(
+        duration("1ms", "5m"), "30s", "The longest timeout that an endpoint may ask for, where timeout is not longer."
+    )
+    endpoint_max_retries: int = setting(
+        integer(0, 100), 20, "The most retries that an endpoint may ask for, where retry_schedule has not more."
+    )
+    endpoint_max_retry_time: timedelta = setting(
+        duration("0s", "365d"),
+        "7d",
+        "How long the delays that an endpoint asks for may be together, where those of retry_schedule are not longer.",
+    )
     jitter: float = setting(
         number(0, 1), 0.2, "Share of each delay by which it may be longer or shorter, so that retries spread out."
     )

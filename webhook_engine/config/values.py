@@ -12,14 +12,15 @@ import math
 import os
 import re
 import ssl
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from decimal import Decimal
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from pathlib import Path
 from typing import Generic, TypeVar
 from urllib.parse import SplitResult, parse_qsl, urlsplit
+
+from webhook_engine.rules.quantities import MILLISECOND, format_duration, parse_duration, quantity
 
 __all__ = [
     "Kind",
@@ -62,10 +63,7 @@ Word = TypeVar("Word", bound=str)
 Network = IPv4Network | IPv6Network
 
 _MASK = "********"
-_MILLISECOND = timedelta(milliseconds=1)
-_MILLISECONDS = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
 _BYTES = {"GB": 10**9, "GiB": 2**30, "MB": 10**6, "MiB": 2**20, "kB": 10**3, "KiB": 2**10, "B": 1}
-_QUANTITY = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?) ?([A-Za-z]*)")
 _URL = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]+")
 _PLAIN_URL = re.compile(r"https://[A-Za-z0-9._-]+(?::[0-9]{1,5})?(?:[/?#][A-Za-z0-9._~:/?#@!$&+=%-]*)?")
 _SQLITE = "sqlite:///"
@@ -121,30 +119,9 @@ class Kind(Generic[T]):
 # Durations and sizes.
 
 
-def parse_duration(text: str) -> timedelta:
-    """``"1.5s"`` as a ``timedelta``; ``ValueError`` if it is no duration of whole milliseconds."""
-    amount, unit = _quantity(text, _MILLISECONDS, "a duration")
-    milliseconds = amount * _MILLISECONDS[unit]
-    if milliseconds % 1:
-        raise ValueError("a duration is counted in whole milliseconds")
-    try:
-        return timedelta(milliseconds=int(milliseconds))
-    except OverflowError:
-        raise ValueError("this is too long") from None
-
-
-def format_duration(value: timedelta) -> str:
-    """The shortest form that :func:`parse_duration` reads: ``15s``, ``5d``."""
-    milliseconds = value // _MILLISECOND
-    if not milliseconds:
-        return "0s"
-    unit = next(unit for unit, factor in _MILLISECONDS.items() if milliseconds % factor == 0)
-    return f"{milliseconds // _MILLISECONDS[unit]}{unit}"
-
-
 def parse_size(text: str) -> int:
     """``"20kB"`` as a number of bytes; ``ValueError`` if it is no size."""
-    amount, unit = _quantity(text, _BYTES, "a size")
+    amount, unit = quantity(text, _BYTES, "a size")
     size_bytes = amount * _BYTES[unit]
     if size_bytes % 1:
         raise ValueError("a size is counted in whole bytes")
@@ -166,7 +143,7 @@ def duration(shortest: str, longest: str) -> Kind[timedelta]:
         if isinstance(value, int | float) and not isinstance(value, bool):
             raise ValueError("a duration needs a unit")
         result = value if isinstance(value, timedelta) else parse_duration(_text(value))
-        if result % _MILLISECOND:
+        if result % MILLISECOND:
             raise ValueError("a duration is counted in whole milliseconds")
         return _within(result, low, high)
 
@@ -183,15 +160,6 @@ def size(smallest: str, largest: str) -> Kind[int]:
 
     allowed = f'a size from "{smallest}" to "{largest}" (units: B, kB, MB, GB, KiB, MiB, GiB), or an integer of bytes'
     return Kind(allowed=allowed, read=read, show=lambda value: _quoted(format_size(value)))
-
-
-def _quantity(text: str, units: Iterable[str], what: str) -> tuple[Decimal, str]:
-    match = _QUANTITY.fullmatch(text)
-    if match and not match[2]:
-        raise ValueError(f"{what} needs a unit")
-    if not match or match[2] not in units:
-        raise ValueError(f"this is not {what}")
-    return Decimal(match[1]), match[2]
 
 
 # Numbers, switches and words.

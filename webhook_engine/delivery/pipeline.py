@@ -44,6 +44,7 @@ from webhook_engine.events import OperationalEvent
 from webhook_engine.ids import IdSource
 from webhook_engine.log import get_logger
 from webhook_engine.model import Task
+from webhook_engine.rules.endpoint_options import OptionBounds
 from webhook_engine.secrets.encryption import Cipher
 from webhook_engine.store.directory import Directory
 from webhook_engine.store.kept_responses import KeptResponse
@@ -83,6 +84,7 @@ class PipelineSettings(msgspec.Struct, frozen=True, kw_only=True):
     user_agent: str
     operational_organization: str
     rules: Rules
+    endpoint_options: OptionBounds
     retention: RetentionPolicy
     messages: MessageLimits
 
@@ -147,12 +149,13 @@ class Pipeline:
             cipher,
             user_agent=settings.user_agent,
             prefixes=settings.signature_headers,
+            rules=settings.rules,
+            bounds=settings.endpoint_options,
         )
         self._dispatcher = Dispatcher(
             deliveries=store.deliveries,
             attempter=Attempter(
                 sender=self._sender,
-                rules=settings.rules,
                 look=self.timekeeper.look,
                 ids=ids,
                 measures=self.measures,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any, Unpack
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -18,6 +19,7 @@ from webhook_engine.model import (
     AttemptStatus,
     Endpoint,
     EndpointHeaders,
+    EndpointOptions,
     EndpointStats,
     Message,
     Page,
@@ -31,8 +33,9 @@ from webhook_engine.resources.endpoint_headers import OwnHeaders
 from webhook_engine.resources.endpoint_secrets import EndpointSecrets, signing_key
 from webhook_engine.resources.pagination import Order
 from webhook_engine.resources.services import Services
-from webhook_engine.rules import documents, filters, limits, names, values
+from webhook_engine.rules import documents, endpoint_options, filters, limits, names, values
 from webhook_engine.rules import headers as header_rules
+from webhook_engine.rules.endpoint_options import OptionValues
 from webhook_engine.rules.pages import DEFAULT_PAGE
 from webhook_engine.rules.urls import endpoint_url
 from webhook_engine.rules.user_info import merged
@@ -69,6 +72,7 @@ class Endpoints:
         secret: str | None = None,
         headers: Mapping[str, str] | None = None,
         metadata: Mapping[str, str] | None = None,
+        **options: Unpack[OptionValues],
     ) -> Endpoint:
         """Add an endpoint; it gets the messages that are created from then on.
 
@@ -76,6 +80,8 @@ class Endpoints:
         ``event_types``: registered ones, ``None`` for all. ``channels``: 1 to 10; only messages with one of these.
         ``throttle_rate``: messages per second, 1 to 65535.
         ``secret``: ``whsec_…`` or ``whsk_…``, by default a generated one. ``headers``: sent with every message.
+        ``options``: what else it asks for, such as ``timeout="5s"``; see
+        :class:`~webhook_engine.rules.endpoint_options.OptionValues`.
 
         Raises ``NotFoundError``, ``ConflictError`` if the uid is taken in the application, and ``ValidationError``.
         """
@@ -85,6 +91,7 @@ class Endpoints:
         endpoint_id = services.ids.new("ep_", now)
         closed = values.boolean("disabled", disabled)
         shown_url, user_info, _ = merged("url", self._url(url), None)
+        asked = EndpointOptions(**self._options(options))
         stored = StoredEndpoint(
             endpoint=Endpoint(
                 id=endpoint_id,
@@ -104,6 +111,7 @@ class Endpoints:
                 metadata=documents.metadata("metadata", metadata),
                 created_at=to_datetime(now),
                 updated_at=to_datetime(now),
+                **msgspec.structs.asdict(asked),
             ),
             encrypted_key=encrypt_secret(services.cipher, endpoint_id, signing_key(secret, services.policy).secret),
             encrypted_headers=encrypt_headers(
@@ -160,6 +168,7 @@ class Endpoints:
         version: int | UnsetType = UNSET,
         disabled: bool | UnsetType = UNSET,
         metadata: Mapping[str, str] | UnsetType | None = UNSET,
+        **options: Unpack[OptionValues],
     ) -> Endpoint:
         """Change what is given, and leave the rest; ``None`` unsets. It applies from the next attempt.
 
@@ -180,8 +189,12 @@ class Endpoints:
         )
         if disabled is not UNSET:
             values.boolean("disabled", disabled)
+        asked = self._options(options)
         async with self._editor.edit(found, endpoint) as edit:
             changes = self._with_user_info(edit.before, changes)
+            if asked:
+                changed = msgspec.structs.replace(edit.before.endpoint.options, **asked)
+                changes = msgspec.structs.replace(changes, options=changed)
             if disabled is UNSET:
                 return await edit.change(changes, EndpointUpdatedEvent)
             return await (edit.disable(changes) if disabled else edit.enable(changes))
@@ -341,6 +354,9 @@ class Endpoints:
         Raises ``NotFoundError`` and ``ValidationError``.
         """
         return await self._actions.stats(application, endpoint, since, until)
+
+    def _options(self, given: Mapping[str, object]) -> dict[str, Any]:
+        return endpoint_options.checked(given, self._services.policy.endpoint_options)
 
     def _url(self, value: object) -> str:
         return endpoint_url("url", value, https_only=self._services.policy.https_only)

@@ -104,6 +104,8 @@ class ImportedEndpoint(msgspec.Struct, frozen=True, kw_only=True, rename="camel"
     hidden_headers: tuple[str, ...] = ()
     """Names of headers whose values the source does not tell; what is here under these names stays."""
     metadata: dict[str, str] = {}
+    options: dict[str, Any] = {}
+    """What else it asks for, by the names of :class:`~webhook_engine.rules.endpoint_options.OptionValues`."""
     created_at: datetime | None = None
 
     def __repr__(self) -> str:

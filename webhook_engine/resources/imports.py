@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 
@@ -32,7 +33,7 @@ from webhook_engine.resources.imported import (
 )
 from webhook_engine.resources.rotation import MAX_OLD_KEYS
 from webhook_engine.resources.services import Services
-from webhook_engine.rules import documents, limits, names, values
+from webhook_engine.rules import documents, endpoint_options, limits, names, values
 from webhook_engine.rules import headers as header_rules
 from webhook_engine.rules.message import MESSAGE_PREFIX, MessageDraft
 from webhook_engine.rules.urls import endpoint_url
@@ -200,6 +201,7 @@ class Imports:
             secret=None if given.secret is None else SigningKey.parse(given.secret).secret,
             old_keys=None if given.old_keys is None else _old_keys(given.old_keys, now),
             headers=header_rules.checked("headers", given.headers),
+            options=endpoint_options.checked(given.options, self._services.policy.endpoint_options),
             hidden={name.lower() for name in given.hidden_headers},
         )
 
@@ -216,6 +218,7 @@ class Imports:
     def _differing(self, found: StoredEndpoint, wanted: _Wanted, now: int) -> tuple[str, ...]:
         cipher, endpoint = self._services.cipher, found.endpoint
         differs = list(_differing(endpoint, msgspec.structs.asdict(_only_fields(wanted.fields))))
+        differs += [name for name, value in wanted.options.items() if getattr(endpoint, name) != value]
         if endpoint.disabled != wanted.disabled:
             differs.append("disabled")
         try:
@@ -247,6 +250,10 @@ class Imports:
             encrypted_user_info=encrypt_user_info(cipher, endpoint.id, wanted.user_info),
             encrypted_headers=encrypt_headers(cipher, endpoint.id, headers),
         )
+        if wanted.options:
+            changes = msgspec.structs.replace(
+                changes, options=msgspec.structs.replace(endpoint.options, **wanted.options)
+            )
         if wanted.secret is not None:
             changes = msgspec.structs.replace(changes, encrypted_key=encrypt_secret(cipher, endpoint.id, wanted.secret))
         if wanted.old_keys is not None:
@@ -275,6 +282,7 @@ class Imports:
                 created_at=to_datetime(created),
                 updated_at=to_datetime(now),
                 **msgspec.structs.asdict(_only_fields(wanted.fields)),
+                **wanted.options,
             ),
             encrypted_key=encrypt_secret(
                 services.cipher, endpoint_id, wanted.secret or signing_key(None, services.policy).secret
@@ -370,6 +378,7 @@ class _Wanted(msgspec.Struct, frozen=True, kw_only=True):
     secret: str | None
     old_keys: tuple[tuple[str, int], ...] | None
     headers: dict[str, str]
+    options: dict[str, Any]
     hidden: set[str]
 
 

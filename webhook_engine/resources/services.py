@@ -11,6 +11,7 @@ from webhook_engine.delivery.pipeline import Pipeline
 from webhook_engine.home_loop import HomeLoop
 from webhook_engine.ids import IdSource
 from webhook_engine.resources.edits import EditLocks
+from webhook_engine.rules.endpoint_options import OptionBounds
 from webhook_engine.secrets.encryption import Cipher
 from webhook_engine.store.directory import Directory
 from webhook_engine.store.seam import Store
@@ -25,6 +26,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     default_signature: str
     """``hmac256`` or ``ed25519``."""
     recover_max_age: timedelta
+    endpoint_options: OptionBounds
 
 
 class Services:

@@ -1,6 +1,6 @@
 """How the secrets of an endpoint are kept: encrypted, and each bound to its endpoint.
 
-Signing keys, own headers, and the user name and password of the URL.
+Signing keys, own headers, the user name and password of the URL, and what it proves itself with to its receiver.
 
 An encrypted value opens only with the context it was encrypted with, so that a value copied to another row is noticed.
 """
@@ -18,10 +18,12 @@ from webhook_engine.secrets.encryption import Cipher
 from webhook_engine.store.upkeep import UpkeepStore
 
 __all__ = [
+    "decrypt_credentials",
     "decrypt_headers",
     "decrypt_secret",
     "decrypt_user_info",
     "encrypt_again",
+    "encrypt_credentials",
     "encrypt_headers",
     "encrypt_secret",
     "encrypt_urls",
@@ -67,6 +69,20 @@ def decrypt_user_info(cipher: Cipher, endpoint_id: str, encrypted: bytes | None)
     return None if encrypted is None else cipher.decrypt(encrypted, _url_context(endpoint_id)).decode()
 
 
+def encrypt_credentials(cipher: Cipher, endpoint_id: str, credentials: Mapping[str, object]) -> bytes | None:
+    """Encrypt what an endpoint proves itself with to its receiver, by option; ``None`` if there is nothing."""
+    if not credentials:
+        return None
+    return cipher.encrypt(json.dumps(dict(credentials)).encode(), _credentials_context(endpoint_id))
+
+
+def decrypt_credentials(cipher: Cipher, endpoint_id: str, encrypted: bytes | None) -> dict[str, object]:
+    """What an endpoint proves itself with, by option; raises ``SecretsUnreadableError``."""
+    if encrypted is None:
+        return {}
+    return msgspec.json.decode(cipher.decrypt(encrypted, _credentials_context(endpoint_id)), type=dict[str, object])
+
+
 async def encrypt_again(upkeep: UpkeepStore, cipher: Cipher) -> int:
     """Encrypt with the main secret of today what one before it has encrypted; returns of how many endpoints."""
 
@@ -99,6 +115,10 @@ async def _page_by_page(step: Callable[[str], Awaitable[tuple[int, str | None]]]
 
 def _url_context(endpoint_id: str) -> str:
     return f"{endpoint_id}/url"
+
+
+def _credentials_context(endpoint_id: str) -> str:
+    return f"{endpoint_id}/credentials"
 
 
 def _headers_context(endpoint_id: str) -> str:

@@ -17,6 +17,7 @@ from webhook_engine.model import (
     AttemptStatus,
     DeliveryStatus,
     Endpoint,
+    EndpointOptions,
     EventType,
     Exchange,
     Health,
@@ -111,6 +112,8 @@ class StoredEndpoint(msgspec.Struct, frozen=True, kw_only=True):
     """The endpoint's own headers as a JSON object, encrypted; ``None`` if it has none."""
     encrypted_user_info: bytes | None = None
     """User name and password of the URL, encrypted; the URL has a mask in their place. ``None`` if it has none."""
+    encrypted_credentials: bytes | None = None
+    """What it proves itself with to its receiver, as a JSON object, encrypted; ``None`` if there is none."""
     health: Health = Health()
     deleted: bool = False
     shard: int = 0
@@ -150,6 +153,8 @@ class EndpointChanges(msgspec.Struct, frozen=True, kw_only=True):
     old_keys: tuple[OldKey, ...] | UnsetType = UNSET
     encrypted_headers: bytes | UnsetType | None = UNSET
     encrypted_user_info: bytes | UnsetType | None = UNSET
+    options: EndpointOptions | UnsetType = UNSET
+    encrypted_credentials: bytes | UnsetType | None = UNSET
     condition: EndpointCondition | UnsetType = UNSET
 
 

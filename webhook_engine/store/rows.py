@@ -20,6 +20,7 @@ from webhook_engine.model import (
     AttemptStatus,
     DeliveryStatus,
     Endpoint,
+    EndpointOptions,
     EventType,
     Exchange,
     Health,
@@ -87,6 +88,8 @@ Row: TypeAlias = Sequence[Any]
 """What a column holds is known by the query, not by the type checker."""
 
 _exchange = msgspec.json.Decoder(Exchange)
+_options = msgspec.json.Decoder(EndpointOptions)
+_NO_OPTIONS = EndpointOptions()
 
 APPLICATION = ("id", "organization_id", "uid", "name", "throttle_rate", "metadata", "created_at", "updated_at")
 
@@ -115,6 +118,8 @@ ENDPOINT = (
     "old_keys",
     "encrypted_headers",
     "encrypted_user_info",
+    "options",
+    "encrypted_credentials",
     "deleted",
 )
 
@@ -183,6 +188,11 @@ def names_or_none(text: str | None) -> tuple[str, ...] | None:
     return None if text is None else tuple(msgspec.json.decode(text))
 
 
+def _encode_options(options: EndpointOptions) -> str | None:
+    """NULL where nothing is asked for, as with nearly all endpoints."""
+    return None if options == _NO_OPTIONS else json_of(options)
+
+
 def _encode_old_keys(keys: Sequence[OldKey]) -> str:
     """Rotated keys as JSON."""
     return json_of([[base64.b64encode(key.encrypted).decode(), key.expires_at] for key in keys])
@@ -207,6 +217,7 @@ def endpoint(row: Row) -> StoredEndpoint:
     """Of the columns ``ENDPOINT``."""
     values: dict[str, Any] = dict(zip(ENDPOINT, row, strict=True))
     first_failure_at, disabled_at = values["first_failure_at"], values["disabled_at"]
+    options = values["options"]
     return StoredEndpoint(
         endpoint=Endpoint(
             id=values["id"],
@@ -226,6 +237,7 @@ def endpoint(row: Row) -> StoredEndpoint:
             metadata=msgspec.json.decode(values["metadata"]),
             created_at=to_datetime(values["created_at"]),
             updated_at=to_datetime(values["updated_at"]),
+            **({} if options is None else msgspec.structs.asdict(_options.decode(options))),
         ),
         encrypted_key=values["encrypted_key"],
         old_keys=tuple(
@@ -234,6 +246,7 @@ def endpoint(row: Row) -> StoredEndpoint:
         ),
         encrypted_headers=values["encrypted_headers"],
         encrypted_user_info=values["encrypted_user_info"],
+        encrypted_credentials=values["encrypted_credentials"],
         health=Health(
             first_failure_at,
             values["last_failure_at"],
@@ -417,6 +430,8 @@ def endpoint_values(stored: StoredEndpoint) -> dict[str, Any]:
         "old_keys": _encode_old_keys(stored.old_keys),
         "encrypted_headers": stored.encrypted_headers,
         "encrypted_user_info": stored.encrypted_user_info,
+        "options": _encode_options(endpoint.options),
+        "encrypted_credentials": stored.encrypted_credentials,
         "deleted": stored.deleted,
     }
 
@@ -427,12 +442,14 @@ def endpoint_changes(changes: EndpointChanges, now: int) -> dict[str, Any]:
     for name in ("uid", "url", "description", "throttle_rate", "version"):
         if (value := getattr(changes, name)) is not UNSET:
             values[name] = value
-    for name in ("encrypted_key", "encrypted_headers", "encrypted_user_info"):
+    for name in ("encrypted_key", "encrypted_headers", "encrypted_user_info", "encrypted_credentials"):
         if (value := getattr(changes, name)) is not UNSET:
             values[name] = value
     for name in ("event_types", "channels", "metadata"):
         if (value := getattr(changes, name)) is not UNSET:
             values[name] = optional_json(value)
+    if changes.options is not UNSET:
+        values["options"] = _encode_options(changes.options)
     if changes.old_keys is not UNSET:
         values["old_keys"] = _encode_old_keys(changes.old_keys)
     if changes.condition is not UNSET:

@@ -28,6 +28,7 @@ from webhook_engine.resources.messages import SharedFields
 from webhook_engine.resources.organization import Organization
 from webhook_engine.resources.pagination import Order
 from webhook_engine.rules.encoding import Default
+from webhook_engine.rules.endpoint_options import OptionValues
 from webhook_engine.rules.payload import Payload
 from webhook_engine.sync.background import BackgroundLoop
 
@@ -103,6 +104,7 @@ class Endpoints:
         secret: str | None = ...,
         headers: Mapping[str, str] | None = ...,
         metadata: Mapping[str, str] | None = ...,
+        **options: Unpack[OptionValues],
     ) -> Endpoint: ...
     def delete(self, application: str, endpoint: str) -> None: ...
     def diagnose(self, application: str, endpoint: str, headers: str, body: bytes) -> Diagnosis: ...
@@ -144,6 +146,7 @@ class Endpoints:
         version: int | UnsetType = ...,
         disabled: bool | UnsetType = ...,
         metadata: Mapping[str, str] | UnsetType | None = ...,
+        **options: Unpack[OptionValues],
     ) -> Endpoint: ...
 
 class EventTypes:

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from webhook_engine import Engine, NotFoundError
+from webhook_engine.delivery.attempt.decision import Rules
+from webhook_engine.delivery.attempt.retry import RetrySchedule
 from webhook_engine.delivery.attempt.targets import Targets
 
 
@@ -22,7 +24,13 @@ async def engine(tmp_path: Path) -> AsyncIterator[Engine]:
 async def targets(engine: Engine) -> Targets:
     services = engine.services
     return Targets(
-        services.store.endpoints, services.directory, services.cipher, user_agent="Engine", prefixes=("webhook",)
+        services.store.endpoints,
+        services.directory,
+        services.cipher,
+        user_agent="Engine",
+        prefixes=("webhook",),
+        rules=Rules(schedule=RetrySchedule([], 0), failure_window=1, disable_on_gone=True),
+        bounds=services.policy.endpoint_options,
     )
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from webhook_engine.clock import to_datetime
-from webhook_engine.delivery.attempt.decision import EXPIRED, Decision, Rules, decide
+from webhook_engine.delivery.attempt.decision import EXPIRED, Decision, decide
 from webhook_engine.delivery.attempt.events import events_of
 from webhook_engine.delivery.attempt.health import Signal
 from webhook_engine.delivery.attempt.outcome import Outcome, Postponed, reaction_to
@@ -67,14 +67,12 @@ class Attempter:
         self,
         *,
         sender: Sender,
-        rules: Rules,
         look: Callable[[], Moment],
         ids: IdSource,
         measures: Measures,
         tracing: Tracing | None,
     ) -> None:
         self._sender = sender
-        self._rules = rules
         self._look = look
         self._ids = ids
         self._measures = measures
@@ -94,7 +92,7 @@ class Attempter:
         decision = decide(
             due,
             response,
-            self._rules,
+            target.rules,
             before=before.health,
             disabled=before.closed,
             moment=moment,

@@ -15,6 +15,8 @@ A manual attempt moves a delivery only when it succeeds, or when nothing was sch
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import timedelta
 from enum import Enum
 
 import msgspec
@@ -48,6 +50,12 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     failure_window: int
     """Microseconds."""
     disable_on_gone: bool
+
+    def of(self, retry_schedule: Sequence[timedelta] | None) -> Rules:
+        """The same for an endpoint with these delays of its own; ``None``: it has none."""
+        if retry_schedule is None:
+            return self
+        return msgspec.structs.replace(self, schedule=self.schedule.with_delays(retry_schedule))
 
 
 class Turn(Enum):

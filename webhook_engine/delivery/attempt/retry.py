@@ -21,6 +21,10 @@ class RetrySchedule:
         self._delays = tuple(microseconds(delay) for delay in delays)
         self._jitter = jitter
 
+    def with_delays(self, delays: Sequence[timedelta]) -> RetrySchedule:
+        """Other delays, spread in the same way."""
+        return RetrySchedule(delays, self._jitter)
+
     def __len__(self) -> int:
         return len(self._delays)
 

@@ -10,9 +10,11 @@ import msgspec
 from multidict import CIMultiDict
 from yarl import URL
 
+from webhook_engine.delivery.attempt.decision import Rules
 from webhook_engine.delivery.http.request import Destination
 from webhook_engine.delivery.throttle import Throttle
 from webhook_engine.model import Application, Endpoint
+from webhook_engine.rules.endpoint_options import OptionBounds, schedule_within, timeout_within
 from webhook_engine.rules.headers import is_sensitive
 from webhook_engine.rules.user_info import MASK
 from webhook_engine.secrets.encryption import Cipher
@@ -38,6 +40,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     """Current key first, each with the instant at which it expires."""
     lines: str
     """The header lines of an attempt, with places for what is its own."""
+    rules: Rules
+    """What is decided by after an attempt."""
     throttle: Throttle
     application_throttle: Throttle
     deleted: bool
@@ -87,6 +91,8 @@ def prepare(
     cipher: Cipher,
     user_agent: str,
     prefixes: Sequence[str],
+    rules: Rules,
+    bounds: OptionBounds,
     application_throttle: Throttle,
 ) -> Target:
     """Decrypt and lay out what sending to an endpoint needs.
@@ -113,14 +119,18 @@ def prepare(
     for name, value in own.items():
         headers.pop(name, None)
         headers[name] = value
+    timeout = timeout_within(endpoint.timeout, bounds)
     shown = {"content-type": JSON, **{name: MASK if is_sensitive(name) else value for name, value in headers.items()}}
     return Target(
         endpoint=endpoint,
         application_uid=None if application is None else application.uid,
-        destination=Destination(url, headers, endpoint.application_id),
+        destination=Destination(
+            url, headers, endpoint.application_id, timeout_s=None if timeout is None else timeout.total_seconds()
+        ),
         headers=shown,
         keys=keys,
         lines=lines_of(prefixes),
+        rules=rules.of(schedule_within(endpoint.retry_schedule, bounds)),
         throttle=Throttle(endpoint.throttle_rate),
         application_throttle=application_throttle,
         deleted=stored.deleted or application is None,

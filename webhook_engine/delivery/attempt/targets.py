@@ -7,10 +7,12 @@ from weakref import WeakValueDictionary
 
 import msgspec
 
+from webhook_engine.delivery.attempt.decision import Rules
 from webhook_engine.delivery.attempt.target import Target, prepare
 from webhook_engine.delivery.throttle import Throttle
 from webhook_engine.errors import NotFoundError
 from webhook_engine.model import Application
+from webhook_engine.rules.endpoint_options import OptionBounds
 from webhook_engine.secrets.encryption import Cipher
 from webhook_engine.store.directory import Directory
 from webhook_engine.store.records import StoredEndpoint
@@ -30,12 +32,16 @@ class Targets:
         *,
         user_agent: str,
         prefixes: Sequence[str],
+        rules: Rules,
+        bounds: OptionBounds,
     ) -> None:
         self._endpoints = endpoints
         self._directory = directory
         self._cipher = cipher
         self._user_agent = user_agent
         self._prefixes = prefixes
+        self._rules = rules
+        self._bounds = bounds
         self._throttles: WeakValueDictionary[str, Throttle] = WeakValueDictionary()
 
     async def load(self, endpoint_id: str) -> tuple[Target, StoredEndpoint]:
@@ -51,6 +57,8 @@ class Targets:
             cipher=self._cipher,
             user_agent=self._user_agent,
             prefixes=self._prefixes,
+            rules=self._rules,
+            bounds=self._bounds,
             application_throttle=self._throttle(application),
         )
         return target, stored if application is not None else msgspec.structs.replace(stored, deleted=True)

@@ -39,6 +39,11 @@ class Deadlines:
         self._timer: asyncio.TimerHandle | None = None
         self._reading = False
 
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing that could expire."""
+        return not self._under_way
+
     def begin(self, one: Expiring) -> None:
         """Its time runs from now on."""
         now = self._loop.time()

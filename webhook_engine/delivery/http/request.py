@@ -40,10 +40,15 @@ class Destination:
     such headers are left out, and so is a user name in the URL, which belongs into the ``authorization`` header.
     """
 
-    __slots__ = ("application_id", "headers", "prepared", "url")
+    __slots__ = ("application_id", "headers", "prepared", "timeout_s", "url")
 
     def __init__(
-        self, url: URL, headers: Mapping[str, str] | Iterable[tuple[str, str]], application_id: str = ""
+        self,
+        url: URL,
+        headers: Mapping[str, str] | Iterable[tuple[str, str]],
+        application_id: str = "",
+        *,
+        timeout_s: float | None = None,
     ) -> None:
         self.url = url.with_user(None) if url.raw_user is not None or url.raw_password is not None else url
         self.headers = CIMultiDict(headers)
@@ -51,6 +56,8 @@ class Destination:
             self.headers.popall(name, None)
         self.application_id = application_id
         """Whose it is; applications have a fair share each of what many want, such as looking up names."""
+        self.timeout_s = timeout_s
+        """For a whole exchange; ``None``: the sender's own."""
         self.prepared: Prepared | None = None
         """What the sender has prepared for it; its own affair."""
 

@@ -39,7 +39,8 @@ T = TypeVar("T")
 class Sender:
     """Sends requests over pooled connections; an async context manager that can be closed twice and started again.
 
-    ``timeout_s`` bounds the whole exchange, from the look-up of the name to the end of the body. ``response_limit``
+    ``timeout_s`` bounds the whole exchange, from the look-up of the name to the end of the body, where a destination
+    has no other. ``response_limit``
     is how many bytes of the body are read and kept. ``proxy`` is the URL of an HTTP proxy for all requests; targets are
     still looked up and checked here first. ``ca_file`` names authorities that are trusted beside those of the system,
     or ``ssl_context`` says all about TLS. ``own_inboxes`` are the URLs that the engine itself serves: only they are
@@ -74,6 +75,7 @@ class Sender:
         self._loop = asyncio.get_running_loop()
         self._tls = self._ssl_context or client_context(self._ca_file)
         self._deadlines = Deadlines(self._timeout_s)
+        self._other_deadlines: dict[float, Deadlines] = {}
         self._resolver = Resolver()
         self._world = self._pool(self._guard, self._proxy)
         self._own = self._pool(None, None)
@@ -84,7 +86,8 @@ class Sender:
         if not self._started:
             return
         self._started = False
-        self._deadlines.close()
+        for deadlines in (self._deadlines, *self._other_deadlines.values()):
+            deadlines.close()
         await self._world.close()
         await self._own.close()
         await self._resolver.close()
@@ -104,8 +107,10 @@ class Sender:
         ``further`` are header lines of this request alone, each with its line break.
         """
         began = self._clock.monotonic()
-        exchange = _Exchange(self._loop)
-        self._deadlines.begin(exchange)
+        timeout_s = destination.timeout_s
+        exchange = _Exchange(self._loop, self._timeout_s if timeout_s is None else timeout_s)
+        deadlines = self._deadlines if timeout_s is None else self._deadlines_of(timeout_s)
+        deadlines.begin(exchange)
         came: Head | None = None
         expired = False
         lack: Lack | None = None
@@ -126,8 +131,8 @@ class Sender:
                 connection = await self._ask_anew(exchange, prepared, destination, lines, body)
             came = connection.reader.head
             if came is None or (came.status == AUTHENTICATION_REQUIRED and prepared.origin.is_proxy):
-                raise self._no_response(connection, prepared.target)
-            failure, text = self._judge(came, connection, prepared.target)
+                raise self._no_response(connection, prepared.target, exchange.within)
+            failure, text = self._judge(came, connection, prepared.target, exchange.within)
             expired = connection.expired
             prepared.pool.give_back(connection)
         except NoResponseError as error:
@@ -136,7 +141,9 @@ class Sender:
             made = _not_made(error, destination.url)
             came, failure, text, lack = None, made.kind, made.text, made.lack
         finally:
-            self._deadlines.end(exchange)
+            deadlines.end(exchange)
+            if timeout_s is not None and deadlines.idle and self._other_deadlines.pop(timeout_s, None) is deadlines:
+                deadlines.close()
             if exchange.connection is not None:
                 exchange.connection.end()
         duration_ms = int((self._clock.monotonic() - began) * 1_000)
@@ -192,10 +199,10 @@ class Sender:
         finally:
             exchange.limit = None
         if exchange.connection is not None and exchange.connection.awaits_proxy:
-            raise OwnTroubleError(Lack.PROXY, f"the proxy cannot be reached: no connection {self._within}")
-        raise NoResponseError(FailureKind.TIMEOUT, f"request timed out: no connection {self._within}")
+            raise OwnTroubleError(Lack.PROXY, f"the proxy cannot be reached: no connection {exchange.within}")
+        raise NoResponseError(FailureKind.TIMEOUT, f"request timed out: no connection {exchange.within}")
 
-    def _judge(self, came: Head, connection: Connection, target: Origin) -> tuple[FailureKind | None, str]:
+    def _judge(self, came: Head, connection: Connection, target: Origin, within: str) -> tuple[FailureKind | None, str]:
         """What a response means, and the text that is kept of it. The status decides, whatever is odd in the rest."""
         reader, status = connection.reader, came.status
         text = _text(reader.body, self._response_limit) if reader.body else ""
@@ -203,7 +210,7 @@ class Sender:
         if reader.broken is not None:
             missing = f"its body broke off: {reader.broken}"
         elif connection.expired:
-            missing = f"its body did not end {self._within}"
+            missing = f"its body did not end {within}"
         if missing or came.odd:
             log.info("response.odd", host=target.host, status_code=status, odd=came.odd, missing=missing)
         if missing:
@@ -214,7 +221,7 @@ class Sender:
             text = f"the answer was {status} {came.reason.decode('latin-1')}, which the request did not ask for"
         return FailureKind.STATUS, text
 
-    def _no_response(self, connection: Connection, target: Origin) -> NoResponseError:
+    def _no_response(self, connection: Connection, target: Origin, within: str) -> NoResponseError:
         """Why there is no response to a request that was sent."""
         if connection.reader.head is not None:
             status = connection.reader.head.status
@@ -222,7 +229,7 @@ class Sender:
             return OwnTroubleError(Lack.PROXY, text)
         match connection.error:
             case None:
-                return NoResponseError(FailureKind.TIMEOUT, f"request timed out: no answer {self._within}")
+                return NoResponseError(FailureKind.TIMEOUT, f"request timed out: no answer {within}")
             case MalformedError() as error:
                 return NoResponseError(FailureKind.PROTOCOL, f"the answer of {target} is not valid HTTP: {error}")
             case ssl.SSLError() as error:
@@ -235,18 +242,22 @@ class Sender:
     def _pool(self, guard: AddressGuard | None, proxy: Proxy | None) -> Pool:
         return Pool(Dialler(self._resolver, self._tls, guard, proxy), self._response_limit)
 
-    @property
-    def _within(self) -> str:
-        return f"within {self._timeout_s:g} s"
+    def _deadlines_of(self, timeout_s: float) -> Deadlines:
+        """Those with a time of their own, as long as there are any."""
+        deadlines = self._other_deadlines.get(timeout_s)
+        if deadlines is None:
+            deadlines = self._other_deadlines[timeout_s] = Deadlines(timeout_s)
+        return deadlines
 
 
 class _Exchange:
     """One request while it is under way: what ends when its time is over."""
 
-    __slots__ = ("_loop", "connection", "expired", "limit", "sent")
+    __slots__ = ("_loop", "_timeout_s", "connection", "expired", "limit", "sent")
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, timeout_s: float) -> None:
         self._loop = loop
+        self._timeout_s = timeout_s
         self.connection: Connection | None = None
         """What it is sent over."""
         self.limit: asyncio.Timeout | None = None
@@ -254,6 +265,11 @@ class _Exchange:
         self.expired = False
         self.sent = False
         """Whether anything of it may be on its way."""
+
+    @property
+    def within(self) -> str:
+        """How long it may take, in words."""
+        return f"within {self._timeout_s:g} s"
 
     def expire(self) -> None:
         """The time is over."""

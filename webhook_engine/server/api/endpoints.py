@@ -17,10 +17,11 @@ from webhook_engine.rules.capabilities import Capability
 from webhook_engine.rules.urls import endpoint_url
 from webhook_engine.secrets.signing import SigningKey
 from webhook_engine.server.api import checks
+from webhook_engine.server.api.endpoint_options import OptionsIn, OptionsOut, given_options, shown_options
 from webhook_engine.server.api.lists import ListResponse, OrderedQuery, listed
 from webhook_engine.server.api.numbers import Uint16
 from webhook_engine.server.api.query import NoQuery
-from webhook_engine.server.api.route import Auth, Call, In, NoBody, Out, Reply, Route
+from webhook_engine.server.api.route import Auth, Call, NoBody, Out, Reply, Route
 from webhook_engine.server.errors import ApiError, Problem, UnprocessableError
 
 __all__ = ["ROUTES", "EndpointOut", "endpoint_fields", "header_problems", "secret_problems", "shown"]
@@ -34,7 +35,7 @@ T = TypeVar("T")
 _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.\-]*):").match
 
 
-class EndpointUpdate(In, frozen=True, kw_only=True):
+class EndpointUpdate(OptionsIn, frozen=True, kw_only=True):
     """All of an endpoint but its secret."""
 
     url: str
@@ -66,6 +67,7 @@ class EndpointUpdate(In, frozen=True, kw_only=True):
             "event_types": None if event_types is UNSET else event_types,
             "channels": self.channels,
             "metadata": self.metadata,
+            **given_options(self, reset=True),
         }
 
 
@@ -87,7 +89,7 @@ class EndpointIn(EndpointUpdate, frozen=True, kw_only=True):
         return {**super().values(), "secret": self.secret, "headers": self.headers}
 
 
-class EndpointPatch(In, frozen=True, kw_only=True):
+class EndpointPatch(OptionsIn, frozen=True, kw_only=True):
     """Changes of an endpoint; what is left out stays."""
 
     url: str | UnsetType = UNSET
@@ -118,10 +120,11 @@ class EndpointPatch(In, frozen=True, kw_only=True):
             "event_types": self.filter_types if self.event_types is UNSET else self.event_types,
             "channels": self.channels,
             "metadata": self.metadata,
+            **given_options(self, reset=False),
         }
 
 
-class EndpointFields(Out, frozen=True, kw_only=True):
+class EndpointFields(OptionsOut, frozen=True, kw_only=True):
     """What is always shown of an endpoint."""
 
     description: str
@@ -182,6 +185,7 @@ def shown(endpoint: Endpoint) -> EndpointOut:
         disabled_at=UNSET if endpoint.disabled_at is None else endpoint.disabled_at,
         disabled_reason=UNSET if endpoint.disabled_reason is None else endpoint.disabled_reason,
         first_failure_at=UNSET if endpoint.first_failure_at is None else endpoint.first_failure_at,
+        **shown_options(endpoint),
     )
 
 

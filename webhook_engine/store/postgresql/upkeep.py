@@ -144,13 +144,13 @@ SELECT max(id) FROM webhook_message WHERE id <= $1
 """
 
 _SECRETS = """
-SELECT id, encrypted_key, old_keys, encrypted_headers, encrypted_user_info FROM webhook_endpoint
+SELECT id, encrypted_key, old_keys, encrypted_headers, encrypted_user_info, encrypted_credentials FROM webhook_endpoint
 WHERE id > $1 ORDER BY id LIMIT $2 FOR NO KEY UPDATE
 """
 
 _SET_SECRETS = """
 UPDATE webhook_endpoint
-SET encrypted_key = $2, old_keys = $3, encrypted_headers = $4, encrypted_user_info = $5
+SET encrypted_key = $2, old_keys = $3, encrypted_headers = $4, encrypted_user_info = $5, encrypted_credentials = $6
 WHERE id = $1
 """
 
@@ -263,14 +263,15 @@ class PostgresqlUpkeep:
         async def change(session: Session) -> tuple[int, str | None]:
             found = await session.rows(_SECRETS, after, limit)
             changed = 0
-            for endpoint_id, key, old_keys, headers, user_info in found:
+            for endpoint_id, key, old_keys, headers, user_info, credentials in found:
                 fresh = (
                     encrypt_again(key, endpoint_id) or key,
                     old_keys_again(encrypt_again, endpoint_id, old_keys),
                     headers and (encrypt_again(headers, f"{endpoint_id}/headers") or headers),
                     user_info and (encrypt_again(user_info, f"{endpoint_id}/url") or user_info),
+                    credentials and (encrypt_again(credentials, f"{endpoint_id}/credentials") or credentials),
                 )
-                if fresh != (key, old_keys, headers, user_info):
+                if fresh != (key, old_keys, headers, user_info, credentials):
                     changed += await session.change(_SET_SECRETS, endpoint_id, *fresh)
             return changed, found[-1][0] if len(found) == limit else None
 

@@ -1,0 +1,64 @@
+"""What an endpoint may ask for, within the bounds of the operator."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from webhook_engine.errors import ValidationError
+from webhook_engine.model import EndpointOptions
+from webhook_engine.rules.endpoint_options import OptionBounds, OptionValues, checked, schedule_within, timeout_within
+
+SECOND = timedelta(seconds=1)
+BOUNDS = OptionBounds(timeout=30 * SECOND, retries=3, retry_time=60 * SECOND)
+
+
+def test_there_is_one_list_of_what_can_be_asked_for() -> None:
+    names = set(EndpointOptions.__struct_fields__)
+    assert set(OptionValues.__annotations__) == names
+    assert checked(dict.fromkeys(names), BOUNDS) == dict.fromkeys(names)
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "kept"),
+    [
+        ("timeout", "1.5s", 1.5 * SECOND),
+        ("timeout", 30 * SECOND, 30 * SECOND),
+        ("retry_schedule", [], ()),
+        ("retry_schedule", ["0s", timedelta(seconds=5)], (timedelta(0), 5 * SECOND)),
+    ],
+)
+def test_what_is_allowed_is_kept(name: str, given: object, kept: object) -> None:
+    assert checked({name: given}, BOUNDS) == {name: kept}
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "problem"),
+    [
+        ("timeout", "31s", 'timeout: must be a duration from "1ms" to "30s"'),
+        ("timeout", "0s", "timeout: must be"),
+        ("timeout", "10", "a duration needs a unit"),
+        ("timeout", 10, "timeout: must be a duration"),
+        ("timeout", timedelta(microseconds=1500), "timeout: is counted in whole milliseconds"),
+        ("retry_schedule", "5s", "retry_schedule: must be a list"),
+        ("retry_schedule", ["1s"] * 4, "retry_schedule: must have at most 3 delays, not 4"),
+        ("retry_schedule", ["1s", "2m"], 'retry_schedule[1]: must be a duration from "0s" to "1m"'),
+        ("retry_schedule", ["40s", "21s"], "retry_schedule: must take at most 1m in all, not 61s"),
+        ("retries", 3, "retries: is nothing that an endpoint can ask for"),
+    ],
+)
+def test_what_is_not_allowed_is_refused(name: str, given: object, problem: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        checked({name: given}, BOUNDS)
+    assert problem in str(caught.value)
+
+
+def test_what_was_accepted_under_wider_bounds_is_kept_within_those_of_today() -> None:
+    assert timeout_within(None, BOUNDS) is None
+    assert timeout_within(10 * SECOND, BOUNDS) == 10 * SECOND
+    assert timeout_within(90 * SECOND, BOUNDS) == 30 * SECOND
+    assert schedule_within(None, BOUNDS) is None
+    assert schedule_within([], BOUNDS) == []
+    assert schedule_within([SECOND] * 9, BOUNDS) == [SECOND] * 3
+    assert schedule_within([30 * SECOND, 30 * SECOND, SECOND], BOUNDS) == [30 * SECOND, 30 * SECOND]

@@ -1,0 +1,45 @@
+"""What an endpoint asks for, through the API."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from api_clients import Client
+
+from webhook_engine import Engine
+from webhook_engine.model import DEFAULT_ORGANIZATION
+
+ENDPOINTS = "/app/acme/endpoint"
+ASKED = {"timeout": "1500ms", "retrySchedule": ["5s", "2h"]}
+
+
+async def test_what_is_asked_for_is_shown_and_the_rest_is_left_out(acme: Client, engine: Engine) -> None:
+    bare = await acme.post(ENDPOINTS, {"url": "http://example.com"})
+    assert not ASKED.keys() & bare.json.keys()
+    made = await acme.post(ENDPOINTS, {"url": "http://example.com", "uid": "e", **ASKED})
+    assert (made.status, made.json.items() >= ASKED.items()) == (201, True)
+    assert (await acme.get(f"{ENDPOINTS}/e")).json.items() >= ASKED.items()
+    kept = await engine.organization(DEFAULT_ORGANIZATION).endpoints.get("acme", "e")
+    assert (kept.timeout, kept.retry_schedule) == (
+        timedelta(seconds=1.5),
+        (timedelta(seconds=5), timedelta(hours=2)),
+    )
+
+
+async def test_a_patch_leaves_what_it_does_not_name_and_a_put_takes_it_back(acme: Client) -> None:
+    await acme.post(ENDPOINTS, {"url": "http://example.com", "uid": "e", **ASKED})
+    patched = (await acme.patch(f"{ENDPOINTS}/e", {"retrySchedule": []})).json
+    assert (patched["timeout"], patched["retrySchedule"]) == ("1500ms", [])
+    patched = (await acme.patch(f"{ENDPOINTS}/e", {"timeout": None, "description": "d"})).json
+    assert ("timeout" in patched, patched["retrySchedule"]) == (False, [])
+    assert "retrySchedule" not in (await acme.put(f"{ENDPOINTS}/e", {"url": "http://example.com", "uid": "e"})).json
+
+
+async def test_what_is_not_allowed_is_said_where_it_stands(acme: Client) -> None:
+    for given, loc in (
+        ({"timeout": "10m"}, ["body", "timeout"]),
+        ({"timeout": 10}, ["body", "timeout"]),
+        ({"retrySchedule": ["5s", "x"]}, ["body", "retry_schedule", "[1]"]),
+    ):
+        answer = await acme.post(ENDPOINTS, {"url": "http://example.com", **given})
+        assert (answer.status, answer.json["detail"][0]["loc"]) == (422, loc)

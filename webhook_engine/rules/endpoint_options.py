@@ -1,0 +1,98 @@
+"""What an endpoint may ask for beyond its address and filters, and within which bounds. Pure.
+
+Each option has a name in :class:`OptionValues`, which is what a caller may give, and a rule in ``_RULES``, which makes
+of it what is kept. ``None`` takes back what was asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from itertools import accumulate
+from typing import NamedTuple, TypedDict
+
+from webhook_engine.errors import ValidationError
+from webhook_engine.rules.quantities import MILLISECOND, format_duration, parse_duration
+from webhook_engine.rules.values import kind_of, quoted
+
+__all__ = ["OptionBounds", "OptionValues", "checked", "schedule_within", "timeout_within"]
+
+SHORTEST_TIMEOUT = MILLISECOND
+
+
+class OptionBounds(NamedTuple):
+    """What the operator lets endpoints ask for."""
+
+    timeout: timedelta
+    """The longest."""
+    retries: int
+    """The most."""
+    retry_time: timedelta
+    """The longest that all delays of a schedule may be together."""
+
+
+class OptionValues(TypedDict, total=False):
+    """What a caller may say of an endpoint; what is left out stays as it is, and is nothing at first."""
+
+    timeout: timedelta | str | None
+    """For the whole exchange, such as ``"10s"``."""
+    retry_schedule: Sequence[timedelta | str] | None
+    """The delays after the first attempt, such as ``["5s", "5m"]``; an empty one means no retries."""
+
+
+def checked(given: Mapping[str, object], bounds: OptionBounds) -> dict[str, object]:
+    """Options as they are kept; raises ``ValidationError``."""
+    for name in given:
+        if name not in _RULES:
+            raise ValidationError(name, f"is nothing that an endpoint can ask for; these are: {', '.join(_RULES)}")
+    return {name: None if value is None else _RULES[name](name, value, bounds) for name, value in given.items()}
+
+
+def timeout_within(asked: timedelta | None, bounds: OptionBounds) -> timedelta | None:
+    """A timeout that was accepted under other bounds, as it is under these."""
+    return None if asked is None else min(asked, bounds.timeout)
+
+
+def schedule_within(asked: Sequence[timedelta] | None, bounds: OptionBounds) -> Sequence[timedelta] | None:
+    """The delays of a schedule that was accepted under other bounds, as far as these reach."""
+    if asked is None:
+        return None
+    ends = accumulate(asked)
+    return [delay for delay, end in zip(asked, ends, strict=True) if end <= bounds.retry_time][: bounds.retries]
+
+
+def _timeout(field: str, value: object, bounds: OptionBounds) -> timedelta:
+    return _duration(field, value, SHORTEST_TIMEOUT, bounds.timeout)
+
+
+def _retry_schedule(field: str, value: object, bounds: OptionBounds) -> tuple[timedelta, ...]:
+    if not isinstance(value, list | tuple):
+        raise ValidationError(field, f"must be a list of delays, not {kind_of(value)}")
+    if len(value) > bounds.retries:
+        raise ValidationError(field, f"must have at most {bounds.retries} delays, not {len(value)}")
+    delays = tuple(
+        _duration(f"{field}[{place}]", one, timedelta(0), bounds.retry_time) for place, one in enumerate(value)
+    )
+    if (together := sum(delays, timedelta(0))) > bounds.retry_time:
+        allowed = format_duration(bounds.retry_time)
+        raise ValidationError(field, f"must take at most {allowed} in all, not {format_duration(together)}")
+    return delays
+
+
+def _duration(field: str, value: object, least: timedelta, most: timedelta) -> timedelta:
+    allowed = f'must be a duration from "{format_duration(least)}" to "{format_duration(most)}"'
+    try:
+        read = parse_duration(value) if isinstance(value, str) else value
+    except ValueError as error:
+        raise ValidationError(field, f"{allowed}, not {quoted(value)}: {error}") from None
+    if not isinstance(read, timedelta) or not least <= read <= most:
+        raise ValidationError(field, f"{allowed}, not {quoted(value)}")
+    if read % MILLISECOND:
+        raise ValidationError(field, "is counted in whole milliseconds")
+    return read
+
+
+_RULES: Mapping[str, Callable[[str, object, OptionBounds], object]] = {
+    "timeout": _timeout,
+    "retry_schedule": _retry_schedule,
+}
