@@ -1,4 +1,4 @@
-"""Prints answers of the API: tables for people, aligned columns where the output is no terminal, JSON for programs."""
+"""Prints what the API says: tables for people, aligned columns where the output is no terminal, JSON for programs."""
 
 from __future__ import annotations
 

@@ -154,7 +154,7 @@ class Connection(web.RequestHandler):
             log.error("request.failed", status=status, error=repr(exc), exc_info=exc)
             body = b"{}"
         if request.writer.output_size > 0:
-            raise ConnectionError("the answer was begun already")
+            raise ConnectionError("the response was begun already")
         response = web.Response(status=status, body=body, content_type="application/json")
         response.force_close()
         return response

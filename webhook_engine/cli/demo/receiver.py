@@ -21,15 +21,15 @@ class Request(NamedTuple):
     payload: JsonValue
     problem: str | None
     """Why it is not authentic; ``None`` if it is."""
-    answer: int
+    status: int
 
 
 class _Path:
     """What one path does: verify, then answer with the next of its status codes; the last one stays."""
 
-    def __init__(self, secret: str, answers: Sequence[int]) -> None:
+    def __init__(self, secret: str, statuses: Sequence[int]) -> None:
         self._webhook = Webhook(secret)
-        self._answers = list(answers)
+        self._statuses = list(statuses)
 
     def receive(self, path: str, body: bytes, request: web.Request) -> Request:
         message_id = request.headers.get("webhook-id", "")
@@ -37,8 +37,8 @@ class _Path:
             payload = self._webhook.verify(body, request.headers)
         except WebhookVerificationError as problem:
             return Request(path, message_id, None, str(problem), 400)
-        answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
-        return Request(path, message_id, payload, None, answer)
+        status = self._statuses.pop(0) if len(self._statuses) > 1 else self._statuses[0]
+        return Request(path, message_id, payload, None, status)
 
 
 class Receiver:
@@ -52,9 +52,9 @@ class Receiver:
         application.router.add_post("/{name}", self._receive)
         self._runner = web.AppRunner(application, access_log=None)
 
-    def expect(self, path: str, secret: str, answers: Sequence[int]) -> None:
+    def expect(self, path: str, secret: str, statuses: Sequence[int]) -> None:
         """Receive webhooks at ``path``, signed with ``secret``."""
-        self._paths[path] = _Path(secret, answers)
+        self._paths[path] = _Path(secret, statuses)
 
     async def __aenter__(self) -> Receiver:
         await self._runner.setup()
@@ -74,4 +74,4 @@ class Receiver:
             return web.Response(status=404)
         received = path.receive(request.path, await request.read(), request)
         self._on_request(received)
-        return web.Response(status=received.answer)
+        return web.Response(status=received.status)

@@ -47,7 +47,7 @@ class Scene:
     event_type: str
     path: str
     payload: dict[str, object]
-    answers: Sequence[int]
+    statuses: Sequence[int]
     """Status codes of the receiver; the last one stays."""
     moral: str
 
@@ -162,7 +162,7 @@ class Stage:
             endpoint = await engine.endpoints.create(
                 APPLICATION, url=receiver.url + scene.path, event_types=[scene.event_type]
             )
-            receiver.expect(scene.path, await engine.endpoints.get_secret(APPLICATION, endpoint.id), scene.answers)
+            receiver.expect(scene.path, await engine.endpoints.get_secret(APPLICATION, endpoint.id), scene.statuses)
             self._endpoints[scene] = endpoint.id
 
     async def play(self, scene: Scene) -> None:
@@ -191,10 +191,10 @@ class Stage:
             raise CommandError(
                 f"{request.path} got {request.message_id} with {request.payload!r}, which is not its own"
             )
-        good = request.answer < 300
+        good = request.status < 300
         verified = f"[green]{glyph('✓', 'ok:')} signature verified[/]"
-        answer = f"[{'green' if good else 'red'}]{request.answer}[/]"
-        self._say(f"POST {request.path:<9}  {verified}   answered {answer}")
+        status = f"[{'green' if good else 'red'}]{request.status}[/]"
+        self._say(f"POST {request.path:<9}  {verified}   answered {status}")
         return good
 
     def _tell_event(self, event: EndpointEvent) -> bool:
@@ -209,14 +209,14 @@ class Stage:
         """Show what the engine recorded of each scene; ``CommandError`` if that is not what happened."""
         for scene in SCENES:
             attempts = await self._engine.attempts.list_by_message(APPLICATION, self._messages[scene])
-            answers = [attempt.response_status_code for attempt in reversed(attempts.data)]
+            statuses = [attempt.response_status_code for attempt in reversed(attempts.data)]
             endpoint = await self._engine.endpoints.get(APPLICATION, self._endpoints[scene])
-            succeeds = scene.answers[-1] < 300
-            missing = len(answers) - len(scene.answers) if not succeeds else 0
-            if answers != [*scene.answers, *[scene.answers[-1]] * missing] or endpoint.disabled is succeeds:
-                raise CommandError(f"{scene.path} was recorded as {answers}, disabled: {endpoint.disabled}")
+            succeeds = scene.statuses[-1] < 300
+            missing = len(statuses) - len(scene.statuses) if not succeeds else 0
+            if statuses != [*scene.statuses, *[scene.statuses[-1]] * missing] or endpoint.disabled is succeeds:
+                raise CommandError(f"{scene.path} was recorded as {statuses}, disabled: {endpoint.disabled}")
             outcome = "[green]delivered[/]" if succeeds else "[red]failed[/], endpoint disabled"
-            _say(scene.event_type, f"{' '.join(map(str, answers)):<18}{outcome}")
+            _say(scene.event_type, f"{' '.join(map(str, statuses)):<18}{outcome}")
 
     def _say(self, text: str) -> None:
         _say(f"+{time.perf_counter() - self._began:.2f} s", text)

@@ -113,7 +113,7 @@ def _types(routes: Sequence[Route[Any, Any]]) -> list[Any]:
     for route in routes:
         if route.reads_body:
             found.append(route.body_type)
-        found += [answer for answer in route.responses.values() if answer is not None]
+        found += [body for body in route.responses.values() if body is not None]
         if route.query_type is not NoQuery:
             found += [field.type for field in msgspec.structs.fields(route.query_type)]
     return found
@@ -162,8 +162,8 @@ def _parameter(field: Any, types: Mapping[Any, Mapping[str, Any]]) -> dict[str, 
 
 def _responses(route: Route[Any, Any], types: Mapping[Any, Mapping[str, Any]]) -> dict[str, Any]:
     responses: dict[str, Any] = {}
-    for status, answer in route.responses.items():
-        responses[str(status)] = _response(status, None if answer is None else types[answer])
+    for status, body in route.responses.items():
+        responses[str(status)] = _response(status, None if body is None else types[body])
     failures = {500: {"type": "object"}, 503: types[HttpError], **dict.fromkeys(route.fails, types[HttpError])}
     if route.method != "GET":
         failures |= dict.fromkeys((400, 408, 413, 415), types[HttpError])
