@@ -369,7 +369,7 @@ def _pipeline_settings(config: Config) -> PipelineSettings:
             disable_on_gone=delivery.disable_on_gone,
         ),
         endpoint_options=_option_bounds(delivery),
-        retention=RetentionPolicy(config.retention.payload, config.retention.attempts),
+        retention=RetentionPolicy(config.retention.payload, config.retention.attempts, config.retention.audit),
         messages=MessageLimits(payload_retention=config.retention.payload),
     )
 

@@ -69,6 +69,8 @@ DEFAULTS = {
     "operational.organization": "org_00000000000SvixManagement00",
     "retention.payload": timedelta(days=90),
     "retention.attempts": timedelta(days=90),
+    "retention.audit": timedelta(days=365),
+    "retention.audit_addresses": True,
     "tracing.enabled": False,
     "tracing.send_traceparent": False,
     "log.level": "info",

@@ -27,6 +27,7 @@ from webhook_engine.errors import (
 )
 from webhook_engine.model import DeliveryStatus, TaskStatus
 from webhook_engine.store import moving
+from webhook_engine.store.audit import AuditEntry
 from webhook_engine.store.kept_responses import KeptResponse
 from webhook_engine.store.members import Member
 from webhook_engine.store.moving import TABLES, Moved, move
@@ -89,6 +90,12 @@ async def fill_store(store: SqliteStore, world: World, messages: int) -> None:
     task = await world.task(application_id=acme.id, endpoint_id=endpoint.endpoint.id, data={"n": 1})
     await store.tasks.advance(progress(task, cursor="msg_1"), START)
     await store.tasks.end(progress(await world.task(), status=TaskStatus.FINISHED), START, [])
+    await store.audit.add(
+        AuditEntry(
+            id=world.id("audit_"), organization_id=ORGANIZATION, application_id=acme.id, subject=ORGANIZATION,
+            token_id="tok_1", session_id=None, action="endpoint.patch", target=None, changes=("url",), address="::1",
+        )
+    )  # fmt: skip
     await store.revocations.add([Revocation(subject="app:1", up_to="a", effective_at=START, drop_at=LATER)])
     await store.portal_links.add(
         PortalLink(

@@ -504,6 +504,14 @@ class RetentionConfig(Section):
     attempts: timedelta = setting(
         duration("1ms", "36500d"), "90d", "Attempts, and the messages they belong to, are deleted when they are older."
     )
+    audit: timedelta = setting(
+        duration("1ms", "36500d"),
+        "365d",
+        "What the audit log tells of is deleted from it when it is older.",
+    )
+    audit_addresses: bool = setting(
+        boolean(), True, "Whether the audit log keeps the addresses of the clients that changed something."
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

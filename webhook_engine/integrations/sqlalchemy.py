@@ -34,6 +34,7 @@ ENGINE_TABLES = frozenset(
         TABLE,
         "webhook_application",
         "webhook_attempt",
+        "webhook_audit",
         "webhook_clock",
         "webhook_delivery",
         "webhook_endpoint",

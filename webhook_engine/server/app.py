@@ -157,7 +157,7 @@ class App:
             if "content-encoding" in headers and headers["content-encoding"].lower() != "identity":
                 raise ApiError(415, "unsupported_encoding", "Request bodies must not be compressed.")
         authorization = headers.get("authorization")
-        work = partial(route.run, self._context, parameters, query, authorization, body, _client_of(request))
+        work = partial(route.run, self._context, parameters, query, authorization, body, self._client_of(request))
         key = headers.get("idempotency-key") if route.method == "POST" else None
         if route.lists:
             async with self._outgoing.place():
@@ -171,9 +171,19 @@ class App:
         digest = request_digest(authorization, key, f"{path.rstrip('/')}?{query}")
         return await self._idempotency.run(digest, body, work)
 
-    def _log_failure(self, request: web.BaseRequest, path: str, error: Exception, *, with_traceback: bool) -> None:
+    def _client_of(self, request: web.BaseRequest) -> Client:
+        return Client(
+            user_agent=request.headers.get("user-agent", ""),
+            left=lambda: request.transport is None or request.transport.is_closing(),
+            address=lambda: self._address_of(request),
+        )
+
+    def _address_of(self, request: web.BaseRequest) -> str | None:
         trusted = self._context.engine.config.server.trusted_proxies
-        client = client_address(peer_of(request), request.headers.get("x-forwarded-for"), trusted)
+        return client_address(peer_of(request), request.headers.get("x-forwarded-for"), trusted)
+
+    def _log_failure(self, request: web.BaseRequest, path: str, error: Exception, *, with_traceback: bool) -> None:
+        client = self._address_of(request)
         log.error(
             "request.failed",
             method=request.method,
@@ -198,13 +208,6 @@ class App:
             return _response(_failure(error))
         except WebhookEngineError as error:
             return _response(_failure(as_api_error(error) or ApiError(500, "internal", "Internal error")))
-
-
-def _client_of(request: web.BaseRequest) -> Client:
-    return Client(
-        user_agent=request.headers.get("user-agent", ""),
-        left=lambda: request.transport is None or request.transport.is_closing(),
-    )
 
 
 def _failure(error: ApiError) -> Response:

@@ -45,6 +45,8 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
     subjects: tuple[str, ...]
     """Under which the token may be revoked; the first one is the token itself."""
     expires_at: int
+    session_id: str | None = None
+    """Of the session of the portal, where the platform has given it a name."""
 
     def may(self, capability: Capability) -> bool:
         """Whether the token allows this."""
@@ -135,6 +137,7 @@ class Authenticator:
             token_id=_token_id(claims),
             subjects=tuple(subjects),
             expires_at=expires_at,
+            session_id=session_id if isinstance(session_id, str) else None,
         )
 
 

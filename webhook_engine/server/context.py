@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from webhook_engine.core import EngineCore
 from webhook_engine.resources.portal_links import PortalLinks
 from webhook_engine.resources.services import Services
+from webhook_engine.server.audit import AuditLog
 from webhook_engine.server.auth import Authenticator
 from webhook_engine.server.revocations import Revocations
 from webhook_engine.server.tokens import TokenKeys
@@ -24,5 +25,6 @@ class Context:
     authenticator: Authenticator
     revocations: Revocations
     links: PortalLinks
+    audit: AuditLog
     public_url: str
     """How browsers reach the server, without a slash at the end."""

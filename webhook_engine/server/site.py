@@ -18,6 +18,7 @@ from webhook_engine.log import get_logger
 from webhook_engine.resources.portal_links import PortalLinks
 from webhook_engine.server.api.openapi import documentation_pages, openapi_document
 from webhook_engine.server.app import App
+from webhook_engine.server.audit import AuditLog
 from webhook_engine.server.auth import Authenticator
 from webhook_engine.server.consumer_pages import consumer_pages
 from webhook_engine.server.context import Context
@@ -75,6 +76,12 @@ class Site:
             authenticator=Authenticator(self._engine, keys, revocations, services.clock),
             revocations=revocations,
             links=PortalLinks(services.store.portal_links, services.clock, self._engine.config.portal.link_ttl),
+            audit=AuditLog(
+                services.store.audit,
+                services.clock,
+                services.ids,
+                addresses=self._engine.config.retention.audit_addresses,
+            ),
             public_url=public_url,
         )
         app = App(

@@ -101,9 +101,11 @@ class TokenKeys:
         return self._secret is not None and hmac.compare_digest(token.encode(), self._secret.encode())
 
 
-def organization_claims(organization_id: str, token_id: str, now_s: int) -> dict[str, object]:
+def organization_claims(
+    organization_id: str, token_id: str, now_s: int, lifetime: timedelta = ORGANIZATION_LIFETIME
+) -> dict[str, object]:
     """The claims of a token for everything in an organization."""
-    return {**_times(now_s, ORGANIZATION_LIFETIME), "iss": ISSUER, "sub": organization_id, "jti": token_id}
+    return {**_times(now_s, lifetime), "iss": ISSUER, "sub": organization_id, "jti": token_id}
 
 
 def application_claims(

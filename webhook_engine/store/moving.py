@@ -38,6 +38,7 @@ TABLES = (
     "manual_attempt",
     "attempt",
     "task",
+    "audit",
     "revocation",
     "portal_link",
     "kept_response",

@@ -17,6 +17,7 @@ class PortalLink(msgspec.Struct, frozen=True, kw_only=True):
     """Of the key in the link, which itself is kept nowhere."""
     organization_id: str
     application_id: str
+    """Empty for one that opens the operator's view."""
     feature_flags: tuple[str, ...]
     capabilities: tuple[str, ...] | None
     session_id: str | None

@@ -6,7 +6,7 @@ The names of a table's columns stand here once, in the order in which the functi
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
 import msgspec
@@ -30,6 +30,8 @@ from webhook_engine.model import (
     TaskStatus,
     TriggerType,
 )
+from webhook_engine.store.audit import AuditEntry, AuditFilter
+from webhook_engine.store.insight import EndpointStanding
 from webhook_engine.store.records import (
     ApplicationChanges,
     DeliveryChange,
@@ -59,12 +61,16 @@ __all__ = [
     "attempt",
     "attempt_row",
     "attempt_status",
+    "audit",
+    "audit_conditions",
+    "audit_row",
     "change_row",
     "columns",
     "condition_row",
     "condition_values",
     "content",
     "due",
+    "earliest",
     "endpoint",
     "endpoint_changes",
     "endpoint_values",
@@ -79,6 +85,7 @@ __all__ = [
     "old_keys_again",
     "optional_json",
     "rounds",
+    "standing",
     "task",
     "task_row",
     "without_head",
@@ -90,6 +97,32 @@ Row: TypeAlias = Sequence[Any]
 _exchange = msgspec.json.Decoder(Exchange)
 _options = msgspec.json.Decoder(EndpointOptions)
 _NO_OPTIONS = EndpointOptions()
+
+AUDIT = (
+    "id",
+    "organization_id",
+    "application_id",
+    "subject",
+    "token_id",
+    "session_id",
+    "action",
+    "target",
+    "changes",
+    "address",
+)
+
+STANDING = (
+    "id",
+    "application_id",
+    "application_uid",
+    "application_name",
+    "url",
+    "description",
+    "disabled_at",
+    "disabled_reason",
+    "first_failure_at",
+    "pending",
+)
 
 APPLICATION = ("id", "organization_id", "uid", "name", "throttle_rate", "metadata", "created_at", "updated_at")
 
@@ -335,6 +368,44 @@ def attempt_status(status: int, attempt_count: int) -> AttemptStatus:
 def due(row: Row) -> Due:
     """Of the columns in the order of its fields."""
     return Due(*row)
+
+
+def audit_row(entry: AuditEntry) -> Row:
+    """Of the columns ``AUDIT``."""
+    return (
+        entry.id,
+        entry.organization_id,
+        entry.application_id,
+        entry.subject,
+        entry.token_id,
+        entry.session_id,
+        entry.action,
+        entry.target,
+        json_of(entry.changes),
+        entry.address,
+    )
+
+
+def audit(row: Row) -> AuditEntry:
+    """Of the columns ``AUDIT``."""
+    values = dict(zip(AUDIT, row, strict=True))
+    return AuditEntry(**{**values, "changes": tuple(msgspec.json.decode(values["changes"]))})
+
+
+def audit_conditions(where: AuditFilter) -> Mapping[str, str]:
+    """Which columns have to have which values."""
+    return {name: value for name, value in msgspec.structs.asdict(where).items() if value is not None}
+
+
+def standing(row: Row) -> EndpointStanding:
+    """Of the columns ``STANDING``, and the oldest message of those never attempted and of the others."""
+    *values, oldest, oldest_retry = row
+    return EndpointStanding(**dict(zip(STANDING, values, strict=True)), oldest_pending=earliest(oldest, oldest_retry))
+
+
+def earliest(*identifiers: str | None) -> str | None:
+    """The first id of those that there are."""
+    return min((each for each in identifiers if each is not None), default=None)
 
 
 def moved_on(progress: TaskProgress, count: int, following: int | None) -> TaskProgress:

@@ -23,6 +23,8 @@ from webhook_engine.model import (
     Task,
     TaskStatus,
 )
+from webhook_engine.store.audit import AuditStore
+from webhook_engine.store.insight import InsightStore
 from webhook_engine.store.kept_responses import KeptResponseStore
 from webhook_engine.store.members import ALL_SHARDS, LeaseStore, WakeupStore
 from webhook_engine.store.play import PlayStore
@@ -475,6 +477,10 @@ class Store(Protocol):
     def positions(self) -> PositionStore: ...
     @property
     def play(self) -> PlayStore: ...
+    @property
+    def audit(self) -> AuditStore: ...
+    @property
+    def insight(self) -> InsightStore: ...
     @property
     def upkeep(self) -> UpkeepStore: ...
     @property

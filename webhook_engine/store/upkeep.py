@@ -111,6 +111,10 @@ class UpkeepStore(Protocol):
         """Delete up to ``limit`` finished tasks with ids below ``until``; returns how many."""
         ...
 
+    async def delete_audit(self, until: str, limit: int) -> int:
+        """Delete up to ``limit`` entries of the audit log with ids below ``until``; returns how many."""
+        ...
+
     async def shrink(self, reserve: float, most_bytes: int) -> int:
         """Give up to ``most_bytes`` back to the file system, but keep this share of the database free; returns them."""
         ...

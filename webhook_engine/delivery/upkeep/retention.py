@@ -20,6 +20,7 @@ from webhook_engine.delivery.service import Service
 from webhook_engine.errors import StoreError
 from webhook_engine.ids import id_bounds
 from webhook_engine.log import get_logger
+from webhook_engine.store.audit import AUDIT_PREFIX
 from webhook_engine.store.upkeep import Cleaned, UpkeepStore
 
 __all__ = ["Retention", "RetentionPolicy"]
@@ -46,6 +47,7 @@ class RetentionPolicy(msgspec.Struct, frozen=True):
 
     payload: timedelta
     attempts: timedelta
+    audit: timedelta = timedelta(days=365)
 
 
 class Retention(Service):
@@ -107,7 +109,7 @@ class Retention(Service):
                 await self.nap(self._nap_s())
 
     def _nap_s(self) -> float:
-        shortest = min(self.policy.payload, self.policy.attempts).total_seconds()
+        shortest = min(self.policy.payload, self.policy.attempts, self.policy.audit).total_seconds()
         return min(max(shortest / 10, SHORTEST_NAP_S), LONGEST_NAP_S)
 
     async def _pass(self) -> None:
@@ -115,6 +117,7 @@ class Retention(Service):
         attempts_until = id_bounds("atmpt_", now - microseconds(policy.attempts))[0]
         messages_until = id_bounds("msg_", now - microseconds(policy.attempts))[0]
         payloads_until = id_bounds("msg_", now - microseconds(min(policy.payload, policy.attempts)))[0]
+        audit_until = id_bounds(AUDIT_PREFIX, now - microseconds(policy.audit))[0]
         tasks_until = id_bounds("qtask_", now - microseconds(policy.attempts))[0]
 
         deleted, _ = await self._walk(
@@ -129,6 +132,7 @@ class Retention(Service):
         dropped += await self._repeat(lambda: self._expire_own_payloads(now))
         await self._repeat(lambda: self._upkeep.purge(now, self._batch))
         await self._repeat(lambda: self._upkeep.delete_tasks(tasks_until, self._batch))
+        await self._repeat(lambda: self._upkeep.delete_audit(audit_until, self._batch))
         freed = await self._repeat(lambda: self._upkeep.shrink(RESERVE, SHRINK_BYTES), sized=False)
         self._measures.retention.update(messages=deleted, payloads=dropped, bytes=freed)
         if deleted or dropped:

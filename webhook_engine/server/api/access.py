@@ -16,6 +16,7 @@ from webhook_engine.model import Application
 from webhook_engine.rules.capabilities import READ_ONLY, Capability
 from webhook_engine.server.api import checks
 from webhook_engine.server.api.applications import ApplicationIn, ensure_application
+from webhook_engine.server.api.operator import organization_token
 from webhook_engine.server.api.query import NoQuery
 from webhook_engine.server.api.route import Auth, Call, In, NoBody, Out, Route
 from webhook_engine.server.auth import LEEWAY
@@ -84,7 +85,8 @@ class PortalSessionOut(Out, frozen=True, kw_only=True):
     """A session of the portal."""
 
     token: str
-    application_id: str
+    application_id: str | None
+    """``None`` for an operator, who sees every application of the organization."""
     capabilities: Sequence[str] | None
     feature_flags: Sequence[str]
 
@@ -126,6 +128,10 @@ async def portal_session(call: Call[NoQuery, PortalSessionIn]) -> Out:
     link = await call.context.links.open(call.body.key)
     if link is None:
         raise ApiError(401, "authentication_failed", "This link was used already, or has expired; ask for a new one.")
+    if not link.application_id:
+        lasting = timedelta(seconds=link.session_ttl_s)
+        token = organization_token(call.context, link.organization_id, lasting)
+        return PortalSessionOut(token=token, application_id=None, capabilities=None, feature_flags=())
     organization = call.context.engine.organization(link.organization_id)
     application = await organization.applications.get(link.application_id)
     token = _token(

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
-from itertools import pairwise
-from typing import Annotated, Literal
-
-from msgspec import Meta
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Literal
 
 from webhook_engine.clock import from_datetime, to_datetime
-from webhook_engine.ids import id_bounds
 from webhook_engine.model import Attempt, AttemptStatus, Exchange, Message
 from webhook_engine.resources.pagination import MAX_BYTES
 from webhook_engine.rules.capabilities import Capability
@@ -20,16 +15,13 @@ from webhook_engine.rules.pages import MAX_PAGE
 from webhook_engine.server.api.attempts import attempts_in_schedule
 from webhook_engine.server.api.lists import ListResponse
 from webhook_engine.server.api.messages import MessageOut, shown_all
-from webhook_engine.server.api.query import EventTypesQuery, NoQuery, Query
+from webhook_engine.server.api.query import EventTypesQuery, NoQuery
 from webhook_engine.server.api.route import Auth, Call, NoBody, Out, Route
 from webhook_engine.server.context import Context
-from webhook_engine.server.errors import Problem
 from webhook_engine.store.records import carried_bytes
 
 __all__ = ["ROUTES", "MessageStateOut", "message_states"]
 
-DEFAULT_SPAN = timedelta(days=7)
-LONGEST_SPAN = timedelta(days=28, minutes=5)
 AHEAD = timedelta(hours=1)
 """How far ahead of the clock a message may be, for clocks that were set back."""
 MAX_PAGES = 8
@@ -55,35 +47,6 @@ class MessageStateOut(MessageOut, frozen=True, kw_only=True):
     succeeded: int
     pending: int
     failed: int
-
-
-class AttemptsOverTimeQuery(Query, frozen=True, kw_only=True):
-    """The span of time, and into how many parts it is cut."""
-
-    since: datetime | None = None
-    until: datetime | None = None
-    parts: Annotated[int, Meta(ge=1, le=96)] = 28
-
-    def problems(self) -> Iterator[Problem]:
-        """What is not allowed."""
-        if self.since is not None and self.until is not None and not self.since < self.until:
-            yield Problem(("query", "since"), "'since' must be before 'until'")
-
-
-class PartOut(Out, frozen=True, kw_only=True):
-    """Attempts in one part of the span."""
-
-    start: datetime
-    success: int
-    fail: int
-
-
-class AttemptsOverTimeOut(Out, frozen=True, kw_only=True):
-    """Attempts of an endpoint over time."""
-
-    since: datetime
-    until: datetime
-    data: Sequence[PartOut]
 
 
 class AttemptHeadersOut(Out, frozen=True, kw_only=True):
@@ -188,36 +151,6 @@ async def message_states(context: Context, messages: Sequence[Message]) -> list[
     return [_state(each, one, _overall(one)) for each, one in zip(fields, counts, strict=True)]
 
 
-async def attempts_over_time(call: Call[AttemptsOverTimeQuery, NoBody]) -> Out:
-    """How many attempts succeeded and failed in each part of a span, 7 days by default and 28 at most."""
-    now = call.context.services.clock.now()
-    until = now if call.query.until is None else min(from_datetime(call.query.until), now)
-    since = until - _micros(DEFAULT_SPAN) if call.query.since is None else from_datetime(call.query.since)
-    since = min(max(since, until - _micros(LONGEST_SPAN)), until - call.query.parts)
-    endpoint = await call.organization.endpoints.get(call.application.id, call.parameters["endpoint_id"])
-    parts = call.query.parts
-    edges = [since + (until - since) * place // parts for place in range(parts + 1)]
-    store = call.context.services.store.attempts
-    counted = await asyncio.gather(
-        *(
-            store.count(endpoint.id, id_bounds("atmpt_", start)[0], _before(end, last=end == until))
-            for start, end in pairwise(edges)
-        )
-    )
-    return AttemptsOverTimeOut(
-        since=to_datetime(since),
-        until=to_datetime(until),
-        data=[
-            PartOut(
-                start=to_datetime(start),
-                success=counts.get(AttemptStatus.SUCCESS, 0),
-                fail=counts.get(AttemptStatus.FAIL, 0),
-            )
-            for start, counts in zip(edges, counted, strict=False)
-        ],
-    )
-
-
 async def attempt_headers(call: Call[NoQuery, NoBody]) -> Out:
     """The headers of the request that was sent."""
     attempt = await call.organization.attempts.get(
@@ -311,16 +244,6 @@ def _state(
     )
 
 
-def _before(instant: int, *, last: bool) -> str:
-    """The highest attempt id of a part; the last part ends with now."""
-    low, high = id_bounds("atmpt_", instant)
-    return high if last else low
-
-
-def _micros(span: timedelta) -> int:
-    return span // timedelta(microseconds=1)
-
-
 ROUTES = (
     Route(
         "GET",
@@ -332,17 +255,6 @@ ROUTES = (
         responses={200: ListResponse[MessageStateOut]},
         summary="List the messages of an application with how they stand",
         operation="message.list-states",
-    ),
-    Route(
-        "GET",
-        "/app/{app_id}/endpoint/{endpoint_id}/stats/by-time",
-        attempts_over_time,
-        auth=Auth.APPLICATION,
-        needs=Capability.VIEW_BASE,
-        query=AttemptsOverTimeQuery,
-        responses={200: AttemptsOverTimeOut},
-        summary="Count the attempts of an endpoint over time",
-        operation="endpoint.get-stats-by-time",
     ),
     Route(
         "GET",

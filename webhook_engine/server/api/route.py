@@ -18,6 +18,7 @@ from webhook_engine.model import Application
 from webhook_engine.resources.organization import Organization
 from webhook_engine.rules.capabilities import Capability
 from webhook_engine.server.api.query import ListQuery, NoQuery, Query, query_parser
+from webhook_engine.server.audit import UNAUDITED
 from webhook_engine.server.auth import Principal
 from webhook_engine.server.context import Context
 from webhook_engine.server.errors import ApiError, Problem, UnprocessableError, malformed
@@ -106,6 +107,8 @@ class Client:
     """What it calls itself."""
     left: Callable[[], bool]
     """Whether it has closed the connection, so that nobody waits for the response any more."""
+    address: Callable[[], str | None] = lambda: None
+    """Where the request came from, past the proxies that are trusted."""
 
 
 @dataclass(slots=True)
@@ -187,6 +190,7 @@ class Route(Generic[Q, B]):
         self.deprecated = deprecated
         self.parameters: tuple[str, ...] = tuple(_PARAMETER.findall(path))
         self.reads_body = body is not NoBody
+        self.audited = method != "GET" and auth is not Auth.NONE and operation not in UNAUDITED
         self.lists = issubclass(query, ListQuery)
         """Whether it answers a page of a list, which may be large."""
         self._status = next(iter(responses))
@@ -222,9 +226,34 @@ class Route(Generic[Q, B]):
             outcome = await self.handler(call)
         except ValidationError as error:
             raise self._unprocessable(error) from error
+        if self.audited:
+            await self._audit(call, outcome)
         if isinstance(outcome, Reply):
             return Response(outcome.status, b"" if outcome.value is None else _encode(outcome.value))
         return self._response(outcome)
+
+    async def _audit(self, call: Call[Q, B], outcome: Out | Reply | None) -> None:
+        """Write down what was changed; of an application that was there already, nothing was."""
+        if isinstance(outcome, Reply) and self.operation == "application.create":
+            return
+        made = outcome.value if isinstance(outcome, Reply) else outcome
+        named = call.parameters.get(self.parameters[-1]) if self.parameters else None
+        if named is None or self.method in ("PUT", "PATCH") or self.operation.endswith(".create"):
+            named = getattr(made, "id", None) or getattr(made, "name", None) or named
+        application = None if call.found is None else call.found.id
+        if application is None and (key := call.parameters.get("app_id")) is not None:
+            known = call.context.services.directory.cached_application(call.organization.id, key)
+            application = key if known is None else known.id
+        if self.operation.startswith("application."):
+            application = getattr(made, "id", application)
+        await call.context.audit.record(
+            call.principal,
+            self.operation,
+            application_id=application or call.principal.application_id,
+            target=named,
+            body=call.body,
+            address=call.client.address,
+        )
 
     def _response(self, out: Out | None) -> Response:
         """The usual success."""

@@ -10,10 +10,12 @@ from webhook_engine.shielded import shielded
 from webhook_engine.store.members import WakeupStore
 from webhook_engine.store.postgresql.applications import PostgresqlApplications
 from webhook_engine.store.postgresql.attempts import PostgresqlAttempts
+from webhook_engine.store.postgresql.audit import PostgresqlAudit
 from webhook_engine.store.postgresql.database import Database
 from webhook_engine.store.postgresql.deliveries import PostgresqlDeliveries
 from webhook_engine.store.postgresql.endpoints import PostgresqlEndpoints
 from webhook_engine.store.postgresql.event_types import PostgresqlEventTypes
+from webhook_engine.store.postgresql.insight import PostgresqlInsight
 from webhook_engine.store.postgresql.kept_responses import PostgresqlKeptResponses
 from webhook_engine.store.postgresql.leases import PostgresqlLeases
 from webhook_engine.store.postgresql.messages import PostgresqlMessages
@@ -52,6 +54,8 @@ class PostgresqlStore:
         self.kept_responses = PostgresqlKeptResponses(self.database)
         self.positions = PostgresqlPositions(self.database)
         self.play = PostgresqlPlay(self.database)
+        self.audit = PostgresqlAudit(self.database)
+        self.insight = PostgresqlInsight(self.database)
         self.upkeep = PostgresqlUpkeep(self.database)
         self.leases = PostgresqlLeases(self.database)
         self.wakeups: WakeupStore | None = PostgresqlWakeups(self.database)

@@ -9,10 +9,12 @@ from webhook_engine.shielded import shielded
 from webhook_engine.store.members import WakeupStore
 from webhook_engine.store.sqlite.applications import SqliteApplications
 from webhook_engine.store.sqlite.attempts import SqliteAttempts
+from webhook_engine.store.sqlite.audit import SqliteAudit
 from webhook_engine.store.sqlite.database import Database
 from webhook_engine.store.sqlite.deliveries import SqliteDeliveries
 from webhook_engine.store.sqlite.endpoints import SqliteEndpoints
 from webhook_engine.store.sqlite.event_types import SqliteEventTypes
+from webhook_engine.store.sqlite.insight import SqliteInsight
 from webhook_engine.store.sqlite.kept_responses import SqliteKeptResponses
 from webhook_engine.store.sqlite.leases import SqliteLeases
 from webhook_engine.store.sqlite.lock import EngineLock
@@ -50,6 +52,8 @@ class SqliteStore:
         self.kept_responses = SqliteKeptResponses(self.database)
         self.positions = SqlitePositions(self.database)
         self.play = SqlitePlay(self.database)
+        self.audit = SqliteAudit(self.database)
+        self.insight = SqliteInsight(self.database)
         self.upkeep = SqliteUpkeep(self.database)
         self.leases = SqliteLeases()
         self.wakeups: WakeupStore | None = None

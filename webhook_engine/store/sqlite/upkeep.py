@@ -123,6 +123,10 @@ _DELETE_TASKS = """
 DELETE FROM webhook_task WHERE id IN (SELECT id FROM webhook_task WHERE id < ?1 AND status <> 'running' LIMIT ?2)
 """
 
+_DELETE_AUDIT = """
+DELETE FROM webhook_audit WHERE id IN (SELECT id FROM webhook_audit WHERE id < ?1 ORDER BY id LIMIT ?2)
+"""
+
 _LONGEST_RAN = """
 SELECT coalesce(max(last_failure_ran), 0) FROM webhook_endpoint
 """
@@ -249,6 +253,10 @@ class SqliteUpkeep:
     async def delete_tasks(self, until: str, limit: int) -> int:
         """Delete up to ``limit`` finished tasks with ids below ``until``."""
         return await self._step(lambda session: session.change(_DELETE_TASKS, (until, limit)))
+
+    async def delete_audit(self, until: str, limit: int) -> int:
+        """Delete up to ``limit`` entries of the audit log with ids below ``until``."""
+        return await self._step(lambda session: session.change(_DELETE_AUDIT, (until, limit)))
 
     async def shrink(self, reserve: float, most_bytes: int) -> int:
         """Give up to ``most_bytes`` back to the file system, but keep this share of the database free."""

@@ -1,0 +1,276 @@
+"""What operators see: how a whole organization stands, who serves it, and what there is by some text."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from typing import Annotated, Any
+
+from msgspec import Meta
+
+from webhook_engine.clock import microseconds, to_datetime
+from webhook_engine.ids import id_bounds, timestamp_of
+from webhook_engine.server.api.query import NoQuery, Query
+from webhook_engine.server.api.route import Auth, Call, In, NoBody, Out, Route
+from webhook_engine.server.context import Context
+from webhook_engine.server.errors import Problem
+from webhook_engine.server.tokens import TOKEN_ID_PREFIX, organization_claims
+from webhook_engine.store.insight import EndpointStanding, Found
+from webhook_engine.store.members import SHARDS, Member
+
+__all__ = ["ROUTES", "organization_token"]
+
+SESSION = timedelta(hours=12)
+"""How long an operator's session lasts, unless the link says otherwise."""
+SHORTEST_SESSION, LONGEST_SESSION = timedelta(hours=1), timedelta(days=7)
+COUNTED_PENDING = 1_000
+"""Deliveries of an endpoint."""
+COUNTED_MESSAGES = 100_000
+RATE_SPAN = timedelta(minutes=5)
+"""Over which messages per minute are counted."""
+SHOWN = 25
+"""Endpoints of each kind."""
+FOUND = 20
+"""Results of each kind."""
+
+
+class FiguresOut(Out, frozen=True, kw_only=True):
+    """How many there are of what."""
+
+    applications: int
+    endpoints: int
+    disabled_endpoints: int
+    failing_endpoints: int
+    pending_deliveries: int
+    """At most 1000 of each endpoint are counted."""
+    pending_more: bool
+    """Whether there are more than were counted."""
+    oldest_pending_at: datetime | None
+    """When the oldest message that is still to come somewhere was created."""
+    messages_per_minute: float
+    """Over the last five minutes."""
+    messages_more: bool
+
+
+class StandingOut(Out, frozen=True, kw_only=True):
+    """An endpoint that somebody should look at."""
+
+    id: str
+    application_id: str
+    application_uid: str | None
+    application_name: str
+    url: str
+    description: str
+    disabled_at: datetime | None
+    disabled_reason: str | None
+    first_failure_at: datetime | None
+    pending: int
+    oldest_pending_at: datetime | None
+
+
+class MemberOut(Out, frozen=True, kw_only=True):
+    """An engine on the database."""
+
+    id: str
+    host: str
+    pid: int
+    version: str
+    started_at: datetime
+    lease_seconds: float
+    """Until its lease ends, unless it is renewed; not above zero: it has ended."""
+    share: float
+    """Of all endpoints."""
+
+
+class OverviewOut(Out, frozen=True, kw_only=True):
+    """How an organization stands."""
+
+    figures: FiguresOut
+    failing: Sequence[StandingOut]
+    disabled: Sequence[StandingOut]
+    backlogged: Sequence[StandingOut]
+    engines: Sequence[MemberOut]
+    """Those that share the database; none where one engine has it alone."""
+
+
+class FindQuery(Query, frozen=True, kw_only=True):
+    """What to look for."""
+
+    text: Annotated[str, Meta(min_length=1, max_length=500)]
+
+
+class FoundOut(Out, frozen=True, kw_only=True):
+    """Something that fits."""
+
+    kind: str
+    """`application`, `endpoint` or `message`."""
+    id: str
+    title: str
+    detail: str | None
+    """A uid or an event id."""
+    application_id: str
+    application_name: str
+
+
+class FoundListOut(Out, frozen=True, kw_only=True):
+    """What fits, at most 20 of each kind."""
+
+    data: Sequence[FoundOut]
+
+
+class OperatorAccessIn(In, frozen=True, kw_only=True):
+    """How long the session shall last."""
+
+    expiry: int | None = None
+    """Seconds."""
+
+    def problems(self) -> Iterator[Problem]:
+        """What is not allowed."""
+        if self.expiry is not None and not SHORTEST_SESSION <= timedelta(seconds=self.expiry) <= LONGEST_SESSION:
+            yield Problem(("body", "expiry"), "Expiry must be between 1 hour and 7 days.")
+
+
+class OperatorAccessOut(Out, frozen=True, kw_only=True):
+    """The way into the operator's view."""
+
+    url: str
+
+
+async def overview(call: Call[NoQuery, NoBody]) -> Out:
+    """Endpoints that fail, are disabled or have the most to come; and the engines that share the database."""
+    context, organization_id = call.context, call.organization.id
+    insight = context.services.store.insight
+    since = id_bounds("msg_", context.services.clock.now() - microseconds(RATE_SPAN))[0]
+    figures, failing, disabled, backlogged, members = await asyncio.gather(
+        insight.figures(organization_id, since, COUNTED_PENDING, COUNTED_MESSAGES),
+        insight.endpoints(organization_id, "failing", SHOWN, COUNTED_PENDING),
+        insight.endpoints(organization_id, "disabled", SHOWN, COUNTED_PENDING),
+        insight.endpoints(organization_id, "backlogged", SHOWN, COUNTED_PENDING),
+        _members(context),
+    )
+    return OverviewOut(
+        figures=FiguresOut(
+            applications=figures.applications,
+            endpoints=figures.endpoints,
+            disabled_endpoints=figures.disabled,
+            failing_endpoints=figures.failing,
+            pending_deliveries=figures.pending,
+            pending_more=figures.pending_more,
+            oldest_pending_at=_created(figures.oldest_pending),
+            messages_per_minute=round(figures.recent_messages / (RATE_SPAN / timedelta(minutes=1)), 2),
+            messages_more=figures.recent_messages >= COUNTED_MESSAGES,
+        ),
+        failing=[_standing(each) for each in failing],
+        disabled=[_standing(each) for each in disabled],
+        backlogged=[_standing(each) for each in backlogged],
+        engines=[_member(each) for each in members],
+    )
+
+
+async def find(call: Call[FindQuery, NoBody]) -> Out:
+    """Applications, endpoints and messages: by id, uid or event id, and by what is in names, URLs and descriptions."""
+    text = call.query.text.strip()
+    found = await call.context.services.store.insight.find(call.organization.id, text, FOUND) if text else ()
+    return FoundListOut(data=[_found(each) for each in found])
+
+
+async def operator_access(call: Call[NoQuery, OperatorAccessIn]) -> Out:
+    """A link that opens the operator's view once; the session that it opens may do what this token may."""
+    lasting = SESSION if call.body.expiry is None else timedelta(seconds=call.body.expiry)
+    key = await call.context.links.create(call.organization.id, "", lasting)
+    return OperatorAccessOut(url=f"{call.context.public_url}/portal/#key={key}")
+
+
+def organization_token(context: Context, organization_id: str, lifetime: timedelta) -> str:
+    """A token for everything in an organization, for so long."""
+    services = context.services
+    now = services.clock.now()
+    token_id = services.ids.new(TOKEN_ID_PREFIX, now)
+    return context.keys.sign(organization_claims(organization_id, token_id, now // 1_000_000, lifetime))
+
+
+async def _members(context: Context) -> Sequence[Member]:
+    store = context.services.store
+    # Without others to hear of, there is one engine, which has everything.
+    return () if store.wakeups is None else await store.leases.members()
+
+
+def _created(message_id: str | None) -> datetime | None:
+    return None if message_id is None else to_datetime(timestamp_of(message_id))
+
+
+def _at(instant: int | None) -> datetime | None:
+    return None if instant is None else to_datetime(instant)
+
+
+def _standing(one: EndpointStanding) -> StandingOut:
+    return StandingOut(
+        id=one.id,
+        application_id=one.application_id,
+        application_uid=one.application_uid,
+        application_name=one.application_name,
+        url=one.url,
+        description=one.description,
+        disabled_at=_at(one.disabled_at),
+        disabled_reason=one.disabled_reason,
+        first_failure_at=_at(one.first_failure_at),
+        pending=one.pending,
+        oldest_pending_at=_created(one.oldest_pending),
+    )
+
+
+def _member(one: Member) -> MemberOut:
+    return MemberOut(
+        id=one.id,
+        host=one.host,
+        pid=one.pid,
+        version=one.version,
+        started_at=to_datetime(one.started_at),
+        lease_seconds=round(one.lease_s, 3),
+        share=one.shards / SHARDS,
+    )
+
+
+def _found(one: Found) -> FoundOut:
+    return FoundOut(
+        kind=one.kind,
+        id=one.id,
+        title=one.title,
+        detail=one.detail,
+        application_id=one.application_id,
+        application_name=one.application_name,
+    )
+
+
+ROUTES: tuple[Route[Any, Any], ...] = (
+    Route(
+        "GET",
+        "/operator/overview",
+        overview,
+        auth=Auth.ORGANIZATION,
+        responses={200: OverviewOut},
+        summary="Show how an organization stands",
+        operation="operator.overview",
+    ),
+    Route(
+        "GET",
+        "/operator/find",
+        find,
+        auth=Auth.ORGANIZATION,
+        query=FindQuery,
+        responses={200: FoundListOut},
+        summary="Find applications, endpoints and messages",
+        operation="operator.find",
+    ),
+    Route(
+        "POST",
+        "/auth/operator-access",
+        operator_access,
+        auth=Auth.ORGANIZATION,
+        body=OperatorAccessIn,
+        responses={200: OperatorAccessOut},
+        summary="Open the operator's view",
+        operation="authentication.operator-access",
+    ),
+)

@@ -1,0 +1,227 @@
+"""What pages show of many things at once, in SQLite."""
+
+# ruff: noqa: S608 (only parts that are written here are put into statements, values never)
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Final
+
+from webhook_engine.model import AttemptStatus
+from webhook_engine.store import rows
+from webhook_engine.store.insight import Counted, EndpointStanding, Figures, Found, Range, Timed, Which
+from webhook_engine.store.sqlite.connection import Session, Value
+from webhook_engine.store.sqlite.database import Database
+
+__all__ = ["SqliteInsight"]
+
+_PENDING = """
+(SELECT count(*) FROM (
+    SELECT 1 FROM webhook_delivery AS delivery INDEXED BY webhook_delivery_by_status
+    WHERE delivery.endpoint_id = endpoint.id AND delivery.status = 1 LIMIT :most
+))
+"""
+
+
+def _oldest(attempted: int) -> str:
+    return f"""
+    (SELECT min(message_id) FROM webhook_delivery INDEXED BY webhook_delivery_by_status
+    WHERE endpoint_id = endpoint.id AND status = 1 AND attempted = {attempted})
+    """
+
+
+_STANDING = f"""
+SELECT endpoint.disabled_at, endpoint.first_failure_at, {_PENDING} AS pending,
+    {_oldest(0)} AS oldest, {_oldest(1)} AS oldest_retry
+FROM webhook_endpoint AS endpoint INDEXED BY webhook_endpoint_by_organization
+WHERE endpoint.organization_id = :organization AND endpoint.deleted = 0
+"""
+
+_FIGURES = f"""
+SELECT count(*), count(disabled_at), count(CASE WHEN disabled_at IS NULL THEN first_failure_at END),
+    coalesce(sum(pending), 0), coalesce(max(pending) >= :most, 0), min(oldest), min(oldest_retry)
+FROM ({_STANDING})
+"""
+
+_APPLICATIONS = """
+SELECT count(*) FROM webhook_application INDEXED BY webhook_application_by_organization
+WHERE organization_id = ? AND deleted = 0
+"""
+
+_MESSAGES = """
+SELECT count(*) FROM (
+    SELECT 1 FROM webhook_application AS application INDEXED BY webhook_application_by_organization
+    CROSS JOIN webhook_message AS message INDEXED BY webhook_message_by_application
+        ON message.application_id = application.id AND message.id >= ?2
+    WHERE application.organization_id = ?1 AND application.deleted = 0 LIMIT ?3
+)
+"""
+
+_CONDITIONS: Final = {
+    "failing": (
+        "endpoint.first_failure_at IS NOT NULL AND endpoint.disabled_at IS NULL",
+        "endpoint.first_failure_at, endpoint.id",
+    ),
+    "disabled": ("endpoint.disabled_at IS NOT NULL", "endpoint.disabled_at DESC, endpoint.id"),
+    "backlogged": ("pending > 0", "pending DESC, endpoint.id"),
+}
+
+_FIND_MESSAGES = """
+SELECT message.id, message.event_type, message.event_id, application.id, application.name
+FROM webhook_message AS message JOIN webhook_application AS application ON application.id = message.application_id
+WHERE message.id = ?2 AND application.organization_id = ?1 AND application.deleted = 0
+UNION
+SELECT * FROM (
+    SELECT message.id, message.event_type, message.event_id, application.id, application.name
+    FROM webhook_application AS application INDEXED BY webhook_application_by_organization
+    CROSS JOIN webhook_message AS message INDEXED BY webhook_message_by_event_id
+        ON message.application_id = application.id AND message.event_id = ?2
+    WHERE application.organization_id = ?1 AND application.deleted = 0 LIMIT ?3
+)
+"""
+
+_FIND_ENDPOINTS = """
+SELECT endpoint.id, endpoint.url, endpoint.uid, application.id, application.name
+FROM webhook_endpoint AS endpoint INDEXED BY webhook_endpoint_by_organization
+CROSS JOIN webhook_application AS application ON application.id = endpoint.application_id
+WHERE endpoint.organization_id = ?1 AND endpoint.deleted = 0 AND (
+    endpoint.id = ?2 OR endpoint.uid = ?2
+    OR instr(lower(endpoint.url), lower(?2)) OR instr(lower(endpoint.description), lower(?2))
+)
+ORDER BY endpoint.id = ?2 OR endpoint.uid IS ?2 OR endpoint.url = ?2 DESC, endpoint.id LIMIT ?3
+"""
+
+_FIND_APPLICATIONS = """
+SELECT id, name, uid, id, name FROM webhook_application INDEXED BY webhook_application_by_organization
+WHERE organization_id = ?1 AND deleted = 0
+    AND (id = ?2 OR instr(lower(uid), lower(?2)) OR instr(lower(name), lower(?2)))
+ORDER BY id = ?2 OR uid IS ?2 OR name = ?2 DESC, id LIMIT ?3
+"""
+
+_PULSE = """
+SELECT
+    (SELECT max(id) FROM webhook_message WHERE application_id = ?1),
+    count(*), max(updated_at), count(disabled_at), sum(first_failure_at),
+    max((SELECT max(id) FROM webhook_attempt INDEXED BY webhook_attempt_by_endpoint
+        WHERE endpoint_id = endpoint.id AND status = 0)),
+    max((SELECT max(id) FROM webhook_attempt INDEXED BY webhook_attempt_by_endpoint
+        WHERE endpoint_id = endpoint.id AND status = 2))
+FROM webhook_endpoint AS endpoint INDEXED BY webhook_endpoint_by_application
+WHERE endpoint.application_id = ?1 AND endpoint.deleted = 0
+"""
+
+_IN_RANGES = """
+WITH
+    stretch (place, low, high) AS MATERIALIZED (
+        SELECT key, json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:ranges)
+    ),
+    target (id) AS MATERIALIZED (
+        SELECT id FROM webhook_endpoint WHERE application_id = :application AND deleted = 0
+            AND (:endpoint IS NULL OR id = :endpoint)
+    )
+"""
+
+_ATTEMPTS = """
+FROM stretch CROSS JOIN target
+CROSS JOIN webhook_attempt AS attempt INDEXED BY webhook_attempt_by_endpoint
+    ON attempt.endpoint_id = target.id AND attempt.status IN (0, 2)
+    AND attempt.id >= stretch.low AND attempt.id < stretch.high
+"""
+
+_COUNT = f"""
+{_IN_RANGES} SELECT stretch.place, attempt.status, count(*) {_ATTEMPTS} GROUP BY 1, 2
+"""
+
+_DURATIONS = f"""
+{_IN_RANGES}
+SELECT stretch.place, attempt.status_code / 100, CASE
+    WHEN attempt.duration_ms < 1000 THEN attempt.duration_ms ELSE attempt.duration_ms - attempt.duration_ms % 100
+END, count(*)
+{_ATTEMPTS} GROUP BY 1, 2, 3
+"""
+
+
+class SqliteInsight:
+    """See :class:`~webhook_engine.store.insight.InsightStore`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def figures(self, organization_id: str, messages_from: str, most_pending: int, most_messages: int) -> Figures:
+        """How an organization stands."""
+
+        def read(session: Session) -> Figures:
+            [(applications,)] = session.rows(_APPLICATIONS, (organization_id,))
+            [(endpoints, disabled, failing, pending, more, *oldest)] = session.rows(
+                _FIGURES, {"organization": organization_id, "most": most_pending}
+            )
+            [(messages,)] = session.rows(_MESSAGES, (organization_id, messages_from, most_messages))
+            return Figures(
+                applications=applications,
+                endpoints=endpoints,
+                disabled=disabled,
+                failing=failing,
+                pending=pending,
+                pending_more=bool(more),
+                oldest_pending=rows.earliest(*oldest),
+                recent_messages=messages,
+            )
+
+        return await self._database.read_long_with(read)
+
+    async def endpoints(
+        self, organization_id: str, which: Which, limit: int, most_pending: int
+    ) -> Sequence[EndpointStanding]:
+        """Up to ``limit`` endpoints, the first that somebody should look at."""
+        condition, order = _CONDITIONS[which]
+        sql = f"""
+        SELECT {rows.columns(rows.STANDING, "found")}, {_oldest(0).replace("endpoint.id", "found.id")},
+            {_oldest(1).replace("endpoint.id", "found.id")}
+        FROM (
+            SELECT endpoint.id, application.id AS application_id, application.uid AS application_uid,
+                application.name AS application_name, endpoint.url, endpoint.description, endpoint.disabled_at,
+                endpoint.disabled_reason, endpoint.first_failure_at, {_PENDING} AS pending
+            FROM webhook_endpoint AS endpoint INDEXED BY webhook_endpoint_by_organization
+            CROSS JOIN webhook_application AS application ON application.id = endpoint.application_id
+            WHERE endpoint.organization_id = :organization AND endpoint.deleted = 0 AND {condition}
+            ORDER BY {order} LIMIT :limit
+        ) AS found
+        """
+        parameters: dict[str, Value] = {"organization": organization_id, "most": most_pending, "limit": limit}
+        return [rows.standing(row) for row in await self._database.read_long(sql, parameters)]
+
+    async def find(self, organization_id: str, text: str, limit: int) -> Sequence[Found]:
+        """What has this id, uid or event id, or the text in its name, URL or description."""
+        parameters = (organization_id, text, limit)
+
+        def read(session: Session) -> list[Found]:
+            return [
+                *(Found("application", *row) for row in session.rows(_FIND_APPLICATIONS, parameters)),
+                *(Found("endpoint", *row) for row in session.rows(_FIND_ENDPOINTS, parameters)),
+                *(Found("message", *row) for row in session.rows(_FIND_MESSAGES, parameters)),
+            ]
+
+        return await self._database.read_long_with(read)
+
+    async def pulse(self, application_id: str) -> str:
+        """A text that is another one after a message, an attempt or an edit of the application."""
+        [row] = await self._database.read(_PULSE, (application_id,))
+        return json.dumps(row)
+
+    async def attempts(
+        self, application_id: str, endpoint_id: str | None, ranges: Sequence[Range]
+    ) -> Sequence[Counted]:
+        """Attempts counted in each stretch."""
+        found = await self._database.read_long(_COUNT, _parameters(application_id, endpoint_id, ranges))
+        return [Counted(place, AttemptStatus(status), count) for place, status, count in found]
+
+    async def durations(self, application_id: str, endpoint_id: str | None, ranges: Sequence[Range]) -> Sequence[Timed]:
+        """The same by answer and by how long they took."""
+        found = await self._database.read_long(_DURATIONS, _parameters(application_id, endpoint_id, ranges))
+        return [Timed(*row) for row in found]
+
+
+def _parameters(application_id: str, endpoint_id: str | None, ranges: Sequence[Range]) -> dict[str, str | None]:
+    edges = json.dumps([(each.low, each.high) for each in ranges])
+    return {"application": application_id, "endpoint": endpoint_id, "ranges": edges}
