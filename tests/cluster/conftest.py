@@ -37,13 +37,13 @@ def make_engine(server: str, schema: str, tmp_path: Path, monkeypatch: pytest.Mo
     """Makes engines on one database, with the same secrets."""
     monkeypatch.chdir(tmp_path)
 
-    def make(**settings: object) -> Engine:
+    def make(*, url: str = server, **settings: object) -> Engine:
         given = {
             "allow_subnets": ["127.0.0.1/32"],
             "retry_schedule": [timedelta(milliseconds=200)] * 3,
             "store__schema": schema,
             **settings,
         }
-        return Engine(Config.for_database(server, **given))
+        return Engine(Config.for_database(url, **given))
 
     return make
