@@ -5,6 +5,8 @@ from __future__ import annotations
 from records import make_endpoint, make_stored
 from yarl import URL
 
+from webhook_engine.delivery.attempt.decision import Rules
+from webhook_engine.delivery.attempt.retry import RetrySchedule
 from webhook_engine.delivery.attempt.target import Target
 from webhook_engine.delivery.http.request import Destination
 from webhook_engine.delivery.schedule.lane import Lane
@@ -24,6 +26,7 @@ def make_target(endpoint_id: str = "ep_1", *, throttle: Throttle = UNLIMITED, sh
         lines="",
         throttle=throttle,
         application_throttle=shared,
+        rules=Rules(schedule=RetrySchedule([], 0), failure_window=1, disable_on_gone=True),
         deleted=False,
     )
 

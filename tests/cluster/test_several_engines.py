@@ -7,33 +7,12 @@ from collections import Counter
 from collections.abc import Callable
 
 import pytest
+from engine_members import shards, shared_out, until
 from receivers import Receiver, Reply
 
 from webhook_engine import Engine
-from webhook_engine.store.members import ALL_SHARDS
 
 MakeEngine = Callable[..., Engine]
-
-
-async def until(condition: Callable[[], bool], seconds: float = 30) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.01)
-
-
-def shards(engine: Engine) -> frozenset[int]:
-    return engine.services.flow.ownership.shards
-
-
-async def shared_out(*engines: Engine) -> None:
-    """Wait until every engine has its part."""
-    await until(
-        lambda: (
-            frozenset().union(*map(shards, engines)) == ALL_SHARDS
-            and sum(len(shards(one)) for one in engines) == len(ALL_SHARDS)
-            and all(map(shards, engines))
-        )
-    )
 
 
 async def endpoints(engine: Engine, url: str, count: int) -> list[str]:

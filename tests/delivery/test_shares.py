@@ -1,12 +1,28 @@
 """Who holds which shards: the rules, by table and by property."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from webhook_engine.delivery.shares import MARGIN_S, Plan, lease_until, plan, share
+from webhook_engine.delivery.shares import MARGIN_S, Plan, lease_until, plan, share, wait_after_move
 from webhook_engine.store.members import ALL_SHARDS, SHARDS, shard_of
 
 names = st.sets(st.integers(0, 99).map(lambda number: f"mbr_{number}"), min_size=1, max_size=8)
+
+
+@pytest.mark.parametrize(
+    ("moved", "held", "wait_s"),
+    [
+        (None, {1}, 0),
+        ((7, 0.5), {1}, 4.5),
+        ((7, 0.5), {1, 7}, 0),
+        ((7, 6.0), {1}, 0),
+    ],
+)
+def test_an_endpoint_that_has_moved_waits_until_whoever_held_it_must_know(
+    moved: tuple[int, float] | None, held: set[int], wait_s: float
+) -> None:
+    assert wait_after_move(moved, held, 5.0) == wait_s
 
 
 def test_one_alone_holds_everything() -> None:

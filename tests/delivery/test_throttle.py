@@ -16,6 +16,17 @@ def test_the_first_message_goes_at_once_even_when_the_clock_begins_at_zero() -> 
     assert Throttle(1).wait(0.0) == 0
 
 
+def test_what_somebody_else_may_have_sent_counts() -> None:
+    throttle = Throttle(4)
+    throttle.resume(100.0)
+    assert throttle.wait(100.0) == pytest.approx(0.25)
+    throttle.resume(50.0)
+    assert throttle.wait(100.2) == pytest.approx(0.05)
+    throttle.resume(100.0)
+    assert throttle.wait(100.25) == 0
+    Throttle(None).resume(100.0)
+
+
 def test_messages_are_spaced_evenly() -> None:
     throttle = Throttle(4)
     throttle.spend(100.0)

@@ -21,11 +21,12 @@ from collections.abc import Callable, Collection
 
 from webhook_engine.clock import Clock
 from webhook_engine.delivery.service import Service
-from webhook_engine.delivery.shares import Plan, lease_until, plan
+from webhook_engine.delivery.shares import Plan, lease_until, plan, wait_after_move
 from webhook_engine.errors import StoreError
 from webhook_engine.ids import IdSource
 from webhook_engine.log import get_logger
 from webhook_engine.store.members import LeaseStore, Member
+from webhook_engine.store.records import StoredEndpoint
 from webhook_engine.version import __version__
 
 __all__ = ["Ownership"]
@@ -74,6 +75,7 @@ class Ownership(Service):
         self._id = ""
         self._held: frozenset[int] = frozenset()
         self._giving: frozenset[int] = frozenset()
+        self._gained_at: dict[int, float] = {}
         self._until = -math.inf
         self._next_lapse_at = math.inf
         self._leaving = False
@@ -86,6 +88,14 @@ class Ownership(Service):
     def may_begin(self) -> bool:
         """Whether an attempt may begin now: the lease cannot have ended yet, however long this process stood still."""
         return self._clock.process() < self._until
+
+    def gained_at(self, shard: int) -> float:
+        """Until when another engine may have sent to endpoints of this shard, by the monotonic clock."""
+        return self._gained_at.get(shard, -math.inf)
+
+    def wait_s(self, stored: StoredEndpoint) -> float:
+        """How long to wait before an endpoint is sent to, because another engine may not know yet that it has moved."""
+        return 0.0 if self.alone else wait_after_move(stored.moved, self._held, self._leases.ttl_s)
 
     def on_changed(self, changed: Callable[[], None]) -> None:
         """Call this when the others should look at their shares: somebody came or went, or gave something back."""
@@ -215,6 +225,8 @@ class Ownership(Service):
         if lost:
             self._losing(lost)
         if gained:
+            if not self.alone:
+                self._gained_at.update(dict.fromkeys(gained, self._clock.monotonic()))
             log.info("shards.gained", member=self._id, count=len(gained), held=len(held))
             self._gained(gained)
 

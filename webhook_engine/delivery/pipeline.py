@@ -399,7 +399,9 @@ class Pipeline:
         return frozenset(shards) - self._dispatcher.busy_shards() - self._tasks.busy_shards()
 
     def _stored_below(self) -> str:
-        settled, unstored = self.timekeeper.settled_id() or self._first_id, self._router.oldest_unstored()
+        if self.ownership.alone:
+            return self._first_id
+        settled, unstored = max(self.timekeeper.settle(), self._first_id), self._router.oldest_unstored()
         return settled if unstored is None else min(settled, unstored.partition("_")[2])
 
     def _on_notice(self, notice: Notice) -> None:

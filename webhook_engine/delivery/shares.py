@@ -15,7 +15,7 @@ import msgspec
 
 from webhook_engine.store.members import SHARDS
 
-__all__ = ["Plan", "lease_until", "plan", "share"]
+__all__ = ["Plan", "lease_until", "plan", "share", "wait_after_move"]
 
 MARGIN_S = 0.25
 """How much earlier than its lease an engine ends to send: what is begun still has to leave the process."""
@@ -50,6 +50,17 @@ def lease_until(asked_at: float, ttl_s: float) -> float:
     ``asked_at`` is from before the renewal was sent, and the lease counts from when it arrived.
     """
     return asked_at + ttl_s - MARGIN_S
+
+
+def wait_after_move(moved: tuple[int, float] | None, held: Collection[int], ttl_s: float) -> float:
+    """Seconds until whoever held an endpoint by another shard has surely heard that it has moved.
+
+    ``moved``: that shard, and for how long the endpoint does not belong to it any more. ``held``: what this engine
+    holds.
+    """
+    if moved is None or moved[0] in held:
+        return 0.0
+    return max(0.0, ttl_s - moved[1])
 
 
 def _drawn(member_id: str, shard: int) -> bytes:

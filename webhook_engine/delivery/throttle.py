@@ -24,6 +24,11 @@ class Throttle:
         wait = self._next - now
         return wait if wait > _NO_WAIT_S else 0.0
 
+    def resume(self, since: float) -> None:
+        """Until ``since`` somebody else may have sent messages."""
+        if self.rate is not None:
+            self._next = max(self._next, since + 1 / self.rate)
+
     def spend(self, now: float) -> None:
         """A message goes now."""
         if self.rate is not None:

@@ -159,6 +159,16 @@ class Timekeeper(Service):
         made_at, value = self._ids_made[0]
         return text_of(value) if made_at + ID_MOMENT + SETTLED_AFTER <= self._ran else None
 
+    def settle(self) -> str:
+        """The same, but where no id was made for long: it is seen to that all that are made from now on are higher.
+
+        Other engines wait for this one to get there, also while it has nothing to do.
+        """
+        settled = self.settled_id() or ""
+        reached = id_bounds("", max(0, self.believed_now() - ID_MOMENT - SETTLED_AFTER))[0]
+        self._ids.continue_after(reached)
+        return max(settled, reached)
+
     def mark(self) -> ClockMark:
         """What is to be known of this moment at the next start."""
         moment, doubted_since = self._look_closely(), self._trust.doubted_since

@@ -154,7 +154,7 @@ class Applications:
     async def _edit(self, key: str) -> AsyncIterator[Application]:
         """Hold an application, so that edits come one after another; raises ``NotFoundError`` if there is none."""
         application_id = (await self.get(key)).id
-        async with self._services.edits.of(application_id):
+        async with self._services.edits.holding(application_id):
             yield await self.get(application_id)
 
     async def _by_uid(self, uid: str | None) -> Application | None:

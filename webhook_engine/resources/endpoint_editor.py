@@ -54,7 +54,7 @@ class EndpointEditor:
     async def edit(self, application: Application, endpoint: str) -> AsyncIterator[EndpointEdit]:
         """Hold an endpoint, so that edits come one after another; raises ``NotFoundError`` if there is none."""
         endpoint_id = (await self.services.directory.find_endpoint(application, endpoint)).endpoint.id
-        async with self.services.edits.of(endpoint_id):
+        async with self.services.edits.holding(endpoint_id):
             before = await self.services.store.endpoints.get(application.id, endpoint_id)
             if before is None:
                 raise NotFoundError("endpoint", endpoint_id)

@@ -53,7 +53,8 @@ class Services:
         self._store = store
         self._directory = directory
         self._flow = flow
-        self._edits = EditLocks()
+        shared = store.wakeups is not None
+        self._edits = EditLocks(store.kept_responses if shared else None, flow.believed_now)
         self.clock = clock
         self.ids = ids
         self.cipher = cipher

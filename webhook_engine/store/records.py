@@ -118,6 +118,8 @@ class StoredEndpoint(msgspec.Struct, frozen=True, kw_only=True):
     deleted: bool = False
     shard: int = 0
     """What it belongs to, where several engines share the database; see :mod:`webhook_engine.store.members`."""
+    moved: tuple[int, float] | None = None
+    """The shard that it belonged to before, and for how many seconds it does not any more."""
 
 
 class Routes(msgspec.Struct, frozen=True):

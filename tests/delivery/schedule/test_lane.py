@@ -1,13 +1,13 @@
 import time
 
 import pytest
-from flow_parts import make_due
+from flow_parts import load, make_due, make_target
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from webhook_engine.delivery.attempt.health import WELL
-from webhook_engine.delivery.attempt.outcome import Reaction
+from webhook_engine.delivery.attempt.outcome import Outcome, Reaction
 from webhook_engine.delivery.schedule import lane as lane_module
 from webhook_engine.delivery.schedule.lane import (
     INITIAL_LIMIT,
@@ -20,6 +20,8 @@ from webhook_engine.delivery.schedule.lane import (
     Memory,
     Standing,
 )
+from webhook_engine.model import DeliveryStatus
+from webhook_engine.store.records import DeliveryChange
 
 MIB = 1024 * 1024
 
@@ -60,6 +62,26 @@ def test_a_lane_learns_from_its_answers(reactions: list[Reaction], limit: int, s
     for reaction in reactions:
         lane.learn(reaction)
     assert (lane.limit, lane.standing) == (limit, standing)
+
+
+def test_what_is_read_while_a_disabling_is_not_committed_yet_does_not_undo_it() -> None:
+    lane, target, due = Lane("ep_1", 64), make_target(), make_due()
+    load(lane, target)
+    change = DeliveryChange("msg_1", "ep_1", DeliveryStatus.FAILED, None, 1, None, 0, None)
+    outcome = Outcome(due, "app_1", change, closed=target.disabled("gone"))
+    lane.begin_request()
+    lane.apply(outcome)
+    lane.outdate()
+    assert lane.closed, "as far as anybody knows"
+    load(lane, target)
+    assert lane.closed
+    assert lane.target is not None
+    assert lane.target.endpoint.disabled_reason == "gone"
+    lane.end_request()
+    lane.recorded(outcome)
+    lane.outdate()
+    load(lane, target)
+    assert not lane.closed, "what is read after that is how it is"
 
 
 @given(st.lists(st.sampled_from(Reaction), max_size=200), st.integers(1, 64))

@@ -13,6 +13,7 @@ from webhook_engine.delivery.attempt.attempt import Attempter, EndpointState
 from webhook_engine.delivery.attempt.decision import DELETED, DISABLED
 from webhook_engine.delivery.attempt.outcome import Outcome, Postponed
 from webhook_engine.delivery.attempt.recorder import Recorder
+from webhook_engine.delivery.attempt.target import Target
 from webhook_engine.delivery.attempt.targets import Targets
 from webhook_engine.delivery.measures import Measures
 from webhook_engine.delivery.ownership import Ownership
@@ -389,6 +390,11 @@ class Dispatcher(Service):
         pause = pause_s(times, len(self._held) + 1, random.random())  # noqa: S311
         if error is not None and times % LOGGED_EACH == 1:
             log.error("lane.waiting", endpoint_id=lane.endpoint_id, error=repr(error), again_in_s=round(pause, 1))
+        self._release_in(lane, pause)
+
+    def _release_in(self, lane: Lane, pause: float) -> None:
+        if (timer := self._held.pop(lane, None)) is not None:
+            timer.cancel()
         self._held[lane] = asyncio.get_running_loop().call_later(pause, self._release, lane)
         # Lanes that have nothing in memory may be forgotten; the timers are not.
         self._timers.schedule(lane.endpoint_id, self._clock.now() + round(pause * 1_000_000))
@@ -444,6 +450,8 @@ class Dispatcher(Service):
             lane.loaded(target, stored)
             if not self._ownership.holds(stored.shard):
                 self._let_go(lane)
+            else:
+                self._take_over(lane, target, stored)
         except Exception as error:  # noqa: BLE001 (one endpoint that cannot be read must not stop the others)
             lane.note_stored(self._clock.now())
             self._hold(lane, error)
@@ -452,6 +460,16 @@ class Dispatcher(Service):
             lane.end_loading()
         self._attend(lane)
         self._pump()
+
+    def _take_over(self, lane: Lane, target: Target, stored: StoredEndpoint) -> None:
+        """What another engine has sent to the endpoint counts; what it may be about to send is waited for."""
+        since = self._ownership.gained_at(stored.shard)
+        target.throttle.resume(since)
+        target.application_throttle.resume(since)
+        if (wait_s := self._ownership.wait_s(stored)) > 0:
+            lane.note_stored(self._clock.now(), older=True)
+            lane.hold()
+            self._release_in(lane, wait_s)
 
     async def _close(self, lane: Lane, *, deleted: bool) -> None:
         reopened = False

@@ -89,6 +89,9 @@ class Lane:
         self.endpoint_id = endpoint_id
         self.target: Target | None = None
         """What to send to and how; ``None`` until loaded, or after an edit."""
+        self._closed = False
+        self._disabling: str | None = None
+        """Why its endpoint is disabled by an outcome that is not committed yet; ``None`` if none does."""
         self.health: Health = WELL
         self.max_limit = limit
         self.limit = min(INITIAL_LIMIT, limit)
@@ -160,8 +163,8 @@ class Lane:
 
     @property
     def closed(self) -> bool:
-        """Whether its endpoint is known to be disabled or deleted."""
-        return self.target is not None and self.target.closed
+        """Whether its endpoint is disabled or deleted; while its target is being read anew, whether it was before."""
+        return self._closed if self.target is None else self.target.closed
 
     @property
     def stored_from(self) -> int | None:
@@ -184,7 +187,9 @@ class Lane:
         if stored.health.first_failure_at is not None and self.standing is Standing.UNTRIED:
             # It was failing before the engine started: it must not take the slot of one that may be well.
             self.standing = Standing.SUSPECT
-        self.target = target
+        # A disabling that is not committed yet is not in what was read.
+        disabled = self._disabling is not None and not target.closed
+        self.target = target.disabled(self._disabling) if disabled else target
         self.shard = stored.shard
 
     def leave(self) -> None:
@@ -209,6 +214,7 @@ class Lane:
 
     def outdate(self) -> None:
         """Its target must be read anew, and one that is being read just now may be out of date."""
+        self._closed = self.closed
         self.target = None
         self.edits += 1
         self.release()
@@ -218,7 +224,8 @@ class Lane:
         if self.target is None or self.target.closed or stored.endpoint.disabled:
             self.health = stored.health
         self.outdate()
-        if stored.endpoint.disabled or stored.deleted:
+        self._closed = stored.endpoint.disabled or stored.deleted
+        if self._closed:
             self.clear()
 
     # What it waits for.
@@ -277,12 +284,15 @@ class Lane:
             self.health = outcome.health
         if outcome.closed is not None:
             self.target = outcome.closed
+            self._disabling = outcome.closed.endpoint.disabled_reason or ""
             self.clear()
 
     def recorded(self, outcome: Outcome) -> None:
         """An outcome is committed: what it scheduled can be found in the database from here on."""
         due, change, condition = outcome.due, outcome.change, outcome.condition
         self.unrecorded -= 1
+        if outcome.closed is not None:
+            self._disabling = None
         self.forget(_key(due))
         if due.manual_id and change.status is DeliveryStatus.SUCCEEDED:
             self.drop(due.message_id)

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from webhook_engine.errors import NotFoundError
 from webhook_engine.store import rows
 from webhook_engine.store.postgresql.connection import Session, assignments
 from webhook_engine.store.postgresql.database import Database
@@ -22,6 +23,11 @@ __all__ = ["PostgresqlEndpoints"]
 
 _COLUMNS = f"{rows.columns(rows.ENDPOINT)}, shard"
 
+# Another engine may be deleting it, with the endpoints that it has until then.
+_HOLD_APPLICATION = """
+SELECT deleted FROM webhook_application WHERE id = $1 FOR NO KEY UPDATE
+"""
+
 _ADD = f"""
 INSERT INTO webhook_endpoint ({_COLUMNS})
 VALUES ({", ".join(f"${number}" for number in range(1, len(rows.ENDPOINT) + 1))}, 0)
@@ -35,7 +41,8 @@ LIMIT 1
 """
 
 _LOAD = f"""
-SELECT {_COLUMNS} FROM webhook_endpoint WHERE id = $1
+SELECT {_COLUMNS}, moved_from, extract(epoch FROM clock_timestamp() - moved_at)::float8
+FROM webhook_endpoint WHERE id = $1
 """
 
 _FIRST = f"""
@@ -77,6 +84,8 @@ class PostgresqlEndpoints:
         row = [values[name] for name in rows.ENDPOINT]
 
         async def change(session: Session) -> None:
+            if await session.value(_HOLD_APPLICATION, endpoint.application_id):
+                raise NotFoundError("application", endpoint.application_id)
             await adding(session)
             with naming_conflicts("endpoint", {"id": endpoint.id, "uid": endpoint.uid}):
                 await session.change(_ADD, *row)
@@ -92,7 +101,11 @@ class PostgresqlEndpoints:
     async def load(self, endpoint_id: str) -> StoredEndpoint | None:
         """By id, deleted or not."""
         found = await self._database.read(_LOAD, endpoint_id)
-        return _endpoint(found[0]) if found else None
+        if not found:
+            return None
+        *row, moved_from, moved_s = found[0]
+        stored = _endpoint(row)
+        return stored if moved_from is None else msgspec.structs.replace(stored, moved=(moved_from, moved_s))
 
     async def first(self) -> StoredEndpoint | None:
         """Some endpoint, deleted or not, if there is any."""

@@ -21,15 +21,18 @@ _FIND = """
 SELECT encrypted, expires_at FROM webhook_kept_response WHERE digest = $1 AND expires_at > $2 AND encrypted <> ''
 """
 
-# A claim is a row without a response.
+# A claim is a row without a response. It ends with the lease of the engine that made it.
 _CLAIM = """
-INSERT INTO webhook_kept_response (digest, expires_at, encrypted) VALUES ($1, $3, '')
-ON CONFLICT (digest) DO UPDATE SET expires_at = excluded.expires_at, encrypted = ''
-WHERE webhook_kept_response.expires_at <= $2
+INSERT INTO webhook_kept_response (digest, expires_at, encrypted, claimed_by) VALUES ($1, $3, '', $4)
+ON CONFLICT (digest) DO UPDATE
+SET expires_at = excluded.expires_at, encrypted = '', claimed_by = excluded.claimed_by
+WHERE webhook_kept_response.expires_at <= $2 OR webhook_kept_response.encrypted = ''
+    AND webhook_kept_response.claimed_by IS NOT NULL
+    AND NOT EXISTS (SELECT 1 FROM webhook_member AS member WHERE member.id = webhook_kept_response.claimed_by)
 """
 
 _GIVE_UP = """
-DELETE FROM webhook_kept_response WHERE digest = $1 AND encrypted = ''
+DELETE FROM webhook_kept_response WHERE digest = $1 AND encrypted = '' AND claimed_by IS NOT DISTINCT FROM $2
 """
 
 _DIGESTS = """
@@ -61,11 +64,13 @@ class PostgresqlKeptResponses:
 
     async def claim(self, digest: bytes, now: int, until: int) -> bool:
         """Take a key for a request that is about to be done; ``False`` if it has a response, or another one has it."""
-        return await self._database.write(lambda session: session.change(_CLAIM, digest, now, until)) > 0
+        member_id = self._database.sharing.member_id
+        return await self._database.write(lambda session: session.change(_CLAIM, digest, now, until, member_id)) > 0
 
     async def give_up(self, digest: bytes) -> None:
         """End a claim without a response."""
-        await self._database.write(lambda session: session.change(_GIVE_UP, digest))
+        member_id = self._database.sharing.member_id
+        await self._database.write(lambda session: session.change(_GIVE_UP, digest, member_id))
 
     async def digests(self, after: bytes, limit: int, now: int) -> Sequence[bytes]:
         """The digests of all responses that have not expired, in their order."""
