@@ -39,6 +39,7 @@ __all__ = [
     "Receiver",
     "Reply",
     "Request",
+    "asking_for_certificates",
     "authority",
     "closing_after_each_answer",
     "continuing_endlessly",
@@ -296,3 +297,19 @@ def tls(certificate: str = "good", script: Script = 200, *, behaviour: Behaviour
         issued = issuer.issue_cert(*names, not_before=now - timedelta(days=60), not_after=until)
         issued.configure_cert(context)
     return Receiver(script, behaviour=behaviour, tls_context=context)
+
+
+def asking_for_certificates(issuer: trustme.CA) -> Receiver:
+    """A receiver behind TLS that wants a certificate of this authority, and answers with the name in it."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority().issue_cert("127.0.0.1", "localhost").configure_cert(context)
+    context.verify_mode = ssl.CERT_REQUIRED
+    issuer.configure_trust(context)
+
+    async def named(_: Receiver, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        certificate = writer.get_extra_info("ssl_object").getpeercert()
+        writer.write(Reply(200, certificate["subjectAltName"][0][1].encode()).encoded())
+        await writer.drain()
+        return True
+
+    return Receiver(behaviour=named, tls_context=context)

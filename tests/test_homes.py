@@ -45,6 +45,7 @@ PROVED_BY: Mapping[str, str] = {
     "delivery/tasks/reports.py": "server/api/test_tasks.py",
     # Managers are tried through the engine, as programs call them.
     "resources/announce.py": "delivery/test_notifier.py",
+    "resources/endpoint_credentials.py": "engine/test_authentication.py",
     "resources/lookup.py": "resources/test_applications.py",
     "resources/message_search.py": "portal/test_find.py",
     "resources/organization.py": "resources/test_applications.py",

@@ -21,11 +21,14 @@ __all__ = [
     "AttemptStatus",
     "AttemptedDestination",
     "AttemptedMessage",
+    "AuthenticationTrial",
     "DeliveryStatus",
     "Endpoint",
+    "EndpointAuthentication",
     "EndpointHeaders",
     "EndpointOptions",
     "EndpointStats",
+    "EndpointTls",
     "EventType",
     "Exchange",
     "Health",
@@ -99,6 +102,32 @@ class Application(msgspec.Struct, frozen=True, kw_only=True):
         return self.throttle_rate
 
 
+class EndpointAuthentication(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How requests to an endpoint are authenticated; secrets are masked, and only what the type has is there."""
+
+    type: str
+    """``basic``, ``bearer`` or ``oauth2``."""
+    username: str | None = None
+    password: str | None = None
+    token: str | None = None
+    token_url: str | None = None
+    client_id: str | None = None
+    client_secret: str | None = None
+    scope: str | None = None
+    client_authentication: str | None = None
+    """``basic`` or ``body``: where the token server gets the client's credentials; ``None``: ``basic``."""
+
+
+class EndpointTls(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What TLS is spoken with to an endpoint, in PEM; the key is masked."""
+
+    certificate: str | None = None
+    """With its chain."""
+    key: str | None = None
+    ca: str | None = None
+    """The authorities that its own certificate may be of, in place of those of all others."""
+
+
 class EndpointOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What an endpoint may ask for beyond its address and filters; ``None`` asks for nothing.
 
@@ -109,6 +138,8 @@ class EndpointOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     """For the whole exchange; ``None``: as ``delivery.timeout`` says."""
     retry_schedule: tuple[timedelta, ...] | None = None
     """The delays after the first attempt; ``None``: those of ``delivery.retry_schedule``."""
+    authentication: EndpointAuthentication | None = None
+    tls: EndpointTls | None = None
 
 
 class Endpoint(EndpointOptions, frozen=True, kw_only=True, omit_defaults=False):
@@ -167,6 +198,17 @@ class EndpointStats(msgspec.Struct, frozen=True, kw_only=True):
     sending: int
     fail: int
     canceled: int
+
+
+class AuthenticationTrial(msgspec.Struct, frozen=True, kw_only=True):
+    """What came of trying how requests to an endpoint are authenticated."""
+
+    problem: str | None
+    """Why there is no access token; ``None`` if there is one, or if none is needed."""
+    token_life_s: int | None
+    """For how many seconds the access token is good; ``None`` where there is none."""
+    message_id: str | None
+    """Of the example that was sent then; its attempt tells what the receiver said. ``None`` where none was sent."""
 
 
 class EventType(msgspec.Struct, frozen=True, kw_only=True):

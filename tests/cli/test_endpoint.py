@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
+import trustme
 from commands import World
 
 
@@ -51,6 +53,29 @@ def test_what_an_endpoint_asks_for(world: World, acme: str) -> None:
     refused = world("endpoint", "update", acme, "own", "--timeout", "1h")
     assert (refused.code, 'from "1ms" to "30s"' in refused.err) == (2, True)
     world("endpoint", "delete", acme, "own")
+
+
+def test_how_requests_to_an_endpoint_are_authenticated(world: World, acme: str, tmp_path: Path) -> None:
+    wanted = tmp_path / "authentication.json"
+    wanted.write_text('{"type": "basic", "username": "acme", "password": "p4ss"}')
+    made = world.json("endpoint", "create", acme, world.hook, "--uid", "basic", "--authentication", f"@{wanted}")
+    assert made["authentication"] == {"type": "basic", "username": "acme", "password": "*****"}
+    assert re.search(r"^authentication +basic as acme$", world("endpoint", "get", acme, "basic").out, re.MULTILINE)
+    assert "is on its way" in world("endpoint", "try-authentication", acme, "basic").out
+    token_server = '{"type": "oauth2", "tokenUrl": "http://127.0.0.1:9/", "clientId": "a", "clientSecret": "s3cret"}'
+    world.json("endpoint", "update", acme, "basic", "--authentication", token_server)
+    tried = world("endpoint", "try-authentication", acme, "basic")
+    assert (tried.code, "no access token" in tried.err, "s3cret" in tried.err) == (1, True, False)
+    assert "authentication" not in world.json("endpoint", "update", acme, "basic", "--authentication", "")
+    assert world("endpoint", "update", acme, "basic", "--authentication", "{").code == 2
+    authority = tmp_path / "ca.pem"
+    trustme.CA().cert_pem.write_to_path(str(authority))
+    tls = world.json("endpoint", "update", acme, "basic", "--tls-ca", str(authority))["tls"]
+    assert tls == {"ca": authority.read_text()}
+    assert re.search(r"^tls +authorities of its own$", world("endpoint", "get", acme, "basic").out, re.MULTILINE)
+    assert world("endpoint", "update", acme, "basic", "--tls-key", str(tmp_path / "none")).code == 2
+    assert "tls" not in world.json("endpoint", "update", acme, "basic", "--no-tls")
+    world("endpoint", "delete", acme, "basic")
 
 
 def test_an_example_of_an_event_type(world: World, acme: str) -> None:

@@ -24,6 +24,7 @@ from webhook_engine.cli.connected import (
     pairs,
 )
 from webhook_engine.cli.endpoint_options import OPTION_FIELDS, Asked, asking
+from webhook_engine.cli.errors import CommandError
 from webhook_engine.cli.message import ATTEMPT_COLUMNS, Attempt, StatusOption, status_code
 from webhook_engine.cli.show import decoded, names, said, show_json, show_list, show_one, show_rows, when
 from webhook_engine.cli.terminal import UsageError
@@ -334,6 +335,29 @@ def send_example(
     body = client.post([*_path(app, endpoint), "send-example"], {"eventType": event_type})
     message = "" if client.as_json else decoded(body, _Made).id
     said(client, body, f"{message} is on its way; `webhook-engine message get {app} {message}` shows what comes of it")
+
+
+@endpoint.command("try-authentication")
+@connected
+def try_authentication(client: Client, app: AppArgument, endpoint: EndpointArgument) -> None:
+    """Ask for the access token of an endpoint, if it has one, and send it an example."""
+    body = client.post([*_path(app, endpoint), "authentication", "try"], {})
+    if client.as_json:
+        show_json(body)
+        return
+    trial = decoded(body, _Trial)
+    if trial.problem is not None:
+        raise CommandError(trial.problem)
+    if trial.token_life_seconds is not None:
+        typer.echo(f"The token server gave an access token for {trial.token_life_seconds} s.")
+    message = trial.message_id
+    typer.echo(f"{message} is on its way; `webhook-engine message get {app} {message}` shows what comes of it.")
+
+
+class _Trial(msgspec.Struct, rename="camel"):
+    problem: str | None
+    token_life_seconds: int | None
+    message_id: str | None
 
 
 class _Made(msgspec.Struct):

@@ -4,12 +4,37 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 import typer
 
+from webhook_engine.cli.terminal import UsageError
+
 __all__ = ["OPTION_FIELDS", "Asked", "asking"]
+
+
+class _Authentication(msgspec.Struct, rename="camel"):
+    type: str
+    username: str | None = None
+    token_url: str | None = None
+    client_id: str | None = None
+
+    def said(self) -> str:
+        """In a few words, without secrets."""
+        who = self.username or self.client_id
+        where = self.token_url
+        return self.type + (f" as {who}" if who else "") + (f" at {where}" if where else "")
+
+
+class _Tls(msgspec.Struct):
+    certificate: str | None = None
+    ca: str | None = None
+
+    def said(self) -> str:
+        """In a few words."""
+        return " and ".join([*(["a certificate"] if self.certificate else []), *(["authorities"] if self.ca else [])])
 
 
 class Asked(msgspec.Struct, rename="camel"):
@@ -17,11 +42,15 @@ class Asked(msgspec.Struct, rename="camel"):
 
     timeout: str | None = None
     retry_schedule: list[str] | None = None
+    authentication: _Authentication | None = None
+    tls: _Tls | None = None
 
 
 OPTION_FIELDS: Mapping[str, Callable[[Any], str]] = {
     "timeout": lambda one: one.timeout or "",
     "retries": lambda one: "" if one.retry_schedule is None else "after " + ", ".join(one.retry_schedule or ["none"]),
+    "authentication": lambda one: one.authentication.said() if one.authentication else "",
+    "tls": lambda one: one.tls.said() + " of its own" if one.tls else "",
 }
 """As they are named in what a command prints."""
 
@@ -32,10 +61,31 @@ _Retry = Annotated[
 ]
 _NoRetries = Annotated[bool, typer.Option("--no-retries", help="Each message is tried once.")]
 
+_Auth = Annotated[
+    str | None,
+    typer.Option(
+        metavar="JSON",
+        help='Such as {"type": "bearer", "token": "..."}, or @FILE with it; "" takes it back.',
+    ),
+]
+_Certificate = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="It is shown to the receiver; in PEM, with its chain.")
+]
+_Key = Annotated[Path | None, typer.Option(metavar="FILE", help="The key of the certificate, in PEM.")]
+_Ca = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="The receiver's certificate must be of one of these; in PEM.")
+]
+_NoTls = Annotated[bool, typer.Option("--no-tls", help="Takes back its certificate, and its authorities.")]
+
 _OPTIONS: Mapping[str, tuple[object, object]] = {
     "timeout": (_Timeout, None),
     "retry": (_Retry, None),
     "no_retries": (_NoRetries, False),
+    "authentication": (_Auth, None),
+    "tls_certificate": (_Certificate, None),
+    "tls_key": (_Key, None),
+    "tls_ca": (_Ca, None),
+    "no_tls": (_NoTls, False),
 }
 """Each with what it is where it is not given."""
 
@@ -64,4 +114,24 @@ def _asked(given: Mapping[str, Any]) -> dict[str, object]:
         asked["timeout"] = given["timeout"] or None
     if given["no_retries"] or given["retry"]:
         asked["retrySchedule"] = [] if given["no_retries"] else None if given["retry"] == [""] else given["retry"]
+    if given["authentication"] is not None:
+        asked["authentication"] = _json("--authentication", given["authentication"] or "null")
+    files = {name: path for name in ("certificate", "key", "ca") if (path := given[f"tls_{name}"]) is not None}
+    if given["no_tls"] or files:
+        asked["tls"] = {name: _text(f"--tls-{name}", path) for name, path in files.items()} or None
     return asked
+
+
+def _json(option: str, given: str) -> object:
+    text = _text(option, Path(given[1:])) if given.startswith("@") else given
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError as error:
+        raise UsageError(f"{option}: this is no JSON: {error}") from None
+
+
+def _text(option: str, path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeError) as error:
+        raise UsageError(f"{option}: {path} cannot be read: {getattr(error, 'strerror', None) or error}") from None

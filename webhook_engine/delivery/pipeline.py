@@ -21,6 +21,7 @@ from webhook_engine.clock import Clock
 from webhook_engine.delivery.accept.intake import Intake, MessageLimits
 from webhook_engine.delivery.accept.relay import Relay
 from webhook_engine.delivery.accept.router import Router
+from webhook_engine.delivery.attempt.access_tokens import AccessToken, AccessTokens
 from webhook_engine.delivery.attempt.attempt import Attempter
 from webhook_engine.delivery.attempt.decision import Rules
 from webhook_engine.delivery.attempt.outcome import Outcome
@@ -28,6 +29,7 @@ from webhook_engine.delivery.attempt.recorder import Recorder
 from webhook_engine.delivery.attempt.targets import Targets
 from webhook_engine.delivery.http.guard import AddressGuard
 from webhook_engine.delivery.http.own_inbox import OwnInboxes
+from webhook_engine.delivery.http.response import Response
 from webhook_engine.delivery.http.sender import Sender
 from webhook_engine.delivery.measures import Measures
 from webhook_engine.delivery.notifier import Handler, Notifier
@@ -121,6 +123,7 @@ class Pipeline:
             clock=clock,
             own_inboxes=own_inboxes,
         )
+        self.access_tokens = AccessTokens(self._sender, clock)
         self.ownership = Ownership(
             store.leases,
             clock,
@@ -143,7 +146,7 @@ class Pipeline:
         self._publisher = Publisher(self.notifier, self._schedule)
         self.timekeeper = Timekeeper(clock, store.upkeep, store.deliveries, ids, self._clock_set_back)
         self._recorder = Recorder(store.deliveries, self._publisher, self._recorded, self.timekeeper, self._dropped)
-        targets = Targets(
+        self._targets = Targets(
             store.endpoints,
             directory,
             cipher,
@@ -156,13 +159,14 @@ class Pipeline:
             deliveries=store.deliveries,
             attempter=Attempter(
                 sender=self._sender,
+                access_tokens=self.access_tokens,
                 look=self.timekeeper.look,
                 ids=ids,
                 measures=self.measures,
                 tracing=tracing,
             ),
             recorder=self._recorder,
-            targets=targets,
+            targets=self._targets,
             directory=directory,
             clock=clock,
             timekeeper=self.timekeeper,
@@ -232,6 +236,7 @@ class Pipeline:
         await self._wakeups.stop()
         await self.timekeeper.stop()
         await self.notifier.stop(grace)
+        await self.access_tokens.close()
         await self._sender.__aexit__(None, None, None)
 
     async def join(self) -> None:
@@ -287,6 +292,11 @@ class Pipeline:
         else:
             self._dispatcher.schedule_manual(due)
         return True
+
+    async def ask_for_token(self, endpoint_id: str) -> AccessToken | Response | None:
+        """A new access token for an endpoint, or why there is none; ``None`` if its requests carry none."""
+        target, _ = await self._targets.load(endpoint_id)
+        return None if target.token_client is None else await self.access_tokens.ask(target.token_client)
 
     def endpoint_changed(self, stored: StoredEndpoint) -> None:
         """An endpoint was changed or deleted; it applies from the next attempt."""

@@ -9,9 +9,10 @@ import msgspec
 
 from webhook_engine.clock import microseconds, to_datetime
 from webhook_engine.delivery.accept.intake import as_message
+from webhook_engine.delivery.http.response import Response
 from webhook_engine.errors import NotFoundError, ValidationError
 from webhook_engine.ids import ID_STEP, id_bounds
-from webhook_engine.model import AttemptStatus, EndpointStats, Message, Task
+from webhook_engine.model import AttemptStatus, AuthenticationTrial, EndpointStats, Message, Task
 from webhook_engine.resources.endpoint_editor import EndpointEditor
 from webhook_engine.resources.examples import PING, example_of, is_ping
 from webhook_engine.resources.services import Services
@@ -26,6 +27,7 @@ __all__ = ["EndpointActions"]
 
 CANCELLED_AT_ONCE = 1_000
 MAX_EXAMPLES = 1000
+TRIAL = "webhook.ping"
 
 STATS_SPAN = microseconds(timedelta(days=28))
 TOLERANCE = microseconds(timedelta(minutes=5))
@@ -57,6 +59,17 @@ class EndpointActions:
         message = services.flow.intake.message_of(found, MessageDraft(name, payload))
         await services.flow.accept(message, manual_to=stored.endpoint.id)
         return as_message(message)
+
+    async def try_authentication(self, application: str, endpoint: str) -> AuthenticationTrial:
+        """Ask for an access token, where one is needed, and send an example."""
+        _, stored = await self._editor.find(application, endpoint)
+        got = await self._services.flow.ask_for_token(stored.endpoint.id)
+        if isinstance(got, Response):
+            return AuthenticationTrial(problem=got.text, token_life_s=None, message_id=None)
+        message = await self.send_example(application, stored.endpoint.id, TRIAL)
+        return AuthenticationTrial(
+            problem=None, token_life_s=None if got is None else int(got.life_s), message_id=message.id
+        )
 
     async def recover(self, application: str, endpoint: str, since: datetime, until: datetime | None = None) -> Task:
         """Send again what failed."""

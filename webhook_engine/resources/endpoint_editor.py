@@ -18,6 +18,7 @@ from webhook_engine.events import (
 )
 from webhook_engine.model import Application, Endpoint
 from webhook_engine.resources.announce import announcing, now_changed
+from webhook_engine.resources.endpoint_credentials import require_one_proof
 from webhook_engine.resources.services import Services
 from webhook_engine.shielded import shielded
 from webhook_engine.store.records import EndpointChanges, EndpointCondition, StoredEndpoint
@@ -46,6 +47,7 @@ class EndpointEditor:
     async def add(self, stored: StoredEndpoint) -> None:
         """Add an endpoint; raises ``ConflictError``."""
         application_id = stored.endpoint.application_id
+        require_one_proof(self.services.cipher, stored, EndpointChanges())
         async with self.services.edits.of(application_id):
             # The application may have been deleted meanwhile, and its endpoints with it.
             await shielded(self._add(await self.application(application_id), stored))
@@ -75,7 +77,8 @@ class EndpointEdit:
         self._application = application
 
     async def change(self, changes: EndpointChanges, *events: type[EndpointEvent]) -> Endpoint:
-        """Make changes and announce them; returns the endpoint as it is then."""
+        """Make changes and announce them; returns the endpoint as it is then. Raises ``ValidationError``."""
+        require_one_proof(self._services.cipher, self.before, changes)
         return await shielded(self._change(changes, events))
 
     async def enable(self, changes: EndpointChanges) -> Endpoint:

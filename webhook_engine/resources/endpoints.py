@@ -17,6 +17,7 @@ from webhook_engine.events import (
 from webhook_engine.model import (
     Application,
     AttemptStatus,
+    AuthenticationTrial,
     Endpoint,
     EndpointHeaders,
     EndpointOptions,
@@ -28,6 +29,12 @@ from webhook_engine.model import (
 from webhook_engine.resources import pagination
 from webhook_engine.resources.diagnosis import Diagnosis, diagnose, parse_headers
 from webhook_engine.resources.endpoint_actions import EndpointActions
+from webhook_engine.resources.endpoint_credentials import (
+    SECRET_OPTIONS,
+    checked_credentials,
+    credentials_of,
+    with_credentials,
+)
 from webhook_engine.resources.endpoint_editor import DISABLED_BY_HAND, EndpointEditor
 from webhook_engine.resources.endpoint_headers import OwnHeaders
 from webhook_engine.resources.endpoint_secrets import EndpointSecrets, signing_key
@@ -91,7 +98,14 @@ class Endpoints:
         endpoint_id = services.ids.new("ep_", now)
         closed = values.boolean("disabled", disabled)
         shown_url, user_info, _ = merged("url", self._url(url), None)
-        asked = EndpointOptions(**self._options(options))
+        secret_options, others = self._options(options)
+        asked, credentials = with_credentials(
+            services.cipher,
+            endpoint_id,
+            EndpointOptions(**others),
+            {},
+            await checked_credentials(services, secret_options, {}),
+        )
         stored = StoredEndpoint(
             endpoint=Endpoint(
                 id=endpoint_id,
@@ -118,6 +132,7 @@ class Endpoints:
                 services.cipher, endpoint_id, {} if headers is None else header_rules.checked("headers", headers)
             ),
             encrypted_user_info=encrypt_user_info(services.cipher, endpoint_id, user_info),
+            encrypted_credentials=credentials,
         )
         await self._editor.add(stored)
         return stored.endpoint
@@ -189,12 +204,14 @@ class Endpoints:
         )
         if disabled is not UNSET:
             values.boolean("disabled", disabled)
-        asked = self._options(options)
+        secret_options, asked = self._options(options)
         async with self._editor.edit(found, endpoint) as edit:
             changes = self._with_user_info(edit.before, changes)
-            if asked:
+            if asked or secret_options:
                 changed = msgspec.structs.replace(edit.before.endpoint.options, **asked)
                 changes = msgspec.structs.replace(changes, options=changed)
+            if secret_options:
+                changes = await self._with_credentials(edit.before, changes, secret_options)
             if disabled is UNSET:
                 return await edit.change(changes, EndpointUpdatedEvent)
             return await (edit.disable(changes) if disabled else edit.enable(changes))
@@ -337,6 +354,14 @@ class Endpoints:
         )
         return await self._actions.bulk_replay(application, endpoint, since, until, where)
 
+    async def try_authentication(self, application: str, endpoint: str) -> AuthenticationTrial:
+        """Find out whether requests to an endpoint are authenticated as they should be.
+
+        Where they carry an access token, a new one is asked for; then an example (``webhook.ping``) is sent, whose
+        attempt tells what the receiver said. Raises ``NotFoundError``.
+        """
+        return await self._actions.try_authentication(application, endpoint)
+
     async def cancel_pending(self, application: str, endpoint: str, created_before: datetime | None = None) -> int:
         """Cancel what is scheduled for this endpoint of the messages created before then; returns how many.
 
@@ -355,8 +380,28 @@ class Endpoints:
         """
         return await self._actions.stats(application, endpoint, since, until)
 
-    def _options(self, given: Mapping[str, object]) -> dict[str, Any]:
-        return endpoint_options.checked(given, self._services.policy.endpoint_options)
+    def _options(self, given: Mapping[str, object]) -> tuple[dict[str, object], dict[str, Any]]:
+        """Those with secrets as they were given, and the others as they are kept."""
+        secret = {name: given[name] for name in SECRET_OPTIONS if name in given}
+        others = {name: value for name, value in given.items() if name not in secret}
+        return secret, endpoint_options.checked(others, self._services.policy.endpoint_options)
+
+    async def _with_credentials(
+        self, before: StoredEndpoint, changes: EndpointChanges, given: Mapping[str, object]
+    ) -> EndpointChanges:
+        services, options = self._services, changes.options
+        if before.encrypted_credentials is None and not any(given.values()):
+            return changes
+        here = credentials_of(services.cipher, before)
+        checked = await checked_credentials(services, given, here)
+        options, encrypted = with_credentials(
+            services.cipher,
+            before.endpoint.id,
+            before.endpoint.options if options is UNSET else options,
+            here,
+            checked,
+        )
+        return msgspec.structs.replace(changes, options=options, encrypted_credentials=encrypted)
 
     def _url(self, value: object) -> str:
         return endpoint_url("url", value, https_only=self._services.policy.https_only)

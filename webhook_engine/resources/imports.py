@@ -13,9 +13,15 @@ from webhook_engine.clock import from_datetime, microseconds, to_datetime
 from webhook_engine.errors import ConflictError, NotFoundError, SecretsUnreadableError, ValidationError
 from webhook_engine.events import EndpointUpdatedEvent
 from webhook_engine.ids import is_id, timestamp_of
-from webhook_engine.model import Application, Endpoint, EventType, OldKey
+from webhook_engine.model import Application, Endpoint, EndpointOptions, EventType, OldKey
 from webhook_engine.resources import json_schema
 from webhook_engine.resources.applications import Applications, add_application, application_name
+from webhook_engine.resources.endpoint_credentials import (
+    SECRET_OPTIONS,
+    checked_credentials,
+    credentials_of,
+    with_credentials,
+)
 from webhook_engine.resources.endpoint_editor import EndpointEdit, EndpointEditor
 from webhook_engine.resources.endpoint_secrets import signing_key
 from webhook_engine.resources.endpoints import endpoint_description
@@ -159,6 +165,11 @@ class Imports:
         found = None if wanted.id is None else await store.get(application.id, wanted.id)
         if found is None and wanted.uid is not None:
             found = await store.get(application.id, wanted.uid)
+        secret = {name: given.options[name] for name in SECRET_OPTIONS if name in given.options}
+        if secret:
+            here = {} if found is None else credentials_of(services.cipher, found)
+            checked = await checked_credentials(services, secret, here)
+            wanted = msgspec.structs.replace(wanted, credentials=checked)
         if found is not None:
             differs = self._differing(found, wanted, now)
             if differs and over and not dry:
@@ -201,7 +212,10 @@ class Imports:
             secret=None if given.secret is None else SigningKey.parse(given.secret).secret,
             old_keys=None if given.old_keys is None else _old_keys(given.old_keys, now),
             headers=header_rules.checked("headers", given.headers),
-            options=endpoint_options.checked(given.options, self._services.policy.endpoint_options),
+            options=endpoint_options.checked(
+                {name: value for name, value in given.options.items() if name not in SECRET_OPTIONS},
+                self._services.policy.endpoint_options,
+            ),
             hidden={name.lower() for name in given.hidden_headers},
         )
 
@@ -234,6 +248,9 @@ class Imports:
                 differs.append("old_keys")
             if _without(decrypt_headers(cipher, endpoint.id, found.encrypted_headers), wanted.hidden) != wanted.headers:
                 differs.append("headers")
+            if wanted.credentials:
+                here = credentials_of(cipher, found)
+                differs += [name for name, value in wanted.credentials.items() if here.get(name) != value]
         except SecretsUnreadableError:
             differs.append("secret")
         return tuple(differs)
@@ -254,6 +271,15 @@ class Imports:
             changes = msgspec.structs.replace(
                 changes, options=msgspec.structs.replace(endpoint.options, **wanted.options)
             )
+        if wanted.credentials:
+            options, encrypted = with_credentials(
+                cipher,
+                endpoint.id,
+                msgspec.structs.replace(endpoint.options, **wanted.options),
+                credentials_of(cipher, edit.before),
+                wanted.credentials,
+            )
+            changes = msgspec.structs.replace(changes, options=options, encrypted_credentials=encrypted)
         if wanted.secret is not None:
             changes = msgspec.structs.replace(changes, encrypted_key=encrypt_secret(cipher, endpoint.id, wanted.secret))
         if wanted.old_keys is not None:
@@ -270,6 +296,9 @@ class Imports:
     ) -> StoredEndpoint:
         services = self._services
         created = _created("created_at", given.created_at, wanted.id, now)
+        options, credentials = with_credentials(
+            services.cipher, endpoint_id, EndpointOptions(**wanted.options), {}, wanted.credentials
+        )
         return StoredEndpoint(
             endpoint=Endpoint(
                 id=endpoint_id,
@@ -282,7 +311,7 @@ class Imports:
                 created_at=to_datetime(created),
                 updated_at=to_datetime(now),
                 **msgspec.structs.asdict(_only_fields(wanted.fields)),
-                **wanted.options,
+                **msgspec.structs.asdict(options),
             ),
             encrypted_key=encrypt_secret(
                 services.cipher, endpoint_id, wanted.secret or signing_key(None, services.policy).secret
@@ -290,6 +319,7 @@ class Imports:
             old_keys=self._encrypted(endpoint_id, wanted.old_keys or ()),
             encrypted_headers=encrypt_headers(services.cipher, endpoint_id, wanted.headers),
             encrypted_user_info=encrypt_user_info(services.cipher, endpoint_id, wanted.user_info),
+            encrypted_credentials=credentials,
         )
 
     def _encrypted(self, endpoint_id: str, old_keys: Sequence[tuple[str, int]]) -> tuple[OldKey, ...]:
@@ -379,6 +409,8 @@ class _Wanted(msgspec.Struct, frozen=True, kw_only=True):
     old_keys: tuple[tuple[str, int], ...] | None
     headers: dict[str, str]
     options: dict[str, Any]
+    credentials: dict[str, dict[str, str] | None] = {}
+    """What it proves itself with, of what the source tells."""
     hidden: set[str]
 
 

@@ -38,6 +38,10 @@ class OptionValues(TypedDict, total=False):
     """For the whole exchange, such as ``"10s"``."""
     retry_schedule: Sequence[timedelta | str] | None
     """The delays after the first attempt, such as ``["5s", "5m"]``; an empty one means no retries."""
+    authentication: Mapping[str, str] | None
+    """``type`` (``basic``, ``bearer`` or ``oauth2``), and what that has."""
+    tls: Mapping[str, str] | None
+    """``certificate`` and ``key``, ``ca``, or all three, in PEM."""
 
 
 def checked(given: Mapping[str, object], bounds: OptionBounds) -> dict[str, object]:

@@ -76,11 +76,12 @@ def encrypt_credentials(cipher: Cipher, endpoint_id: str, credentials: Mapping[s
     return cipher.encrypt(json.dumps(dict(credentials)).encode(), _credentials_context(endpoint_id))
 
 
-def decrypt_credentials(cipher: Cipher, endpoint_id: str, encrypted: bytes | None) -> dict[str, object]:
+def decrypt_credentials(cipher: Cipher, endpoint_id: str, encrypted: bytes | None) -> dict[str, dict[str, str]]:
     """What an endpoint proves itself with, by option; raises ``SecretsUnreadableError``."""
     if encrypted is None:
         return {}
-    return msgspec.json.decode(cipher.decrypt(encrypted, _credentials_context(endpoint_id)), type=dict[str, object])
+    plain = cipher.decrypt(encrypted, _credentials_context(endpoint_id))
+    return msgspec.json.decode(plain, type=dict[str, dict[str, str]])
 
 
 async def encrypt_again(upkeep: UpkeepStore, cipher: Cipher) -> int:

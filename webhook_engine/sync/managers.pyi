@@ -12,6 +12,7 @@ from webhook_engine.model import (
     AttemptedDestination,
     AttemptedMessage,
     AttemptStatus,
+    AuthenticationTrial,
     Endpoint,
     EndpointHeaders,
     EndpointStats,
@@ -132,6 +133,7 @@ class Endpoints:
     def stats(
         self, application: str, endpoint: str, since: datetime | None = ..., until: datetime | None = ...
     ) -> EndpointStats: ...
+    def try_authentication(self, application: str, endpoint: str) -> AuthenticationTrial: ...
     def update(
         self,
         application: str,

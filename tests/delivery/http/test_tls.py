@@ -5,17 +5,23 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+import tempfile
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import receivers
-from delivery.http.sending import LIMIT, exchange, make_sender, send
+import trustme
+from delivery.http.sending import HEADERS, LIMIT, exchange, make_sender, send
 from names import Names
+from yarl import URL
 
-from webhook_engine.delivery.http.response import FailureKind
+from webhook_engine.delivery.http.request import Destination
+from webhook_engine.delivery.http.response import FailureKind, Response
 from webhook_engine.delivery.http.sender import Sender
+from webhook_engine.delivery.http.tls import Identity
 
 
 @pytest.mark.parametrize(
@@ -129,3 +135,98 @@ async def test_a_name_is_what_the_certificate_is_checked_against_and_what_the_se
     assert wrong.failure is FailureKind.TLS
     assert "not valid for 'elsewhere.example'" in wrong.text
     assert [request.headers["host"] for request in receiver.requests] == [f"localhost:{receiver.port}"] * 2
+
+
+# Certificates of an endpoint's own.
+
+
+def _identity(issuer: trustme.CA, name: str = "client.example", authorities: bool = True) -> Identity:
+    issued = issuer.issue_cert(name)
+    return Identity(
+        certificate="".join(blob.bytes().decode() for blob in issued.cert_chain_pems),
+        key=issued.private_key_pem.bytes().decode(),
+        authorities=receivers.authority().cert_pem.bytes().decode() if authorities else None,
+    )
+
+
+async def _send_as(sender: Sender, url: str, identity: Identity | None) -> Response:
+    return await sender.send(Destination(URL(url), HEADERS, identity=identity), "", b"{}")
+
+
+async def test_a_receiver_that_asks_for_a_certificate_gets_that_of_the_endpoint() -> None:
+    issuer = trustme.CA()
+    async with receivers.asking_for_certificates(issuer) as receiver, make_sender() as sender:
+        answer = await _send_as(sender, receiver.url, _identity(issuer))
+        assert (answer.status_code, answer.text) == (200, "client.example")
+        refused = await _send_as(sender, receiver.url, _identity(trustme.CA()))
+        without = await _send_as(sender, receiver.url, Identity(certificate=None, key=None, authorities=_AUTHORITY))
+        for answer in (refused, without):
+            # Since TLS 1.3 a client's handshake is over before the server has looked at its certificate.
+            assert answer.status_code == 0
+            assert answer.failure in (FailureKind.TLS, FailureKind.CONNECT)
+        assert len(receiver.requests) == 1
+
+
+async def test_a_connection_of_one_identity_is_used_for_no_other() -> None:
+    issuer = trustme.CA()
+    one, other = _identity(issuer, "one.example"), _identity(issuer, "other.example")
+    same = Identity(certificate=one._certificate, key=one._key, authorities=one._authorities)
+    async with receivers.asking_for_certificates(issuer) as receiver, make_sender() as sender:
+        said = [(await _send_as(sender, receiver.url, who)).text for who in (one, other, one, same, other)]
+        assert said == ["one.example", "other.example", "one.example", "one.example", "other.example"]
+        assert receiver.connections == 2
+
+
+async def test_authorities_of_its_own_are_trusted_by_the_endpoint_alone_and_in_place_of_all_others() -> None:
+    own = Identity(certificate=None, key=None, authorities=_AUTHORITY)
+    elsewhere = Identity(certificate=None, key=None, authorities=trustme.CA().cert_pem.bytes().decode())
+    async with receivers.tls() as receiver, make_sender(ssl_context=receivers.trusting()) as sender:
+        assert (await _send_as(sender, receiver.url, elsewhere)).failure is FailureKind.TLS
+        assert (await _send_as(sender, receiver.url, None)).status_code == 200
+    async with receivers.tls() as receiver, make_sender() as sender:
+        assert (await _send_as(sender, receiver.url, own)).status_code == 200
+        assert (await _send_as(sender, receiver.url, None)).failure is FailureKind.TLS
+
+
+async def test_a_certificate_goes_through_the_tunnel_of_a_proxy() -> None:
+    issuer = trustme.CA()
+    async with (
+        receivers.asking_for_certificates(issuer) as receiver,
+        receivers.proxy() as proxy,
+        make_sender(proxy=proxy.url) as sender,
+    ):
+        answer = await _send_as(sender, receiver.url, _identity(issuer))
+    assert (answer.status_code, answer.text) == (200, "client.example")
+
+
+async def test_certificates_are_read_off_the_event_loop_and_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    issuer, threads = trustme.CA(), []
+    identity, make = _identity(issuer), Identity._make
+
+    def noted(self: Identity, ca_file: str | None) -> ssl.SSLContext:
+        threads.append(threading.current_thread())
+        return make(self, ca_file)
+
+    monkeypatch.setattr(Identity, "_make", noted)
+    async with receivers.asking_for_certificates(issuer) as receiver, make_sender() as sender:
+        answers = await asyncio.gather(*(_send_as(sender, receiver.url, identity) for _ in range(5)))
+    assert [answer.status_code for answer in answers] == [200] * 5
+    assert len(threads) == 1
+    assert threads[0] is not threading.main_thread()
+
+
+async def test_certificates_that_cannot_be_used_are_a_failed_attempt_and_leave_no_file(tmp_path: Path) -> None:
+    issuer = trustme.CA()
+    good = _identity(issuer)
+    broken = Identity(certificate="nothing", key=good._key, authorities=None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tempfile, "tempdir", str(tmp_path))
+        async with receivers.asking_for_certificates(issuer) as receiver, make_sender() as sender:
+            answer = await _send_as(sender, receiver.url, broken)
+            assert answer.failure is FailureKind.TLS
+            assert "the endpoint's own certificates cannot be used" in answer.text
+            assert (await _send_as(sender, receiver.url, good)).status_code == 200
+    assert list(tmp_path.iterdir()) == []
+
+
+_AUTHORITY = receivers.authority().cert_pem.bytes().decode()

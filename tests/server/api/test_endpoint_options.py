@@ -43,3 +43,39 @@ async def test_what_is_not_allowed_is_said_where_it_stands(acme: Client) -> None
     ):
         answer = await acme.post(ENDPOINTS, {"url": "http://example.com", **given})
         assert (answer.status, answer.json["detail"][0]["loc"]) == (422, loc)
+
+
+OAUTH2 = {"type": "oauth2", "tokenUrl": "http://127.0.0.1:9/", "clientId": "acme", "clientSecret": "s3cret"}
+
+
+async def test_what_is_secret_is_masked_and_a_mask_keeps_it(acme: Client) -> None:
+    made = await acme.post(ENDPOINTS, {"url": "http://example.com", "uid": "e", "authentication": OAUTH2})
+    masked = {**OAUTH2, "clientSecret": "*****"}
+    assert (made.status, made.json["authentication"]) == (201, masked)
+    assert "s3cret" not in str((await acme.get(ENDPOINTS)).json)
+    whole = (await acme.get(f"{ENDPOINTS}/e")).json
+    del whole["filterTypes"]  # It is another name for eventTypes.
+    assert (await acme.put(f"{ENDPOINTS}/e", whole)).json["authentication"] == masked
+    moved = await acme.patch(
+        f"{ENDPOINTS}/e", {"authentication": {**masked, "tokenUrl": "http://elsewhere.example/token"}}
+    )
+    assert (moved.status, moved.json["detail"][0]["loc"]) == (422, ["body", "authentication.client_secret"])
+    for given, loc in (
+        ({"authentication": {"type": "basic", "username": "a"}}, "authentication.password"),
+        ({"authentication": {"type": "digest"}}, "authentication.type"),
+        ({"tls": {"ca": "nonsense"}}, "tls.ca"),
+        ({"tls": {"certificate": "nonsense"}}, "tls"),
+    ):
+        refused = await acme.patch(f"{ENDPOINTS}/e", given)
+        assert (refused.status, refused.json["detail"][0]["loc"]) == (422, ["body", loc])
+    assert "authentication" not in (await acme.patch(f"{ENDPOINTS}/e", {"authentication": None})).json
+
+
+async def test_trying_it_says_why_there_is_no_token(acme: Client) -> None:
+    await acme.post(ENDPOINTS, {"url": "http://example.com", "uid": "e", "authentication": OAUTH2})
+    tried = await acme.post(f"{ENDPOINTS}/e/authentication/try", {})
+    assert (tried.status, tried.json["messageId"], tried.json["tokenLifeSeconds"]) == (200, None, None)
+    assert tried.json["problem"].startswith("no access token: ")
+    await acme.patch(f"{ENDPOINTS}/e", {"authentication": None})
+    tried = await acme.post(f"{ENDPOINTS}/e/authentication/try", {})
+    assert (tried.json["problem"], tried.json["messageId"][:4]) == (None, "msg_")

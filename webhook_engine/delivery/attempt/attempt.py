@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from webhook_engine.clock import to_datetime
+from webhook_engine.delivery.attempt.access_tokens import AccessTokens, TokenClient
 from webhook_engine.delivery.attempt.decision import EXPIRED, Decision, decide
 from webhook_engine.delivery.attempt.events import events_of
 from webhook_engine.delivery.attempt.health import Signal
@@ -38,6 +39,7 @@ __all__ = ["Attempter", "Begun", "EndpointState"]
 
 log = get_logger("delivery")
 
+UNAUTHORIZED = 401
 MAX_HEAD_KEPT = 8_192
 """Bytes of the head of a response that are kept."""
 
@@ -67,12 +69,14 @@ class Attempter:
         self,
         *,
         sender: Sender,
+        access_tokens: AccessTokens,
         look: Callable[[], Moment],
         ids: IdSource,
         measures: Measures,
         tracing: Tracing | None,
     ) -> None:
         self._sender = sender
+        self._access_tokens = access_tokens
         self._look = look
         self._ids = ids
         self._measures = measures
@@ -133,9 +137,9 @@ class Attempter:
             log.exception("attempt.not_made", message_id=due.message_id, endpoint_id=due.endpoint_id)
             return _own_trouble(lack_of(error) or Lack.SECRETS, f"could not sign: {type(error).__name__}"), ""
         try:
-            if self._tracing is None:
-                return await self._sender.send(target.destination, signed, payload), signature
-            return await self._tracing.send(self._sender, target, due, payload, begun.id, signed), signature
+            if target.token_client is not None:
+                return await self._send_authorized(begun, signed, target.token_client), signature
+            return await self._post(begun, signed), signature
         except Exception as error:
             if (lack := lack_of(error)) is not None:
                 return _own_trouble(lack, f"the request could not be made: {error or type(error).__name__}"), ""
@@ -143,6 +147,29 @@ class Attempter:
             log.exception("attempt.not_made", message_id=due.message_id, endpoint_id=due.endpoint_id)
             text = f"the request could not be made: {type(error).__name__}"
             return Response(0, text, FailureKind.PROTOCOL, 0, sent=False), ""
+
+    async def _send_authorized(self, begun: Begun, signed: str, client: TokenClient) -> Response:
+        """Send the request with an access token; once more with a new one, where the receiver refuses a kept one."""
+        token = await self._access_tokens.get(client)
+        if isinstance(token, Response):
+            return token
+        response = await self._post_with(token, begun, signed, client)
+        if response.status_code == UNAUTHORIZED and self._access_tokens.refused(client, token):
+            renewed = await self._access_tokens.get(client)
+            if not isinstance(renewed, Response) and renewed != token:
+                return await self._post_with(renewed, begun, signed, client)
+        return response
+
+    async def _post_with(self, token: str, begun: Begun, signed: str, client: TokenClient) -> Response:
+        response = await self._post(begun, f"{signed}authorization: Bearer {token}\r\n")
+        if response.failure is None:
+            self._access_tokens.taken(client, token)
+        return response
+
+    async def _post(self, begun: Begun, further: str) -> Response:
+        if self._tracing is None:
+            return await self._sender.send(begun.target.destination, further, begun.payload)
+        return await self._tracing.send(self._sender, begun.target, begun.due, begun.payload, begun.id, further)
 
 
 def _own_trouble(lack: Lack, text: str) -> Response:

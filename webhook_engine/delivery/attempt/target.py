@@ -10,8 +10,10 @@ import msgspec
 from multidict import CIMultiDict
 from yarl import URL
 
+from webhook_engine.delivery.attempt.access_tokens import TokenClient
 from webhook_engine.delivery.attempt.decision import Rules
 from webhook_engine.delivery.http.request import Destination
+from webhook_engine.delivery.http.tls import Identity
 from webhook_engine.delivery.throttle import Throttle
 from webhook_engine.model import Application, Endpoint
 from webhook_engine.rules.endpoint_options import OptionBounds, schedule_within, timeout_within
@@ -19,7 +21,12 @@ from webhook_engine.rules.headers import is_sensitive
 from webhook_engine.rules.user_info import MASK
 from webhook_engine.secrets.encryption import Cipher
 from webhook_engine.secrets.signing import SigningKey, sign
-from webhook_engine.store.endpoint_encryption import decrypt_headers, decrypt_secret, decrypt_user_info
+from webhook_engine.store.endpoint_encryption import (
+    decrypt_credentials,
+    decrypt_headers,
+    decrypt_secret,
+    decrypt_user_info,
+)
 from webhook_engine.store.records import Due, StoredEndpoint
 
 __all__ = ["Target", "lines_of", "prepare"]
@@ -45,6 +52,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     throttle: Throttle
     application_throttle: Throttle
     deleted: bool
+    token_client: TokenClient | None = None
+    """Who asks for the access token that each request carries; ``None`` where none does."""
 
     @property
     def closed(self) -> bool:
@@ -110,22 +119,33 @@ def prepare(
     ]
     url = URL(endpoint.url, encoded=True).with_user(None)
     user_info = decrypt_user_info(cipher, endpoint.id, stored.encrypted_user_info)
+    credentials = decrypt_credentials(cipher, endpoint.id, stored.encrypted_credentials)
+    authentication, tls = credentials.get("authentication"), credentials.get("tls")
     own = decrypt_headers(cipher, endpoint.id, stored.encrypted_headers)
     headers = CIMultiDict({"user-agent": user_agent})
     if user_info is not None:
         name, _, password = user_info.partition(":")
-        credentials = f"{unquote(name)}:{unquote(password)}".encode()
-        headers["authorization"] = "Basic " + base64.b64encode(credentials).decode()
+        headers["authorization"] = _basic(unquote(name), unquote(password))
+    if authentication is not None and authentication["type"] != "oauth2":
+        headers["authorization"] = _authorization(authentication)
     for name, value in own.items():
         headers.pop(name, None)
         headers[name] = value
     timeout = timeout_within(endpoint.timeout, bounds)
     shown = {"content-type": JSON, **{name: MASK if is_sensitive(name) else value for name, value in headers.items()}}
+    token_client = None
+    if authentication is not None and authentication["type"] == "oauth2":
+        token_client = TokenClient.of(endpoint.id, endpoint.application_id, authentication, user_agent)
+        shown["authorization"] = MASK
     return Target(
         endpoint=endpoint,
         application_uid=None if application is None else application.uid,
         destination=Destination(
-            url, headers, endpoint.application_id, timeout_s=None if timeout is None else timeout.total_seconds()
+            url,
+            headers,
+            endpoint.application_id,
+            timeout_s=None if timeout is None else timeout.total_seconds(),
+            identity=_identity(tls),
         ),
         headers=shown,
         keys=keys,
@@ -134,4 +154,22 @@ def prepare(
         throttle=Throttle(endpoint.throttle_rate),
         application_throttle=application_throttle,
         deleted=stored.deleted or application is None,
+        token_client=token_client,
     )
+
+
+def _authorization(authentication: Mapping[str, str]) -> str:
+    """The header of a request that needs to ask nobody first."""
+    if authentication["type"] == "basic":
+        return _basic(authentication["username"], authentication["password"])
+    return f"Bearer {authentication['token']}"
+
+
+def _basic(name: str, password: str) -> str:
+    return "Basic " + base64.b64encode(f"{name}:{password}".encode()).decode()
+
+
+def _identity(tls: Mapping[str, str] | None) -> Identity | None:
+    if tls is None:
+        return None
+    return Identity(certificate=tls.get("certificate"), key=tls.get("key"), authorities=tls.get("ca"))

@@ -11,6 +11,7 @@ from webhook_engine.delivery.http.head import MalformedError
 from webhook_engine.delivery.http.problems import problem
 from webhook_engine.delivery.http.reader import ResponseReader
 from webhook_engine.delivery.http.response import Timing
+from webhook_engine.delivery.http.tls import Identity
 
 __all__ = ["Connection", "Keeper", "Origin", "State"]
 
@@ -53,6 +54,8 @@ class Origin(NamedTuple):
     tls: bool
     is_proxy: bool = False
     """Requests are written as a proxy wants them."""
+    identity: Identity | None = None
+    """Who we are there; what one is connected as is used for no other."""
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host

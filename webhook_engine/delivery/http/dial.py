@@ -30,13 +30,20 @@ class Dialler:
     """Makes connections, through a proxy or directly, and only to addresses that ``guard`` accepts.
 
     Without a guard all are accepted: so it is for the engine's own inbox. The proxy's own address is not judged.
+    ``tls`` is what is spoken where the origin has no identity of its own; ``ca_file`` is trusted there too.
     """
 
     def __init__(
-        self, resolver: Resolver, tls: ssl.SSLContext, guard: AddressGuard | None, proxy: Proxy | None
+        self,
+        resolver: Resolver,
+        tls: ssl.SSLContext,
+        guard: AddressGuard | None,
+        proxy: Proxy | None,
+        ca_file: str | None = None,
     ) -> None:
         self._resolver = resolver
         self._tls = tls
+        self._ca_file = ca_file
         self._guard = guard
         self._proxy = proxy
         self._loop = asyncio.get_running_loop()
@@ -107,6 +114,16 @@ class Dialler:
             told = problem(error) if getattr(error, "errno", None) else "none of its addresses could be reached"
             raise NoResponseError(FailureKind.CONNECT, f"could not connect to {origin}: {told}") from error
 
+    async def _context(self, origin: Origin) -> ssl.SSLContext:
+        """What TLS is spoken with. Raises ``NoResponseError``."""
+        if origin.identity is None:
+            return self._tls
+        try:
+            return await origin.identity.context(self._ca_file)
+        except (OSError, ValueError, MemoryError) as error:
+            what = "the endpoint's own certificates cannot be used"
+            raise own_trouble(what, error) or NoResponseError(FailureKind.TLS, f"{what}: {problem(error)}") from error
+
     async def _begin(self, protocol: Callable[[], asyncio.BaseProtocol], sock: socket.socket, origin: Origin) -> None:
         """Make a connection of a socket, with TLS if that is spoken there."""
         try:
@@ -114,7 +131,7 @@ class Dialler:
                 await self._loop.create_connection(
                     protocol,
                     sock=sock,
-                    ssl=self._tls,
+                    ssl=await self._context(origin),
                     server_hostname=_server_name(origin),
                     ssl_handshake_timeout=HANDSHAKE_S,
                 )
@@ -154,7 +171,7 @@ class Dialler:
                 inner = await self._loop.start_tls(
                     transport,
                     connection,
-                    self._tls,
+                    await self._context(origin),
                     server_hostname=_server_name(origin),
                     ssl_handshake_timeout=HANDSHAKE_S,
                 )

@@ -23,7 +23,8 @@ class Pool:
 
     def __init__(self, dialler: Dialler, response_limit: int) -> None:
         self.dialler = dialler
-        self._response_limit = response_limit
+        self.response_limit = response_limit
+        """Bytes of the body of a response that are read and kept."""
         self._loop = asyncio.get_running_loop()
         self._open: set[Connection] = set()
         """All whose sockets are not closed yet."""
@@ -48,7 +49,7 @@ class Pool:
 
     def new(self, origin: Origin) -> Connection:
         """A connection that is still to be connected."""
-        return Connection(origin, self, response_limit=self._response_limit, loop=self._loop)
+        return Connection(origin, self, response_limit=self.response_limit, loop=self._loop)
 
     async def connect(self, connection: Connection, application_id: str) -> None:
         """Connect a new one. Raises ``NoResponseError``."""

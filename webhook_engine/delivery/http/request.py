@@ -11,6 +11,7 @@ from yarl import URL
 if TYPE_CHECKING:
     from webhook_engine.delivery.http.connection import Origin
     from webhook_engine.delivery.http.pool import Pool
+    from webhook_engine.delivery.http.tls import Identity
 
 __all__ = ["Destination", "Prepared", "beginning", "head"]
 
@@ -40,7 +41,7 @@ class Destination:
     such headers are left out, and so is a user name in the URL, which belongs into the ``authorization`` header.
     """
 
-    __slots__ = ("application_id", "headers", "prepared", "timeout_s", "url")
+    __slots__ = ("application_id", "headers", "identity", "is_token_server", "prepared", "timeout_s", "url")
 
     def __init__(
         self,
@@ -49,6 +50,8 @@ class Destination:
         application_id: str = "",
         *,
         timeout_s: float | None = None,
+        identity: Identity | None = None,
+        is_token_server: bool = False,
     ) -> None:
         self.url = url.with_user(None) if url.raw_user is not None or url.raw_password is not None else url
         self.headers = CIMultiDict(headers)
@@ -58,6 +61,10 @@ class Destination:
         """Whose it is; applications have a fair share each of what many want, such as looking up names."""
         self.timeout_s = timeout_s
         """For a whole exchange; ``None``: the sender's own."""
+        self.identity = identity
+        """Who we are there, where TLS asks for it."""
+        self.is_token_server = is_token_server
+        """It is asked for an access token; of its responses as much is read as one may need."""
         self.prepared: Prepared | None = None
         """What the sender has prepared for it; its own affair."""
 

@@ -22,6 +22,8 @@ class FailureKind(StrEnum):
     """There was no connection, or it ended before the response."""
     TLS = "tls"
     BLOCKED = "blocked"
+    AUTHENTICATION = "authentication"
+    """There is no access token to send with the request."""
     PROTOCOL = "protocol"
     """What came is not HTTP, or broke off; or the request cannot be put into HTTP."""
     OWN = "own"

@@ -35,6 +35,9 @@ log = get_logger("sender")
 
 T = TypeVar("T")
 
+TOKEN_RESPONSE_LIMIT = 65_536
+"""Bytes that are read of the response of a token server, whatever is kept of others."""
+
 
 class Sender:
     """Sends requests over pooled connections; an async context manager that can be closed twice and started again.
@@ -79,6 +82,7 @@ class Sender:
         self._resolver = Resolver()
         self._world = self._pool(self._guard, self._proxy)
         self._own = self._pool(None, None)
+        self._token_servers: Pool | None = None
         self._started = True
 
     async def close(self) -> None:
@@ -90,6 +94,8 @@ class Sender:
             deadlines.close()
         await self._world.close()
         await self._own.close()
+        if self._token_servers is not None:
+            await self._token_servers.close()
         await self._resolver.close()
 
     async def __aenter__(self) -> Sender:
@@ -132,7 +138,7 @@ class Sender:
             came = connection.reader.head
             if came is None or (came.status == AUTHENTICATION_REQUIRED and prepared.origin.is_proxy):
                 raise self._no_response(connection, prepared.target, exchange.within)
-            failure, text = self._judge(came, connection, prepared.target, exchange.within)
+            failure, text = self._judge(came, connection, prepared, exchange.within)
             expired = connection.expired
             prepared.pool.give_back(connection)
         except NoResponseError as error:
@@ -170,7 +176,7 @@ class Sender:
     def _prepare(self, destination: Destination) -> Prepared:
         """What is the same for each request to a destination. Raises ``ValueError`` for what HTTP cannot carry."""
         own = self._own_inboxes.covers(destination.url)
-        pool = self._own if own else self._world
+        pool = self._own if own else self._world if not destination.is_token_server else self._for_tokens()
         prepared = destination.prepared
         if prepared is None or prepared.pool is not pool:
             prepared = destination.prepared = _prepared(destination, pool, None if own else self._proxy)
@@ -202,17 +208,19 @@ class Sender:
             raise OwnTroubleError(Lack.PROXY, f"the proxy cannot be reached: no connection {exchange.within}")
         raise NoResponseError(FailureKind.TIMEOUT, f"request timed out: no connection {exchange.within}")
 
-    def _judge(self, came: Head, connection: Connection, target: Origin, within: str) -> tuple[FailureKind | None, str]:
+    def _judge(
+        self, came: Head, connection: Connection, prepared: Prepared, within: str
+    ) -> tuple[FailureKind | None, str]:
         """What a response means, and the text that is kept of it. The status decides, whatever is odd in the rest."""
         reader, status = connection.reader, came.status
-        text = _text(reader.body, self._response_limit) if reader.body else ""
+        text = _text(reader.body, prepared.pool.response_limit) if reader.body else ""
         missing = None
         if reader.broken is not None:
             missing = f"its body broke off: {reader.broken}"
         elif connection.expired:
             missing = f"its body did not end {within}"
         if missing or came.odd:
-            log.info("response.odd", host=target.host, status_code=status, odd=came.odd, missing=missing)
+            log.info("response.odd", host=prepared.target.host, status_code=status, odd=came.odd, missing=missing)
         if missing:
             text = f"{text}\n[the answer {status} came, but {missing}]".lstrip()
         if 200 <= status < 300:
@@ -239,8 +247,14 @@ class Sender:
                 what = f"the connection to {target} broke off {when}"
                 return own_trouble(what, error) or NoResponseError(FailureKind.CONNECT, f"{what}: {problem(error)}")
 
-    def _pool(self, guard: AddressGuard | None, proxy: Proxy | None) -> Pool:
-        return Pool(Dialler(self._resolver, self._tls, guard, proxy), self._response_limit)
+    def _for_tokens(self) -> Pool:
+        if self._token_servers is None:
+            self._token_servers = self._pool(self._guard, self._proxy, TOKEN_RESPONSE_LIMIT)
+        return self._token_servers
+
+    def _pool(self, guard: AddressGuard | None, proxy: Proxy | None, response_limit: int | None = None) -> Pool:
+        dialler = Dialler(self._resolver, self._tls, guard, proxy, self._ca_file)
+        return Pool(dialler, self._response_limit if response_limit is None else response_limit)
 
     def _deadlines_of(self, timeout_s: float) -> Deadlines:
         """Those with a time of their own, as long as there are any."""
@@ -286,7 +300,8 @@ def _prepared(destination: Destination, pool: Pool, proxy: Proxy | None) -> Prep
     host = (url.raw_host or "").lower()
     if ":" in host:
         host = host.replace("%25", "%")
-    target = Origin(host, url.port or 0, url.scheme == "https")
+    tls = url.scheme == "https"
+    target = Origin(host, url.port or 0, tls, identity=destination.identity if tls else None)
     if proxy is None or target.tls:
         return Prepared(pool, target, target, beginning(destination, through_proxy=False), "", proxy is not None)
     return Prepared(

@@ -81,6 +81,16 @@ class EndpointHeadersPatchIn(In, frozen=True, kw_only=True):
             yield Problem(("body", "headers", "__all__"), str(error))
 
 
+class AuthenticationTrialOut(Out, frozen=True, kw_only=True):
+    """What came of trying how requests are authenticated."""
+
+    problem: str | None
+    """Why there is no access token; null if there is one, or if none is needed."""
+    token_life_seconds: int | None
+    message_id: str | None
+    """Of the example that was sent, whose attempt tells what the receiver said; null where none was sent."""
+
+
 class EndpointStatsQuery(Query, frozen=True, kw_only=True):
     """The span of time to count in."""
 
@@ -192,6 +202,14 @@ async def send_example(call: Call[NoQuery, EventExampleIn]) -> Out:
     return message_shown(message, with_content=False)
 
 
+async def try_authentication(call: Call[NoQuery, NoBody]) -> Out:
+    """Ask for a token, and send an example."""
+    trial = await call.organization.endpoints.try_authentication(call.application.id, call.parameters["endpoint_id"])
+    return AuthenticationTrialOut(
+        problem=trial.problem, token_life_seconds=trial.token_life_s, message_id=trial.message_id
+    )
+
+
 async def recover(call: Call[NoQuery, SinceUntilIn]) -> Out:
     """Send again what failed between `since` and `until`, whenever its messages were created.
 
@@ -289,6 +307,16 @@ ROUTES = (
         fails=(400,),
         summary="Send an example message to an endpoint",
         operation="endpoint.send-example",
+    ),
+    Route(
+        "POST",
+        f"{_ONE}/authentication/try",
+        try_authentication,
+        auth=Auth.APPLICATION,
+        needs=Capability.CREATE_ATTEMPTS,
+        responses={200: AuthenticationTrialOut},
+        summary="Ask for an endpoint's access token, and send it an example",
+        operation="endpoint.try-authentication",
     ),
     Route(
         "POST",

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 from msgspec import UNSET, UnsetType
 
-from webhook_engine.model import Endpoint, EndpointOptions
+from webhook_engine.model import Endpoint, EndpointAuthentication, EndpointOptions, EndpointTls
 from webhook_engine.rules.quantities import format_duration
 from webhook_engine.server.api.route import In, Out
 
@@ -17,11 +18,57 @@ __all__ = ["OptionsIn", "OptionsOut", "given_options", "shown_options"]
 OPTIONS = EndpointOptions.__struct_fields__
 
 
+class AuthenticationIn(In, frozen=True, kw_only=True):
+    """How requests are authenticated; a secret that was shown as a mask stays as it is."""
+
+    type: str
+    username: str | None = None
+    password: str | None = None
+    token: str | None = None
+    token_url: str | None = None
+    client_id: str | None = None
+    client_secret: str | None = None
+    scope: str | None = None
+    client_authentication: str | None = None
+
+
+class TlsIn(In, frozen=True, kw_only=True):
+    """What TLS is spoken with, in PEM; a key that was shown as a mask stays as it is."""
+
+    certificate: str | None = None
+    key: str | None = None
+    ca: str | None = None
+
+
+class AuthenticationOut(Out, frozen=True, kw_only=True):
+    """How requests are authenticated; secrets are masked."""
+
+    type: str
+    username: str | UnsetType = UNSET
+    password: str | UnsetType = UNSET
+    token: str | UnsetType = UNSET
+    token_url: str | UnsetType = UNSET
+    client_id: str | UnsetType = UNSET
+    client_secret: str | UnsetType = UNSET
+    scope: str | UnsetType = UNSET
+    client_authentication: str | UnsetType = UNSET
+
+
+class TlsOut(Out, frozen=True, kw_only=True):
+    """What TLS is spoken with; the key is masked."""
+
+    certificate: str | UnsetType = UNSET
+    key: str | UnsetType = UNSET
+    ca: str | UnsetType = UNSET
+
+
 class OptionsIn(In, frozen=True, kw_only=True):
     """What may be asked for; ``null`` takes it back."""
 
     timeout: str | UnsetType | None = UNSET
     retry_schedule: list[str] | UnsetType | None = UNSET
+    authentication: AuthenticationIn | UnsetType | None = UNSET
+    tls: TlsIn | UnsetType | None = UNSET
 
 
 class OptionsOut(Out, frozen=True, kw_only=True):
@@ -29,11 +76,13 @@ class OptionsOut(Out, frozen=True, kw_only=True):
 
     timeout: str | UnsetType = UNSET
     retry_schedule: Sequence[str] | UnsetType = UNSET
+    authentication: AuthenticationOut | UnsetType = UNSET
+    tls: TlsOut | UnsetType = UNSET
 
 
 def given_options(body: OptionsIn, *, reset: bool) -> dict[str, Any]:
     """As arguments of the manager. With ``reset``, what is left out is taken back."""
-    given = {name: getattr(body, name) for name in OPTIONS}
+    given = {name: _plain(getattr(body, name)) for name in OPTIONS}
     return {name: None if value is UNSET else value for name, value in given.items() if reset or value is not UNSET}
 
 
@@ -46,7 +95,19 @@ def _shown(value: object) -> object:
     match value:
         case timedelta():
             return format_duration(value)
+        case EndpointAuthentication():
+            return AuthenticationOut(**_said(value))
+        case EndpointTls():
+            return TlsOut(**_said(value))
         case tuple():
             return [_shown(one) for one in value]
         case _:
             return value
+
+
+def _plain(value: object) -> object:
+    return msgspec.structs.asdict(value) if isinstance(value, AuthenticationIn | TlsIn) else value
+
+
+def _said(value: msgspec.Struct) -> dict[str, Any]:
+    return {name: each for name, each in msgspec.structs.asdict(value).items() if each is not None}
