@@ -10,17 +10,20 @@ import getpass
 import os
 import pwd
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 import psycopg
 import pymysql
 import pytest
+import trustme
 
 PATIENCE_S = 60.0
 
@@ -46,6 +49,58 @@ def postgresql(*, durable: bool = False) -> Iterator[str]:
         url = f"postgresql:///postgres?host={home}&user=postgres"
         with _serving([programs["postgres"], "-D", data, *options], account, home, lambda: _psycopg(url)):
             yield url
+
+
+@dataclass(frozen=True)
+class TlsPostgresql:
+    """A server that listens on 127.0.0.1 too, with TLS and passwords."""
+
+    url: str
+    """By its Unix socket, as its superuser."""
+    port: int
+    directory: Path
+    """``ca.pem``, and ``client.pem`` with ``client.key`` of the role ``certified``."""
+
+
+@contextmanager
+def tls_postgresql() -> Iterator[TlsPostgresql]:
+    """A server whose certificate is for the name ``localhost``; skips the test where none is installed."""
+    programs = _programs("postgres", "initdb", package="postgresql")
+    with _home("postgres") as (home, account):
+        data = home / "data"
+        _run([programs["initdb"], "-D", data, "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8"], account)
+        ca = trustme.CA()
+        ca.cert_pem.write_to_path(home / "ca.pem")
+        for name, certificate in (
+            ("server", ca.issue_cert("localhost")),
+            ("client", ca.issue_cert("certified@example.com", common_name="certified")),
+        ):
+            certificate.cert_chain_pems[0].write_to_path(home / f"{name}.pem")
+            certificate.private_key_pem.write_to_path(home / f"{name}.key")
+            (home / f"{name}.key").chmod(0o600)
+            if account is not None and name == "server":
+                shutil.chown(home / f"{name}.key", account)
+        (data / "pg_hba.conf").write_text(
+            "local all postgres trust\nhostssl all certified 127.0.0.1/32 cert\n"
+            "hostssl all all 127.0.0.1/32 scram-sha-256\n"
+        )
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        settings = {
+            "fsync": "off",
+            "listen_addresses": "127.0.0.1",
+            "port": port,
+            "unix_socket_directories": home,
+            "ssl": "on",
+            "ssl_ca_file": home / "ca.pem",
+            "ssl_cert_file": home / "server.pem",
+            "ssl_key_file": home / "server.key",
+        }
+        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        url = f"postgresql:///postgres?host={home}&port={port}&user=postgres"
+        with _serving([programs["postgres"], "-D", data, *options], account, home, lambda: _psycopg(url)):
+            yield TlsPostgresql(url, port, home)
 
 
 class RestartablePostgresql:
@@ -117,14 +172,14 @@ def mariadb() -> Iterator[str]:
     """The URL of the database ``app`` on a fresh server; skips the test where none is installed."""
     programs = _programs("mariadbd", "mariadb-install-db", package="mariadb-server")
     with _home("mysql") as (home, account):
-        data, socket = home / "data", home / "db.sock"
+        data, place = home / "data", home / "db.sock"
         user = account or getpass.getuser()
         install = [programs["mariadb-install-db"], "--no-defaults", f"--datadir={data}", f"--user={user}"]
         _run([*install, "--auth-root-authentication-method=normal", "--skip-test-db"], account)
-        options = [f"--datadir={data}", f"--socket={socket}", "--skip-networking", f"--pid-file={home / 'pid'}"]
+        options = [f"--datadir={data}", f"--socket={place}", "--skip-networking", f"--pid-file={home / 'pid'}"]
         options += ["--innodb-flush-log-at-trx-commit=0", "--innodb-flush-method=nosync", f"--user={user}"]
-        with _serving([programs["mariadbd"], "--no-defaults", *options], account, home, lambda: _pymysql(socket)):
-            yield f"mysql://root@localhost/app?unix_socket={socket}"
+        with _serving([programs["mariadbd"], "--no-defaults", *options], account, home, lambda: _pymysql(place)):
+            yield f"mysql://root@localhost/app?unix_socket={place}"
 
 
 def _psycopg(url: str) -> None:

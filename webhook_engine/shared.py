@@ -1,10 +1,11 @@
-"""One engine for several processes of the same program, such as the workers of gunicorn or uvicorn.
+"""The engine of a program with several processes, such as the workers of gunicorn or uvicorn.
 
 >>> async with SharedEngine.open("webhooks.db") as webhooks:      # the same in every worker
 ...     await webhooks.enqueue(application="acme", event_type="invoice.paid", payload={"id": 1})
 
-The lock of the database decides which process runs the engine. The others try again and again, so that another takes
-over when that one ends, however it ends.
+On an SQLite file the lock of the database decides which process runs the engine. The others try again and again, so
+that another takes over when that one ends, however it ends. On PostgreSQL every process runs one, and they share the
+work.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ PAUSE_AFTER_FAULT_S = 2.0
 
 
 class SharedEngine:
-    """Runs the engine in one of the processes that have this, and enqueues in all of them.
+    """Runs the engine in one of the processes that have this, or on PostgreSQL in each, and enqueues in all of them.
 
     Messages enqueued here are durable when :meth:`enqueue` returns, whether any engine runs or not. What needs a
     running engine, such as its managers, is at hand as :attr:`engine` in the process that leads.
@@ -75,7 +76,7 @@ class SharedEngine:
 
     @property
     def leading(self) -> bool:
-        """Whether the engine runs in this process."""
+        """Whether the engine runs in this process; on PostgreSQL it does in each, unless it could not be started."""
         return self._leading is not None and self._leading.is_set()
 
     @property
@@ -87,6 +88,10 @@ class SharedEngine:
     def engine(self) -> Engine:
         """The engine, where this process leads; raises ``EngineNotRunningError`` where another one does."""
         if not self.leading:
+            if self.config.store.path is None:
+                raise EngineNotRunningError(
+                    f"the engine does not run here: {self._problem or 'it was not started, or is just starting'}"
+                )
             raise EngineNotRunningError(
                 "the engine runs in another process; ask that one, or its HTTP API if it serves one"
             )
@@ -97,7 +102,7 @@ class SharedEngine:
         return self._engine.on(kind)
 
     def asgi(self) -> Mount:
-        """What ``Engine.asgi`` is; it answers 503 in processes that do not run the engine."""
+        """What ``Engine.asgi`` is; it answers 503 where the engine does not run: on a file, in all but one."""
         from webhook_engine.server.mount import Mount  # noqa: PLC0415 (a host that serves nothing need not load it)
 
         return Mount(self._engine, self._live)

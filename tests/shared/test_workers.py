@@ -9,16 +9,20 @@ import socket
 import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import psycopg
 import pytest
 from receivers import Receiver
 
 from webhook_engine import Engine, EngineNotRunningError, SharedEngine
+from webhook_engine.config.sections import StoreConfig
+from webhook_engine.store.opening import find_members
 
 HERE = Path(__file__).parent
 
@@ -35,7 +39,7 @@ async def prepared(tmp_path: Path) -> AsyncIterator[tuple[Path, Receiver]]:
 
 
 @asynccontextmanager
-async def serving(database: Path, *command: str) -> AsyncIterator[str]:
+async def serving(database: Path | str, *command: str) -> AsyncIterator[str]:
     """A web server as a process group of its own, and its URL."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -110,6 +114,55 @@ async def survives_its_leader(tmp_path: Path, workers: int, command: list[str]) 
         await arrived(receiver, sent)
 
 
+@pytest.fixture
+def database_on_a_server(postgresql_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A database of the test's own; secrets are in the working directory, which all workers have in common."""
+    monkeypatch.chdir(tmp_path)
+    with psycopg.connect(postgresql_url, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE workers")
+    yield postgresql_url.replace("/postgres?", "/workers?")
+    with psycopg.connect(postgresql_url, autocommit=True) as connection:
+        connection.execute("DROP DATABASE workers WITH (FORCE)")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", [gunicorn(3), uvicorn(2)], ids=["gunicorn", "uvicorn"])
+async def test_on_postgresql_every_worker_is_an_engine(database_on_a_server: str, command: list[str]) -> None:
+    """Three of gunicorn, without an event loop of their own, or two of uvicorn: one is killed, and nothing is lost."""
+    workers = int(command[-1])
+    async with Receiver() as receiver:
+        async with Engine.open(database_on_a_server) as engine:
+            await engine.applications.create(name="Acme", uid="acme")
+            for _ in range(8):
+                await engine.endpoints.create("acme", url=receiver.url)
+        async with serving(database_on_a_server, *command) as url:
+            sent = [await enqueued(url) for _ in range(5)]
+            seen = await roll_call(url, workers)
+            assert list(seen.values()) == [True] * workers
+            await holding(database_on_a_server, set(seen))
+            killed = min(seen)
+            os.kill(killed, signal.SIGKILL)
+            sent += [await enqueued(url) for _ in range(5)]
+            after = await roll_call(url, workers, without=killed)
+            assert all(after.values())
+            await holding(database_on_a_server, set(after))
+            sent += [await enqueued(url) for _ in range(5)]
+            async with asyncio.timeout(30):
+                while {one for one, count in arrivals(receiver).items() if count >= 8} != set(sent):
+                    await asyncio.sleep(0.05)
+
+
+def arrivals(receiver: Receiver) -> Counter[str]:
+    return Counter(request.headers["webhook-id"] for request in receiver.requests)
+
+
+async def holding(url: str, workers: set[int]) -> None:
+    """Wait until these processes, and no others, share the endpoints."""
+    async with asyncio.timeout(30):
+        while {one.pid for one in await find_members(StoreConfig(url=url)) if one.shards} != workers:
+            await asyncio.sleep(0.05)
+
+
 async def arrived(receiver: Receiver, sent: list[str]) -> None:
     async with asyncio.timeout(30):
         while set(sent) - {request.headers["webhook-id"] for request in receiver.requests}:
@@ -168,3 +221,16 @@ async def test_enqueueing_needs_no_engine_anywhere(tmp_path: Path) -> None:
             assert shared.leading
         assert receiver.requests == []  # the application was not there when the row was moved
     assert message_id.startswith("msg_")
+
+
+async def test_on_postgresql_why_the_engine_does_not_run_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shared = SharedEngine.open(f"postgresql:///app?host={tmp_path}")
+    with pytest.raises(EngineNotRunningError, match="does not run here: it was not started"):
+        _ = shared.engine
+    await shared.start(persist=True)
+    with pytest.raises(EngineNotRunningError, match=r"does not run here: .*cannot be reached"):
+        _ = shared.engine
+    await shared.stop()

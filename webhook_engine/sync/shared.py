@@ -1,4 +1,4 @@
-"""One engine for several processes of a program without an event loop, such as the workers of gunicorn.
+"""The engine of a program with several processes and without an event loop, such as the workers of gunicorn.
 
 >>> webhooks = SyncSharedEngine.open("webhooks.db")
 >>> webhooks.start()                                              # in every worker
@@ -32,6 +32,8 @@ E = TypeVar("E", bound=OperationalEvent)
 
 class SyncSharedEngine:
     """Runs the engine on a thread of one of the processes that have this, and enqueues in all of them.
+
+    On PostgreSQL each of the processes runs one, and they share the work.
 
     Start it after a fork, not before: a process that was forked has to start it again to take part in running the
     engine, and may have inherited a lock of one of its threads. :meth:`start` does nothing where that is done.

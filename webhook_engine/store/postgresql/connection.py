@@ -242,4 +242,6 @@ def _for_asyncpg(url: str) -> tuple[str, float]:
     kept = [(name, value) for name, value in given if name not in _HARMLESS and name != "connect_timeout"]
     if "application_name" not in dict(kept):
         kept.append(("application_name", "webhook-engine"))
-    return urlunsplit(parts._replace(query=urlencode(kept))), timeout
+    # An empty name would be taken for one, and the service's not looked at.
+    path = parts.path if parts.path.strip("/") else ""
+    return urlunsplit(parts._replace(path=path, query=urlencode(kept))), timeout
