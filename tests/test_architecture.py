@@ -115,3 +115,10 @@ def test_an_engine_that_serves_nothing_loads_no_server() -> None:
     assert not [
         name for name in loaded if name.startswith(("webhook_engine.server", "aiohttp.web", "jwt", "opentelemetry"))
     ]
+
+
+@pytest.mark.parametrize("store", ["sqlite", "postgresql"])
+def test_no_two_migrations_have_one_number(store: str) -> None:
+    """Two that were written at the same time may come together without a conflict, and no database could take both."""
+    numbers = [int(file.name[:4]) for file in sorted((PACKAGE / "store" / store / "migrations").glob("*.sql"))]
+    assert numbers == list(range(1, len(numbers) + 1))
