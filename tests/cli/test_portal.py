@@ -148,3 +148,23 @@ async def test_listen_goes_on_after_connections_that_break(tmp_path: Path) -> No
     assert b"within its answer" in told[3]
     assert b"not relayed" in told[4]
     assert seen == ["/hook/1", "/hook/2", "/hook/3?x=1"]
+
+
+async def test_portal_prints_a_link_for_operators(tmp_path: Path) -> None:
+    async with (
+        Engine.open(tmp_path / "engine.db") as engine,
+        engine.serve("127.0.0.1:0") as server,
+        aiohttp.ClientSession() as http,
+    ):
+        code, out, err = await outcome("portal", "--operator", "--url", server.url, cwd=tmp_path)
+        assert (code, err) == (0, "")
+        key = out.strip().partition("#key=")[2]
+        async with http.post(f"{server.url}/api/v1/auth/portal-session", json={"key": key}) as response:
+            session = await response.json()
+        assert session["applicationId"] is None
+        headers = {"authorization": f"Bearer {session['token']}"}
+        async with http.get(f"{server.url}/api/v1/operator/overview", headers=headers) as response:
+            assert response.status == 200
+        code, _, err = await outcome("portal", "acme", "--operator", "--url", server.url, cwd=tmp_path)
+        assert code == 2
+        assert "instead" in err

@@ -44,7 +44,11 @@ def said() -> Iterator[str]:
 
 def catalogue(language: str) -> dict[str, list[str]]:
     """The texts of a language, by the English ones."""
-    entries = ENTRY.findall((PORTAL / f"texts-{language}.js").read_text("utf-8"))
+    entries = [
+        entry
+        for pages in ("", "operator-")
+        for entry in ENTRY.findall((PORTAL / f"texts-{pages}{language}.js").read_text("utf-8"))
+    ]
     return {unquoted(key): [unquoted(text) for text in TEXT.findall(value)] for key, value in entries}
 
 

@@ -32,7 +32,9 @@ def _duration(text: str) -> timedelta:
 
 
 def portal(
-    application: Annotated[str, typer.Argument(metavar="APP", help="The application, by id or uid.")],
+    application: Annotated[
+        str | None, typer.Argument(metavar="[APP]", help="The application, by id or uid; with --operator, none.")
+    ] = None,
     url: Annotated[
         str | None,
         typer.Option(envvar="WEBHOOK_ENGINE_URL", show_envvar=True, help="The daemon; by default as configured here."),
@@ -43,6 +45,9 @@ def portal(
             envvar="WEBHOOK_ENGINE_TOKEN", show_envvar=True, help="By default one is made with the secret kept here."
         ),
     ] = None,
+    operator: Annotated[
+        bool, typer.Option("--operator", help="For whoever looks after all applications; the session lasts 12h.")
+    ] = False,
     read_only: Annotated[bool, typer.Option("--read-only", help="The session may look, and change nothing.")] = False,
     expiry: Annotated[
         timedelta | None,
@@ -54,20 +59,25 @@ def portal(
     ] = None,
 ) -> None:
     """Print a URL that opens the portal of an application, once, within portal.link_ttl; and nothing else."""
+    if operator == (application is not None):
+        raise typer.BadParameter("name an application, or give --operator instead", param_hint="APP")
+    if operator and read_only:
+        raise typer.BadParameter("an operator may change everything", param_hint="--read-only")
     if url is None or token is None:
         loaded = Config.load(config)
         url = url or loaded.server.url()
         token = token or _own_token(loaded)
     if url is None:
         raise typer.BadParameter("the daemon listens at a Unix socket; say how it is reached", param_hint="--url")
-    body: dict[str, object] = {"readOnly": read_only}
+    body: dict[str, object] = {} if application is None else {"readOnly": read_only}
     if expiry is not None:
         body["expiry"] = int(expiry.total_seconds())
     typer.echo(asyncio.run(_link(url.rstrip("/"), token, application, body)))
 
 
-async def _link(url: str, token: str, application: str, body: dict[str, object]) -> str:
-    address = f"{url}/api/v1/auth/app-portal-access/{quote(application, safe='')}"
+async def _link(url: str, token: str, application: str | None, body: dict[str, object]) -> str:
+    wanted = "operator-access" if application is None else f"app-portal-access/{quote(application, safe='')}"
+    address = f"{url}/api/v1/auth/{wanted}"
     headers = {"authorization": f"Bearer {token}"}
     timeout = aiohttp.ClientTimeout(total=PATIENCE_S)
     try:
@@ -84,7 +94,7 @@ async def _link(url: str, token: str, application: str, body: dict[str, object])
     raise CommandError(_refusal(url, application, response.status, told))
 
 
-def _refusal(url: str, application: str, status: int, told: object) -> str:
+def _refusal(url: str, application: str | None, status: int, told: object) -> str:
     if status == 401:
         return f"{url} does not accept the token; `webhook-engine token` on the daemon's machine prints one"
     if status == 404:

@@ -1,10 +1,11 @@
 // The operator's list of applications.
 
-import { upTo } from "./api.js";
+import "./operator_room.js";
+import { api, upTo } from "./api.js";
 import { within } from "./address.js";
 import { fill, h, reconcile } from "./dom.js";
 import { t } from "./language.js";
-import { button, empty, input, loading, repeatedly, when } from "./ui.js";
+import { button, empty, field, input, loading, repeatedly, when } from "./ui.js";
 
 const PER_PAGE = 100;
 const SEARCHED = 10_000;
@@ -19,10 +20,14 @@ export function applicationsPage(page, signal) {
   const find = input({ type: "search", placeholder: t("Search by name, uid or id"), "aria-label": t("Find applications") });
   let wanted = PER_PAGE;
   let known = [];
-  none.hidden = pager.hidden = true;
+  const form = newApplication(signal);
+  const open = button(t("New application"), () => ((form.hidden = !form.hidden), open.setAttribute("aria-expanded", String(!form.hidden)), form.hidden || form.querySelector("input").focus()), { kind: "main", glyph: "plus" });
+  open.setAttribute("aria-expanded", "false");
+  none.hidden = pager.hidden = form.hidden = true;
   fill(
     page,
-    h("div", { class: "head" }, h("div", {}, h("h1", {}, t("Applications")), h("p", {}, t("Choose one to see what its owner sees.")))),
+    h("div", { class: "head" }, h("div", {}, h("h1", {}, t("Applications")), h("p", {}, t("Choose one to see what its owner sees."))), open),
+    form,
     h("section", { class: "card", "aria-label": t("List") }, h("div", { class: "filters" }, find), wait, none, list, pager),
   );
   const refresh = repeatedly(
@@ -58,4 +63,24 @@ export function applicationsPage(page, signal) {
       ),
     );
   }
+}
+
+function newApplication(signal) {
+  const name = input();
+  const uid = input({ class: "input code" });
+  const wrapped = { name: field(t("Name"), name), uid: field("uid", uid, { optional: true, hint: t("Your own id of this customer; it can stand in addresses and in the API.") }) };
+  async function submit(event) {
+    event.preventDefault();
+    for (const each of Object.values(wrapped)) each.complain();
+    if (!name.value.trim()) return void wrapped.name.complain(t("Give it a name."));
+    try {
+      const body = { name: name.value.trim(), ...(uid.value.trim() ? { uid: uid.value.trim() } : {}) };
+      const { id } = await api("POST", "app", { body, signal });
+      location.hash = within(id, "/manage");
+    } catch (error) {
+      const [place, text] = error.problems?.[0] ?? [];
+      (wrapped[place] ?? (error.status === 409 ? wrapped.uid : wrapped.name)).complain(text ?? error.message);
+    }
+  }
+  return h("section", { class: "card narrow new-one", "aria-label": t("New application") }, h("form", { class: "card-body stack-small", novalidate: true, on: { submit } }, wrapped.name, wrapped.uid, h("div", { class: "row" }, button(t("Create application"), undefined, { submit: true, kind: "main" }))));
 }

@@ -22,6 +22,11 @@ const plurals = new Intl.PluralRules(locale);
 const numbers = new Intl.NumberFormat(locale);
 const PLACE = /\{(\w+)\}/g;
 
+/** Know the texts of some further pages, too; they are in a catalogue of their own, texts-{pages}-{language}.js. */
+export async function alsoSay(pages) {
+  Object.assign(texts, (await import(`./texts-${pages}-${language}.js`)).default);
+}
+
 function base(tag) {
   return tag.toLowerCase().split("-")[0];
 }

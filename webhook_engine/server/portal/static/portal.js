@@ -23,7 +23,20 @@ const ROUTES = [
   [/^\/catalogue$/, async () => (await import("./catalogue.js")).cataloguePage, t("Event catalogue")],
   [/^/, async () => (await import("./endpoints.js")).endpointsPage, t("Endpoints")],
 ];
-const LISTING = [/^/, async () => (await import("./applications.js")).applicationsPage, ""];
+// What an operator sees of all applications.
+const OPERATOR_ROUTES = [
+  [/^\/overview(?:\?(.*))?$/, async () => (await import("./operator.js")).overviewPage, "/overview"],
+  [/^\/applications$/, async () => (await import("./applications.js")).applicationsPage, "/applications"],
+  [/^\/event-types$/, async () => (await import("./operator_types.js")).eventTypesPage, "/event-types"],
+  [/^\/audit(?:\?(.*))?$/, async () => (await import("./operator_audit.js")).auditPage, "/audit"],
+];
+const MANAGE = [/^\/manage$/, async () => (await import("./operator_manage.js")).managePage, t("Manage")];
+const OPERATOR_SECTIONS = [
+  [t("Overview"), "/overview"],
+  [t("Applications"), "/applications"],
+  [t("Event types"), "/event-types"],
+  [t("Audit log"), "/audit"],
+];
 const SECTIONS = [
   [t("Endpoints"), "/endpoints"],
   [t("Messages"), "/messages"],
@@ -40,7 +53,8 @@ let shown = new AbortController();
 const away = h("div", { class: "away", role: "status" });
 let ending;
 let main;
-let links;
+let nav;
+let everybody;
 let name;
 
 async function start() {
@@ -89,7 +103,8 @@ function sign() {
 function lay() {
   const { operator } = session();
   main = h("main", { id: "main", tabindex: "-1" });
-  links = SECTIONS.map(([section]) => h("a", {}, section));
+  everybody = h("a", { class: "button plain tiny", href: APPLICATIONS }, t("All applications"));
+  nav = h("nav", { class: "nav", "aria-label": t("Main") });
   name = h("span", { class: "brand-name" }, platform ?? t("Webhooks"));
   const bar = h(
     "header",
@@ -98,13 +113,13 @@ function lay() {
       "div",
       { class: "bar-inner" },
       h("div", { class: "brand" }, sign(), name),
-      h("nav", { class: "nav", "aria-label": t("Main") }, links),
+      nav,
       h(
         "div",
         { class: "bar-end" },
         homeUrl && h("a", { class: "button plain tiny", href: homeUrl, target: framed ? "_top" : undefined }, platform ? t("Back to {platform}", { platform }) : t("Back to the application")),
         docsUrl && h("a", { class: "button plain tiny", href: docsUrl, target: "_blank", rel: "noopener noreferrer" }, t("Documentation")),
-        operator && h("a", { class: "button plain tiny", href: APPLICATIONS }, t("Applications")),
+        operator && everybody,
         operator && button(t("Sign out"), signOut, { kind: "plain", size: "tiny" }),
       ),
     ),
@@ -150,7 +165,7 @@ async function show(moved) {
   shown = new AbortController();
   const { application, path } = placed(location.hash);
   if (session().operator) {
-    if (!application && location.hash !== APPLICATIONS) return void location.replace(APPLICATIONS);
+    if (!application && !OPERATOR_ROUTES.some(([each]) => each.test(path))) return void location.replace(APPLICATIONS);
     if (session().application !== application || !name.title) {
       keep({ ...session(), application });
       callByName();
@@ -159,13 +174,20 @@ async function show(moved) {
     // An operator's link in the hands of a consumer: the page is the same, of the consumer's own application.
     return void location.replace(`#${path}`);
   }
-  const listing = session().operator && !application;
-  const [pattern, load, section] = listing ? LISTING : ROUTES.find(([each]) => each.test(path));
+  const { operator } = session();
+  const listing = operator && !application;
+  const routes = listing ? OPERATOR_ROUTES : operator ? [MANAGE, ...ROUTES] : ROUTES;
+  const [pattern, load, section] = routes.find(([each]) => each.test(path));
   const parameters = pattern.exec(path).slice(1).map((part) => part && decoded(part));
-  links.forEach((link, place) => {
-    link.hidden = listing;
-    if (!listing) link.href = to(SECTIONS[place][1]);
-    if (link.textContent === section) link.setAttribute("aria-current", "page");
+  const sections = listing ? OPERATOR_SECTIONS : operator ? [...SECTIONS, [t("Manage"), "/manage"]] : SECTIONS;
+  // The links stay as long as they are the same, with the focus that one of them may have.
+  if (nav.shows !== sections[0][1]) fill(nav, sections.map(([words]) => h("a", {}, words)));
+  nav.shows = sections[0][1];
+  everybody.hidden = listing;
+  sections.forEach(([words, address], place) => {
+    const link = nav.children[place];
+    link.href = listing ? `#${address}` : to(address);
+    if (section === (listing ? address : words)) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   });
   const { signal } = shown;

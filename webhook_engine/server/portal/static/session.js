@@ -109,7 +109,9 @@ export async function exchange(key) {
   const refused = response.status < 500 && response.status !== 429;
   if (!response.ok) throw Object.assign(new Error(t("The link is not accepted.")), { refused });
   const { token, applicationId, capabilities } = await response.json();
-  keep({ token, application: applicationId, capabilities: capabilities ?? null, operator: false });
+  const operator = !applicationId;
+  keep({ token, application: applicationId ?? undefined, capabilities: capabilities ?? null, operator });
+  if (operator) history.replaceState(null, "", "#/overview");
   others?.postMessage({ begun: current });
 }
 

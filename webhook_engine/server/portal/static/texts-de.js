@@ -544,4 +544,7 @@ export default {
   "Create an inbox": "Einen Eingang anlegen",
   "Paused after {n} messages.": few("Angehalten nach {n} Nachricht.", "Angehalten nach {n} Nachrichten."),
   "Cancelled: {n} messages are on the way.": few("Abgebrochen: {n} Nachricht ist unterwegs.", "Abgebrochen: {n} Nachrichten sind unterwegs."),
+  "All applications": "Alle Anwendungen",
+  "Audit log": "Änderungsprotokoll",
+  "Manage": "Verwalten",
 };

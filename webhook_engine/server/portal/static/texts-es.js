@@ -544,4 +544,7 @@ export default {
   "Create an inbox": "Crear un buzón",
   "Paused after {n} messages.": few("En pausa tras {n} mensaje.", "En pausa tras {n} mensajes."),
   "Cancelled: {n} messages are on the way.": few("Cancelado: {n} mensaje está en camino.", "Cancelado: {n} mensajes están en camino."),
+  "All applications": "Todas las aplicaciones",
+  "Audit log": "Registro de cambios",
+  "Manage": "Gestionar",
 };

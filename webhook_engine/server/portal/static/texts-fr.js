@@ -544,4 +544,7 @@ export default {
   "Create an inbox": "Créer une boîte",
   "Paused after {n} messages.": few("En pause après {n} message.", "En pause après {n} messages."),
   "Cancelled: {n} messages are on the way.": few("Annulé : {n} message est en route.", "Annulé : {n} messages sont en route."),
+  "All applications": "Toutes les applications",
+  "Audit log": "Journal des modifications",
+  "Manage": "Gérer",
 };

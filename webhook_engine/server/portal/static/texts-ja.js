@@ -542,4 +542,7 @@ export default {
   "Create an inbox": "受信箱を作成",
   "Paused after {n} messages.": "{n} 件で一時停止しました。",
   "Cancelled: {n} messages are on the way.": "キャンセルしました。{n} 件は送信中です。",
+  "All applications": "すべてのアプリケーション",
+  "Audit log": "監査ログ",
+  "Manage": "管理",
 };

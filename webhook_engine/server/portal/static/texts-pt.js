@@ -544,4 +544,7 @@ export default {
   "Create an inbox": "Criar uma caixa",
   "Paused after {n} messages.": few("Em pausa depois de {n} mensagem.", "Em pausa depois de {n} mensagens."),
   "Cancelled: {n} messages are on the way.": few("Cancelado: {n} mensagem está a caminho.", "Cancelado: {n} mensagens estão a caminho."),
+  "All applications": "Todas as aplicações",
+  "Audit log": "Registo de alterações",
+  "Manage": "Gerir",
 };

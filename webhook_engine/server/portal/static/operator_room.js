@@ -1,0 +1,9 @@
+// What the pages for operators have beside those for consumers: texts and styles of their own, loaded when one of these
+// pages is first shown, so that consumers do not wait for them.
+
+import { h } from "./dom.js";
+import { alsoSay } from "./language.js";
+import { root } from "./session.js";
+
+await alsoSay("operator");
+document.head.append(h("link", { rel: "stylesheet", href: new URL("portal/static/operator.css", root).href }));
