@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -12,6 +13,7 @@ from typing import Any
 import aiohttp
 import pytest
 import pytest_asyncio
+from names import Names
 from receivers import Receiver, Reply, refusing
 
 from webhook_engine import Engine
@@ -238,6 +240,44 @@ async def test_the_rules_of_delivery_are_told(tmp_path: Path) -> None:
 async def test_a_url_is_judged_before_it_is_saved(client: Client, url: str, problem: str | None) -> None:
     await client.sign_in(read_only=False)
     assert await client.post("endpoint/precheck/url", {"url": url}) == {"problem": problem}
+
+
+async def test_a_name_is_looked_up_where_that_is_asked_for(client: Client, names: Names) -> None:
+    names.table = {
+        "nowhere.example": socket.gaierror(socket.EAI_NONAME, "no such name"),
+        "inside.example": ["10.0.0.1"],
+    }
+    await client.sign_in(read_only=False)
+    for name, problem in (("nowhere", "unresolvable"), ("inside", "private")):
+        asked = {"url": f"https://{name}.example/hook"}
+        assert await client.post("endpoint/precheck/url", asked) == {"problem": None}
+        assert await client.post("endpoint/precheck/url", {**asked, "lookUp": True}) == {"problem": problem}
+
+
+async def test_both_secrets_are_told_while_one_takes_over(client: Client, receiver: Receiver) -> None:
+    endpoint = await client.engine.endpoints.create("acme", url=receiver.url)
+    before = await client.engine.endpoints.get_secret("acme", endpoint.id)
+    after = await client.engine.endpoints.rotate_secret("acme", endpoint.id)
+    told = await client.get(f"endpoint/{endpoint.id}/secret/all")
+    assert (told["key"], [each["key"] for each in told["replaced"]]) == (after, [before])
+    assert told["replaced"][0]["expiresAt"].endswith("Z")
+
+
+async def test_an_edited_example_goes_to_one_endpoint_or_to_all(client: Client, receiver: Receiver) -> None:
+    await client.sign_in(read_only=False)
+    one = await client.engine.endpoints.create("acme", url=receiver.url)
+    await client.engine.endpoints.create("acme", url=receiver.url)
+    asked = {"eventType": "webhook.ping", "payload": {"mine": 1}}
+    await client.post(f"endpoint/{one.id}/send-example", asked)
+    await client.engine.join(5)
+    assert receiver.bodies == [b'{"mine":1}'.replace(b":", b": ")]
+    await client.post("send-example", asked)
+    await client.engine.join(5)
+    assert len(receiver.bodies) == 3
+    await client.sign_in(read_only=True)
+    url = f"{client.url}/api/v1/app/acme/send-example"
+    async with client.http.post(url, json=asked, headers=client.headers) as answer:
+        assert answer.status == 403
 
 
 async def test_a_url_is_judged_by_the_configuration(tmp_path: Path) -> None:

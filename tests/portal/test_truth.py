@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from names import Names
 from playwright.async_api import Page, expect
 from receivers import Receiver
 
@@ -38,7 +39,8 @@ async def test_what_waits_for_a_rate_limit_says_so(stage: Stage, receiver: Recei
     await expect(page.get_by_text("Next attempt")).to_have_count(0)
 
 
-async def test_a_private_url_is_warned_of_and_shown_as_blocked(tmp_path: Path) -> None:
+async def test_a_private_url_is_warned_of_and_shown_as_blocked(tmp_path: Path, names: Names) -> None:
+    names.table["example.com"] = ["93.184.215.14"]
     async with staged(tmp_path / "engine.db", allow_subnets=[]) as stage:
         page = await stage.portal()
         await page.get_by_role("button", name="Add endpoint").click()
@@ -140,7 +142,8 @@ async def test_refusals_are_in_the_words_of_the_reader(stage: Stage, receiver: R
         await expect(page.get_by_role("main").get_by_text(told)).to_have_count(0)
 
 
-async def test_a_password_that_is_kept_is_typed_again_for_another_server(stage: Stage) -> None:
+async def test_a_password_that_is_kept_is_typed_again_for_another_server(stage: Stage, names: Names) -> None:
+    names.table["example.com"] = names.table["example.org"] = ["93.184.215.14"]
     endpoint = await stage.engine.endpoints.create("acme", url="https://user:hush@example.com/a")
     page = await stage.portal()
     await page.goto(f"{stage.url}/portal/#/endpoints/{endpoint.id}?tab=settings")

@@ -34,6 +34,28 @@ async def test_an_example_is_sent_whatever_the_filters(engine: Engine, receiver)
         await engine.endpoints.send_example("acme", "u", "a b")
 
 
+async def test_a_payload_of_ones_own_takes_the_place_of_the_example(engine: Engine, receiver) -> None:
+    for name in ("plain", "other"):
+        await engine.event_types.create(name=name, description="")
+    await engine.endpoints.create("acme", url=f"{receiver.url}/one", uid="one")
+    await engine.endpoints.create("acme", url=f"{receiver.url}/deaf", event_types=["other"])
+    await engine.endpoints.create("acme", url=f"{receiver.url}/two", event_types=["plain"])
+    await engine.endpoints.send_example("acme", "one", "plain", payload={"n": 1})
+    await engine.endpoints.send_example("acme", "one", "webhook.ping", payload=b'{"n":  2}')
+    await engine.join(5)
+    assert {(request.path, request.body) for request in receiver.requests} == {
+        ("/hook/one", b'{"n":1}'),
+        ("/hook/one", b'{"n":  2}'),
+    }
+    receiver.requests.clear()
+    message = await engine.endpoints.send_example("acme", None, "plain", payload={"n": 3})
+    await engine.join(5)
+    assert {request.path for request in receiver.requests} == {"/hook/one", "/hook/two"}
+    assert len((await engine.attempts.list_by_message("acme", message.id)).data) == 2
+    with pytest.raises(NotFoundError, match="event type"):
+        await engine.endpoints.send_example("acme", None, "unknown", payload={"n": 4})
+
+
 async def test_a_failed_example_is_not_repeated(engine: Engine, endpoint: Endpoint, receiver) -> None:
     receiver.answer(500)
     await engine.endpoints.send_example("acme", "main", "webhook.ping")

@@ -27,6 +27,23 @@ async def test_a_rotated_secret_signs_until_its_grace_is_over(
     assert [len(request.headers["webhook-signature"].split()) for request in receiver.requests] == [2, 1, 1]
 
 
+async def test_what_was_replaced_is_told_until_its_grace_is_over(
+    engine: Engine, endpoint: Endpoint, clock: ManualClock
+) -> None:
+    first = await engine.endpoints.get_secret("acme", "main")
+    assert await engine.endpoints.replaced_secrets("acme", "main") == []
+    second = await engine.endpoints.rotate_secret("acme", "main", grace_period=HOUR)
+    await engine.endpoints.rotate_secret("acme", "main", grace_period=2 * HOUR)
+    newer, older = await engine.endpoints.replaced_secrets("acme", "main")
+    assert (newer.secret, older.secret) == (second, first)
+    assert newer.expires_at - older.expires_at == HOUR
+    assert first not in repr(older)
+    clock.advance(HOUR)
+    assert [each.secret for each in await engine.endpoints.replaced_secrets("acme", "main")] == [second]
+    clock.advance(HOUR)
+    assert await engine.endpoints.replaced_secrets("acme", "main") == []
+
+
 async def test_a_given_secret_is_what_signs(engine: Engine, receiver) -> None:
     secret = "whsec_" + "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
     await engine.endpoints.create("acme", url=receiver.url, uid="own", secret=secret)

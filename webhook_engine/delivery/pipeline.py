@@ -56,6 +56,9 @@ from webhook_engine.store.seam import Store
 from webhook_engine.store.sources import OutboxSource
 
 if TYPE_CHECKING:
+    from yarl import URL
+
+    from webhook_engine.delivery.http.response import FailureKind
     from webhook_engine.delivery.tracing import Tracing
 
 __all__ = ["Pipeline", "PipelineSettings"]
@@ -238,6 +241,10 @@ class Pipeline:
         await self.notifier.stop(grace)
         await self.access_tokens.close()
         await self._sender.__aexit__(None, None, None)
+
+    async def precheck(self, url: URL, application_id: str) -> FailureKind | None:
+        """In what way nothing can be sent to a URL, as far as looking its name up tells, within some seconds."""
+        return await self._sender.precheck(url, application_id)
 
     async def join(self) -> None:
         """Return when all that was accepted or enqueued before has its deliveries, and nothing is due or unrecorded."""

@@ -42,22 +42,28 @@ class EndpointActions:
         self._services = editor.services
 
     async def send_example(
-        self, application: str, endpoint: str, event_type: str, *, example_index: int = 0
+        self,
+        application: str,
+        endpoint: str | None,
+        event_type: str,
+        *,
+        example_index: int = 0,
+        payload: object = None,
     ) -> Message:
-        """Send an example of an event type to an endpoint alone."""
+        """Send an example of an event type to an endpoint alone, or to all that it matches."""
         services = self._services
         found = await self._editor.application(application)
         name = names.name("event_type", event_type)
         index = values.integer("example_index", example_index, 0, MAX_EXAMPLES)
-        _, stored = await self._editor.find(found.id, endpoint)
-        payload = PING
+        only = None if endpoint is None else (await self._editor.find(found.id, endpoint))[1].endpoint.id
         if not is_ping(name):
             registered = await services.store.event_types.get(self._editor.organization_id, name)
             if registered is None:
                 raise NotFoundError("event type", name)
-            payload = await asyncio.to_thread(example_of, registered, index)
-        message = services.flow.intake.message_of(found, MessageDraft(name, payload))
-        await services.flow.accept(message, manual_to=stored.endpoint.id)
+            if payload is None:
+                payload = await asyncio.to_thread(example_of, registered, index)
+        message = services.flow.intake.message_of(found, MessageDraft(name, PING if payload is None else payload))
+        await services.flow.accept(message, manual_to=only)
         return as_message(message)
 
     async def try_authentication(self, application: str, endpoint: str) -> AuthenticationTrial:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Literal, cast
 
+import msgspec
+
+from webhook_engine.clock import to_datetime
 from webhook_engine.errors import SecretsUnreadableError
 from webhook_engine.events import EndpointUpdatedEvent
 from webhook_engine.resources import rotation
@@ -15,7 +19,17 @@ from webhook_engine.secrets.signing import SigningKey
 from webhook_engine.store.endpoint_encryption import decrypt_secret, encrypt_secret
 from webhook_engine.store.records import EndpointChanges
 
-__all__ = ["EndpointSecrets", "signing_key"]
+__all__ = ["EndpointSecrets", "ReplacedSecret", "signing_key"]
+
+
+class ReplacedSecret(msgspec.Struct, frozen=True, kw_only=True):
+    """A signing secret that was replaced: what the consumer verifies with, and when it stops being used."""
+
+    secret: str
+    expires_at: datetime
+
+    def __repr__(self) -> str:
+        return f"ReplacedSecret(expires_at={self.expires_at!r})"
 
 
 class EndpointSecrets:
@@ -30,6 +44,21 @@ class EndpointSecrets:
         _, stored = await self._editor.find(application, endpoint)
         secret = decrypt_secret(self._services.cipher, stored.endpoint.id, stored.encrypted_key)
         return SigningKey.parse(secret).public
+
+    async def replaced(self, application: str, endpoint: str) -> Sequence[ReplacedSecret]:
+        """The secrets that were replaced and still sign, the newest first."""
+        _, stored = await self._editor.find(application, endpoint)
+        now = self._services.flow.believed_now()
+        return [
+            ReplacedSecret(
+                secret=SigningKey.parse(
+                    decrypt_secret(self._services.cipher, stored.endpoint.id, old.encrypted)
+                ).public,
+                expires_at=to_datetime(old.expires_at),
+            )
+            for old in sorted(stored.old_keys, key=lambda old: old.expires_at, reverse=True)
+            if old.expires_at > now
+        ]
 
     async def rotate(
         self,

@@ -37,7 +37,7 @@ from webhook_engine.resources.endpoint_credentials import (
 )
 from webhook_engine.resources.endpoint_editor import DISABLED_BY_HAND, EndpointEditor
 from webhook_engine.resources.endpoint_headers import OwnHeaders
-from webhook_engine.resources.endpoint_secrets import EndpointSecrets, signing_key
+from webhook_engine.resources.endpoint_secrets import EndpointSecrets, ReplacedSecret, signing_key
 from webhook_engine.resources.pagination import Order
 from webhook_engine.resources.services import Services
 from webhook_engine.rules import documents, endpoint_options, filters, limits, names, values
@@ -252,6 +252,13 @@ class Endpoints:
         """
         return await self._secrets.get(application, endpoint)
 
+    async def replaced_secrets(self, application: str, endpoint: str) -> Sequence[ReplacedSecret]:
+        """The secrets that were replaced and with which messages are still signed, the newest first.
+
+        Raises like :meth:`get_secret`.
+        """
+        return await self._secrets.replaced(application, endpoint)
+
     async def diagnose(self, application: str, endpoint: str, headers: str, body: bytes) -> Diagnosis:
         """Why a request that an endpoint received does not verify, if it does not.
 
@@ -295,15 +302,25 @@ class Endpoints:
         await self._headers.patch(application, endpoint, changes)
 
     async def send_example(
-        self, application: str, endpoint: str, event_type: str, *, example_index: int = 0
+        self,
+        application: str,
+        endpoint: str | None,
+        event_type: str,
+        *,
+        example_index: int = 0,
+        payload: object = None,
     ) -> Message:
         """Send an example of an event type to this endpoint alone, at once and only once.
 
-        It is sent whatever the endpoint's filters, also if the endpoint is disabled. ``svix.ping`` and
+        It is sent whatever the endpoint's filters, also if the endpoint is disabled. Without an endpoint it is a
+        message like any other, for all that it matches. ``payload`` takes the place of the example: JSON, or what
+        becomes JSON. ``svix.ping`` and
         ``webhook.ping`` need no registration; of other event types it is one of the ``examples`` in the JSON Schema of
         version "1". Raises ``ExampleUnavailableError`` if there is none, ``NotFoundError`` and ``ValidationError``.
         """
-        return await self._actions.send_example(application, endpoint, event_type, example_index=example_index)
+        return await self._actions.send_example(
+            application, endpoint, event_type, example_index=example_index, payload=payload
+        )
 
     async def recover(self, application: str, endpoint: str, since: datetime, until: datetime | None = None) -> Task:
         """Send again all that failed for this endpoint in [``since``, ``until``), as a durable background task.

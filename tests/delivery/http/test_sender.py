@@ -503,6 +503,26 @@ async def test_closing_twice_and_starting_again() -> None:
         assert receiver.connections == 2
 
 
+async def test_a_url_is_judged_by_where_its_name_leads(names: Names, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("webhook_engine.delivery.http.sender.PRECHECK_S", 0.05)
+    names.table = {
+        "good.example": ["192.0.2.1", "93.184.215.14"],
+        "inside.example": ["10.0.0.1"],
+        "nowhere.example": socket.gaierror(socket.EAI_NONAME, "no such name"),
+        "away.example": socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution"),
+        "slow.example": threading.Event(),
+    }
+    async with make_sender(guard=NOTHING_PRIVATE) as sender:
+        told = {name: await sender.precheck(URL(f"https://{name}/hook"), "app_1") for name in names.table}
+    assert told == {
+        "good.example": None,
+        "inside.example": FailureKind.BLOCKED,
+        "nowhere.example": FailureKind.DNS,
+        "away.example": None,
+        "slow.example": None,
+    }
+
+
 async def test_closing_leaves_no_thread_and_no_task(names: Names) -> None:
     before = asyncio.all_tasks()
     threads_before = set(threading.enumerate())

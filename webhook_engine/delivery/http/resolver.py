@@ -24,7 +24,7 @@ from typing import TypeAlias
 
 from webhook_engine.delivery.http.lookup_queue import PLACES, LookUp, LookUpQueue, Pace
 
-__all__ = ["AddressInfo", "Resolver"]
+__all__ = ["AddressInfo", "Resolver", "will_pass"]
 
 KEEP_S = 10.0
 """How long addresses are used again without being looked up again."""
@@ -97,7 +97,7 @@ class Resolver:
             if not (one.waiting or stale or one.look_up.begun or one.found.done()):
                 self._queue.withdraw(one.look_up)
                 del self._under_way[host]
-        if stale and (not one.found.done() or _will_pass(one.found.exception())):
+        if stale and (not one.found.done() or will_pass(one.found.exception())):
             return stale
         return one.found.result()
 
@@ -136,7 +136,7 @@ class Resolver:
         del self._under_way[look_up.host]
         if problem is None or isinstance(problem, socket.gaierror):
             name = self._names.learn(look_up.host, look_up.charged_to, slow=took > SLOW_AFTER_S)
-            if not _will_pass(problem):
+            if not will_pass(problem):
                 name.addresses, name.found_at = addresses, one.loop.time()
         if problem is None:
             one.found.set_result(addresses)
@@ -257,7 +257,7 @@ def _with_port(found: Sequence[AddressInfo], port: int) -> Sequence[AddressInfo]
     ]
 
 
-def _will_pass(error: BaseException | None) -> bool:
+def will_pass(error: BaseException | None) -> bool:
     """Whether a look-up failed and says nothing about the name by that."""
     return error is not None and not (isinstance(error, socket.gaierror) and error.errno in _NO_SUCH_NAME)
 

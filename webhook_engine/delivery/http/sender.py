@@ -22,10 +22,10 @@ from webhook_engine.delivery.http.pool import Pool
 from webhook_engine.delivery.http.problems import problem
 from webhook_engine.delivery.http.proxy import AUTHENTICATION_REQUIRED, Proxy
 from webhook_engine.delivery.http.request import Destination, Prepared, beginning, head
-from webhook_engine.delivery.http.resolver import Resolver
+from webhook_engine.delivery.http.resolver import Resolver, will_pass
 from webhook_engine.delivery.http.response import FailureKind, NoResponseError, OwnTroubleError, Response
 from webhook_engine.delivery.http.shortage import own_trouble
-from webhook_engine.delivery.http.tls import client_context
+from webhook_engine.delivery.http.tls import Identity, client_context
 from webhook_engine.delivery.troubles import Lack
 from webhook_engine.log import get_logger
 
@@ -37,6 +37,8 @@ T = TypeVar("T")
 
 TOKEN_RESPONSE_LIMIT = 65_536
 """Bytes that are read of the response of a token server, whatever is kept of others."""
+PRECHECK_S = 3.0
+"""How long somebody waits to be told whether a name is known."""
 
 
 class Sender:
@@ -173,6 +175,23 @@ class Sender:
             came.raw,
         )
 
+    async def precheck(self, url: URL, application_id: str) -> FailureKind | None:
+        """In what way nothing can be sent to a URL, as far as looking its name up tells: it is blocked, or not known.
+
+        ``None`` too where that does not show within some seconds, or where names cannot be looked up just now.
+        """
+        if self._own_inboxes.covers(url):
+            return None
+        try:
+            async with asyncio.timeout(PRECHECK_S):
+                await self._world.dialler.check(_target(url), application_id)
+        except TimeoutError:
+            return None
+        except NoResponseError as error:
+            passing = error.kind is FailureKind.OWN or will_pass(error.__cause__)
+            return None if passing else error.kind
+        return None
+
     def _prepare(self, destination: Destination) -> Prepared:
         """What is the same for each request to a destination. Raises ``ValueError`` for what HTTP cannot carry."""
         own = self._own_inboxes.covers(destination.url)
@@ -295,18 +314,21 @@ class _Exchange:
 
 
 def _prepared(destination: Destination, pool: Pool, proxy: Proxy | None) -> Prepared:
-    url = destination.url
-    # As it is written and not as it reads: there are names in punycode that do not decode.
-    host = (url.raw_host or "").lower()
-    if ":" in host:
-        host = host.replace("%25", "%")
-    tls = url.scheme == "https"
-    target = Origin(host, url.port or 0, tls, identity=destination.identity if tls else None)
+    target = _target(destination.url, destination.identity)
     if proxy is None or target.tls:
         return Prepared(pool, target, target, beginning(destination, through_proxy=False), "", proxy is not None)
     return Prepared(
         pool, proxy.origin, target, beginning(destination, through_proxy=True), proxy.header, checked_first=True
     )
+
+
+def _target(url: URL, identity: Identity | None = None) -> Origin:
+    # As it is written and not as it reads: there are names in punycode that do not decode.
+    host = (url.raw_host or "").lower()
+    if ":" in host:
+        host = host.replace("%25", "%")
+    tls = url.scheme == "https"
+    return Origin(host, url.port or 0, tls, identity=identity if tls else None)
 
 
 def _text(body: bytes | bytearray, limit: int) -> str:

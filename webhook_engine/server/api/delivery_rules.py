@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from ipaddress import ip_address
 from typing import Literal
 
 from yarl import URL
 
 from webhook_engine.delivery.http.guard import AddressGuard
+from webhook_engine.delivery.http.response import FailureKind
 from webhook_engine.errors import ValidationError
 from webhook_engine.rules.capabilities import Capability
 from webhook_engine.rules.urls import endpoint_url
@@ -17,6 +18,10 @@ from webhook_engine.server.api.route import Auth, Call, In, NoBody, Out, Route
 
 __all__ = ["ROUTES"]
 
+_NO_WAY: Mapping[FailureKind, Literal["private", "unresolvable"]] = {
+    FailureKind.BLOCKED: "private",
+    FailureKind.DNS: "unresolvable",
+}
 LOOPBACK = "127.0.0.1"
 NEVER_PUBLIC = (".local", ".localdomain", ".internal", ".intranet", ".lan", ".home", ".home.arpa", ".corp")
 """Ends that no public name has: reserved for private networks, or kept out of the root for their use there."""
@@ -38,13 +43,15 @@ class EndpointUrlIn(In, frozen=True, kw_only=True):
     """A URL that is thought of."""
 
     url: str
+    look_up: bool = False
+    """Whether its name shall be looked up, too; that takes some seconds at most."""
 
 
 class EndpointUrlOut(Out, frozen=True, kw_only=True):
     """What speaks against it."""
 
-    problem: Literal["invalid", "https_only", "private"] | None
-    """``private``: it may be saved, but nothing is sent there."""
+    problem: Literal["invalid", "https_only", "private", "unresolvable"] | None
+    """``private`` and ``unresolvable``: it may be saved, but nothing can be sent there now."""
 
 
 async def delivery_rules(call: Call[NoQuery, NoBody]) -> Out:
@@ -59,9 +66,10 @@ async def delivery_rules(call: Call[NoQuery, NoBody]) -> Out:
 
 
 async def precheck_url(call: Call[NoQuery, EndpointUrlIn]) -> Out:
-    """Whether requests could be sent to a URL. Names are not looked up: only an attempt shows where they lead.
+    """Whether requests could be sent to a URL.
 
-    Names that are never public are warned of, unless private networks may be called here.
+    Names that are never public are warned of, unless private networks may be called here. Others are looked up where
+    that is asked for, as an attempt would do it.
     """
     delivery = call.context.engine.config.delivery
     try:
@@ -80,7 +88,10 @@ async def precheck_url(call: Call[NoQuery, EndpointUrlIn]) -> Out:
         address = ip_address(host)
     except ValueError:
         private = ("." not in host or host.endswith(NEVER_PUBLIC)) and not delivery.allow_subnets
-        return EndpointUrlOut(problem="private" if private else None)
+        if private or not call.body.look_up:
+            return EndpointUrlOut(problem="private" if private else None)
+        found = await call.context.services.flow.precheck(url, call.application.id)
+        return EndpointUrlOut(problem=None if found is None else _NO_WAY.get(found))
     refused = AddressGuard(delivery.allow_subnets).refusal(address) is not None
     return EndpointUrlOut(problem="private" if refused else None)
 

@@ -17,8 +17,9 @@ from webhook_engine.rules.limits import DEFAULT_GRACE, MAX_GRACE
 from webhook_engine.server.api import checks
 from webhook_engine.server.api.client_libraries import reads_rotated_key
 from webhook_engine.server.api.endpoints import header_problems, secret_problems
-from webhook_engine.server.api.messages import MessageOut
+from webhook_engine.server.api.messages import MessageOut, Payload
 from webhook_engine.server.api.messages import shown as message_shown
+from webhook_engine.server.api.payloads import payload_problems
 from webhook_engine.server.api.query import NoQuery, Query
 from webhook_engine.server.api.route import Auth, Call, In, NoBody, Out, Reply, Route
 from webhook_engine.server.api.spans import SinceUntilIn
@@ -31,6 +32,21 @@ class EndpointSecretOut(Out, frozen=True, kw_only=True):
     """What the consumer verifies with."""
 
     key: str
+
+
+class ReplacedSecretOut(Out, frozen=True, kw_only=True):
+    """What the consumer verified with before."""
+
+    key: str
+    expires_at: datetime
+    """When it stops signing."""
+
+
+class EndpointSecretsOut(Out, frozen=True, kw_only=True):
+    """What the consumer verifies with, and what it did before that still signs, the newest first."""
+
+    key: str
+    replaced: Sequence[ReplacedSecretOut]
 
 
 class EndpointSecretRotateIn(In, frozen=True, kw_only=True):
@@ -113,10 +129,14 @@ class EventExampleIn(In, frozen=True, kw_only=True):
 
     event_type: str
     example_index: Annotated[int, Meta(ge=0, le=1000)] | None = None
+    payload: Payload = msgspec.field(default_factory=msgspec.Raw)
+    """What takes the place of the example."""
 
     def problems(self) -> Iterator[Problem]:
         """What is not allowed."""
         yield from checks.event_type(("body", "event_type"), self.event_type)
+        if self.payload:
+            yield from payload_problems(bytes(self.payload))
 
 
 class TaskStartedOut(Out, frozen=True, kw_only=True):
@@ -137,6 +157,16 @@ async def get_secret(call: Call[NoQuery, NoBody]) -> Out:
     """Of an Ed25519 endpoint it is the public key."""
     return EndpointSecretOut(
         key=await call.organization.endpoints.get_secret(call.application.id, call.parameters["endpoint_id"])
+    )
+
+
+async def get_secrets(call: Call[NoQuery, NoBody]) -> Out:
+    """While a secret is being rotated, messages are signed with all of these."""
+    where = call.application.id, call.parameters["endpoint_id"]
+    replaced = await call.organization.endpoints.replaced_secrets(*where)
+    return EndpointSecretsOut(
+        key=await call.organization.endpoints.get_secret(*where),
+        replaced=[ReplacedSecretOut(key=each.secret, expires_at=each.expires_at) for each in replaced],
     )
 
 
@@ -187,13 +217,23 @@ async def get_stats(call: Call[EndpointStatsQuery, NoBody]) -> Out:
 
 
 async def send_example(call: Call[NoQuery, EventExampleIn]) -> Out:
-    """Send an example to this endpoint alone, whatever its filters."""
+    """Send an example, or the payload, to this endpoint alone, whatever its filters."""
+    return await _send_example(call, call.parameters["endpoint_id"])
+
+
+async def send_example_to_all(call: Call[NoQuery, EventExampleIn]) -> Out:
+    """Send an example, or the payload, to all endpoints that would get such a message."""
+    return await _send_example(call, None)
+
+
+async def _send_example(call: Call[NoQuery, EventExampleIn], endpoint_id: str | None) -> Out:
     try:
         message = await call.organization.endpoints.send_example(
             call.application.id,
-            call.parameters["endpoint_id"],
+            endpoint_id,
             call.body.event_type,
             example_index=call.body.example_index or 0,
+            payload=bytes(call.body.payload) or None,
         )
     except ExampleUnavailableError as error:
         raise ApiError(
@@ -239,6 +279,16 @@ ROUTES = (
         responses={200: EndpointSecretOut},
         summary="Get the signing secret of an endpoint",
         operation="endpoint.get-secret",
+    ),
+    Route(
+        "GET",
+        f"{_ONE}/secret/all",
+        get_secrets,
+        auth=Auth.APPLICATION,
+        needs=Capability.VIEW_ENDPOINT_SECRET,
+        responses={200: EndpointSecretsOut},
+        summary="Get the signing secrets of an endpoint, with those that were replaced and still sign",
+        operation="endpoint.get-secrets",
     ),
     Route(
         "POST",
@@ -317,6 +367,18 @@ ROUTES = (
         responses={200: AuthenticationTrialOut},
         summary="Ask for an endpoint's access token, and send it an example",
         operation="endpoint.try-authentication",
+    ),
+    Route(
+        "POST",
+        "/app/{app_id}/send-example",
+        send_example_to_all,
+        auth=Auth.APPLICATION,
+        needs=Capability.CREATE_ATTEMPTS,
+        body=EventExampleIn,
+        responses={200: MessageOut},
+        fails=(400,),
+        summary="Send an example message to all endpoints that it matches",
+        operation="application.send-example",
     ),
     Route(
         "POST",

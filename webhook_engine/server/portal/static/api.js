@@ -48,13 +48,14 @@ export class ApiError extends Error {
 
 /**
  * The text of an answer; raises `ApiError`. Values of the query that are undefined or empty are left out. What is sent
- * again with the same `onceKey`, because its answer got lost, is done once.
+ * again with the same `onceKey`, because its answer got lost, is done once. `json` is a body as it stands.
  */
-export async function text(method, path, { query = {}, body, signal, onceKey } = {}) {
+export async function text(method, path, { query = {}, body, json, signal, onceKey } = {}) {
   const url = new URL(`api/v1/${path}`, root);
   for (const [name, value] of Object.entries(query)) {
     if (value !== undefined && value !== null && value !== "") url.searchParams.set(name, value);
   }
+  const sent = body === undefined ? json : JSON.stringify(body);
   const { token } = session() ?? {};
   if (!token) throw refusal(401);
   let response;
@@ -63,10 +64,10 @@ export async function text(method, path, { query = {}, body, signal, onceKey } =
     response = await fetch(url, {
       method,
       signal: patient(signal),
-      body: body === undefined ? undefined : JSON.stringify(body),
+      body: sent,
       headers: {
         authorization: `Bearer ${token}`,
-        ...(body === undefined ? {} : { "content-type": "application/json" }),
+        ...(sent === undefined ? {} : { "content-type": "application/json" }),
         ...(onceKey ? { "idempotency-key": onceKey } : {}),
       },
       credentials: "omit",

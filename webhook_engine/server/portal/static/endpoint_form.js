@@ -11,11 +11,13 @@ import { backLink, busy, button, confirm, field, input, loading, notice, toast }
 import { mark } from "./unsaved.js";
 import { MASK, MASKED_WORDS, URL_WORDS } from "./words.js";
 
-const FIELDS = { url: "url", description: "description", channels: "channels", throttleRate: "rate" };
+const FIELDS = { url: "url", description: "description", eventTypes: "types", channels: "channels", throttleRate: "rate" };
 const NAMES = { url: t("Endpoint URL"), description: t("Description"), eventTypes: t("Event types"), channels: t("Channels"), throttleRate: t("Rate limit") };
 const NOTHING = { url: "", description: "", eventTypes: null, channels: null, throttleRate: null };
 const MAX_RATE = 65_535;
 const JUDGE_MS = 250;
+const READ_MS = 700;
+const PASSABLE = ["private", "unresolvable"];
 
 /** A form for a new endpoint, with the values that were typed before; `save(values)` sends it. */
 function newEndpointForm(types, typedBefore, save) {
@@ -167,23 +169,30 @@ function endpointInputs(types, start, adding) {
     description: field(t("Description"), description, { optional: true, hint: t("For yourself: what this endpoint is for.") }),
     channels: field(t("Channels"), channels, { optional: true, hint: t("Separated by commas. Only messages of these channels are sent.") }),
     rate: field(t("Rate limit"), rate, { optional: true, hint: t("Messages per second, at most.") }),
+    types: choice,
   };
   const warning = h("p", { class: "warned", role: "status" });
   let judged;
   let warnedOf;
+  let warnedAt;
+  let toldOf;
   let waiting;
   url.addEventListener("input", () => {
     clearTimeout(waiting);
     waiting = setTimeout(() => judge(url.value.trim()), JUDGE_MS);
   });
+  // A name is looked up when it was typed to its end.
+  url.addEventListener("change", () => judge(url.value.trim(), true));
 
   /** Ask what speaks against a URL, and warn of what does not forbid it; whoever typed it meanwhile anew is not told. */
-  async function judge(address) {
+  async function judge(address, lookUp = false) {
     if (!parses(address)) {
       fill(warning);
       return undefined;
     }
-    if (judged?.address !== address) judged = { address, problem: api("POST", app("endpoint", "precheck", "url"), { body: { url: address } }) };
+    if (judged?.address !== address || (lookUp && !judged.lookUp)) {
+      judged = { address, lookUp, problem: api("POST", app("endpoint", "precheck", "url"), { body: { url: address, lookUp } }) };
+    }
     let problem;
     try {
       ({ problem } = await judged.problem);
@@ -192,10 +201,10 @@ function endpointInputs(types, start, adding) {
       return undefined;
     }
     if (address !== url.value.trim()) return problem;
-    const isNews = problem === "private" && warnedOf !== address;
-    if (problem === "private") warnedOf = address;
-    fill(warning, problem === "private" && [icon("warning", 14), ` ${URL_WORDS.private}`]);
-    return isNews ? "warned" : problem;
+    const passable = PASSABLE.includes(problem);
+    if (passable && warnedOf !== address) [warnedOf, warnedAt] = [address, performance.now()];
+    fill(warning, passable && [icon("warning", 14), ` ${URL_WORDS[problem]}`]);
+    return problem;
   }
   const put = {
     url: (value) => (url.value = value),
@@ -237,10 +246,14 @@ function endpointInputs(types, start, adding) {
     const address = url.value.trim();
     clearTimeout(waiting);
     if (address === start.url && !adding) return true;
-    const problem = await judge(address);
+    const pressedAt = performance.now();
+    const problem = await judge(address, true);
     if (problem === "https_only" || problem === "invalid") fields.url.complain(URL_WORDS[problem]);
-    if (problem === "warned") warning.append(` ${t("To save it all the same, press the button again.")}`);
-    return !problem || problem === "private";
+    if (!PASSABLE.includes(problem)) return !problem;
+    if (toldOf === address || (warnedOf === address && warnedAt < pressedAt - READ_MS)) return true;
+    toldOf = address;
+    warning.append(` ${t("To save it all the same, press the button again.")}`);
+    return false;
   }
 
   return {

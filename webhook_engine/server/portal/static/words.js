@@ -60,6 +60,7 @@ export function refusalWords(status, answer) {
 export const URL_WORDS = {
   invalid: BY_FIELD.url,
   https_only: t("The URL must begin with https://."),
+  unresolvable: t("There is no server of this name: nothing would arrive. Look for a slip of the pen, or wait until the name is known everywhere."),
   private: t("This address is in a private network. We cannot reach it there: nothing would arrive. Use an address that can be reached from the internet."),
 };
 
