@@ -45,8 +45,11 @@ class Disk:
         self.fault: str | None = None
         """What every write ends with, at a statement somewhere in it."""
         self.commits = 0
-        self.on_commit: Callable[[str], None] = lambda _when: None
+        self.on_commit: Callable[[str, ProcessLoop], None] = lambda _when, _loop: None
         """Called before and after each commit; what it does may be to kill the process."""
+        self.on_connected: Callable[[sqlite3.Connection], None] = lambda _connection: None
+        self.is_shared = False
+        """Whether several processes may have it open at once."""
         self.locked_by: ProcessLoop | None = None
         self._chance = chance
         self._connections: list[DiskConnection] = []
@@ -93,10 +96,7 @@ class Disk:
             return None
         if self.fault != "busy" and self._chance.random() < 0.5:
             return None
-        code, text = _KINDS[self.fault]
-        error = sqlite3.OperationalError(text)
-        error.sqlite_errorcode = code
-        return error
+        return _error(*_KINDS[self.fault])
 
     def _files(self) -> dict[str, bytes | None]:
         names = [f"{self.path}{suffix}" for suffix in ("", "-wal", "-shm")]
@@ -104,6 +104,12 @@ class Disk:
 
 
 _CHANGES = ("BEGIN IMMEDIATE", "INSERT", "UPDATE", "DELETE", "COMMIT", "WITH")
+
+
+def _error(code: int, text: str) -> sqlite3.OperationalError:
+    error = sqlite3.OperationalError(text)
+    error.sqlite_errorcode = code
+    return error
 
 
 class _FaultySession(Session):
@@ -147,6 +153,7 @@ class DiskConnection:
         self._connection = sqlite3.connect(
             self._path, isolation_level=None, cached_statements=256, check_same_thread=False
         )
+        self._disk.on_connected(self._connection)
         self._session = _FaultySession(self._connection, self._disk) if self.writes else Session(self._connection)
         # A commit is as safe as its order; that it reaches a real disk is not what is simulated.
         here = [pragma for pragma in pragmas if not pragma.startswith("PRAGMA synchronous")]
@@ -155,7 +162,8 @@ class DiskConnection:
 
     async def run(self, job: Callable[[Session], T]) -> T:
         done: asyncio.Future[T] = self.loop.create_future()
-        self._free_at = max(self._free_at, self.loop.time()) + self._disk.duration(writes=self.writes)
+        late_s = 0.0 if self.loop.line is None else self.loop.line.late_s
+        self._free_at = max(self._free_at, self.loop.time()) + self._disk.duration(writes=self.writes) + late_s
         self.loop.call_at(self._free_at, self._do, job, done)
         return await done
 
@@ -175,9 +183,13 @@ class DiskConnection:
             if not done.done():
                 done.set_exception(sqlite3.ProgrammingError("Cannot operate on a closed database."))
             return
+        if self.loop.line is not None and self.loop.line.is_cut:
+            if not done.done():
+                done.set_exception(_error(_BUSY, "the server does not answer"))
+            return
         before = self._connection.total_changes
         if self.writes:
-            self._disk.on_commit("before")
+            self._disk.on_commit("before", self.loop)
             if self.loop.dead:
                 return
         try:
@@ -188,7 +200,7 @@ class DiskConnection:
             return
         if self.writes and self._connection.total_changes != before:
             self._disk.commits += 1
-            self._disk.on_commit("after")
+            self._disk.on_commit("after", self.loop)
             if self.loop.dead:
                 return
         if not done.done():

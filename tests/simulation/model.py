@@ -19,6 +19,8 @@ from simulation.network import Received
 __all__ = ["Delivery", "Endpoint", "Life", "Message", "Model", "Troubles"]
 
 FOREVER = float("inf")
+_OF_RECEIVERS = ("receiver", "slow-receiver")
+"""Troubles that are not the engine's own."""
 
 
 @dataclass
@@ -36,6 +38,9 @@ class Message:
     expunged_at: float = FOREVER
     """When that was asked for."""
     cancelled_at: float = FOREVER
+    """When that, or to have it cancelled, was asked for."""
+    cancelled_sure: float = FOREVER
+    """When the caller was told that it is cancelled."""
     later: float = 0.0
 
 
@@ -145,6 +150,10 @@ class Model:
         self.window_s = window_s
         self.timeout_s = timeout_s
         self.patience_s = 4.0
+        self.lag_s = 0.0
+        """How much later than an edit another engine than the one that made it may go by it."""
+        self.write_s = 0.001
+        """How long a commit takes."""
         self.kept_every_s = 60.0
         """How much of the time that it ran a process that is killed may not have kept."""
         self.messages: list[Message] = []
@@ -218,7 +227,7 @@ class Model:
     def _open(self, delivery: Delivery, what: str, now: float) -> None:
         """Nothing is sent to what is disabled or deleted, nothing that was expunged; attempts under way may arrive."""
         endpoint, message = delivery.endpoint, delivery.message
-        before = now - self.timeout_s - 1
+        before = now - self.timeout_s - 1 - self.lag_s
         asked = [manual for manual in delivery.manual if manual[1] >= before]
         if endpoint.deleted is not None and endpoint.deleted.sure < before:
             self.violated(f"{what}: the endpoint was deleted at {endpoint.deleted.sure:.3f}")
@@ -226,6 +235,8 @@ class Model:
             self.violated(f"{what}: the endpoint is disabled")
         if message.expunged_at < before:
             self.violated(f"{what}: its payload was expunged at {message.expunged_at:.3f}")
+        if message.cancelled_sure < before and not delivery.manual and not endpoint.again:
+            self.violated(f"{what}: it was cancelled at {message.cancelled_sure:.3f}")
 
     def _caused(self, delivery: Delivery, what: str, now: float, process: str) -> None:
         """A message that a receiver has taken is sent again only for a reason."""
@@ -250,11 +261,11 @@ class Model:
         return life is not None and life.ended <= heard + self.disk_lag(request.at, life.ended)
 
     def _unrecorded_now(self, request: Received, now: float) -> bool:
-        return self.troubles.between(request.at, now, leaving_out=("receiver", "restart"))
+        return self.troubles.between(request.at, now, leaving_out=_OF_RECEIVERS)
 
     def disk_lag(self, since: float, until: float) -> float:
         """How long an outcome may wait to be recorded."""
-        return 1_000.0 if self.troubles.between(since - 1, min(until, since + 60), leaving_out=("receiver",)) else 1.0
+        return 1_000.0 if self.troubles.between(since - 1, min(until, since + 60), leaving_out=_OF_RECEIVERS) else 1.0
 
     # At the end: what must be recorded.
 
@@ -312,22 +323,25 @@ class Model:
                 return
             if previous is not None:
                 base = self.ladder_s[step - 1]
-                if began < previous + base * (1 - self.jitter) - 0.02:
+                asked = _asked(seen, attempts[step - 1], wall_at)
+                least = base * (1 - self.jitter) if asked is None else min(max(asked, base), 2 * base)
+                if began < previous + least - 0.02 and not self.taken_over(previous, began):
                     self.violated(
                         f"{what}: attempt {step + 1} at {began:.3f} came too early: the one before ended at "
                         f"{previous:.3f}, and the ladder says {base:g} s"
+                        + ("" if asked is None else f", its receiver {asked:g} s")
                     )
-                latest = previous + 2 * base + self.patience(endpoint)
+                latest = previous + (2 * base if asked is not None else base * (1 + self.jitter)) + self.patience_s
                 if began > latest and not self.disturbed(endpoint, previous, began):
                     self.violated(f"{what}: attempt {step + 1} at {began:.3f} came late: it was due by {latest:.3f}")
             elif not message.by_outbox and message.accepted_at is not None:
-                latest = max(message.accepted_at, message.later) + self.patience(endpoint)
+                latest = max(message.accepted_at, message.later) + self.patience_s
                 if began > latest and not self.disturbed(endpoint, message.accepted_at, began):
                     self.violated(f"{what}: its first attempt at {began:.3f} came late: it was due by {latest:.3f}")
                 if message.later and began < message.later - 0.02:
                     self.violated(f"{what}: its first attempt at {began:.3f} came before {message.later:.3f}")
             previous = began + attempt.response_duration_ms / 1000
-            if attempt.status == 0 and attempt is not attempts[-1]:
+            if attempt.status == 0 and attempt is not attempts[-1] and not self.taken_over(began - 2, previous + 60):
                 self.violated(f"{what}: it succeeded, and there was another attempt")
 
     def _check_nothing_scheduled_after_a_success(self, what: str, attempts: Sequence[Any], wall_at: Any) -> None:
@@ -340,17 +354,30 @@ class Model:
                 began = wall_at(later.timestamp)
                 if later.trigger_type != 0 or began < ended + 0.1:
                     continue
-                if not self.troubles.between(ended - 1, began, leaving_out=("receiver",)):
+                if not self.troubles.between(ended - 1, began, leaving_out=_OF_RECEIVERS):
                     self.violated(f"{what}: it succeeded at {ended:.3f}, and has a scheduled attempt at {began:.3f}")
                     return
 
-    def patience(self, endpoint: Endpoint) -> float:
-        """How late an attempt may be for no reason."""
-        return self.patience_s
-
     def disturbed(self, endpoint: Endpoint, since: float, until: float) -> bool:
         """Whether there was a reason to be late in that time."""
-        return endpoint.throttle is not None or self.troubles.between(since - 60.0, until)
+        return endpoint.throttle is not None or self.troubles.between(since - 60.0, until, leaving_out=("receiver",))
+
+    def taken_over(self, since: float, until: float) -> bool:
+        """Whether another engine may have made an attempt anew, because this one could not record what came of it."""
+        return self.lag_s > 0 and self.troubles.between(since, until, leaving_out=_OF_RECEIVERS)
+
+    def check_next(self, what: str, made: Sequence[Any], next_at: float, wall_at: Any) -> None:
+        """What a delivery that waits says of its next attempt: so long after the last one, as the ladder says."""
+        if not made or len(made) > len(self.ladder_s):
+            return
+        last, base = made[-1], self.ladder_s[len(made) - 1]
+        ended = wall_at(last.timestamp) + last.response_duration_ms / 1000
+        longest = 2 * base if last.response_status_code in (429, 502, 503) else base * (1 + self.jitter)
+        if not ended + base * (1 - self.jitter) - 0.05 <= next_at <= ended + longest + 0.1 + self.write_s:
+            self.violated(
+                f"{what}: after {len(made)} attempts, the last of which ended at {ended:.3f}, the next one is due at "
+                f"{next_at:.3f}, and the ladder says {base:g} s"
+            )
 
     def check_order(self, endpoint: Endpoint, firsts: Sequence[tuple[float, Message]]) -> None:
         """First attempts begin in the order in which messages were accepted, give or take a moment.
@@ -366,7 +393,7 @@ class Model:
                 newest is not None
                 and message.accepted_at + 1.0 < newest.began_at
                 and newest_at + 0.5 < began
-                and not self.troubles.between(message.accepted_at - 1, began, leaving_out=("receiver",))
+                and not self.troubles.between(message.accepted_at - 1, began, leaving_out=_OF_RECEIVERS)
             ):
                 self.violated(
                     f"message {message.number} to {endpoint.key}, accepted at {message.accepted_at:.3f}, had its first "
@@ -418,6 +445,18 @@ class Model:
             if any(verdict == "success" for _, verdict in delivery.requests):
                 counts[delivery.endpoint.key] += 1
         return counts
+
+
+def _asked(requests: Sequence[tuple[Received, str]], attempt: Any, wall_at: Any) -> float | None:
+    """For how long the receiver asked to be left alone, in its response to this attempt."""
+    if attempt.response_status_code not in (429, 502, 503):
+        return None
+    began = wall_at(attempt.timestamp)
+    ended = began + attempt.response_duration_ms / 1000
+    for request, _ in requests:
+        if began - 0.002 <= request.at <= ended + 0.002:
+            return request.retry_after
+    return None
 
 
 def _number(body: bytes) -> int:

@@ -46,7 +46,18 @@ class SimulatedSocket:
 class Received:
     """One request as it arrived."""
 
-    __slots__ = ("at", "body", "closed_at", "connection", "headers", "host", "path", "process", "sent_at")
+    __slots__ = (
+        "at",
+        "body",
+        "closed_at",
+        "connection",
+        "headers",
+        "host",
+        "path",
+        "process",
+        "retry_after",
+        "sent_at",
+    )
 
     def __init__(self, at: float, host: str, path: str, headers: dict[str, str], body: bytes, process: str) -> None:
         self.at = at
@@ -55,6 +66,8 @@ class Received:
         self.headers = headers
         self.body = body
         self.process = process
+        self.retry_after: float | None = None
+        """What the response says, in seconds."""
         self.sent_at: float | None = None
         """When the last piece of the response was on its way."""
         self.closed_at: float | None = None

@@ -14,12 +14,59 @@ import asyncio
 import heapq
 from collections import deque
 from collections.abc import Callable, Coroutine, Generator
-from contextvars import Context
+from contextvars import Context, copy_context
 from typing import Any, TypeVar
 
 __all__ = ["ProcessLoop", "Timeline"]
 
 T = TypeVar("T")
+
+
+class Handle:
+    """Something that is to happen: as in asyncio, at half the cost."""
+
+    __slots__ = ("_arguments", "_callback", "_cancelled", "_context", "_when", "loop")
+
+    def __init__(
+        self,
+        when: float,
+        callback: Callable[..., object],
+        arguments: tuple[Any, ...],
+        loop: ProcessLoop | None,
+        context: Context | None,
+    ) -> None:
+        self._when = when
+        self._callback = callback
+        self._arguments = arguments
+        self._context = context
+        self._cancelled = False
+        self.loop = loop
+        """The process that does it; ``None`` for the world itself, which must not fail."""
+
+    def cancel(self) -> None:
+        """Let it not happen."""
+        self._cancelled = True
+
+    def cancelled(self) -> bool:
+        """Whether it is not to happen any more."""
+        return self._cancelled
+
+    def when(self) -> float:
+        """When it was to happen."""
+        return self._when
+
+    def run(self) -> None:
+        """Let it happen."""
+        loop, context = self.loop, self._context
+        if loop is None or context is None:
+            self._callback(*self._arguments)
+            return
+        try:
+            context.run(self._callback, *self._arguments)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # noqa: BLE001 (it is told, as asyncio does)
+            loop.call_exception_handler({"message": f"in {self._callback!r}", "exception": error})
 
 
 class Timeline:
@@ -29,71 +76,71 @@ class Timeline:
         self.now = 0.0
         """Seconds since the world began."""
         self.steps = 0
-        self._ready: deque[tuple[asyncio.Handle, ProcessLoop | None]] = deque()
-        self._later: list[tuple[float, int, asyncio.Handle, ProcessLoop | None]] = []
+        self._ready: deque[Handle] = deque()
+        self._later: list[tuple[float, int, Handle]] = []
         self._asked = 0
-        self._world = _WorldLoop(self)
         self.stopped = False
 
-    def at(self, when: float, callback: Callable[..., object], *arguments: object) -> asyncio.Handle:
+    def at(self, when: float, callback: Callable[..., object], *arguments: object) -> Handle:
         """Have the world itself do something at an instant; what is past means now."""
-        handle = asyncio.Handle(callback, arguments, self._world)
-        self.put(max(when, self.now), handle, None)
+        handle = Handle(max(when, self.now), callback, arguments, None, None)
+        self.put(handle.when(), handle)
         return handle
 
-    def after(self, delay: float, callback: Callable[..., object], *arguments: object) -> asyncio.Handle:
+    def after(self, delay: float, callback: Callable[..., object], *arguments: object) -> Handle:
         """Have the world itself do something after so many seconds."""
         return self.at(self.now + delay, callback, *arguments)
 
-    def put(self, when: float, handle: asyncio.Handle, loop: ProcessLoop | None) -> None:
+    def put(self, when: float, handle: Handle) -> None:
         """Keep something for later."""
         self._asked += 1
-        heapq.heappush(self._later, (when, self._asked, handle, loop))
+        heapq.heappush(self._later, (when, self._asked, handle))
 
-    def soon(self, handle: asyncio.Handle, loop: ProcessLoop | None) -> None:
+    def soon(self, handle: Handle) -> None:
         """Something is to happen at this instant."""
-        self._ready.append((handle, loop))
+        self._ready.append(handle)
 
     def run(self, until: float) -> None:
         """Let everything happen until then, or until :attr:`stopped`."""
-        while not self.stopped:
-            if not self._ready:
-                if not self._later or self._later[0][0] > until:
-                    break
-                self.now = max(self.now, self._later[0][0])
-            while self._later and self._later[0][0] <= self.now:
-                _, _, handle, loop = heapq.heappop(self._later)
-                self._ready.append((handle, loop))
-            for _ in range(len(self._ready)):
-                handle, loop = self._ready.popleft()
-                self._run(handle, loop)
-                if self.stopped:
-                    break
-        if not self.stopped:
-            self.now = max(self.now, until)
-
-    def _run(self, handle: asyncio.Handle, loop: ProcessLoop | None) -> None:
-        if handle.cancelled() or (loop is not None and loop.dead):
-            return
-        if loop is not None and loop.frozen_until > self.now:
-            self.put(loop.frozen_until, handle, loop)
-            return
-        self.steps += 1
-        if loop is None:
-            handle._run()
-            return
-        asyncio._set_running_loop(loop)
+        ready, later = self._ready, self._later
+        current: ProcessLoop | None = None
         try:
-            handle._run()
+            while not self.stopped:
+                if not ready:
+                    if not later or later[0][0] > until:
+                        break
+                    self.now = max(self.now, later[0][0])
+                while later and later[0][0] <= self.now:
+                    ready.append(heapq.heappop(later)[2])
+                for _ in range(len(ready)):
+                    handle = ready.popleft()
+                    if handle.cancelled():
+                        continue
+                    loop = handle.loop
+                    if loop is not None:
+                        if loop.dead:
+                            continue
+                        if loop.frozen_until > self.now:
+                            self.put(loop.frozen_until, handle)
+                            continue
+                    if loop is not current:
+                        asyncio._set_running_loop(loop)
+                        current = loop
+                    self.steps += 1
+                    handle.run()
+                    if self.stopped:
+                        break
         finally:
             asyncio._set_running_loop(None)
+        if not self.stopped:
+            self.now = max(self.now, until)
 
 
 class _NumberedTask(asyncio.Task[T]):
     """A task that has its place in a set by its number: by its address, a set of tasks would have another order in
     each run."""
 
-    _count = 0
+    __slots__ = ("_number",)
 
     def __init__(self, *arguments: Any, number: int, **options: Any) -> None:
         self._number = number
@@ -106,26 +153,14 @@ class _NumberedTask(asyncio.Task[T]):
 class _NumberedFuture(asyncio.Future[T]):
     """The same for a future."""
 
+    __slots__ = ("_number",)
+
     def __init__(self, number: int, loop: asyncio.AbstractEventLoop) -> None:
         self._number = number
         super().__init__(loop=loop)
 
     def __hash__(self) -> int:
         return self._number
-
-
-class _WorldLoop(asyncio.AbstractEventLoop):
-    """What handles of the world itself belong to: its callbacks must not fail."""
-
-    def __init__(self, timeline: Timeline) -> None:
-        self._timeline = timeline
-        self.failure: BaseException | None = None
-
-    def get_debug(self) -> bool:
-        return False
-
-    def call_exception_handler(self, context: dict[str, Any]) -> None:
-        raise RuntimeError(f"the world itself failed: {context}") from context.get("exception")
 
 
 class ProcessLoop(asyncio.AbstractEventLoop):
@@ -138,6 +173,8 @@ class ProcessLoop(asyncio.AbstractEventLoop):
         self.frozen_until = 0.0
         self.network: Any = None
         self.disk: Any = None
+        self.line: Any = None
+        """To the server, where it shares that with others."""
         self._on_failure = on_failure
         self._numbers = 0
         self._kept: list[object] = []
@@ -152,32 +189,25 @@ class ProcessLoop(asyncio.AbstractEventLoop):
     def time(self) -> float:
         return self.timeline.now
 
-    def call_soon(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> asyncio.Handle:
-        handle = asyncio.Handle(callback, args, self, context)
-        self.timeline.soon(handle, self)
+    def call_soon(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> Any:
+        handle = Handle(self.timeline.now, callback, args, self, context or copy_context())
+        self.timeline.soon(handle)
         return handle
 
-    def call_soon_threadsafe(
-        self, callback: Callable[..., object], *args: Any, context: Context | None = None
-    ) -> asyncio.Handle:
+    def call_soon_threadsafe(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> Any:
         if self.dead:
             raise RuntimeError("Event loop is closed")
         return self.call_soon(callback, *args, context=context)
 
-    def call_at(
-        self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
-    ) -> asyncio.TimerHandle:
-        handle = asyncio.TimerHandle(when, callback, args, self, context)
-        self.timeline.put(when, handle, self)
+    def call_at(self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None) -> Any:
+        handle = Handle(when, callback, args, self, context or copy_context())
+        self.timeline.put(when, handle)
         return handle
 
     def call_later(
         self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
-    ) -> asyncio.TimerHandle:
+    ) -> Any:
         return self.call_at(self.timeline.now + delay, callback, *args, context=context)
-
-    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
-        pass
 
     def create_future(self) -> asyncio.Future[Any]:
         self._numbers += 1

@@ -6,6 +6,7 @@ after that. So no two seeds try the same mixture, and the same seed always gives
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import hashlib
 import logging
@@ -14,7 +15,6 @@ import random
 import shutil
 import socket
 import sqlite3
-import sys
 import tempfile
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -28,6 +28,7 @@ from simulation.disk import Disk
 from simulation.model import Delivery, Endpoint, Life, Message, Model, Span
 from simulation.network import EOF, RESET, Network, Plan, Received
 from simulation.seams import SimulatedClock, simulated
+from simulation.shared import Server, shared, with_shards
 from simulation.timeline import ProcessLoop, Timeline
 
 from webhook_engine import Config, EndpointDisabledEvent, Engine, WebhookEngineError
@@ -35,10 +36,14 @@ from webhook_engine.clock import from_datetime, to_datetime
 from webhook_engine.delivery import timekeeper
 from webhook_engine.delivery.accept import relay, router
 from webhook_engine.delivery.attempt import recorder
+from webhook_engine.delivery.attempt.attempt import Attempter, Begun
+from webhook_engine.delivery.attempt.target import Target
 from webhook_engine.delivery.schedule import dispatcher, lane
 from webhook_engine.delivery.tasks import runner
 from webhook_engine.delivery.upkeep import retention
 from webhook_engine.store import directory
+from webhook_engine.store.members import shard_of
+from webhook_engine.store.records import Due
 
 __all__ = ["Result", "simulate"]
 
@@ -52,7 +57,7 @@ FAULTS = (
     "failing", "slow", "hanging", "dripping", "resetting", "busy-receiver", "gone", "odd", "refusing", "silent",
     "names",
     "crash", "power", "restart", "crash-at-commit", "disk-full", "disk-busy", "disk-failing", "disk-slow",
-    "pause", "clock-jump", "clock-drift", "clock-stands", "descriptors", "idle-drop",
+    "pause", "clock-jump", "clock-drift", "clock-stands", "descriptors", "idle-drop", "cut-off", "late",
 )  # fmt: skip
 ACTIONS = (
     "create", "burst", "outbox", "later", "resend", "disable", "enable", "filter", "rotate", "delete", "add", "recover",
@@ -65,6 +70,8 @@ class Draw:
     """What a seed decides beforehand."""
 
     days: bool
+    hosts: int
+    """On how many machines an engine runs; several share one server."""
     span_s: float
     faults: dict[str, float]
     """Those that there are, with the seconds between two of a kind."""
@@ -74,6 +81,7 @@ class Draw:
     jitter: float
     window_s: float
     timeout_s: float
+    write_s: float
     max_in_flight: int
     max_per_endpoint: int
     applications: int
@@ -84,21 +92,27 @@ class Draw:
     tunables: dict[str, int]
 
 
-def draw(chance: random.Random, *, days: bool | None = None, span_s: float | None = None) -> Draw:
+def draw(
+    chance: random.Random, *, days: bool | None = None, hosts: int | None = None, span_s: float | None = None
+) -> Draw:
     """Draw the mixture of a world."""
     days = chance.random() < 0.25 if days is None else days
-    span_s = (chance.choice((2, 5, 7)) * DAY if days else chance.uniform(40, 120)) if span_s is None else span_s
+    hosts = chance.choice((1, 1, 2, 3)) if hosts is None else hosts
+    hosts = 1 if days else hosts
+    span_s = (chance.choice((2, 5, 7)) * DAY if days else chance.uniform(30, 90)) if span_s is None else span_s
     calm = chance.random() < 0.15
     share = 0.0 if calm else chance.choice((0.15, 0.3, 0.6))
-    every = span_s / 20 if days else 8.0
+    every = span_s / 15 if days else 10.0
     faults = {
-        fault: every * chance.uniform(0.5, 4.0) for fault in FAULTS if chance.random() < share and _fits(fault, days)
+        fault: every * chance.uniform(0.5, 4.0)
+        for fault in FAULTS
+        if chance.random() < share and _fits(fault, days, hosts)
     }
     # A world with only one kind of trouble shows what others would hide.
     if faults and chance.random() < 0.2:
         only = chance.choice(sorted(faults))
         faults = {only: faults[only] / 2}
-    messages = chance.choice((60, 200, 400))
+    messages = chance.choice((30, 80, 200))
     actions = {"create": span_s / messages}
     for action in ACTIONS[1:]:
         if chance.random() < 0.5:
@@ -113,6 +127,7 @@ def draw(chance: random.Random, *, days: bool | None = None, span_s: float | Non
     small = chance.random() < 0.5
     return Draw(
         days=days,
+        hosts=hosts,
         span_s=span_s,
         faults=faults,
         actions=actions,
@@ -121,9 +136,10 @@ def draw(chance: random.Random, *, days: bool | None = None, span_s: float | Non
         jitter=chance.choice((0.0, 0.2, 0.2, 0.5)),
         window_s=window_s,
         timeout_s=timeout_s,
+        write_s=chance.choice((0.001, 0.001, 0.02, 0.2)),
         max_in_flight=chance.choice((2, 8, 64, 512)),
         max_per_endpoint=chance.choice((1, 2, 8, 64)),
-        applications=chance.randint(1, 3),
+        applications=chance.randint(1, 2),
         endpoints=chance.randint(1, 4),
         throttled=chance.choice((0.0, 0.0, 0.5)),
         small=small,
@@ -148,7 +164,11 @@ def draw(chance: random.Random, *, days: bool | None = None, span_s: float | Non
     )
 
 
-def _fits(fault: str, days: bool) -> bool:
+def _fits(fault: str, days: bool, hosts: int) -> bool:
+    if fault in ("cut-off", "late"):
+        return hosts > 1
+    if fault.startswith("clock") and hosts > 1:
+        return False
     # In a world of days the engine looks at its clocks seldom: a pause would pass unseen there.
     return not (days and fault in ("pause", "clock-drift", "clock-stands", "disk-slow"))
 
@@ -191,6 +211,8 @@ class Result:
     messages: int
     requests: int
     lives: int
+    engines: int | None = None
+    """On how many machines, where that was not drawn."""
     log: list[str] = field(default_factory=list)
 
 
@@ -203,6 +225,21 @@ class _Receiver:
         self.until = 0.0
 
 
+class Host:
+    """A machine with a process in which an engine runs."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.engine: Engine | None = None
+        self.loop: ProcessLoop | None = None
+        self.life: Life
+
+    @property
+    def alive(self) -> bool:
+        """Whether its process runs."""
+        return self.loop is not None and not self.loop.dead
+
+
 class World:
     """Everything in it."""
 
@@ -211,6 +248,7 @@ class World:
         self._folder = str(folder)
         self.chance = random.Random(seed)
         self.draw = draw(self.chance, **fixed)
+        self._fixed_hosts = fixed.get("hosts")
         self.timeline = Timeline()
         self.network = Network(self.timeline, random.Random(self.chance.getrandbits(64)))
         self.network.on_request = self._received
@@ -227,9 +265,16 @@ class World:
         )
         # Where few requests may be under way at once, a burst takes its time.
         self.model.patience_s = 4.0 if self.draw.max_in_flight >= 64 and self.draw.max_per_endpoint >= 8 else 60.0
+        self.disk.write_s = self.model.write_s = self.draw.write_s
         self.model.kept_every_s = 7_200.0 if self.draw.days else 60.0
-        self.engine: Engine | None = None
-        self.loop: ProcessLoop | None = None
+        self.hosts = [
+            Host("engine" if self.draw.hosts == 1 else f"engine-{number + 1}") for number in range(self.draw.hosts)
+        ]
+        self.server = Server(self.timeline, random.Random(self.chance.getrandbits(64))) if self.draw.hosts > 1 else None
+        if self.server is not None:
+            self.disk.is_shared, self.disk.on_connected = True, with_shards
+            # Who is cut off sends by what it knows until its lease ends, and another looks for it then.
+            self.model.lag_s = 12.0
         self.ready = False
         self.healing = False
         self.log: list[str] = []
@@ -241,6 +286,7 @@ class World:
         self._verdicts: dict[int, tuple[Delivery, int]] = {}
         self.disk.on_commit = self._on_commit
         self._ended = False
+        self._quiet_s = 0.0
 
     # What is told of it.
 
@@ -264,23 +310,39 @@ class World:
             len(self.model.messages),
             self.requests,
             len(self.model.lives),
+            self._fixed_hosts,
             self.log,
         )
 
     # The engine's lives.
 
-    def begin_life(self) -> None:
-        """A process starts, and the engine in it; where one runs, it goes on."""
-        if self._ended or (self.loop is not None and not self.loop.dead):
-            return
-        life = Life(f"life-{len(self.model.lives) + 1}", self.timeline.now)
-        self.model.lives.append(life)
-        loop = self.loop = ProcessLoop(self.timeline, life.name, self._failed)
-        loop.network, loop.disk = self.network, self.disk
-        self.say(f"{life.name} begins")
-        loop.create_task(self._live(life), name=f"{life.name}-host")
+    @property
+    def engine(self) -> Engine | None:
+        """One that runs, whichever."""
+        running = [host for host in self.hosts if host.engine is not None and host.alive]
+        if not running:
+            return None
+        return running[0].engine if len(running) == 1 else self.chance.choice(running).engine
 
-    async def _live(self, life: Life) -> None:
+    def _host_of(self, engine: Engine) -> Host:
+        return next(host for host in self.hosts if host.engine is engine)
+
+    def _some_host(self) -> Host | None:
+        alive = [host for host in self.hosts if host.alive]
+        return self.chance.choice(alive) if alive else None
+
+    def begin_life(self, host: Host) -> None:
+        """A process starts, and the engine in it; where one runs, it goes on."""
+        if self._ended or host.alive:
+            return
+        life = host.life = Life(f"life-{len(self.model.lives) + 1}", self.timeline.now)
+        self.model.lives.append(life)
+        loop = host.loop = ProcessLoop(self.timeline, life.name, self._failed)
+        loop.network, loop.disk = self.network, self.disk
+        self.say(f"{life.name} of {host.name} begins")
+        loop.create_task(self._live(host, loop, life), name=f"{life.name}-host")
+
+    async def _live(self, host: Host, loop: ProcessLoop, life: Life) -> None:
         drawn = self.draw
         config = Config.for_database(
             self.disk.path,
@@ -300,19 +362,19 @@ class World:
         except WebhookEngineError as error:
             self.say(f"{life.name} could not start: {error}")
             life.ended = self.timeline.now
-            loop = self.loop
-            assert loop is not None
             self.network.cut(loop)
             self.disk.cut(loop, power=False)
             loop.die()
-            self.timeline.after(self._scale(), self.begin_life)
+            self.timeline.after(self._scale(), self.begin_life, host)
             return
-        self.engine = engine
+        host.engine = engine
         life.up = self.timeline.now
         self.say(f"{life.name} is up")
         if not self.ready:
             await self._set_up(engine)
             self.ready = True
+            for other in self.hosts:
+                self.begin_life(other)
             self._begin_everything()
         else:
             await self._look_again(engine)
@@ -338,39 +400,43 @@ class World:
                     continue
                 endpoint.id = stored.id
                 endpoint.created.sure = min(endpoint.created.sure, now)
+                if stored.disabled and endpoint.closed and endpoint.closed[-1].value is False:
+                    # The engine was killed before it could tell.
+                    endpoint.closed.append(Span(True, self.model.lives[-2].began, now))
                 if not endpoint.secrets or endpoint.secrets[-1].sure > now:
                     secret = await engine.endpoints.get_secret(endpoint.application, endpoint.key)
                     endpoint.secrets.append(Span(secret, 0.0, self.timeline.now))
 
-    def kill(self, *, power: bool) -> None:
+    def kill(self, host: Host | None, *, power: bool) -> None:
         """The process is killed, or the machine loses its power."""
-        loop, life = self.loop, self.model.lives[-1]
-        if loop is None or loop.dead:
+        if host is None or host.loop is None or host.loop.dead:
             return
+        loop, life = host.loop, host.life
         loop.die()
-        self.disk.cut(loop, power=power)
+        # A server does not lose its power with one of those that are on it.
+        self.disk.cut(loop, power=power and self.server is None)
         self.network.cut(loop)
-        self.clock.forget_wakers()
-        self.engine = None
+        if self.server is None:
+            self.clock.forget_wakers()
+        host.engine = None
         life.ended, life.killed = self.timeline.now, True
         self.model.paused_s = [(began, min(ended, self.timeline.now)) for began, ended in self.model.paused_s]
         self._crash_at_commit = None
         self.say(f"{life.name} is killed{' by loss of power' if power else ''}")
-        self.model.troubles.begin("crash", life.up - 5 if life.up < self.timeline.now else life.began)
+        self.model.troubles.begin("crash", life.up - 5 if life.up < self.timeline.now else life.began, host.name)
         down = self.chance.choice((0.01, 0.5, 5.0)) * (60 if self.draw.days else 1)
-        self.timeline.after(down, self._again)
+        self.timeline.after(down, self._again, host)
 
-    def stop(self) -> None:
+    def stop(self, host: Host | None) -> None:
         """The host stops the engine, and starts it again later."""
-        engine, loop = self.engine, self.loop
-        if engine is None or loop is None or loop.dead:
+        if host is None or host.engine is None or host.loop is None or host.loop.dead:
             return
-        self.engine = None
-        self.say("the host stops the engine")
-        self.model.troubles.begin("crash", self.timeline.now)
-        loop.create_task(self._stop(engine, loop, self.model.lives[-1]), name="host-stop")
+        engine, host.engine = host.engine, None
+        self.say(f"{host.life.name} is to stop")
+        self.model.troubles.begin("crash", self.timeline.now, host.name)
+        host.loop.create_task(self._stop(host, engine, host.loop, host.life), name="host-stop")
 
-    async def _stop(self, engine: Engine, loop: ProcessLoop, life: Life) -> None:
+    async def _stop(self, host: Host, engine: Engine, loop: ProcessLoop, life: Life) -> None:
         try:
             await engine.stop()
         except WebhookEngineError as error:
@@ -379,13 +445,14 @@ class World:
         self.say(f"{life.name} has stopped")
         self.network.cut(loop)
         self.disk.cut(loop, power=False)
-        self.clock.forget_wakers()
+        if self.server is None:
+            self.clock.forget_wakers()
         loop.die()
-        self.timeline.after(self.chance.choice((0.0, 0.2, 3.0)), self._again)
+        self.timeline.after(self.chance.choice((0.0, 0.2, 3.0)), self._again, host)
 
-    def _again(self) -> None:
-        self.model.troubles.end("crash", self.timeline.now + 5)
-        self.begin_life()
+    def _again(self, host: Host) -> None:
+        self.model.troubles.end("crash", self.timeline.now + 5 + self.model.lag_s, host.name)
+        self.begin_life(host)
 
     def _failed(self, context: dict[str, Any]) -> None:
         error = context.get("exception")
@@ -427,15 +494,21 @@ class World:
         receiver = self._receivers[self.chance.choice(sorted(self._receivers))]
         receiver.mode, receiver.until = mode, self.timeline.now + seconds * self._scale()
         self.say(f"{receiver.name} is {mode} for {seconds * self._scale():.1f} s")
-        self.model.troubles.begin("receiver", self.timeline.now, receiver.name)
+        # Who takes its time has others wait, too.
+        kind = "slow-receiver" if mode in ("slow", "hanging", "dripping") else "receiver"
+        self.model.troubles.begin(kind, self.timeline.now, receiver.name)
 
         def ends() -> None:
             if receiver.until <= self.timeline.now and receiver.mode != "ok":
                 receiver.mode = "ok"
-                self.model.troubles.end("receiver", self.timeline.now, receiver.name)
+                self._well(receiver)
                 self.say(f"{receiver.name} is well again")
 
         self.timeline.at(receiver.until, ends)
+
+    def _well(self, receiver: _Receiver) -> None:
+        for kind in ("receiver", "slow-receiver"):
+            self.model.troubles.end(kind, self.timeline.now, receiver.name)
 
     def _fault_failing(self) -> None:
         longest = 60.0 if not self.draw.days else 1_200.0
@@ -457,7 +530,7 @@ class World:
         self._mode("busy", self.chance.choice((1.0, 5.0)))
 
     def _fault_gone(self) -> None:
-        self._mode("gone", 0.5)
+        self._mode("gone", self.chance.choice((0.5, 0.5, 3.0)))
 
     def _fault_odd(self) -> None:
         self._mode("odd", self.chance.choice((1.0, 10.0)))
@@ -502,24 +575,26 @@ class World:
         def over() -> None:
             undo()
             self.say(f"no more: {what}")
-            self.model.troubles.end(kind, self.timeline.now, of)
+            # Who has lost its lease has lost its endpoints, too, and gets some again a moment later.
+            lost = self.model.lag_s if kind in ("pause", "cut-off", "late", "disk") else 0.0
+            self.model.troubles.end(kind, self.timeline.now + lost, of)
 
         self.timeline.after(seconds, over)
 
     def _fault_crash(self) -> None:
-        self.kill(power=False)
+        self.kill(self._some_host(), power=False)
 
     def _fault_power(self) -> None:
-        self.kill(power=True)
+        self.kill(self._some_host(), power=True)
 
     def _fault_restart(self) -> None:
-        self.stop()
+        self.stop(self._some_host())
 
     def _fault_crash_at_commit(self) -> None:
         self._crash_at_commit = (self.chance.randint(1, 6), self.chance.choice(("before", "after")))
 
-    def _on_commit(self, when: str) -> None:
-        if self._crash_at_commit is None or self.engine is None:
+    def _on_commit(self, when: str, loop: ProcessLoop) -> None:
+        if self._crash_at_commit is None or not self.ready:
             return
         count, at = self._crash_at_commit
         if when != at:
@@ -527,7 +602,7 @@ class World:
         self._crash_at_commit = (count - 1, at)
         if count <= 1:
             self.say(f"killed {at} a commit")
-            self.kill(power=self.chance.random() < 0.5)
+            self.kill(next(host for host in self.hosts if host.loop is loop), power=self.chance.random() < 0.5)
 
     def _disk_fault(self, fault: str) -> None:
         if self.disk.fault is None:
@@ -551,12 +626,43 @@ class World:
         self._for("disk", seconds, f"the disk is slow by {self.disk.slow_s} s", lambda: None)
 
     def _fault_pause(self) -> None:
-        if self.loop is None or self.loop.dead or self.loop.frozen_until > self.timeline.now:
+        host = self._some_host()
+        if host is None or host.loop is None or host.loop.frozen_until > self.timeline.now:
             return
         seconds = self.chance.choice((0.3, 2.0, 20.0))
-        self.loop.frozen_until = self.timeline.now + seconds
+        host.loop.frozen_until = self.timeline.now + seconds
         self.model.paused_s.append((self.timeline.now, self.timeline.now + seconds))
-        self._for("pause", seconds, "the process is paused", lambda: None)
+        self._for("pause", seconds, f"{host.life.name} is paused", lambda: None, host.name)
+
+    def _line(self) -> Any:
+        host = self._some_host()
+        return None if host is None or host.loop is None else host.loop.line
+
+    def _fault_cut_off(self) -> None:
+        line = self._line()
+        if line is not None and not line.is_cut:
+            line.is_cut = True
+            seconds = self.chance.choice((0.5, 4.0, 12.0))
+            self._for(
+                "cut-off",
+                seconds,
+                f"{line.loop.name} is cut off",
+                lambda: setattr(line, "is_cut", False),
+                line.loop.name,
+            )
+
+    def _fault_late(self) -> None:
+        line = self._line()
+        if line is not None and not line.late_s:
+            line.late_s = self.chance.choice((0.1, 1.0, 3.0, 6.0))
+            seconds = self.chance.choice((1.0, 8.0))
+            self._for(
+                "late",
+                seconds,
+                f"{line.loop.name} is answered late",
+                lambda: setattr(line, "late_s", 0.0),
+                line.loop.name,
+            )
 
     def _fault_clock_jump(self) -> None:
         seconds = self.chance.choice((-1, 1)) * self.chance.choice((0.5, 30.0, 3_000.0, 90_000.0))
@@ -591,7 +697,7 @@ class World:
         digest = hashlib.sha256(repr(sorted(request.headers.items())).encode() + request.body).hexdigest()[:16]
         delivery = self.model.received(request, now, request.process)
         receiver = self._receivers[request.host]
-        status, plan, verdict = self._answer(receiver.mode)
+        status, plan, verdict = self._answer(receiver.mode, request)
         self.say(f"{request.path} gets {request.body[:24].decode()} {digest}: {receiver.mode}, {status}")
         if delivery is not None:
             delivery.requests.append((request, verdict))
@@ -614,7 +720,7 @@ class World:
             if verdict == "success":
                 delivery.requests[index] = (one, "unsure")
 
-    def _answer(self, mode: str) -> tuple[int, Plan, str]:
+    def _answer(self, mode: str, request: Received) -> tuple[int, Plan, str]:
         chance = self.chance
         quick = chance.uniform(0.001, 0.05)
         if mode == "failing":
@@ -628,7 +734,8 @@ class World:
         verdict = "success" if status == 200 else "failure"
         head = f"HTTP/1.1 {status} X\r\n"
         if mode == "busy" and chance.random() < 0.7:
-            head += f"Retry-After: {chance.choice((0, 1, 3, 100_000))}\r\n"
+            request.retry_after = float(chance.choice((0, 1, 3, 100_000)))
+            head += f"Retry-After: {request.retry_after:.0f}\r\n"
         body = b"thanks"
         whole = f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
         if mode == "slow":
@@ -652,9 +759,11 @@ class World:
     # What callers do.
 
     def _call(self, what: str, work: Callable[[Engine], Coroutine[Any, Any, None]]) -> None:
-        engine, loop = self.engine, self.loop
-        if engine is None or loop is None or loop.dead:
+        engine = self.engine
+        if engine is None:
             return
+        loop = self._host_of(engine).loop
+        assert loop is not None
 
         async def call() -> None:
             try:
@@ -922,6 +1031,7 @@ class World:
 
         async def cancel(engine: Engine) -> None:
             await engine.messages.cancel(message.application, str(message.id))
+            message.cancelled_sure = min(message.cancelled_sure, self.timeline.now)
             self.say(f"message {message.number} is cancelled")
 
         message.cancelled_at = min(message.cancelled_at, self.timeline.now)
@@ -933,8 +1043,23 @@ class World:
             return
 
         async def read(engine: Engine) -> None:
-            page = await engine.attempts.list_by_message(message.application, str(message.id))
+            before = [one async for one in _all_destinations(engine, message)]
+            page = await engine.attempts.list_by_message(message.application, str(message.id), limit=250)
+            after = [one async for one in _all_destinations(engine, message)]
             self.say(f"message {message.number} has {len(page.data)} attempts")
+            if self.model.clock_was_set or not page.done:
+                return
+            ids = {one.id: one for one in self.model.endpoints.values() if one.id}
+            for one in before:
+                endpoint = ids.get(one.endpoint.id)
+                same = any(other.endpoint.id == one.endpoint.id and other == one for other in after)
+                if endpoint is None or endpoint.again or not same or one.next_attempt is None:
+                    continue
+                delivery = self.model.deliveries.get((message.number, endpoint.key))
+                if delivery is not None and not delivery.manual:
+                    made = sorted((it for it in page.data if it.endpoint_id == endpoint.id), key=lambda it: it.id)
+                    what = f"message {message.number} to {endpoint.key}"
+                    self.model.check_next(what, made, self._wall_at(one.next_attempt), self._wall_at)
 
         self._call("read", read)
 
@@ -948,20 +1073,37 @@ class World:
         for receiver in self._receivers.values():
             if receiver.mode != "ok":
                 receiver.mode = "ok"
-                self.model.troubles.end("receiver", self.timeline.now, receiver.name)
+                self._well(receiver)
         self.disk.fault, self.network.lacks = None, None
         for host in self.network.names.values():
             host.reach, host.look_up_error, host.look_up_s = "open", None, 0.002
         # Each step of the ladder may take twice its delay, where a receiver asked for it.
         rest = 2 * sum(self.draw.ladder_s) * (1 + self.draw.jitter) + 20 * self.draw.timeout_s + 150.0
-        self.timeline.after(rest, self._finish)
+        # What is settled stays settled: a while is enough to see whether it does.
+        self._quiet_s = 2 * self.draw.timeout_s + 1.5 * max(self.draw.ladder_s) + 10.0
+        self._look_whether_settled(self.timeline.now + rest - self._quiet_s)
+
+    def _look_whether_settled(self, at_last: float) -> None:
+        if self.timeline.now >= at_last or self._settled():
+            self.timeline.after(self._quiet_s, self._finish)
+        else:
+            self.timeline.after(5.0, self._look_whether_settled, at_last)
+
+    def _settled(self) -> bool:
+        """Whether nothing is left to do, by what is stored."""
+        if self.engine is None:
+            return False
+        with closing(sqlite3.connect(self.disk.path)) as reader:
+            return not any(reader.execute(query).fetchone()[0] for query in _LEFT)
 
     def _finish(self) -> None:
-        engine, loop = self.engine, self.loop
-        if engine is None or loop is None or loop.dead:
+        engine = self.engine
+        if engine is None:
             self.violated("the engine did not come up again, although nothing is wrong any more")
             self._end()
             return
+        loop = self._host_of(engine).loop
+        assert loop is not None
         loop.create_task(self._check_all(engine), name="host-end")
 
     async def _check_all(self, engine: Engine) -> None:
@@ -975,8 +1117,9 @@ class World:
 
     def _end(self) -> None:
         self._ended = True
-        if self.loop is not None:
-            self.loop.die()
+        for host in self.hosts:
+            if host.loop is not None:
+                host.loop.die()
         self.timeline.stopped = True
 
     def _wall_at(self, instant: datetime) -> float:
@@ -1025,7 +1168,9 @@ class World:
                 continue
             if not model.clock_was_set:
                 model.check_order(endpoint, [(at, message) for _, at, message in sorted(firsts[endpoint.key])])
-                model.check_window(endpoint, outcomes[endpoint.key])
+                if self.server is None:
+                    # How long several engines have run is not one number.
+                    model.check_window(endpoint, outcomes[endpoint.key])
             await self._check_endpoint(engine, endpoint, counts[endpoint.key])
         self.say(f"checked: {counts}")
 
@@ -1073,6 +1218,41 @@ class World:
         if told != counts and not model.clock_was_set:
             model.violated(f"{endpoint.key}: its statistics say {told}, its attempts and deliveries {counts}")
 
+    # Who may send.
+
+    def _look_at_holders(self) -> None:
+        """No shard is held by two engines that may send, and each is held as the server says."""
+        seen: dict[int, str] = {}
+        for host in self.hosts:
+            if host.engine is None or not host.alive or host.loop is None:
+                continue
+            ownership = host.engine._flow.ownership
+            # Who is paused does nothing; what it may do afterwards is looked at then.
+            if host.loop.frozen_until > self.timeline.now or not ownership.may_begin():
+                continue
+            for shard in ownership.shards:
+                if (other := seen.setdefault(shard, host.life.name)) != host.life.name:
+                    self.violated(f"{other} and {host.life.name} both hold shard {shard} at {self.timeline.now:.3f}")
+                    return
+        self.timeline.after(0.1, self._look_at_holders)
+
+    def _watched(self, begin: Callable[..., Begun]) -> Callable[..., Begun]:
+        """An attempt begins only in the engine that holds the endpoint, as the server has it."""
+
+        def watched(attempter: Attempter, target: Target, due: Due, payload: bytes) -> Begun:
+            loop, server = asyncio.get_running_loop(), self.server
+            assert isinstance(loop, ProcessLoop)
+            assert server is not None
+            shard, member_id = shard_of(due.endpoint_id), loop.line.member_id
+            if server.holders[shard] != member_id:
+                self.violated(
+                    f"{loop.name} begins an attempt at {self.timeline.now:.3f} as {member_id}, and its endpoint's "
+                    f"shard {shard} is held by {server.holders[shard]}"
+                )
+            return begin(attempter, target, due, payload)
+
+        return watched
+
     def run(self) -> Result:
         """Let it happen."""
         handler = _Log(self)
@@ -1084,9 +1264,15 @@ class World:
         collects = gc.isenabled()
         gc.disable()
         try:
-            with simulated(self.timeline, self.network, random.Random(self.seed)), _paces(self.draw):
+            with ExitStack() as stack:
+                stack.enter_context(simulated(self.timeline, self.network, random.Random(self.seed)))
+                stack.enter_context(_paces(self.draw))
+                if self.server is not None:
+                    stack.enter_context(shared(self.server))
+                    stack.enter_context(mock.patch.object(Attempter, "_begin", self._watched(Attempter._begin)))
+                    self.timeline.after(0.1, self._look_at_holders)
                 self.say(f"seed {self.seed}: {self.draw}")
-                self.timeline.at(0.0, self.begin_life)
+                self.timeline.at(0.0, self.begin_life, self.hosts[0])
                 self.timeline.run(self.draw.span_s * 3 + 400_000.0)
                 if not self._ended:
                     self.violated("the world did not come to its end")
@@ -1097,6 +1283,14 @@ class World:
             if collects:
                 gc.enable()
         return self.result()
+
+
+_LEFT = (
+    "SELECT EXISTS (SELECT 1 FROM webhook_delivery WHERE due_at IS NOT NULL)",
+    "SELECT EXISTS (SELECT 1 FROM webhook_manual_attempt)",
+    "SELECT EXISTS (SELECT 1 FROM webhook_outbox)",
+    "SELECT EXISTS (SELECT 1 FROM webhook_task WHERE status = 'running')",
+)
 
 
 async def _all_destinations(engine: Engine, message: Message) -> Any:
@@ -1127,21 +1321,10 @@ class _Log(logging.Handler):
 
 
 def simulate(seed: int, **fixed: Any) -> Result:
-    """The world of a seed, from its beginning to its end."""
+    """The world of a seed, from its beginning to its end; in a process that ends soon after, see ``forked``."""
     base = "/dev/shm" if Path("/dev/shm").is_dir() else None
     folder = Path(tempfile.mkdtemp(prefix="simulated-", dir=base))
-    unraisable = sys.unraisablehook
     try:
-        world = World(seed, folder, **fixed)
-        return world.run()
+        return World(seed, folder, **fixed).run()
     finally:
-        # What died in the middle is cleaned up only now, where nobody sees it.
-        sys.unraisablehook = lambda _: None
-        quiet = logging.getLogger("asyncio")
-        level = quiet.level
-        quiet.setLevel(logging.CRITICAL + 1)
-        world = None  # type: ignore[assignment]
-        gc.collect()
-        quiet.setLevel(level)
-        sys.unraisablehook = unraisable
         shutil.rmtree(folder, ignore_errors=True)

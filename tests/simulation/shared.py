@@ -1,0 +1,433 @@
+"""Several engines on one simulated server: what PostgreSQL does for them, said in a few lines over SQLite.
+
+Members, leases and shards are kept by the server's clock, edits are told of by triggers, and messages that were routed
+by what an application was before, or outcomes of a member that has lost its lease, are refused in their transaction.
+The engine's own part in it (who gives and takes which shard, when it may still send, what it makes of a notice) is the
+real one. An engine may be cut off from the server, or be answered late.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import sqlite3
+from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing
+from dataclasses import dataclass
+from pathlib import Path
+from unittest import mock
+
+import msgspec
+from simulation.timeline import ProcessLoop, Timeline
+
+from webhook_engine import core
+from webhook_engine.config.sections import StoreConfig
+from webhook_engine.errors import StoreUnavailableError
+from webhook_engine.model import DeliveryStatus
+from webhook_engine.store import rows
+from webhook_engine.store.members import (
+    ALL_SHARDS,
+    SHARDS,
+    LateOutcomesError,
+    Member,
+    Notice,
+    RoutingChangedError,
+    Standing,
+    shard_of,
+)
+from webhook_engine.store.records import AddressedMessage, OutboxRow, Outcomes, Routes, StoredEndpoint
+from webhook_engine.store.sqlite.connection import Row, Session
+from webhook_engine.store.sqlite.database import Database
+from webhook_engine.store.sqlite.deliveries import SqliteDeliveries
+from webhook_engine.store.sqlite.endpoints import SqliteEndpoints
+from webhook_engine.store.sqlite.messages import NewMessages
+from webhook_engine.store.sqlite.outbox import SqliteOutbox
+from webhook_engine.store.sqlite.outcomes import NewOutcomes
+from webhook_engine.store.sqlite.store import SqliteStore
+
+__all__ = ["Line", "Server", "shared", "with_shards"]
+
+TTL_S = 5.0
+WITHIN_S = 4.0
+"""An answer that comes later is of no use."""
+LOOK_EVERY_S = 0.5
+MISSED_AFTER_S = 40.0
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS simulated_revision (application_id TEXT PRIMARY KEY, revision INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS simulated_notice (id INTEGER PRIMARY KEY AUTOINCREMENT, content TEXT NOT NULL);
+CREATE TRIGGER IF NOT EXISTS simulated_endpoint_added AFTER INSERT ON webhook_endpoint BEGIN
+    INSERT OR REPLACE INTO simulated_revision VALUES (NEW.application_id, coalesce(
+        (SELECT revision FROM simulated_revision WHERE application_id = NEW.application_id), 1) + 1);
+    INSERT INTO simulated_notice (content) VALUES (
+        json_object('endpoints', json_array(json_array(NEW.id, NEW.application_id, shard_of(NEW.id)))));
+END;
+CREATE TRIGGER IF NOT EXISTS simulated_endpoint_edited AFTER UPDATE ON webhook_endpoint
+WHEN (OLD.uid, OLD.url, OLD.event_types, OLD.throttle_rate, OLD.version, OLD.encrypted_key, OLD.old_keys,
+      OLD.disabled_at, OLD.disabled_reason, OLD.deleted)
+    IS NOT (NEW.uid, NEW.url, NEW.event_types, NEW.throttle_rate, NEW.version, NEW.encrypted_key, NEW.old_keys,
+      NEW.disabled_at, NEW.disabled_reason, NEW.deleted)
+BEGIN
+    INSERT OR REPLACE INTO simulated_revision VALUES (NEW.application_id, coalesce(
+        (SELECT revision FROM simulated_revision WHERE application_id = NEW.application_id), 1) + 1);
+    INSERT INTO simulated_notice (content) VALUES (
+        json_object('endpoints', json_array(json_array(NEW.id, NEW.application_id, shard_of(NEW.id)))));
+END;
+CREATE TRIGGER IF NOT EXISTS simulated_attempt_asked AFTER INSERT ON webhook_manual_attempt BEGIN
+    INSERT INTO simulated_notice (content) VALUES (
+        json_object('manual', json_array(json_array(NEW.endpoint_id, shard_of(NEW.endpoint_id)))));
+END;
+CREATE TRIGGER IF NOT EXISTS simulated_task_added AFTER INSERT ON webhook_task BEGIN
+    INSERT INTO simulated_notice (content) VALUES (json_object('tasks', json('true')));
+END;
+"""
+
+_REVISIONS = "SELECT revision FROM simulated_revision WHERE application_id = ?"
+_OF_APPLICATION = f"""
+SELECT {rows.columns(rows.ENDPOINT)} FROM webhook_endpoint WHERE application_id = ? AND deleted = 0 ORDER BY id
+"""
+_CLOSED = "SELECT 1 FROM webhook_endpoint WHERE id = ? AND (disabled_at IS NOT NULL OR deleted)"
+_NOTICES = "SELECT id, content FROM simulated_notice WHERE id > ? ORDER BY id"
+_LAST_NOTICE = "SELECT coalesce(max(id), 0) FROM simulated_notice"
+_TELL = "INSERT INTO simulated_notice (content) VALUES (?)"
+
+
+class Server:
+    """What all engines have in common, besides the tables."""
+
+    def __init__(self, timeline: Timeline, chance: random.Random) -> None:
+        self.timeline = timeline
+        self.chance = chance
+        self.members: dict[str, _Seat] = {}
+        self.holders: list[str | None] = [None] * SHARDS
+        self.generations = [0] * SHARDS
+        self.lines: list[Line] = []
+
+    def wake(self, line: Line) -> None:
+        """An engine has committed something that others should hear of."""
+        for other in self.lines:
+            if other is not line and not other.loop.dead and other.woken is not None:
+                self.timeline.after(0.001 + self.chance.random() * 0.02, other.hear)
+
+    def free(self, member_id: str) -> None:
+        """Nobody holds what this member held."""
+        self.holders = [None if holder == member_id else holder for holder in self.holders]
+
+
+@dataclass
+class _Seat:
+    member: Member
+    expires_at: float
+    stored_below: str = ""
+
+
+class Line:
+    """The line of one engine to the server."""
+
+    def __init__(self, server: Server) -> None:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, ProcessLoop)
+        self.loop = loop
+        self.server = server
+        self.member_id: str | None = None
+        self.shards: frozenset[int] = frozenset()
+        self.woken: asyncio.Event | None = None
+        self.is_cut = False
+        self.late_s = 0.0
+        server.lines.append(self)
+        loop.line = self
+
+    def hear(self) -> None:
+        """Another engine woke this one; who is cut off does not hear it."""
+        if self.woken is not None and not self.loop.dead and not self.is_cut:
+            woken = self.woken
+            self.loop.call_soon(woken.set)
+
+    async def trip(self) -> None:
+        """There, or back; raises ``StoreUnavailableError``."""
+        if self.is_cut:
+            await asyncio.sleep(WITHIN_S)
+            raise StoreUnavailableError("the server does not answer")
+        await asyncio.sleep(self.late_s + self.server.chance.random() * 0.002)
+
+    async def ask(self, do: Callable[[], object]) -> object:
+        """Have the server do something at one instant; raises ``StoreUnavailableError``."""
+        try:
+            async with asyncio.timeout(WITHIN_S):
+                await self.trip()
+                done = do()
+                await self.trip()
+                return done
+        except TimeoutError as error:
+            raise StoreUnavailableError("the server answers too late") from error
+
+
+class _Leases:
+    """See :class:`webhook_engine.store.members.LeaseStore`."""
+
+    ttl_s = TTL_S
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+        self._server = line.server
+
+    async def join(self, member: Member) -> None:
+        server = self._server
+
+        def joined() -> None:
+            server.members[member.id] = _Seat(member, server.timeline.now + TTL_S)
+
+        await self._line.ask(joined)
+        self._line.member_id = member.id
+
+    async def renew(self, member_id: str, *, take: Collection[int] = (), stored_below: str = "") -> Standing | None:
+        standing = await self._line.ask(lambda: self._renewed(member_id, take, stored_below))
+        assert standing is None or isinstance(standing, Standing)
+        return standing
+
+    def _renewed(self, member_id: str, take: Collection[int], stored_below: str) -> Standing | None:
+        server = self._server
+        now, seat = server.timeline.now, server.members.get(member_id)
+        if seat is None:
+            return None
+        seat.expires_at = now + TTL_S
+        seat.stored_below = max(seat.stored_below, stored_below)
+        for shard in take:
+            if server.holders[shard] is None:
+                server.holders[shard] = member_id
+                server.generations[shard] += 1
+        others = [one for name, one in server.members.items() if name != member_id and one.expires_at > now]
+        return Standing(
+            held={shard: server.generations[shard] for shard in range(SHARDS) if server.holders[shard] == member_id},
+            free=frozenset(shard for shard in range(SHARDS) if server.holders[shard] is None),
+            live=frozenset(name for name, one in server.members.items() if one.expires_at > now),
+            lapsed=[name for name, one in server.members.items() if one.expires_at <= now],
+            next_lapse_s=min((one.expires_at - now for one in others), default=None),
+        )
+
+    def sends_for(self, shards: frozenset[int]) -> None:
+        self._line.shards = shards
+
+    async def give_back(self, member_id: str, shards: Collection[int]) -> None:
+        server = self._server
+
+        def given() -> None:
+            for shard in shards:
+                if server.holders[shard] == member_id:
+                    server.holders[shard] = None
+
+        await self._line.ask(given)
+
+    async def bury(self, member_id: str) -> bool:
+        server = self._server
+
+        def buried() -> bool:
+            seat = server.members.get(member_id)
+            if seat is None or seat.expires_at > server.timeline.now:
+                return False
+            del server.members[member_id]
+            server.free(member_id)
+            return True
+
+        return bool(await self._line.ask(buried))
+
+    async def leave(self, member_id: str) -> None:
+        server = self._server
+
+        def left() -> None:
+            server.members.pop(member_id, None)
+            server.free(member_id)
+
+        await self._line.ask(left)
+
+    async def members(self) -> Sequence[Member]:
+        return [seat.member for seat in self._server.members.values()]
+
+    async def stored_below(self) -> str | None:
+        others = [seat for name, seat in self._server.members.items() if name != self._line.member_id]
+        return min((seat.stored_below for seat in others), default=None)
+
+
+class _Wakeups:
+    """See :class:`webhook_engine.store.members.WakeupStore`."""
+
+    look_every_s = LOOK_EVERY_S
+
+    def __init__(self, line: Line, database: Database) -> None:
+        self._line = line
+        self._database = database
+        self._read = 0
+        self._read_at = 0.0
+
+    async def start(self) -> None:
+        self._line.woken = asyncio.Event()
+        [(self._read,)] = await self._database.read(_LAST_NOTICE)
+        self._read_at = self._line.server.timeline.now
+
+    async def wait(self, seconds: float) -> bool:
+        woken = self._line.woken
+        assert woken is not None
+        try:
+            async with asyncio.timeout(seconds):
+                await woken.wait()
+        except TimeoutError:
+            return False
+        woken.clear()
+        return True
+
+    async def read(self) -> tuple[Sequence[Notice], bool]:
+        now = self._line.server.timeline.now
+        found = await self._database.read(_NOTICES, (self._read,))
+        missed, self._read_at = now - self._read_at > MISSED_AFTER_S, now
+        if found:
+            self._read = found[-1][0]
+        return [msgspec.json.decode(content, type=Notice) for _, content in found], missed
+
+    async def tell(self, notice: Notice) -> None:
+        content = msgspec.json.encode(notice).decode()
+        await self._database.write(lambda session: session.change(_TELL, (content,)))
+        self.committed()
+
+    def committed(self) -> None:
+        if self._line.woken is not None:
+            self._line.woken.set()
+        self._line.server.wake(self._line)
+
+    async def close(self) -> None:
+        pass
+
+
+class _Endpoints(SqliteEndpoints):
+    async def routes(self, application_id: str) -> Routes | None:
+        def read(session: Session) -> Routes:
+            found = session.rows(_REVISIONS, (application_id,))
+            endpoints = [rows.endpoint(row) for row in session.rows(_OF_APPLICATION, (application_id,))]
+            return Routes(endpoints, found[0][0] if found else 1)
+
+        return await self._database.read_with(read)
+
+
+class _Deliveries(SqliteDeliveries):
+    def __init__(self, database: Database, line: Line) -> None:
+        super().__init__(database)
+        self._line = line
+
+    async def record(self, outcomes: Outcomes) -> None:
+        new = NewOutcomes(outcomes)
+
+        def record(session: Session) -> None:
+            if outcomes.member is not None and outcomes.member not in self._line.server.members:
+                raise LateOutcomesError(outcomes.member)
+            new.record(session)
+
+        await self._database.write(record)
+
+    async def endpoints_with_due(
+        self, after: str | None, limit: int, shards: Collection[int] = ALL_SHARDS
+    ) -> Sequence[tuple[str, int]]:
+        found: list[tuple[str, int]] = []
+        while len(found) < limit and (page := await super().endpoints_with_due(after, 20)):
+            found += [one for one in page if shard_of(one[0]) in shards]
+            after = page[-1][0]
+        return found[:limit]
+
+    async def settle_pending(
+        self,
+        endpoint_id: str,
+        status: DeliveryStatus,
+        reason: str,
+        now: int,
+        limit: int,
+        *,
+        while_closed: bool = False,
+    ) -> int:
+        if while_closed and not await self._database.read(_CLOSED, (endpoint_id,)):
+            return 0
+        return await super().settle_pending(endpoint_id, status, reason, now, limit)
+
+
+class _Outbox(SqliteOutbox):
+    async def waiting(self, limit: int, shards: Collection[int] = ALL_SHARDS) -> Sequence[OutboxRow]:
+        return [row for row in await super().waiting(10_000) if row.id % SHARDS in shards][:limit]
+
+
+class SharedStore(SqliteStore):
+    """A database that several engines are on."""
+
+    def __init__(self, path: Path, server: Server) -> None:
+        super().__init__(path)
+        line = Line(server)
+        self.endpoints = _Endpoints(self.database)
+        self.deliveries = _Deliveries(self.database, line)
+        self.outbox = _Outbox(self.database)
+        self.leases = _Leases(line)  # type: ignore[assignment]
+        self.wakeups = _Wakeups(line, self.database)
+
+    async def open(self) -> None:
+        await super().open()
+        # Nothing is half done at any instant, so that another connection may write.
+        with closing(sqlite3.connect(self.database.path)) as connection:
+            connection.executescript(SCHEMA)
+
+
+def _told(line: Line, session: Session, batch: Sequence[AddressedMessage]) -> None:
+    """Leave a notice for those who hold endpoints that messages of the batch go to."""
+    elsewhere: dict[tuple[str, int], int] = {}
+    for one in batch:
+        due_at = one.message.created_at if one.message.deliver_at is None else one.message.deliver_at
+        for endpoint_id, shard in zip(one.endpoint_ids, one.shards or (), strict=False):
+            if shard not in line.shards:
+                elsewhere[endpoint_id, shard] = min(elsewhere.get((endpoint_id, shard), due_at), due_at)
+    if elsewhere:
+        notice = Notice(deliveries=[(*key, due_at) for key, due_at in elsewhere.items()])
+        session.change(_TELL, (msgspec.json.encode(notice).decode(),))
+
+
+def _checked(line: Line, session: Session, batch: Sequence[AddressedMessage]) -> None:
+    revisions = {one.message.application_id: one.revision for one in batch if one.revision is not None}
+    if revisions and line.member_id not in line.server.members:
+        raise StoreUnavailableError("this engine has lost its lease, and is just about to get another; try again")
+    changed = [
+        application_id
+        for application_id, revision in revisions.items()
+        if [revision] != ([one for (one,) in session.rows(_REVISIONS, (application_id,))] or [1])
+    ]
+    if changed:
+        raise RoutingChangedError(changed)
+
+
+def shared(server: Server) -> AbstractContextManager[object]:
+    """Let each engine that is made be on this server."""
+    add, read_endpoint = NewMessages.add, rows.endpoint
+
+    def open_store(config: StoreConfig) -> SharedStore:
+        assert config.path is not None
+        return SharedStore(config.path, server)
+
+    def add_messages(self: NewMessages, session: Session) -> Sequence[AddressedMessage]:
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, ProcessLoop)
+        line = loop.line
+        assert isinstance(line, Line)
+        _checked(line, session, self._batch)
+        refused = add(self, session)
+        _told(line, session, self._batch)
+        return refused
+
+    def endpoint(row: Row) -> StoredEndpoint:
+        stored = read_endpoint(row)
+        return msgspec.structs.replace(stored, shard=shard_of(stored.endpoint.id))
+
+    stack = ExitStack()
+    for target, name, instead in (
+        (core, "open_store", open_store),
+        (NewMessages, "add", add_messages),
+        (rows, "endpoint", endpoint),
+    ):
+        stack.enter_context(mock.patch.object(target, name, instead))
+    return stack
+
+
+def with_shards(connection: sqlite3.Connection) -> None:
+    """Let the triggers know to which shard an endpoint belongs."""
+    connection.create_function("shard_of", 1, shard_of, deterministic=True)
