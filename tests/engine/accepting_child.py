@@ -3,7 +3,7 @@
     python accepting_child.py DATABASE URL
 
 Each line on its input begins a life, in a process of its own that is forked when everything is imported already:
-``PID 123``, ``READY``, ids, and ``DEAD`` when somebody has killed it.
+``PID 123``, ``READY``, ids, ``REFUSED`` where the database could not be written, and ``DEAD`` when it was killed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import os
 import sys
 
 import webhook_engine.engine
-from webhook_engine import Engine
+from webhook_engine import Engine, StoreUnavailableError
 
 CREATORS = 8
 MANY = 30
@@ -32,7 +32,14 @@ async def accept(database: str, url: str) -> None:
             number = 0
             while True:
                 number += 1
-                message = await engine.messages.create(application.id, event_type="crash.test", payload={"n": number})
+                try:
+                    message = await engine.messages.create(
+                        application.id, event_type="crash.test", payload={"n": number}
+                    )
+                except StoreUnavailableError:
+                    os.write(1, b"REFUSED\n")
+                    await asyncio.sleep(0.02)
+                    continue
                 # One line in one write, so that a kill leaves no half of an id behind.
                 os.write(1, f"{message.id}\n".encode())
 
