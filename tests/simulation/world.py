@@ -403,8 +403,9 @@ class World:
                 if stored.disabled and endpoint.closed and endpoint.closed[-1].value is False:
                     # The engine was killed before it could tell.
                     endpoint.closed.append(Span(True, self.model.lives[-2].began, now))
-                if not endpoint.secrets or endpoint.secrets[-1].sure > now:
-                    secret = await engine.endpoints.get_secret(endpoint.application, endpoint.key)
+                # A rotation may have been committed when the engine was killed.
+                secret = await engine.endpoints.get_secret(endpoint.application, endpoint.key)
+                if not endpoint.secrets or endpoint.secrets[-1].value != secret:
                     endpoint.secrets.append(Span(secret, 0.0, self.timeline.now))
 
     def kill(self, host: Host | None, *, power: bool) -> None:
@@ -495,7 +496,7 @@ class World:
         receiver.mode, receiver.until = mode, self.timeline.now + seconds * self._scale()
         self.say(f"{receiver.name} is {mode} for {seconds * self._scale():.1f} s")
         # Who takes its time has others wait, too.
-        kind = "slow-receiver" if mode in ("slow", "hanging", "dripping") else "receiver"
+        kind = "slow-receiver" if mode in ("slow", "hanging", "dripping", "odd") else "receiver"
         self.model.troubles.begin(kind, self.timeline.now, receiver.name)
 
         def ends() -> None:
