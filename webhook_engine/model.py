@@ -140,6 +140,8 @@ class EndpointOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     """The delays after the first attempt; ``None``: those of ``delivery.retry_schedule``."""
     authentication: EndpointAuthentication | None = None
     tls: EndpointTls | None = None
+    filter: Mapping[str, object] | None = None
+    """What the payload of a message must be like; see :mod:`webhook_engine.rules.payload_filter`."""
 
 
 class Endpoint(EndpointOptions, frozen=True, kw_only=True, omit_defaults=False):
@@ -152,7 +154,7 @@ class Endpoint(EndpointOptions, frozen=True, kw_only=True, omit_defaults=False):
     url: str
     description: str
     event_types: tuple[str, ...] | None
-    """The event types it wants; ``None`` means all."""
+    """The event types it wants; ``None`` means all, and ``invoice.*`` all that begin with ``invoice.``."""
     channels: tuple[str, ...] | None
     throttle_rate: int | None
     """Messages per second; ``None`` is unlimited."""

@@ -52,6 +52,12 @@ def test_what_an_endpoint_asks_for(world: World, acme: str) -> None:
     assert not {"timeout", "retrySchedule"} & bare.keys()
     refused = world("endpoint", "update", acme, "own", "--timeout", "1h")
     assert (refused.code, 'from "1ms" to "30s"' in refused.err) == (2, True)
+    said = '{"amount": {"$gt": 100}}'
+    assert world.json("endpoint", "update", acme, "own", "--filter", said)["filter"] == {"amount": {"$gt": 100}}
+    assert said in world("endpoint", "get", acme, "own").out
+    assert "filter" not in world.json("endpoint", "update", acme, "own", "--filter", "")
+    assert world("endpoint", "update", acme, "own", "--filter", "[1]").code == 2
+    assert "is no operator" in world("endpoint", "update", acme, "own", "--filter", '{"a": {"$x": 1}}').err
     world("endpoint", "delete", acme, "own")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -88,3 +89,45 @@ async def test_the_bounds_are_the_operators_and_hold_as_they_are_today(tmp_path:
         await engine.join(timeout=5)
         [attempt] = (await engine.attempts.list_by_endpoint("acme", "e")).data
         assert attempt.response == "request timed out: no answer within 0.02 s"
+
+
+async def test_only_what_passes_its_filter_is_sent_and_a_replay_keeps_to_it(tmp_path: Path) -> None:
+    clock = ManualClock(START)
+    async with Receiver() as receiver, local_engine(tmp_path / "e.db", clock) as engine:
+        endpoint = await acme(engine, receiver.url, filter={"n": {"$gt": 2}})
+        for number in range(5):
+            await send(engine, number)
+        await engine.join(timeout=5)
+        assert receiver.bodies == [b'{"n":3}', b'{"n":4}']
+        # An edit counts from the next message on, and for what was missed.
+        await engine.endpoints.update("acme", endpoint.id, filter={"n": {"$in": [1, 2, 7]}})
+        await send(engine, 7)
+        await engine.join(timeout=5)
+        clock.advance(timedelta(minutes=1))
+        await engine.endpoints.replay_missing("acme", endpoint.id, START - timedelta(hours=1))
+        await engine.join(timeout=5)
+        assert sorted(receiver.bodies) == [b'{"n":1}', b'{"n":2}', b'{"n":3}', b'{"n":4}', b'{"n":7}']
+
+
+async def test_a_filter_of_the_worst_kind_leaves_others_their_turn(tmp_path: Path) -> None:
+    """While its messages are filtered, the event loop is never held for long at once."""
+    async with Receiver() as receiver, local_engine(tmp_path / "e.db") as engine:
+        await acme(engine, receiver.url, filter={"l": {"$or": [{f"m{n}": n} for n in range(30)]}})
+        longest = 0.0
+        done = asyncio.Event()
+
+        async def neighbour() -> None:
+            nonlocal longest
+            while not done.is_set():
+                began = time.thread_time()
+                await asyncio.sleep(0)
+                longest = max(longest, time.thread_time() - began)
+
+        watching = asyncio.create_task(neighbour())
+        payload = b'{"l": [' + b", ".join([b"{}"] * 50_000) + b"]}"
+        await asyncio.gather(
+            *(engine.messages.create("acme", event_type="invoice.paid", payload=payload) for _ in range(20))
+        )
+        done.set()
+        await watching
+        assert longest < 1.0  # all of it together takes several times as long

@@ -32,6 +32,7 @@ async def test_an_endpoint_comes_back_as_it_was(store: Store, world: World) -> N
         encrypted_credentials=b"\x00token\xfe",
         timeout=timedelta(milliseconds=1500),
         retry_schedule=(timedelta(0), timedelta(days=1)),
+        filter={"a": {"$gt": 1}},
     )
     assert await store.endpoints.get(application.id, added.endpoint.id) == added
     assert await store.endpoints.get(application.id, "main") == added

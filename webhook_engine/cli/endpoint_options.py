@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -44,6 +45,7 @@ class Asked(msgspec.Struct, rename="camel"):
     retry_schedule: list[str] | None = None
     authentication: _Authentication | None = None
     tls: _Tls | None = None
+    filter: dict[str, Any] | None = None
 
 
 OPTION_FIELDS: Mapping[str, Callable[[Any], str]] = {
@@ -51,6 +53,7 @@ OPTION_FIELDS: Mapping[str, Callable[[Any], str]] = {
     "retries": lambda one: "" if one.retry_schedule is None else "after " + ", ".join(one.retry_schedule or ["none"]),
     "authentication": lambda one: one.authentication.said() if one.authentication else "",
     "tls": lambda one: one.tls.said() + " of its own" if one.tls else "",
+    "filter": lambda one: "" if one.filter is None else json.dumps(one.filter, ensure_ascii=False),
 }
 """As they are named in what a command prints."""
 
@@ -60,6 +63,10 @@ _Retry = Annotated[
     typer.Option(metavar="DELAY", help='A delay of its retries, such as 5m; may be repeated; "" takes it back.'),
 ]
 _NoRetries = Annotated[bool, typer.Option("--no-retries", help="Each message is tried once.")]
+_Filter = Annotated[
+    str | None,
+    typer.Option(metavar="JSON", help="""What payloads must be like: '{"amount": {"$gt": 100}}'; "" takes it back."""),
+]
 
 _Auth = Annotated[
     str | None,
@@ -86,6 +93,7 @@ _OPTIONS: Mapping[str, tuple[object, object]] = {
     "tls_key": (_Key, None),
     "tls_ca": (_Ca, None),
     "no_tls": (_NoTls, False),
+    "filter": (_Filter, None),
 }
 """Each with what it is where it is not given."""
 
@@ -119,6 +127,8 @@ def _asked(given: Mapping[str, Any]) -> dict[str, object]:
     files = {name: path for name in ("certificate", "key", "ca") if (path := given[f"tls_{name}"]) is not None}
     if given["no_tls"] or files:
         asked["tls"] = {name: _text(f"--tls-{name}", path) for name, path in files.items()} or None
+    if given["filter"] is not None:
+        asked["filter"] = _json("--filter", given["filter"] or "null")
     return asked
 
 

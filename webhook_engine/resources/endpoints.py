@@ -48,8 +48,9 @@ from webhook_engine.rules.urls import endpoint_url
 from webhook_engine.rules.user_info import merged
 from webhook_engine.store.endpoint_encryption import encrypt_headers, encrypt_secret, encrypt_user_info
 from webhook_engine.store.records import DeliveryFilter, EndpointChanges, Span, StoredEndpoint
+from webhook_engine.store.seam import EventTypeStore
 
-__all__ = ["Endpoints", "endpoint_description"]
+__all__ = ["Endpoints", "endpoint_description", "unknown_event_types"]
 
 MAX_DESCRIPTION = 4096
 
@@ -84,7 +85,8 @@ class Endpoints:
         """Add an endpoint; it gets the messages that are created from then on.
 
         ``url``: http or https, kept in its normal form; a password in it is encrypted, and masked wherever it is shown.
-        ``event_types``: registered ones, ``None`` for all. ``channels``: 1 to 10; only messages with one of these.
+        ``event_types``: registered ones, ``invoice.*`` for all that begin so, ``None`` for all. ``channels``: 1 to 10;
+        only messages with one of these.
         ``throttle_rate``: messages per second, 1 to 65535.
         ``secret``: ``whsec_…`` or ``whsk_…``, by default a generated one. ``headers``: sent with every message.
         ``options``: what else it asks for, such as ``timeout="5s"``; see
@@ -427,10 +429,10 @@ class Endpoints:
         self, value: object, application: Application | None = None, endpoint: str | None = None
     ) -> tuple[str, ...] | None:
         """Registered ones, or those that the endpoint has already, though they may have been archived since."""
-        wanted = names.event_types("event_types", value)
+        wanted = names.wanted_event_types("event_types", value)
         if not wanted:
             return wanted
-        unknown = await self._services.store.event_types.unknown(self._editor.organization_id, wanted)
+        unknown = await unknown_event_types(self._services.store.event_types, self._editor.organization_id, wanted)
         if unknown and application is not None and endpoint is not None:
             before = await self._services.directory.endpoint(application.id, endpoint)
             own = (before.endpoint.event_types or ()) if before else ()
@@ -450,6 +452,19 @@ class Endpoints:
 
 def _id(endpoint: Endpoint) -> str:
     return endpoint.id
+
+
+async def unknown_event_types(store: EventTypeStore, organization_id: str, wanted: Sequence[str]) -> list[str]:
+    """Those that are not registered, or archived; and of ``invoice.*``, where no event type begins so."""
+    exact = [name for name in wanted if not names.is_wildcard(name)]
+    unknown = set(await store.unknown(organization_id, exact)) if exact else set()
+    for name in wanted:
+        if names.is_wildcard(name):
+            # What comes after a dot in the order of names, and before everything else.
+            below = Span(low=name[:-1], high=f"{name[:-2]}/", descending=False, limit=1)
+            if not await store.list(organization_id, below, include_archived=False, feature_flags=None):
+                unknown.add(name)
+    return [name for name in wanted if name in unknown]
 
 
 def endpoint_description(value: object) -> str:

@@ -24,7 +24,7 @@ from webhook_engine.resources.endpoint_credentials import (
 )
 from webhook_engine.resources.endpoint_editor import EndpointEdit, EndpointEditor
 from webhook_engine.resources.endpoint_secrets import signing_key
-from webhook_engine.resources.endpoints import endpoint_description
+from webhook_engine.resources.endpoints import endpoint_description, unknown_event_types
 from webhook_engine.resources.event_types import EventTypes
 from webhook_engine.resources.imported import (
     ImportedApplication,
@@ -201,7 +201,7 @@ class Imports:
                 uid=uid,
                 url=url,
                 description=endpoint_description(given.description),
-                event_types=names.event_types("event_types", given.event_types),
+                event_types=names.wanted_event_types("event_types", given.event_types),
                 channels=names.channels("channels", given.channels),
                 throttle_rate=limits.throttle_rate("throttle_rate", given.throttle_rate),
                 version=limits.version("version", given.version),
@@ -224,7 +224,7 @@ class Imports:
         if not isinstance(event_types, tuple) or not event_types:
             return
         store = self._services.store.event_types
-        unknown = await store.unknown(self._organization_id, event_types)
+        unknown = await unknown_event_types(store, self._organization_id, event_types)
         missing = [name for name in unknown if await store.get(self._organization_id, name) is None]
         if missing:
             raise ValidationError("event_types", f"these are not registered here: {', '.join(missing)}")

@@ -12,6 +12,7 @@ from itertools import accumulate
 from typing import NamedTuple, TypedDict
 
 from webhook_engine.errors import ValidationError
+from webhook_engine.rules import payload_filter
 from webhook_engine.rules.quantities import MILLISECOND, format_duration, parse_duration
 from webhook_engine.rules.values import kind_of, quoted
 
@@ -42,6 +43,9 @@ class OptionValues(TypedDict, total=False):
     """``type`` (``basic``, ``bearer`` or ``oauth2``), and what that has."""
     tls: Mapping[str, str] | None
     """``certificate`` and ``key``, ``ca``, or all three, in PEM."""
+
+    filter: Mapping[str, object] | None
+    """What the payload of a message must be like, such as ``{"amount": {"$gt": 100}}``."""
 
 
 def checked(given: Mapping[str, object], bounds: OptionBounds) -> dict[str, object]:
@@ -99,4 +103,5 @@ def _duration(field: str, value: object, least: timedelta, most: timedelta) -> t
 _RULES: Mapping[str, Callable[[str, object, OptionBounds], object]] = {
     "timeout": _timeout,
     "retry_schedule": _retry_schedule,
+    "filter": lambda field, value, _: payload_filter.checked(field, value),
 }

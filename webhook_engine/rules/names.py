@@ -26,6 +26,7 @@ __all__ = [
     "few_channels",
     "few_tags",
     "is_name",
+    "is_wildcard",
     "name",
     "names",
     "optional_name",
@@ -34,6 +35,8 @@ __all__ = [
     "tags",
     "uid",
     "unlike_id",
+    "wanted_event_type",
+    "wanted_event_types",
 ]
 
 MAX_NAME = 256
@@ -59,6 +62,7 @@ _CHANNEL = re.compile(f"{CHANNEL_ALPHABET}{{1,{MAX_NAME}}}").fullmatch
 _TAG = re.compile(f"{TAG_ALPHABET}{{1,{MAX_TAG}}}").fullmatch
 _ORGANIZATION = re.compile(f"org_{NAME_ALPHABET}{{1,{MAX_NAME - 4}}}").fullmatch
 _NAME_RULE = f"must be 1 to {MAX_NAME} characters out of letters, digits, '-', '_' and '.'"
+_WANTED_RULE = f"{_NAME_RULE}, or such a name and '.*' for all that begin with it"
 _CHANNEL_RULE = f"must be 1 to {MAX_NAME} characters out of letters, digits and '-_.:+'"
 _TAG_RULE = f"must be 1 to {MAX_TAG} characters out of letters, digits and '-_./\\#'"
 _ORGANIZATION_RULE = f"must be 'org_' and 1 to {MAX_NAME - 4} characters out of letters, digits, '-', '_' and '.'"
@@ -161,9 +165,33 @@ def event_types(field: str, value: object) -> tuple[str, ...] | None:
     return found
 
 
+def wanted_event_types(field: str, value: object) -> tuple[str, ...] | None:
+    """What an endpoint wants: at least one event type, or ``None`` for all. ``invoice.*`` is all below ``invoice``."""
+    if value is None:
+        return None
+    found = _strings(field, value, _wanted, _WANTED_RULE)
+    if not 1 <= len(found) <= MAX_EVENT_TYPES:
+        return event_types(field, found)
+    return found
+
+
+def wanted_event_type(field: str, value: object) -> str:
+    """One of what an endpoint wants."""
+    return _string(field, value, _wanted, _WANTED_RULE)
+
+
+def is_wildcard(event_type: str) -> bool:
+    """Whether it stands for all event types that begin with what is before its star."""
+    return event_type.endswith(".*")
+
+
 def feature_flags(field: str, value: object) -> tuple[str, ...]:
     """The flags of those who see an event type."""
     return names(field, value, MAX_FEATURE_FLAGS)
+
+
+def _wanted(value: str) -> object:
+    return len(value) <= MAX_NAME and _NAME(value[:-2] if is_wildcard(value) else value)
 
 
 def _string(field: str, value: object, form: Form, rule: str) -> str:

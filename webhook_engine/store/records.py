@@ -129,6 +129,8 @@ class Routes(msgspec.Struct, frozen=True):
     """All that are not deleted."""
     revision: int | None = None
     """Another after each edit; ``None`` where no other engine can make one."""
+    kept: dict[str, object] = {}
+    """What was made of them, by whoever routes by them, as long as they are true."""
 
 
 class ApplicationChanges(msgspec.Struct, frozen=True, kw_only=True):

@@ -3,7 +3,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from records import make_endpoint, make_stored
 
-from webhook_engine.delivery.accept.matching import matches, recipients
+from webhook_engine.delivery.accept.matching import Obstacle, Unsent, filters_of, matches, obstacle, recipients
+from webhook_engine.delivery.accept.payload_filter import Content
+from webhook_engine.store.records import Routes
 
 NAMES = st.sampled_from(["a", "b", "c", "d"])
 FILTERS = st.none() | st.lists(NAMES, min_size=1, unique=True).map(tuple)
@@ -18,6 +20,12 @@ FILTERS = st.none() | st.lists(NAMES, min_size=1, unique=True).map(tuple)
         (("user.created",), "invoice.paid", False),
         (("invoice",), "invoice.paid", False),
         (("invoice.paid",), "invoice", False),
+        (("invoice.*",), "invoice.paid", True),
+        (("invoice.*",), "invoice.paid.late", True),
+        (("invoice.paid.*", "a.*"), "invoice.paid.late", True),
+        (("invoice.*",), "invoice", False),
+        (("invoice.*",), "invoices.paid", False),
+        (("paid.*",), "invoice.paid.late", False),
     ],
 )
 def test_an_endpoint_gets_the_event_types_it_wants(
@@ -53,7 +61,7 @@ def test_both_filters_must_let_a_message_through() -> None:
 
 def test_a_disabled_endpoint_gets_no_new_message() -> None:
     endpoints = [make_stored(make_endpoint("ep_1", disabled=True)), make_stored(make_endpoint("ep_2"))]
-    assert recipients(endpoints, "invoice.paid", None) == ["ep_2"]
+    assert recipients(Routes(endpoints), "invoice.paid", None, b"{}") == ["ep_2"]
 
 
 @given(
@@ -77,4 +85,36 @@ def test_a_message_goes_to_exactly_the_enabled_endpoints_whose_filters_match(
         and (types is None or event_type in types)
         and (wanted is None or any(channel in wanted for channel in channels or []))
     ]
-    assert recipients(endpoints, event_type, channels) == expected
+    assert recipients(Routes(endpoints), event_type, channels, b"{}") == expected
+
+
+def test_a_filter_is_made_ready_once_and_asked_of_what_else_matches() -> None:
+    routes = Routes(
+        [
+            make_stored(make_endpoint("ep_1", filter={"n": 1})),
+            make_stored(make_endpoint("ep_2", filter={"n": {"$gt": 1}}, event_types=("invoice.*",))),
+            make_stored(make_endpoint("ep_3")),
+        ]
+    )
+    assert recipients(routes, "invoice.paid", None, b'{"n": 2}') == ["ep_2", "ep_3"]
+    made = filters_of(routes)
+    assert recipients(routes, "user.created", None, b'{"n": 1}') == ["ep_1", "ep_3"]
+    assert recipients(routes, "user.created", None, b"no JSON") == ["ep_3"]
+    assert filters_of(routes) is made
+
+
+def test_why_an_endpoint_does_not_get_a_message() -> None:
+    content = Content(b'{"amount": 5, "currency": "EUR"}')
+    why = [
+        (make_endpoint(), None),
+        (make_endpoint(disabled=True), Unsent(Obstacle.DISABLED)),
+        (make_endpoint(event_types=("user.*",)), Unsent(Obstacle.EVENT_TYPE)),
+        (make_endpoint(channels=("a",)), Unsent(Obstacle.CHANNELS)),
+    ]
+    for endpoint, expected in why:
+        assert obstacle(endpoint, "invoice.paid", None, content) == expected
+    said = {"currency": "EUR", "amount": {"$gt": 5}, "$or": [{"x": 1}]}
+    assert obstacle(make_endpoint(filter=said), "invoice.paid", None, content) == Unsent(
+        Obstacle.FILTER, {"amount": {"$gt": 5}}
+    )
+    assert obstacle(make_endpoint(filter=said), "invoice.paid", None, None) is None

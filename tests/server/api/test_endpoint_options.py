@@ -10,7 +10,7 @@ from webhook_engine import Engine
 from webhook_engine.model import DEFAULT_ORGANIZATION
 
 ENDPOINTS = "/app/acme/endpoint"
-ASKED = {"timeout": "1500ms", "retrySchedule": ["5s", "2h"]}
+ASKED = {"timeout": "1500ms", "retrySchedule": ["5s", "2h"], "filter": {"a.b": {"$gt": 1}}}
 
 
 async def test_what_is_asked_for_is_shown_and_the_rest_is_left_out(acme: Client, engine: Engine) -> None:
@@ -39,6 +39,7 @@ async def test_what_is_not_allowed_is_said_where_it_stands(acme: Client) -> None
     for given, loc in (
         ({"timeout": "10m"}, ["body", "timeout"]),
         ({"timeout": 10}, ["body", "timeout"]),
+        ({"filter": {"a": {"$x": 1}}}, ["body", "filter.a.$x"]),
         ({"retrySchedule": ["5s", "x"]}, ["body", "retry_schedule", "[1]"]),
     ):
         answer = await acme.post(ENDPOINTS, {"url": "http://example.com", **given})
@@ -79,3 +80,39 @@ async def test_trying_it_says_why_there_is_no_token(acme: Client) -> None:
     await acme.patch(f"{ENDPOINTS}/e", {"authentication": None})
     tried = await acme.post(f"{ENDPOINTS}/e/authentication/try", {})
     assert (tried.json["problem"], tried.json["messageId"][:4]) == (None, "msg_")
+
+
+async def test_event_types_may_be_all_that_begin_so(acme: Client) -> None:
+    await acme.post("/event-type", {"name": "invoice.paid", "description": ""})
+    made = await acme.post(ENDPOINTS, {"url": "http://example.com", "uid": "e", "eventTypes": ["invoice.*"]})
+    assert (made.status, made.json["eventTypes"]) == (201, ["invoice.*"])
+    refused = await acme.patch(f"{ENDPOINTS}/e", {"eventTypes": ["invoice.*", "order.*", "nope"]})
+    assert refused.json["detail"][0] == {
+        "loc": ["body", "eventTypes"],
+        "msg": "The following event types don't exist: order.*, nope",
+        "type": "value_error",
+    }
+    for malformed in ("*", ".*x", "invoice*", "in voice.*", "x" * 256 + ".*"):
+        refused = await acme.patch(f"{ENDPOINTS}/e", {"eventTypes": [malformed]})
+        assert (refused.status, refused.json["detail"][0]["loc"][:2]) == (422, ["body", "event_types"])
+    # What it wants already stays, though there may be no such event type any more.
+    await acme("DELETE", "/event-type/invoice.paid")
+    await acme.post("/event-type", {"name": "a", "description": ""})
+    kept = await acme.patch(f"{ENDPOINTS}/e", {"eventTypes": ["invoice.*", "a"]})
+    assert (kept.status, kept.json["eventTypes"]) == (200, ["invoice.*", "a"])
+
+
+async def test_a_precheck_with_an_example_says_what_becomes_of_it_at_each_endpoint(acme: Client) -> None:
+    path = "/app/acme/msg/precheck/active"
+    large = {"amount": {"$gt": 100}}
+    made = [
+        (await acme.post(ENDPOINTS, {"url": "http://example.com", **more})).json["id"]
+        for more in ({"filter": large}, {"disabled": True}, {"channels": ["c"]})
+    ]
+    assert (await acme.post(path, {"eventType": "a"})).json == {"active": True}
+    found = (await acme.post(path, {"eventType": "a", "payload": {"amount": 5}})).json
+    assert found["active"] is False
+    by_id = {one["id"]: (one["obstacle"], one.get("condition")) for one in found["endpoints"]}
+    assert by_id == dict(zip(made, [("filter", large), ("disabled", None), ("channels", None)], strict=True))
+    found = (await acme.post(path, {"eventType": "a", "payload": {"amount": 101}})).json
+    assert (found["active"], found["endpoints"][0]["obstacle"]) == (True, None)

@@ -18,7 +18,7 @@ def addressed(
     response: KeptResponse | None = None,
 ) -> AddressedMessage:
     """Whom a message goes to: all endpoints that it matches, or the one that a person named."""
-    ids = () if manual_to is not None else recipients(routes.endpoints, message.event_type, message.channels)
+    ids = () if manual_to is not None else recipients(routes, message.event_type, message.channels, message.payload)
     if routes.revision is None:
         return AddressedMessage(message, ids, manual_to, outbox_id, response)
     shards = {stored.endpoint.id: stored.shard for stored in routes.endpoints}

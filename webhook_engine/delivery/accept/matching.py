@@ -2,29 +2,101 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
+from enum import StrEnum
 
+import msgspec
+
+from webhook_engine.delivery.accept.payload_filter import Content, PayloadFilter
 from webhook_engine.model import Endpoint
-from webhook_engine.store.records import StoredEndpoint
+from webhook_engine.store.records import Routes
 
-__all__ = ["matches", "recipients"]
+__all__ = ["Obstacle", "Unsent", "filters_of", "matches", "obstacle", "passes", "recipients"]
+
+FILTERS = "filters"
+
+
+class Obstacle(StrEnum):
+    """Why an endpoint does not get a message."""
+
+    DISABLED = "disabled"
+    EVENT_TYPE = "eventType"
+    CHANNELS = "channels"
+    FILTER = "filter"
+
+
+class Unsent(msgspec.Struct, frozen=True):
+    """That an endpoint does not get a message, and why."""
+
+    obstacle: Obstacle
+    condition: Mapping[str, object] | None = None
+    """Of its filter: the first that does not hold."""
 
 
 def matches(endpoint: Endpoint, event_type: str, channels: Iterable[str] | None) -> bool:
-    """Whether the endpoint's filters let a message through.
+    """Whether the endpoint wants messages of this event type with these channels.
 
-    An endpoint without a filter takes everything. An endpoint with channels takes only messages that share one;
-    a message without channels shares none.
+    An endpoint without event types takes all; ``invoice.*`` takes what begins with ``invoice.``. An endpoint with
+    channels takes only messages that share one; a message without channels shares none.
     """
-    if endpoint.event_types is not None and event_type not in endpoint.event_types:
+    if endpoint.event_types is not None and not _wants(endpoint.event_types, event_type):
         return False
     return endpoint.channels is None or not set(endpoint.channels).isdisjoint(channels or ())
 
 
-def recipients(endpoints: Iterable[StoredEndpoint], event_type: str, channels: Iterable[str] | None) -> list[str]:
+def passes(endpoint: Endpoint, payload: bytes | None) -> bool:
+    """Whether the endpoint's filter lets a payload through."""
+    return endpoint.filter is None or PayloadFilter(endpoint.filter).passes(Content(payload))
+
+
+def obstacle(
+    endpoint: Endpoint, event_type: str, channels: Iterable[str] | None, content: Content | None
+) -> Unsent | None:
+    """Why the endpoint does not get such a message; ``None`` if it does, as far as that can be told without content."""
+    if endpoint.disabled:
+        return Unsent(Obstacle.DISABLED)
+    if endpoint.event_types is not None and not _wants(endpoint.event_types, event_type):
+        return Unsent(Obstacle.EVENT_TYPE)
+    if not matches(endpoint, event_type, channels):
+        return Unsent(Obstacle.CHANNELS)
+    if endpoint.filter is not None and content is not None:
+        condition = PayloadFilter(endpoint.filter).refused_by(content)
+        return None if condition is None else Unsent(Obstacle.FILTER, condition)
+    return None
+
+
+def filters_of(routes: Routes) -> Mapping[str, PayloadFilter]:
+    """The filters of the endpoints by id, made ready once."""
+    made = routes.kept.get(FILTERS)
+    if not isinstance(made, dict):
+        made = routes.kept[FILTERS] = {
+            stored.endpoint.id: PayloadFilter(stored.endpoint.filter)
+            for stored in routes.endpoints
+            if stored.endpoint.filter is not None
+        }
+    return made
+
+
+def recipients(routes: Routes, event_type: str, channels: Iterable[str] | None, payload: bytes) -> list[str]:
     """The ids of the enabled endpoints that a new message goes to."""
-    return [
+    found = [
         stored.endpoint.id
-        for stored in endpoints
+        for stored in routes.endpoints
         if not stored.endpoint.disabled and matches(stored.endpoint, event_type, channels)
     ]
+    filters = filters_of(routes)
+    if not filters or not found:
+        return found
+    content = Content(payload)
+    return [one for one in found if one not in filters or filters[one].passes(content)]
+
+
+def _wants(wanted: Collection[str], event_type: str) -> bool:
+    if event_type in wanted:
+        return True
+    dot = event_type.rfind(".")
+    while dot > 0:
+        if f"{event_type[:dot]}.*" in wanted:
+            return True
+        dot = event_type.rfind(".", 0, dot)
+    return False

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Collection
 import msgspec
 
 from webhook_engine.clock import Clock, to_datetime
-from webhook_engine.delivery.accept.matching import matches
+from webhook_engine.delivery.accept.matching import matches, passes
 from webhook_engine.delivery.ownership import Ownership
 from webhook_engine.delivery.publishing import Publisher
 from webhook_engine.delivery.schedule.dispatcher import Dispatcher
@@ -275,7 +275,17 @@ class TaskRunner:
         found, next_after = await self._store.deliveries.missing(
             endpoint.application_id, endpoint.id, after, until, PAGE
         )
-        wanted = [one.message_id for one in found if matches(endpoint, one.event_type, one.channels)]
+        wanted = []
+        for one in found:
+            if not matches(endpoint, one.event_type, one.channels):
+                continue
+            if endpoint.filter is None:
+                wanted.append(one.message_id)
+                continue
+            # One payload at a time: a page of them may be more than there is memory for.
+            message = await self._store.messages.get(endpoint.application_id, one.message_id)
+            if message is not None and passes(endpoint, message.payload):
+                wanted.append(one.message_id)
         moved = _moved(progress, len(wanted), next_after)
         await self._store.deliveries.replay(endpoint.id, wanted, self._clock.now(), moved)
         return moved

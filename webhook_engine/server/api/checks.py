@@ -32,6 +32,7 @@ __all__ = [
     "payload_retention",
     "tags",
     "uid",
+    "wanted_event_types",
 ]
 
 P = ParamSpec("P")
@@ -75,6 +76,15 @@ def event_type(loc: Sequence[str], value: str) -> Sequence[Problem]:
 def items(loc: Sequence[str], each: Iterable[str]) -> Sequence[Problem]:
     """Each of a list of names."""
     return [problem for index, value in enumerate(each) for problem in limited((*loc, f"[{index}]"), value)]
+
+
+def wanted_event_types(loc: Sequence[str], each: Iterable[str]) -> Sequence[Problem]:
+    """What an endpoint wants: names, and ``invoice.*``."""
+    return [
+        problem
+        for index, value in enumerate(each)
+        for problem in _broken((*loc, f"[{index}]", "__all__"), names.wanted_event_type, value)
+    ]
 
 
 def channel_name(loc: Sequence[str], value: str) -> Sequence[Problem]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -69,6 +69,7 @@ class OptionsIn(In, frozen=True, kw_only=True):
     retry_schedule: list[str] | UnsetType | None = UNSET
     authentication: AuthenticationIn | UnsetType | None = UNSET
     tls: TlsIn | UnsetType | None = UNSET
+    filter: dict[str, Any] | UnsetType | None = UNSET
 
 
 class OptionsOut(Out, frozen=True, kw_only=True):
@@ -78,6 +79,7 @@ class OptionsOut(Out, frozen=True, kw_only=True):
     retry_schedule: Sequence[str] | UnsetType = UNSET
     authentication: AuthenticationOut | UnsetType = UNSET
     tls: TlsOut | UnsetType = UNSET
+    filter: Mapping[str, object] | UnsetType = UNSET
 
 
 def given_options(body: OptionsIn, *, reset: bool) -> dict[str, Any]:

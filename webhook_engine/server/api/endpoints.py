@@ -285,7 +285,7 @@ def _problems(given: EndpointUpdate | EndpointPatch) -> Iterator[Problem]:
     if isinstance(event_types, list):
         if not event_types:
             yield Problem(("body", "event_types"), "eventTypes can't be empty, it must have at least one item.")
-        yield from checks.items(("body", "event_types"), event_types)
+        yield from checks.wanted_event_types(("body", "event_types"), event_types)
     if given.channels is not UNSET:
         yield from checks.channels(("body", "channels"), given.channels)
     if given.metadata is not UNSET:

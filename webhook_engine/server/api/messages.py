@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -11,7 +11,8 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from webhook_engine.delivery.accept.intake import as_message
-from webhook_engine.delivery.accept.matching import recipients
+from webhook_engine.delivery.accept.matching import obstacle
+from webhook_engine.delivery.accept.payload_filter import Content
 from webhook_engine.errors import ConflictError, NotFoundError, ValidationError
 from webhook_engine.model import Message
 from webhook_engine.rules.capabilities import Capability
@@ -184,6 +185,8 @@ class MessagePrecheckIn(In, frozen=True, kw_only=True):
 
     event_type: str
     channels: list[str] | None = None
+    payload: msgspec.Raw | UnsetType = UNSET
+    """An example; without one, filters on the payload let everything through."""
 
     def problems(self) -> Iterator[Problem]:
         """What is not allowed."""
@@ -191,10 +194,23 @@ class MessagePrecheckIn(In, frozen=True, kw_only=True):
         yield from checks.channels(("body", "channels"), self.channels)
 
 
+class PrecheckedEndpointOut(Out, frozen=True, kw_only=True):
+    """What would become of the example at one endpoint."""
+
+    id: str
+    url: str
+    obstacle: str | None
+    """``disabled``, ``eventType``, ``channels`` or ``filter``; null: it would be sent."""
+    condition: Mapping[str, object] | UnsetType = UNSET
+    """Of the filter: the first that does not hold."""
+
+
 class MessagePrecheckOut(Out, frozen=True, kw_only=True):
     """Whether any endpoint would get it."""
 
     active: bool
+    endpoints: Sequence[PrecheckedEndpointOut] | UnsetType = UNSET
+    """Each by itself, where an example was given."""
 
 
 def message_fields(message: Message, *, with_content: bool) -> dict[str, Any]:
@@ -301,7 +317,24 @@ async def _made(call: Call[MessageCreateQuery, Any], asked: MessageIn) -> NewMes
 async def precheck(call: Call[NoQuery, MessagePrecheckIn]) -> Out:
     """Whether any endpoint would get such a message now."""
     endpoints = await call.context.services.directory.endpoints(call.application.id)
-    return MessagePrecheckOut(active=bool(recipients(endpoints, call.body.event_type, call.body.channels)))
+    event_type, channels, payload = call.body.event_type, call.body.channels, call.body.payload
+    content = None if payload is UNSET else Content(bytes(payload))
+    looked_at = [(one.endpoint, obstacle(one.endpoint, event_type, channels, content)) for one in endpoints]
+    active = any(found is None for _, found in looked_at)
+    if content is None:
+        return MessagePrecheckOut(active=active)
+    return MessagePrecheckOut(
+        active=active,
+        endpoints=[
+            PrecheckedEndpointOut(
+                id=endpoint.id,
+                url=endpoint.url,
+                obstacle=None if found is None else found.obstacle.value,
+                condition=UNSET if found is None or found.condition is None else found.condition,
+            )
+            for endpoint, found in looked_at
+        ],
+    )
 
 
 async def get_message(call: Call[MessageCreateQuery, NoBody]) -> Out:
