@@ -370,7 +370,7 @@ def _pipeline_settings(config: Config) -> PipelineSettings:
         ),
         endpoint_options=_option_bounds(delivery),
         retention=RetentionPolicy(config.retention.payload, config.retention.attempts, config.retention.audit),
-        messages=MessageLimits(payload_retention=config.retention.payload),
+        messages=MessageLimits(payload_retention=config.retention.payload, max_payload_bytes=delivery.max_payload),
     )
 
 

@@ -142,6 +142,16 @@ class EndpointOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     tls: EndpointTls | None = None
     filter: Mapping[str, object] | None = None
     """What the payload of a message must be like; see :mod:`webhook_engine.rules.payload_filter`."""
+    method: str | None = None
+    """``PUT`` or ``PATCH``; ``None``: ``POST``."""
+    query: Mapping[str, str] | None = None
+    """Parameters that are added to the URL."""
+    compression: str | None = None
+    """``gzip``; ``None``: payloads are sent as they are."""
+    user_agent: str | None = None
+    """``None``: the engine's own."""
+    content_type: str | None = None
+    """Of payloads whose message names none; ``None``: ``application/json``."""
 
 
 class Endpoint(EndpointOptions, frozen=True, kw_only=True, omit_defaults=False):

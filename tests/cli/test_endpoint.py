@@ -57,7 +57,14 @@ def test_what_an_endpoint_asks_for(world: World, acme: str) -> None:
     assert said in world("endpoint", "get", acme, "own").out
     assert "filter" not in world.json("endpoint", "update", acme, "own", "--filter", "")
     assert world("endpoint", "update", acme, "own", "--filter", "[1]").code == 2
-    assert "is no operator" in world("endpoint", "update", acme, "own", "--filter", '{"a": {"$x": 1}}').err
+    assert "no operator" in world("endpoint", "update", acme, "own", "--filter", '{"a": {"$x": 1}}').err
+    raw = ("--method", "PUT", "--query", "a=1", "--compression", "gzip", "--user-agent", "X/1", "--content-type", "a/b")
+    kept = {"method": "PUT", "query": {"a": "1"}, "compression": "gzip", "userAgent": "X/1", "contentType": "a/b"}
+    assert world.json("endpoint", "update", acme, "own", *raw).items() >= kept.items()
+    shown = world("endpoint", "get", acme, "own").out
+    assert re.search(r"^query +a=1$", shown, re.MULTILINE)
+    nothing = [part for name in raw[::2] for part in (name, "")]
+    assert not kept.keys() & world.json("endpoint", "update", acme, "own", *nothing).keys()
     world("endpoint", "delete", acme, "own")
 
 

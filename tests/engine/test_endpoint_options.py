@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
+import os
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,10 +13,11 @@ import pytest
 from engines import Answers, acme, local_engine, pass_time, send, until
 from receivers import Receiver, Request, hanging
 
-from webhook_engine import ManualClock
+from webhook_engine import ManualClock, Webhook
 from webhook_engine.errors import ValidationError
 from webhook_engine.model import AttemptStatus
 
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -131,3 +134,60 @@ async def test_a_filter_of_the_worst_kind_leaves_others_their_turn(tmp_path: Pat
         done.set()
         await watching
         assert longest < 1.0  # all of it together takes several times as long
+
+
+async def test_the_request_is_as_it_asks_for(tmp_path: Path) -> None:
+    async with Receiver() as receiver, local_engine(tmp_path / "e.db") as engine:
+        endpoint = await acme(
+            engine,
+            f"{receiver.url}?in=url",
+            method="PUT",
+            query={"source": "a b&c", "in": "both"},
+            user_agent="Shop/2",
+            content_type="application/cloudevents+json",
+        )
+        await send(engine)
+        await engine.messages.create("acme", event_type="a", payload=b"<a/>", content_type="text/xml")
+        await engine.join(timeout=5)
+        first, second = receiver.requests
+        assert (first.method, first.headers["user-agent"]) == ("PUT", "Shop/2")
+        assert first.raw.startswith(b"PUT /hook?in=url&source=a+b%26c&in=both HTTP/1.1\r\n")
+        types = {request.body: request.headers["content-type"] for request in (first, second)}
+        assert types == {b'{"n":1}': "application/cloudevents+json", b"<a/>": "text/xml"}
+        shown = {
+            one.request_headers["content-type"]
+            for one in (await engine.attempts.list_by_endpoint("acme", endpoint.id)).data
+        }
+        assert shown == set(types.values())
+        await engine.endpoints.update("acme", endpoint.id, method="PATCH", query=None, user_agent=None)
+        await send(engine, 2)
+        await engine.join(timeout=5)
+        last = receiver.requests[-1]
+        assert last.raw.startswith(b"PATCH /hook?in=url HTTP/1.1\r\n")
+        assert last.headers["user-agent"].startswith("Webhook-Engine/")
+
+
+async def test_what_is_compressed_is_signed_as_it_is_sent(tmp_path: Path) -> None:
+    async with Receiver() as receiver, local_engine(tmp_path / "e.db", max_payload="2MB") as engine:
+        endpoint = await acme(engine, receiver.url, compression="gzip", secret=SECRET)
+        large = b'{"text": "' + b"payload " * 249_000 + b'"}'
+        small = b'{"n":1}'
+        for payload in (large, large[:9_000], small):
+            await engine.messages.create("acme", event_type="a", payload=payload)
+        await engine.join(timeout=10)
+        assert sorted(
+            (len(body), request.headers.get("content-encoding"))
+            for request in receiver.requests
+            for body in [gzip.decompress(request.body) if "content-encoding" in request.headers else request.body]
+        ) == [(len(small), None), (9_000, "gzip"), (len(large), "gzip")]
+        for request in receiver.requests:
+            Webhook(SECRET).check(request.body, request.headers)
+        assert max(len(request.body) for request in receiver.requests) < 20_000
+        attempts = (await engine.attempts.list_by_endpoint("acme", endpoint.id)).data
+        assert sorted(one.request_headers.get("content-encoding", "") for one in attempts) == ["", "gzip", "gzip"]
+        # What does not get smaller goes as it is.
+        await engine.messages.create("acme", event_type="a", payload=os.urandom(2_000))
+        await engine.join(timeout=5)
+        assert "content-encoding" not in receiver.requests[-1].headers
+        with pytest.raises(ValidationError, match="must be at most 2000000 bytes"):
+            await engine.messages.create("acme", event_type="a", payload=b"x" * 2_000_001)

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from webhook_engine.cli.connected import pairs
 from webhook_engine.cli.terminal import UsageError
 
 __all__ = ["OPTION_FIELDS", "Asked", "asking"]
@@ -46,6 +47,11 @@ class Asked(msgspec.Struct, rename="camel"):
     authentication: _Authentication | None = None
     tls: _Tls | None = None
     filter: dict[str, Any] | None = None
+    method: str | None = None
+    query: dict[str, str] | None = None
+    compression: str | None = None
+    user_agent: str | None = None
+    content_type: str | None = None
 
 
 OPTION_FIELDS: Mapping[str, Callable[[Any], str]] = {
@@ -54,6 +60,11 @@ OPTION_FIELDS: Mapping[str, Callable[[Any], str]] = {
     "authentication": lambda one: one.authentication.said() if one.authentication else "",
     "tls": lambda one: one.tls.said() + " of its own" if one.tls else "",
     "filter": lambda one: "" if one.filter is None else json.dumps(one.filter, ensure_ascii=False),
+    "method": lambda one: one.method or "",
+    "query": lambda one: "&".join(f"{name}={value}" for name, value in (one.query or {}).items()),
+    "compression": lambda one: one.compression or "",
+    "user agent": lambda one: one.user_agent or "",
+    "content type": lambda one: one.content_type or "",
 }
 """As they are named in what a command prints."""
 
@@ -67,6 +78,14 @@ _Filter = Annotated[
     str | None,
     typer.Option(metavar="JSON", help="""What payloads must be like: '{"amount": {"$gt": 100}}'; "" takes it back."""),
 ]
+_Method = Annotated[str | None, typer.Option(help='PUT or PATCH in place of POST; "" takes it back.')]
+_Query = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=VALUE", help='Added to the URL; may be repeated; "" takes all away.'),
+]
+_Compression = Annotated[str | None, typer.Option(help='gzip; "" takes it back.')]
+_UserAgent = Annotated[str | None, typer.Option(help='In place of the engine\'s own; "" takes it back.')]
+_ContentType = Annotated[str | None, typer.Option(help='Of payloads whose message names none; "" takes it back.')]
 
 _Auth = Annotated[
     str | None,
@@ -94,8 +113,23 @@ _OPTIONS: Mapping[str, tuple[object, object]] = {
     "tls_ca": (_Ca, None),
     "no_tls": (_NoTls, False),
     "filter": (_Filter, None),
+    "method": (_Method, None),
+    "query": (_Query, None),
+    "compression": (_Compression, None),
+    "user_agent": (_UserAgent, None),
+    "content_type": (_ContentType, None),
 }
 """Each with what it is where it is not given."""
+
+
+_TEXTS = {
+    "timeout": "timeout",
+    "method": "method",
+    "compression": "compression",
+    "user_agent": "userAgent",
+    "content_type": "contentType",
+}
+"""What is given as it stands, with its name in the API."""
 
 
 def asking(work: Callable[..., None]) -> Callable[..., None]:
@@ -118,8 +152,11 @@ def asking(work: Callable[..., None]) -> Callable[..., None]:
 
 def _asked(given: Mapping[str, Any]) -> dict[str, object]:
     asked: dict[str, object] = {}
-    if given["timeout"] is not None:
-        asked["timeout"] = given["timeout"] or None
+    for name, wire in _TEXTS.items():
+        if given[name] is not None:
+            asked[wire] = given[name] or None
+    if given["query"]:
+        asked["query"] = None if given["query"] == [""] else pairs(given["query"], "--query")
     if given["no_retries"] or given["retry"]:
         asked["retrySchedule"] = [] if given["no_retries"] else None if given["retry"] == [""] else given["retry"]
     if given["authentication"] is not None:

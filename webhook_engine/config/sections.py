@@ -309,6 +309,11 @@ class DeliveryConfig(Section):
         ["5s", "5m", "30m", "2h", "5h", "10h", "10h"],
         "The delays after the first attempt, which is made at once. An empty list means no retries.",
     )
+    max_payload: int = setting(
+        size("1kB", "16MiB"),
+        "1MiB",
+        "The largest payload of a message; server.max_body is for the request around it.",
+    )
     endpoint_max_timeout: timedelta = setting(
         duration("1ms", "5m"), "30s", "The longest timeout that an endpoint may ask for, where timeout is not longer."
     )

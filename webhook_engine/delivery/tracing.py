@@ -79,7 +79,12 @@ class Tracing:
         self, sender: Sender, target: Target, due: Due, body: bytes, attempt_id: str, signed: str
     ) -> Response:
         """Make an attempt as :meth:`Sender.send` does, as part of the trace of its message."""
-        span = self._begin("POST", SpanKind.CLIENT, _restored(due.trace_context), _described(target, due, attempt_id))
+        span = self._begin(
+            target.destination.method,
+            SpanKind.CLIENT,
+            _restored(due.trace_context),
+            _described(target, due, attempt_id),
+        )
         try:
             further = signed + self._propagated(span, target)
             response = await sender.send(target.destination, further, body)
@@ -120,7 +125,7 @@ def _described(target: Target, due: Due, attempt_id: str) -> dict[str, Attribute
     """What a span may say about an attempt: no payload, no signature, no secret, and no query, which may be one."""
     url = target.destination.url
     attributes: dict[str, AttributeValue] = {
-        "http.request.method": "POST",
+        "http.request.method": target.destination.method,
         "url.full": str(url.with_query(None).with_fragment(None)),
         "server.address": url.raw_host or "",
         "server.port": url.port or 0,

@@ -12,13 +12,18 @@ from itertools import accumulate
 from typing import NamedTuple, TypedDict
 
 from webhook_engine.errors import ValidationError
-from webhook_engine.rules import payload_filter
+from webhook_engine.rules import headers, payload_filter
 from webhook_engine.rules.quantities import MILLISECOND, format_duration, parse_duration
-from webhook_engine.rules.values import kind_of, quoted
+from webhook_engine.rules.values import kind_of, quoted, text
 
 __all__ = ["OptionBounds", "OptionValues", "checked", "schedule_within", "timeout_within"]
 
 SHORTEST_TIMEOUT = MILLISECOND
+METHODS = ("POST", "PUT", "PATCH")
+COMPRESSIONS = ("gzip",)
+MAX_PARAMETERS = 20
+MAX_PARAMETER = 512
+"""Characters of the name of a parameter, and of its value."""
 
 
 class OptionBounds(NamedTuple):
@@ -46,6 +51,15 @@ class OptionValues(TypedDict, total=False):
 
     filter: Mapping[str, object] | None
     """What the payload of a message must be like, such as ``{"amount": {"$gt": 100}}``."""
+    method: str | None
+    """``POST``, ``PUT`` or ``PATCH``."""
+    query: Mapping[str, str] | None
+    """Parameters that are added to the URL, such as ``{"source": "shop"}``."""
+    compression: str | None
+    """``gzip``: payloads that it makes smaller are sent so, and signed as they are sent."""
+    user_agent: str | None
+    content_type: str | None
+    """Of payloads whose message names none, such as ``application/cloudevents+json``."""
 
 
 def checked(given: Mapping[str, object], bounds: OptionBounds) -> dict[str, object]:
@@ -87,6 +101,24 @@ def _retry_schedule(field: str, value: object, bounds: OptionBounds) -> tuple[ti
     return delays
 
 
+def _one_of(field: str, value: object, allowed: Sequence[str]) -> str:
+    if value not in allowed:
+        raise ValidationError(field, f"must be one of {', '.join(allowed)}, not {quoted(value)}")
+    return str(value)
+
+
+def _query(field: str, value: object) -> dict[str, str] | None:
+    if not isinstance(value, Mapping):
+        raise ValidationError(field, f"must be a mapping of names to values, not {kind_of(value)}")
+    if len(value) > MAX_PARAMETERS:
+        raise ValidationError(field, f"must have at most {MAX_PARAMETERS} parameters, not {len(value)}")
+    found = {
+        text(field, name, least=1, most=MAX_PARAMETER): text(f"{field}.{name}", one, most=MAX_PARAMETER)
+        for name, one in value.items()
+    }
+    return found or None
+
+
 def _duration(field: str, value: object, least: timedelta, most: timedelta) -> timedelta:
     allowed = f'must be a duration from "{format_duration(least)}" to "{format_duration(most)}"'
     try:
@@ -103,5 +135,10 @@ def _duration(field: str, value: object, least: timedelta, most: timedelta) -> t
 _RULES: Mapping[str, Callable[[str, object, OptionBounds], object]] = {
     "timeout": _timeout,
     "retry_schedule": _retry_schedule,
+    "method": lambda field, value, _: _one_of(field, value, METHODS),
+    "query": lambda field, value, _: _query(field, value),
+    "compression": lambda field, value, _: _one_of(field, value, COMPRESSIONS),
+    "user_agent": lambda field, value, _: headers.user_agent(field, value),
+    "content_type": lambda field, value, _: headers.content_type(field, value),
     "filter": lambda field, value, _: payload_filter.checked(field, value),
 }

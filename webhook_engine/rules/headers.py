@@ -11,11 +11,21 @@ from collections.abc import Mapping
 from webhook_engine.errors import ValidationError
 from webhook_engine.rules.values import kind_of
 
-__all__ = ["MAX_HEADERS", "MAX_HEADER_VALUE", "changed", "checked", "content_type", "each_once", "is_sensitive"]
+__all__ = [
+    "MAX_HEADERS",
+    "MAX_HEADER_VALUE",
+    "changed",
+    "checked",
+    "content_type",
+    "each_once",
+    "is_sensitive",
+    "user_agent",
+]
 
 MAX_HEADERS = 50
 """Headers of one endpoint."""
 MAX_HEADER_NAME = 256
+MAX_USER_AGENT = 256
 MAX_HEADER_VALUE = 4096
 """Characters."""
 
@@ -69,6 +79,14 @@ def content_type(field: str, value: object) -> str:
     text = _value(field, value)
     if not text or text != text.strip():
         raise ValidationError(field, "must be a media type, such as 'text/plain; charset=utf-8', without blanks around")
+    return text
+
+
+def user_agent(field: str, value: object) -> str:
+    """What a client says that it is."""
+    text = _value(field, value)
+    if not text or text != text.strip() or len(text) > MAX_USER_AGENT:
+        raise ValidationError(field, f"must be 1 to {MAX_USER_AGENT} characters, without blanks around")
     return text
 
 

@@ -87,7 +87,7 @@ class Attempter:
     ) -> Outcome | Postponed:
         """Make one attempt. ``state`` gives the endpoint's state, which may change until the response is there."""
         begun = self._begin(target, due, payload)
-        response, signature = await self._send(begun)
+        response, signature, encoding = await self._send(begun)
         if response.failure is FailureKind.OWN:
             self._measures.attempt_hindered(response, self._look().now)
             return Postponed(due, response)
@@ -102,7 +102,7 @@ class Attempter:
             moment=moment,
             random=random.random(),  # noqa: S311
         )
-        outcome = _outcome(begun, response, signature, decision, before.health, moment.now)
+        outcome = _outcome(begun, response, signature, encoding, decision, before.health, moment.now)
         if response.failure is not None:
             _log_failure(begun, response.failure, response, decision)
         return outcome
@@ -126,27 +126,31 @@ class Attempter:
         now = self._look().now
         return Begun(self._ids.new("atmpt_", now), now, target, due, payload)
 
-    async def _send(self, begun: Begun) -> tuple[Response, str]:
-        """What came of the request, and the signature that it had."""
-        target, due, payload = begun.target, begun.due, begun.payload
+    async def _send(self, begun: Begun) -> tuple[Response, str, str | None]:
+        """What came of the request, the signature that it had, and how its body was encoded."""
+        target, due = begun.target, begun.due
         try:
-            signature = target.signature(due, begun.at, payload)
-            signed = target.header_lines(due, begun.at, signature)
+            encoding = None
+            if target.compressed:
+                body, encoding = await target.body(begun.payload)
+                begun = msgspec.structs.replace(begun, payload=body)
+            signature = target.signature(due, begun.at, begun.payload)
+            signed = target.header_lines(due, begun.at, signature, encoding)
         except Exception as error:
             # Whatever is wrong with a key, its receiver has no part in it.
             log.exception("attempt.not_made", message_id=due.message_id, endpoint_id=due.endpoint_id)
-            return _own_trouble(lack_of(error) or Lack.SECRETS, f"could not sign: {type(error).__name__}"), ""
+            return _own_trouble(lack_of(error) or Lack.SECRETS, f"could not sign: {type(error).__name__}"), "", None
         try:
             if target.token_client is not None:
-                return await self._send_authorized(begun, signed, target.token_client), signature
-            return await self._post(begun, signed), signature
+                return await self._send_authorized(begun, signed, target.token_client), signature, encoding
+            return await self._post(begun, signed), signature, encoding
         except Exception as error:
             if (lack := lack_of(error)) is not None:
-                return _own_trouble(lack, f"the request could not be made: {error or type(error).__name__}"), ""
+                return _own_trouble(lack, f"the request could not be made: {error or type(error).__name__}"), "", None
             # Whatever is wrong with this one, it takes its way down the ladder like any failure, and is looked into.
             log.exception("attempt.not_made", message_id=due.message_id, endpoint_id=due.endpoint_id)
             text = f"the request could not be made: {type(error).__name__}"
-            return Response(0, text, FailureKind.PROTOCOL, 0, sent=False), ""
+            return Response(0, text, FailureKind.PROTOCOL, 0, sent=False), "", None
 
     async def _send_authorized(self, begun: Begun, signed: str, client: TokenClient) -> Response:
         """Send the request with an access token; once more with a new one, where the receiver refuses a kept one."""
@@ -193,7 +197,15 @@ def _exchange(due: Due, response: Response, signature: str) -> Exchange:
     )
 
 
-def _outcome(begun: Begun, response: Response, signature: str, decision: Decision, before: Health, now: int) -> Outcome:
+def _outcome(
+    begun: Begun,
+    response: Response,
+    signature: str,
+    encoding: str | None,
+    decision: Decision,
+    before: Health,
+    now: int,
+) -> Outcome:
     """Everything that follows from a decision."""
     due, target = begun.due, begun.target
     attempt = RecordedAttempt(
@@ -206,7 +218,7 @@ def _outcome(begun: Begun, response: Response, signature: str, decision: Decisio
         response.duration_ms,
         TriggerType.MANUAL if due.manual_id or due.asked else TriggerType.SCHEDULED,
         response.text,
-        target.shown_headers(due) if response.sent else {},
+        target.shown_headers(due, encoding) if response.sent else {},
         response.failure and response.failure.value,
         _exchange(due, response, signature),
     )

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import gzip
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 from urllib.parse import unquote
 
 import msgspec
@@ -29,9 +32,25 @@ from webhook_engine.store.endpoint_encryption import (
 )
 from webhook_engine.store.records import Due, StoredEndpoint
 
-__all__ = ["Target", "lines_of", "prepare"]
+__all__ = ["Body", "Target", "lines_of", "prepare"]
 
 JSON = "application/json"
+
+
+GZIP = "gzip"
+WORTH_COMPRESSING = 512
+"""Bytes; below, the header that tells of it costs what is gained."""
+MUCH_TO_COMPRESS = 32 * 1024
+"""Bytes; above, it would keep the event loop for more than a millisecond."""
+COMPRESSION_LEVEL = 6
+
+
+class Body(NamedTuple):
+    """What is sent of a payload: the bytes that are signed."""
+
+    content: bytes
+    encoding: str | None = None
+    """``content-encoding``."""
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,6 +64,10 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     """The same for people to see, with the content type of most messages: sensitive values are masked."""
     keys: Sequence[tuple[SigningKey, int | None]]
     """Current key first, each with the instant at which it expires."""
+    content_type: str
+    """Of payloads whose message names none."""
+    compressed: bool
+    """Whether payloads are sent compressed where that makes them smaller."""
     lines: str
     """The header lines of an attempt, with places for what is its own."""
     rules: Rules
@@ -65,23 +88,38 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
         endpoint = msgspec.structs.replace(self.endpoint, disabled=True, disabled_reason=reason)
         return msgspec.structs.replace(self, endpoint=endpoint)
 
+    async def body(self, payload: bytes) -> Body:
+        """What is sent of a payload; a large one is compressed beside the event loop."""
+        if not self.compressed or len(payload) < WORTH_COMPRESSING:
+            return Body(payload)
+        if len(payload) < MUCH_TO_COMPRESS:
+            return _compressed(payload)
+        return await asyncio.to_thread(_compressed, payload)
+
     def signature(self, due: Due, now: int, body: bytes) -> str:
         """The signatures of one attempt over its body, with every valid key."""
         keys = [key for key, expires_at in self.keys if expires_at is None or expires_at > now]
         return sign(keys, due.message_id, now // 1_000_000, body)
 
-    def header_lines(self, due: Due, now: int, signature: str) -> str:
+    def header_lines(self, due: Due, now: int, signature: str, encoding: str | None = None) -> str:
         """The header lines of one attempt: what the body is, and the signatures over it."""
-        return self.lines % {
-            "type": due.content_type or JSON,
+        lines = self.lines if encoding is None else f"content-encoding: {encoding}\r\n{self.lines}"
+        return lines % {
+            "type": due.content_type or self.content_type,
             "id": due.message_id,
             "timestamp": now // 1_000_000,
             "signature": signature,
         }
 
-    def shown_headers(self, due: Due) -> Mapping[str, str]:
+    def shown_headers(self, due: Due, encoding: str | None = None) -> Mapping[str, str]:
         """What an attempt carries, for people to see: sensitive values are masked, signatures left out."""
-        return self.headers if due.content_type is None else {**self.headers, "content-type": due.content_type}
+        shown = self.headers if due.content_type is None else {**self.headers, "content-type": due.content_type}
+        return shown if encoding is None else {**shown, "content-encoding": encoding}
+
+
+def _compressed(payload: bytes) -> Body:
+    body = gzip.compress(payload, COMPRESSION_LEVEL, mtime=0)
+    return Body(body, GZIP) if len(body) < len(payload) else Body(payload)
 
 
 def lines_of(prefixes: Sequence[str]) -> str:
@@ -118,11 +156,14 @@ def prepare(
         for old in stored.old_keys
     ]
     url = URL(endpoint.url, encoded=True).with_user(None)
+    if endpoint.query:
+        url = url.extend_query(endpoint.query)
     user_info = decrypt_user_info(cipher, endpoint.id, stored.encrypted_user_info)
     credentials = decrypt_credentials(cipher, endpoint.id, stored.encrypted_credentials)
     authentication, tls = credentials.get("authentication"), credentials.get("tls")
     own = decrypt_headers(cipher, endpoint.id, stored.encrypted_headers)
-    headers = CIMultiDict({"user-agent": user_agent})
+    content_type = endpoint.content_type or JSON
+    headers = CIMultiDict({"user-agent": endpoint.user_agent or user_agent})
     if user_info is not None:
         name, _, password = user_info.partition(":")
         headers["authorization"] = _basic(unquote(name), unquote(password))
@@ -132,7 +173,7 @@ def prepare(
         headers.pop(name, None)
         headers[name] = value
     timeout = timeout_within(endpoint.timeout, bounds)
-    shown = {"content-type": JSON, **{name: MASK if is_sensitive(name) else value for name, value in headers.items()}}
+    shown = {name: MASK if is_sensitive(name) else value for name, value in headers.items()}
     token_client = None
     if authentication is not None and authentication["type"] == "oauth2":
         token_client = TokenClient.of(endpoint.id, endpoint.application_id, authentication, user_agent)
@@ -146,9 +187,12 @@ def prepare(
             endpoint.application_id,
             timeout_s=None if timeout is None else timeout.total_seconds(),
             identity=_identity(tls),
+            method=endpoint.method or "POST",
         ),
-        headers=shown,
+        headers={"content-type": content_type, **shown},
         keys=keys,
+        content_type=content_type,
+        compressed=endpoint.compression == GZIP,
         lines=lines_of(prefixes),
         rules=rules.of(schedule_within(endpoint.retry_schedule, bounds)),
         throttle=Throttle(endpoint.throttle_rate),

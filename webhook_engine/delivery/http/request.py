@@ -41,7 +41,7 @@ class Destination:
     such headers are left out, and so is a user name in the URL, which belongs into the ``authorization`` header.
     """
 
-    __slots__ = ("application_id", "headers", "identity", "is_token_server", "prepared", "timeout_s", "url")
+    __slots__ = ("application_id", "headers", "identity", "is_token_server", "method", "prepared", "timeout_s", "url")
 
     def __init__(
         self,
@@ -52,6 +52,7 @@ class Destination:
         timeout_s: float | None = None,
         identity: Identity | None = None,
         is_token_server: bool = False,
+        method: str = "POST",
     ) -> None:
         self.url = url.with_user(None) if url.raw_user is not None or url.raw_password is not None else url
         self.headers = CIMultiDict(headers)
@@ -59,6 +60,7 @@ class Destination:
             self.headers.popall(name, None)
         self.application_id = application_id
         """Whose it is; applications have a fair share each of what many want, such as looking up names."""
+        self.method = method
         self.timeout_s = timeout_s
         """For a whole exchange; ``None``: the sender's own."""
         self.identity = identity
@@ -79,7 +81,7 @@ def beginning(destination: Destination, *, through_proxy: bool) -> bytes:
     headers = CIMultiDict(host=url.host_port_subcomponent or "")
     headers.update(destination.headers)
     headers.setdefault("Accept", "*/*")
-    lines = [f"POST {target} HTTP/1.1", f"Host: {headers.pop('Host')}"]
+    lines = [f"{destination.method} {target} HTTP/1.1", f"Host: {headers.pop('Host')}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     for line in lines:
         if any(character in line for character in _BREAKING):

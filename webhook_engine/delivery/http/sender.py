@@ -110,7 +110,7 @@ class Sender:
         await self.close()
 
     async def send(self, destination: Destination, further: str, body: bytes) -> Response:
-        """POST the body and return the response. What fails becomes a response too; cancelling goes through.
+        """Send the body and return the response. What fails becomes a response too; cancelling goes through.
 
         ``further`` are header lines of this request alone, each with its line break.
         """

@@ -70,6 +70,11 @@ class OptionsIn(In, frozen=True, kw_only=True):
     authentication: AuthenticationIn | UnsetType | None = UNSET
     tls: TlsIn | UnsetType | None = UNSET
     filter: dict[str, Any] | UnsetType | None = UNSET
+    method: str | UnsetType | None = UNSET
+    query: dict[str, str] | UnsetType | None = UNSET
+    compression: str | UnsetType | None = UNSET
+    user_agent: str | UnsetType | None = UNSET
+    content_type: str | UnsetType | None = UNSET
 
 
 class OptionsOut(Out, frozen=True, kw_only=True):
@@ -80,6 +85,11 @@ class OptionsOut(Out, frozen=True, kw_only=True):
     authentication: AuthenticationOut | UnsetType = UNSET
     tls: TlsOut | UnsetType = UNSET
     filter: Mapping[str, object] | UnsetType = UNSET
+    method: str | UnsetType = UNSET
+    query: Mapping[str, str] | UnsetType = UNSET
+    compression: str | UnsetType = UNSET
+    user_agent: str | UnsetType = UNSET
+    content_type: str | UnsetType = UNSET
 
 
 def given_options(body: OptionsIn, *, reset: bool) -> dict[str, Any]:
