@@ -368,6 +368,7 @@ def _pipeline_settings(config: Config) -> PipelineSettings:
             failure_window=microseconds(delivery.failure_window),
             disable_on_gone=delivery.disable_on_gone,
         ),
+        circuit_breaker=delivery.circuit_breaker,
         endpoint_options=_option_bounds(delivery),
         retention=RetentionPolicy(config.retention.payload, config.retention.attempts, config.retention.audit),
         messages=MessageLimits(payload_retention=config.retention.payload, max_payload_bytes=delivery.max_payload),

@@ -27,6 +27,7 @@ __all__ = [
     "EndpointAuthentication",
     "EndpointHeaders",
     "EndpointOptions",
+    "EndpointOrder",
     "EndpointStats",
     "EndpointTls",
     "EventType",
@@ -152,6 +153,16 @@ class EndpointOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     """``None``: the engine's own."""
     content_type: str | None = None
     """Of payloads whose message names none; ``None``: ``application/json``."""
+    ordering: str | None = None
+    """``"fifo"``: it gets its messages one at a time, in the order in which they were accepted."""
+    ordering_on_exhausted: str | None = None
+    """What happens to the order when the retries of a message are exhausted: ``"stop"``, or go on without it."""
+    batch_size: int | None = None
+    """How many messages of an order may go in one request, which then has them as a JSON array."""
+    batch_wait: timedelta | None = None
+    """For how long fewer than that wait for more; ``None``: they do not."""
+    circuit_breaker: bool | None = None
+    """Whether it waits as a whole when too many attempts fail; ``None``: as ``delivery.circuit_breaker`` says."""
 
 
 class Endpoint(EndpointOptions, frozen=True, kw_only=True, omit_defaults=False):
@@ -178,6 +189,8 @@ class Endpoint(EndpointOptions, frozen=True, kw_only=True, omit_defaults=False):
     metadata: Mapping[str, str]
     created_at: datetime
     updated_at: datetime
+    paused_until: datetime | None = None
+    """Until when it waits as a whole, because too many attempts failed; see ``circuit_breaker``."""
 
     @property
     def rate_limit(self) -> int | None:
@@ -200,6 +213,20 @@ class EndpointHeaders(msgspec.Struct, frozen=True, kw_only=True):
 
     headers: Mapping[str, str]
     sensitive: tuple[str, ...]
+
+
+class EndpointOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the messages of one ordering key stand, at an endpoint that gets them in order."""
+
+    ordering_key: str | None
+    message_id: str
+    """Whose turn it is."""
+    state: str
+    """``"sending"``, ``"retrying"``, or ``"stopped"``: its retries are exhausted, and all others wait for somebody."""
+    attempt_count: int
+    next_attempt: datetime | None
+    waiting: int
+    """How many wait behind it, counted up to 1000."""
 
 
 class EndpointStats(msgspec.Struct, frozen=True, kw_only=True):
@@ -259,6 +286,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     timestamp: datetime
     content_type: str | None = None
     """What the payload is sent as; ``None``: ``application/json``, or the payload was not asked for."""
+    ordering_key: str | None = None
+    """What it keeps its order with, at endpoints that keep one; ``None``: with all that have none either."""
 
 
 class Exchange(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -388,6 +417,8 @@ class Health(msgspec.Struct, frozen=True, gc=False):
     first_failure_ran: int | None = None
     """For how long the engine had run then, in microseconds: what decides, since no clock that is set changes it."""
     last_failure_ran: int | None = None
+    paused_until: int | None = None
+    """Until when nothing is sent, where the endpoint has a circuit breaker."""
 
 
 class OldKey(msgspec.Struct, frozen=True):

@@ -82,9 +82,9 @@ async def test_a_message_is_cancelled_where_it_is_scheduled(store: Store, world:
     sent = await world.send(*endpoints)
     other = await world.send(*endpoints)
     await world.conclude(sent, endpoints[1], SUCCEEDED)
-    concerned = await store.deliveries.cancel_message(sent.id, "message cancelled", FAR)
+    concerned, _ = await store.deliveries.cancel_message(sent.id, "message cancelled", FAR)
     assert sorted(concerned) == [endpoints[0].endpoint.id, endpoints[2].endpoint.id]
-    assert list(await store.deliveries.cancel_message(sent.id, "message cancelled", FAR)) == []
+    assert list((await store.deliveries.cancel_message(sent.id, "message cancelled", FAR))[0]) == []
     seen = await store.deliveries.list_by_message(sent.id, EVERYTHING)
     assert sorted(one.status for one in seen) == [AttemptStatus.SUCCESS, AttemptStatus.CANCELED, AttemptStatus.CANCELED]
     for endpoint in endpoints:

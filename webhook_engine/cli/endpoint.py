@@ -63,6 +63,7 @@ class Endpoint(Asked, rename="camel", kw_only=True):
     disabled_at: datetime | None = None
     disabled_reason: str | None = None
     first_failure_at: datetime | None = None
+    paused_until: datetime | None = None
 
     def state(self) -> str:
         """In a word."""
@@ -86,6 +87,24 @@ class _Stats(msgspec.Struct):
     canceled: int = 0
 
 
+class _Order(msgspec.Struct, rename="camel"):
+    ordering_key: str | None
+    message_id: str
+    state: str
+    attempt_count: int
+    waiting: int
+    next_attempt: datetime | None = None
+
+
+_ORDER_COLUMNS = {
+    "ordering key": lambda one: one.ordering_key or "",
+    "message": lambda one: one.message_id,
+    "state": lambda one: one.state,
+    "attempts": lambda one: str(one.attempt_count),
+    "next attempt": lambda one: when(one.next_attempt),
+    "waiting behind it": lambda one: str(one.waiting),
+}
+
 _FIELDS = {
     "id": lambda one: one.id,
     "uid": lambda one: one.uid or "",
@@ -94,6 +113,7 @@ _FIELDS = {
     "disabled": lambda one: when(one.disabled_at),
     "because": lambda one: one.disabled_reason or "",
     "failing since": lambda one: when(one.first_failure_at),
+    "paused until": lambda one: when(one.paused_until),
     "description": lambda one: one.description,
     "event types": lambda one: names(one.event_types, "all"),
     "channels": lambda one: names(one.channels, ""),
@@ -321,6 +341,36 @@ def attempts(
     found = client.listing(path, query, most=most(limit, everything), iterator=iterator)
     columns = {name: column for name, column in ATTEMPT_COLUMNS.items() if name != "endpoint"}
     show_list(client, found, Attempt, columns)
+
+
+@endpoint.command()
+@connected
+def orders(
+    client: Client,
+    app: AppArgument,
+    endpoint: EndpointArgument,
+    limit: Limit = 50,
+    everything: All = False,
+    iterator: Iterator = None,
+) -> None:
+    """List where the orders of an endpoint stand, by ordering key."""
+    path = [*_path(app, endpoint), "order"]
+    found = client.listing(path, {}, most=most(limit, everything), iterator=iterator)
+    show_list(client, found, _Order, _ORDER_COLUMNS)
+
+
+@endpoint.command()
+@connected
+def skip(
+    client: Client,
+    app: AppArgument,
+    endpoint: EndpointArgument,
+    message: Annotated[str, typer.Argument(metavar="MESSAGE", help="The id or event id of the message.")],
+) -> None:
+    """Let the order of an endpoint go on without a message, which is cancelled unless it has failed."""
+    said(
+        client, client.post([*_path(app, endpoint), "msg", message, "skip"], {}), f"the order goes on without {message}"
+    )
 
 
 @endpoint.command("send-example")

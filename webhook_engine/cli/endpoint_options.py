@@ -52,6 +52,21 @@ class Asked(msgspec.Struct, rename="camel"):
     compression: str | None = None
     user_agent: str | None = None
     content_type: str | None = None
+    ordering: str | None = None
+    ordering_on_exhausted: str | None = None
+    batch_size: int | None = None
+    batch_wait: str | None = None
+    circuit_breaker: bool | None = None
+
+
+def _order(one: Any) -> str:
+    return "" if one.ordering is None else f"{one.ordering}, {one.ordering_on_exhausted or 'skip'} when exhausted"
+
+
+def _batches(one: Any) -> str:
+    if one.batch_size is None:
+        return ""
+    return f"up to {one.batch_size} messages" + (f", after {one.batch_wait}" if one.batch_wait else "")
 
 
 OPTION_FIELDS: Mapping[str, Callable[[Any], str]] = {
@@ -65,6 +80,9 @@ OPTION_FIELDS: Mapping[str, Callable[[Any], str]] = {
     "compression": lambda one: one.compression or "",
     "user agent": lambda one: one.user_agent or "",
     "content type": lambda one: one.content_type or "",
+    "order": _order,
+    "batches": _batches,
+    "circuit breaker": lambda one: "" if one.circuit_breaker is None else "yes" if one.circuit_breaker else "no",
 }
 """As they are named in what a command prints."""
 
@@ -102,6 +120,23 @@ _Ca = Annotated[
     Path | None, typer.Option(metavar="FILE", help="The receiver's certificate must be of one of these; in PEM.")
 ]
 _NoTls = Annotated[bool, typer.Option("--no-tls", help="Takes back its certificate, and its authorities.")]
+_Ordering = Annotated[
+    str | None, typer.Option(metavar="fifo", help='Messages one at a time, in their order; "" takes it back.')
+]
+_OnExhausted = Annotated[
+    str | None,
+    typer.Option(metavar="skip|stop", help='What the order does when retries are exhausted; "" takes it back.'),
+]
+_BatchSize = Annotated[
+    int | None, typer.Option(min=0, help="Messages of an order in one request; 0 takes it back.", show_default=False)
+]
+_BatchWait = Annotated[
+    str | None, typer.Option(metavar="DURATION", help='For how long fewer wait for more; "" takes it back.')
+]
+_CircuitBreaker = Annotated[
+    bool | None,
+    typer.Option("--circuit-breaker/--no-circuit-breaker", help="Wait as a whole when too many attempts fail."),
+]
 
 _OPTIONS: Mapping[str, tuple[object, object]] = {
     "timeout": (_Timeout, None),
@@ -118,6 +153,11 @@ _OPTIONS: Mapping[str, tuple[object, object]] = {
     "compression": (_Compression, None),
     "user_agent": (_UserAgent, None),
     "content_type": (_ContentType, None),
+    "ordering": (_Ordering, None),
+    "on_exhausted": (_OnExhausted, None),
+    "batch_size": (_BatchSize, None),
+    "batch_wait": (_BatchWait, None),
+    "circuit_breaker": (_CircuitBreaker, None),
 }
 """Each with what it is where it is not given."""
 
@@ -166,6 +206,13 @@ def _asked(given: Mapping[str, Any]) -> dict[str, object]:
         asked["tls"] = {name: _text(f"--tls-{name}", path) for name, path in files.items()} or None
     if given["filter"] is not None:
         asked["filter"] = _json("--filter", given["filter"] or "null")
+    for name, field in (("ordering", "ordering"), ("on_exhausted", "orderingOnExhausted"), ("batch_wait", "batchWait")):
+        if given[name] is not None:
+            asked[field] = given[name] or None
+    if given["batch_size"] is not None:
+        asked["batchSize"] = given["batch_size"] or None
+    if given["circuit_breaker"] is not None:
+        asked["circuitBreaker"] = given["circuit_breaker"]
     return asked
 
 

@@ -40,6 +40,9 @@ def send(
     content_type: Annotated[
         str | None, typer.Option(metavar="TYPE", help="What it is sent as, such as application/xml. [default: JSON]")
     ] = None,
+    ordering_key: Annotated[
+        str | None, typer.Option(metavar="KEY", help="What it keeps its order with, at endpoints that keep one.")
+    ] = None,
     idempotency_key: Annotated[
         str, typer.Option(metavar="KEY", help="A command that is repeated with it within 12 hours sends only once.")
     ] = "",
@@ -54,6 +57,7 @@ def send(
         channels=channel or None,
         tags=tag or None,
         deliverAt=instant(deliver_at, "--deliver-at", ahead=True),
+        orderingKey=ordering_key,
     )
     body |= _content(_read(payload), raw=raw, content_type=content_type)
     response = client.post(["app", app, "msg"], body, query={"with_content": client.as_json}, key=idempotency_key)

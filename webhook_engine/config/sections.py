@@ -332,6 +332,9 @@ class DeliveryConfig(Section):
         duration("1ms", "3650d"), "5d", "An endpoint that has failed for so long, with no success, is disabled."
     )
     disable_on_gone: bool = setting(boolean(), True, "Whether the response 410 Gone disables an endpoint at once.")
+    circuit_breaker: bool = setting(
+        boolean(), False, "Whether an endpoint waits as a whole, and is probed, when too many of its attempts fail."
+    )
     max_in_flight: int = setting(integer(1, 100_000), 512, "Requests at the same time, in all.")
     max_in_flight_per_endpoint: int = setting(
         integer(1, 100_000), 64, "Requests at the same time to one endpoint; a sick one gets fewer."

@@ -51,6 +51,7 @@ from webhook_engine.secrets.encryption import Cipher
 from webhook_engine.store.directory import Directory
 from webhook_engine.store.kept_responses import KeptResponse
 from webhook_engine.store.members import ALL_SHARDS, Notice
+from webhook_engine.store.order import Turns
 from webhook_engine.store.records import AddressedMessage, Due, NewMessage, StoredEndpoint
 from webhook_engine.store.seam import Store
 from webhook_engine.store.sources import OutboxSource
@@ -89,6 +90,8 @@ class PipelineSettings(msgspec.Struct, frozen=True, kw_only=True):
     user_agent: str
     operational_organization: str
     rules: Rules
+    circuit_breaker: bool = False
+    """For endpoints that do not say whether they have one."""
     endpoint_options: OptionBounds
     retention: RetentionPolicy
     messages: MessageLimits
@@ -157,6 +160,7 @@ class Pipeline:
             prefixes=settings.signature_headers,
             rules=settings.rules,
             bounds=settings.endpoint_options,
+            circuit_breaker=settings.circuit_breaker,
         )
         self._dispatcher = Dispatcher(
             deliveries=store.deliveries,
@@ -175,6 +179,7 @@ class Pipeline:
             timekeeper=self.timekeeper,
             measures=self.measures,
             ownership=self.ownership,
+            ids=ids,
             max_in_flight=settings.max_in_flight,
             max_in_flight_per_endpoint=settings.max_in_flight_per_endpoint,
         )
@@ -319,6 +324,12 @@ class Pipeline:
         """A delivery was cancelled in the store; it is not made any more."""
         self._dispatcher.drop(endpoint_id, message_id)
         self._wakeups.tell(Notice(cancelled=[(endpoint_id, message_id)]))
+
+    def turns_given(self, turns: Turns) -> None:
+        """Turns in the orders of endpoints were given in the store."""
+        self._dispatcher.given(turns)
+        if not self.ownership.alone:
+            self._wakeups.committed()
 
     def expunged(self, message_ids: Collection[str]) -> None:
         """Payloads were deleted in the store; no attempt that begins from now on sends them."""
@@ -480,6 +491,6 @@ class Pipeline:
         if not self.ownership.alone and not all(ours.issuperset(one.shards or ()) for one in webhooks):
             self._wakeups.committed()
 
-    def _recorded(self, batch: Sequence[Outcome]) -> None:
+    def _recorded(self, batch: Sequence[Outcome], turns: Turns) -> None:
         self.measures.changes_recorded(outcome.change for outcome in batch)
-        self._dispatcher.recorded(batch)
+        self._dispatcher.recorded(batch, turns)

@@ -49,6 +49,7 @@ def enqueue(
     organization: str | None = None,
     default: Default | None = None,
     schema: str | None = None,
+    ordering_key: str | None = None,
 ) -> str:
     """Write a message to the outbox in the connection's present transaction; returns the id that it will have.
 
@@ -63,6 +64,7 @@ def enqueue(
     ``channels``: 1 to 10; only endpoints without channels, or with one of these, get the message.
     ``tags``: up to 5, to find the message again.
     ``deliver_at``: not before then, up to 31 days ahead; a naive ``datetime`` is taken as UTC.
+    ``ordering_key``: what it keeps its order with, at endpoints that get their messages in order.
     ``organization``: the tenant (``org_…``) that the application belongs to, where there are several.
     ``schema``: where the table is, if not where the connection looks: a schema of PostgreSQL, a database of MySQL.
     ``default``: as that of ``json.dumps``, for what has no usual form; ``NotImplemented`` leaves it to those above.
@@ -80,6 +82,7 @@ def enqueue(
         tags=tags,
         deliver_at=deliver_at,
         default=default,
+        ordering_key=ordering_key,
     )
     row = make_row(draft, application=application, organization=organization)
     connection = driver_connection(connection)

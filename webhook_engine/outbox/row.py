@@ -32,6 +32,7 @@ class MessageFields(TypedDict, total=False):
     tags: Collection[str] | None
     deliver_at: datetime | None
     default: Default | None
+    ordering_key: str | None
 
 
 class NewRow(NamedTuple):
@@ -56,7 +57,7 @@ def make_row(draft: MessageDraft, *, application: str, organization: str | None)
             raise ValidationError(field, "is not kept in the outbox; say it with messages.create")
     tenant = None if organization is None else names.organization("organization", organization)
     consumer = names.name("application", application)
-    event_type, payload, event_id, channels, tags, deliver_at, *_ = draft.checked(now)
+    event_type, payload, event_id, channels, tags, deliver_at, *_, ordering_key = draft.checked(now)
     return NewRow(
         message_id=_ids.new(MESSAGE_PREFIX, now),
         organization=tenant,
@@ -65,13 +66,18 @@ def make_row(draft: MessageDraft, *, application: str, organization: str | None)
         payload=payload,
         event_id=event_id,
         channels=_json(channels),
-        tags=_json(tags),
+        tags=_json(tags) if ordering_key is None else _with_key(tags, ordering_key),
         deliver_at=None if deliver_at is None else _rfc3339(deliver_at),
     )
 
 
 def _json(texts: Sequence[str] | None) -> str | None:
     return None if texts is None else json.dumps(texts, separators=(",", ":"))
+
+
+def _with_key(tags: Sequence[str] | None, ordering_key: str) -> str:
+    # It has no column of its own: the table is in databases of others, who may have made it long ago.
+    return json.dumps({"orderingKey": ordering_key, "tags": tags}, separators=(",", ":"))
 
 
 def _rfc3339(instant: int) -> str:

@@ -174,11 +174,12 @@ class EndpointActions:
 async def _cancel(services: Services, endpoint_id: str, before: str) -> int:
     count = 0
     while True:
-        cancelled = await services.store.deliveries.cancel_before(
+        cancelled, turns = await services.store.deliveries.cancel_before(
             endpoint_id, before, "cancelled by hand", services.clock.now(), CANCELLED_AT_ONCE
         )
         for message_id in cancelled:
             services.flow.cancelled(endpoint_id, message_id)
+        services.flow.turns_given(turns)
         count += len(cancelled)
         if len(cancelled) < CANCELLED_AT_ONCE:
             return count

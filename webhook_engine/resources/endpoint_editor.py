@@ -26,6 +26,7 @@ from webhook_engine.store.records import EndpointChanges, EndpointCondition, Sto
 __all__ = ["DISABLED_BY_HAND", "EndpointEdit", "EndpointEditor"]
 
 DISABLED_BY_HAND = "disabled by hand"
+RELEASED_AT_ONCE = 500
 
 
 class EndpointEditor:
@@ -116,6 +117,8 @@ class EndpointEdit:
             if after is None:
                 raise NotFoundError("endpoint", endpoint.id)
             now_changed(services, self._application, after)
+        if _stops(endpoint) and not _stops(after.endpoint):
+            await _let_go_on(services, endpoint.id)
         return after.endpoint
 
     async def _delete(self) -> None:
@@ -124,3 +127,16 @@ class EndpointEdit:
             if not await services.store.endpoints.delete(endpoint.id, services.clock.now(), publication.webhooks):
                 raise NotFoundError("endpoint", endpoint.id)
             now_changed(services, self._application, msgspec.structs.replace(self.before, deleted=True))
+
+
+def _stops(endpoint: Endpoint) -> bool:
+    """Whether its order stops at a message whose retries are exhausted."""
+    return endpoint.ordering is not None and endpoint.ordering_on_exhausted == "stop"
+
+
+async def _let_go_on(services: Services, endpoint_id: str) -> None:
+    """Let the orders of an endpoint go on that have stopped: it does not want that any more."""
+    released = RELEASED_AT_ONCE
+    while released:
+        released, turns = await services.store.deliveries.release(endpoint_id, RELEASED_AT_ONCE, services.clock.now())
+        services.flow.turns_given(turns)

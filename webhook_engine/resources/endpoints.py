@@ -21,6 +21,7 @@ from webhook_engine.model import (
     Endpoint,
     EndpointHeaders,
     EndpointOptions,
+    EndpointOrder,
     EndpointStats,
     Message,
     Page,
@@ -37,6 +38,7 @@ from webhook_engine.resources.endpoint_credentials import (
 )
 from webhook_engine.resources.endpoint_editor import DISABLED_BY_HAND, EndpointEditor
 from webhook_engine.resources.endpoint_headers import OwnHeaders
+from webhook_engine.resources.endpoint_order import Orders
 from webhook_engine.resources.endpoint_secrets import EndpointSecrets, ReplacedSecret, signing_key
 from webhook_engine.resources.pagination import Order
 from webhook_engine.resources.services import Services
@@ -64,6 +66,7 @@ class Endpoints:
         self._secrets = EndpointSecrets(self._editor)
         self._headers = OwnHeaders(self._editor)
         self._actions = EndpointActions(self._editor)
+        self._orders = Orders(self._editor)
 
     async def create(
         self,
@@ -101,6 +104,7 @@ class Endpoints:
         closed = values.boolean("disabled", disabled)
         shown_url, user_info, _ = merged("url", self._url(url), None)
         secret_options, others = self._options(options)
+        endpoint_options.check_together(others)
         asked, credentials = with_credentials(
             services.cipher,
             endpoint_id,
@@ -211,6 +215,7 @@ class Endpoints:
             changes = self._with_user_info(edit.before, changes)
             if asked or secret_options:
                 changed = msgspec.structs.replace(edit.before.endpoint.options, **asked)
+                endpoint_options.check_together(msgspec.structs.asdict(changed))
                 changes = msgspec.structs.replace(changes, options=changed)
             if secret_options:
                 changes = await self._with_credentials(edit.before, changes, secret_options)
@@ -421,6 +426,23 @@ class Endpoints:
             checked,
         )
         return msgspec.structs.replace(changes, options=options, encrypted_credentials=encrypted)
+
+    async def orders(
+        self, application: str, endpoint: str, *, after: str | None = None, limit: int = DEFAULT_PAGE
+    ) -> Sequence[EndpointOrder]:
+        """Where the messages of an endpoint with ``ordering`` stand, for each ordering key that something waits with.
+
+        In the order of keys, first those without one. ``after``: the key of the last one that was listed, ``""`` for
+        none. Raises ``NotFoundError`` and ``ValidationError``.
+        """
+        return await self._orders.list(application, endpoint, after=after, limit=limit)
+
+    async def skip(self, application: str, endpoint: str, message: str) -> None:
+        """Let the order of an endpoint go on without a message, which is cancelled unless it has failed.
+
+        Raises ``NotFoundError``, also if the message has no place in the order.
+        """
+        await self._orders.skip(application, endpoint, message)
 
     def _url(self, value: object) -> str:
         return endpoint_url("url", value, https_only=self._services.policy.https_only)

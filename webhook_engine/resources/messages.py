@@ -47,6 +47,7 @@ class SharedFields(TypedDict, total=False):
     payload_retention_period: int | None
     payload_retention_hours: int | None
     default: Default | None
+    ordering_key: str | None
 
 
 class Messages:
@@ -72,6 +73,7 @@ class Messages:
         payload_retention_hours: int | None = None,
         content_type: str | None = None,
         default: Default | None = None,
+        ordering_key: str | None = None,
     ) -> Message:
         """Accept a message; when this returns, it is durable and on its way to the endpoints that want it.
 
@@ -86,6 +88,8 @@ class Messages:
         ``payload_retention_period``: days (1 to 90) after which the payload is deleted, or ``payload_retention_hours``
         (1 to 2160); by default as configured.
         ``content_type``: what the payload is sent as, ``application/json`` by default.
+        ``ordering_key``: what it keeps its order with, at endpoints that get their messages in order; by default with
+        all that have none.
         ``default``: as that of ``json.dumps``, for what has no usual form; ``NotImplemented`` leaves it to those above.
 
         Raises ``NotFoundError`` for an unknown application, ``ValidationError`` for a value that is not allowed and
@@ -104,6 +108,7 @@ class Messages:
             payload_retention_hours,
             content_type,
             default,
+            ordering_key,
         )
         flow = self._services.flow
         message = await flow.intake.message(self._organization_id, application, draft)
@@ -335,7 +340,8 @@ async def _expunge(services: Services, message_ids: Collection[str]) -> None:
 
 async def _cancel(services: Services, message_id: str) -> int:
     now = services.clock.now()
-    endpoint_ids = await services.store.deliveries.cancel_message(message_id, "cancelled by hand", now)
+    endpoint_ids, turns = await services.store.deliveries.cancel_message(message_id, "cancelled by hand", now)
     for endpoint_id in endpoint_ids:
         services.flow.cancelled(endpoint_id, message_id)
+    services.flow.turns_given(turns)
     return len(endpoint_ids)

@@ -14,9 +14,9 @@ from typing import NamedTuple, TypedDict
 from webhook_engine.errors import ValidationError
 from webhook_engine.rules import headers, payload_filter
 from webhook_engine.rules.quantities import MILLISECOND, format_duration, parse_duration
-from webhook_engine.rules.values import kind_of, quoted, text
+from webhook_engine.rules.values import boolean, integer, kind_of, quoted, text
 
-__all__ = ["OptionBounds", "OptionValues", "checked", "schedule_within", "timeout_within"]
+__all__ = ["OptionBounds", "OptionValues", "check_together", "checked", "schedule_within", "timeout_within"]
 
 SHORTEST_TIMEOUT = MILLISECOND
 METHODS = ("POST", "PUT", "PATCH")
@@ -24,6 +24,10 @@ COMPRESSIONS = ("gzip",)
 MAX_PARAMETERS = 20
 MAX_PARAMETER = 512
 """Characters of the name of a parameter, and of its value."""
+ORDERINGS = ("fifo",)
+ON_EXHAUSTED = ("skip", "stop")
+MAX_BATCH_SIZE = 1_000
+LONGEST_BATCH_WAIT = timedelta(minutes=5)
 
 
 class OptionBounds(NamedTuple):
@@ -48,6 +52,16 @@ class OptionValues(TypedDict, total=False):
     """``type`` (``basic``, ``bearer`` or ``oauth2``), and what that has."""
     tls: Mapping[str, str] | None
     """``certificate`` and ``key``, ``ca``, or all three, in PEM."""
+    ordering: str | None
+    """``"fifo"``: messages one at a time, in the order in which they were accepted."""
+    ordering_on_exhausted: str | None
+    """``"skip"``: go on without a message whose retries are exhausted. ``"stop"``: wait until somebody acts."""
+    batch_size: int | None
+    """Up to so many messages of an order in one request, as a JSON array."""
+    batch_wait: timedelta | str | None
+    """For how long fewer than that wait for more, such as ``"5s"``."""
+    circuit_breaker: bool | None
+    """Whether the endpoint waits as a whole when too many attempts fail."""
 
     filter: Mapping[str, object] | None
     """What the payload of a message must be like, such as ``{"amount": {"$gt": 100}}``."""
@@ -68,6 +82,16 @@ def checked(given: Mapping[str, object], bounds: OptionBounds) -> dict[str, obje
         if name not in _RULES:
             raise ValidationError(name, f"is nothing that an endpoint can ask for; these are: {', '.join(_RULES)}")
     return {name: None if value is None else _RULES[name](name, value, bounds) for name, value in given.items()}
+
+
+def check_together(options: Mapping[str, object]) -> None:
+    """Whether all that an endpoint asks for goes together; raises ``ValidationError``."""
+    if options.get("ordering") is None:
+        for name in ("ordering_on_exhausted", "batch_size", "batch_wait"):
+            if options.get(name) is not None:
+                raise ValidationError(name, 'goes with ordering "fifo" alone; ask for that too')
+    if options.get("batch_wait") is not None and options.get("batch_size") is None:
+        raise ValidationError("batch_wait", "goes with a batch_size alone; ask for that too")
 
 
 def timeout_within(asked: timedelta | None, bounds: OptionBounds) -> timedelta | None:
@@ -141,4 +165,9 @@ _RULES: Mapping[str, Callable[[str, object, OptionBounds], object]] = {
     "user_agent": lambda field, value, _: headers.user_agent(field, value),
     "content_type": lambda field, value, _: headers.content_type(field, value),
     "filter": lambda field, value, _: payload_filter.checked(field, value),
+    "ordering": lambda field, value, _: _one_of(field, value, ORDERINGS),
+    "ordering_on_exhausted": lambda field, value, _: _one_of(field, value, ON_EXHAUSTED),
+    "batch_size": lambda field, value, _: integer(field, value, 1, MAX_BATCH_SIZE),
+    "batch_wait": lambda field, value, _: _duration(field, value, timedelta(0), LONGEST_BATCH_WAIT),
+    "circuit_breaker": lambda field, value, _: boolean(field, value),
 }

@@ -26,10 +26,19 @@ _MAX_DELAY = microseconds(MAX_DELAY)
 
 
 MessageValues = tuple[
-    str, bytes, str | None, tuple[str, ...] | None, tuple[str, ...] | None, int | None, int | None, str | None
+    str,
+    bytes,
+    str | None,
+    tuple[str, ...] | None,
+    tuple[str, ...] | None,
+    int | None,
+    int | None,
+    str | None,
+    str | None,
 ]
 """A new message as it is kept: event type, payload, event id, channels, tags, the instant from which it is delivered,
-how long its payload is kept (``None``: as configured), and its content type (``None``: JSON); times in microseconds.
+how long its payload is kept (``None``: as configured), its content type (``None``: JSON), and its ordering key; times
+in microseconds.
 
 A plain tuple, to be unpacked where it is read, because every message is one.
 """
@@ -49,6 +58,8 @@ class MessageDraft(NamedTuple):
     content_type: str | None = None
     default: Default | None = None
     """How to write what JSON does not have; asked first."""
+    ordering_key: str | None = None
+    """What it keeps its order with, at endpoints that keep one."""
 
     @classmethod
     def of(cls, *, event: object | None = None, **fields: Any) -> Self:
@@ -62,7 +73,7 @@ class MessageDraft(NamedTuple):
     def checked(self, now: int, max_payload_bytes: int | None = None) -> MessageValues:
         """The values as they are kept; raises ``ValidationError`` for the first that is not allowed."""
         # A call only for what was said: every message comes through here.
-        event_type, payload, event_id, channels, tags, deliver_at, days, hours, kind, default = self
+        event_type, payload, event_id, channels, tags, deliver_at, days, hours, kind, default, ordering_key = self
         return (
             names.name("event_type", event_type),
             payload_bytes(payload, max_payload_bytes, default),
@@ -72,6 +83,7 @@ class MessageDraft(NamedTuple):
             None if deliver_at is None else _deliver_at(deliver_at, now),
             None if days is None and hours is None else payload_retention(days, hours),
             None if kind is None else content_type("content_type", kind),
+            None if ordering_key is None else names.ordering_key("ordering_key", ordering_key),
         )
 
 

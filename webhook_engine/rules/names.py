@@ -60,11 +60,13 @@ Form = Callable[[str], object]
 _NAME = re.compile(f"{NAME_ALPHABET}{{1,{MAX_NAME}}}").fullmatch
 _CHANNEL = re.compile(f"{CHANNEL_ALPHABET}{{1,{MAX_NAME}}}").fullmatch
 _TAG = re.compile(f"{TAG_ALPHABET}{{1,{MAX_TAG}}}").fullmatch
+_ORDERING_KEY = re.compile(f"[^\\x00-\\x1f\\x7f\\ud800-\\udfff]{{1,{MAX_NAME}}}").fullmatch
 _ORGANIZATION = re.compile(f"org_{NAME_ALPHABET}{{1,{MAX_NAME - 4}}}").fullmatch
 _NAME_RULE = f"must be 1 to {MAX_NAME} characters out of letters, digits, '-', '_' and '.'"
 _WANTED_RULE = f"{_NAME_RULE}, or such a name and '.*' for all that begin with it"
 _CHANNEL_RULE = f"must be 1 to {MAX_NAME} characters out of letters, digits and '-_.:+'"
 _TAG_RULE = f"must be 1 to {MAX_TAG} characters out of letters, digits and '-_./\\#'"
+_ORDERING_KEY_RULE = f"must be 1 to {MAX_NAME} characters, without control characters"
 _ORGANIZATION_RULE = f"must be 'org_' and 1 to {MAX_NAME - 4} characters out of letters, digits, '-', '_' and '.'"
 
 
@@ -147,6 +149,11 @@ def few_tags(field: str, value: Collection[str]) -> tuple[str, ...] | None:
     return found or None
 
 
+def ordering_key(field: str, value: object) -> str:
+    """What messages keep their order with: any text."""
+    return _string(field, value, _ORDERING_KEY, _ORDERING_KEY_RULE)
+
+
 def names(field: str, value: object, most: int) -> tuple[str, ...]:
     """Up to ``most`` names without duplicates."""
     found = _strings(field, value, _NAME, _NAME_RULE)
@@ -226,6 +233,8 @@ def _broken(value: object, form: Form) -> Rule | None:
         return None
     if form is _TAG:
         return Rule.TAG_FORM
+    if form is _ORDERING_KEY:
+        return None
     if not value:
         return Rule.NAME_EMPTY
     if len(value) > MAX_NAME:

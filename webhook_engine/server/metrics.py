@@ -114,6 +114,7 @@ class Figures:
         yield _gauge("requests_in_flight", "Attempts that wait for their response.", lanes.in_flight)
         yield _gauge("queue_depth", "Deliveries in memory that are due and wait.", lanes.queued)
         yield _gauge("lanes_throttled", "Endpoints with something due that must wait.", lanes.throttled)
+        yield _gauge("lanes_paused", "Endpoints whose circuit breaker has them wait.", lanes.paused)
         standing = GaugeMetricFamily(
             f"{PREFIX}lanes", "Endpoints in memory, by how they answered last.", labels=("standing",)
         )

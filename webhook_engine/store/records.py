@@ -201,6 +201,8 @@ class NewMessage(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Of the trace that its attempts belong to: a W3C ``traceparent``, and after a line break its ``tracestate``."""
     content_type: str | None = None
     """What the payload is sent as; ``None``: JSON."""
+    ordering_key: str | None = None
+    """What it keeps its order with, at endpoints that keep one; ``None``: with all that have none either."""
 
 
 class AddressedMessage(msgspec.Struct, frozen=True, gc=False):
@@ -219,6 +221,8 @@ class AddressedMessage(msgspec.Struct, frozen=True, gc=False):
     """Of the application that it was routed by; ``None``: it cannot have changed."""
     shards: Sequence[int] | None = None
     """Those of the endpoints, in their order (or of ``manual_to``); ``None``: all are this engine's."""
+    ordered: Sequence[str] = ()
+    """Those of the endpoints that get their messages one at a time, in the order of acceptance."""
 
 
 class Due(msgspec.Struct, frozen=True, gc=False):
@@ -242,6 +246,8 @@ class Due(msgspec.Struct, frozen=True, gc=False):
     """That of the message; ``None``: JSON."""
     asked: bool = False
     """Whether somebody asked for this attempt of the schedule, as with a recovery."""
+    order_key: str | None = None
+    """The key by which it has a place in an order, of which it has the turn; ``None``: it has none."""
 
 
 Place = tuple[str, int, str]
@@ -267,6 +273,10 @@ class DeliveryChange(msgspec.Struct, frozen=True, gc=False):
     attempted: bool = True
     due_ran: int | None = None
     """When it is due in the time that the engine runs, which no clock that is set changes."""
+    ordered: bool = False
+    """Whether the delivery may have a place in an order, which the next one gets when it is settled."""
+    stops: bool = False
+    """Whether the order stops at it if it fails for good."""
 
 
 class RecordedAttempt(msgspec.Struct, frozen=True, gc=False):

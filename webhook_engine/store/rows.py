@@ -144,6 +144,7 @@ ENDPOINT = (
     "warned",
     "first_failure_ran",
     "last_failure_ran",
+    "paused_until",
     "metadata",
     "created_at",
     "updated_at",
@@ -169,7 +170,17 @@ EVENT_TYPE = (
     "updated_at",
 )
 
-MESSAGE = ("id", "application_id", "event_type", "event_id", "channels", "tags", "deliver_at", "created_at")
+MESSAGE = (
+    "id",
+    "application_id",
+    "event_type",
+    "event_id",
+    "channels",
+    "tags",
+    "deliver_at",
+    "created_at",
+    "ordering_key",
+)
 CONTENT = ("payload_expires_at", "payload", "trace_context", "content_type")
 """What else a message is stored with."""
 
@@ -251,6 +262,7 @@ def endpoint(row: Row) -> StoredEndpoint:
     values: dict[str, Any] = dict(zip(ENDPOINT, row, strict=True))
     first_failure_at, disabled_at = values["first_failure_at"], values["disabled_at"]
     options = values["options"]
+    paused_until = values["paused_until"]
     return StoredEndpoint(
         endpoint=Endpoint(
             id=values["id"],
@@ -267,6 +279,7 @@ def endpoint(row: Row) -> StoredEndpoint:
             disabled_at=None if disabled_at is None else to_datetime(disabled_at),
             disabled_reason=values["disabled_reason"],
             first_failure_at=None if first_failure_at is None else to_datetime(first_failure_at),
+            paused_until=None if paused_until is None else to_datetime(paused_until),
             metadata=msgspec.json.decode(values["metadata"]),
             created_at=to_datetime(values["created_at"]),
             updated_at=to_datetime(values["updated_at"]),
@@ -286,6 +299,7 @@ def endpoint(row: Row) -> StoredEndpoint:
             bool(values["warned"]),
             values["first_failure_ran"],
             values["last_failure_ran"],
+            paused_until,
         ),
         deleted=bool(values["deleted"]),
     )
@@ -310,7 +324,7 @@ def event_type(row: Row) -> EventType:
 
 def message(row: Row) -> Message:
     """Of the columns ``MESSAGE``, then those of its content."""
-    identifier, application_id, type_name, event_id, channels, tags, deliver_at, created_at, payload, kind = row
+    identifier, application_id, type_name, event_id, channels, tags, deliver_at, created_at, key, payload, kind = row
     return Message(
         id=identifier,
         application_id=application_id,
@@ -322,6 +336,7 @@ def message(row: Row) -> Message:
         deliver_at=None if deliver_at is None else to_datetime(deliver_at),
         timestamp=to_datetime(created_at),
         content_type=kind,
+        ordering_key=key,
     )
 
 
@@ -469,6 +484,7 @@ def condition_values(condition: EndpointCondition) -> dict[str, Any]:
         "warned": condition.health.warned,
         "first_failure_ran": condition.health.first_failure_ran,
         "last_failure_ran": condition.health.last_failure_ran,
+        "paused_until": condition.health.paused_until,
         "disabled_at": condition.disabled_at,
         "disabled_reason": condition.disabled_reason,
     }
@@ -567,6 +583,7 @@ def message_row(message: NewMessage) -> Row:
         optional_json(message.tags),
         message.deliver_at,
         message.created_at,
+        message.ordering_key,
         message.payload_expires_at,
         message.payload,
         message.trace_context,
@@ -632,6 +649,7 @@ def condition_row(endpoint_id: str, condition: EndpointCondition) -> Row:
         condition.disabled_reason,
         condition.health.first_failure_ran,
         condition.health.last_failure_ran,
+        condition.health.paused_until,
     )
 
 

@@ -27,6 +27,7 @@ from webhook_engine.store.audit import AuditStore
 from webhook_engine.store.insight import InsightStore
 from webhook_engine.store.kept_responses import KeptResponseStore
 from webhook_engine.store.members import ALL_SHARDS, LeaseStore, WakeupStore
+from webhook_engine.store.order import Line, LineHead, Member, Turns
 from webhook_engine.store.play import PlayStore
 from webhook_engine.store.portal_links import PortalLinkStore
 from webhook_engine.store.positions import PositionStore
@@ -214,8 +215,8 @@ class MessageStore(Protocol):
 class DeliveryStore(Protocol):
     """Deliveries: the durable state behind timers and lanes."""
 
-    async def record(self, outcomes: Outcomes) -> None:
-        """Record a batch of outcomes.
+    async def record(self, outcomes: Outcomes) -> Turns:
+        """Record a batch of outcomes; returns the turns that this gave in the orders of endpoints.
 
         A success settles its delivery whatever came before. Any other change applies only to a delivery that is
         still pending, so that a late failure never undoes a success, a cancellation or a disabling.
@@ -267,8 +268,36 @@ class DeliveryStore(Protocol):
         """
         ...
 
-    async def cancel_message(self, message_id: str, reason: str, now: int) -> Sequence[str]:
-        """Cancel what is scheduled of a message; returns the endpoint ids concerned."""
+    async def cancel_message(self, message_id: str, reason: str, now: int) -> tuple[Sequence[str], Turns]:
+        """Cancel what is scheduled of a message, and what an order has stopped at.
+
+        Returns the endpoint ids concerned, and the turns that this gave.
+        """
+        ...
+
+    async def skip(self, message_id: str, endpoint_id: str, reason: str, now: int) -> Turns | None:
+        """Take a delivery out of the order, cancelled unless it has failed; returns the turns that this gave.
+
+        ``None``, and nothing is changed, if it has no place in an order.
+        """
+        ...
+
+    async def release(self, endpoint_id: str, limit: int, now: int) -> tuple[int, Turns]:
+        """Let up to ``limit`` orders of an endpoint go on that have stopped at a failure.
+
+        Returns how many, so that 0 means done, and the turns that this gave.
+        """
+        ...
+
+    async def first_in_order(self, line: Line, limit: int, payload_bytes: int) -> Sequence[Member]:
+        """The first in an order, its turn's holder before all, until their payloads are so large together."""
+        ...
+
+    async def line_heads(self, endpoint_id: str, after: str | None, limit: int, most: int) -> Sequence[LineHead]:
+        """Where the orders of an endpoint stand, by ordering key, of those whose key comes ``after``.
+
+        Those who wait in one are counted up to ``most``.
+        """
         ...
 
     async def get(self, message_id: str, endpoint_id: str) -> Due | None:
@@ -276,10 +305,19 @@ class DeliveryStore(Protocol):
         ...
 
     async def recover(
-        self, endpoint_id: str, since: int, until: int, now: int, limit: int, progress: TaskProgress
+        self,
+        endpoint_id: str,
+        since: int,
+        until: int,
+        now: int,
+        limit: int,
+        progress: TaskProgress,
+        *,
+        ordered: bool = False,
     ) -> tuple[int, int | None]:
         """Schedule failed deliveries again, for a full run through the ladder, with the task's progress.
 
+        ``ordered``: they take their old places in the endpoint's order.
         Takes those that failed in [``since``, ``until``), oldest first, and whose payload is still there. Returns how
         many, and the instant to continue from (``None`` when there are no more). The count is
         added to ``processed`` in ``progress.data``, which is stored with the instant as cursor, or with
@@ -320,20 +358,43 @@ class DeliveryStore(Protocol):
         """
         ...
 
-    async def replay(self, endpoint_id: str, message_ids: Sequence[str], now: int, progress: TaskProgress) -> None:
-        """Make deliveries, due at once, where there are none, with the task's progress."""
+    async def replay(
+        self,
+        endpoint_id: str,
+        message_ids: Sequence[str],
+        now: int,
+        progress: TaskProgress,
+        *,
+        ordered: bool = False,
+    ) -> None:
+        """Make deliveries, due at once, where there are none, with the task's progress.
+
+        ``ordered``: they go behind all that wait in the endpoint's order.
+        """
         ...
 
     async def replay_again(
-        self, endpoint_id: str, message_ids: Sequence[str], now: int, progress: TaskProgress
+        self,
+        endpoint_id: str,
+        message_ids: Sequence[str],
+        now: int,
+        progress: TaskProgress,
+        *,
+        ordered: bool = False,
     ) -> None:
-        """Schedule settled deliveries once more, for a full run through the ladder, with the task's progress."""
+        """Schedule settled deliveries once more, for a full run through the ladder, with the task's progress.
+
+        ``ordered``: they take their old places in the endpoint's order.
+        """
         ...
 
     async def cancel_before(
         self, endpoint_id: str, message_id: str, reason: str, now: int, limit: int
-    ) -> Sequence[str]:
-        """Cancel up to ``limit`` scheduled deliveries of messages with ids before ``message_id``; returns their ids."""
+    ) -> tuple[Sequence[str], Turns]:
+        """Cancel up to ``limit`` scheduled deliveries of messages with ids before ``message_id``.
+
+        Returns their ids, and the turns that this gave.
+        """
         ...
 
     async def count_of_messages(
@@ -439,7 +500,7 @@ class OutboxStore(Protocol):
     async def waiting(self, limit: int, shards: Collection[int] = ALL_SHARDS) -> Sequence[OutboxRow]:
         """Rows to be moved, oldest first; what was set aside is left out.
 
-        Where engines share the database, only those whose id, modulo the number of shards, is among ``shards``.
+        Where engines share the database, only those whose application, as they name it, is of one of these shards.
         """
         ...
 

@@ -71,7 +71,7 @@ def prepare(
 
     ``message_id`` was made for ``now`` (microseconds), which becomes the time of the message.
     """
-    event_type, payload, event_id, channels, tags, due, kept_for, content_type = draft.checked(
+    event_type, payload, event_id, channels, tags, due, kept_for, content_type, ordering_key = draft.checked(
         now, limits.max_payload_bytes
     )
     if due is not None:
@@ -92,6 +92,7 @@ def prepare(
         deliver_at=due,
         payload_expires_at=None if kept_for is None else now + kept_for,
         content_type=content_type,
+        ordering_key=ordering_key,
     )
 
 
@@ -105,13 +106,15 @@ def from_row(row: OutboxRow, application: Application, limits: MessageLimits, fr
         if not is_id(MESSAGE_PREFIX, row.message_id):
             raise ValidationError("message_id", "must be NULL or an id as enqueue() makes it: 'msg_' and 27 characters")
         created_at = min(now, timestamp_of(row.message_id))
+    tags, ordering_key = _tags(row.tags)
     draft = MessageDraft(
         event_type=row.event_type,
         payload=row.payload,
         event_id=row.event_id,
         channels=_json_array("channels", row.channels),
-        tags=_json_array("tags", row.tags),
+        tags=tags,
         deliver_at=_rfc3339("deliver_at", row.deliver_at),
+        ordering_key=ordering_key,
     )
     return prepare(application, limits, row.message_id or fresh_id, created_at, draft)
 
@@ -129,7 +132,21 @@ def as_message(new: NewMessage) -> Message:
         deliver_at=None if new.deliver_at is None else to_datetime(new.deliver_at),
         timestamp=to_datetime(new.created_at),
         content_type=new.content_type,
+        ordering_key=new.ordering_key,
     )
+
+
+def _tags(text: str | None) -> tuple[list[str] | None, str | None]:
+    """The tags, and the ordering key, which stands with them where there is one."""
+    if text is None or not text.lstrip().startswith("{"):
+        return _json_array("tags", text), None
+    try:
+        given = json.loads(text)
+    except (ValueError, RecursionError):
+        given = {}
+    if given.keys() != {"tags", "orderingKey"} or not isinstance(given["tags"], list | None):
+        raise ValidationError("tags", 'must be NULL, a JSON array of strings, or {"tags": […], "orderingKey": "…"}')
+    return given["tags"], given["orderingKey"]
 
 
 def _json_array(field: str, text: str | None) -> list[str] | None:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from enum import StrEnum
 
 import msgspec
 
 from webhook_engine.delivery.accept.payload_filter import Content, PayloadFilter
 from webhook_engine.model import Endpoint
-from webhook_engine.store.records import Routes
+from webhook_engine.store.records import Routes, StoredEndpoint
 
-__all__ = ["Obstacle", "Unsent", "filters_of", "matches", "obstacle", "passes", "recipients"]
+__all__ = ["Obstacle", "Unsent", "filters_of", "keeping_order", "matches", "obstacle", "passes", "recipients"]
 
 FILTERS = "filters"
 
@@ -100,3 +100,9 @@ def _wants(wanted: Collection[str], event_type: str) -> bool:
             return True
         dot = event_type.rfind(".", 0, dot)
     return False
+
+
+def keeping_order(endpoints: Iterable[StoredEndpoint], ids: Sequence[str]) -> Sequence[str]:
+    """Those of these ids whose endpoints get their messages one at a time; mostly none."""
+    ordered = {stored.endpoint.id for stored in endpoints if stored.endpoint.ordering is not None}
+    return [endpoint_id for endpoint_id in ids if endpoint_id in ordered] if ordered else ()

@@ -17,9 +17,11 @@ import msgspec
 
 from webhook_engine.clock import to_datetime
 from webhook_engine.delivery.attempt.access_tokens import AccessTokens, TokenClient
+from webhook_engine.delivery.attempt.breaker import Breaker, step
 from webhook_engine.delivery.attempt.decision import EXPIRED, Decision, decide
 from webhook_engine.delivery.attempt.events import events_of
 from webhook_engine.delivery.attempt.health import Signal
+from webhook_engine.delivery.attempt.order import in_order
 from webhook_engine.delivery.attempt.outcome import Outcome, Postponed, reaction_to
 from webhook_engine.delivery.attempt.target import Target
 from webhook_engine.delivery.elapsed import Moment
@@ -50,6 +52,8 @@ class EndpointState(msgspec.Struct, frozen=True, gc=False):
     health: Health
     closed: bool
     """Whether it is disabled or deleted."""
+    breaker: Breaker | None = None
+    """Its circuit breaker, if it has one."""
 
 
 class Begun(msgspec.Struct, frozen=True, gc=False):
@@ -60,6 +64,8 @@ class Begun(msgspec.Struct, frozen=True, gc=False):
     target: Target
     due: Due
     payload: bytes
+    request: Due
+    """What is sent in its place, where several go together."""
 
 
 class Attempter:
@@ -83,10 +89,18 @@ class Attempter:
         self._tracing = tracing
 
     async def attempt(
-        self, target: Target, due: Due, payload: bytes, state: Callable[[], EndpointState]
+        self,
+        target: Target,
+        due: Due,
+        payload: bytes,
+        state: Callable[[], EndpointState],
+        request: Due | None = None,
     ) -> Outcome | Postponed:
-        """Make one attempt. ``state`` gives the endpoint's state, which may change until the response is there."""
-        begun = self._begin(target, due, payload)
+        """Make one attempt. ``state`` gives the endpoint's state, which may change until the response is there.
+
+        ``request``: what is sent for this delivery and for those behind it.
+        """
+        begun = self._begin(target, due, payload, request or due)
         response, signature, encoding = await self._send(begun)
         if response.failure is FailureKind.OWN:
             self._measures.attempt_hindered(response, self._look().now)
@@ -102,7 +116,14 @@ class Attempter:
             moment=moment,
             random=random.random(),  # noqa: S311
         )
+        breaker = None
+        if before.breaker is not None:
+            breaker = step(before.breaker, due, moment.ran, failed=response.failure is not None)
+            decision = _paused(decision, before, breaker, moment)
         outcome = _outcome(begun, response, signature, encoding, decision, before.health, moment.now)
+        if breaker is not None:
+            outcome = msgspec.structs.replace(outcome, breaker=breaker)
+            _log_pause(begun, before.breaker, breaker, decision)
         if response.failure is not None:
             _log_failure(begun, response.failure, response, decision)
         return outcome
@@ -120,15 +141,15 @@ class Attempter:
             due.manual_id,
             attempted=False,
         )
-        return Outcome(due, target.endpoint.application_id, change)
+        return Outcome(due, target.endpoint.application_id, in_order(change, due, target.endpoint))
 
-    def _begin(self, target: Target, due: Due, payload: bytes) -> Begun:
+    def _begin(self, target: Target, due: Due, payload: bytes, request: Due) -> Begun:
         now = self._look().now
-        return Begun(self._ids.new("atmpt_", now), now, target, due, payload)
+        return Begun(self._ids.new("atmpt_", now), now, target, due, payload, request)
 
     async def _send(self, begun: Begun) -> tuple[Response, str, str | None]:
         """What came of the request, the signature that it had, and how its body was encoded."""
-        target, due = begun.target, begun.due
+        target, due = begun.target, begun.request
         try:
             encoding = None
             if target.compressed:
@@ -218,7 +239,7 @@ def _outcome(
         response.duration_ms,
         TriggerType.MANUAL if due.manual_id or due.asked else TriggerType.SCHEDULED,
         response.text,
-        target.shown_headers(due, encoding) if response.sent else {},
+        target.shown_headers(begun.request, encoding) if response.sent else {},
         response.failure and response.failure.value,
         _exchange(due, response, signature),
     )
@@ -232,7 +253,7 @@ def _outcome(
     return Outcome(
         due,
         target.endpoint.application_id,
-        decision.change,
+        in_order(decision.change, due, target.endpoint),
         attempt,
         reaction_to(response),
         decision.health,
@@ -240,6 +261,27 @@ def _outcome(
         closed,
         events_of(target, due, attempt, decision, begun.at, now),
     )
+
+
+def _paused(decision: Decision, before: EndpointState, breaker: Breaker, moment: Moment) -> Decision:
+    """The same with what the circuit breaker says of the endpoint."""
+    until = before.health.paused_until
+    if breaker.until is None:
+        until = None
+    elif before.breaker is None or breaker.until != before.breaker.until:
+        until = moment.now + breaker.until - moment.ran
+    if decision.health.paused_until == until:
+        return decision
+    return msgspec.structs.replace(decision, health=msgspec.structs.replace(decision.health, paused_until=until))
+
+
+def _log_pause(begun: Begun, before: Breaker | None, breaker: Breaker, decision: Decision) -> None:
+    if before is None or before.until == breaker.until:
+        return
+    if breaker.until is None:
+        log.info("endpoint.resumed", endpoint_id=begun.due.endpoint_id)
+    elif (until := decision.health.paused_until) is not None:
+        log.warning("endpoint.paused", endpoint_id=begun.due.endpoint_id, until=to_datetime(until).isoformat())
 
 
 def _log_failure(begun: Begun, failure: FailureKind, response: Response, decision: Decision) -> None:

@@ -7,11 +7,13 @@ from enum import IntEnum
 
 import msgspec
 
+from webhook_engine.delivery.attempt.breaker import Breaker
 from webhook_engine.delivery.attempt.target import Target
 from webhook_engine.delivery.elapsed import Moment, due_again
 from webhook_engine.delivery.http.response import Response
 from webhook_engine.events import OperationalEvent
 from webhook_engine.model import DeliveryStatus, Health
+from webhook_engine.store.order import NOT_YET
 from webhook_engine.store.records import DeliveryChange, Due, EndpointCondition, RecordedAttempt
 
 __all__ = ["Outcome", "Postponed", "Reaction", "reaction_to"]
@@ -49,6 +51,8 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     closed: Target | None = None
     """The endpoint as it is from now on, if this disables it."""
     events: Sequence[OperationalEvent] = ()
+    breaker: Breaker | None = None
+    """The endpoint's circuit breaker from now on; ``None``: it has none."""
     member_id: str | None = None
     """The member that this engine was when the attempt began; ``None`` where there are no others."""
 
@@ -64,7 +68,7 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
     def due_again(self, moment: Moment) -> Outcome:
         """The same by a clock that may have been set since: a retry comes after the time that it was given."""
         change = self.change
-        if change.due_at is None:
+        if change.due_at is None or change.due_at >= NOT_YET:
             return self
         due_at = due_again(change.due_at, change.due_ran, promised=False, now=moment.now, ran=moment.ran)
         if due_at == change.due_at:

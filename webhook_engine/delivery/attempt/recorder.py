@@ -17,6 +17,7 @@ from webhook_engine.delivery.timekeeper import Timekeeper
 from webhook_engine.errors import StoreUnavailableError
 from webhook_engine.log import get_logger
 from webhook_engine.store.members import LateOutcomesError
+from webhook_engine.store.order import Turns
 from webhook_engine.store.records import AddressedMessage, ClockMark, EndpointCondition, Outcomes
 from webhook_engine.store.seam import DeliveryStore
 
@@ -41,7 +42,7 @@ class Recorder(Service):
         self,
         deliveries: DeliveryStore,
         publisher: Publisher,
-        on_recorded: Callable[[Sequence[Outcome]], None],
+        on_recorded: Callable[[Sequence[Outcome], Turns], None],
         timekeeper: Timekeeper,
         on_dropped: Callable[[Sequence[Outcome]], None] = lambda _: None,
     ) -> None:
@@ -96,10 +97,12 @@ class Recorder(Service):
                 async with self._publisher.publishing(events) as publication:
                     moment = self._timekeeper.look()
                     batch = [outcome.due_again(moment) for outcome in batch]
-                    await self._deliveries.record(_outcomes(batch, publication.webhooks, self._timekeeper.mark()))
+                    turns = await self._deliveries.record(
+                        _outcomes(batch, publication.webhooks, self._timekeeper.mark())
+                    )
                     committed = True
                     self._committing -= len(batch)
-                    self._on_recorded(batch)
+                    self._on_recorded(batch, turns)
             except LateOutcomesError as error:
                 kept = [outcome.late() for outcome in batch if outcome.succeeded]
                 dropped = [outcome for outcome in batch if not outcome.succeeded]

@@ -13,6 +13,7 @@ import msgspec
 from multidict import CIMultiDict
 from yarl import URL
 
+from webhook_engine.clock import microseconds
 from webhook_engine.delivery.attempt.access_tokens import TokenClient
 from webhook_engine.delivery.attempt.decision import Rules
 from webhook_engine.delivery.http.request import Destination
@@ -32,7 +33,7 @@ from webhook_engine.store.endpoint_encryption import (
 )
 from webhook_engine.store.records import Due, StoredEndpoint
 
-__all__ = ["Body", "Target", "lines_of", "prepare"]
+__all__ = ["Batch", "Body", "Target", "lines_of", "prepare"]
 
 JSON = "application/json"
 
@@ -51,6 +52,15 @@ class Body(NamedTuple):
     content: bytes
     encoding: str | None = None
     """``content-encoding``."""
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """How many messages an endpoint wants in one request."""
+
+    size: int
+    """Messages in one request, at most."""
+    wait: int
+    """Microseconds for which less than that wait for more."""
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,6 +87,10 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     deleted: bool
     token_client: TokenClient | None = None
     """Who asks for the access token that each request carries; ``None`` where none does."""
+    batch: Batch | None = None
+    """How many messages go together, where several do."""
+    breaks: bool = False
+    """Whether it has a circuit breaker."""
 
     @property
     def closed(self) -> bool:
@@ -141,6 +155,7 @@ def prepare(
     rules: Rules,
     bounds: OptionBounds,
     application_throttle: Throttle,
+    circuit_breaker: bool = False,
 ) -> Target:
     """Decrypt and lay out what sending to an endpoint needs.
 
@@ -199,6 +214,8 @@ def prepare(
         application_throttle=application_throttle,
         deleted=stored.deleted or application is None,
         token_client=token_client,
+        batch=_batch(endpoint),
+        breaks=circuit_breaker if endpoint.circuit_breaker is None else endpoint.circuit_breaker,
     )
 
 
@@ -217,3 +234,9 @@ def _identity(tls: Mapping[str, str] | None) -> Identity | None:
     if tls is None:
         return None
     return Identity(certificate=tls.get("certificate"), key=tls.get("key"), authorities=tls.get("ca"))
+
+
+def _batch(endpoint: Endpoint) -> Batch | None:
+    if endpoint.ordering is None or endpoint.batch_size is None:
+        return None
+    return Batch(endpoint.batch_size, 0 if endpoint.batch_wait is None else microseconds(endpoint.batch_wait))

@@ -34,6 +34,7 @@ class Targets:
         prefixes: Sequence[str],
         rules: Rules,
         bounds: OptionBounds,
+        circuit_breaker: bool = False,
     ) -> None:
         self._endpoints = endpoints
         self._directory = directory
@@ -42,6 +43,7 @@ class Targets:
         self._prefixes = prefixes
         self._rules = rules
         self._bounds = bounds
+        self._circuit_breaker = circuit_breaker
         self._throttles: WeakValueDictionary[str, Throttle] = WeakValueDictionary()
 
     async def load(self, endpoint_id: str) -> tuple[Target, StoredEndpoint]:
@@ -59,6 +61,7 @@ class Targets:
             prefixes=self._prefixes,
             rules=self._rules,
             bounds=self._bounds,
+            circuit_breaker=self._circuit_breaker,
             application_throttle=self._throttle(application),
         )
         return target, stored if application is not None else msgspec.structs.replace(stored, deleted=True)

@@ -10,10 +10,11 @@ import msgspec
 
 from webhook_engine.clock import Clock
 from webhook_engine.delivery.attempt.attempt import Attempter, EndpointState
+from webhook_engine.delivery.attempt.batch import MAX_BATCH_BYTES, body_of, gathered, of_the_others, request_of
 from webhook_engine.delivery.attempt.decision import DELETED, DISABLED
 from webhook_engine.delivery.attempt.outcome import Outcome, Postponed
 from webhook_engine.delivery.attempt.recorder import Recorder
-from webhook_engine.delivery.attempt.target import Target
+from webhook_engine.delivery.attempt.target import Batch, Target
 from webhook_engine.delivery.attempt.targets import Targets
 from webhook_engine.delivery.measures import Measures
 from webhook_engine.delivery.ownership import Ownership
@@ -26,9 +27,11 @@ from webhook_engine.delivery.service import Service
 from webhook_engine.delivery.timekeeper import Timekeeper
 from webhook_engine.delivery.troubles import lack_of
 from webhook_engine.errors import StoreError, WebhookEngineError
+from webhook_engine.ids import IdSource
 from webhook_engine.log import get_logger
 from webhook_engine.model import DeliveryStatus
 from webhook_engine.store.directory import Directory
+from webhook_engine.store.order import Member, Turns
 from webhook_engine.store.records import AddressedMessage, Due, NewMessage, StoredEndpoint
 from webhook_engine.store.seam import DeliveryStore
 
@@ -43,6 +46,7 @@ REFILL_PAUSE = 1_000_000
 """Microseconds between two looks of a busy lane for its retries."""
 SCAN_PAGE = 1_000
 SETTLE_PAGE = 500
+NO_TURNS = Turns()
 MAX_ERRANDS = 100
 """Lanes loaded or filled at once when many are due; the others wait in the timers."""
 PAUSE_AFTER_ERROR_S = 1.0
@@ -65,6 +69,7 @@ class Dispatcher(Service):
         timekeeper: Timekeeper,
         measures: Measures,
         ownership: Ownership,
+        ids: IdSource,
         max_in_flight: int,
         max_in_flight_per_endpoint: int,
     ) -> None:
@@ -78,6 +83,7 @@ class Dispatcher(Service):
         self._targets = targets
         self._directory = directory
         self._clock = clock
+        self._ids = ids
         self._timekeeper = timekeeper
         self._set_back = False
         self._measures = measures
@@ -110,7 +116,12 @@ class Dispatcher(Service):
                 lane = touched.get(endpoint_id)
                 if lane is None:
                     lane = touched[endpoint_id] = self._lane(endpoint_id)
-                if due_at > now or not lane.push_new(_due(message, endpoint_id, due_at)):
+                if endpoint_id in addressed.ordered:
+                    # Whether it is its turn, the database knows.
+                    if not lane.joined(message.ordering_key or "", now):
+                        lane.note_stored(due_at)
+                        self._attend(lane)
+                elif due_at > now or not lane.push_new(_due(message, endpoint_id, due_at)):
                     # At once, because a lane with nothing in memory may be forgotten when another one is opened.
                     lane.note_stored(due_at)
                     self._attend(lane)
@@ -175,7 +186,7 @@ class Dispatcher(Service):
                 lane.outdate()
                 self._attend_now(lane)
 
-    def recorded(self, batch: Sequence[Outcome]) -> None:
+    def recorded(self, batch: Sequence[Outcome], turns: Turns = NO_TURNS) -> None:
         """Outcomes are committed: what they scheduled can be found in the database from here on."""
         for outcome in batch:
             lane = self._lanes.get(outcome.due.endpoint_id)
@@ -185,11 +196,28 @@ class Dispatcher(Service):
             if outcome.condition is not None:
                 health = outcome.condition.health
                 # Callers see the start of a window, and its end; what moves within it, nobody sees.
-                if outcome.closed is not None or health.first_failure_at in {None, health.last_failure_at}:
+                moved = health.first_failure_at in {None, health.last_failure_at} or outcome.breaker is not None
+                if outcome.closed is not None or moved:
                     self._directory.forget_endpoints(outcome.application_id)
             if lane.stored_from is not None or lane.gone:
                 self._attend(lane)
+        self.given(turns)
         self._pump()
+
+    def given(self, turns: Turns) -> None:
+        """Turns in the orders of endpoints were given, and are committed."""
+        for due in turns.due:
+            lane = self._lanes.get(due.endpoint_id)
+            if lane is not None and lane.gone:
+                continue
+            lane = self._lane(due.endpoint_id)
+            if not lane.push(due):
+                lane.note_stored(due.due_at)
+            self._attend(lane)
+        for endpoint_id, due_at in turns.later:
+            self.more_stored(endpoint_id, due_at)
+        if turns.due:
+            self._pump()
 
     def endpoint_changed(self, stored: StoredEndpoint) -> None:
         """An endpoint was edited, enabled, disabled or deleted: the next attempt sees it."""
@@ -448,6 +476,7 @@ class Dispatcher(Service):
                 edits = lane.edits
                 target, stored = await self._targets.load(lane.endpoint_id)
             lane.loaded(target, stored)
+            self._protect(lane)
             if not self._ownership.holds(stored.shard):
                 self._let_go(lane)
             else:
@@ -519,7 +548,7 @@ class Dispatcher(Service):
         hurried = lane.queued > lane.max_limit
         try:
             rows = await self._deliveries.due(lane.endpoint_id, now, limit, payload_bytes=size)
-            if not all(lane.push(due) for due in rows) or not _is_all(rows, limit, size):
+            if not all(lane.push(due) for due in lane.without_gathering(rows, now)) or not _is_all(rows, limit, size):
                 lane.note_stored(now)
                 if hurried:
                     lane.note_stored(now + REFILL_PAUSE, older=True)
@@ -573,8 +602,16 @@ class Dispatcher(Service):
         if due.payload is None or due.message_id in self._just_expunged:
             outcome = self._attempter.give_up(target, due)
         else:
+            members: Sequence[Member] = ()
+            payload, request = due.payload, None
+            if target.batch is not None and due.order_key is not None and due.manual_id is None:
+                members = await self._gathered(lane, due, target.batch)
+                if not members:
+                    return
+                payload = body_of(members)
+                request = request_of(members, payload)
             made = await self._attempter.attempt(
-                target, due, due.payload, lambda: EndpointState(lane.health, lane.closed)
+                target, due, payload, lambda: EndpointState(lane.health, lane.closed, lane.breaker), request
             )
             if isinstance(made, Postponed):
                 lane.postpone(due)
@@ -583,8 +620,37 @@ class Dispatcher(Service):
             outcome = made
         if member_id is not None:
             outcome = msgspec.structs.replace(outcome, member_id=member_id)
+        if members:
+            # Before the first one: who is recorded with it must not get its turn, and be sent once more.
+            for other in of_the_others(outcome, members[1:], self._ids, self._clock.now()):
+                lane.apply(other)
+                self._recorder.add(other)
         lane.apply(outcome)
+        if outcome.breaker is not None:
+            lane.pause(self._timekeeper.look().ran, self._clock.monotonic())
         self._recorder.add(outcome)
+
+    async def _gathered(self, lane: Lane, due: Due, batch: Batch) -> Sequence[Member]:
+        """Those who go with a delivery, itself before all; nobody, if it waits for more, or has lost its turn."""
+        now = self._clock.now()
+        if (until := lane.gathering_until(due.order_key, now)) is None:
+            line = (lane.endpoint_id, due.order_key or "")
+            found = await self._deliveries.first_in_order(line, batch.size, MAX_BATCH_BYTES)
+            if not found or found[0].due.message_id != due.message_id:
+                self._abandon(lane, due)
+                return ()
+            members = gathered(found, now)
+            until = due.due_at + batch.wait
+            full = len(members) >= batch.size or len(members) < len(found)
+            if full or due.attempt_count or until <= now or not lane.gather(due, batch.size - len(members), until):
+                return members
+        lane.put_back(due, until)
+        return ()
+
+    def _protect(self, lane: Lane) -> None:
+        if lane.breaker is not None or (lane.target is not None and lane.target.breaks):
+            moment = self._timekeeper.look()
+            lane.protect(moment.now, moment.ran, self._clock.monotonic())
 
     def _ours(self, addressed: AddressedMessage) -> list[str]:
         """Those of its endpoints that this engine sends to; whoever holds the others hears of it."""

@@ -19,18 +19,21 @@ class LaneFigures(msgspec.Struct, frozen=True):
     in_flight: int
     throttled: int
     """Lanes that have something to send and may not yet, because of a rate limit or because the receiver is slow."""
+    paused: int = 0
+    """Lanes whose circuit breaker has them wait."""
 
 
 def lane_figures(lanes: Iterable[Lane], monotonic: float) -> LaneFigures:
     """Look at each lane once."""
     standing = dict.fromkeys(Standing, 0)
-    queued = in_flight = throttled = 0
+    queued = in_flight = throttled = paused = 0
     for lane in lanes:
         standing[lane.standing] += 1
         queued += lane.queued
         in_flight += lane.in_flight
+        paused += lane.paused_until is not None
         throttled += bool(lane.queued) and _held_back(lane, monotonic)
-    return LaneFigures(standing, queued, in_flight, throttled)
+    return LaneFigures(standing, queued, in_flight, throttled, paused)
 
 
 def _held_back(lane: Lane, monotonic: float) -> bool:

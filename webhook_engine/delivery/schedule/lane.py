@@ -17,11 +17,13 @@ another engine's, it is ``gone``, and takes nothing in either.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from enum import Enum, IntEnum
+from math import inf
 
 import msgspec
 
+from webhook_engine.delivery.attempt.breaker import CLOSED, Breaker, resumed
 from webhook_engine.delivery.attempt.health import WELL
 from webhook_engine.delivery.attempt.outcome import Outcome, Reaction
 from webhook_engine.delivery.attempt.target import Target
@@ -36,6 +38,7 @@ EARNED_BY_ANSWER = 2
 MAX_QUEUED = 4_096
 MAX_QUEUED_UNPROVEN = 256
 ROOM_FOR_MANUAL = 16
+MAX_GATHERING = 4_096
 """Attempts that a person asked for are taken up although the lane is full: up to so many."""
 MAX_QUEUED_BYTES = 4 * 1024 * 1024
 MAX_QUEUED_IN_ALL = 65_536
@@ -96,6 +99,10 @@ class Lane:
         self.max_limit = limit
         self.limit = min(INITIAL_LIMIT, limit)
         self.standing = Standing.UNTRIED
+        self.breaker: Breaker | None = None
+        """Its circuit breaker, if its endpoint asks for one."""
+        self.paused_until: float | None = None
+        """By the monotonic clock: from then on it is probed; ``None``: it does not wait."""
         self.in_flight = 0
         self.unanswered = 0
         """Requests begun since the last response came."""
@@ -130,6 +137,8 @@ class Lane:
         self._expunged_during_refill: set[str] = set()
         self._bytes = 0
         self._turn = 0
+        self._gathering: dict[str, _Gathering] = {}
+        """By ordering key: orders whose first messages wait for more."""
 
     @property
     def scheduled(self) -> int:
@@ -192,6 +201,70 @@ class Lane:
         self.target = target.disabled(self._disabling) if disabled else target
         self.shard = stored.shard
 
+    def protect(self, now: int, ran: int, monotonic: float) -> None:
+        """Its target is there: give it the circuit breaker that this asks for, as another run may have left it."""
+        if self.target is None or not self.target.breaks:
+            self.breaker = self.paused_until = None
+        elif self.breaker is None or (self.breaker.until is not None and self.health.paused_until is None):
+            until = self.health.paused_until
+            self.breaker = CLOSED if until is None else resumed(ran, until - now)
+            self.pause(ran, monotonic)
+
+    def pause(self, ran: int, monotonic: float) -> None:
+        """Wait for as long as its circuit breaker says."""
+        until = None if self.breaker is None else self.breaker.until
+        self.paused_until = None if until is None else monotonic + (until - ran) / 1_000_000
+
+    def pause_left(self, monotonic: float) -> float:
+        """Seconds until it may be probed; infinite while it is. What a person asked for does not wait."""
+        if self.paused_until is None or self._manual:
+            return 0.0
+        left = self.paused_until - monotonic
+        return inf if left <= 0 and self.in_flight else max(0.0, left)
+
+    def gather(self, due: Due, missing: int, until: int) -> bool:
+        """The first messages of an order wait for more; ``False`` if so many orders do that this one must not."""
+        key = due.order_key or ""
+        if key not in self._gathering and len(self._gathering) >= MAX_GATHERING:
+            return False
+        self._gathering[key] = _Gathering(missing, until, len(due.payload or b""))
+        return True
+
+    def gathering_until(self, order_key: str | None, now: int) -> int | None:
+        """Until when the first messages of an order wait for more; ``None``: they do not."""
+        found = self._gathering.get(order_key) if order_key is not None else None
+        if found is None:
+            return None
+        if found.missing > 0 and now < found.until:
+            return found.until
+        del self._gathering[order_key or ""]
+        return None
+
+    def joined(self, order_key: str, now: int) -> bool:
+        """Another message has joined an order; whether its first ones go on waiting all the same."""
+        if (found := self._gathering.get(order_key)) is not None:
+            found.missing -= 1
+        return self.gathering_until(order_key, now) is not None
+
+    def put_back(self, due: Due, until: int) -> None:
+        """A delivery waits for those that are to go with it: it is where it was, in the database."""
+        self.unanswered = max(0, self.unanswered - 1)
+        self.forget(_key(due))
+        self.note_stored(until, older=True)
+
+    def without_gathering(self, found: Sequence[Due], now: int) -> Sequence[Due]:
+        """Those of a refill that do not wait for others to go with them."""
+        if not self._gathering:
+            return found
+        rest: list[Due] = []
+        for due in found:
+            until = None if due.manual_id else self.gathering_until(due.order_key, now)
+            if until is None:
+                rest.append(due)
+            else:
+                self.note_stored(until, older=True)
+        return rest
+
     def leave(self) -> None:
         """Its endpoint is another engine's: forget all that is not under way. It is in the database."""
         self.gone = True
@@ -216,6 +289,7 @@ class Lane:
         """Its target must be read anew, and one that is being read just now may be out of date."""
         self._closed = self.closed
         self.target = None
+        self._gathering.clear()
         self.edits += 1
         self.release()
 
@@ -282,6 +356,8 @@ class Lane:
             self.learn(outcome.reaction)
         if outcome.health is not None:
             self.health = outcome.health
+        if outcome.breaker is not None:
+            self.breaker = outcome.breaker
         if outcome.closed is not None:
             self.target = outcome.closed
             self._disabling = outcome.closed.endpoint.disabled_reason or ""
@@ -320,7 +396,9 @@ class Lane:
         What is known may be read once more, so it is counted on top.
         """
         room_bytes = max(1, MAX_QUEUED_BYTES - self._bytes)
-        return min(most, self.room()) + len(self._known) + 1, room_bytes + self._known_bytes
+        waiting = len(self._gathering)
+        waiting_bytes = sum(one.size for one in self._gathering.values())
+        return min(most, self.room()) + len(self._known) + waiting + 1, room_bytes + self._known_bytes + waiting_bytes
 
     def wants_refill(self, now: int) -> bool:
         """Whether the database has something due that memory has room for.
@@ -489,6 +567,16 @@ class Lane:
         else:
             self.limit = 1
             self.standing = Standing.SUSPECT
+
+
+class _Gathering:
+    __slots__ = ("missing", "size", "until")
+
+    def __init__(self, missing: int, until: int, size: int) -> None:
+        self.missing = missing
+        self.until = until
+        self.size = size
+        """Bytes of the first one's payload."""
 
 
 def _key(due: Due) -> str:

@@ -175,6 +175,11 @@ class Lanes:
             self.line_up(lane)
             return None
         wait = max(target.throttle.wait(monotonic), target.application_throttle.wait(monotonic))
+        if lane.paused_until is not None:
+            wait = max(wait, lane.pause_left(monotonic))
+            if wait == math.inf:
+                # It stands in line again when its probe is over.
+                return None
         if wait > 0 and lane.queued:
             self._on_throttled(lane, wait)
             return None

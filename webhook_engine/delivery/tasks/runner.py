@@ -255,7 +255,7 @@ class TaskRunner:
         endpoint_id, since = stored.endpoint.id, int(progress.cursor)
         now = self._clock.now()
         count, next_since = await self._store.deliveries.recover(
-            endpoint_id, since, _number(progress, "until"), now, PAGE, progress
+            endpoint_id, since, _number(progress, "until"), now, PAGE, progress, ordered=_keeps_order(stored)
         )
         return _moved(progress, count, None if next_since is None else str(next_since))
 
@@ -287,7 +287,7 @@ class TaskRunner:
             if message is not None and passes(endpoint, message.payload):
                 wanted.append(one.message_id)
         moved = _moved(progress, len(wanted), next_after)
-        await self._store.deliveries.replay(endpoint.id, wanted, self._clock.now(), moved)
+        await self._store.deliveries.replay(endpoint.id, wanted, self._clock.now(), moved, ordered=_keeps_order(stored))
         return moved
 
     async def _bulk_replay(self, stored: StoredEndpoint, progress: TaskProgress) -> TaskProgress:
@@ -301,7 +301,9 @@ class TaskRunner:
         found = await self._store.deliveries.list_by_endpoint(stored.endpoint.id, span, where)
         wanted = [one.message.id for one in found]
         moved = _moved(progress, len(wanted), wanted[-1] if len(wanted) == PAGE else None)
-        await self._store.deliveries.replay_again(stored.endpoint.id, wanted, self._clock.now(), moved)
+        await self._store.deliveries.replay_again(
+            stored.endpoint.id, wanted, self._clock.now(), moved, ordered=_keeps_order(stored)
+        )
         return moved
 
     async def _end(self, task: Task, progress: TaskProgress) -> None:
@@ -325,6 +327,10 @@ class TaskRunner:
                 log.info("task.finished", task_id=task.id, task=task.task, status=status.value, **progress.data)
             else:
                 publication.withdraw()
+
+
+def _keeps_order(stored: StoredEndpoint) -> bool:
+    return stored.endpoint.ordering is not None
 
 
 def _failed(progress: TaskProgress, error: str) -> TaskProgress:

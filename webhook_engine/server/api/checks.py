@@ -29,6 +29,7 @@ __all__ = [
     "iterator",
     "limited",
     "metadata",
+    "ordering_key",
     "payload_retention",
     "tags",
     "uid",
@@ -144,6 +145,11 @@ def control_free(loc: Sequence[str], value: str) -> Sequence[Problem]:
 def content_type(loc: Sequence[str], value: object) -> Sequence[Problem]:
     """What a payload is sent as, or null."""
     return () if value is None else _broken(tuple(loc), headers.content_type, value)
+
+
+def ordering_key(loc: Sequence[str], value: str) -> Sequence[Problem]:
+    """What messages keep their order with."""
+    return _broken(tuple(loc), names.ordering_key, value)
 
 
 def metadata(loc: Sequence[str], value: Mapping[str, str] | None) -> Sequence[Problem]:

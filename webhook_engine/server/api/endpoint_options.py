@@ -75,6 +75,11 @@ class OptionsIn(In, frozen=True, kw_only=True):
     compression: str | UnsetType | None = UNSET
     user_agent: str | UnsetType | None = UNSET
     content_type: str | UnsetType | None = UNSET
+    ordering: str | UnsetType | None = UNSET
+    ordering_on_exhausted: str | UnsetType | None = UNSET
+    batch_size: int | UnsetType | None = UNSET
+    batch_wait: str | UnsetType | None = UNSET
+    circuit_breaker: bool | UnsetType | None = UNSET
 
 
 class OptionsOut(Out, frozen=True, kw_only=True):
@@ -90,6 +95,11 @@ class OptionsOut(Out, frozen=True, kw_only=True):
     compression: str | UnsetType = UNSET
     user_agent: str | UnsetType = UNSET
     content_type: str | UnsetType = UNSET
+    ordering: str | UnsetType = UNSET
+    ordering_on_exhausted: str | UnsetType = UNSET
+    batch_size: int | UnsetType = UNSET
+    batch_wait: str | UnsetType = UNSET
+    circuit_breaker: bool | UnsetType = UNSET
 
 
 def given_options(body: OptionsIn, *, reset: bool) -> dict[str, Any]:

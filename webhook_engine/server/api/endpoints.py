@@ -149,6 +149,7 @@ class EndpointOut(EndpointFields, frozen=True, kw_only=True):
     disabled_at: datetime | UnsetType = UNSET
     disabled_reason: str | UnsetType = UNSET
     first_failure_at: datetime | UnsetType = UNSET
+    paused_until: datetime | UnsetType = UNSET
     """The start of the failure window that is open, or that disabled it."""
 
 
@@ -185,6 +186,7 @@ def shown(endpoint: Endpoint) -> EndpointOut:
         disabled_at=UNSET if endpoint.disabled_at is None else endpoint.disabled_at,
         disabled_reason=UNSET if endpoint.disabled_reason is None else endpoint.disabled_reason,
         first_failure_at=UNSET if endpoint.first_failure_at is None else endpoint.first_failure_at,
+        paused_until=UNSET if endpoint.paused_until is None else endpoint.paused_until,
         **shown_options(endpoint),
     )
 

@@ -71,6 +71,7 @@ class MessageIn(In, frozen=True, kw_only=True):
     deliver_at: InstantText | None = None
     payload_retention_period: int | None = None
     payload_retention_hours: int | None = None
+    ordering_key: str | None = None
     transformations_params: TransformationParams | None = None
     application: ApplicationIn | None = None
 
@@ -95,6 +96,8 @@ class MessageIn(In, frozen=True, kw_only=True):
         if self.deliver_at is not None:
             yield from instant_problems("deliverAt", self.deliver_at)
         yield from checks.payload_retention(("body", "payload_retention_period"), self.payload_retention_period)
+        if self.ordering_key is not None:
+            yield from checks.ordering_key(("body", "ordering_key"), self.ordering_key)
         if self.transformations_params is not None:
             yield from checks.content_type(
                 ("body", "transformationsParams", "headers", "content-type"), self.transformations_params.content_type()
@@ -117,6 +120,7 @@ class MessageIn(In, frozen=True, kw_only=True):
             payload_retention_period=self.payload_retention_period,
             payload_retention_hours=self.payload_retention_hours,
             content_type=None if kind is None else content_type("content_type", kind),
+            ordering_key=self.ordering_key,
         )
 
 
@@ -134,6 +138,7 @@ class MessageOut(Out, frozen=True, kw_only=True):
     tags: Sequence[str] | UnsetType = UNSET
     deliver_at: datetime | UnsetType = UNSET
     content_type: str | UnsetType = UNSET
+    ordering_key: str | UnsetType = UNSET
     """What the payload is sent as, where that is not ``application/json``."""
 
 
@@ -227,6 +232,7 @@ def message_fields(message: Message, *, with_content: bool) -> dict[str, Any]:
         "tags": UNSET if message.tags is None else message.tags,
         "deliver_at": UNSET if message.deliver_at is None else message.deliver_at,
         "content_type": UNSET if message.content_type is None else message.content_type,
+        "ordering_key": UNSET if message.ordering_key is None else message.ordering_key,
     }
 
 

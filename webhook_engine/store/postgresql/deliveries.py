@@ -8,6 +8,7 @@ from webhook_engine.ids import id_bounds
 from webhook_engine.model import AttemptedDestination, AttemptedMessage, AttemptStatus, DeliveryStatus
 from webhook_engine.store import rows
 from webhook_engine.store.members import ALL_SHARDS
+from webhook_engine.store.order import NOT_YET, Line, LineHead, Member, Turns
 from webhook_engine.store.postgresql.batches import arrays
 from webhook_engine.store.postgresql.connection import Session
 from webhook_engine.store.postgresql.database import Database
@@ -15,6 +16,14 @@ from webhook_engine.store.postgresql.delivery_lists import (
     destinations_of_message,
     messages_of_endpoint,
     statuses_of_messages,
+)
+from webhook_engine.store.postgresql.order import (
+    come_back,
+    first_members,
+    give_turns,
+    leave_order,
+    line_heads,
+    lock_order,
 )
 from webhook_engine.store.postgresql.outcomes import NewOutcomes
 from webhook_engine.store.postgresql.sharding import adding
@@ -77,12 +86,14 @@ _OF_ENDPOINT = "delivery.shard = (SELECT shard FROM webhook_endpoint WHERE id = 
 
 # What a payload holds is looked up only for rows that fit: before that, its size is known without it.
 _DUE_MANUAL = """
-SELECT message_id, endpoint_id, due_at, step, attempt_count, event_id, payload, id, trace_context, content_type, false
+SELECT
+    message_id, endpoint_id, due_at, step, attempt_count, event_id, payload, id, trace_context, content_type, false,
+    order_key
 FROM (
     SELECT
         delivery.message_id, delivery.endpoint_id, coalesce(delivery.due_at, 0) AS due_at, delivery.step,
         delivery.attempt_count, message.event_id, message.payload, manual.id, message.trace_context,
-        message.content_type,
+        message.content_type, delivery.order_key,
         sum(octet_length(message.payload)) OVER (
             ORDER BY manual.id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
         ) AS carried
@@ -100,7 +111,8 @@ ORDER BY id
 
 _DUE_SCHEDULED = f"""
 SELECT
-    message_id, endpoint_id, due_at, step, attempt_count, event_id, payload, NULL, trace_context, content_type, asked
+    message_id, endpoint_id, due_at, step, attempt_count, event_id, payload, NULL, trace_context, content_type, asked,
+    order_key
 FROM (
     SELECT
         chosen.*, message.event_id, message.payload, message.trace_context, message.content_type,
@@ -110,7 +122,7 @@ FROM (
     FROM (
         SELECT
             delivery.message_id, delivery.endpoint_id, delivery.due_at, delivery.step, delivery.attempt_count,
-            delivery.asked
+            delivery.asked, delivery.order_key
         FROM webhook_delivery AS delivery
         WHERE {_OF_ENDPOINT} AND delivery.due_at IS NOT NULL AND delivery.due_at <= $2
         ORDER BY delivery.due_at
@@ -146,7 +158,7 @@ ON CONFLICT DO NOTHING
 
 _SETTLE_SCHEDULED = f"""
 UPDATE webhook_delivery
-SET status = $2, due_at = NULL, reason = $3, settled_at = $4
+SET status = $2, due_at = NULL, order_key = NULL, reason = $3, settled_at = $4
 FROM (
     SELECT message_id FROM webhook_delivery AS delivery
     WHERE {_OF_ENDPOINT} AND due_at IS NOT NULL
@@ -175,14 +187,15 @@ WHERE message_id = ANY($5::text[]) AND endpoint_id = $1 AND status = 1 AND due_a
 _CANCEL_MESSAGE = """
 UPDATE webhook_delivery
 SET status = 4, due_at = NULL, reason = $2, settled_at = $3
-WHERE message_id = $1 AND due_at IS NOT NULL
-RETURNING endpoint_id
+WHERE message_id = $1 AND (due_at IS NOT NULL OR order_key IS NOT NULL)
+RETURNING endpoint_id, order_key
 """
 
 _GET = """
 SELECT
     delivery.message_id, delivery.endpoint_id, coalesce(delivery.due_at, 0), delivery.step, delivery.attempt_count,
-    message.event_id, message.payload, NULL, message.trace_context, message.content_type, delivery.asked
+    message.event_id, message.payload, NULL, message.trace_context, message.content_type, delivery.asked,
+    delivery.order_key
 FROM webhook_delivery AS delivery
 JOIN webhook_message AS message ON message.id = delivery.message_id
 WHERE delivery.message_id = $1 AND delivery.endpoint_id = $2
@@ -203,13 +216,14 @@ _RECOVER = """
 UPDATE webhook_delivery
 SET status = 1, due_at = $2, due_ran = NULL, asked = true, step = 0, settled_at = NULL, reason = NULL
 WHERE message_id = ANY($3::text[]) AND endpoint_id = $1 AND status = 2
+RETURNING message_id
 """
 
 # By the message of each delivery: an endpoint may have failed millions of attempts.
-_RETRYING = """
+_RETRYING = f"""
 SELECT
     message_id,
-    due_at > $5 AND EXISTS (
+    due_at > $5 AND due_at < {NOT_YET} AND EXISTS (
         SELECT 1 FROM webhook_attempt AS attempt
         WHERE attempt.message_id = delivery.message_id AND attempt.id >= $3 AND attempt.id <= $4
             AND attempt.endpoint_id = $1 AND attempt.status = 2
@@ -218,14 +232,15 @@ FROM webhook_delivery AS delivery
 WHERE endpoint_id = $1 AND status = 1 AND attempted AND message_id > $2
 ORDER BY message_id
 LIMIT $6
-"""
+"""  # noqa: S608 (a number of ours)
 
-_BRING_FORWARD = """
+_BRING_FORWARD = f"""
 UPDATE webhook_delivery SET due_at = $2, due_ran = NULL, asked = true
 WHERE message_id = ANY($3::text[]) AND endpoint_id = $1 AND status = 1 AND due_at > $2
-"""
+    AND due_at < {NOT_YET}
+"""  # noqa: S608 (a number of ours)
 
-_SCHEDULED = """
+_SCHEDULED = f"""
 SELECT
     delivery.endpoint_id, delivery.due_at, delivery.message_id, delivery.due_ran,
     NOT delivery.attempted AND NOT delivery.asked AND message.deliver_at IS NOT DISTINCT FROM delivery.due_at
@@ -233,14 +248,14 @@ FROM (
     SELECT * FROM webhook_delivery
     WHERE (shard, endpoint_id, due_at)
         >= (coalesce((SELECT shard FROM webhook_endpoint WHERE id = $1), -1)::smallint, $1, $2::bigint)
-        AND due_at IS NOT NULL
+        AND due_at < {NOT_YET}
     ORDER BY shard, endpoint_id, due_at, message_id
 ) AS delivery
 JOIN webhook_message AS message ON message.id = delivery.message_id
 WHERE (delivery.endpoint_id, delivery.due_at) <> ($1, $2) OR delivery.message_id > $3
 ORDER BY delivery.shard, delivery.endpoint_id, delivery.due_at, delivery.message_id
 LIMIT $4
-"""
+"""  # noqa: S608 (a number of ours)
 
 _RESCHEDULE = """
 UPDATE webhook_delivery AS delivery SET due_at = right_one.due_at
@@ -269,12 +284,38 @@ FROM webhook_message AS message
 JOIN webhook_endpoint AS endpoint ON endpoint.id = $1
 WHERE message.id = ANY($3::text[])
 ON CONFLICT DO NOTHING
+RETURNING message_id
 """
 
 _REPLAY_AGAIN = """
 UPDATE webhook_delivery
 SET status = 1, due_at = $2, due_ran = NULL, asked = true, step = 0, settled_at = NULL, reason = NULL
 WHERE message_id = ANY($3::text[]) AND endpoint_id = $1 AND status <> 1
+RETURNING message_id
+"""
+
+_SKIP = """
+UPDATE webhook_delivery
+SET
+    status = CASE WHEN status = 1 THEN 4 ELSE status END,
+    reason = CASE WHEN status = 1 THEN $3 ELSE reason END,
+    settled_at = coalesce(settled_at, $4),
+    due_at = NULL
+WHERE message_id = $1 AND endpoint_id = $2 AND order_key IS NOT NULL
+"""
+
+_STOPPED = """
+SELECT message_id FROM webhook_delivery
+WHERE endpoint_id = $1 AND order_key IS NOT NULL AND due_at IS NULL
+LIMIT $2
+"""
+
+_ORDERED_OF_MESSAGE = """
+SELECT endpoint_id FROM webhook_delivery WHERE message_id = $1 AND order_key IS NOT NULL
+"""
+
+_IS_OPEN = """
+SELECT 1 FROM webhook_endpoint WHERE id = $1 AND disabled_at IS NULL AND NOT deleted
 """
 
 _CANCEL_CREATED_BEFORE = """
@@ -287,7 +328,7 @@ FROM (
 ) AS chosen
 WHERE webhook_delivery.message_id = chosen.message_id AND webhook_delivery.endpoint_id = $1
     AND webhook_delivery.due_at IS NOT NULL
-RETURNING webhook_delivery.message_id
+RETURNING webhook_delivery.message_id, webhook_delivery.order_key
 """
 
 _COUNT_OF_MESSAGES = """
@@ -315,9 +356,9 @@ class PostgresqlDeliveries:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def record(self, outcomes: Outcomes) -> None:
-        """Record a batch of outcomes, whole or not at all."""
-        await self._database.write(NewOutcomes(outcomes, self._database.member).record)
+    async def record(self, outcomes: Outcomes) -> Turns:
+        """Record a batch of outcomes, whole or not at all; returns the turns that this gave."""
+        return await self._database.write(NewOutcomes(outcomes, self._database.member).record)
 
     async def endpoints_with_due(
         self, after: str | None, limit: int, shards: Collection[int] = ALL_SHARDS
@@ -380,17 +421,57 @@ class PostgresqlDeliveries:
         values = (endpoint_id, int(status), reason, now)
 
         async def change(session: Session) -> int:
+            await lock_order(session, [endpoint_id])
             settled = await session.change(_SETTLE_SCHEDULED, *values, limit, while_closed)
+            if settled < limit:
+                settled += await _release_closed(session, endpoint_id, limit - settled, now, while_closed=while_closed)
             if status is DeliveryStatus.CANCELLED and settled < limit:
                 settled += await _cancel_manual(session, values, limit - settled)
             return settled
 
         return await self._database.write(change)
 
-    async def cancel_message(self, message_id: str, reason: str, now: int) -> Sequence[str]:
-        """Cancel what is scheduled of a message; returns the endpoint ids concerned."""
-        cancelled = await self._database.write(lambda session: session.rows(_CANCEL_MESSAGE, message_id, reason, now))
-        return [endpoint_id for (endpoint_id,) in cancelled]
+    async def cancel_message(self, message_id: str, reason: str, now: int) -> tuple[Sequence[str], Turns]:
+        """Cancel what is scheduled of a message; returns the endpoint ids concerned, and the turns that this gave."""
+
+        async def change(session: Session) -> tuple[Sequence[str], Turns]:
+            keeping = [endpoint_id for (endpoint_id,) in await session.rows(_ORDERED_OF_MESSAGE, message_id)]
+            await lock_order(session, keeping)
+            found = await session.rows(_CANCEL_MESSAGE, message_id, reason, now)
+            ordered = [(message_id, endpoint_id) for endpoint_id, key in found if key is not None]
+            turns = await leave_order(session, ordered, now) if ordered else Turns()
+            return [endpoint_id for endpoint_id, _ in found], turns
+
+        return await self._database.write(change)
+
+    async def skip(self, message_id: str, endpoint_id: str, reason: str, now: int) -> Turns | None:
+        """Take a delivery out of the order, cancelled unless it has failed; ``None`` if it has no place in it."""
+
+        async def change(session: Session) -> Turns | None:
+            await lock_order(session, [endpoint_id])
+            if not await session.change(_SKIP, message_id, endpoint_id, reason, now):
+                return None
+            return await leave_order(session, [(message_id, endpoint_id)], now)
+
+        return await self._database.write(change)
+
+    async def release(self, endpoint_id: str, limit: int, now: int) -> tuple[int, Turns]:
+        """Let up to ``limit`` orders of an endpoint go on that have stopped; returns how many."""
+
+        async def change(session: Session) -> tuple[int, Turns]:
+            await lock_order(session, [endpoint_id])
+            released = [(message_id, endpoint_id) for (message_id,) in await session.rows(_STOPPED, endpoint_id, limit)]
+            return len(released), await leave_order(session, released, now)
+
+        return await self._database.write(change)
+
+    async def first_in_order(self, line: Line, limit: int, payload_bytes: int) -> Sequence[Member]:
+        """The first in an order, its turn's holder before all, until their payloads are so large together."""
+        return await self._database.read_with(lambda session: first_members(session, line, limit, payload_bytes))
+
+    async def line_heads(self, endpoint_id: str, after: str | None, limit: int, most: int) -> Sequence[LineHead]:
+        """Where the orders of an endpoint stand, by ordering key; those behind are counted up to ``most``."""
+        return await self._database.read_with(lambda session: line_heads(session, endpoint_id, after, limit, most))
 
     async def get(self, message_id: str, endpoint_id: str) -> Due | None:
         """The delivery, whatever its state; ``due_at`` is 0 where nothing is scheduled."""
@@ -398,7 +479,15 @@ class PostgresqlDeliveries:
         return rows.due(found[0]) if found else None
 
     async def recover(
-        self, endpoint_id: str, since: int, until: int, now: int, limit: int, progress: TaskProgress
+        self,
+        endpoint_id: str,
+        since: int,
+        until: int,
+        now: int,
+        limit: int,
+        progress: TaskProgress,
+        *,
+        ordered: bool = False,
     ) -> tuple[int, int | None]:
         """Schedule failed deliveries again, for a full run through the ladder, with the task's progress."""
         # Looked up outside the transaction, because many without a payload may have to be passed over. What is taken
@@ -408,9 +497,13 @@ class PostgresqlDeliveries:
         following: int | None = found[limit][1] if len(found) > limit else None
 
         async def change(session: Session) -> int:
-            recovered = await session.change(_RECOVER, endpoint_id, now, message_ids)
-            await record_progress(session, rows.moved_on(progress, recovered, following), now)
-            return recovered
+            if ordered:
+                await lock_order(session, [endpoint_id])
+            recovered = [one for (one,) in await session.rows(_RECOVER, endpoint_id, now, message_ids)]
+            if ordered:
+                await come_back(session, endpoint_id, recovered, now)
+            await record_progress(session, rows.moved_on(progress, len(recovered), following), now)
+            return len(recovered)
 
         return await self._database.write(change), following
 
@@ -458,24 +551,46 @@ class PostgresqlDeliveries:
         ]
         return candidates, looked_at[-1][0] if len(looked_at) == limit else None
 
-    async def replay(self, endpoint_id: str, message_ids: Sequence[str], now: int, progress: TaskProgress) -> None:
+    async def replay(
+        self,
+        endpoint_id: str,
+        message_ids: Sequence[str],
+        now: int,
+        progress: TaskProgress,
+        *,
+        ordered: bool = False,
+    ) -> None:
         """Make deliveries, due at once, where there are none, with the task's progress."""
-        await self._with_progress(_REPLAY, endpoint_id, message_ids, now, progress, adds=True)
+        await self._with_progress(_REPLAY, endpoint_id, message_ids, now, progress, adds=True, ordered=ordered)
 
     async def replay_again(
-        self, endpoint_id: str, message_ids: Sequence[str], now: int, progress: TaskProgress
+        self,
+        endpoint_id: str,
+        message_ids: Sequence[str],
+        now: int,
+        progress: TaskProgress,
+        *,
+        ordered: bool = False,
     ) -> None:
         """Schedule settled deliveries once more, for a full run through the ladder, with the task's progress."""
-        await self._with_progress(_REPLAY_AGAIN, endpoint_id, message_ids, now, progress)
+        await self._with_progress(_REPLAY_AGAIN, endpoint_id, message_ids, now, progress, ordered=ordered)
 
     async def cancel_before(
         self, endpoint_id: str, message_id: str, reason: str, now: int, limit: int
-    ) -> Sequence[str]:
-        """Cancel up to ``limit`` scheduled deliveries of messages with ids before ``message_id``; returns their ids."""
-        cancelled = await self._database.write(
-            lambda session: session.rows(_CANCEL_CREATED_BEFORE, endpoint_id, message_id, reason, now, limit)
-        )
-        return [cancelled_id for (cancelled_id,) in cancelled]
+    ) -> tuple[Sequence[str], Turns]:
+        """Cancel up to ``limit`` scheduled deliveries of messages with ids before ``message_id``.
+
+        Returns their ids, and the turns that this gave.
+        """
+
+        async def change(session: Session) -> tuple[Sequence[str], Turns]:
+            await lock_order(session, [endpoint_id])
+            found = await session.rows(_CANCEL_CREATED_BEFORE, endpoint_id, message_id, reason, now, limit)
+            ordered = [(cancelled, endpoint_id) for cancelled, key in found if key is not None]
+            turns = await leave_order(session, ordered, now) if ordered else Turns()
+            return [cancelled for cancelled, _ in found], turns
+
+        return await self._database.write(change)
 
     async def count_of_messages(
         self, application_id: str, after: str, until: str, limit: int
@@ -510,16 +625,36 @@ class PostgresqlDeliveries:
         progress: TaskProgress,
         *,
         adds: bool = False,
+        ordered: bool = False,
     ) -> None:
         wanted = list(message_ids)
 
         async def change(session: Session) -> None:
             if adds:
                 await adding(session)
-            await session.change(sql, endpoint_id, now, wanted)
+            if ordered:
+                await lock_order(session, [endpoint_id])
+                scheduled = [one for (one,) in await session.rows(sql, endpoint_id, now, wanted)]
+                await come_back(session, endpoint_id, scheduled, now)
+            else:
+                await session.change(sql, endpoint_id, now, wanted)
             await record_progress(session, progress, now)
 
         await self._database.write(change)
+
+
+async def _release_closed(session: Session, endpoint_id: str, limit: int, now: int, *, while_closed: bool) -> int:
+    """Of the orders that had stopped, nobody is left; how many that were.
+
+    Where another engine has opened the endpoint again meanwhile, the orders go on without those that were settled.
+    """
+    if while_closed and await session.value(_IS_OPEN, endpoint_id):
+        heads = await line_heads(session, endpoint_id, None, limit, 1)
+        await give_turns(session, [(endpoint_id, head.ordering_key) for head in heads], now)
+        return 0
+    stopped = [(message_id, endpoint_id) for (message_id,) in await session.rows(_STOPPED, endpoint_id, limit)]
+    await leave_order(session, stopped, now)
+    return len(stopped)
 
 
 async def _cancel_manual(session: Session, values: tuple[str, int, str, int], limit: int) -> int:

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from webhook_engine.clock import to_datetime
 from webhook_engine.model import AttemptedDestination, AttemptedMessage, AttemptStatus, DeliveryStatus
 from webhook_engine.store import rows
+from webhook_engine.store.order import scheduled_at
 from webhook_engine.store.postgresql.database import Database
 from webhook_engine.store.postgresql.filters import Parameters, message_conditions
 from webhook_engine.store.records import DeliveryFilter, Span
@@ -80,7 +80,7 @@ async def messages_of_endpoint(
             status=rows.attempt_status(status, attempt_count),
             reason=reason,
             attempt_count=attempt_count,
-            next_attempt=None if due_at is None else to_datetime(due_at),
+            next_attempt=scheduled_at(due_at),
         )
 
     return await database.read_span(sql, parameters.values, made, span.max_bytes)
@@ -115,7 +115,7 @@ async def destinations_of_message(database: Database, message_id: str, span: Spa
             status=rows.attempt_status(status, attempt_count),
             reason=reason,
             attempt_count=attempt_count,
-            next_attempt=None if due_at is None else to_datetime(due_at),
+            next_attempt=scheduled_at(due_at),
         )
         for status, attempt_count, due_at, reason, *endpoint in await database.read(
             sql, message_id, *bounds(span), span.limit

@@ -16,6 +16,7 @@ from webhook_engine.store.postgresql.database import Database
 from webhook_engine.store.postgresql.filters import Parameters, message_conditions
 from webhook_engine.store.postgresql.kept_responses import keep_responses
 from webhook_engine.store.postgresql.message_search import search
+from webhook_engine.store.postgresql.order import add_in_order, lock_order
 from webhook_engine.store.postgresql.sharding import adding
 from webhook_engine.store.postgresql.sharing import check_routing, tell_of_deliveries
 from webhook_engine.store.records import AddressedMessage, MessageFilter, MessageSearch, Span
@@ -132,12 +133,15 @@ class NewMessages:
         self._messages = arrays(
             [(*rows.message_row(addressed.message), addressed.outbox_id) for addressed in batch], len(_STORED) + 1
         )
+        self.ordered = {endpoint_id for addressed in batch for endpoint_id in addressed.ordered}
+        """The endpoints whose orders something joins."""
 
     async def add(self, session: Session) -> Sequence[AddressedMessage]:
         """Insert them; returns those that were there already."""
         if not self._batch:
             return ()
         await adding(session)
+        await lock_order(session, self.ordered)
         await check_routing(session, self._batch)
         taken = Counter(message_id for (message_id,) in await session.rows(_ADD_MESSAGES, *self._messages))
         if not taken:
@@ -161,16 +165,26 @@ async def _add_what_goes_with(session: Session, batch: Sequence[AddressedMessage
     """Insert deliveries, manual attempts and responses of messages that are stored."""
     await tell_of_deliveries(session, batch)
     deliveries: list[rows.Row] = []
+    ordered: list[tuple[str, str, str]] = []
     manual_attempts: list[rows.Row] = []
     for addressed in batch:
         message = addressed.message
         if addressed.manual_to is None:
             due_at = message.created_at if message.deliver_at is None else message.deliver_at
-            deliveries.extend((message.id, endpoint_id, due_at) for endpoint_id in addressed.endpoint_ids)
+            ids: Sequence[str] = addressed.endpoint_ids
+            if addressed.ordered:
+                key = message.ordering_key or ""
+                ordered.extend((message.id, endpoint_id, key) for endpoint_id in addressed.ordered)
+                ids = [endpoint_id for endpoint_id in ids if endpoint_id not in addressed.ordered]
+            deliveries.extend((message.id, endpoint_id, due_at) for endpoint_id in ids)
         else:
             deliveries.append((message.id, addressed.manual_to, None))
             manual_attempts.append((addressed.manual_to, message.id))
-    if deliveries and await session.change(_ADD_DELIVERIES, *arrays(deliveries, 3)) < len(deliveries):
+    added = await session.change(_ADD_DELIVERIES, *arrays(deliveries, 3)) if deliveries else 0
+    if ordered:
+        now = max(addressed.message.created_at for addressed in batch if addressed.ordered)
+        added += await add_in_order(session, ordered, now)
+    if added < len(deliveries) + len(ordered):
         raise StoreError("a message was to go to an endpoint that is not there; nothing of the change was kept")
     if manual_attempts:
         await session.change(_ADD_MANUAL_ATTEMPTS, *arrays(manual_attempts, 2))

@@ -15,7 +15,7 @@ __all__ = ["PostgresqlOutbox"]
 _WAITING = """
 SELECT id, message_id, organization, application, event_type, payload, event_id, channels, tags, deliver_at
 FROM webhook_outbox
-WHERE error IS NULL AND ($2::bigint[] IS NULL OR id % $3 = ANY($2))
+WHERE error IS NULL AND ($2::smallint[] IS NULL OR webhook_shard_of(application) = ANY($2))
 ORDER BY id
 LIMIT $1
 """
@@ -45,8 +45,8 @@ class PostgresqlOutbox:
 
     async def waiting(self, limit: int, shards: Collection[int] = ALL_SHARDS) -> Sequence[OutboxRow]:
         """Rows to be moved, oldest first; what was set aside is left out."""
-        count = len(ALL_SHARDS)
-        wanted = None if len(shards) == count else list(shards)
+        # By application, so that the rows of one are moved in their order.
+        wanted = None if len(shards) == len(ALL_SHARDS) else list(shards)
         return [
             OutboxRow(
                 id=identifier,
@@ -71,7 +71,7 @@ class PostgresqlOutbox:
                 channels,
                 tags,
                 deliver_at,
-            ) in await self._database.read(_WAITING, limit, wanted, count)
+            ) in await self._database.read(_WAITING, limit, wanted)
         ]
 
     async def set_aside(self, refused: Sequence[RefusedRow], now: int) -> None:

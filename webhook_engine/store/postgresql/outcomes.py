@@ -5,10 +5,12 @@
 from __future__ import annotations
 
 from webhook_engine.store import rows
+from webhook_engine.store.order import Turns, moves_order, stopping
 from webhook_engine.store.postgresql.batches import arrays, unnest
 from webhook_engine.store.postgresql.clock_mark import keep_mark
 from webhook_engine.store.postgresql.connection import Session
 from webhook_engine.store.postgresql.messages import NewMessages
+from webhook_engine.store.postgresql.order import leave_order, lock_order
 from webhook_engine.store.postgresql.sharing import check_member
 from webhook_engine.store.records import Outcomes
 
@@ -79,7 +81,7 @@ DELETE FROM webhook_manual_attempt
 WHERE (endpoint_id, id) IN (SELECT * FROM unnest($1::text[], $2::text[]))
 """
 
-_CONDITION_TYPES = ("text", "bigint", "bigint", "boolean", "bigint", "text", "bigint", "bigint")
+_CONDITION_TYPES = ("text", "bigint", "bigint", "boolean", "bigint", "text", "bigint", "bigint", "bigint")
 _CHANGE_ENDPOINTS = f"""
 UPDATE webhook_endpoint AS endpoint
 SET
@@ -89,9 +91,11 @@ SET
     disabled_at = change.disabled_at,
     disabled_reason = change.disabled_reason,
     first_failure_ran = change.first_failure_ran,
-    last_failure_ran = change.last_failure_ran
+    last_failure_ran = change.last_failure_ran,
+    paused_until = change.paused_until
 FROM {unnest(_CONDITION_TYPES)} AS change (
-    id, first_failure_at, last_failure_at, warned, disabled_at, disabled_reason, first_failure_ran, last_failure_ran
+    id, first_failure_at, last_failure_at, warned, disabled_at, disabled_reason, first_failure_ran, last_failure_ran,
+    paused_until
 )
 WHERE endpoint.id = change.id AND endpoint.disabled_at IS NULL
 """
@@ -112,9 +116,12 @@ class NewOutcomes:
         self._member = member
         self._messages = NewMessages(outcomes.messages)
         self._made_by = outcomes.member
+        self._settled = [one for one in outcomes.deliveries if moves_order(one)]
 
-    async def record(self, session: Session) -> None:
-        """Make all changes."""
+    async def record(self, session: Session) -> Turns:
+        """Make all changes; returns the turns that they give."""
+        if self._settled:
+            await lock_order(session, {one.endpoint_id for one in self._settled} | self._messages.ordered)
         await check_member(session, self._made_by)
         if self._attempts[0] or self._changes[0]:
             await session.change(_RECORD, *self._attempts, *self._changes)
@@ -127,3 +134,9 @@ class NewOutcomes:
         await self._messages.add(session)
         if self._mark:
             await keep_mark(session, self._mark, self._member)
+        return await self._turns(session) if self._settled else Turns()
+
+    async def _turns(self, session: Session) -> Turns:
+        settled = {(one.message_id, one.endpoint_id) for one in self._settled}
+        now = max(one.settled_at or 0 for one in self._settled)
+        return await leave_order(session, settled, now, stopping(self._settled))

@@ -72,7 +72,9 @@ _MESSAGES = """
 SELECT
     id,
     payload IS NOT NULL AND payload_expires_at IS NULL,
-    EXISTS (SELECT 1 FROM webhook_delivery WHERE message_id = message.id AND due_at IS NOT NULL)
+    EXISTS (
+        SELECT 1 FROM webhook_delivery WHERE message_id = message.id AND (due_at IS NOT NULL OR order_key IS NOT NULL)
+    )
     OR EXISTS (
         SELECT 1 FROM webhook_delivery AS delivery
         JOIN webhook_manual_attempt AS manual ON manual.endpoint_id = delivery.endpoint_id

@@ -13,6 +13,7 @@ from webhook_engine.ids import id_bounds
 from webhook_engine.model import AttemptedDestination, AttemptedMessage, AttemptStatus, DeliveryStatus
 from webhook_engine.store import rows
 from webhook_engine.store.members import ALL_SHARDS
+from webhook_engine.store.order import NOT_YET, Line, LineHead, Member, Turns
 from webhook_engine.store.records import (
     DeliveryFilter,
     Due,
@@ -31,6 +32,7 @@ from webhook_engine.store.sqlite.delivery_lists import (
     messages_of_endpoint,
     statuses_of_messages,
 )
+from webhook_engine.store.sqlite.order import come_back, first_members, leave_order, line_heads
 from webhook_engine.store.sqlite.outcomes import NewOutcomes
 from webhook_engine.store.sqlite.tasks import record_progress
 
@@ -85,7 +87,8 @@ WHERE endpoint_id IS NOT NULL
 _DUE_MANUAL = """
 SELECT
     delivery.message_id, delivery.endpoint_id, coalesce(delivery.due_at, 0), delivery.step, delivery.attempt_count,
-    message.event_id, message.payload, manual.id, message.trace_context, message.content_type, 0
+    message.event_id, message.payload, manual.id, message.trace_context, message.content_type, 0,
+    delivery.order_key
 FROM webhook_manual_attempt AS manual
 CROSS JOIN webhook_delivery AS delivery
     ON delivery.message_id = manual.message_id AND delivery.endpoint_id = manual.endpoint_id
@@ -98,7 +101,8 @@ LIMIT ?2
 _DUE_SCHEDULED = """
 SELECT
     delivery.message_id, delivery.endpoint_id, delivery.due_at, delivery.step, delivery.attempt_count,
-    message.event_id, message.payload, NULL, message.trace_context, message.content_type, delivery.asked
+    message.event_id, message.payload, NULL, message.trace_context, message.content_type, delivery.asked,
+    delivery.order_key
 FROM webhook_delivery AS delivery INDEXED BY webhook_delivery_by_due
 CROSS JOIN webhook_message AS message ON message.id = delivery.message_id
 WHERE delivery.endpoint_id = ?1 AND delivery.due_at <= ?2
@@ -124,7 +128,7 @@ INSERT INTO webhook_manual_attempt (endpoint_id, id, message_id) VALUES (?, ?, ?
 
 _SETTLE_SCHEDULED = """
 UPDATE webhook_delivery
-SET status = ?2, due_at = NULL, reason = ?3, settled_at = ?4
+SET status = ?2, due_at = NULL, order_key = NULL, reason = ?3, settled_at = ?4
 FROM (
     SELECT message_id FROM webhook_delivery INDEXED BY webhook_delivery_by_due
     WHERE endpoint_id = ?1 AND due_at IS NOT NULL
@@ -151,14 +155,15 @@ WHERE message_id IN (SELECT value FROM json_each(?5)) AND endpoint_id = ?1 AND +
 _CANCEL_MESSAGE = """
 UPDATE webhook_delivery
 SET status = 4, due_at = NULL, reason = ?2, settled_at = ?3
-WHERE message_id = ?1 AND due_at IS NOT NULL
-RETURNING endpoint_id
+WHERE message_id = ?1 AND (due_at IS NOT NULL OR order_key IS NOT NULL)
+RETURNING endpoint_id, order_key
 """
 
 _GET = """
 SELECT
     delivery.message_id, delivery.endpoint_id, coalesce(delivery.due_at, 0), delivery.step, delivery.attempt_count,
-    message.event_id, message.payload, NULL, message.trace_context, message.content_type, delivery.asked
+    message.event_id, message.payload, NULL, message.trace_context, message.content_type, delivery.asked,
+    delivery.order_key
 FROM webhook_delivery AS delivery
 CROSS JOIN webhook_message AS message ON message.id = delivery.message_id
 WHERE delivery.message_id = ? AND delivery.endpoint_id = ?
@@ -179,13 +184,14 @@ _RECOVER = """
 UPDATE webhook_delivery
 SET status = 1, due_at = ?2, due_ran = NULL, asked = 1, step = 0, settled_at = NULL, reason = NULL
 WHERE message_id IN (SELECT value FROM json_each(?3)) AND endpoint_id = ?1 AND +status = 2
+RETURNING message_id
 """
 
 # By the message of each delivery: an endpoint may have failed millions of attempts.
-_RETRYING = """
+_RETRYING = f"""
 SELECT
     message_id,
-    due_at > ?5 AND EXISTS (
+    due_at > ?5 AND due_at < {NOT_YET} AND EXISTS (
         SELECT 1 FROM webhook_attempt AS attempt
         WHERE attempt.message_id = delivery.message_id AND attempt.id >= ?3 AND attempt.id <= ?4
             AND +attempt.endpoint_id = ?1 AND +attempt.status = 2
@@ -194,23 +200,24 @@ FROM webhook_delivery AS delivery INDEXED BY webhook_delivery_by_status
 WHERE endpoint_id = ?1 AND status = 1 AND attempted = 1 AND message_id > ?2
 ORDER BY message_id
 LIMIT ?6
-"""
+"""  # noqa: S608 (a number of ours)
 
-_BRING_FORWARD = """
+_BRING_FORWARD = f"""
 UPDATE webhook_delivery SET due_at = ?2, due_ran = NULL, asked = 1
 WHERE message_id IN (SELECT value FROM json_each(?3)) AND endpoint_id = ?1 AND +status = 1 AND +due_at > ?2
-"""
+    AND +due_at < {NOT_YET}
+"""  # noqa: S608 (a number of ours)
 
-_SCHEDULED = """
+_SCHEDULED = f"""
 SELECT
     delivery.endpoint_id, delivery.due_at, delivery.message_id, delivery.due_ran,
     delivery.attempted = 0 AND delivery.asked = 0 AND message.deliver_at IS delivery.due_at
 FROM webhook_delivery AS delivery INDEXED BY webhook_delivery_by_due
 CROSS JOIN webhook_message AS message ON message.id = delivery.message_id
-WHERE (delivery.endpoint_id, delivery.due_at, delivery.message_id) > (?1, ?2, ?3) AND delivery.due_at IS NOT NULL
+WHERE (delivery.endpoint_id, delivery.due_at, delivery.message_id) > (?1, ?2, ?3) AND delivery.due_at < {NOT_YET}
 ORDER BY delivery.endpoint_id, delivery.due_at, delivery.message_id
 LIMIT ?4
-"""
+"""  # noqa: S608 (a number of ours)
 
 _RESCHEDULE = BatchStatement(
     "UPDATE webhook_delivery SET due_at = column3 FROM {batch} WHERE message_id = column1 AND endpoint_id = column2",
@@ -237,12 +244,30 @@ FROM json_each(?3) AS wanted
 CROSS JOIN webhook_message AS message ON message.id = wanted.value
 WHERE true
 ON CONFLICT DO NOTHING
+RETURNING message_id
 """
 
 _REPLAY_AGAIN = """
 UPDATE webhook_delivery
 SET status = 1, due_at = ?2, due_ran = NULL, asked = 1, step = 0, settled_at = NULL, reason = NULL
 WHERE message_id IN (SELECT value FROM json_each(?3)) AND endpoint_id = ?1 AND +status <> 1
+RETURNING message_id
+"""
+
+_SKIP = """
+UPDATE webhook_delivery
+SET
+    status = CASE WHEN status = 1 THEN 4 ELSE status END,
+    reason = CASE WHEN status = 1 THEN ?3 ELSE reason END,
+    settled_at = coalesce(settled_at, ?4),
+    due_at = NULL
+WHERE message_id = ?1 AND endpoint_id = ?2 AND order_key IS NOT NULL
+"""
+
+_STOPPED = """
+SELECT message_id FROM webhook_delivery INDEXED BY webhook_delivery_stopped
+WHERE endpoint_id = ?1 AND order_key IS NOT NULL AND due_at IS NULL
+LIMIT ?2
 """
 
 _CANCEL_CREATED_BEFORE = """
@@ -254,7 +279,7 @@ FROM (
     LIMIT ?5
 ) AS chosen
 WHERE webhook_delivery.message_id = chosen.message_id AND webhook_delivery.endpoint_id = ?1
-RETURNING webhook_delivery.message_id
+RETURNING webhook_delivery.message_id, webhook_delivery.order_key
 """
 
 _COUNT_OF_MESSAGES = """
@@ -282,9 +307,9 @@ class SqliteDeliveries:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def record(self, outcomes: Outcomes) -> None:
-        """Record a batch of outcomes, whole or not at all."""
-        await self._database.write(NewOutcomes(outcomes).record)
+    async def record(self, outcomes: Outcomes) -> Turns:
+        """Record a batch of outcomes, whole or not at all; returns the turns that this gave."""
+        return await self._database.write(NewOutcomes(outcomes).record)
 
     async def endpoints_with_due(
         self, after: str | None, limit: int, shards: Collection[int] = ALL_SHARDS
@@ -343,19 +368,54 @@ class SqliteDeliveries:
 
         def change(session: Session) -> int:
             settled = session.change(_SETTLE_SCHEDULED, (*values, limit))
+            if settled < limit:
+                # Of the orders that had stopped, nobody is left.
+                stopped = _stopped(session, endpoint_id, limit - settled)
+                leave_order(session, stopped, now)
+                settled += len(stopped)
             if status is DeliveryStatus.CANCELLED and settled < limit:
                 settled += _cancel_manual(session, values, limit - settled)
             return settled
 
         return await self._database.write(change)
 
-    async def cancel_message(self, message_id: str, reason: str, now: int) -> Sequence[str]:
-        """Cancel what is scheduled of a message; returns the endpoint ids concerned."""
+    async def cancel_message(self, message_id: str, reason: str, now: int) -> tuple[Sequence[str], Turns]:
+        """Cancel what is scheduled of a message; returns the endpoint ids concerned, and the turns that this gave."""
 
-        def change(session: Session) -> list[str]:
-            return [endpoint_id for (endpoint_id,) in session.rows(_CANCEL_MESSAGE, (message_id, reason, now))]
+        def change(session: Session) -> tuple[Sequence[str], Turns]:
+            found = session.rows(_CANCEL_MESSAGE, (message_id, reason, now))
+            ordered = [(message_id, endpoint_id) for endpoint_id, key in found if key is not None]
+            turns = leave_order(session, ordered, now) if ordered else Turns()
+            return [endpoint_id for endpoint_id, _ in found], turns
 
         return await self._database.write(change)
+
+    async def skip(self, message_id: str, endpoint_id: str, reason: str, now: int) -> Turns | None:
+        """Take a delivery out of the order, cancelled unless it has failed; ``None`` if it has no place in it."""
+
+        def change(session: Session) -> Turns | None:
+            if not session.change(_SKIP, (message_id, endpoint_id, reason, now)):
+                return None
+            return leave_order(session, [(message_id, endpoint_id)], now)
+
+        return await self._database.write(change)
+
+    async def release(self, endpoint_id: str, limit: int, now: int) -> tuple[int, Turns]:
+        """Let up to ``limit`` orders of an endpoint go on that have stopped; returns how many."""
+
+        def change(session: Session) -> tuple[int, Turns]:
+            released = _stopped(session, endpoint_id, limit)
+            return len(released), leave_order(session, released, now)
+
+        return await self._database.write(change)
+
+    async def first_in_order(self, line: Line, limit: int, payload_bytes: int) -> Sequence[Member]:
+        """The first in an order, its turn's holder before all, until their payloads are so large together."""
+        return await self._database.read_with(lambda session: first_members(session, line, limit, payload_bytes))
+
+    async def line_heads(self, endpoint_id: str, after: str | None, limit: int, most: int) -> Sequence[LineHead]:
+        """Where the orders of an endpoint stand, by ordering key; those behind are counted up to ``most``."""
+        return await self._database.read_with(lambda session: line_heads(session, endpoint_id, after, limit, most))
 
     async def get(self, message_id: str, endpoint_id: str) -> Due | None:
         """The delivery, whatever its state; ``due_at`` is 0 where nothing is scheduled."""
@@ -363,7 +423,15 @@ class SqliteDeliveries:
         return rows.due(found[0]) if found else None
 
     async def recover(
-        self, endpoint_id: str, since: int, until: int, now: int, limit: int, progress: TaskProgress
+        self,
+        endpoint_id: str,
+        since: int,
+        until: int,
+        now: int,
+        limit: int,
+        progress: TaskProgress,
+        *,
+        ordered: bool = False,
     ) -> tuple[int, int | None]:
         """Schedule failed deliveries again, for a full run through the ladder, with the task's progress."""
         # Looked up outside the transaction, because many without a payload may have to be passed over. What is taken
@@ -373,9 +441,11 @@ class SqliteDeliveries:
         following: int | None = found[limit][1] if len(found) > limit else None
 
         def change(session: Session) -> int:
-            recovered = session.change(_RECOVER, (endpoint_id, now, message_ids))
-            record_progress(session, rows.moved_on(progress, recovered, following), now)
-            return recovered
+            recovered = [message_id for (message_id,) in session.rows(_RECOVER, (endpoint_id, now, message_ids))]
+            if ordered:
+                come_back(session, endpoint_id, recovered, now)
+            record_progress(session, rows.moved_on(progress, len(recovered), following), now)
+            return len(recovered)
 
         return await self._database.write(change), following
 
@@ -428,36 +498,63 @@ class SqliteDeliveries:
         ]
         return candidates, looked_at[-1][0] if len(looked_at) == limit else None
 
-    async def replay(self, endpoint_id: str, message_ids: Sequence[str], now: int, progress: TaskProgress) -> None:
+    async def replay(
+        self,
+        endpoint_id: str,
+        message_ids: Sequence[str],
+        now: int,
+        progress: TaskProgress,
+        *,
+        ordered: bool = False,
+    ) -> None:
         """Make deliveries, due at once, where there are none, with the task's progress."""
-        wanted = rows.json_of(message_ids)
-
-        def change(session: Session) -> None:
-            session.change(_REPLAY, (endpoint_id, now, wanted))
-            record_progress(session, progress, now)
-
-        await self._database.write(change)
+        await self._schedule(_REPLAY, endpoint_id, message_ids, now, progress, ordered=ordered)
 
     async def replay_again(
-        self, endpoint_id: str, message_ids: Sequence[str], now: int, progress: TaskProgress
+        self,
+        endpoint_id: str,
+        message_ids: Sequence[str],
+        now: int,
+        progress: TaskProgress,
+        *,
+        ordered: bool = False,
     ) -> None:
         """Schedule settled deliveries once more, for a full run through the ladder, with the task's progress."""
+        await self._schedule(_REPLAY_AGAIN, endpoint_id, message_ids, now, progress, ordered=ordered)
+
+    async def _schedule(
+        self,
+        sql: str,
+        endpoint_id: str,
+        message_ids: Sequence[str],
+        now: int,
+        progress: TaskProgress,
+        *,
+        ordered: bool,
+    ) -> None:
         wanted = rows.json_of(message_ids)
 
         def change(session: Session) -> None:
-            session.change(_REPLAY_AGAIN, (endpoint_id, now, wanted))
+            scheduled = [message_id for (message_id,) in session.rows(sql, (endpoint_id, now, wanted))]
+            if ordered:
+                come_back(session, endpoint_id, scheduled, now)
             record_progress(session, progress, now)
 
         await self._database.write(change)
 
     async def cancel_before(
         self, endpoint_id: str, message_id: str, reason: str, now: int, limit: int
-    ) -> Sequence[str]:
-        """Cancel up to ``limit`` scheduled deliveries of messages with ids before ``message_id``; returns their ids."""
+    ) -> tuple[Sequence[str], Turns]:
+        """Cancel up to ``limit`` scheduled deliveries of messages with ids before ``message_id``.
 
-        def change(session: Session) -> list[str]:
+        Returns their ids, and the turns that this gave.
+        """
+
+        def change(session: Session) -> tuple[Sequence[str], Turns]:
             found = session.rows(_CANCEL_CREATED_BEFORE, (endpoint_id, message_id, reason, now, limit))
-            return [cancelled for (cancelled,) in found]
+            ordered = [(cancelled, endpoint_id) for cancelled, key in found if key is not None]
+            turns = leave_order(session, ordered, now) if ordered else Turns()
+            return [cancelled for cancelled, _ in found], turns
 
         return await self._database.write(change)
 
@@ -486,6 +583,10 @@ class SqliteDeliveries:
         """How many are to come: never attempted, and attempted before."""
         [(fresh, attempted)] = await self._database.read(_COUNT_PENDING, (endpoint_id,))
         return fresh, attempted
+
+
+def _stopped(session: Session, endpoint_id: str, limit: int) -> Sequence[tuple[str, str]]:
+    return [(message_id, endpoint_id) for (message_id,) in session.rows(_STOPPED, (endpoint_id, limit))]
 
 
 def _cancel_manual(session: Session, values: tuple[Value, ...], limit: int) -> int:

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from webhook_engine.clock import to_datetime
 from webhook_engine.model import AttemptedDestination, AttemptedMessage, AttemptStatus, DeliveryStatus
 from webhook_engine.store import rows
+from webhook_engine.store.order import scheduled_at
 from webhook_engine.store.records import DeliveryFilter, Span
 from webhook_engine.store.spans import bounds, direction, up_to
 from webhook_engine.store.sqlite.connection import Session
@@ -82,7 +82,7 @@ async def messages_of_endpoint(
                         status=rows.attempt_status(status, attempt_count),
                         reason=reason,
                         attempt_count=attempt_count,
-                        next_attempt=None if due_at is None else to_datetime(due_at),
+                        next_attempt=scheduled_at(due_at),
                     )
 
         return up_to(listed(), span.max_bytes)
@@ -121,7 +121,7 @@ async def destinations_of_message(database: Database, message_id: str, span: Spa
             status=rows.attempt_status(status, attempt_count),
             reason=reason,
             attempt_count=attempt_count,
-            next_attempt=None if due_at is None else to_datetime(due_at),
+            next_attempt=scheduled_at(due_at),
         )
         for status, attempt_count, due_at, reason, *endpoint in await database.read(
             sql, (message_id, *bounds(span), span.limit)

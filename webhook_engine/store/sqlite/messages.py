@@ -18,6 +18,7 @@ from webhook_engine.store.sqlite.faults import is_taken
 from webhook_engine.store.sqlite.filters import message_conditions
 from webhook_engine.store.sqlite.kept_responses import keep_responses
 from webhook_engine.store.sqlite.message_search import search
+from webhook_engine.store.sqlite.order import add_in_order
 
 __all__ = ["NewMessages", "SqliteMessages"]
 
@@ -178,13 +179,20 @@ class _Prepared:
     def __init__(self, batch: Sequence[AddressedMessage]) -> None:
         self._messages = [rows.message_row(addressed.message) for addressed in batch]
         self._deliveries: list[Row] = []
+        self._ordered: list[tuple[str, str, str]] = []
+        self._now = max((one.message.created_at for one in batch if one.ordered), default=0)
         self._manual_attempts: list[Row] = []
         self._responses = [addressed.response for addressed in batch if addressed.response is not None]
         for addressed in batch:
             message = addressed.message
             if addressed.manual_to is None:
                 due_at = message.created_at if message.deliver_at is None else message.deliver_at
-                self._deliveries.extend((message.id, endpoint_id, due_at) for endpoint_id in addressed.endpoint_ids)
+                ids: Sequence[str] = addressed.endpoint_ids
+                if addressed.ordered:
+                    key = message.ordering_key or ""
+                    self._ordered.extend((message.id, endpoint_id, key) for endpoint_id in addressed.ordered)
+                    ids = [endpoint_id for endpoint_id in ids if endpoint_id not in addressed.ordered]
+                self._deliveries.extend((message.id, endpoint_id, due_at) for endpoint_id in ids)
             else:
                 self._deliveries.append((message.id, addressed.manual_to, None))
                 self._manual_attempts.append((addressed.manual_to, message.id))
@@ -192,6 +200,7 @@ class _Prepared:
     def insert(self, session: Session) -> None:
         _ADD_MESSAGES.run(session, self._messages)
         _ADD_DELIVERIES.run(session, self._deliveries)
+        add_in_order(session, self._ordered, self._now)
         _ADD_MANUAL_ATTEMPTS.run(session, self._manual_attempts)
         keep_responses(session, self._responses)
 

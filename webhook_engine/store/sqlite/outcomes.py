@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from webhook_engine.store import rows
+from webhook_engine.store.order import Turns, moves_order, stopping
 from webhook_engine.store.records import Outcomes
 from webhook_engine.store.sqlite.attempts import NewAttempts
 from webhook_engine.store.sqlite.batches import BatchStatement
 from webhook_engine.store.sqlite.clock_mark import keep_mark
 from webhook_engine.store.sqlite.connection import Session
 from webhook_engine.store.sqlite.messages import NewMessages
+from webhook_engine.store.sqlite.order import leave_order
 
 __all__ = ["NewOutcomes"]
 
@@ -53,11 +55,12 @@ _CHANGE_ENDPOINTS = BatchStatement(
         disabled_at = column5,
         disabled_reason = column6,
         first_failure_ran = column7,
-        last_failure_ran = column8
+        last_failure_ran = column8,
+        paused_until = column9
     FROM {batch}
     WHERE id = column1 AND disabled_at IS NULL
     """,
-    width=8,
+    width=9,
 )
 
 
@@ -69,13 +72,14 @@ class NewOutcomes:
         self._changes = [
             [rows.change_row(change) for change in changes] for changes in rows.rounds(outcomes.deliveries)
         ]
+        self._settled = [one for one in outcomes.deliveries if moves_order(one)]
         self._fulfilled = [(one.endpoint_id, one.manual_id) for one in outcomes.deliveries if one.manual_id]
         self._conditions = [rows.condition_row(*condition) for condition in outcomes.conditions.items()]
         self._mark = outcomes.mark
         self._messages = NewMessages(outcomes.messages) if outcomes.messages else None
 
-    def record(self, session: Session) -> None:
-        """Make all changes."""
+    def record(self, session: Session) -> Turns:
+        """Make all changes; returns the turns that they give."""
         self._attempts.add(session)
         for changes in self._changes:
             _CHANGE_DELIVERIES.run(session, changes)
@@ -85,3 +89,9 @@ class NewOutcomes:
             self._messages.add(session)
         if self._mark:
             keep_mark(session, self._mark)
+        return self._turns(session) if self._settled else Turns()
+
+    def _turns(self, session: Session) -> Turns:
+        settled = {(one.message_id, one.endpoint_id) for one in self._settled}
+        now = max(one.settled_at or 0 for one in self._settled)
+        return leave_order(session, settled, now, stopping(self._settled))

@@ -1,0 +1,118 @@
+"""Several messages of one order in one request. Pure: no I/O, no clock.
+
+The body is a JSON array with an object for each message; the request has an id of its own, made of theirs, so that the
+same messages have it on every repeat. What comes of the request holds for each of them: the first one goes down the
+ladder, and those behind it wait with it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from itertools import takewhile
+
+import msgspec
+
+from webhook_engine.clock import to_datetime
+from webhook_engine.delivery.attempt.outcome import Outcome
+from webhook_engine.events import MessageAttemptEvent, OperationalEvent
+from webhook_engine.ids import IdSource
+from webhook_engine.model import DeliveryStatus
+from webhook_engine.store.order import NOT_YET, Member
+from webhook_engine.store.records import DeliveryChange, Due, RecordedAttempt
+
+__all__ = ["MAX_BATCH_BYTES", "body_of", "gathered", "of_the_others", "request_of"]
+
+MAX_BATCH_BYTES = 1024 * 1024
+"""Of payloads in one request; a single one may be larger."""
+
+
+def gathered(members: Sequence[Member], now: int) -> Sequence[Member]:
+    """Those who go together, of the first ones of an order.
+
+    A batch that failed is sent again as it was. Nobody goes whose time has not come, whose payload is gone, or with
+    whom the payloads would be larger than ``MAX_BATCH_BYTES``.
+    """
+    if not members:
+        return ()
+    head, *others = members
+    again = head.due.attempt_count > 0
+    size = len(head.due.payload or b"")
+
+    def joins(one: Member) -> bool:
+        nonlocal size
+        due = one.due
+        size += len(due.payload or b"")
+        return (
+            size <= MAX_BATCH_BYTES
+            and due.payload is not None
+            and due.due_at <= now
+            and (due.attempt_count > 0 or not again)
+        )
+
+    return [head, *takewhile(joins, others)]
+
+
+def request_of(members: Sequence[Member], body: bytes) -> Due:
+    """What is signed and sent, in the place of one message."""
+    ids = "\n".join(member.due.message_id for member in members)
+    batch_id = "batch_" + hashlib.sha256(ids.encode()).hexdigest()[:32]
+    return msgspec.structs.replace(members[0].due, message_id=batch_id, payload=body, content_type=None)
+
+
+def body_of(members: Sequence[Member]) -> bytes:
+    """The messages as a JSON array, each payload byte for byte where it is JSON, and as a text where it is not."""
+    return b"[" + b",".join(_element(member) for member in members) + b"]"
+
+
+def of_the_others(outcome: Outcome, others: Sequence[Member], ids: IdSource, at: int) -> Iterator[Outcome]:
+    """What the outcome of a request means for those that went with the first one of an order."""
+    for member in others:
+        due = member.due
+        attempt = outcome.attempt
+        own = (
+            None
+            if attempt is None
+            else msgspec.structs.replace(attempt, id=ids.new("atmpt_", at), message_id=due.message_id)
+        )
+        yield Outcome(
+            due,
+            outcome.application_id,
+            _change(outcome.change, due),
+            own,
+            events=[_of(event, due, own) for event in outcome.events if isinstance(event, MessageAttemptEvent)],
+            member_id=outcome.member_id,
+        )
+
+
+def _element(member: Member) -> bytes:
+    due = member.due
+    head = {"id": due.message_id, "eventType": member.event_type, "timestamp": _rfc3339(member.created_at)}
+    return json.dumps(head, separators=(",", ":")).encode()[:-1] + b',"payload":' + _json(due.payload or b"") + b"}"
+
+
+def _json(payload: bytes) -> bytes:
+    try:
+        msgspec.json.decode(payload)
+    except (msgspec.DecodeError, RecursionError):
+        return json.dumps(payload.decode(errors="replace")).encode()
+    return payload
+
+
+def _rfc3339(instant: int) -> str:
+    return to_datetime(instant).isoformat().replace("+00:00", "Z")
+
+
+def _change(first: DeliveryChange, due: Due) -> DeliveryChange:
+    status, reason, settled_at = first.status, first.reason, first.settled_at
+    if first.stops:
+        # The order has stopped at the first one: the others wait behind it.
+        status, reason, settled_at = DeliveryStatus.PENDING, None, None
+    due_at = NOT_YET if status is DeliveryStatus.PENDING else None
+    return DeliveryChange(due.message_id, due.endpoint_id, status, due_at, due.step, reason, settled_at, ordered=True)
+
+
+def _of(event: MessageAttemptEvent, due: Due, attempt: RecordedAttempt | None) -> OperationalEvent:
+    last = event.last_attempt if attempt is None else msgspec.structs.replace(event.last_attempt, id=attempt.id)
+    return msgspec.structs.replace(event, message_id=due.message_id, message_event_id=due.event_id, last_attempt=last)
