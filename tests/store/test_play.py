@@ -49,12 +49,37 @@ async def test_the_newest_requests_stay(store: Store) -> None:
 
 async def test_an_inbox_answers_as_it_is_told_to(store: Store) -> None:
     await store.play.add(inbox("a"), LIMITS)
-    answer = PlayAnswer(status=503, delay_ms=20)
+    answer = PlayAnswer(status=503, delay_ms=20, headers=(("X-A", "b"),), body="{}", fail_status=429, failures_left=2)
     changed = await store.play.set_answer("a", answer, START)
     assert changed is not None
     assert changed.answer == answer
     assert await store.play.get("a", START) == changed
     assert await store.play.set_answer("none", answer, START) is None
+
+
+async def test_an_inbox_fails_so_often_as_it_is_told_to(store: Store) -> None:
+    await store.play.add(inbox("a"), LIMITS)
+    await store.play.set_answer("a", PlayAnswer(failures_left=2), START)
+    left = []
+    for number in range(4):
+        found = await store.play.receive("a", request(number), LIMITS)
+        assert found is not None
+        left.append(found.answer.failures_left)
+    assert left == [2, 1, 0, 0]
+
+
+async def test_an_inbox_is_shared_until_it_is_no_more(store: Store) -> None:
+    for token in ("a", "b"):
+        await store.play.add(inbox(token, START + SECOND), LIMITS)
+    shared = await store.play.share("a", "v", START)
+    assert shared is not None
+    assert shared.view_token == "v"
+    assert await store.play.shared("v", START) == shared
+    assert await store.play.shared("a", START) is None
+    assert await store.play.shared("v", START + SECOND) is None
+    assert await store.play.share("none", "w", START) is None
+    await store.play.share("a", None, START)
+    assert await store.play.shared("v", START) is None
 
 
 async def test_an_inbox_that_expired_is_gone_with_what_it_received(store: Store) -> None:

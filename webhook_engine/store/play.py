@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
-__all__ = ["PlayAnswer", "PlayInbox", "PlayLimits", "PlayRequest", "PlayStore"]
+__all__ = ["PlayAnswer", "PlayInbox", "PlayLimits", "PlayRequest", "PlayStore", "answer_columns", "inbox_of"]
 
 
 class PlayAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -15,6 +15,12 @@ class PlayAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
     status: int = 200
     delay_ms: int = 0
+    headers: Sequence[tuple[str, str]] = ()
+    body: str | None = None
+    """``None``: words of Play's own."""
+    fail_status: int = 500
+    failures_left: int = 0
+    """So many of the next requests get ``fail_status`` first, and words of Play's own."""
 
 
 class PlayInbox(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,6 +30,8 @@ class PlayInbox(msgspec.Struct, frozen=True, kw_only=True):
     created_at: int
     expires_at: int
     answer: PlayAnswer = PlayAnswer()
+    view_token: str | None = None
+    """Whoever knows it may see what the inbox receives, and no more."""
 
 
 class PlayRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,8 +73,19 @@ class PlayStore(Protocol):
         """Change how an inbox answers; ``None`` if there is no such inbox."""
         ...
 
+    async def share(self, token: str, view_token: str | None, now: int) -> PlayInbox | None:
+        """Let an inbox be seen by whoever knows a token, or by nobody; ``None`` if there is no such inbox."""
+        ...
+
+    async def shared(self, view_token: str, now: int) -> PlayInbox | None:
+        """The inbox that is shared under this token."""
+        ...
+
     async def receive(self, token: str, request: PlayRequest, limits: PlayLimits) -> PlayInbox | None:
-        """Keep a request and return its inbox; ``None`` if there is no such inbox."""
+        """Keep a request and return its inbox as it was before; ``None`` if there is no such inbox.
+
+        Of the failures that are left there is one less then.
+        """
         ...
 
     async def requests(self, token: str, after: str, limit: int) -> Sequence[PlayRequest]:
@@ -80,3 +99,41 @@ class PlayStore(Protocol):
     async def clear(self, token: str) -> None:
         """Remove the requests of an inbox."""
         ...
+
+
+class _Kept(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Of an answer what has no column of its own."""
+
+    headers: Sequence[tuple[str, str]] = ()
+    body: str | None = None
+    fail_status: int = 500
+
+
+_NOTHING = _Kept()
+
+
+def answer_columns(answer: PlayAnswer) -> tuple[int, int, str | None, int]:
+    """An answer as its columns: status, delay, the rest as JSON, and the failures that are left."""
+    kept = _Kept(headers=tuple(answer.headers), body=answer.body, fail_status=answer.fail_status)
+    rest = None if kept == _NOTHING else msgspec.json.encode(kept).decode()
+    return answer.status, answer.delay_ms, rest, answer.failures_left
+
+
+def inbox_of(row: Sequence[Any]) -> PlayInbox:
+    """An inbox from its columns: token, created, expires, those of the answer, and the token of its view."""
+    token, created_at, expires_at, status, delay_ms, rest, failures_left, view_token = row
+    kept = _NOTHING if rest is None else msgspec.json.decode(rest, type=_Kept)
+    return PlayInbox(
+        token=token,
+        created_at=created_at,
+        expires_at=expires_at,
+        answer=PlayAnswer(
+            status=status,
+            delay_ms=delay_ms,
+            headers=tuple(kept.headers),
+            body=kept.body,
+            fail_status=kept.fail_status,
+            failures_left=failures_left,
+        ),
+        view_token=view_token,
+    )

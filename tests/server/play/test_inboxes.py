@@ -45,6 +45,97 @@ async def test_an_inbox_answers_as_its_owner_chose(play: Play) -> None:
             assert answer.status == 422, wrong
 
 
+async def test_an_inbox_answers_with_headers_and_a_body(play: Play) -> None:
+    inbox = await play.inbox()
+    control = f"{play.url}/play/inbox/{inbox['token']}"
+    wanted = {
+        "status": 202,
+        "headers": [["Retry-After", "7"], ["content-type", "application/json"], ["X-Mine", "1"], ["X-Mine", "2"]],
+        "body": '{"ü": 1}',
+    }
+    async with play.client.put(control, json=wanted) as answer:
+        assert (await answer.json())["headers"] == wanted["headers"]
+    async with play.client.post(inbox["url"]) as answer:
+        assert (answer.status, await answer.text()) == (202, wanted["body"])
+        assert answer.content_type == "application/json"
+        assert answer.headers["Retry-After"] == "7"
+        assert answer.headers.getall("X-Mine") == ["1", "2"]
+        assert "sandbox" in answer.headers["Content-Security-Policy"]
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+async def test_an_inbox_fails_so_often_and_then_succeeds(play: Play) -> None:
+    inbox = await play.inbox()
+    control = f"{play.url}/play/inbox/{inbox['token']}"
+    await play.client.put(control, json={"status": 201, "failuresLeft": 2, "failStatus": 429, "body": "made"})
+    got = []
+    for _ in range(4):
+        async with play.client.post(inbox["url"]) as answer:
+            got.append((answer.status, await answer.text()))
+    failed = (429, "Play answers 429, as was chosen on its page\n")
+    assert got == [failed, failed, (201, "made"), (201, "made")]
+    async with play.client.get(control) as answer:
+        assert (await answer.json())["inbox"]["failuresLeft"] == 0
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"headers": [["Set-Cookie", "a=b"]]},
+        {"headers": [["Location", "https://elsewhere.example.com/"]]},
+        {"headers": [["Content-Type", "text/html"]]},
+        {"headers": [["Content-Type", "text/javascript"]]},
+        {"headers": [["Content-Type", "image/svg+xml"]]},
+        {"headers": [["X-Accel-Redirect", "/etc/passwd"]]},
+        {"headers": [["Content-Security-Policy", ""]]},
+        {"headers": [["Content-Length", "1"]]},
+        {"headers": [["X-A", "b\r\nSet-Cookie: a=b"]]},
+        {"headers": [["X-A", "b" * 1001]]},
+        {"headers": [["X-A", "b"]] * 21},
+        {"body": "x" * 65_537},
+        {"failuresLeft": 101},
+        {"failuresLeft": -1},
+        {"failStatus": 100},
+    ],
+    ids=str,
+)
+async def test_what_would_be_more_than_data_or_too_much_is_refused(play: Play, wrong: dict[str, object]) -> None:
+    inbox = await play.inbox()
+    async with play.client.put(f"{play.url}/play/inbox/{inbox['token']}", json=wrong) as answer:
+        assert answer.status == 422
+
+
+async def test_others_see_what_arrives_and_cannot_change_it(play: Play) -> None:
+    inbox = await play.inbox()
+    token = inbox["token"]
+    control = f"{play.url}/play/inbox/{token}/share"
+    async with play.client.post(control) as answer:
+        url = (await answer.json())["shareUrl"]
+    async with play.client.post(control) as answer:
+        assert (await answer.json())["shareUrl"] == url
+    await play.client.post(inbox["url"] + "deep", data=f"at {token}", headers={"X-At": inbox["url"]})
+    async with play.client.get(url + "/requests") as answer:
+        text = await answer.text()
+        seen = await answer.json()
+    assert token not in text
+    assert [request["path"] for request in seen["requests"]] == ["/play/in/…/deep"]
+    view = url.rpartition("/")[2]
+    for method, path in (
+        ("GET", f"inbox/{view}"),
+        ("PUT", f"inbox/{view}"),
+        ("POST", f"in/{view}/"),
+        ("PUT", f"shared/{view}/requests"),
+    ):
+        async with play.client.request(method, f"{play.url}/play/{path}", json={}) as answer:
+            assert answer.status in {404, 405}, path
+    async with play.client.get(url) as answer:
+        assert (answer.status, answer.content_type) == (200, "text/html")
+    await play.client.delete(control)
+    for gone in (url, url + "/requests"):
+        async with play.client.get(gone) as answer:
+            assert answer.status == 404
+
+
 async def test_only_new_requests_are_told(play: Play) -> None:
     inbox = await play.inbox()
     await play.client.post(inbox["url"], data=b"1")

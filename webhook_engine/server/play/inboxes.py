@@ -8,15 +8,14 @@ from datetime import timedelta
 
 from webhook_engine.clock import Clock, ManualClock, microseconds, to_datetime
 from webhook_engine.config.loading import PlayConfig
-from webhook_engine.errors import ValidationError
 from webhook_engine.ids import IdSource
 from webhook_engine.rules.inboxes import is_token
 from webhook_engine.secrets.signing import Webhook, WebhookVerificationError
+from webhook_engine.server.play.answers import checked
 from webhook_engine.store.play import PlayAnswer, PlayInbox, PlayLimits, PlayRequest, PlayStore
 
-__all__ = ["MAX_DELAY_MS", "Inboxes", "why_not_verified"]
+__all__ = ["Inboxes", "why_not_verified"]
 
-MAX_DELAY_MS = 30_000
 MAX_REQUESTS_READ = 500
 MAX_HEADERS_BYTES = 32 * 1024
 """Of all headers of one request; what is beyond is not kept."""
@@ -56,20 +55,28 @@ class Inboxes:
         """The inbox, if it has not expired."""
         return await self._store.get(token, self._clock.now()) if is_token(token) else None
 
-    async def set_answer(self, token: str, status: int, delay_ms: int) -> PlayInbox | None:
+    async def set_answer(self, token: str, answer: PlayAnswer) -> PlayInbox | None:
         """Choose how the inbox answers from now on; raises ``ValidationError``."""
-        if not 200 <= status <= 599:
-            raise ValidationError("status", "must be from 200 to 599")
-        if not 0 <= delay_ms <= MAX_DELAY_MS:
-            raise ValidationError("delayMs", f"must be from 0 to {MAX_DELAY_MS}")
+        answer = checked(answer)
         if not is_token(token):
             return None
-        return await self._store.set_answer(token, PlayAnswer(status=status, delay_ms=delay_ms), self._clock.now())
+        return await self._store.set_answer(token, answer, self._clock.now())
+
+    async def share(self, inbox: PlayInbox, *, shared: bool) -> PlayInbox | None:
+        """Let what the inbox receives be seen by whoever has a link, or by nobody; a link that there is stays."""
+        if shared and inbox.view_token is not None:
+            return inbox
+        view_token = secrets.token_urlsafe(_TOKEN_BYTES) if shared else None
+        return await self._store.share(inbox.token, view_token, self._clock.now())
+
+    async def shared(self, view_token: str) -> PlayInbox | None:
+        """The inbox that is shared under this token."""
+        return await self._store.shared(view_token, self._clock.now()) if is_token(view_token) else None
 
     async def receive(
         self, token: str, method: str, path: str, headers: Sequence[tuple[str, str]], body: bytes
     ) -> PlayInbox | None:
-        """Keep a request; ``None`` if there is no such inbox."""
+        """Keep a request, and return the inbox as it was before; ``None`` if there is no such inbox."""
         if not is_token(token):
             return None
         now = self._clock.now()

@@ -12,22 +12,32 @@ from typing import TypeVar
 
 import msgspec
 from aiohttp import web
+from multidict import CIMultiDict
 
 from webhook_engine.errors import ValidationError
 from webhook_engine.server.errors import ApiError
 from webhook_engine.server.pages import Files, only, page_headers
+from webhook_engine.server.play.answers import BODILESS
 from webhook_engine.server.play.inboxes import Inboxes, why_not_verified
-from webhook_engine.server.play.wire import AnswerIn, RequestsOut, VerifyIn, VerifyOut, inbox_out, request_out
+from webhook_engine.server.play.wire import (
+    AnswerIn,
+    RequestsOut,
+    VerifyIn,
+    VerifyOut,
+    inbox_out,
+    request_out,
+    shared_out,
+)
 from webhook_engine.server.portal.appearance import Appearance
 from webhook_engine.server.protocol import read_body
-from webhook_engine.store.play import PlayInbox
+from webhook_engine.store.play import PlayAnswer, PlayInbox
 
 __all__ = ["PlayPages"]
 
 T = TypeVar("T")
 
-MAX_CONTROL_BODY = 4096
-_BODILESS = frozenset({204, 205, 304})
+MAX_CONTROL_BODY = 512 * 1024
+"""An answer with its body, whose characters may be escaped."""
 
 # What an inbox answers must never become a page of this origin.
 _INERT = {
@@ -60,6 +70,13 @@ class PlayPages:
             case ["view", token]:
                 found = await self._inboxes.get(token)
                 return self._page(request, "view.html", "Play: a temporary inbox", status=200 if found else 404)
+            case ["shared", token]:
+                shared = await self._inboxes.shared(token)
+                return self._page(request, "view.html", "Play: an inbox", status=200 if shared else 404)
+            case ["shared", token, "requests"]:
+                return await self._shared(request, token)
+            case ["inbox", token, "share"]:
+                return await self._share(request, await self._found(token))
             case ["inbox", token]:
                 return await self._inbox(request, await self._found(token))
             case ["inbox", token, "verify"]:
@@ -91,12 +108,27 @@ class PlayPages:
     async def _set_answer(self, request: web.BaseRequest, token: str) -> web.StreamResponse:
         wanted = await _given(request, AnswerIn)
         try:
-            inbox = await self._inboxes.set_answer(token, wanted.status, wanted.delay_ms)
+            inbox = await self._inboxes.set_answer(token, wanted.answer())
         except ValidationError as error:
             raise ApiError(422, "validation", str(error)) from None
         if inbox is None:
             raise _gone()
         return _json(200, inbox_out(inbox, self._base_url))
+
+    async def _share(self, request: web.BaseRequest, inbox: PlayInbox) -> web.StreamResponse:
+        only(request, "POST", "DELETE")
+        changed = await self._inboxes.share(inbox, shared=request.method == "POST")
+        if changed is None:
+            raise _gone()
+        return _json(200, inbox_out(changed, self._base_url))
+
+    async def _shared(self, request: web.BaseRequest, view_token: str) -> web.StreamResponse:
+        only(request, "GET", "HEAD")
+        inbox = await self._inboxes.shared(view_token)
+        if inbox is None:
+            raise _gone()
+        requests = await self._inboxes.requests(inbox.token, request.query.get("after", ""))
+        return _json(200, shared_out(inbox, requests))
 
     async def _verify(self, request: web.BaseRequest, inbox: PlayInbox) -> web.StreamResponse:
         given = await _given(request, VerifyIn)
@@ -115,17 +147,30 @@ class PlayPages:
             raise _gone()
         if inbox.answer.delay_ms:
             await asyncio.sleep(inbox.answer.delay_ms / 1_000)
-        status = inbox.answer.status
-        if status in _BODILESS:
-            return web.Response(status=status, headers=_INERT)
-        text = "ok\n" if status < 300 else f"Play answers {status}, as was chosen on its page\n"
-        return web.Response(status=status, text=text, headers=_INERT)
+        return _answered(inbox.answer)
 
     async def _found(self, token: str) -> PlayInbox:
         inbox = await self._inboxes.get(token)
         if inbox is None:
             raise _gone()
         return inbox
+
+
+def _answered(answer: PlayAnswer) -> web.Response:
+    failing = answer.failures_left > 0
+    status = answer.fail_status if failing else answer.status
+    if status in BODILESS:
+        return web.Response(status=status, headers=_INERT)
+    text = "ok\n" if status < 300 else f"Play answers {status}, as was chosen on its page\n"
+    if failing:
+        return web.Response(status=status, text=text, headers=_INERT)
+    own = CIMultiDict(answer.headers)
+    kind = own.get("Content-Type", "text/plain; charset=utf-8")
+    own.popall("Content-Type", None)
+    body = text if answer.body is None else answer.body
+    headers = CIMultiDict({**_INERT, "Content-Type": kind})
+    headers.extend(own)
+    return web.Response(status=status, body=body.encode("utf-8", "replace"), headers=headers)
 
 
 async def _given(request: web.BaseRequest, kind: type[T]) -> T:

@@ -10,9 +10,23 @@ import msgspec
 
 from webhook_engine.clock import to_datetime
 from webhook_engine.rules.inboxes import INBOX_PATH
-from webhook_engine.store.play import PlayInbox, PlayRequest
+from webhook_engine.store.play import PlayAnswer, PlayInbox, PlayRequest
 
-__all__ = ["AnswerIn", "InboxOut", "RequestOut", "RequestsOut", "VerifyIn", "VerifyOut", "inbox_out", "request_out"]
+__all__ = [
+    "AnswerIn",
+    "InboxOut",
+    "RequestOut",
+    "RequestsOut",
+    "SharedOut",
+    "SharedRequestsOut",
+    "VerifyIn",
+    "VerifyOut",
+    "inbox_out",
+    "request_out",
+    "shared_out",
+]
+
+HIDDEN = "…"
 
 
 class _Wire(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -30,6 +44,28 @@ class InboxOut(_Wire, frozen=True, kw_only=True):
     expires_at: datetime
     status: int
     delay_ms: int
+    headers: Sequence[tuple[str, str]]
+    body: str | None
+    """Null: words of Play's own."""
+    fail_status: int
+    failures_left: int
+    """So many of the next requests get ``failStatus`` first."""
+    share_url: str | None
+    """Where others see what arrives, and no more."""
+
+
+class SharedOut(_Wire, frozen=True, kw_only=True):
+    """An inbox as others see it: without its own address."""
+
+    created_at: datetime
+    expires_at: datetime
+
+
+class SharedRequestsOut(_Wire, frozen=True, kw_only=True):
+    """What an inbox received, oldest first, as others see it."""
+
+    inbox: SharedOut
+    requests: Sequence[RequestOut]
 
 
 class RequestOut(_Wire, frozen=True, kw_only=True):
@@ -57,6 +93,21 @@ class AnswerIn(_Wire, frozen=True, kw_only=True):
 
     status: int = 200
     delay_ms: int = 0
+    headers: list[tuple[str, str]] = msgspec.field(default_factory=list)
+    body: str | None = None
+    fail_status: int = 500
+    failures_left: int = 0
+
+    def answer(self) -> PlayAnswer:
+        """What is asked for."""
+        return PlayAnswer(
+            status=self.status,
+            delay_ms=self.delay_ms,
+            headers=tuple(self.headers),
+            body=self.body,
+            fail_status=self.fail_status,
+            failures_left=self.failures_left,
+        )
 
 
 class VerifyIn(_Wire, frozen=True, kw_only=True):
@@ -81,21 +132,41 @@ def inbox_out(inbox: PlayInbox, base_url: str) -> InboxOut:
         expires_at=to_datetime(inbox.expires_at),
         status=inbox.answer.status,
         delay_ms=inbox.answer.delay_ms,
+        headers=inbox.answer.headers,
+        body=inbox.answer.body,
+        fail_status=inbox.answer.fail_status,
+        failures_left=inbox.answer.failures_left,
+        share_url=None if inbox.view_token is None else f"{base_url}/play/shared/{inbox.view_token}",
     )
 
 
-def request_out(request: PlayRequest) -> RequestOut:
-    """A request as clients see it."""
+def shared_out(inbox: PlayInbox, requests: Sequence[PlayRequest]) -> SharedRequestsOut:
+    """What others see of an inbox: nowhere its token, with which they could send to it and change it."""
+    hidden = ((inbox.token, HIDDEN),)
+    return SharedRequestsOut(
+        inbox=SharedOut(created_at=to_datetime(inbox.created_at), expires_at=to_datetime(inbox.expires_at)),
+        requests=[request_out(each, hidden) for each in requests],
+    )
+
+
+def request_out(request: PlayRequest, hidden: Sequence[tuple[str, str]] = ()) -> RequestOut:
+    """A request as clients see it, with ``hidden`` texts replaced."""
+
+    def shown(text: str) -> str:
+        for word, other in hidden:
+            text = text.replace(word, other)
+        return text
+
     try:
-        body, encoding = request.body.decode(), "utf-8"
+        body, encoding = shown(request.body.decode()), "utf-8"
     except UnicodeDecodeError:
         body, encoding = base64.b64encode(request.body).decode(), "base64"
     return RequestOut(
         id=request.id,
         received_at=to_datetime(request.received_at),
         method=request.method,
-        path=request.path,
-        headers=request.headers,
+        path=shown(request.path),
+        headers=[(name, shown(value)) for name, value in request.headers],
         body=body,
         encoding=encoding,
     )

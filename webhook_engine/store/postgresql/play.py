@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from webhook_engine.store.play import PlayAnswer, PlayInbox, PlayLimits, PlayRequest
+from webhook_engine.store.play import PlayAnswer, PlayInbox, PlayLimits, PlayRequest, answer_columns, inbox_of
 from webhook_engine.store.postgresql.connection import Session
 from webhook_engine.store.postgresql.database import Database
 from webhook_engine.store.rows import Row
@@ -17,8 +17,8 @@ DELETE FROM webhook_play_inbox WHERE expires_at <= $1
 """
 
 _ADD = """
-INSERT INTO webhook_play_inbox (token, created_at, expires_at, used_at, status, delay_ms)
-VALUES ($1, $2, $3, $4, $5, $6)
+INSERT INTO webhook_play_inbox (token, created_at, expires_at, used_at, status, delay_ms, answer, failures_left)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
 """
 
 _MAKE_ROOM = """
@@ -30,16 +30,32 @@ DELETE FROM webhook_play_inbox WHERE token IN (
 """
 
 _GET = """
-SELECT token, created_at, expires_at, status, delay_ms FROM webhook_play_inbox WHERE token = $1 AND expires_at > $2
+SELECT token, created_at, expires_at, status, delay_ms, answer, failures_left, view_token
+FROM webhook_play_inbox WHERE token = $1 AND expires_at > $2
+"""
+
+_GET_LOCKED = """
+SELECT token, created_at, expires_at, status, delay_ms, answer, failures_left, view_token
+FROM webhook_play_inbox WHERE token = $1 AND expires_at > $2 FOR UPDATE
 """
 
 _SET_ANSWER = """
-UPDATE webhook_play_inbox SET status = $2, delay_ms = $3, used_at = greatest(used_at, $4) WHERE token = $1
+UPDATE webhook_play_inbox
+SET status = $2, delay_ms = $3, answer = $4, failures_left = $5, used_at = greatest(used_at, $6) WHERE token = $1
+"""
+
+_SHARE = """
+UPDATE webhook_play_inbox SET view_token = $2, used_at = greatest(used_at, $3) WHERE token = $1
+"""
+
+_SHARED = """
+SELECT token, created_at, expires_at, status, delay_ms, answer, failures_left, view_token
+FROM webhook_play_inbox WHERE view_token = $1 AND expires_at > $2
 """
 
 _USE = """
-UPDATE webhook_play_inbox SET used_at = greatest(used_at, $2) WHERE token = $1 AND expires_at > $2
-RETURNING token, created_at, expires_at, status, delay_ms
+UPDATE webhook_play_inbox
+SET used_at = greatest(used_at, $2), failures_left = greatest(0, failures_left - 1) WHERE token = $1
 """
 
 _RECEIVE = """
@@ -91,7 +107,7 @@ class PostgresqlPlay:
 
         async def change(session: Session) -> None:
             await session.change(_EXPIRE, now)
-            await session.change(_ADD, inbox.token, now, inbox.expires_at, now, answer.status, answer.delay_ms)
+            await session.change(_ADD, inbox.token, now, inbox.expires_at, now, *answer_columns(answer))
             await session.change(_MAKE_ROOM, inbox.token, limits.inboxes)
 
         await self._database.write(change)
@@ -105,13 +121,27 @@ class PostgresqlPlay:
         """Change how an inbox answers; ``None`` if there is no such inbox."""
 
         async def change(session: Session) -> PlayInbox | None:
-            await session.change(_SET_ANSWER, token, answer.status, answer.delay_ms, now)
+            await session.change(_SET_ANSWER, token, *answer_columns(answer), now)
             return _inbox(await session.row(_GET, token, now))
 
         return await self._database.write(change)
 
+    async def share(self, token: str, view_token: str | None, now: int) -> PlayInbox | None:
+        """Let an inbox be seen by whoever knows a token, or by nobody; ``None`` if there is no such inbox."""
+
+        async def change(session: Session) -> PlayInbox | None:
+            await session.change(_SHARE, token, view_token, now)
+            return _inbox(await session.row(_GET, token, now))
+
+        return await self._database.write(change)
+
+    async def shared(self, view_token: str, now: int) -> PlayInbox | None:
+        """The inbox that is shared under this token."""
+        found = await self._database.read(_SHARED, view_token, now)
+        return _inbox(found[0]) if found else None
+
     async def receive(self, token: str, request: PlayRequest, limits: PlayLimits) -> PlayInbox | None:
-        """Keep a request and return its inbox; ``None`` if there is no such inbox."""
+        """Keep a request and return its inbox as it was before; ``None`` if there is no such inbox."""
         values = (
             token,
             request.id,
@@ -123,8 +153,9 @@ class PostgresqlPlay:
         )
 
         async def change(session: Session) -> PlayInbox | None:
-            inbox = _inbox(await session.row(_USE, token, request.received_at))
+            inbox = _inbox(await session.row(_GET_LOCKED, token, request.received_at))
             if inbox is not None:
+                await session.change(_USE, token, request.received_at)
                 await session.change(_RECEIVE, *values)
                 await session.change(_TRIM, token, limits.requests, limits.body_bytes)
             return inbox
@@ -163,12 +194,4 @@ class PostgresqlPlay:
 
 
 def _inbox(row: Row | None) -> PlayInbox | None:
-    if row is None:
-        return None
-    token, created_at, expires_at, status, delay_ms = row
-    return PlayInbox(
-        token=token,
-        created_at=created_at,
-        expires_at=expires_at,
-        answer=PlayAnswer(status=status, delay_ms=delay_ms),
-    )
+    return None if row is None else inbox_of(row)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from webhook_engine.store.play import PlayAnswer, PlayInbox, PlayLimits, PlayRequest
+from webhook_engine.store.play import PlayAnswer, PlayInbox, PlayLimits, PlayRequest, answer_columns, inbox_of
 from webhook_engine.store.sqlite.connection import Row, Session
 from webhook_engine.store.sqlite.database import Database
 
@@ -16,7 +16,8 @@ DELETE FROM webhook_play_inbox WHERE expires_at <= ?
 """
 
 _ADD = """
-INSERT INTO webhook_play_inbox (token, created_at, expires_at, used_at, status, delay_ms) VALUES (?, ?, ?, ?, ?, ?)
+INSERT INTO webhook_play_inbox (token, created_at, expires_at, used_at, status, delay_ms, answer, failures_left)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 """
 
 _MAKE_ROOM = """
@@ -27,16 +28,26 @@ DELETE FROM webhook_play_inbox WHERE token IN (
 """
 
 _GET = """
-SELECT token, created_at, expires_at, status, delay_ms FROM webhook_play_inbox WHERE token = ? AND expires_at > ?
+SELECT token, created_at, expires_at, status, delay_ms, answer, failures_left, view_token
+FROM webhook_play_inbox WHERE token = ? AND expires_at > ?
 """
 
 _SET_ANSWER = """
-UPDATE webhook_play_inbox SET status = ?, delay_ms = ?, used_at = max(used_at, ?) WHERE token = ?
+UPDATE webhook_play_inbox SET status = ?, delay_ms = ?, answer = ?, failures_left = ?, used_at = max(used_at, ?)
+WHERE token = ?
+"""
+
+_SHARE = """
+UPDATE webhook_play_inbox SET view_token = ?, used_at = max(used_at, ?) WHERE token = ?
+"""
+
+_SHARED = """
+SELECT token, created_at, expires_at, status, delay_ms, answer, failures_left, view_token
+FROM webhook_play_inbox WHERE view_token = ? AND expires_at > ?
 """
 
 _USE = """
-UPDATE webhook_play_inbox SET used_at = max(used_at, ?2) WHERE token = ?1 AND expires_at > ?2
-RETURNING token, created_at, expires_at, status, delay_ms
+UPDATE webhook_play_inbox SET used_at = max(used_at, ?2), failures_left = max(0, failures_left - 1) WHERE token = ?1
 """
 
 _RECEIVE = """
@@ -85,7 +96,7 @@ class SqlitePlay:
 
         def change(session: Session) -> None:
             session.change(_EXPIRE, (now,))
-            session.change(_ADD, (inbox.token, now, inbox.expires_at, now, answer.status, answer.delay_ms))
+            session.change(_ADD, (inbox.token, now, inbox.expires_at, now, *answer_columns(answer)))
             session.change(_MAKE_ROOM, (inbox.token, limits.inboxes))
 
         await self._database.write(change)
@@ -98,13 +109,26 @@ class SqlitePlay:
         """Change how an inbox answers; ``None`` if there is no such inbox."""
 
         def change(session: Session) -> PlayInbox | None:
-            session.change(_SET_ANSWER, (answer.status, answer.delay_ms, now, token))
+            session.change(_SET_ANSWER, (*answer_columns(answer), now, token))
             return _inbox(session.rows(_GET, (token, now)))
 
         return await self._database.write(change)
 
+    async def share(self, token: str, view_token: str | None, now: int) -> PlayInbox | None:
+        """Let an inbox be seen by whoever knows a token, or by nobody; ``None`` if there is no such inbox."""
+
+        def change(session: Session) -> PlayInbox | None:
+            session.change(_SHARE, (view_token, now, token))
+            return _inbox(session.rows(_GET, (token, now)))
+
+        return await self._database.write(change)
+
+    async def shared(self, view_token: str, now: int) -> PlayInbox | None:
+        """The inbox that is shared under this token."""
+        return _inbox(await self._database.read(_SHARED, (view_token, now)))
+
     async def receive(self, token: str, request: PlayRequest, limits: PlayLimits) -> PlayInbox | None:
-        """Keep a request and return its inbox; ``None`` if there is no such inbox."""
+        """Keep a request and return its inbox as it was before; ``None`` if there is no such inbox."""
         values = (
             token,
             request.id,
@@ -116,8 +140,9 @@ class SqlitePlay:
         )
 
         def change(session: Session) -> PlayInbox | None:
-            inbox = _inbox(session.rows(_USE, (token, request.received_at)))
+            inbox = _inbox(session.rows(_GET, (token, request.received_at)))
             if inbox is not None:
+                session.change(_USE, (token, request.received_at))
                 session.change(_RECEIVE, values)
                 session.change(_TRIM, (token, limits.requests, limits.body_bytes))
             return inbox
@@ -157,12 +182,4 @@ class SqlitePlay:
 
 
 def _inbox(rows: Sequence[Row]) -> PlayInbox | None:
-    if not rows:
-        return None
-    token, created_at, expires_at, status, delay_ms = rows[0]
-    return PlayInbox(
-        token=token,
-        created_at=created_at,
-        expires_at=expires_at,
-        answer=PlayAnswer(status=status, delay_ms=delay_ms),
-    )
+    return inbox_of(rows[0]) if rows else None

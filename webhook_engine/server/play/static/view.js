@@ -1,5 +1,7 @@
-// The page of one inbox: what it received, live; how it answers; and whether the signatures verify.
+// The page of one inbox: what it received, live; how it answers; and whether the signatures verify. Others, with whom
+// it is shared, see only what it received.
 
+import { curlOf } from "../../portal/static/curl.js";
 import { fill, h, icon, reconcile } from "../../portal/static/dom.js";
 import { fullTime } from "../../portal/static/format.js";
 import { t } from "../../portal/static/language.js";
@@ -7,6 +9,7 @@ import {
   button,
   card,
   codeBox,
+  copy,
   copyButton,
   empty,
   field,
@@ -15,42 +18,30 @@ import {
   loading,
   notice,
   repeatedly,
-  select,
   toast,
   when,
 } from "../../portal/static/ui.js";
+import { answerCard } from "./answer.js";
 import { call, root } from "./client.js";
 
 const MAX_SHOWN = 500;
 const LOOK_MS = 1_000;
-const STATUSES = [
-  [200, "200 OK"],
-  [204, "204 No Content"],
-  [301, "301 Moved Permanently"],
-  [400, "400 Bad Request"],
-  [401, "401 Unauthorized"],
-  [404, "404 Not Found"],
-  [410, "410 Gone"],
-  [429, "429 Too Many Requests"],
-  [500, "500 Internal Server Error"],
-  [503, "503 Service Unavailable"],
-];
-const DELAYS = [
-  [0, t("None")],
-  [1_000, "1 second"],
-  [5_000, "5 seconds"],
-  [20_000, "20 seconds"],
-  [30_000, "30 seconds"],
-];
-
 const token = location.pathname.replace(/\/+$/, "").split("/").at(-1);
+const shared = location.pathname.includes("/play/shared/");
 const path = `inbox/${encodeURIComponent(token)}`;
+const source = shared ? `shared/${encodeURIComponent(token)}/requests` : path;
+const OURS = /^(host|content-length|connection|accept-encoding|transfer-encoding|x-forwarded-.*|x-real-ip)$/i;
 const stop = new AbortController();
 // Until somebody picks a request, the newest one is shown.
-const state = { requests: [], inbox: undefined, picked: undefined, chosen: false, secret: "", problems: {}, shown: "" };
+const state = { requests: [], inbox: undefined, picked: undefined, chosen: false, secret: "", problems: {}, shown: "", wanted: "" };
 
 const list = h("ul", { class: "list" });
-const none = empty("inbox", t("Nothing has arrived yet"), t("Send a request to the URL above; it shows up here by itself."));
+const unfit = empty("inbox", t("No request fits"), t("Nothing in the methods, paths, headers and bodies fits your search."));
+const find = input({ type: "search", placeholder: t("Search…"), "aria-label": t("Search requests") });
+find.addEventListener("input", () => ((state.wanted = find.value.trim().toLowerCase()), show()));
+const finder = h("div", { class: "filters" }, find);
+let answer;
+const none = empty("inbox", t("Nothing has arrived yet"), shared ? t("What arrives shows up here by itself.") : t("Send a request to the URL above; it shows up here by itself."));
 const detail = h("div", { class: "stack play-detail", "aria-live": "off" });
 const clearing = button(t("Clear"), clear, { kind: "plain", size: "tiny" });
 const away = h("div", { class: "away", role: "status" });
@@ -77,12 +68,13 @@ const refresh = repeatedly(
   async () => {
     try {
       const after = state.requests.at(-1)?.id ?? "";
-      const { inbox, requests } = await call("GET", `${path}?after=${encodeURIComponent(after)}`);
+      const { inbox, requests } = await call("GET", `${source}?after=${encodeURIComponent(after)}`);
       fill(away);
       const first = !state.inbox;
       state.inbox = inbox;
       state.requests = [...state.requests, ...requests].slice(-MAX_SHOWN);
       if (first) lay();
+      else answer?.meanwhile(inbox);
       if (requests.length && state.secret) await verify();
       if (first || requests.length) show();
     } catch (error) {
@@ -120,27 +112,34 @@ function lay() {
     h(
       "div",
       { class: "head" },
-      h("div", {}, h("h1", {}, t("Temporary inbox")), h("p", {}, t("Anything sent to this URL is shown below, until {time}.", { time: fullTime(inbox.expiresAt) }))),
+      h("div", {}, h("h1", {}, t("Temporary inbox")), h("p", {}, shared ? t("Somebody shares with you what arrives here, until {time}.", { time: fullTime(inbox.expiresAt) }) : t("Anything sent to this URL is shown below, until {time}.", { time: fullTime(inbox.expiresAt) }))),
       count,
     ),
     h(
       "div",
       { class: "stack" },
-      card(t("Inbox URL"), h("div", { class: "secret" }, h("code", {}, inbox.url), copyButton(t("Copy inbox URL"), inbox.url))),
+      !shared && card(t("Inbox URL"), h("div", { class: "secret" }, h("code", {}, inbox.url), copyButton(t("Copy inbox URL"), inbox.url))),
       h(
         "div",
         { class: "split" },
         h(
           "div",
           { class: "stack" },
-          h("section", { class: "card" }, h("div", { class: "card-head over" }, h("h2", {}, t("Requests")), h("div", { class: "row-end" }, clearing)), h("div", {}, none, list)),
-          signatureCard(),
-          answerCard(),
+          h("section", { class: "card" }, h("div", { class: "card-head over" }, h("h2", {}, t("Requests")), h("div", { class: "row-end" }, !shared && clearing)), finder, h("div", {}, none, unfit, list)),
+          !shared && (answer = answerCard(path, inbox, { now: current, saved: (now) => (state.inbox = now) })),
+          !shared && signatureCard(),
+          !shared && shareCard(),
         ),
         detail,
       ),
     ),
   );
+}
+
+/** The inbox as it is now. */
+async function current() {
+  const { inbox } = await call("GET", `${path}?after=${encodeURIComponent(state.requests.at(-1)?.id ?? "")}`);
+  return inbox;
 }
 
 /** What somebody sees who has not sent anything yet. */
@@ -165,26 +164,24 @@ function firstSteps() {
   ];
 }
 
-function answerCard() {
-  const known = (choices, value, text) => (choices.some(([each]) => each === value) ? choices : [...choices, [value, text]]);
-  const { status: now, delayMs: wait } = state.inbox;
-  const status = select(known(STATUSES, now, String(now)), { value: now });
-  const delay = select(known(DELAYS, wait, `${wait} ms`), { value: wait });
-  // Somebody else may have chosen the other one meanwhile: only what is chosen here is changed.
-  const save = async (chosen) => {
-    try {
-      const { inbox } = await call("GET", `${path}?after=${encodeURIComponent(state.requests.at(-1)?.id ?? "")}`);
-      state.inbox = await call("PUT", path, { status: inbox.status, delayMs: inbox.delayMs, ...chosen });
-      toast(t("Play now answers {status}", { status: String(state.inbox.status) }));
-    } catch (error) {
-      toast(error.message, "bad");
-    }
+/** A link with which others see what arrives here, and no more. */
+function shareCard() {
+  const box = h("div", { class: "stack-small" });
+  const change = async (method) => {
+    state.inbox = await call(method, `${path}/share`);
+    show();
+    box.querySelector("button")?.focus();
   };
-  status.addEventListener("change", () => save({ status: Number(status.value) }));
-  delay.addEventListener("change", () => save({ delayMs: Number(delay.value) }));
-  return card(t("Answer"), h("div", { class: "stack-small" }, field(t("Status"), status), field(t("Delay"), delay)), {
-    note: t("Choose what senders get, to see how failures are handled."),
-  });
+  function show() {
+    const { shareUrl } = state.inbox;
+    fill(
+      box,
+      shareUrl && h("div", { class: "secret" }, h("code", {}, shareUrl), copyButton(t("Copy link to share"), shareUrl)),
+      h("div", { class: "row" }, shareUrl ? button(t("Stop sharing"), () => change("DELETE"), { size: "tiny", kind: "danger" }) : button(t("Share a view"), () => change("POST"), { size: "tiny", glyph: "link" })),
+    );
+  }
+  show();
+  return card(t("Share"), box, { note: t("Whoever has the link sees what arrives here, and can change nothing and send nothing.") });
 }
 
 function signatureCard() {
@@ -237,8 +234,11 @@ async function clear() {
 }
 
 function show() {
-  const newest = [...state.requests].reverse();
-  none.hidden = newest.length > 0;
+  const all = [...state.requests].reverse();
+  const newest = all.filter(fits);
+  none.hidden = all.length > 0;
+  unfit.hidden = newest.length > 0 || !none.hidden;
+  finder.hidden = all.length < 2;
   clearing.hidden = !none.hidden;
   count.textContent = t("{n} requests", { n: newest.length });
   if (!newest.some(({ id }) => id === state.picked)) state.chosen = false;
@@ -266,12 +266,25 @@ function show() {
   const shown = request ? `${request.id}${problemOf(request)}` : "nothing";
   if (shown === state.shown) return;
   state.shown = shown;
-  fill(detail, request ? details(request) : firstSteps());
+  fill(detail, request ? details(request) : shared || all.length ? [] : firstSteps());
 }
 
-/** What follows the inbox's own address. */
+/** Whether a request has what is searched for anywhere in it. */
+function fits({ method, path, headers, body }) {
+  if (!state.wanted) return true;
+  return [method, path, body, ...headers.flat()].some((text) => text.toLowerCase().includes(state.wanted));
+}
+
+/** What follows the inbox's own address, whose token those do not know with whom it is shared. */
 function below(path) {
-  return path.split(token)[1]?.replace(/^\/?/, "/") ?? path;
+  return /\/play\/in\/[^/?]*(.*)$/.exec(path)?.[1].replace(/^\/?/, "/") ?? path;
+}
+
+/** The request as a command line, for the sender's own use: to the same place, or to one that is still to be named. */
+function curl(request) {
+  const url = shared ? `https://example.com${below(request.path)}` : state.inbox.url.replace(/\/$/, "") + below(request.path);
+  const requestHeaders = request.headers.filter(([name]) => !OURS.test(name)).map(([name, value]) => ({ name, value }));
+  return curlOf({ url, requestHeaders, method: request.method }, { payload: request.body || null, encoding: request.encoding }, "body.bin");
 }
 
 function pick(id) {
@@ -317,7 +330,8 @@ function details(request) {
           [t("Size"), t("{n} bytes", { n: sizeOf(request) })],
         ].map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))),
       ),
-      h("dl", { class: "facts below" }, h("div", {}, h("dt", {}, t("Path")), h("dd", {}, h("code", {}, request.path))))],
+      h("dl", { class: "facts below" }, h("div", {}, h("dt", {}, t("Path")), h("dd", {}, h("code", {}, request.path)))),
+      h("div", { class: "row below" }, button(t("Copy as curl"), () => copy(curl(request)), { size: "tiny", glyph: "copy" }))],
     ),
     request.body
       ? codeBox(request.encoding === "base64" ? t("Body (base64)") : t("Body"), request.body, { json: request.encoding !== "base64", exact: true })

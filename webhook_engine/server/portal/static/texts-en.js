@@ -8,6 +8,7 @@ export default {
   "{n} minutes": few("{n} minute", "{n} minutes"),
   "{n} seconds": few("{n} second", "{n} seconds"),
   "{n} event types": few("{n} event type", "{n} event types"),
+  "{n} requests are answered with {status} first.": few("{n} request is answered with {status} first.", "{n} requests are answered with {status} first."),
   "{n} endpoints": few("{n} endpoint", "{n} endpoints"),
   "{what}: {n} messages so far…": few("{what}: {n} message so far…", "{what}: {n} messages so far…"),
   "Done: {n} messages on the way.": few("Done: {n} message on the way.", "Done: {n} messages on the way."),

@@ -1,0 +1,71 @@
+"""How an inbox may answer. Pure.
+
+What it answers comes from this server's own origin, so it must never be more than data there: no page, no script and no
+style, no cookie, no redirect, and nothing that a proxy on the way takes as a command.
+"""
+
+from __future__ import annotations
+
+import re
+
+from webhook_engine.errors import ValidationError
+from webhook_engine.store.play import PlayAnswer
+
+__all__ = ["BODILESS", "MAX_ANSWER_BODY", "MAX_DELAY_MS", "MAX_FAILURES", "MAX_HEADERS", "checked"]
+
+MAX_DELAY_MS = 30_000
+MAX_ANSWER_BODY = 65_536
+"""Bytes."""
+MAX_HEADERS = 20
+MAX_VALUE = 1_000
+MAX_FAILURES = 100
+BODILESS = frozenset({204, 205, 304})
+
+_NAME = re.compile(r"(?:content-type|retry-after|(?:x|webhook|ratelimit)-[a-z0-9-]{1,60})", re.IGNORECASE).fullmatch
+_VALUE = re.compile(r"[\x20-\x7e]*").fullmatch
+_KIND = re.compile(
+    r"(?:application/(?:json|problem\+json|octet-stream|x-www-form-urlencoded)|text/plain)(?:; ?charset=[a-z0-9-]+)?",
+    re.IGNORECASE,
+).fullmatch
+_COMMANDS = (
+    "x-accel-",
+    "x-sendfile",
+    "x-lighttpd-",
+    "x-litespeed-",
+    "x-reproxy-",
+    "x-frame-options",
+    "x-content-type-options",
+    "x-xss-protection",
+    "x-permitted-",
+    "x-dns-",
+)
+"""Beginnings of names that servers, proxies and browsers obey."""
+
+
+def checked(answer: PlayAnswer) -> PlayAnswer:
+    """The answer, if it is allowed; raises ``ValidationError``."""
+    for field, status in (("status", answer.status), ("failStatus", answer.fail_status)):
+        if not 200 <= status <= 599:
+            raise ValidationError(field, "must be from 200 to 599")
+    if not 0 <= answer.delay_ms <= MAX_DELAY_MS:
+        raise ValidationError("delayMs", f"must be from 0 to {MAX_DELAY_MS}")
+    if not 0 <= answer.failures_left <= MAX_FAILURES:
+        raise ValidationError("failuresLeft", f"must be from 0 to {MAX_FAILURES}")
+    if answer.body is not None and len(answer.body.encode("utf-8", "surrogatepass")) > MAX_ANSWER_BODY:
+        raise ValidationError("body", f"must have at most {MAX_ANSWER_BODY} bytes")
+    if len(answer.headers) > MAX_HEADERS:
+        raise ValidationError("headers", f"must be at most {MAX_HEADERS}")
+    for name, value in answer.headers:
+        _check_header(name, value)
+    return answer
+
+
+def _check_header(name: str, value: str) -> None:
+    if not _NAME(name) or name.lower().startswith(_COMMANDS):
+        raise ValidationError(
+            "headers", "may be Content-Type, Retry-After, and those that begin with X-, Webhook- or RateLimit-"
+        )
+    if not _VALUE(value) or len(value) > MAX_VALUE:
+        raise ValidationError("headers", f"must have values of at most {MAX_VALUE} printable ASCII characters")
+    if name.lower() == "content-type" and not _KIND(value):
+        raise ValidationError("headers", "must have a Content-Type of JSON, plain text, a form or plain bytes")
