@@ -66,6 +66,7 @@ if TYPE_CHECKING:
         Task,
         TaskStatus,
         TriggerType,
+        UnsentDestination,
     )
     from webhook_engine.secrets.signing import Webhook, WebhookVerificationError
     from webhook_engine.shared import SharedEngine
@@ -125,6 +126,7 @@ __all__ = [
     "Task",
     "TaskStatus",
     "TriggerType",
+    "UnsentDestination",
     "ValidationError",
     "Webhook",
     "WebhookEngineError",
@@ -190,6 +192,7 @@ _HOMES = {
         "Task",
         "TaskStatus",
         "TriggerType",
+        "UnsentDestination",
     ),
     "secrets.signing": (
         "Webhook",

@@ -39,6 +39,7 @@ __all__ = [
     "Task",
     "TaskStatus",
     "TriggerType",
+    "UnsentDestination",
 ]
 
 DEFAULT_ORGANIZATION = "org_23rb8YdGqMT0qIzpgGwdXfHirMu"
@@ -375,6 +376,19 @@ class AttemptedDestination(msgspec.Struct, frozen=True, kw_only=True):
     def status_text(self) -> str:
         """The status in words, as in the HTTP API."""
         return self.status.name.lower()
+
+
+class UnsentDestination(msgspec.Struct, frozen=True, kw_only=True):
+    """An endpoint that a message was not sent to, as it is now."""
+
+    endpoint: Endpoint
+    obstacle: str
+    """``disabled``, ``eventType``, ``channels`` or ``filter``; ``later``: it was added after the message was created;
+    ``edited``: it was changed since, and would get the message now."""
+    condition: Mapping[str, object] | None
+    """Of its filter: the first that does not hold; ``None`` where that cannot be told any more."""
+    edited_since: bool
+    """Whether it was changed after the message was created."""
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):

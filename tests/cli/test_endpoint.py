@@ -91,6 +91,20 @@ def test_how_requests_to_an_endpoint_are_authenticated(world: World, acme: str, 
     world("endpoint", "delete", acme, "basic")
 
 
+def test_a_filter_is_tried_on_an_example(world: World, acme: str) -> None:
+    said = '{"amount": {"$gt": 100}}'
+    assert world("endpoint", "try-filter", acme, said, '{"amount": 101}').out == "it is let through\n"
+    refused = world("endpoint", "try-filter", acme, said, '{"amount": 1}')
+    assert (refused.code, f"not let through: {said} does not hold" in refused.out) == (1, True)
+    assert world("endpoint", "try-filter", acme, '{"a": {"$x": 1}}', "{}").code == 2
+    assert world("endpoint", "try-filter", acme, said, "{").code == 2
+    made = world.json("endpoint", "create", acme, world.hook, "--filter", said)
+    message = world.json("send", acme, "a.b", "{}")["id"]
+    shown = world("message", "get", acme, message).out
+    assert re.search(rf"^{made['id']} +its filter does not let the payload through: ", shown, re.MULTILINE)
+    world("endpoint", "delete", acme, made["id"])
+
+
 def test_an_example_of_an_event_type(world: World, acme: str) -> None:
     world("event-type", "create", "example.made")
     world.json("endpoint", "create", acme, f"{world.hook}/example", "--uid", "ep")

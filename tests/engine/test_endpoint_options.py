@@ -191,3 +191,34 @@ async def test_what_is_compressed_is_signed_as_it_is_sent(tmp_path: Path) -> Non
         assert "content-encoding" not in receiver.requests[-1].headers
         with pytest.raises(ValidationError, match="must be at most 2000000 bytes"):
             await engine.messages.create("acme", event_type="a", payload=b"x" * 2_000_001)
+
+
+async def test_what_a_message_was_not_sent_to_and_why_can_be_seen(tmp_path: Path) -> None:
+    clock = ManualClock(START)
+    async with Receiver() as receiver, local_engine(tmp_path / "e.db", clock) as engine:
+        await engine.event_types.create(name="user.created")
+        await acme(engine, receiver.url, uid="reached")
+        await acme(engine, receiver.url, uid="small", filter={"n": {"$lt": 5}, "m": 1})
+        await acme(engine, receiver.url, uid="users", event_types=["user.*"])
+        await acme(engine, receiver.url, uid="loud", channels=["loud"])
+        await acme(engine, receiver.url, uid="off", disabled=True)
+        await acme(engine, receiver.url, uid="new", filter={"n": 1})
+        clock.advance(timedelta(seconds=1))
+        message = await send(engine, 5)
+        await engine.join(timeout=5)
+        clock.advance(timedelta(seconds=1))
+        await acme(engine, receiver.url, uid="late")
+        await engine.endpoints.update("acme", "new", filter=None)
+        await engine.endpoints.update("acme", "loud", description="d")
+        found = await engine.attempts.list_unsent_destinations("acme", message)
+        assert {one.endpoint.uid: (one.obstacle, one.condition, one.edited_since) for one in found} == {
+            "small": ("filter", {"n": {"$lt": 5}}, False),
+            "users": ("eventType", None, False),
+            "loud": ("channels", None, True),
+            "off": ("disabled", None, False),
+            "new": ("edited", None, True),
+            "late": ("later", None, True),
+        }
+        await engine.messages.expunge_content("acme", message)
+        [small, *_] = await engine.attempts.list_unsent_destinations("acme", message)
+        assert (small.obstacle, small.condition) == ("filter", None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from typing import Annotated
 
@@ -23,7 +24,7 @@ from webhook_engine.cli.connected import (
     most,
     pairs,
 )
-from webhook_engine.cli.endpoint_options import OPTION_FIELDS, Asked, asking
+from webhook_engine.cli.endpoint_options import OPTION_FIELDS, Asked, asking, json_of
 from webhook_engine.cli.errors import CommandError
 from webhook_engine.cli.message import ATTEMPT_COLUMNS, Attempt, StatusOption, status_code
 from webhook_engine.cli.show import decoded, names, said, show_json, show_list, show_one, show_rows, when
@@ -371,6 +372,33 @@ def skip(
     said(
         client, client.post([*_path(app, endpoint), "msg", message, "skip"], {}), f"the order goes on without {message}"
     )
+
+
+@endpoint.command("try-filter")
+@connected
+def try_filter(
+    client: Client,
+    app: AppArgument,
+    conditions: Annotated[str, typer.Argument(metavar="FILTER", help="""Such as '{"amount": {"$gt": 100}}'.""")],
+    payload: Annotated[str, typer.Argument(metavar="PAYLOAD", help="An example, as JSON.")],
+) -> None:
+    """Try a filter on an example; exits 1 where it is not let through."""
+    example = {"filter": json_of("FILTER", conditions), "payload": json_of("PAYLOAD", payload)}
+    body = client.post(["app", app, "endpoint", "precheck", "filter"], example)
+    tried = decoded(body, _Tried)
+    if tried.problem is not None:
+        raise UsageError(tried.problem)
+    condition = json.dumps(tried.condition, ensure_ascii=False)
+    outcome = "it is let through" if tried.passes else f"it is not let through: {condition} does not hold"
+    said(client, body, outcome)
+    if not tried.passes:
+        raise typer.Exit(1)
+
+
+class _Tried(msgspec.Struct):
+    passes: bool | None
+    problem: str | None
+    condition: dict[str, object] | None = None
 
 
 @endpoint.command("send-example")

@@ -14,7 +14,7 @@ import typer
 from webhook_engine.cli.connected import pairs
 from webhook_engine.cli.terminal import UsageError
 
-__all__ = ["OPTION_FIELDS", "Asked", "asking"]
+__all__ = ["OPTION_FIELDS", "Asked", "asking", "json_of"]
 
 
 class _Authentication(msgspec.Struct, rename="camel"):
@@ -200,12 +200,12 @@ def _asked(given: Mapping[str, Any]) -> dict[str, object]:
     if given["no_retries"] or given["retry"]:
         asked["retrySchedule"] = [] if given["no_retries"] else None if given["retry"] == [""] else given["retry"]
     if given["authentication"] is not None:
-        asked["authentication"] = _json("--authentication", given["authentication"] or "null")
+        asked["authentication"] = json_of("--authentication", given["authentication"] or "null")
     files = {name: path for name in ("certificate", "key", "ca") if (path := given[f"tls_{name}"]) is not None}
     if given["no_tls"] or files:
         asked["tls"] = {name: _text(f"--tls-{name}", path) for name, path in files.items()} or None
     if given["filter"] is not None:
-        asked["filter"] = _json("--filter", given["filter"] or "null")
+        asked["filter"] = json_of("--filter", given["filter"] or "null")
     for name, field in (("ordering", "ordering"), ("on_exhausted", "orderingOnExhausted"), ("batch_wait", "batchWait")):
         if given[name] is not None:
             asked[field] = given[name] or None
@@ -216,7 +216,8 @@ def _asked(given: Mapping[str, Any]) -> dict[str, object]:
     return asked
 
 
-def _json(option: str, given: str) -> object:
+def json_of(option: str, given: str) -> object:
+    """What is given as JSON, or as ``@FILE`` with it; raises ``UsageError``."""
     text = _text(option, Path(given[1:])) if given.startswith("@") else given
     try:
         return msgspec.json.decode(text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated
@@ -158,12 +159,13 @@ def list_(
 @message.command()
 @connected
 def get(client: Client, app: AppArgument, message: MessageArgument) -> None:
-    """Show a message with its payload, and how it stands at each endpoint."""
+    """Show a message with its payload, how it stands at each endpoint, and why others did not get it."""
     show_one(client, client.get(["app", app, "msg", message]), Message, FIELDS)
     if not client.as_json:
         found = client.listing(["app", app, "msg", message, "endpoint"], {}, most=MAX_ENDPOINTS)
         typer.echo()
         _show_destinations([decoded(bytes(each), Destination) for each in found.data])
+        _show_unsent(decoded(client.get(["app", app, "msg", message, "unsent"]), _Unsent).data)
 
 
 @message.command()
@@ -197,6 +199,41 @@ def expunge(client: Client, app: AppArgument, message: MessageArgument, yes: Yes
     """Delete the payload of a message for good."""
     confirmed(f"Delete the payload of {message} for good?", yes)
     said(client, client.delete(["app", app, "msg", message, "content"]), f"the payload of {message} is deleted")
+
+
+class _UnsentDestination(msgspec.Struct, rename="camel"):
+    id: str
+    url: str
+    obstacle: str
+    edited_since: bool
+    condition: dict[str, object] | None = None
+
+    def why(self) -> str:
+        """In words."""
+        said = _OBSTACLES.get(self.obstacle, self.obstacle)
+        if self.condition is not None:
+            said = f"{said}: {json.dumps(self.condition, ensure_ascii=False)}"
+        return f"{said} (it was changed since)" if self.edited_since and self.obstacle != "edited" else said
+
+
+class _Unsent(msgspec.Struct):
+    data: list[_UnsentDestination]
+
+
+_OBSTACLES = {
+    "disabled": "it is disabled",
+    "eventType": "it does not want this event type",
+    "channels": "it wants other channels",
+    "filter": "its filter does not let the payload through",
+    "later": "it was added later",
+    "edited": "it was changed since, and would get it now",
+}
+
+
+def _show_unsent(found: list[_UnsentDestination]) -> None:
+    if found:
+        typer.echo()
+        show_rows(["not sent to", "because", "url"], [[each.id, each.why(), each.url] for each in found])
 
 
 def _show_destinations(found: list[Destination]) -> None:

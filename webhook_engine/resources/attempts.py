@@ -8,6 +8,8 @@ from operator import attrgetter
 
 import msgspec
 
+from webhook_engine.delivery.accept.matching import Obstacle, Unsent, obstacle
+from webhook_engine.delivery.accept.payload_filter import Content
 from webhook_engine.errors import NotFoundError, PayloadUnavailableError
 from webhook_engine.model import (
     Application,
@@ -15,8 +17,10 @@ from webhook_engine.model import (
     AttemptedDestination,
     AttemptedMessage,
     AttemptStatus,
+    Endpoint,
     Message,
     Page,
+    UnsentDestination,
 )
 from webhook_engine.resources import pagination
 from webhook_engine.resources.lookup import find_message
@@ -147,6 +151,24 @@ class Attempts:
         rows = await self._services.store.deliveries.list_by_message(stored.id, request.span)
         return request.cut(rows, _ENDPOINT_ID)
 
+    async def list_unsent_destinations(self, application: str, message: str) -> Sequence[UnsentDestination]:
+        """The endpoints that a message was not sent to, oldest first, each with what keeps it from it as it is now.
+
+        Raises ``NotFoundError``.
+        """
+        found, stored = await self._message(application, message)
+
+        async def read(span: Span) -> Sequence[AttemptedDestination]:
+            return await self._services.store.deliveries.list_by_message(stored.id, span)
+
+        reached = {one.endpoint.id async for one in pagination.walk(read, _ENDPOINT_ID)}
+        content = Content(stored.payload)
+        return [
+            _unsent(one.endpoint, stored, content)
+            for one in await self._services.directory.endpoints(found.id)
+            if one.endpoint.id not in reached
+        ]
+
     async def iterate_by_endpoint(
         self, application: str, endpoint: str, *, before: datetime | None = None, after: datetime | None = None
     ) -> AsyncIterator[Attempt]:
@@ -240,3 +262,19 @@ def _attempt_filter(
 
 def _status(value: object) -> AttemptStatus | None:
     return None if value is None else values.member("status", value, AttemptStatus)
+
+
+def _unsent(endpoint: Endpoint, message: Message, content: Content) -> UnsentDestination:
+    edited = endpoint.updated_at > message.timestamp
+    found = obstacle(endpoint, message.event_type, message.channels, content)
+    if endpoint.created_at > message.timestamp:
+        found = Unsent(Obstacle.LATER)
+    elif found is None:
+        found = Unsent(Obstacle.EDITED)
+    gone = message.payload is None
+    return UnsentDestination(
+        endpoint=endpoint,
+        obstacle=found.obstacle.value,
+        condition=None if gone else found.condition,
+        edited_since=edited,
+    )

@@ -22,6 +22,7 @@ from webhook_engine.model import (
     Page,
     Task,
     TaskStatus,
+    UnsentDestination,
 )
 from webhook_engine.resources.diagnosis import Diagnosis
 from webhook_engine.resources.endpoint_secrets import ReplacedSecret
@@ -347,6 +348,7 @@ class Attempts:
         channel: str | None = ...,
         tag: str | None = ...,
     ) -> Page[Attempt]: ...
+    def list_unsent_destinations(self, application: str, message: str) -> Sequence[UnsentDestination]: ...
     def resend(self, application: str, message: str, endpoint: str) -> None: ...
 
 class Tasks:

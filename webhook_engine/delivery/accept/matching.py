@@ -23,6 +23,10 @@ class Obstacle(StrEnum):
     EVENT_TYPE = "eventType"
     CHANNELS = "channels"
     FILTER = "filter"
+    LATER = "later"
+    """It was added after the message."""
+    EDITED = "edited"
+    """It would get it now."""
 
 
 class Unsent(msgspec.Struct, frozen=True):

@@ -89,7 +89,7 @@ class OptionsOut(Out, frozen=True, kw_only=True):
     retry_schedule: Sequence[str] | UnsetType = UNSET
     authentication: AuthenticationOut | UnsetType = UNSET
     tls: TlsOut | UnsetType = UNSET
-    filter: Mapping[str, object] | UnsetType = UNSET
+    filter: Mapping[str, Any] | UnsetType = UNSET
     method: str | UnsetType = UNSET
     query: Mapping[str, str] | UnsetType = UNSET
     compression: str | UnsetType = UNSET

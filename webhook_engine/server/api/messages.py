@@ -206,7 +206,7 @@ class PrecheckedEndpointOut(Out, frozen=True, kw_only=True):
     url: str
     obstacle: str | None
     """``disabled``, ``eventType``, ``channels`` or ``filter``; null: it would be sent."""
-    condition: Mapping[str, object] | UnsetType = UNSET
+    condition: Mapping[str, Any] | UnsetType = UNSET
     """Of the filter: the first that does not hold."""
 
 

@@ -9,6 +9,7 @@ import { fullTime } from "./format.js";
 import { pieces, t } from "./language.js";
 import { may } from "./session.js";
 import { titled } from "./titles.js";
+import { unsentCard } from "./unsent.js";
 import { backLink, breakable, button, card, countdown, empty, loading, repeatedly, stateBadge, stateOf, tags, toast } from "./ui.js";
 
 const PENDING_MS = 700;
@@ -32,7 +33,7 @@ export function messagePage(page, signal, id, attempt) {
     ([message, sent]) => {
       fill(title, message.eventType);
       document.title = titled(message.eventType);
-      fill(content, h("div", { class: "columns even" }, deliveries(message, signal, attempt), h("div", { class: "stack" }, payloadBox(id, sent), facts(message))));
+      fill(content, h("div", { class: "columns even" }, deliveries(message, signal, attempt), h("div", { class: "stack" }, payloadBox(id, sent), facts(message), unsentCard(message, signal))));
     },
     (error) => error.name === "AbortError" || fill(content, empty("warning", t("This message cannot be shown"), error.message, h("a", { class: "button", href: to("/messages") }, t("All messages")))),
   );

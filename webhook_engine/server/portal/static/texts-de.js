@@ -602,4 +602,12 @@ export default {
   "All applications": "Alle Anwendungen",
   "Audit log": "Änderungsprotokoll",
   "Manage": "Verwalten",
+  "Not sent to": "Nicht gesendet an",
+  "It is disabled.": "Er ist deaktiviert.",
+  "It does not want this event type.": "Er will diesen Ereignistyp nicht.",
+  "It wants other channels.": "Er will andere Kanäle.",
+  "Its filter does not let the payload through.": "Sein Filter lässt den Inhalt nicht durch.",
+  "It was added later.": "Er kam später hinzu.",
+  "It was changed since, and would get it now.": "Er wurde seither geändert und bekäme sie jetzt.",
+  "It was changed since the message came.": "Er wurde geändert, seit die Nachricht kam.",
 };

@@ -602,4 +602,12 @@ export default {
   "All applications": "Todas las aplicaciones",
   "Audit log": "Registro de cambios",
   "Manage": "Gestionar",
+  "Not sent to": "No enviado a",
+  "It is disabled.": "Está desactivado.",
+  "It does not want this event type.": "No quiere este tipo de evento.",
+  "It wants other channels.": "Quiere otros canales.",
+  "Its filter does not let the payload through.": "Su filtro no deja pasar el contenido.",
+  "It was added later.": "Se añadió más tarde.",
+  "It was changed since, and would get it now.": "Se modificó desde entonces y ahora lo recibiría.",
+  "It was changed since the message came.": "Se modificó después de que llegara el mensaje.",
 };

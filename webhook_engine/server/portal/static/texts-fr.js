@@ -602,4 +602,12 @@ export default {
   "All applications": "Toutes les applications",
   "Audit log": "Journal des modifications",
   "Manage": "Gérer",
+  "Not sent to": "Non envoyé à",
+  "It is disabled.": "Il est désactivé.",
+  "It does not want this event type.": "Il ne veut pas de ce type d’événement.",
+  "It wants other channels.": "Il veut d’autres canaux.",
+  "Its filter does not let the payload through.": "Son filtre ne laisse pas passer le contenu.",
+  "It was added later.": "Il a été ajouté plus tard.",
+  "It was changed since, and would get it now.": "Il a été modifié depuis et le recevrait maintenant.",
+  "It was changed since the message came.": "Il a été modifié depuis l’arrivée du message.",
 };

@@ -600,4 +600,12 @@ export default {
   "All applications": "すべてのアプリケーション",
   "Audit log": "監査ログ",
   "Manage": "管理",
+  "Not sent to": "送信されなかった先",
+  "It is disabled.": "無効になっています。",
+  "It does not want this event type.": "このイベントタイプを受け取りません。",
+  "It wants other channels.": "別のチャンネルを受け取ります。",
+  "Its filter does not let the payload through.": "フィルターが内容を通しません。",
+  "It was added later.": "後から追加されました。",
+  "It was changed since, and would get it now.": "その後変更され、今なら受け取ります。",
+  "It was changed since the message came.": "メッセージの到着後に変更されました。",
 };

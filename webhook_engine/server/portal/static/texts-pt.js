@@ -602,4 +602,12 @@ export default {
   "All applications": "Todas as aplicações",
   "Audit log": "Registo de alterações",
   "Manage": "Gerir",
+  "Not sent to": "Não enviado para",
+  "It is disabled.": "Está desativado.",
+  "It does not want this event type.": "Não quer este tipo de evento.",
+  "It wants other channels.": "Quer outros canais.",
+  "Its filter does not let the payload through.": "O filtro dele não deixa passar o conteúdo.",
+  "It was added later.": "Foi adicionado mais tarde.",
+  "It was changed since, and would get it now.": "Foi alterado desde então e agora o receberia.",
+  "It was changed since the message came.": "Foi alterado depois que a mensagem chegou.",
 };
