@@ -46,6 +46,9 @@ PROVED_BY: Mapping[str, str] = {
     # Managers are tried through the engine, as programs call them.
     "resources/announce.py": "delivery/test_notifier.py",
     "resources/endpoint_credentials.py": "engine/test_authentication.py",
+    "delivery/attempt/transforming.py": "engine/test_transformations.py",
+    "delivery/transformations/host_modules.py": "engine/test_transformations.py",
+    "resources/endpoint_transformation.py": "engine/test_transformations.py",
     "resources/lookup.py": "resources/test_applications.py",
     "resources/message_search.py": "portal/test_find.py",
     "resources/organization.py": "resources/test_applications.py",

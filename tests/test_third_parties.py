@@ -75,6 +75,7 @@ DOCUMENTED = {
     "pymysql",
     "pytest",
     "pytest_asyncio",
+    "quickjs",
     "rich.console",
     "rich.markup",
     "rich.progress",
@@ -99,6 +100,7 @@ DOCUMENTED = {
 FEW_PLACES = {
     "aiohappyeyeballs": ["delivery/http/dial.py"],
     "httptools": ["delivery/http/reader.py", "server/relayed.py"],
+    "quickjs": ["delivery/transformations/worker.py"],
 }
 """What only these modules may know."""
 

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from webhook_engine.clock import Clock, ManualClock
     from webhook_engine.config.loading import Config
+    from webhook_engine.delivery.transformations.functions import transformation
+    from webhook_engine.delivery.transformations.outgoing import OutgoingWebhook
     from webhook_engine.engine import Engine
     from webhook_engine.errors import (
         BreakingChangeError,
@@ -60,11 +62,13 @@ if TYPE_CHECKING:
         EndpointHeaders,
         EndpointStats,
         EndpointTls,
+        EndpointTransformation,
         EventType,
         Message,
         Page,
         Task,
         TaskStatus,
+        TransformationTrial,
         TriggerType,
         UnsentDestination,
     )
@@ -98,6 +102,7 @@ __all__ = [
     "EndpointHeaders",
     "EndpointStats",
     "EndpointTls",
+    "EndpointTransformation",
     "EndpointUpdatedEvent",
     "Engine",
     "EngineAlreadyRunningError",
@@ -111,6 +116,7 @@ __all__ = [
     "MessageAttemptRecoveredEvent",
     "NotFoundError",
     "OperationalEvent",
+    "OutgoingWebhook",
     "Page",
     "PayloadUnavailableError",
     "PortalUnavailableError",
@@ -125,6 +131,7 @@ __all__ = [
     "SyncSharedEngine",
     "Task",
     "TaskStatus",
+    "TransformationTrial",
     "TriggerType",
     "UnsentDestination",
     "ValidationError",
@@ -133,6 +140,7 @@ __all__ = [
     "WebhookVerificationError",
     "__version__",
     "event",
+    "transformation",
 ]
 
 _HOMES = {
@@ -141,6 +149,8 @@ _HOMES = {
         "ManualClock",
     ),
     "config.loading": ("Config",),
+    "delivery.transformations.functions": ("transformation",),
+    "delivery.transformations.outgoing": ("OutgoingWebhook",),
     "engine": ("Engine",),
     "errors": (
         "BreakingChangeError",
@@ -186,11 +196,13 @@ _HOMES = {
         "EndpointHeaders",
         "EndpointStats",
         "EndpointTls",
+        "EndpointTransformation",
         "EventType",
         "Message",
         "Page",
         "Task",
         "TaskStatus",
+        "TransformationTrial",
         "TriggerType",
         "UnsentDestination",
     ),

@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from webhook_engine.clock import Clock, microseconds
-from webhook_engine.config.loading import Config, DeliveryConfig
+from webhook_engine.config.loading import Config, DeliveryConfig, TransformationsConfig
 from webhook_engine.delivery.accept.intake import MessageLimits
 from webhook_engine.delivery.attempt.decision import Rules
 from webhook_engine.delivery.attempt.retry import RetrySchedule
@@ -23,8 +23,11 @@ from webhook_engine.delivery.notifier import Handler
 from webhook_engine.delivery.pipeline import Pipeline, PipelineSettings
 from webhook_engine.delivery.schedule.figures import LaneFigures
 from webhook_engine.delivery.service import Service
+from webhook_engine.delivery.transformations.functions import Function
+from webhook_engine.delivery.transformations.host_modules import register_from
+from webhook_engine.delivery.transformations.scripts import ScriptLimits, missing
 from webhook_engine.delivery.upkeep.retention import RetentionPolicy
-from webhook_engine.errors import AFTER_FORK, EngineNotRunningError
+from webhook_engine.errors import AFTER_FORK, ConfigError, EngineNotRunningError
 from webhook_engine.events import OperationalEvent
 from webhook_engine.home_loop import HomeLoop
 from webhook_engine.ids import IdSource
@@ -57,6 +60,7 @@ __all__ = ["EngineCore"]
 log = get_logger("engine")
 
 E = TypeVar("E", bound=OperationalEvent)
+Fn = TypeVar("Fn", bound=Function)
 
 
 class EngineCore(Organization):
@@ -89,6 +93,8 @@ class EngineCore(Organization):
             tracing=self._tracing,
         )
         self._store.on_commit(self._flow.measures.committed)
+        for module in self.config.transformations.modules:
+            register_from(module, self._flow.functions)
         self._services = Services(
             home=self._home,
             store=self._store,
@@ -101,7 +107,9 @@ class EngineCore(Organization):
                 https_only=self.config.delivery.https_only,
                 default_signature=self.config.security.default_signature,
                 recover_max_age=self.config.delivery.recover_max_age,
-                endpoint_options=_option_bounds(self.config.delivery),
+                endpoint_options=_option_bounds(self.config.delivery)._replace(
+                    transformation=self._flow.functions.check
+                ),
             ),
         )
         self._entrance = PortalEntrance(
@@ -139,6 +147,19 @@ class EngineCore(Organization):
         def register(handler: Handler[E]) -> Handler[E]:
             self._flow.notifier.on(kind, handler)
             return handler
+
+        return register
+
+    def transformation(self, name: str) -> Callable[[Fn], Fn]:
+        """Decorate a function that endpoints may choose by this name, to change their requests before these are signed.
+
+        It gets an :class:`OutgoingWebhook`, and changes it or returns another. Say so before the engine is started, and
+        in each engine on the same database. Raises ``ConfigError`` if the name is taken.
+        """
+
+        def register(function: Fn) -> Fn:
+            self._flow.functions.register(name, function)
+            return function
 
         return register
 
@@ -349,10 +370,25 @@ def _tracing(config: Config) -> Tracing | None:
     return Tracing(send_traceparent=config.tracing.send_traceparent)
 
 
+def _script_limits(transformations: TransformationsConfig) -> ScriptLimits | None:
+    if not transformations.scripts:
+        return None
+    if (reason := missing()) is not None:
+        raise ConfigError(f"transformations.scripts = true: {reason}, or set it to false")
+    return ScriptLimits(
+        processes=transformations.script_processes,
+        memory_bytes=transformations.script_memory,
+        time_s=transformations.script_timeout.total_seconds(),
+    )
+
+
 def _pipeline_settings(config: Config) -> PipelineSettings:
     delivery: DeliveryConfig = config.delivery
     return PipelineSettings(
         timeout_s=delivery.timeout.total_seconds(),
+        https_only=delivery.https_only,
+        transformation_timeout_s=config.transformations.timeout.total_seconds(),
+        scripts=_script_limits(config.transformations),
         response_limit=delivery.response_limit,
         max_in_flight=delivery.max_in_flight,
         max_in_flight_per_endpoint=delivery.max_in_flight_per_endpoint,

@@ -30,6 +30,7 @@ __all__ = [
     "EndpointOrder",
     "EndpointStats",
     "EndpointTls",
+    "EndpointTransformation",
     "EventType",
     "Exchange",
     "Health",
@@ -38,8 +39,10 @@ __all__ = [
     "Page",
     "Task",
     "TaskStatus",
+    "TransformationTrial",
     "TriggerType",
     "UnsentDestination",
+    "UsualExchange",
 ]
 
 DEFAULT_ORGANIZATION = "org_23rb8YdGqMT0qIzpgGwdXfHirMu"
@@ -164,6 +167,8 @@ class EndpointOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     """For how long fewer than that wait for more; ``None``: they do not."""
     circuit_breaker: bool | None = None
     """Whether it waits as a whole when too many attempts fail; ``None``: as ``delivery.circuit_breaker`` says."""
+    transformation: str | None = None
+    """The name of a function of the platform that changes its requests."""
 
 
 class Endpoint(EndpointOptions, frozen=True, kw_only=True, omit_defaults=False):
@@ -240,6 +245,32 @@ class EndpointStats(msgspec.Struct, frozen=True, kw_only=True):
     canceled: int
 
 
+class EndpointTransformation(msgspec.Struct, frozen=True, kw_only=True):
+    """The script that a consumer has for an endpoint, in JavaScript."""
+
+    code: str | None
+    """It declares ``handler(webhook)``; ``None``: there is none."""
+    enabled: bool
+    variables: Mapping[str, str]
+    """What it gets as ``webhook.variables``."""
+    updated_at: datetime | None
+
+
+class TransformationTrial(msgspec.Struct, frozen=True, kw_only=True):
+    """What a script would make of a webhook."""
+
+    url: str | None = None
+    method: str | None = None
+    payload: str | None = None
+    headers: Mapping[str, str] = {}
+    """Those that it sets."""
+    cancelled: bool = False
+    logs: tuple[str, ...] = ()
+    """What it wrote on its console."""
+    problem: str | None = None
+    """Why it makes nothing that could be sent; ``None`` if it does."""
+
+
 class AuthenticationTrial(msgspec.Struct, frozen=True, kw_only=True):
     """What came of trying how requests to an endpoint are authenticated."""
 
@@ -291,8 +322,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What it keeps its order with, at endpoints that keep one; ``None``: with all that have none either."""
 
 
-class Exchange(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What is kept of the exchange of an attempt beside the body of its response."""
+class UsualExchange(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What is kept of an exchange, beside the body of the response, where the message was sent as it is."""
 
     number: int | None
     """Which attempt of the retry schedule it was, from 1 on; ``None`` for one by hand beside the schedule."""
@@ -313,6 +344,15 @@ class Exchange(msgspec.Struct, frozen=True, array_like=True, gc=False):
         lines = self.response_head.splitlines()[1:]
         pairs = (line.partition(":") for line in lines if ":" in line and not line.startswith((" ", "\t")))
         return [(name.strip(), value.strip()) for name, _, value in pairs]
+
+
+class Exchange(UsualExchange, frozen=True, array_like=True, gc=False):
+    """What is kept of the exchange of an attempt beside the body of its response."""
+
+    sent_method: str | None = None
+    """The method of a request that a transformation made; ``None`` where the message was sent as it is."""
+    sent_body: str | None = None
+    """What it sent in the place of the payload, cut to 64 kB; ``None`` as soon as the payload is gone."""
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):

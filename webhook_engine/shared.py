@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, TypeVar, Unpack
 from webhook_engine.clock import Clock
 from webhook_engine.config.loading import Config
 from webhook_engine.delivery.notifier import Handler
+from webhook_engine.delivery.transformations.functions import Function
 from webhook_engine.engine import Engine
 from webhook_engine.errors import EngineAlreadyRunningError, EngineNotRunningError, WebhookEngineError
 from webhook_engine.events import OperationalEvent
@@ -40,6 +41,7 @@ __all__ = ["SharedEngine"]
 log = get_logger("shared")
 
 E = TypeVar("E", bound=OperationalEvent)
+Fn = TypeVar("Fn", bound=Function)
 
 TRY_EVERY_S = 0.25
 """How often a process that does not lead tries to; a try costs one system call."""
@@ -106,6 +108,10 @@ class SharedEngine:
         from webhook_engine.server.mount import Mount  # noqa: PLC0415 (a host that serves nothing need not load it)
 
         return Mount(self._engine, self._live)
+
+    def transformation(self, name: str) -> Callable[[Fn], Fn]:
+        """Decorate a function that endpoints may choose, as :meth:`Engine.transformation` has it."""
+        return self._engine.transformation(name)
 
     def metrics_collector(self) -> Collector:
         """What ``Engine.metrics_collector`` is; `webhook_engine_up` tells where the engine runs."""

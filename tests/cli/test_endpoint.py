@@ -105,6 +105,20 @@ def test_a_filter_is_tried_on_an_example(world: World, acme: str) -> None:
     world("endpoint", "delete", acme, made["id"])
 
 
+def test_what_requests_to_an_endpoint_are_changed_by(world: World, acme: str, tmp_path: Path) -> None:
+    made = world.json("endpoint", "create", acme, world.hook, "--uid", "changed", "--transformation", "slack")
+    assert made["transformation"] == "slack"
+    assert re.search(r"^transformation +slack$", world("endpoint", "get", acme, "changed").out, re.MULTILINE)
+    assert "transformation" not in world.json("endpoint", "update", acme, "changed", "--transformation", "")
+    assert world("endpoint", "transformation", acme, "changed").out == "There is none.\n"
+    script = tmp_path / "script.js"
+    script.write_text("function handler(webhook) { return webhook }")
+    refused = world("endpoint", "transformation", acme, "changed", "--code", str(script))
+    assert (refused.code, "transformations.scripts" in refused.err) == (1, True)
+    assert world("endpoint", "transformation", acme, "changed", "--code", str(tmp_path / "none")).code == 2
+    world("endpoint", "delete", acme, "changed")
+
+
 def test_an_example_of_an_event_type(world: World, acme: str) -> None:
     world("event-type", "create", "example.made")
     world.json("endpoint", "create", acme, f"{world.hook}/example", "--uid", "ep")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -413,6 +414,72 @@ def send_example(
     body = client.post([*_path(app, endpoint), "send-example"], {"eventType": event_type})
     message = "" if client.as_json else decoded(body, _Made).id
     said(client, body, f"{message} is on its way; `webhook-engine message get {app} {message}` shows what comes of it")
+
+
+@endpoint.command()
+@connected
+def transformation(
+    client: Client,
+    app: AppArgument,
+    endpoint: EndpointArgument,
+    code: Annotated[Path | None, typer.Option(metavar="FILE", help="JavaScript with handler(webhook).")] = None,
+    variable: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="What the script gets; may be repeated.")
+    ] = None,
+    enable: Annotated[bool | None, typer.Option("--enable/--disable", help="Whether it is used.")] = None,
+    remove: Annotated[bool, typer.Option("--remove", help="Take it away, with its variables.")] = False,
+    simulate: Annotated[
+        Path | None, typer.Option(metavar="PAYLOAD", help="Try it on this JSON, and change and send nothing.")
+    ] = None,
+    event_type: Annotated[str, typer.Option(help="Of what it is tried on.")] = "example",
+) -> None:
+    """Show, change or try the script that changes the requests to an endpoint."""
+    path = [*_path(app, endpoint), "transformation"]
+    text = None if code is None else _file("--code", code)
+    variables = pairs(variable, "--variable", "=")
+    if simulate is not None:
+        kept = decoded(client.get(path), _Script)
+        body: dict[str, object] = {
+            "code": text or kept.code or "",
+            "eventType": event_type,
+            "payload": _payload(simulate),
+            "variables": variables,
+        }
+        show_json(client.post([*path, "simulate"], body))
+        return
+    wanted: dict[str, object] = {"code": text, "variables": variables, "enabled": enable}
+    wanted = {name: value for name, value in wanted.items() if value is not None}
+    if remove:
+        wanted = {"code": None, "variables": None, "enabled": False}
+    if wanted:
+        client.patch(path, wanted)
+    shown = client.get(path)
+    if client.as_json:
+        show_json(shown)
+        return
+    script = decoded(shown, _Script)
+    typer.echo("There is none." if script.code is None else script.code, nl=script.code is None)
+    if script.code is not None and not script.enabled:
+        typer.echo("It is not used; --enable changes that.", err=True)
+
+
+def _file(option: str, path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeError) as error:
+        raise UsageError(f"{option}: {path} cannot be read: {getattr(error, 'strerror', None) or error}") from None
+
+
+def _payload(path: Path) -> object:
+    try:
+        return msgspec.json.decode(_file("--simulate", path))
+    except msgspec.DecodeError as error:
+        raise UsageError(f"--simulate: {path} is no JSON: {error}") from None
+
+
+class _Script(msgspec.Struct):
+    code: str | None
+    enabled: bool
 
 
 @endpoint.command("try-authentication")

@@ -44,6 +44,7 @@ class Asked(msgspec.Struct, rename="camel"):
 
     timeout: str | None = None
     retry_schedule: list[str] | None = None
+    transformation: str | None = None
     authentication: _Authentication | None = None
     tls: _Tls | None = None
     filter: dict[str, Any] | None = None
@@ -72,6 +73,7 @@ def _batches(one: Any) -> str:
 OPTION_FIELDS: Mapping[str, Callable[[Any], str]] = {
     "timeout": lambda one: one.timeout or "",
     "retries": lambda one: "" if one.retry_schedule is None else "after " + ", ".join(one.retry_schedule or ["none"]),
+    "transformation": lambda one: one.transformation or "",
     "authentication": lambda one: one.authentication.said() if one.authentication else "",
     "tls": lambda one: one.tls.said() + " of its own" if one.tls else "",
     "filter": lambda one: "" if one.filter is None else json.dumps(one.filter, ensure_ascii=False),
@@ -105,6 +107,9 @@ _Compression = Annotated[str | None, typer.Option(help='gzip; "" takes it back.'
 _UserAgent = Annotated[str | None, typer.Option(help='In place of the engine\'s own; "" takes it back.')]
 _ContentType = Annotated[str | None, typer.Option(help='Of payloads whose message names none; "" takes it back.')]
 
+_Transformation = Annotated[
+    str | None, typer.Option(metavar="NAME", help='What its requests are changed by, such as slack; "" takes it back.')
+]
 _Auth = Annotated[
     str | None,
     typer.Option(
@@ -142,6 +147,7 @@ _OPTIONS: Mapping[str, tuple[object, object]] = {
     "timeout": (_Timeout, None),
     "retry": (_Retry, None),
     "no_retries": (_NoRetries, False),
+    "transformation": (_Transformation, None),
     "authentication": (_Auth, None),
     "tls_certificate": (_Certificate, None),
     "tls_key": (_Key, None),
@@ -199,6 +205,8 @@ def _asked(given: Mapping[str, Any]) -> dict[str, object]:
         asked["query"] = None if given["query"] == [""] else pairs(given["query"], "--query")
     if given["no_retries"] or given["retry"]:
         asked["retrySchedule"] = [] if given["no_retries"] else None if given["retry"] == [""] else given["retry"]
+    if given["transformation"] is not None:
+        asked["transformation"] = given["transformation"] or None
     if given["authentication"] is not None:
         asked["authentication"] = json_of("--authentication", given["authentication"] or "null")
     files = {name: path for name in ("certificate", "key", "ca") if (path := given[f"tls_{name}"]) is not None}

@@ -30,6 +30,7 @@ from webhook_engine.config.sections import (
     Sourced,
     StoreConfig,
     TracingConfig,
+    TransformationsConfig,
     all_settings,
     read_section,
     sourced,
@@ -55,6 +56,7 @@ __all__ = [
     "ServerConfig",
     "StoreConfig",
     "TracingConfig",
+    "TransformationsConfig",
     "example_toml",
 ]
 
@@ -91,6 +93,7 @@ class Config:
     play: PlayConfig
     operational: OperationalConfig
     retention: RetentionConfig
+    transformations: TransformationsConfig
     tracing: TracingConfig
     log: LogConfig
     _sources: Mapping[str, str] = field(init=False, repr=False, compare=False)

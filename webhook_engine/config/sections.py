@@ -63,6 +63,7 @@ __all__ = [
     "Sourced",
     "StoreConfig",
     "TracingConfig",
+    "TransformationsConfig",
     "all_settings",
     "read_section",
     "sourced",
@@ -523,6 +524,33 @@ class RetentionConfig(Section):
 
 
 @dataclass(frozen=True, kw_only=True)
+class TransformationsConfig(Section):
+    """What requests may be changed by before they are signed."""
+
+    NAME = "transformations"
+
+    modules: tuple[str, ...] = setting(
+        list_of(
+            matching(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", "the name of a module, such as shop.webhooks"), distinct=True
+        ),
+        [],
+        "Modules whose functions with the decorator webhook_engine.transformation endpoints may choose by name.",
+    )
+    timeout: timedelta = setting(duration("1ms", "5m"), "5s", "For each call of such a function.")
+    scripts: bool = setting(
+        boolean(),
+        False,
+        "Whether consumers may have scripts of their own, in JavaScript, which run in processes apart. It needs the "
+        "extra: pip install 'webhook-engine[transformations]'.",
+    )
+    script_processes: int = setting(
+        integer(1, 64), 2, "How many scripts run at a time; one application has at most half of them."
+    )
+    script_timeout: timedelta = setting(duration("10ms", "30s"), "1s", "The computing time of one run of a script.")
+    script_memory: int = setting(size("4MB", "1GB"), "32MB", "The memory of one run of a script.")
+
+
+@dataclass(frozen=True, kw_only=True)
 class TracingConfig(Section):
     """Traces, through OpenTelemetry."""
 
@@ -579,6 +607,7 @@ SECTIONS: dict[str, type[Section]] = {
         PlayConfig,
         OperationalConfig,
         RetentionConfig,
+        TransformationsConfig,
         TracingConfig,
         LogConfig,
     )

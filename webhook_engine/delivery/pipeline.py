@@ -27,6 +27,7 @@ from webhook_engine.delivery.attempt.decision import Rules
 from webhook_engine.delivery.attempt.outcome import Outcome
 from webhook_engine.delivery.attempt.recorder import Recorder
 from webhook_engine.delivery.attempt.targets import Targets
+from webhook_engine.delivery.attempt.transforming import Transformer
 from webhook_engine.delivery.http.guard import AddressGuard
 from webhook_engine.delivery.http.own_inbox import OwnInboxes
 from webhook_engine.delivery.http.response import Response
@@ -40,6 +41,9 @@ from webhook_engine.delivery.schedule.figures import LaneFigures
 from webhook_engine.delivery.service import Service
 from webhook_engine.delivery.tasks.runner import TaskRunner
 from webhook_engine.delivery.timekeeper import Timekeeper
+from webhook_engine.delivery.transformations.functions import Functions
+from webhook_engine.delivery.transformations.ready import READY
+from webhook_engine.delivery.transformations.scripts import ScriptLimits, Scripts
 from webhook_engine.delivery.upkeep.retention import Retention, RetentionPolicy
 from webhook_engine.delivery.wakeups import Wakeups
 from webhook_engine.events import OperationalEvent
@@ -84,6 +88,10 @@ class PipelineSettings(msgspec.Struct, frozen=True, kw_only=True):
     max_in_flight_per_endpoint: int
     shutdown_grace_s: float
     allow_subnets: Sequence[IPv4Network | IPv6Network]
+    https_only: bool
+    transformation_timeout_s: float
+    scripts: ScriptLimits | None
+    """``None``: consumers may have none of their own."""
     proxy: str | None
     ca_file: str | None
     signature_headers: Sequence[str]
@@ -130,6 +138,15 @@ class Pipeline:
             own_inboxes=own_inboxes,
         )
         self.access_tokens = AccessTokens(self._sender, clock)
+        self.functions = Functions(READY)
+        self.scripts = None if settings.scripts is None else Scripts(settings.scripts)
+        self.transformer = Transformer(
+            self.functions,
+            self.scripts,
+            self._event_type_of,
+            timeout_s=settings.transformation_timeout_s,
+            https_only=settings.https_only,
+        )
         self.ownership = Ownership(
             store.leases,
             clock,
@@ -167,6 +184,7 @@ class Pipeline:
             attempter=Attempter(
                 sender=self._sender,
                 access_tokens=self.access_tokens,
+                transformer=self.transformer,
                 look=self.timekeeper.look,
                 ids=ids,
                 measures=self.measures,
@@ -245,6 +263,8 @@ class Pipeline:
         await self.timekeeper.stop()
         await self.notifier.stop(grace)
         await self.access_tokens.close()
+        if self.scripts is not None:
+            await self.scripts.close()
         await self._sender.__aexit__(None, None, None)
 
     async def precheck(self, url: URL, application_id: str) -> FailureKind | None:
@@ -387,6 +407,10 @@ class Pipeline:
         self._wakeups.tell(notice)
 
     # What its parts ask of one another.
+
+    async def _event_type_of(self, application_id: str, message_id: str) -> str:
+        message = await self._store.messages.get(application_id, message_id)
+        return "" if message is None else message.event_type
 
     def _busy(self) -> bool:
         return bool(self._router.backlog or self._tasks.running or not self._dispatcher.quiet())

@@ -23,9 +23,11 @@ from webhook_engine.model import (
     EndpointOptions,
     EndpointOrder,
     EndpointStats,
+    EndpointTransformation,
     Message,
     Page,
     Task,
+    TransformationTrial,
 )
 from webhook_engine.resources import pagination
 from webhook_engine.resources.diagnosis import Diagnosis, diagnose, parse_headers
@@ -40,12 +42,14 @@ from webhook_engine.resources.endpoint_editor import DISABLED_BY_HAND, EndpointE
 from webhook_engine.resources.endpoint_headers import OwnHeaders
 from webhook_engine.resources.endpoint_order import Orders
 from webhook_engine.resources.endpoint_secrets import EndpointSecrets, ReplacedSecret, signing_key
+from webhook_engine.resources.endpoint_transformation import EndpointScripts
 from webhook_engine.resources.pagination import Order
 from webhook_engine.resources.services import Services
 from webhook_engine.rules import documents, endpoint_options, filters, limits, names, values
 from webhook_engine.rules import headers as header_rules
 from webhook_engine.rules.endpoint_options import OptionValues
 from webhook_engine.rules.pages import DEFAULT_PAGE
+from webhook_engine.rules.payload import Payload
 from webhook_engine.rules.urls import endpoint_url
 from webhook_engine.rules.user_info import merged
 from webhook_engine.store.endpoint_encryption import encrypt_headers, encrypt_secret, encrypt_user_info
@@ -67,6 +71,7 @@ class Endpoints:
         self._headers = OwnHeaders(self._editor)
         self._actions = EndpointActions(self._editor)
         self._orders = Orders(self._editor)
+        self._scripts = EndpointScripts(self._editor)
 
     async def create(
         self,
@@ -377,6 +382,44 @@ class Endpoints:
             replayable=True,
         )
         return await self._actions.bulk_replay(application, endpoint, since, until, where)
+
+    async def get_transformation(self, application: str, endpoint: str) -> EndpointTransformation:
+        """The consumer's own script for an endpoint. Raises ``NotFoundError``."""
+        return await self._scripts.get(application, endpoint)
+
+    async def patch_transformation(
+        self,
+        application: str,
+        endpoint: str,
+        *,
+        code: str | UnsetType | None = UNSET,
+        enabled: bool | UnsetType = UNSET,
+        variables: Mapping[str, str] | UnsetType | None = UNSET,
+    ) -> EndpointTransformation:
+        """Change the consumer's own script for an endpoint; ``None`` takes it away. It applies from the next attempt.
+
+        ``code``: JavaScript of 10 to 51200 characters that declares ``handler(webhook)``.
+        Raises ``NotFoundError``, ``ValidationError``, and ``ConfigError`` where scripts are not allowed.
+        """
+        return await self._scripts.patch(application, endpoint, code=code, enabled=enabled, variables=variables)
+
+    async def simulate_transformation(
+        self,
+        application: str,
+        endpoint: str,
+        *,
+        code: str,
+        payload: Payload,
+        event_type: str,
+        variables: Mapping[str, str] | None = None,
+    ) -> TransformationTrial:
+        """What a script would make of a webhook to this endpoint; nothing is stored or sent.
+
+        ``variables``: those of the endpoint by default. Raises as :meth:`patch_transformation`.
+        """
+        return await self._scripts.simulate(
+            application, endpoint, code=code, payload=payload, event_type=event_type, variables=variables
+        )
 
     async def try_authentication(self, application: str, endpoint: str) -> AuthenticationTrial:
         """Find out whether requests to an endpoint are authenticated as they should be.

@@ -30,6 +30,10 @@ MAX_BATCH_SIZE = 1_000
 LONGEST_BATCH_WAIT = timedelta(minutes=5)
 
 
+def _no_name(field: str, name: object) -> str | None:
+    raise ValidationError(field, "must be registered, and nothing is")
+
+
 class OptionBounds(NamedTuple):
     """What the operator lets endpoints ask for."""
 
@@ -39,6 +43,8 @@ class OptionBounds(NamedTuple):
     """The most."""
     retry_time: timedelta
     """The longest that all delays of a schedule may be together."""
+    transformation: Callable[[str, object], str | None] = _no_name
+    """Checks the name of a transformation, as ``check(field, name)``."""
 
 
 class OptionValues(TypedDict, total=False):
@@ -50,6 +56,8 @@ class OptionValues(TypedDict, total=False):
     """The delays after the first attempt, such as ``["5s", "5m"]``; an empty one means no retries."""
     authentication: Mapping[str, str] | None
     """``type`` (``basic``, ``bearer`` or ``oauth2``), and what that has."""
+    transformation: str | None
+    """The name of a function that was registered as a transformation, or of one that is ready, such as ``"slack"``."""
     tls: Mapping[str, str] | None
     """``certificate`` and ``key``, ``ca``, or all three, in PEM."""
     ordering: str | None
@@ -157,6 +165,7 @@ def _duration(field: str, value: object, least: timedelta, most: timedelta) -> t
 
 
 _RULES: Mapping[str, Callable[[str, object, OptionBounds], object]] = {
+    "transformation": lambda field, value, bounds: bounds.transformation(field, value),
     "timeout": _timeout,
     "retry_schedule": _retry_schedule,
     "method": lambda field, value, _: _one_of(field, value, METHODS),

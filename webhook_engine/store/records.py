@@ -19,12 +19,12 @@ from webhook_engine.model import (
     Endpoint,
     EndpointOptions,
     EventType,
-    Exchange,
     Health,
     Message,
     OldKey,
     TaskStatus,
     TriggerType,
+    UsualExchange,
 )
 from webhook_engine.store.kept_responses import KeptResponse
 
@@ -295,7 +295,7 @@ class RecordedAttempt(msgspec.Struct, frozen=True, gc=False):
     """Empty where nothing was sent."""
     failure: str | None = None
     """In what way it failed."""
-    exchange: Exchange | None = None
+    exchange: UsualExchange | None = None
 
 
 class ClockMark(msgspec.Struct, frozen=True, kw_only=True):

@@ -370,7 +370,7 @@ def without_head(exchange: str | None) -> str | None:
     """An exchange as it is kept, without what the response said."""
     if exchange is None:
         return None
-    return json_of([*(parts := msgspec.json.decode(exchange))[:2], "", *parts[3:]])
+    return json_of([*(parts := msgspec.json.decode(exchange))[:2], "", *parts[3:8]])
 
 
 def attempt_status(status: int, attempt_count: int) -> AttemptStatus:

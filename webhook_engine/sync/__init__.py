@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from webhook_engine.clock import Clock
 from webhook_engine.config.loading import Config
+from webhook_engine.delivery.transformations.functions import Function
 from webhook_engine.engine import Engine
 from webhook_engine.events import OperationalEvent
 from webhook_engine.sync.background import BackgroundLoop
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["SyncEngine", "SyncManagers"]
 
 E = TypeVar("E", bound=OperationalEvent)
+Fn = TypeVar("Fn", bound=Function)
 T = TypeVar("T")
 
 
@@ -82,6 +84,10 @@ class SyncEngine(SyncManagers):
             return handler
 
         return register
+
+    def transformation(self, name: str) -> Callable[[Fn], Fn]:
+        """Decorate a function that endpoints may choose, as :meth:`Engine.transformation` has it."""
+        return self._engine.transformation(name)
 
     def metrics_collector(self) -> Collector:
         """What ``Engine.metrics_collector`` is."""

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, TypeVar, Unpack
 
 from webhook_engine.clock import Clock
 from webhook_engine.config.loading import Config
+from webhook_engine.delivery.transformations.functions import Function
 from webhook_engine.events import OperationalEvent
 from webhook_engine.outbox.row import MessageFields
 from webhook_engine.shared import SharedEngine
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["SyncSharedEngine"]
 
 E = TypeVar("E", bound=OperationalEvent)
+Fn = TypeVar("Fn", bound=Function)
 
 
 class SyncSharedEngine:
@@ -80,6 +82,10 @@ class SyncSharedEngine:
             return handler
 
         return register
+
+    def transformation(self, name: str) -> Callable[[Fn], Fn]:
+        """Decorate a function that endpoints may choose, as :meth:`Engine.transformation` has it."""
+        return self._shared.transformation(name)
 
     def metrics_collector(self) -> Collector:
         """What ``Engine.metrics_collector`` is; `webhook_engine_up` tells where the engine runs."""

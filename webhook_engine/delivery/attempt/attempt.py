@@ -24,6 +24,7 @@ from webhook_engine.delivery.attempt.health import Signal
 from webhook_engine.delivery.attempt.order import in_order
 from webhook_engine.delivery.attempt.outcome import Outcome, Postponed, reaction_to
 from webhook_engine.delivery.attempt.target import Target
+from webhook_engine.delivery.attempt.transforming import CANCELLED, Transformer
 from webhook_engine.delivery.elapsed import Moment
 from webhook_engine.delivery.http.response import FailureKind, Response
 from webhook_engine.delivery.http.sender import Sender
@@ -31,7 +32,7 @@ from webhook_engine.delivery.measures import Measures
 from webhook_engine.delivery.troubles import Lack, lack_of
 from webhook_engine.ids import IdSource
 from webhook_engine.log import get_logger
-from webhook_engine.model import AttemptStatus, DeliveryStatus, Exchange, Health, TriggerType
+from webhook_engine.model import AttemptStatus, DeliveryStatus, Exchange, Health, TriggerType, UsualExchange
 from webhook_engine.store.records import DeliveryChange, Due, EndpointCondition, RecordedAttempt
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ __all__ = ["Attempter", "Begun", "EndpointState"]
 log = get_logger("delivery")
 
 UNAUTHORIZED = 401
+MAX_BODY_KEPT = 65_536
+"""Bytes of the body of a request that are kept, where a transformation made it."""
 MAX_HEAD_KEPT = 8_192
 """Bytes of the head of a response that are kept."""
 
@@ -76,6 +79,7 @@ class Attempter:
         *,
         sender: Sender,
         access_tokens: AccessTokens,
+        transformer: Transformer,
         look: Callable[[], Moment],
         ids: IdSource,
         measures: Measures,
@@ -83,6 +87,7 @@ class Attempter:
     ) -> None:
         self._sender = sender
         self._access_tokens = access_tokens
+        self._transformer = transformer
         self._look = look
         self._ids = ids
         self._measures = measures
@@ -100,8 +105,18 @@ class Attempter:
 
         ``request``: what is sent for this delivery and for those behind it.
         """
-        begun = self._begin(target, due, payload, request or due)
-        response, signature, encoding = await self._send(begun)
+        begun = sent = self._begin(target, due, payload, request or due)
+        if target.transforming is None:
+            response, signature, encoding = await self._send(begun)
+        else:
+            changed = await self._transformer.apply(target, due, begun.request, payload, target.transforming)
+            if changed is None:
+                return self._end(target, due, DeliveryStatus.CANCELLED, CANCELLED)
+            if isinstance(changed, Response):
+                response, signature, encoding = changed, "", None
+            else:
+                sent = Begun(begun.id, begun.at, changed.target, due, changed.payload, changed.request)
+                response, signature, encoding = await self._send(sent)
         if response.failure is FailureKind.OWN:
             self._measures.attempt_hindered(response, self._look().now)
             return Postponed(due, response)
@@ -120,7 +135,7 @@ class Attempter:
         if before.breaker is not None:
             breaker = step(before.breaker, due, moment.ran, failed=response.failure is not None)
             decision = _paused(decision, before, breaker, moment)
-        outcome = _outcome(begun, response, signature, encoding, decision, before.health, moment.now)
+        outcome = _outcome(begun, sent, response, signature, encoding, decision, before.health, moment.now)
         if breaker is not None:
             outcome = msgspec.structs.replace(outcome, breaker=breaker)
             _log_pause(begun, before.breaker, breaker, decision)
@@ -130,13 +145,17 @@ class Attempter:
 
     def give_up(self, target: Target, due: Due) -> Outcome:
         """The end of a delivery whose payload is gone; no attempt is made."""
+        return self._end(target, due, DeliveryStatus.FAILED, EXPIRED)
+
+    def _end(self, target: Target, due: Due, status: DeliveryStatus, reason: str) -> Outcome:
+        """The end of a delivery without an attempt."""
         change = DeliveryChange(
             due.message_id,
             due.endpoint_id,
-            DeliveryStatus.FAILED,
+            status,
             None,
             due.step,
-            EXPIRED,
+            reason,
             self._look().now,
             due.manual_id,
             attempted=False,
@@ -201,13 +220,13 @@ def _own_trouble(lack: Lack, text: str) -> Response:
     return Response(0, text, FailureKind.OWN, 0, lack=lack)
 
 
-def _exchange(due: Due, response: Response, signature: str) -> Exchange:
+def _exchange(due: Due, response: Response, signature: str) -> UsualExchange:
     number = None if due.manual_id else due.step + 1
     head = response.head[:MAX_HEAD_KEPT].decode("latin-1")
     timing = response.timing
     if timing is None:
-        return Exchange(number, signature if response.sent else "", head)
-    return Exchange(
+        return UsualExchange(number, signature if response.sent else "", head)
+    return UsualExchange(
         number,
         signature if response.sent else "",
         head,
@@ -218,8 +237,26 @@ def _exchange(due: Due, response: Response, signature: str) -> Exchange:
     )
 
 
+def _transformed(begun: Begun, sent: Begun, response: Response, signature: str) -> Exchange:
+    """The same, with what a transformation made of the request."""
+    usual = _exchange(sent.due, response, signature)
+    return Exchange(
+        usual.number,
+        usual.signature,
+        usual.response_head,
+        usual.lookup_us,
+        usual.connect_us,
+        usual.tls_us,
+        usual.first_byte_us,
+        sent.target.destination.method,
+        # A request for several messages is nobody's own: who deletes one of them would leave it in the others.
+        sent.payload[:MAX_BODY_KEPT].decode("utf-8", "replace") if begun.request is begun.due else None,
+    )
+
+
 def _outcome(
     begun: Begun,
+    sent: Begun,
     response: Response,
     signature: str,
     encoding: str | None,
@@ -227,21 +264,21 @@ def _outcome(
     before: Health,
     now: int,
 ) -> Outcome:
-    """Everything that follows from a decision."""
+    """Everything that follows from a decision. ``sent`` is what was sent in the place of ``begun``."""
     due, target = begun.due, begun.target
     attempt = RecordedAttempt(
         begun.id,
         due.message_id,
         due.endpoint_id,
-        target.endpoint.url,
+        sent.target.endpoint.url,
         AttemptStatus.SUCCESS if response.failure is None else AttemptStatus.FAIL,
         response.status_code,
         response.duration_ms,
         TriggerType.MANUAL if due.manual_id or due.asked else TriggerType.SCHEDULED,
         response.text,
-        target.shown_headers(begun.request, encoding) if response.sent else {},
+        sent.target.shown_headers(sent.request, encoding) if response.sent else {},
         response.failure and response.failure.value,
-        _exchange(due, response, signature),
+        _exchange(due, response, signature) if sent is begun else _transformed(begun, sent, response, signature),
     )
     condition = closed = None
     if decision.signal is Signal.DISABLE:
@@ -255,7 +292,7 @@ def _outcome(
         target.endpoint.application_id,
         in_order(decision.change, due, target.endpoint),
         attempt,
-        reaction_to(response),
+        None if response.failure is FailureKind.TRANSFORMATION and not response.timed_out else reaction_to(response),
         decision.health,
         condition,
         closed,

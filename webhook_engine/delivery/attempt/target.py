@@ -33,7 +33,7 @@ from webhook_engine.store.endpoint_encryption import (
 )
 from webhook_engine.store.records import Due, StoredEndpoint
 
-__all__ = ["Batch", "Body", "Target", "lines_of", "prepare"]
+__all__ = ["Batch", "Body", "Target", "Transforming", "lines_of", "prepare"]
 
 JSON = "application/json"
 
@@ -61,6 +61,21 @@ class Batch(msgspec.Struct, frozen=True):
     """Messages in one request, at most."""
     wait: int
     """Microseconds for which less than that wait for more."""
+
+
+class Transforming(msgspec.Struct, frozen=True, kw_only=True):
+    """What an endpoint has its requests changed by, and what is needed to put them together anew."""
+
+    name: str | None
+    """Of a function of the platform."""
+    script: str | None
+    """The consumer's own, in JavaScript."""
+    variables: Mapping[str, str]
+    """For the script."""
+    headers: Mapping[str, str]
+    """The endpoint's own."""
+    authorization: str | None
+    """Of each request, where it is always the same."""
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,6 +106,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     """How many messages go together, where several do."""
     breaks: bool = False
     """Whether it has a circuit breaker."""
+    transforming: Transforming | None = None
+    """What each request is changed by before it is signed; ``None`` where it stays as it is."""
 
     @property
     def closed(self) -> bool:
@@ -184,6 +201,7 @@ def prepare(
         headers["authorization"] = _basic(unquote(name), unquote(password))
     if authentication is not None and authentication["type"] != "oauth2":
         headers["authorization"] = _authorization(authentication)
+    authorization = headers.get("authorization")
     for name, value in own.items():
         headers.pop(name, None)
         headers[name] = value
@@ -216,7 +234,21 @@ def prepare(
         token_client=token_client,
         batch=_batch(endpoint),
         breaks=circuit_breaker if endpoint.circuit_breaker is None else endpoint.circuit_breaker,
+        transforming=_transforming(endpoint.transformation, credentials.get("script"), own, authorization),
     )
+
+
+def _transforming(
+    name: str | None, script: Mapping[str, str] | None, own: Mapping[str, str], authorization: str | None
+) -> Transforming | None:
+    enabled = script is not None and script.get("enabled") == "true"
+    if name is None and not enabled:
+        return None
+    code = script["code"] if script is not None and enabled else None
+    variables = (
+        msgspec.json.decode(script["variables"], type=dict[str, str]) if script and "variables" in script else {}
+    )
+    return Transforming(name=name, script=code, variables=variables, headers=own, authorization=authorization)
 
 
 def _authorization(authentication: Mapping[str, str]) -> str:

@@ -22,6 +22,8 @@ class FailureKind(StrEnum):
     """There was no connection, or it ended before the response."""
     TLS = "tls"
     BLOCKED = "blocked"
+    TRANSFORMATION = "transformation"
+    """What the endpoint's transformation made cannot be sent, or it made nothing."""
     AUTHENTICATION = "authentication"
     """There is no access token to send with the request."""
     PROTOCOL = "protocol"

@@ -67,6 +67,7 @@ class OptionsIn(In, frozen=True, kw_only=True):
 
     timeout: str | UnsetType | None = UNSET
     retry_schedule: list[str] | UnsetType | None = UNSET
+    transformation: str | UnsetType | None = UNSET
     authentication: AuthenticationIn | UnsetType | None = UNSET
     tls: TlsIn | UnsetType | None = UNSET
     filter: dict[str, Any] | UnsetType | None = UNSET
@@ -87,6 +88,7 @@ class OptionsOut(Out, frozen=True, kw_only=True):
 
     timeout: str | UnsetType = UNSET
     retry_schedule: Sequence[str] | UnsetType = UNSET
+    transformation: str | UnsetType = UNSET
     authentication: AuthenticationOut | UnsetType = UNSET
     tls: TlsOut | UnsetType = UNSET
     filter: Mapping[str, Any] | UnsetType = UNSET

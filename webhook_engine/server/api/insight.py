@@ -80,6 +80,10 @@ class AttemptExchangeOut(Out, frozen=True, kw_only=True):
     """The request of an attempt and its response, but for their bodies."""
 
     url: str
+    request_method: str | None
+    """Of a request that a transformation made; null where the message was sent as it is."""
+    request_body: str | None
+    """What it sent in the place of the payload, cut to 64 kB; null also where the payload is gone."""
     number: int | None
     """Which attempt of the retry schedule it was; null for one by hand beside it."""
     number_of: int
@@ -171,6 +175,7 @@ async def attempt_exchange(call: Call[NoQuery, NoBody]) -> Out:
         call.application.id, call.parameters["msg_id"], call.parameters["attempt_id"]
     )
     kept = attempt.exchange or Exchange(None, "", "")
+    message = await call.organization.messages.get(call.application.id, attempt.msg_id)
     shows = call.principal.may(Capability.VIEW_ENDPOINT_SECRET)
     headers = [HeaderOut(name=name, value=value) for name, value in attempt.request_headers.items()]
     if attempt.request_headers:
@@ -181,6 +186,8 @@ async def attempt_exchange(call: Call[NoQuery, NoBody]) -> Out:
                 headers.append(HeaderOut(name=f"{prefix}-signature", value=kept.signature))
     return AttemptExchangeOut(
         url=attempt.url,
+        request_method=kept.sent_method,
+        request_body=None if kept.sent_body is None or message.payload is None else kept.sent_body,
         number=kept.number,
         number_of=max(kept.number or 0, attempts_in_schedule(call.context)),
         request_headers=headers,

@@ -31,6 +31,7 @@ from webhook_engine.server.api import (
     operator,
     poller,
     tasks,
+    transformations,
     usage,
 )
 from webhook_engine.server.api.route import Route
@@ -44,6 +45,7 @@ ROUTES: tuple[Route[Any, Any], ...] = (
     *endpoints.ROUTES,
     *endpoint_actions.ROUTES,
     *endpoint_order.ROUTES,
+    *transformations.ROUTES,
     *event_types.ROUTES,
     *messages.ROUTES,
     *message_search.ROUTES,

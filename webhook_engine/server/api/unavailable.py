@@ -9,7 +9,6 @@ from webhook_engine.server.errors import ApiError
 __all__ = ["not_allowed", "not_found"]
 
 _FEATURES = {
-    ("app", "*", "endpoint", "*", "transformation"): "Transformations",
     ("app", "*", "endpoint", "*", "oauth"): "OAuth for endpoints",
     ("app", "*", "endpoint", "*", "mtls"): "Client certificates for endpoints",
     ("app", "*", "destination"): "FIFO destinations",

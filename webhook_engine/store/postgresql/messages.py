@@ -76,6 +76,12 @@ _EXPUNGE = """
 UPDATE webhook_message SET payload = NULL WHERE id = ANY($1::text[])
 """
 
+# The last element of an exchange is a text only where it is what a transformation made of the payload.
+FORGET_SENT_BODIES = r"""
+UPDATE webhook_attempt SET exchange = regexp_replace(exchange, ',"(?:[^"\\]|\\.)*"\]$', ']')
+WHERE message_id = ANY($1::text[]) AND exchange LIKE '%"]'
+"""
+
 
 class PostgresqlMessages:
     """See :class:`~webhook_engine.store.seam.MessageStore`."""
@@ -122,7 +128,13 @@ class PostgresqlMessages:
 
     async def expunge(self, *message_ids: str) -> None:
         """Deletes the payloads."""
-        await self._database.write(lambda session: session.change(_EXPUNGE, list(message_ids)))
+        ids = list(message_ids)
+
+        async def change(session: Session) -> None:
+            await session.change(_EXPUNGE, ids)
+            await session.change(FORGET_SENT_BODIES, ids)
+
+        await self._database.write(change)
 
 
 class NewMessages:

@@ -13,6 +13,7 @@ from typing import TypeVar
 from webhook_engine.store.postgresql.clock_mark import forget_marks, keep_mark, read_mark
 from webhook_engine.store.postgresql.connection import Session
 from webhook_engine.store.postgresql.database import Database
+from webhook_engine.store.postgresql.messages import FORGET_SENT_BODIES
 from webhook_engine.store.records import ClockMark
 from webhook_engine.store.rows import Row, old_keys_again
 from webhook_engine.store.upkeep import Cleaned, EncryptAgain, EncryptUrl, StoreFigures
@@ -220,13 +221,20 @@ class PostgresqlUpkeep:
         found = await self._database.read(_MESSAGES, after, until, limit)
         ids = [message_id for message_id, has_payload, busy in found if has_payload and not busy]
         if ids:
-            await self._step(lambda session: session.change(_DROP_PAYLOADS, ids))
+            await self._step(lambda session: _drop(session, ids))
         kept = next((message_id for message_id, has_payload, busy in found if has_payload and busy), None)
         return _cleaned(found, limit, len(ids), kept)
 
     async def expire_own_payloads(self, now: int, limit: int) -> Sequence[str]:
         """Delete up to ``limit`` payloads whose own retention is over."""
-        return [message_id for (message_id,) in await self._step(lambda session: session.rows(_EXPIRE_OWN, now, limit))]
+
+        async def expire(session: Session) -> Sequence[str]:
+            ids = [message_id for (message_id,) in await session.rows(_EXPIRE_OWN, now, limit)]
+            if ids:
+                await session.change(FORGET_SENT_BODIES, ids)
+            return ids
+
+        return await self._step(expire)
 
     async def delete_messages(self, after: str, until: str, attempts_until: str, limit: int) -> Cleaned:
         """Delete messages with ids in (``after``, ``until``), with their deliveries and attempts."""
@@ -238,7 +246,7 @@ class PostgresqlUpkeep:
             await session.change(_DELETE_ATTEMPTS, idle, attempts_until)
             attempted = {message_id for (message_id,) in await session.rows(_STILL_ATTEMPTED, idle)}
             if attempted:
-                await session.change(_DROP_PAYLOADS, sorted(attempted))
+                await _drop(session, sorted(attempted))
             gone = [message_id for message_id in idle if message_id not in attempted]
             for statement in _DELETE:
                 await session.change(statement, gone)
@@ -309,3 +317,8 @@ async def _nothing(_session: Session) -> None:
 def _cleaned(found: list[Row], limit: int, changed: int, kept: str | None) -> Cleaned:
     cursor = found[-1][0] if len(found) == limit else None
     return Cleaned(looked_at=len(found), changed=changed, kept=kept, cursor=cursor)
+
+
+async def _drop(session: Session, message_ids: Sequence[str]) -> None:
+    await session.change(_DROP_PAYLOADS, message_ids)
+    await session.change(FORGET_SENT_BODIES, message_ids)

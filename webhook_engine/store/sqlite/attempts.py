@@ -44,7 +44,8 @@ WHERE endpoint_id = ?1 AND status = 2 AND id BETWEEN ?2 AND ?3
 """
 
 _EXPUNGE = """
-UPDATE webhook_attempt SET response = CAST('EXPUNGED' AS BLOB), exchange = json_set(exchange, '$[2]', '')
+UPDATE webhook_attempt
+SET response = CAST('EXPUNGED' AS BLOB), exchange = json_remove(json_set(exchange, '$[2]', ''), '$[8]')
 WHERE message_id = ? AND id = ?
 """
 

@@ -78,6 +78,12 @@ _EXPUNGE = """
 UPDATE webhook_message SET payload = NULL WHERE id IN (SELECT value FROM json_each(?))
 """
 
+# The last element of an exchange is a text only where it is what a transformation made of the payload.
+FORGET_SENT_BODIES = """
+UPDATE webhook_attempt SET exchange = json_remove(exchange, '$[8]')
+WHERE message_id IN (SELECT value FROM json_each(?)) AND exchange LIKE '%"]'
+"""
+
 
 class SqliteMessages:
     """See :class:`~webhook_engine.store.seam.MessageStore`."""
@@ -126,7 +132,13 @@ class SqliteMessages:
 
     async def expunge(self, *message_ids: str) -> None:
         """Deletes the payloads."""
-        await self._database.write(lambda session: session.change(_EXPUNGE, (rows.json_of(message_ids),)))
+        ids = rows.json_of(message_ids)
+
+        def change(session: Session) -> None:
+            session.change(_EXPUNGE, (ids,))
+            session.change(FORGET_SENT_BODIES, (ids,))
+
+        await self._database.write(change)
 
 
 class NewMessages:

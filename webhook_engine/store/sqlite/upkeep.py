@@ -15,6 +15,7 @@ from webhook_engine.store.rows import json_of, old_keys_again
 from webhook_engine.store.sqlite.clock_mark import keep_mark, read_mark
 from webhook_engine.store.sqlite.connection import Row, Session
 from webhook_engine.store.sqlite.database import Database
+from webhook_engine.store.sqlite.messages import FORGET_SENT_BODIES
 from webhook_engine.store.upkeep import Cleaned, EncryptAgain, EncryptUrl, StoreFigures
 
 __all__ = ["SqliteUpkeep"]
@@ -220,15 +221,20 @@ class SqliteUpkeep:
         found = await self._database.read(_MESSAGES, (after, until, limit))
         ids = [message_id for message_id, has_payload, busy in found if has_payload and not busy]
         if ids:
-            await self._step(lambda session: session.change(_DROP_PAYLOADS, (json_of(ids),)))
+            await self._step(lambda session: _drop(session, ids))
         kept = next((message_id for message_id, has_payload, busy in found if has_payload and busy), None)
         return _cleaned(found, limit, len(ids), kept)
 
     async def expire_own_payloads(self, now: int, limit: int) -> Sequence[str]:
         """Delete up to ``limit`` payloads whose own retention is over."""
-        return await self._step(
-            lambda session: [message_id for (message_id,) in session.rows(_EXPIRE_OWN, (now, limit))]
-        )
+
+        def expire(session: Session) -> Sequence[str]:
+            ids = [message_id for (message_id,) in session.rows(_EXPIRE_OWN, (now, limit))]
+            if ids:
+                session.change(FORGET_SENT_BODIES, (json_of(ids),))
+            return ids
+
+        return await self._step(expire)
 
     async def delete_messages(self, after: str, until: str, attempts_until: str, limit: int) -> Cleaned:
         """Delete messages with ids in (``after``, ``until``), with their deliveries and attempts."""
@@ -239,7 +245,7 @@ class SqliteUpkeep:
             wanted = json_of(idle)
             session.change(_DELETE_ATTEMPTS, (wanted, attempts_until))
             attempted = {message_id for (message_id,) in session.rows(_STILL_ATTEMPTED, (wanted,))}
-            session.change(_DROP_PAYLOADS, (json_of(sorted(attempted)),))
+            _drop(session, sorted(attempted))
             gone = json_of([message_id for message_id in idle if message_id not in attempted])
             for statement in _DELETE:
                 session.change(statement, (gone,))
@@ -346,3 +352,9 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except OSError:
         return 0
+
+
+def _drop(session: Session, message_ids: Sequence[str]) -> None:
+    ids = json_of(message_ids)
+    session.change(_DROP_PAYLOADS, (ids,))
+    session.change(FORGET_SENT_BODIES, (ids,))

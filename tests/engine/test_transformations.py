@@ -1,0 +1,280 @@
+"""What requests are changed by before they are signed, from the call to the wire."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from engines import acme, attempts_of, destination, local_engine, send, send_many, until
+from receivers import Receiver
+
+from webhook_engine import ConfigError, Engine, OutgoingWebhook, ValidationError, Webhook, transformation
+from webhook_engine.rules.user_info import MASK
+
+needs_scripts = pytest.mark.skipif(importlib.util.find_spec("quickjs") is None, reason="the extra is not installed")
+
+
+@asynccontextmanager
+async def changing(tmp_path: Path, url: str, **settings: Any) -> AsyncIterator[Engine]:
+    """An engine with an endpoint that has a transformation of its own, ``own``; it is set by the test."""
+    endpoint = settings.pop("endpoint", {})
+    function = settings.pop("function")
+    engine = local_engine(tmp_path / "e.db", retry_schedule=[], **settings)
+    engine.transformation("own")(function)
+    async with engine:
+        await acme(engine, url, uid="ep", transformation="own", **endpoint)
+        yield engine
+
+
+async def test_what_it_makes_is_signed_sent_and_shown(tmp_path: Path) -> None:
+    seen: list[OutgoingWebhook] = []
+
+    async def own(webhook: OutgoingWebhook) -> None:
+        seen.append(webhook)
+        webhook.payload["more"] = webhook.event_type
+        webhook.headers["X-More"] = "1"
+        webhook.url += "/more"
+        webhook.method = "PUT"
+
+    async with Receiver() as receiver, changing(tmp_path, receiver.url, function=own) as engine:
+        message = await send(engine)
+        await engine.join(timeout=5)
+        [request] = receiver.requests
+        assert (request.method, request.path, request.body) == ("PUT", "/hook/more", b'{"n":1,"more":"invoice.paid"}')
+        assert request.headers["x-more"] == "1"
+        Webhook(await engine.endpoints.get_secret("acme", "ep")).verify(request.body, request.headers)
+        [attempt] = await attempts_of(engine, message)
+        assert (attempt.url, attempt.request_headers["X-More"]) == (f"{receiver.url}/more", "1")
+        assert attempt.exchange is not None
+        assert (attempt.exchange.sent_method, attempt.exchange.sent_body) == ("PUT", request.body.decode())
+        assert (await engine.messages.get("acme", message)).payload == b'{"n":1}'
+        [webhook] = seen
+        assert (webhook.message_id, webhook.application_uid) == (message, "acme")
+
+
+async def test_it_may_cancel_a_delivery(tmp_path: Path) -> None:
+    def own(webhook: OutgoingWebhook) -> None:
+        webhook.cancel = True
+
+    async with Receiver() as receiver, changing(tmp_path, receiver.url, function=own) as engine:
+        message = await send(engine)
+        await engine.join(timeout=5)
+        end = await destination(engine, message)
+        assert (end.status_text, end.reason) == ("canceled", "cancelled by the transformation")
+        assert (receiver.requests, await attempts_of(engine, message)) == ([], [])
+
+
+def raising(webhook: OutgoingWebhook) -> None:
+    raise KeyError("customer")
+
+
+async def waiting(webhook: OutgoingWebhook) -> None:
+    await asyncio.Event().wait()
+
+
+def signing(webhook: OutgoingWebhook) -> None:
+    webhook.headers["webhook-signature"] = "v1,x"
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        (raising, "the transformation 'own' failed: KeyError: 'customer'"),
+        (waiting, "the transformation 'own' took longer than 0.05 s"),
+        (signing, "the transformation made what cannot be sent: "),
+    ],
+)
+async def test_one_that_fails_is_a_failed_attempt_with_its_error(tmp_path: Path, function: Any, words: str) -> None:
+    settings = {"function": function, "transformations__timeout": "50ms"}
+    async with Receiver() as receiver, changing(tmp_path, receiver.url, **settings) as engine:
+        await acme(engine, receiver.url, uid="good")
+        message = await send(engine)
+        await engine.join(timeout=5)
+        [attempt] = [one for one in await attempts_of(engine, message) if one.response_status_code == 0]
+        assert (attempt.failure, attempt.request_headers) == ("transformation", {})
+        assert attempt.response.startswith(words)
+        assert len(receiver.requests) == 1
+
+
+async def test_what_it_is_sent_to_is_guarded_as_any_other(tmp_path: Path) -> None:
+    def own(webhook: OutgoingWebhook) -> None:
+        webhook.url = "http://10.0.0.1/"
+
+    async with Receiver() as receiver, changing(tmp_path, receiver.url, function=own) as engine:
+        message = await send(engine)
+        await engine.join(timeout=5)
+        [attempt] = await attempts_of(engine, message)
+        assert (attempt.failure, attempt.url) == ("blocked", "http://10.0.0.1/")
+
+
+@pytest.mark.parametrize("away", [True, False])
+async def test_credentials_go_nowhere_else(tmp_path: Path, away: bool) -> None:
+    async with Receiver() as home, Receiver() as elsewhere:
+
+        def own(webhook: OutgoingWebhook) -> None:
+            if away:
+                webhook.url = elsewhere.url
+
+        authentication = {"type": "bearer", "token": "s3cret"}
+        endpoint = {"authentication": authentication, "headers": {"X-Api-Key": "s3cret", "X-Plain": "1"}}
+        async with changing(tmp_path, home.url, function=own, endpoint=endpoint) as engine:
+            message = await send(engine)
+            await engine.join(timeout=5)
+            [request] = (elsewhere if away else home).requests
+            assert request.headers["x-plain"] == "1"
+            assert ("authorization" in request.headers, "x-api-key" in request.headers) == (not away, not away)
+            [attempt] = await attempts_of(engine, message)
+            assert attempt.request_headers.get("authorization") == (None if away else MASK)
+
+
+async def test_an_endpoint_chooses_among_those_that_there_are(tmp_path: Path) -> None:
+    async with Receiver() as receiver, local_engine(tmp_path / "e.db") as engine:
+        with pytest.raises(ValidationError, match="discord, slack, teams"):
+            await acme(engine, receiver.url, transformation="own")
+        endpoint = await acme(engine, receiver.url, transformation="slack")
+        assert endpoint.transformation == "slack"
+        await send(engine)
+        await engine.join(timeout=5)
+        assert receiver.requests[0].payload["text"] == "invoice.paid"
+        await engine.endpoints.update("acme", endpoint.id, transformation=None)
+        await send(engine)
+        await engine.join(timeout=5)
+        assert receiver.requests[1].payload == {"n": 1}
+
+
+MODULE = """
+from webhook_engine import transformation
+
+@transformation("shout")
+async def shout(webhook):
+    webhook.payload = {"text": webhook.event_type.upper()}
+"""
+
+
+async def test_modules_of_the_configuration_have_theirs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "own_hooks.py").write_text(MODULE)
+    (tmp_path / "no_hooks.py").write_text("")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    modules = {"transformations__modules": ["own_hooks"]}
+    async with Receiver() as receiver, local_engine(tmp_path / "e.db", **modules) as engine:
+        await acme(engine, receiver.url, transformation="shout")
+        await send(engine)
+        await engine.join(timeout=5)
+        assert receiver.bodies == [b'{"text":"INVOICE.PAID"}']
+    for name, words in (("nowhere_to_be_found", "cannot be imported"), ("no_hooks", "has no function")):
+        with pytest.raises(ConfigError, match=words):
+            local_engine(tmp_path / "f.db", transformations__modules=[name])
+    sys.modules.pop("own_hooks")
+    assert transformation("a")(raising) is raising
+
+
+SCRIPT = """
+function handler(webhook) {
+  webhook.payload = {said: webhook.eventType, n: webhook.payload.n, by: webhook.variables.who};
+  webhook.headers = {"X-Said": "1"};
+  return webhook;
+}
+"""
+
+
+@needs_scripts
+async def test_a_script_of_the_consumer_changes_what_is_sent(tmp_path: Path) -> None:
+    settings = {"transformations__scripts": True, "retry_schedule": []}
+    async with Receiver() as receiver, local_engine(tmp_path / "e.db", **settings) as engine:
+        endpoint = await acme(engine, receiver.url)
+        assert (await engine.endpoints.get_transformation("acme", endpoint.id)).code is None
+        await engine.endpoints.patch_transformation("acme", endpoint.id, code=SCRIPT, variables={"who": "us"})
+        await send(engine)
+        await engine.join(timeout=10)
+        kept = await engine.endpoints.patch_transformation("acme", endpoint.id, enabled=True)
+        assert (kept.code, kept.variables) == (SCRIPT, {"who": "us"})
+        assert kept == await engine.endpoints.get_transformation("acme", endpoint.id)
+        await send(engine)
+        await engine.join(timeout=10)
+        assert receiver.bodies == [b'{"n":1}', b'{"said":"invoice.paid","n":1,"by":"us"}']
+        assert receiver.requests[1].headers["x-said"] == "1"
+        await engine.endpoints.patch_transformation("acme", endpoint.id, code="function handler() { throw 'no' }")
+        message = await send(engine)
+        await engine.join(timeout=10)
+        [attempt] = await attempts_of(engine, message)
+        assert (attempt.failure, attempt.response.startswith("the script failed: no")) == ("transformation", True)
+        gone = await engine.endpoints.patch_transformation("acme", endpoint.id, code=None)
+        assert (gone.code, gone.enabled) == (None, False)
+        await send(engine)
+        await engine.join(timeout=10)
+        assert receiver.bodies[-1] == b'{"n":1}'
+    assert b"webhook.variables.who" not in b"".join(path.read_bytes() for path in tmp_path.glob("e.db*"))
+
+
+@needs_scripts
+async def test_a_script_is_tried_without_sending_anything(tmp_path: Path) -> None:
+    settings = {"transformations__scripts": True}
+    async with Receiver() as receiver, local_engine(tmp_path / "e.db", **settings) as engine:
+        endpoint = await acme(engine, receiver.url)
+
+        async def tried(code: str) -> Any:
+            return await engine.endpoints.simulate_transformation(
+                "acme", endpoint.id, code=code, payload={"n": 2}, event_type="a.b", variables={"who": "us"}
+            )
+
+        trial = await tried(SCRIPT)
+        assert (trial.payload, trial.url, trial.method) == ('{"said":"a.b","n":2,"by":"us"}', receiver.url, "POST")
+        assert (trial.headers, trial.problem) == ({"X-Said": "1"}, None)
+        assert (await tried("function handler(webhook) { return {...webhook, cancel: true} }")).cancelled
+        assert "no such" in (await tried("function handler(webhook) { throw Error('no such') }")).problem
+        assert "url" in (await tried("function handler(webhook) { webhook.url = 'x'; return webhook }")).problem
+        assert (await tried("function handler(webhook) { console.log(7); return webhook }")).logs == ("7",)
+        with pytest.raises(ValidationError):
+            await tried("short")
+        assert receiver.requests == []
+
+
+async def test_scripts_are_off_until_the_operator_allows_them(tmp_path: Path) -> None:
+    async with local_engine(tmp_path / "e.db") as engine:
+        endpoint = await acme(engine, "http://127.0.0.1:9/")
+        with pytest.raises(ConfigError, match=r"transformations\.scripts = true"):
+            await engine.endpoints.patch_transformation("acme", endpoint.id, code=SCRIPT)
+
+
+@needs_scripts
+async def test_a_script_that_loops_holds_no_other_endpoint_up(tmp_path: Path) -> None:
+    settings = {"transformations__scripts": True, "transformations__script_timeout": "100ms", "shutdown_grace": "0s"}
+    async with Receiver() as receiver, local_engine(tmp_path / "e.db", **settings) as engine:
+        bad = await acme(engine, receiver.url, uid="bad")
+        await engine.endpoints.patch_transformation(
+            "acme", bad.id, code="function handler() { while (true); }", enabled=True
+        )
+        await acme(engine, receiver.url, uid="good")
+        await send_many(engine, 100)
+        await until(lambda: len(receiver.requests) == 100)
+        hostile = (await engine.attempts.list_by_endpoint("acme", "bad")).data
+        assert len(hostile) < 100, "those of the good one came first"
+
+
+async def test_several_messages_in_one_request_are_changed_together(tmp_path: Path) -> None:
+    seen: list[Any] = []
+
+    def own(webhook: OutgoingWebhook) -> None:
+        seen.append(webhook.payload)
+        webhook.payload = {"count": len(webhook.payload)}
+
+    endpoint = {"ordering": "fifo", "batch_size": 10, "batch_wait": "1s"}
+    async with Receiver() as receiver, changing(tmp_path, receiver.url, function=own, endpoint=endpoint) as engine:
+        await send_many(engine, 10)
+        await until(lambda: sum(len(one) for one in seen) == 10)
+        await until(lambda: len(receiver.requests) == len(seen))
+        assert receiver.requests[0].payload == {"count": len(seen[0])}
+        message = seen[0][0]["id"]
+
+        async def attempted() -> Any:
+            return await attempts_of(engine, message)
+
+        [attempt] = await until(attempted)
+        assert attempt.exchange is not None
+        assert (attempt.exchange.sent_method, attempt.exchange.sent_body) == ("POST", None)

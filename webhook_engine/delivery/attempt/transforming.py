@@ -1,0 +1,207 @@
+"""From a request as it would be sent to what a transformation makes of it: checked, and ready to be signed."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping
+
+import msgspec
+from multidict import CIMultiDict
+from yarl import URL
+
+from webhook_engine.delivery.attempt.target import Target, Transforming
+from webhook_engine.delivery.http.request import Destination
+from webhook_engine.delivery.http.response import FailureKind, Response
+from webhook_engine.delivery.transformations.functions import Functions, TransformationError
+from webhook_engine.delivery.transformations.outgoing import OutgoingWebhook, Transformed, is_json, transformed
+from webhook_engine.delivery.transformations.scripts import Scripts
+from webhook_engine.errors import ValidationError
+from webhook_engine.rules.headers import is_sensitive
+from webhook_engine.rules.user_info import MASK
+from webhook_engine.store.records import Due
+
+__all__ = ["CANCELLED", "AsSent", "Transformer"]
+
+CANCELLED = "cancelled by the transformation"
+LARGE = 65_536
+"""Bytes of a payload that is read and written off the event loop."""
+
+
+class AsSent(msgspec.Struct, frozen=True, gc=False):
+    """What takes the place of an attempt's target, delivery and payload, for the request alone."""
+
+    target: Target
+    request: Due
+    payload: bytes
+
+
+class Transformer:
+    """Applies what an endpoint has chosen: the platform's function first, then the consumer's own script."""
+
+    def __init__(
+        self,
+        functions: Functions,
+        scripts: Scripts | None,
+        event_type_of: Callable[[str, str], Awaitable[str]],
+        *,
+        timeout_s: float,
+        https_only: bool,
+    ) -> None:
+        """Without ``scripts`` the operator does not allow them.
+
+        ``event_type_of`` tells that of a message by the ids of its application and itself.
+        """
+        self._event_type_of = event_type_of
+        self._functions = functions
+        self._scripts = scripts
+        self._timeout_s = timeout_s
+        self._https_only = https_only
+
+    async def apply(
+        self, target: Target, due: Due, request: Due, payload: bytes, wanted: Transforming
+    ) -> AsSent | Response | None:
+        """What is sent instead of ``request``, which stands for ``due`` and for those that go with it.
+
+        The failed attempt where that cannot be told; ``None`` where nothing is to be sent.
+        """
+        try:
+            result = await self._applied(target, due, request, payload, wanted)
+        except TransformationError as error:
+            return _failed(str(error), timed_out=error.timed_out)
+        except ValidationError as error:
+            return _failed(f"the transformation made what cannot be sent: {error}")
+        return None if result is None else _as_sent(target, request, wanted, result)
+
+    async def try_script(
+        self, application_id: str, code: str, variables: Mapping[str, str], webhook: OutgoingWebhook, payload: bytes
+    ) -> tuple[Transformed | None, list[str]]:
+        """What a script makes of a webhook, and what it wrote. Raises ``TransformationError``, ``ValidationError``."""
+        webhook, logs = await self._by_script(application_id, code, variables, webhook)
+        return await self._checked(payload, webhook), logs
+
+    async def _applied(
+        self, target: Target, due: Due, request: Due, payload: bytes, wanted: Transforming
+    ) -> Transformed | None:
+        endpoint = target.endpoint
+        webhook = OutgoingWebhook(
+            payload=await _read(payload, request.content_type),
+            headers=dict(wanted.headers),
+            url=str(target.destination.url),
+            method=target.destination.method,
+            content_type=request.content_type,
+            event_type=await self._event_type_of(endpoint.application_id, due.message_id),
+            message_id=request.message_id,
+            event_id=request.event_id,
+            endpoint_id=endpoint.id,
+            application_id=endpoint.application_id,
+            application_uid=target.application_uid,
+        )
+        if wanted.name is not None:
+            webhook = await self._functions.call(wanted.name, webhook, self._timeout_s)
+        if wanted.script is not None and not webhook.cancel:
+            webhook, _ = await self._by_script(endpoint.application_id, wanted.script, wanted.variables, webhook)
+        return await self._checked(payload, webhook)
+
+    async def _by_script(
+        self, application_id: str, code: str, variables: Mapping[str, str], webhook: OutgoingWebhook
+    ) -> tuple[OutgoingWebhook, list[str]]:
+        if self._scripts is None:
+            raise TransformationError(
+                "scripts are not allowed here; the operator can allow them: transformations.scripts"
+            )
+        if isinstance(webhook.payload, bytes):
+            raise TransformationError("a script can be given JSON only, and this payload is none")
+        given: dict[str, object] = {
+            "method": webhook.method,
+            "url": webhook.url,
+            "payload": webhook.payload,
+            "headers": {},
+            "eventType": webhook.event_type,
+            "cancel": False,
+            "variables": dict(variables),
+        }
+        said = await self._scripts.run(application_id, code, given)
+        return _by_said(webhook, said.webhook), list(said.logs)
+
+    async def _checked(self, payload: bytes, webhook: OutgoingWebhook) -> Transformed | None:
+        if len(payload) <= LARGE:
+            return transformed(payload, webhook, https_only=self._https_only)
+        return await asyncio.to_thread(transformed, payload, webhook, https_only=self._https_only)
+
+
+def _by_said(webhook: OutgoingWebhook, said: Mapping[str, object]) -> OutgoingWebhook:
+    """The webhook with what a script has returned, which may be anything."""
+    headers, content_type = said.get("headers") or {}, webhook.content_type
+    if not isinstance(headers, Mapping) or not all(isinstance(value, str) for value in headers.values()):
+        raise ValidationError("headers", "must be an object of strings")
+    own = {name.lower(): (name, value) for name, value in webhook.headers.items()}
+    for name, value in headers.items():
+        if name.lower() == "content-type":
+            content_type = value
+        else:
+            own[name.lower()] = name, value
+    return msgspec.structs.replace(
+        webhook,
+        method=said.get("method", webhook.method),
+        url=said.get("url", webhook.url),
+        payload=said.get("payload"),
+        cancel=said.get("cancel", False) is True,
+        headers=dict(own.values()),
+        content_type=content_type,
+    )
+
+
+async def _read(payload: bytes, content_type: str | None) -> object:
+    if not is_json(content_type):
+        return payload
+    try:
+        return json.loads(payload) if len(payload) <= LARGE else await asyncio.to_thread(json.loads, payload)
+    except (ValueError, RecursionError):
+        return payload  # Its sender says that it is JSON, and sent something else.
+
+
+def _as_sent(target: Target, request: Due, wanted: Transforming, result: Transformed) -> AsSent:
+    before = target.destination
+    url = URL(result.url, encoded=True)
+    at_home = url.origin() == before.url.origin()
+    own = result.headers
+    if not at_home:
+        # Whoever changes where a request goes shall not learn there what the endpoint proves itself with.
+        kept = {name.lower(): value for name, value in wanted.headers.items()}
+        own = {name: value for name, value in own.items() if not is_sensitive(name) or kept.get(name.lower()) != value}
+    headers = CIMultiDict({"user-agent": before.headers["user-agent"]})
+    if at_home and wanted.authorization is not None:
+        headers["authorization"] = wanted.authorization
+    for name, value in own.items():
+        headers.pop(name, None)
+        headers[name] = value
+    shown = {name: MASK if is_sensitive(name) else value for name, value in headers.items()}
+    token_client = target.token_client if at_home and "authorization" not in headers else None
+    if token_client is not None:
+        shown["authorization"] = MASK
+    endpoint = target.endpoint
+    if url != before.url:
+        endpoint = msgspec.structs.replace(endpoint, url=result.url)
+    return AsSent(
+        msgspec.structs.replace(
+            target,
+            endpoint=endpoint,
+            destination=Destination(
+                url,
+                headers,
+                before.application_id,
+                method=result.method,
+                timeout_s=before.timeout_s,
+                identity=before.identity if at_home else None,
+            ),
+            headers={"content-type": target.content_type, **shown},
+            token_client=token_client,
+        ),
+        msgspec.structs.replace(request, content_type=result.content_type),
+        result.body,
+    )
+
+
+def _failed(text: str, *, timed_out: bool = False) -> Response:
+    return Response(0, text, FailureKind.TRANSFORMATION, 0, timed_out=timed_out, sent=False)

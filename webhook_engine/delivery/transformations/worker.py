@@ -1,0 +1,199 @@
+"""The process that runs scripts of consumers. It is started by its path and imports nothing of the package.
+
+It reads jobs from its standard input and writes what came of them to its standard output, each as JSON after its length
+in four bytes. For each job it forks: the child gives up all that it could do harm with, runs one script, and ends. So
+no script meets what another has left behind, and what one breaks is gone with it. Who started the process kills it,
+with its child, when a job takes too long.
+
+What keeps a script in, from the inside out: QuickJS, which gives it nothing but the language, with bounds of its own on
+memory, stack and time; limits of the operating system on memory, CPU time, files and processes; and on Linux a filter
+that leaves the child nine or so system calls, none of which opens, connects or starts anything.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import platform
+import resource
+import struct
+import sys
+import time
+from typing import Any, NoReturn
+
+import quickjs
+
+READY = b"ready"
+MAX_JOB = 16_000_000
+MAX_LOGS = 50
+MAX_LOG = 500
+STACK_BYTES = 256 * 1024
+SPARE_BYTES = 96 * 1024 * 1024
+"""Of address space, beside what the script may have: for what is read and written around it."""
+
+PRELUDE = """
+(() => {
+  const logs = [], done = { text: null, error: null }, parse = JSON.parse, stringify = JSON.stringify, Text = String;
+  const log = (...said) => {
+    if (logs.length >= MAX_LOGS) return;
+    const words = said.map((one) => {
+      try { return typeof one === "object" ? stringify(one) : Text(one); } catch { return "?"; }
+    });
+    logs.push(words.join(" ").slice(0, MAX_LOG));
+  };
+  globalThis.console = Object.freeze({ log, info: log, warn: log, error: log, debug: log });
+  return (what, handler, text) => {
+    if (what !== "run") return done[what];
+    if (typeof handler !== "function") throw new TypeError("there must be a function with the name handler");
+    const finish = (webhook) => {
+      if (webhook === null || typeof webhook !== "object") throw new TypeError("handler must return the webhook");
+      done.text = stringify({ webhook, logs });
+    };
+    const result = handler(parse(text));
+    if (result instanceof Promise) result.then(finish).catch((error) => { done.error = Text(error); });
+    else finish(result);
+  };
+})()
+""".replace("MAX_LOGS", str(MAX_LOGS)).replace("MAX_LOG", str(MAX_LOG))
+
+_ARCHITECTURES = {
+    # Audit number, then read, write, brk, mmap, munmap, mremap, mprotect, madvise, futex, rt_sigprocmask, rt_sigreturn,
+    # clock_gettime, gettimeofday, getrandom, exit, exit_group.
+    "x86_64": (0xC000003E, (0, 1, 12, 9, 11, 25, 10, 28, 202, 14, 15, 228, 96, 318, 60, 231)),
+    "aarch64": (0xC00000B7, (63, 64, 214, 222, 215, 216, 226, 233, 98, 135, 139, 113, 169, 278, 93, 94)),
+}
+
+
+def main() -> None:
+    """Do jobs until there are no more."""
+    stdin, stdout = sys.stdin.buffer, sys.stdout.buffer
+    filtered = _filter()
+    stdout.write(READY)
+    stdout.flush()
+    while job := _read(stdin):
+        answer = _in_child(job, filtered)
+        stdout.write(struct.pack(">I", len(answer)) + answer)
+        stdout.flush()
+
+
+def run(job: dict[str, Any]) -> dict[str, Any]:
+    """What a script says of a webhook: ``text`` is JSON that nobody has looked into, or ``error`` why there is none."""
+    context = quickjs.Context()
+    context.set_memory_limit(job["memory"])
+    context.set_max_stack_size(STACK_BYTES)
+    context.set_time_limit(job["seconds"])
+    began = time.process_time()
+    try:
+        call = context.eval(PRELUDE)
+        context.eval(job["code"])
+        call("run", context.eval("typeof handler === 'undefined' ? null : handler"), job["webhook"])
+        while call("text") is None and call("error") is None and context.execute_pending_job():
+            if time.process_time() - began > job["seconds"]:
+                return {"error": "it took too long"}
+        text, error = call("text"), call("error")
+    except quickjs.JSException as raised:
+        text, error = None, str(raised)
+    if isinstance(text, str):
+        if len(text) > job["output"]:
+            return {"error": f"what it returns is larger than {job['output']} characters"}
+        return {"text": text}
+    if isinstance(error, str):
+        return {"error": _words(error)}
+    return {"error": "the promise that handler returned never comes to an end"}
+
+
+def _words(said: str) -> str:
+    if "interrupted" in said:
+        return "it took too long"
+    if said in ("null", "undefined", "") or "out of memory" in said:
+        return "it needs too much memory"
+    return " ".join(said.split())[:500]
+
+
+def _in_child(job: bytes, filtered: ctypes.Structure | None) -> bytes:
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        _child(job, writing, filtered)
+    os.close(writing)
+    try:
+        with os.fdopen(reading, "rb") as pipe:
+            answer = pipe.read(MAX_JOB)
+    finally:
+        _, status = os.waitpid(child, 0)
+    if not answer or os.waitstatus_to_exitcode(status) != 0:
+        return b'{"error": "it needs too much memory or time"}'
+    return answer
+
+
+def _child(job: bytes, writing: int, filtered: ctypes.Structure | None) -> NoReturn:
+    code = 1
+    try:
+        sys.unraisablehook = lambda _: None
+        wanted = json.loads(job)
+        _confine(wanted["memory"], wanted["seconds"], filtered)
+        answer = memoryview(json.dumps(run(wanted)).encode())
+        while answer:
+            answer = answer[os.write(writing, answer) :]
+        code = 0
+    finally:
+        os._exit(code)
+
+
+def _confine(memory: int, seconds: float, filtered: ctypes.Structure | None) -> None:
+    with open("/proc/self/statm", "rb") if sys.platform == "linux" else open(os.devnull, "rb") as statm:
+        pages = statm.read().split()
+    if pages:
+        most = int(pages[0]) * resource.getpagesize() + memory + SPARE_BYTES
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    cpu = int(seconds) + 1
+    resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))
+    if hasattr(resource, "RLIMIT_NPROC"):
+        resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))
+    os.closerange(0, 3)
+    if filtered is not None:
+        _LIBC.prctl(38, 1, 0, 0, 0)  # PR_SET_NO_NEW_PRIVS
+        if _LIBC.prctl(22, 2, ctypes.byref(filtered), 0, 0) != 0:  # PR_SET_SECCOMP, SECCOMP_MODE_FILTER
+            raise OSError(ctypes.get_errno(), "no filter of system calls can be set")
+
+
+class _Instruction(ctypes.Structure):
+    _fields_ = (("code", ctypes.c_ushort), ("jt", ctypes.c_ubyte), ("jf", ctypes.c_ubyte), ("k", ctypes.c_uint))
+
+
+class _Program(ctypes.Structure):
+    _fields_ = (("len", ctypes.c_ushort), ("filter", ctypes.POINTER(_Instruction)))
+
+
+_LIBC: Any = ctypes.CDLL(None, use_errno=True)
+
+
+def _filter() -> ctypes.Structure | None:
+    """A filter that lets these system calls through and answers EPERM to all others; ``None`` where there is none."""
+    known = _ARCHITECTURES.get(platform.machine()) if sys.platform == "linux" else None
+    if known is None or _LIBC.prctl(21, 0, 0, 0, 0) < 0:  # PR_GET_SECCOMP
+        return None
+    audit, calls = known
+    load, equal, answer = 0x20, 0x15, 0x06
+    program = [(load, 0, 0, 4), (equal, 1, 0, audit), (answer, 0, 0, 0x80000000), (load, 0, 0, 0)]
+    program += [(equal, len(calls) - place, 0, call) for place, call in enumerate(calls)]
+    program += [(answer, 0, 0, 0x00050001), (answer, 0, 0, 0x7FFF0000)]
+    instructions = (_Instruction * len(program))(*(_Instruction(*one) for one in program))
+    return _Program(len(program), instructions)
+
+
+def _read(stdin: Any) -> bytes:
+    head = stdin.read(4)
+    if len(head) < 4:
+        return b""
+    (length,) = struct.unpack(">I", head)
+    job: bytes = stdin.read(length)
+    return job if len(job) == length else b""
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,174 @@
+"""Transformations on the wire: the consumer's own script, trying it out, and the functions that may be chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+
+from msgspec import UNSET, Raw, UnsetType
+
+from webhook_engine.errors import ValidationError
+from webhook_engine.rules import transformation as rules
+from webhook_engine.rules.capabilities import Capability
+from webhook_engine.server.api.query import NoQuery
+from webhook_engine.server.api.route import Auth, Call, In, NoBody, Out, Route
+from webhook_engine.server.errors import Problem
+
+__all__ = ["ROUTES"]
+
+
+class TransformationOut(Out, frozen=True, kw_only=True):
+    """The script of an endpoint."""
+
+    code: str | None
+    enabled: bool
+    variables: Mapping[str, str]
+    updated_at: datetime | None
+
+
+class TransformationPatch(In, frozen=True, kw_only=True):
+    """Changes of it; what is left out stays, and null takes the code or the variables away."""
+
+    code: str | UnsetType | None = UNSET
+    enabled: bool | UnsetType = UNSET
+    variables: dict[str, str] | UnsetType | None = UNSET
+
+    def problems(self) -> Iterator[Problem]:
+        """What is not allowed."""
+        for name, check in (("code", rules.code), ("variables", rules.variables)):
+            try:
+                if (value := getattr(self, name)) is not UNSET:
+                    check(name, value)
+            except ValidationError as error:
+                yield Problem(("body", name), error.problem)
+
+
+class SimulateIn(In, frozen=True, kw_only=True):
+    """A script, and a webhook to try it on."""
+
+    code: str
+    event_type: str
+    payload: Raw
+    variables: dict[str, str] | None = None
+    """null: those of the endpoint."""
+
+
+class SimulateOut(Out, frozen=True, kw_only=True):
+    """What a script would make of a webhook."""
+
+    url: str | None
+    method: str | None
+    payload: str | None
+    headers: Mapping[str, str]
+    """Those that it sets."""
+    cancelled: bool
+    logs: Sequence[str]
+    """What it wrote on its console."""
+    problem: str | None
+    """Why it makes nothing that could be sent; null if it does."""
+
+
+class TransformationNamesOut(Out, frozen=True, kw_only=True):
+    """What endpoints may choose as their ``transformation``."""
+
+    names: Sequence[str]
+    scripts: bool
+    """Whether consumers may have scripts of their own."""
+
+
+async def get_transformation(call: Call[NoQuery, NoBody]) -> Out:
+    """The script of an endpoint."""
+    script = await call.organization.endpoints.get_transformation(call.application.id, call.parameters["endpoint_id"])
+    return TransformationOut(
+        code=script.code, enabled=script.enabled, variables=script.variables, updated_at=script.updated_at
+    )
+
+
+async def patch_transformation(call: Call[NoQuery, TransformationPatch]) -> None:
+    """Change it."""
+    body = call.body
+    await call.organization.endpoints.patch_transformation(
+        call.application.id,
+        call.parameters["endpoint_id"],
+        code=body.code,
+        enabled=body.enabled,
+        variables=body.variables,
+    )
+
+
+async def simulate(call: Call[NoQuery, SimulateIn]) -> Out:
+    """Try a script; nothing is sent."""
+    body = call.body
+    trial = await call.organization.endpoints.simulate_transformation(
+        call.application.id,
+        call.parameters["endpoint_id"],
+        code=body.code,
+        event_type=body.event_type,
+        payload=bytes(body.payload),
+        variables=body.variables,
+    )
+    return SimulateOut(
+        url=trial.url,
+        method=trial.method,
+        payload=trial.payload,
+        headers=trial.headers,
+        cancelled=trial.cancelled,
+        logs=trial.logs,
+        problem=trial.problem,
+    )
+
+
+async def list_names(call: Call[NoQuery, NoBody]) -> Out:
+    """The functions that were registered, and whether scripts are allowed."""
+    flow = call.context.services.flow
+    return TransformationNamesOut(names=flow.functions.names(), scripts=flow.scripts is not None)
+
+
+_ONE = "/app/{app_id}/endpoint/{endpoint_id}/transformation"
+
+ROUTES = (
+    Route(
+        "GET",
+        _ONE,
+        get_transformation,
+        auth=Auth.APPLICATION,
+        needs=Capability.MANAGE_TRANSFORMATIONS,
+        responses={200: TransformationOut},
+        summary="Get the script of an endpoint",
+        operation="endpoint.transformation-get",
+    ),
+    Route(
+        "PATCH",
+        _ONE,
+        patch_transformation,
+        auth=Auth.APPLICATION,
+        needs=Capability.MANAGE_TRANSFORMATIONS,
+        body=TransformationPatch,
+        responses={204: None},
+        fails=(400,),
+        summary="Change the script of an endpoint",
+        operation="endpoint.patch-transformation",
+    ),
+    Route(
+        "POST",
+        f"{_ONE}/simulate",
+        simulate,
+        auth=Auth.APPLICATION,
+        needs=Capability.MANAGE_TRANSFORMATIONS,
+        body=SimulateIn,
+        responses={200: SimulateOut},
+        fails=(400,),
+        summary="Try a script of an endpoint, and send nothing",
+        operation="endpoint.transformation-simulate",
+    ),
+    Route(
+        "GET",
+        "/app/{app_id}/transformations",
+        list_names,
+        auth=Auth.APPLICATION,
+        needs=Capability.VIEW_BASE,
+        responses={200: TransformationNamesOut},
+        summary="List what endpoints may choose as their transformation",
+        operation="endpoint.list-transformations",
+    ),
+)
