@@ -16,9 +16,11 @@ from multidict import CIMultiDict
 
 from webhook_engine.errors import WebhookEngineError
 from webhook_engine.log import get_logger
+from webhook_engine.server.api.live import STREAM
 from webhook_engine.server.api.route import Client, Response, Route
 from webhook_engine.server.api.routes import PREFIX, ROUTES, RouteTree
 from webhook_engine.server.api.unavailable import not_allowed, not_found
+from webhook_engine.server.auth import Principal
 from webhook_engine.server.context import Context
 from webhook_engine.server.errors import ApiError, as_api_error
 from webhook_engine.server.idempotency import Idempotency, request_digest
@@ -110,9 +112,27 @@ class App:
         except Exception as error:  # noqa: BLE001 (whatever it is, the client gets a response)
             self._log_failure(request, path, error, with_traceback=True)
             response = _INTERNAL_ERROR
+        if request.method == "GET" and response.status == 200 and _streams(place):
+            return await self._stream(request, place)
         if len(response.body) >= LARGE and request.method != "HEAD":
             return await self._outgoing.send(request, response.status, response.body, _headers(response))
         return _response(response)
+
+    async def _stream(self, request: web.BaseRequest, place: _Place) -> web.StreamResponse:
+        """What follows the permission to hear of changes."""
+        authorization = request.headers.get("authorization")
+
+        def check() -> Principal:
+            return self._context.authenticator.principal(authorization)
+
+        try:
+            principal = check()
+            application = await principal.organization.applications.get(place.values[0])
+            return await self._context.live.serve(request, application.id, principal, check)
+        except ApiError as error:
+            return _response(_failure(error))
+        except WebhookEngineError as error:
+            return _response(_failure(as_api_error(error) or ApiError(500, "internal", "Internal error")))
 
     def _placed(self, path: str) -> _Place:
         # Slashes at the end, and doubled ones, make no difference.
@@ -208,6 +228,11 @@ class App:
             return _response(_failure(error))
         except WebhookEngineError as error:
             return _response(_failure(as_api_error(error) or ApiError(500, "internal", "Internal error")))
+
+
+def _streams(place: _Place) -> bool:
+    route = (place.routes or {}).get("GET")
+    return route is not None and route.operation == STREAM
 
 
 def _failure(error: ApiError) -> Response:

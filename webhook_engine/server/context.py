@@ -9,6 +9,7 @@ from webhook_engine.resources.portal_links import PortalLinks
 from webhook_engine.resources.services import Services
 from webhook_engine.server.audit import AuditLog
 from webhook_engine.server.auth import Authenticator
+from webhook_engine.server.live import LiveStreams
 from webhook_engine.server.revocations import Revocations
 from webhook_engine.server.tokens import TokenKeys
 
@@ -26,5 +27,6 @@ class Context:
     revocations: Revocations
     links: PortalLinks
     audit: AuditLog
+    live: LiveStreams
     public_url: str
     """How browsers reach the server, without a slash at the end."""

@@ -23,6 +23,7 @@ from webhook_engine.server.auth import Authenticator
 from webhook_engine.server.consumer_pages import consumer_pages
 from webhook_engine.server.context import Context
 from webhook_engine.server.idempotency import Idempotency
+from webhook_engine.server.live import LiveStreams
 from webhook_engine.server.metrics import MetricsPage
 from webhook_engine.server.protocol import HttpServer
 from webhook_engine.server.revocations import Revocations
@@ -47,6 +48,7 @@ class Site:
         self._engine = engine
         self._config = config
         self._runner: web.ServerRunner | None = None
+        self._live: LiveStreams | None = None
         self._tidying: asyncio.Task[None] | None = None
         self._revocations: Revocations | None = None
         self._reading: asyncio.Task[None] | None = None
@@ -69,6 +71,7 @@ class Site:
         self._forget_notices = services.flow.on_notice(self._noticed)
         await revocations.load()
         await idempotency.load()
+        self._live = LiveStreams(services.store.insight)
         context = Context(
             engine=self._engine,
             services=services,
@@ -82,6 +85,7 @@ class Site:
                 services.ids,
                 addresses=self._engine.config.retention.audit_addresses,
             ),
+            live=self._live,
             public_url=public_url,
         )
         app = App(
@@ -114,6 +118,8 @@ class Site:
             with suppress(asyncio.CancelledError):
                 await self._tidying
             self._tidying = None
+        if self._live is not None:
+            await self._live.close()
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None

@@ -6,6 +6,7 @@ import { decoded, placed, to } from "./address.js";
 import { app, eventually, get, onEnd, onReach } from "./api.js";
 import { fill, h, icon, shownText } from "./dom.js";
 import { t } from "./language.js";
+import { listen } from "./live.js";
 import { framed, turned } from "./frame.js";
 import { borrow, exchange, keep, onBegun, session, takeKey } from "./session.js";
 import { button, languageChoice, loading, toast } from "./ui.js";
@@ -202,6 +203,7 @@ async function show(moved) {
   const inner = h("div", {});
   fill(main, inner);
   page(inner, signal, ...parameters);
+  listen();
   scrollTo(0, 0);
   if (moved) turned();
   const heading = main.querySelector("h1");

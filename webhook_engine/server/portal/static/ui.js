@@ -360,6 +360,19 @@ export function tabs(pages, current, onChange, leaving = async () => true) {
 }
 
 const SHARE = 3;
+const QUIET_MS = 30_000;
+const runs = new Set();
+let hears = () => false;
+
+/** Ask the server seldom as long as `isOpen` says that it tells of changes by itself. */
+export function hearing(isOpen) {
+  hears = isOpen;
+}
+
+/** What is shown may be out of date. */
+export function somethingChanged() {
+  for (const soon of runs) soon();
+}
 
 /**
  * Run now and again every so often until the signal ends it; one run at a time, and none while the page is hidden.
@@ -370,19 +383,23 @@ export function repeatedly(work, everyMs, signal) {
   let tookMs = 0;
   let again = false;
   let running = false;
+  let missed = false;
+  let nextAt = 0;
   async function run() {
     clearTimeout(timer);
     if (running) {
       again = true;
       return;
     }
+    runs.add(soon);
     running = true;
-    again = false;
+    again = missed = false;
     const began = performance.now();
     try {
       if (!document.hidden) await work();
     } catch (error) {
       if (error?.name !== "AbortError" && error?.fatal) {
+        runs.delete(soon);
         if (error.status === 401) addEventListener("session-resumed", run, { once: true, signal });
         return;
       }
@@ -390,12 +407,21 @@ export function repeatedly(work, everyMs, signal) {
       running = false;
       tookMs = performance.now() - began;
     }
-    if (!signal.aborted) timer = setTimeout(run, again ? 0 : Math.max(everyMs, SHARE * tookMs));
+    const pauseMs = Math.max(everyMs, SHARE * tookMs);
+    nextAt = performance.now() + pauseMs;
+    if (!signal.aborted) timer = setTimeout(run, again ? 0 : hears() && !missed ? Math.max(pauseMs, QUIET_MS) : pauseMs);
   }
+  const soon = () => {
+    if (running) missed = true;
+    if (running || document.hidden || signal.aborted) return;
+    clearTimeout(timer);
+    timer = setTimeout(run, Math.max(0, nextAt - performance.now()));
+  };
   const wake = () => document.hidden || run();
   document.addEventListener("visibilitychange", wake);
   signal.addEventListener("abort", () => {
     clearTimeout(timer);
+    runs.delete(soon);
     document.removeEventListener("visibilitychange", wake);
   });
   run();
