@@ -195,3 +195,27 @@ async def test_the_bars_of_a_chart_are_reached_by_arrow_keys_and_lead_to_their_m
     await page.keyboard.press("Enter")
     await expect(rows(page)).to_have_count(1)
     await expect(page.get_by_label("Endpoint", exact=True)).to_have_value(endpoint.id)
+
+
+async def test_the_statistics_are_told_by_answer_and_duration_and_lead_to_what_was_answered_so(
+    stage: Stage, receiver: Receiver
+) -> None:
+    receiver.answer(lambda request: 404 if b"bad" in request.body else 200)
+    await stage.engine.endpoints.create("acme", url=receiver.url)
+    await stage.engine.messages.create("acme", event_type="invoice.paid", payload={"n": 1})
+    await stage.engine.messages.create("acme", event_type="invoice.paid", payload={"bad": 1})
+    await receiver.wait_for(2)
+    page = await stage.portal()
+    await page.get_by_role("link", name="Statistics").click()
+    await expect(page.get_by_text("Failure rate")).to_be_visible()
+    await page.get_by_label("Period").select_option("1 hour")
+    await expect(page.locator(".chart-parts a")).to_have_count(60)
+    await page.get_by_label("What to show").select_option("Duration")
+    await expect(page.locator(".chart-legend")).to_contain_text("95 % of the answers")
+    await page.get_by_label("What to show").select_option("Answers")
+    last = page.locator(".chart-parts a").last
+    await last.focus()
+    await expect(last).to_have_accessible_name(re.compile("half within .* 95 % within"))
+    await page.get_by_role("link", name=re.compile(r"^4xx \d")).click()
+    await expect(rows(page)).to_have_count(1)
+    await expect(page.get_by_label("Answer")).to_have_value("4xx")

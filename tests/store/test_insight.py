@@ -146,10 +146,13 @@ async def test_attempts_are_counted_in_stretches_of_time_by_answer_and_duration(
     assert await counted(endpoint.endpoint.id) == {(0, fail, 2), (1, success, 1)}
     timed = await store.insight.durations(application.id, None, stretches)
     assert sorted(map(msgspec.structs.astuple, timed)) == [
-        (0, 5, 42, 1),
-        (0, 5, 1_200, 1),
-        (1, 0, 15_000, 1),
-        (1, 2, 999, 1),
+        (0, fail, 5, 42, 1),
+        (0, fail, 5, 1_200, 1),
+        (1, success, 2, 990, 1),
+        (1, fail, 0, 15_000, 1),
     ]
     assert all(isinstance(each, Timed) for each in timed)
     assert await store.insight.durations(application.id, "ep_none", stretches) == []
+    assert await store.insight.more_attempts(application.id, None, stretch(0, 30), 3)
+    assert not await store.insight.more_attempts(application.id, None, stretch(0, 30), 4)
+    assert not await store.insight.more_attempts(application.id, endpoint.endpoint.id, stretch(0, 30), 3)

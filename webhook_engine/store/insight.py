@@ -81,10 +81,11 @@ class Timed(msgspec.Struct, frozen=True):
     """How many attempts of a stretch had such an answer after such a time."""
 
     place: int
+    status: AttemptStatus
     code_class: int
     """2 for 200 to 299 and so on; 0 where there was no answer."""
     duration_ms: int
-    """With two digits, or three below a second: what is below is left out."""
+    """With two digits; what is below is left out."""
     count: int
 
 
@@ -110,6 +111,10 @@ class InsightStore(Protocol):
 
     async def pulse(self, application_id: str) -> str:
         """A text that is another one after a message, an attempt or an edit of the application."""
+        ...
+
+    async def more_attempts(self, application_id: str, endpoint_id: str | None, within: Range, limit: int) -> bool:
+        """Whether there are more than ``limit`` attempts in a stretch."""
         ...
 
     async def attempts(

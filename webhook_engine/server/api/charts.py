@@ -114,11 +114,16 @@ async def _over_time(call: Call[AttemptsOverTimeQuery, NoBody], endpoint_id: str
     edges = [since + (until - since) * place // query.parts for place in range(query.parts + 1)]
     insight = call.context.services.store.insight
     counted: Counter[tuple[int, AttemptStatus]] = Counter()
-    for each in await insight.attempts(call.application.id, endpoint_id, _ranges(edges, 1.0)):
-        counted[each.place, each.status] += each.count
-    total = counted.total()
-    share = min(1.0, MOST_TIMED / total) if total else 1.0
-    timed = await insight.durations(call.application.id, endpoint_id, _ranges(edges, share)) if total else ()
+    of = (call.application.id, endpoint_id)
+    share = 1.0
+    if await insight.more_attempts(*of, _ranges([since, until], 1.0)[0], MOST_TIMED):
+        for each in await insight.attempts(*of, _ranges(edges, 1.0)):
+            counted[each.place, each.status] += each.count
+        share = MOST_TIMED / counted.total()
+    timed = await insight.durations(*of, _ranges(edges, share))
+    if share == 1.0:
+        for one in timed:
+            counted[one.place, one.status] += one.count
     whole = _durations(timed)
     return AttemptsOverTimeOut(
         since=to_datetime(since),
@@ -142,9 +147,10 @@ def _part(start: int, success: int, fail: int, timed: Sequence[Timed]) -> PartOu
     durations = _durations(timed)
     seen: Counter[int] = Counter()
     for each in timed:
-        seen[each.code_class] += each.count
+        if each.status is not AttemptStatus.SUCCESS:
+            seen[each.code_class] += each.count
     # Counted are successes and failures; how these were answered is known of those that were looked at.
-    looked_at = sum(count for code, count in seen.items() if code != 2)
+    looked_at = seen.total()
     scale = fail / looked_at if looked_at else 0.0
     return PartOut(
         start=to_datetime(start),

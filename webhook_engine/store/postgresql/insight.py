@@ -116,15 +116,21 @@ JOIN webhook_attempt AS attempt
     AND attempt.id >= stretch.low AND attempt.id < stretch.high
 """
 
+_MORE = f"""
+SELECT count(*) FROM (SELECT 1 {_ATTEMPTS} LIMIT $5) AS counted
+"""
+
 _COUNT = f"""
 SELECT (stretch.place - 1)::integer, attempt.status, count(*) {_ATTEMPTS} GROUP BY 1, 2
 """
 
 _DURATIONS = f"""
-SELECT (stretch.place - 1)::integer, attempt.status_code / 100, CASE
-    WHEN attempt.duration_ms < 1000 THEN attempt.duration_ms ELSE attempt.duration_ms - attempt.duration_ms % 100
+SELECT (stretch.place - 1)::integer, attempt.status, attempt.status_code / 100, CASE
+    WHEN attempt.duration_ms < 100 THEN attempt.duration_ms
+    WHEN attempt.duration_ms < 1000 THEN attempt.duration_ms - attempt.duration_ms % 10
+    ELSE attempt.duration_ms - attempt.duration_ms % 100
 END, count(*)
-{_ATTEMPTS} GROUP BY 1, 2, 3
+{_ATTEMPTS} GROUP BY 1, 2, 3, 4
 """
 
 
@@ -195,6 +201,12 @@ class PostgresqlInsight:
         [row] = await self._database.read(_PULSE, application_id)
         return json.dumps([*row])
 
+    async def more_attempts(self, application_id: str, endpoint_id: str | None, within: Range, limit: int) -> bool:
+        """Whether there are more than ``limit`` attempts in a stretch."""
+        bounds = _bounds([within])
+        [(count,)] = await self._database.read_long(_MORE, application_id, endpoint_id, *bounds, limit + 1)
+        return bool(count > limit)
+
     async def attempts(
         self, application_id: str, endpoint_id: str | None, ranges: Sequence[Range]
     ) -> Sequence[Counted]:
@@ -205,7 +217,7 @@ class PostgresqlInsight:
     async def durations(self, application_id: str, endpoint_id: str | None, ranges: Sequence[Range]) -> Sequence[Timed]:
         """The same by answer and by how long they took."""
         found = await self._database.read_long(_DURATIONS, application_id, endpoint_id, *_bounds(ranges))
-        return [Timed(*row) for row in found]
+        return [Timed(place, AttemptStatus(status), *more) for place, status, *more in found]
 
 
 def _bounds(ranges: Sequence[Range]) -> tuple[list[str], list[str]]:

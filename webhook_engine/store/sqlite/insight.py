@@ -129,16 +129,22 @@ CROSS JOIN webhook_attempt AS attempt INDEXED BY webhook_attempt_by_endpoint
     AND attempt.id >= stretch.low AND attempt.id < stretch.high
 """
 
+_MORE = f"""
+{_IN_RANGES} SELECT count(*) FROM (SELECT 1 {_ATTEMPTS} LIMIT :most)
+"""
+
 _COUNT = f"""
 {_IN_RANGES} SELECT stretch.place, attempt.status, count(*) {_ATTEMPTS} GROUP BY 1, 2
 """
 
 _DURATIONS = f"""
 {_IN_RANGES}
-SELECT stretch.place, attempt.status_code / 100, CASE
-    WHEN attempt.duration_ms < 1000 THEN attempt.duration_ms ELSE attempt.duration_ms - attempt.duration_ms % 100
+SELECT stretch.place, attempt.status, attempt.status_code / 100, CASE
+    WHEN attempt.duration_ms < 100 THEN attempt.duration_ms
+    WHEN attempt.duration_ms < 1000 THEN attempt.duration_ms - attempt.duration_ms % 10
+    ELSE attempt.duration_ms - attempt.duration_ms % 100
 END, count(*)
-{_ATTEMPTS} GROUP BY 1, 2, 3
+{_ATTEMPTS} GROUP BY 1, 2, 3, 4
 """
 
 
@@ -209,6 +215,12 @@ class SqliteInsight:
         [row] = await self._database.read(_PULSE, (application_id,))
         return json.dumps(row)
 
+    async def more_attempts(self, application_id: str, endpoint_id: str | None, within: Range, limit: int) -> bool:
+        """Whether there are more than ``limit`` attempts in a stretch."""
+        parameters: dict[str, Value] = {**_parameters(application_id, endpoint_id, [within]), "most": limit + 1}
+        [(count,)] = await self._database.read_long(_MORE, parameters)
+        return bool(count > limit)
+
     async def attempts(
         self, application_id: str, endpoint_id: str | None, ranges: Sequence[Range]
     ) -> Sequence[Counted]:
@@ -219,7 +231,7 @@ class SqliteInsight:
     async def durations(self, application_id: str, endpoint_id: str | None, ranges: Sequence[Range]) -> Sequence[Timed]:
         """The same by answer and by how long they took."""
         found = await self._database.read_long(_DURATIONS, _parameters(application_id, endpoint_id, ranges))
-        return [Timed(*row) for row in found]
+        return [Timed(place, AttemptStatus(status), *more) for place, status, *more in found]
 
 
 def _parameters(application_id: str, endpoint_id: str | None, ranges: Sequence[Range]) -> dict[str, str | None]:

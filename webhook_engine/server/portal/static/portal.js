@@ -21,6 +21,7 @@ const ROUTES = [
   [/^\/endpoints\/([^/?]+)(?:\?tab=(\w+))?$/, async () => (await import("./endpoint.js")).endpointPage, t("Endpoints")],
   [/^\/messages(?:\?(.*))?$/, async () => (await import("./messages.js")).messagesPage, t("Messages")],
   [/^\/messages\/([^/?]+)(?:\?attempt=(\w+))?$/, async () => (await import("./message.js")).messagePage, t("Messages")],
+  [/^\/statistics$/, async () => (await import("./statistics.js")).statisticsPage, t("Statistics")],
   [/^\/catalogue$/, async () => (await import("./catalogue.js")).cataloguePage, t("Event catalogue")],
   [/^/, async () => (await import("./endpoints.js")).endpointsPage, t("Endpoints")],
 ];
@@ -41,6 +42,7 @@ const OPERATOR_SECTIONS = [
 const SECTIONS = [
   [t("Endpoints"), "/endpoints"],
   [t("Messages"), "/messages"],
+  [t("Statistics"), "/statistics"],
   [t("Event catalogue"), "/catalogue"],
 ];
 
