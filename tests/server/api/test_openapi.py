@@ -67,3 +67,12 @@ def _ask(operation: Any, headers: dict[str, str]) -> None:
         case.call_and_validate(headers=headers, checks=checks)
 
     ask()
+
+
+def test_every_route_is_in_a_part_that_the_page_shows_and_every_status_has_a_meaning() -> None:
+    document = openapi_document("https://example.com")
+    parts = {tag["name"] for tag in document["tags"]}
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            assert set(operation["tags"]) <= parts
+            assert all(each.get("description") for each in operation["responses"].values())
