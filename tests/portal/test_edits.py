@@ -157,3 +157,29 @@ async def test_an_archived_event_type_that_an_endpoint_has_is_kept(stage: Stage,
     await expect(page.get_by_role("heading", name="Receive all event types?")).to_be_visible()
     await page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
     assert (await stage.engine.endpoints.get("acme", endpoint.id)).event_types is not None
+
+
+async def test_a_filter_is_tried_on_an_example_and_saved(stage: Stage, receiver: Receiver) -> None:
+    endpoint = await stage.engine.endpoints.create("acme", url=receiver.url)
+    page = await settings(stage, endpoint.id)
+    said = page.get_by_label("Filter by payload")
+    await said.fill('{"amount": {"$gt": 100}}')
+    await page.get_by_text("Try the filter on an example").click()
+    await page.get_by_label("Example payload").fill('{"amount": 5}')
+    await page.get_by_role("button", name="Try the filter").click()
+    await expect(page.get_by_text('would not be sent: {"amount":{"$gt":100}} does not hold')).to_be_visible()
+    await page.get_by_label("Example payload").fill('{"amount": 500}')
+    await page.get_by_role("button", name="Try the filter").click()
+    await expect(page.get_by_text("This example would be sent.")).to_be_visible()
+    async with page.expect_request(lambda request: request.method == "PATCH") as sent:
+        await page.get_by_role("button", name="Save changes").click()
+    assert json.loads((await sent.value).post_data or "") == {"filter": {"amount": {"$gt": 100}}}
+    await expect(page.get_by_text("Saved; it applies from the next attempt")).to_be_visible()
+    # A message that it holds back says so on its page.
+    message = await stage.engine.messages.create("acme", event_type="a", payload={"amount": 1})
+    await page.goto(f"{stage.url}/portal/#/messages/{message.id}")
+    await expect(page.get_by_text("Its filter does not let the payload through.")).to_be_visible()
+    await page.goto(f"{stage.url}/portal/#/endpoints/{endpoint.id}?tab=settings")
+    await said.fill("[1]")
+    await page.get_by_role("button", name="Save changes").click()
+    await expect(page.get_by_text("Enter a filter as a JSON object.")).to_be_visible()

@@ -5,15 +5,16 @@ import { api, app, eventually } from "./api.js";
 import { clearDraft, draft, keepDraft } from "./draft.js";
 import { eventTypeChoice, eventTypes } from "./event_types.js";
 import { fill, h, icon } from "./dom.js";
+import { payloadFilter } from "./payload_filter.js";
 import { pieces, t } from "./language.js";
 import { root, session } from "./session.js";
 import { backLink, busy, button, confirm, field, input, loading, notice, toast } from "./ui.js";
 import { mark } from "./unsaved.js";
 import { MASK, MASKED_WORDS, URL_WORDS } from "./words.js";
 
-const FIELDS = { url: "url", description: "description", eventTypes: "types", channels: "channels", throttleRate: "rate" };
-const NAMES = { url: t("Endpoint URL"), description: t("Description"), eventTypes: t("Event types"), channels: t("Channels"), throttleRate: t("Rate limit") };
-const NOTHING = { url: "", description: "", eventTypes: null, channels: null, throttleRate: null };
+const FIELDS = { url: "url", description: "description", eventTypes: "types", channels: "channels", throttleRate: "rate", filter: "filter" };
+const NAMES = { url: t("Endpoint URL"), description: t("Description"), eventTypes: t("Event types"), channels: t("Channels"), throttleRate: t("Rate limit"), filter: t("Filter by payload") };
+const NOTHING = { url: "", description: "", eventTypes: null, channels: null, throttleRate: null, filter: null };
 const MAX_RATE = 65_535;
 const JUDGE_MS = 250;
 const READ_MS = 700;
@@ -150,6 +151,7 @@ function differing(values, before) {
 
 function written(value) {
   if (Array.isArray(value)) return value.join(", ");
+  if (value !== null && typeof value === "object") return JSON.stringify(value);
   return value === null || value === "" ? t("nothing") : t("“{value}”", { value: String(value) });
 }
 
@@ -160,6 +162,7 @@ function endpointInputs(types, start, adding) {
   const channels = input();
   const rate = input({ type: "number", min: "1", max: String(MAX_RATE), inputmode: "numeric" });
   const choice = eventTypeChoice(types, start.eventTypes);
+  const { element: filter, beside: tryFilter } = payloadFilter();
   const play = h("p", { class: "hint", role: "status" });
   const usePlay = button(t("Use Play"), () => fillIn(url, play).then(() => url.dispatchEvent(new Event("change", { bubbles: true }))), { glyph: "play" });
   const fields = {
@@ -170,6 +173,7 @@ function endpointInputs(types, start, adding) {
     channels: field(t("Channels"), channels, { optional: true, hint: t("Separated by commas. Only messages of these channels are sent.") }),
     rate: field(t("Rate limit"), rate, { optional: true, hint: t("Messages per second, at most.") }),
     types: choice,
+    filter,
   };
   const warning = h("p", { class: "warned", role: "status" });
   let judged;
@@ -212,6 +216,7 @@ function endpointInputs(types, start, adding) {
     channels: (value) => (channels.value = value?.join(", ") ?? ""),
     throttleRate: (value) => (rate.value = value ?? ""),
     eventTypes: (value) => choice.put(value),
+    filter: (value) => filter.put(value),
   };
   const putIn = (name, value) => {
     put[name]?.(value);
@@ -227,6 +232,7 @@ function endpointInputs(types, start, adding) {
       eventTypes: choice.value(),
       channels: listed.length ? listed : null,
       throttleRate: rate.value === "" ? null : Number(rate.value),
+      filter: filter.value() ?? null,
     };
   }
 
@@ -237,6 +243,7 @@ function endpointInputs(types, start, adding) {
     if (!address) fields.url.complain(t("Enter the URL that events are sent to."));
     else if (!parses(address)) fields.url.complain(t("This is not a URL. It must be http or https, like https://example.com/webhooks."));
     else if (!/^https?:/i.test(address)) fields.url.complain(t("The URL must be http or https, like https://example.com/webhooks."));
+    if (filter.value() === undefined) fields.filter.complain(t("Enter a filter as a JSON object."));
     const possible = throttleRate === null || (Number.isInteger(throttleRate) && throttleRate >= 1 && throttleRate <= MAX_RATE);
     if (!possible || rate.validity.badInput) fields.rate.complain(t("Enter a whole number from 1 to 65535, or nothing for no limit."));
   }
@@ -262,7 +269,7 @@ function endpointInputs(types, start, adding) {
     approved,
     put: putIn,
     fields,
-    elements: [h("div", { class: "stack-small" }, fields.url, warning, adding && play), fields.description, choice, h("div", { class: "pair" }, fields.channels, fields.rate)],
+    elements: [h("div", { class: "stack-small" }, fields.url, warning, adding && play), fields.description, choice, h("div", { class: "pair" }, fields.channels, fields.rate), h("div", { class: "stack-small" }, filter, tryFilter)],
   };
 }
 

@@ -146,7 +146,7 @@ export function eventTypeChoice(types, chosen, nothing = t("None chosen: this en
     picked = new Set(names ?? []);
     const known = offered(types);
     const kept = [...picked].filter((name) => !known.some((type) => type.name === name));
-    rows = [...known.map((type) => row(type, true)), ...kept.map((name) => row(byName.get(name) ?? { name }, false))];
+    rows = [...known.map((type) => row(type, true)), ...kept.map((name) => (name.endsWith(".*") ? row({ name, description: t("All event types that begin so.") }, true) : row(byName.get(name) ?? { name }, false)))];
     fill(list, laidOut());
     box.hidden = !rows.length;
     none.hidden = !box.hidden;
