@@ -127,6 +127,7 @@ OF_THE_WHOLE: Sequence[str] = (
     "server/test_page_sizes.py",
     "server/test_semantics.py",
     "store/sqlite/test_crash.py",
+    "store/postgresql/test_plans.py",
     "store/sqlite/test_plans.py",
     "store/test_due.py",
     "store/test_lifecycle.py",

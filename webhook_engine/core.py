@@ -20,6 +20,7 @@ from webhook_engine.delivery.attempt.retry import RetrySchedule
 from webhook_engine.delivery.http.own_inbox import OwnInboxes
 from webhook_engine.delivery.measures import Measures
 from webhook_engine.delivery.notifier import Handler
+from webhook_engine.delivery.ownership import Share
 from webhook_engine.delivery.pipeline import Pipeline, PipelineSettings
 from webhook_engine.delivery.schedule.figures import LaneFigures
 from webhook_engine.delivery.service import Service
@@ -199,6 +200,10 @@ class EngineCore(Organization):
     def loop(self) -> asyncio.AbstractEventLoop | None:
         """The event loop that it was started in, if it runs in this process."""
         return self._home.loop if self.running else None
+
+    def share(self) -> Share:
+        """What part of the database is this engine's."""
+        return self._flow.share()
 
     def lane_figures(self) -> LaneFigures:
         """How the queues of the endpoints stand at this moment."""

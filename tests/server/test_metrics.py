@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
+import psycopg
 import pytest
 import yaml
 from engines import acme, local_engine, send, send_many, until
@@ -15,7 +16,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from receivers import Receiver, Reply
 from stores import query
 
-from webhook_engine import Engine
+from webhook_engine import Config, Engine
 from webhook_engine.delivery.troubles import Lack
 from webhook_engine.server import metrics
 
@@ -179,3 +180,41 @@ async def test_what_is_shown_and_alerted_on_exists(engine: Engine, name: str) ->
         )
         labels = set(re.findall(r'failure=~"([^"]+)"', text)[0].split("|"))
         assert labels <= {dict(each).get("failure") for _, each in await scrape(engine)}
+
+
+async def test_what_is_of_a_whole_database_is_told_by_one_of_its_engines(
+    postgresql_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So that a dashboard that adds the engines up shows what is there, and not a multiple of it."""
+    monkeypatch.chdir(tmp_path)
+    config = Config.for_database(postgresql_url, store__schema="metrics", allow_subnets=["127.0.0.0/8"])
+    try:
+        async with Engine(config) as first, Engine(config) as second, Receiver(Reply(503)) as bad:
+            await acme(first, bad.url)
+            await send_many(first, 3)
+
+            async def summed() -> dict[str, float]:
+                found = [await scrape(engine) for engine in (first, second)]
+                names = ("shards", "members", "deliveries_pending", "attempts_total")
+                return {
+                    name: sum(number for samples in found for (metric, _), number in samples.items() if metric == name)
+                    for name in names
+                }
+
+            async def shared() -> bool:
+                held = [engine.share().shards for engine in (first, second)]
+                return sum(held) == 1024 and 0 not in held
+
+            await until(lambda: first.measures.attempts.total() + second.measures.attempts.total() == 3)
+            await until(shared)
+            monkeypatch.setattr(metrics, "LOOKS_EVERY_S", 0.0)
+            assert await summed() == {"shards": 1024, "members": 2, "deliveries_pending": 3, "attempts_total": 3}
+    finally:
+        with psycopg.connect(postgresql_url, autocommit=True) as connection:
+            connection.execute("SET client_min_messages = error")
+            connection.execute("DROP SCHEMA IF EXISTS metrics CASCADE")
+
+
+async def test_an_engine_on_a_file_speaks_for_all_of_it(engine: Engine) -> None:
+    samples = await scrape(engine)
+    assert (value(samples, "members"), value(samples, "shards")) == (1, 1024)

@@ -19,6 +19,8 @@ import os
 import socket
 from collections.abc import Callable, Collection
 
+import msgspec
+
 from webhook_engine.clock import Clock
 from webhook_engine.delivery.service import Service
 from webhook_engine.delivery.shares import Plan, lease_until, plan, wait_after_move
@@ -29,7 +31,7 @@ from webhook_engine.store.members import LeaseStore, Member
 from webhook_engine.store.records import StoredEndpoint
 from webhook_engine.version import __version__
 
-__all__ = ["Ownership"]
+__all__ = ["Ownership", "Share"]
 
 log = get_logger("members")
 
@@ -38,6 +40,17 @@ AGAIN_AFTER_ERROR_S = 0.25
 DRAINED_LOOKS_EVERY_S = 0.02
 STOP_PATIENCE_S = 2.0
 SOON_S = 0.02
+
+
+class Share(msgspec.Struct, frozen=True):
+    """What part of a database an engine has at one moment."""
+
+    members: int
+    """How many engines there are on the database."""
+    shards: int
+    """How many this one holds."""
+    speaks_for_all: bool
+    """Whether it is the one that tells what is of the whole database, which must be told once."""
 
 
 class Ownership(Service):
@@ -72,6 +85,8 @@ class Ownership(Service):
         """Held, and not being given back: what comes in for them is sent here."""
         self.member_id: str | None = None
         """What this engine is to others at the moment; ``None`` where there can be no others."""
+        self.members = 0
+        """How many engines are on the database, as far as was known at the last renewal; 0 before the first."""
         self._id = ""
         self._held: frozenset[int] = frozenset()
         self._giving: frozenset[int] = frozenset()
@@ -144,7 +159,7 @@ class Ownership(Service):
         """Be no member any more."""
         started = self._task is not None
         await super().stop()
-        self.shards, self._until = frozenset(), -math.inf
+        self.shards, self._until, self.members = frozenset(), -math.inf, 0
         if started:
             try:
                 async with asyncio.timeout(STOP_PATIENCE_S):
@@ -183,6 +198,7 @@ class Ownership(Service):
                 await self._begin_again()
                 continue
             self._until = lease_until(asked_at, self._leases.ttl_s)
+            self.members = len(standing.live)
             self._hold(frozenset(standing.held))
             lapse_s = standing.next_lapse_s
             self._next_lapse_at = math.inf if lapse_s is None else self._clock.process() + lapse_s + SOON_S

@@ -34,7 +34,7 @@ from webhook_engine.delivery.http.response import Response
 from webhook_engine.delivery.http.sender import Sender
 from webhook_engine.delivery.measures import Measures
 from webhook_engine.delivery.notifier import Handler, Notifier
-from webhook_engine.delivery.ownership import Ownership
+from webhook_engine.delivery.ownership import Ownership, Share
 from webhook_engine.delivery.publishing import Publication, Publisher
 from webhook_engine.delivery.schedule.dispatcher import Dispatcher
 from webhook_engine.delivery.schedule.figures import LaneFigures
@@ -384,6 +384,15 @@ class Pipeline:
     def rate_limited(self, endpoint_id: str) -> bool:
         """Whether deliveries of the endpoint wait for a rate limit."""
         return self._dispatcher.rate_limited(endpoint_id)
+
+    def share(self) -> Share:
+        """What part of the database is this engine's."""
+        ownership = self.ownership
+        return Share(
+            members=ownership.members,
+            shards=len(ownership.shards),
+            speaks_for_all=ownership.alone or ownership.holds(OF_UPKEEP),
+        )
 
     def lane_figures(self) -> LaneFigures:
         """How the lanes stand at this moment."""

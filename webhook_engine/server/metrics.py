@@ -107,9 +107,7 @@ class Figures:
             yield _histogram("event_loop_lag_seconds", "How late the event loop was.", self.loop_lag)
 
     def _gauges(self) -> Iterator[Metric]:
-        lanes, figures = self._engine.lane_figures(), self._figures
-        now = self._engine.services.clock.now()
-        oldest = 0.0 if figures.oldest_due_at is None else max(0.0, (now - figures.oldest_due_at) / 1_000_000)
+        lanes, share = self._engine.lane_figures(), self._engine.share()
         yield _gauge("up", "Whether the engine delivers.", self._engine.running)
         yield _gauge("requests_in_flight", "Attempts that wait for their response.", lanes.in_flight)
         yield _gauge("queue_depth", "Deliveries in memory that are due and wait.", lanes.queued)
@@ -121,13 +119,9 @@ class Figures:
         for name, count in lanes.by_standing.items():
             standing.add_metric((name.name.lower(),), count)
         yield standing
-        yield _gauge("deliveries_pending", f"Deliveries scheduled, up to {COUNT_LIMIT}.", figures.pending)
-        yield _gauge("oldest_pending_age_seconds", "How long the first delivery has been due.", oldest)
-        yield _gauge("endpoints_disabled", "Endpoints that are disabled.", figures.disabled_endpoints)
-        yield _gauge("outbox_waiting", "Outbox rows that wait to be moved.", figures.outbox_waiting)
-        yield _gauge("outbox_set_aside", "Outbox rows that can never be delivered.", figures.outbox_set_aside)
-        yield _gauge("database_size_bytes", "The database with its write-ahead log.", figures.size_bytes)
-        yield _gauge("database_free_bytes", "Of the database, what is free.", figures.free_bytes)
+        yield _gauge("shards", "Parts of all endpoints, of 1,024, that this engine sends to.", share.shards)
+        if share.speaks_for_all:
+            yield from self._of_the_database(share.members)
         if self.acceptor is not None:
             yield _gauge("server_connections", "Connections to the server.", len(self.acceptor))
             yield _gauge("server_connections_limit", "How many there may be now.", self.acceptor.most)
@@ -135,8 +129,23 @@ class Figures:
         info.add_metric((__version__,), 1)
         yield info
 
+    def _of_the_database(self, members: int) -> Iterator[Metric]:
+        """What one engine tells for all that share a database, so that sums over engines are true."""
+        figures, now = self._figures, self._engine.services.clock.now()
+        oldest = 0.0 if figures.oldest_due_at is None else max(0.0, (now - figures.oldest_due_at) / 1_000_000)
+        yield _gauge("members", "Engines on the database.", members)
+        yield _gauge("deliveries_pending", f"Deliveries scheduled, up to {COUNT_LIMIT}.", figures.pending)
+        yield _gauge("oldest_pending_age_seconds", "How long the first delivery has been due.", oldest)
+        yield _gauge("endpoints_disabled", "Endpoints that are disabled.", figures.disabled_endpoints)
+        yield _gauge("outbox_waiting", "Outbox rows that wait to be moved.", figures.outbox_waiting)
+        yield _gauge("outbox_set_aside", "Outbox rows that can never be delivered.", figures.outbox_set_aside)
+        yield _gauge("database_size_bytes", "The database with its write-ahead log.", figures.size_bytes)
+        yield _gauge("database_free_bytes", "Of the database, what is free.", figures.free_bytes)
+
     async def look(self) -> None:
-        """Ask the database, unless it was asked a moment ago."""
+        """Ask the database, unless it was asked a moment ago or another engine tells of it."""
+        if not self._engine.share().speaks_for_all:
+            return
         loop = asyncio.get_running_loop()
         if self._looking is None or self._looking[0] is not loop:
             self._looking = (loop, asyncio.Lock())

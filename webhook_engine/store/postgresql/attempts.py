@@ -10,7 +10,7 @@ from webhook_engine.model import Attempt, AttemptStatus
 from webhook_engine.store import rows
 from webhook_engine.store.postgresql.connection import Session
 from webhook_engine.store.postgresql.database import Database
-from webhook_engine.store.postgresql.filters import Parameters, message_conditions
+from webhook_engine.store.postgresql.filters import MESSAGE_OF, Parameters, message_conditions
 from webhook_engine.store.records import AttemptFilter, Span
 from webhook_engine.store.spans import bounds, direction
 
@@ -111,7 +111,7 @@ class PostgresqlAttempts:
 def _filtered(where: AttemptFilter, parameters: Parameters) -> tuple[str, str]:
     """The join with the message if it is needed, and the conditions."""
     conditions = message_conditions(parameters, where.event_types, where.channel, where.tag)
-    message = "JOIN webhook_message AS message ON message.id = attempt.message_id" if conditions else ""
+    message = f"CROSS JOIN {MESSAGE_OF.format('attempt')}" if conditions else ""
     if where.status_code_class is not None:
         code = parameters.add(where.status_code_class)
         conditions += f" AND attempt.status_code BETWEEN {code}::integer AND {code}::integer + 99"

@@ -30,11 +30,15 @@ _SETTINGS = {
     "enable_seqscan": "off",
     "enable_bitmapscan": "off",
     "enable_mergejoin": "off",
+    "enable_hashjoin": "off",
     "jit": "off",
     "max_parallel_workers_per_gather": "0",
     # An engine that is stopped in the midst of a transaction must not keep its locks for hours.
     "idle_in_transaction_session_timeout": "10000",
 }
+
+_BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE"
+"""Whatever the user or the database is set to: statements here count on what others have committed."""
 
 _ONLY_LIBPQ = {
     "channel_binding",
@@ -73,6 +77,8 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     """Whether a pooler stands in between that may run each transaction in another session."""
     fsync: bool
     """Whether it makes sure that what it has committed is on disk."""
+    waits: bool
+    """Whether it does so before it says that something is committed, unless it is told to by the engine."""
 
 
 class Sharing:
@@ -144,8 +150,8 @@ class Connector:
     def begin(self) -> str:
         """What begins a transaction. Behind a pooler it may be in a session that knows no setting of ours."""
         if not self.server.pooled:
-            return "BEGIN"
-        return "; ".join(("BEGIN", *(f"SET LOCAL {name} = {_value(text)}" for name, text in self._settings.items())))
+            return _BEGIN
+        return "; ".join((_BEGIN, *(f"SET LOCAL {name} = {_value(text)}" for name, text in self._settings.items())))
 
     async def look(self) -> Server:
         """See what there is; raises ``StoreUnavailableError`` if it will not do."""
@@ -168,7 +174,7 @@ class Connector:
             self._settings["synchronous_commit"] = "on"
         # A pooler makes up the number of the process that it tells its clients.
         pooled = process != connection.get_server_pid()
-        self._server = Server(version=version, pooled=pooled, fsync=fsync == "on")
+        self._server = Server(version=version, pooled=pooled, fsync=fsync == "on", waits=commit != "off")
         return self._server
 
     async def connect(self, *, patient: bool = False) -> asyncpg.Connection:

@@ -10,7 +10,7 @@ from webhook_engine.model import AttemptedDestination, AttemptedMessage, Attempt
 from webhook_engine.store import rows
 from webhook_engine.store.order import scheduled_at
 from webhook_engine.store.postgresql.database import Database
-from webhook_engine.store.postgresql.filters import Parameters, message_conditions
+from webhook_engine.store.postgresql.filters import MESSAGE_OF, Parameters, message_conditions
 from webhook_engine.store.records import DeliveryFilter, Span
 from webhook_engine.store.spans import bounds, direction
 
@@ -47,7 +47,7 @@ async def messages_of_endpoint(
         conditions += " AND message.payload IS NOT NULL"
     tables = "webhook_delivery AS delivery"
     if conditions:
-        tables += " JOIN webhook_message AS message ON message.id = delivery.message_id"
+        tables += f" CROSS JOIN {MESSAGE_OF.format('delivery')}"
     pairs = _ALL if where.status is None else _OF_STATUS[where.status]
     if where.replayable:
         pairs = tuple(pair for pair in pairs if pair[0] is not DeliveryStatus.PENDING)
@@ -69,8 +69,8 @@ async def messages_of_endpoint(
     chosen = f"SELECT * FROM ({' UNION ALL '.join(ranges)}) AS merged ORDER BY message_id {direction(span)} LIMIT $4"
     sql = f"""
     SELECT {rows.columns(_STATE, "chosen")}, {_MESSAGE_COLUMNS}, {rows.content(where.with_content)}
-    FROM ({chosen}) AS chosen JOIN webhook_message AS message ON message.id = chosen.message_id
-    ORDER BY message.id {direction(span)}
+    FROM ({chosen}) AS chosen CROSS JOIN {MESSAGE_OF.format("chosen")}
+    ORDER BY chosen.message_id {direction(span)}
     """
 
     def made(row: rows.Row) -> AttemptedMessage:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["Parameters", "message_conditions"]
+__all__ = ["MESSAGE_OF", "Parameters", "message_conditions"]
+
+MESSAGE_OF = "LATERAL (SELECT * FROM webhook_message WHERE id = {}.message_id OFFSET 0) AS message"
+"""Fenced off, so that each message is looked up, and nobody goes through all of them to meet a few."""
 
 
 class Parameters:

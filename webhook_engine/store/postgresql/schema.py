@@ -19,6 +19,12 @@ LOCK = 0x7768_7363
 
 _TAKE_LOCK = f"SELECT pg_advisory_xact_lock({LOCK}, hashtext(current_schema()))"
 _SCHEMA_IS_THERE = "SELECT 1 FROM pg_namespace WHERE nspname = $1"
+_OUTBOX_VACUUM = """
+ALTER TABLE webhook_outbox SET (
+    autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_cost_delay = 0
+)
+"""
+"""Its rows come and go. One that was there may belong to another user, who sees to it."""
 _CURRENT_SCHEMA = "SELECT current_schema()"
 _HAS_VERSION = "SELECT to_regclass('webhook_schema') IS NOT NULL"
 _VERSION = "SELECT coalesce(max(version), 0) FROM webhook_schema"
@@ -85,10 +91,13 @@ async def _migrate(session: Session, name: str, known: Sequence[Migration]) -> N
         if migration.version > version:
             await session.script(migration.sql)
             await session.change("INSERT INTO webhook_schema (version) VALUES ($1)", migration.version)
+    had_outbox = await session.value(_HAS_OUTBOX)
     for statement in POSTGRESQL.table_statements():
         # Its trigger would tell each commit to a server that has other things to do: here the engine looks for itself.
         if "webhook_outbox_notify" not in statement:
             await session.script(statement)
+    if not had_outbox:
+        await session.script(_OUTBOX_VACUUM)
 
 
 async def _current_version(session: Session) -> int:
