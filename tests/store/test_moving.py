@@ -36,6 +36,7 @@ from webhook_engine.store.play import PlayAnswer, PlayInbox, PlayLimits, PlayReq
 from webhook_engine.store.portal_links import PortalLink
 from webhook_engine.store.positions import Position
 from webhook_engine.store.postgresql import PostgresqlStore
+from webhook_engine.store.postgresql import moving as moving_postgresql
 from webhook_engine.store.records import ClockMark, EndpointCondition, Outcomes
 from webhook_engine.store.revocations import Revocation
 from webhook_engine.store.sqlite import SqliteStore
@@ -418,12 +419,12 @@ async def test_what_somebody_else_writes_to_the_target_is_told(
     assert "webhook_position has 0 rows and not 1" in str(refused.value)
 
 
-async def test_two_copies_at_once_are_one(source: Path, tmp_path: Path, moving_to) -> None:
-    other = shutil.copy(source, tmp_path / "other.db")
-    seconds: list[asyncio.Task[Moved]] = []
-    await moving_to(source, lambda *_: seconds or seconds.append(asyncio.create_task(moving_to(other))))
-    with pytest.raises(StoreError, match=r"another copy to it is under way|holds other data"):
-        await seconds[0]
+async def test_two_copies_at_once_are_one(postgresql_url: str, schema: str) -> None:
+    async with moving_postgresql.opened(postgresql_url, schema) as first:
+        assert not await first.begin("the one")
+        async with moving_postgresql.opened(postgresql_url, schema) as second:
+            with pytest.raises(StoreError, match="another copy to it is under way"):
+                await second.begin("the one")
 
 
 def test_batches_have_a_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
