@@ -37,7 +37,7 @@ def subclasses(kind: type[OperationalEvent]) -> list[type[OperationalEvent]]:
 
 def test_every_kind_has_a_type_of_its_own_and_is_named_after_it() -> None:
     concrete = [kind for kind in subclasses(OperationalEvent) if kind.type]
-    assert len({kind.type for kind in concrete}) == len(concrete) == 10
+    assert len({kind.type for kind in concrete}) == len(concrete) == 12
     for kind in concrete:
         words = kind.type.replace(".", "_").split("_")
         assert kind.__name__ == "".join(word.title() for word in words) + "Event"

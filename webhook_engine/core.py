@@ -18,6 +18,8 @@ from webhook_engine.delivery.accept.intake import MessageLimits
 from webhook_engine.delivery.attempt.decision import Rules
 from webhook_engine.delivery.attempt.retry import RetrySchedule
 from webhook_engine.delivery.http.own_inbox import OwnInboxes
+from webhook_engine.delivery.mail.letters import DEFAULT_TEMPLATE
+from webhook_engine.delivery.mail.mailer import MailSettings
 from webhook_engine.delivery.measures import Measures
 from webhook_engine.delivery.notifier import Handler
 from webhook_engine.delivery.ownership import Share
@@ -92,6 +94,7 @@ class EngineCore(Organization):
                 if url != self.config.store.url
             ],
             tracing=self._tracing,
+            base_url=lambda: self._entrance.base_url,
         )
         self._store.on_commit(self._flow.measures.committed)
         for module in self.config.transformations.modules:
@@ -111,6 +114,10 @@ class EngineCore(Organization):
                 endpoint_options=_option_bounds(self.config.delivery)._replace(
                     transformation=self._flow.functions.check
                 ),
+                alerts_organization=self.config.alerts.organization,
+                mail_organizations=frozenset({self.config.alerts.organization, self.config.operational.organization}),
+                sends_mail=self.config.alerts.smtp_host is not None,
+                digest=self.config.alerts.digest,
             ),
         )
         self._entrance = PortalEntrance(
@@ -387,6 +394,23 @@ def _script_limits(transformations: TransformationsConfig) -> ScriptLimits | Non
     )
 
 
+def _mail_settings(config: Config) -> MailSettings | None:
+    alerts = config.alerts
+    if alerts.smtp_host is None:
+        return None
+    return MailSettings(
+        host=alerts.smtp_host,
+        port=alerts.smtp_port,
+        security=alerts.smtp_security,
+        sender=alerts.sender,
+        username=alerts.smtp_username,
+        password=None if alerts.smtp_password is None else alerts.smtp_password.reveal(),
+        template=alerts.template or DEFAULT_TEMPLATE,
+        timeout_s=config.delivery.timeout.total_seconds(),
+        ca_file=config.delivery.ca_file,
+    )
+
+
 def _pipeline_settings(config: Config) -> PipelineSettings:
     delivery: DeliveryConfig = config.delivery
     return PipelineSettings(
@@ -404,6 +428,9 @@ def _pipeline_settings(config: Config) -> PipelineSettings:
         signature_headers=delivery.signature_headers,
         user_agent=f"Webhook-Engine/{__version__}",
         operational_organization=config.operational.organization,
+        alerts_organization=config.alerts.organization,
+        backlog_after=config.alerts.backlog_after,
+        mail=_mail_settings(config),
         rules=Rules(
             schedule=RetrySchedule(delivery.retry_schedule, delivery.jitter),
             failure_window=microseconds(delivery.failure_window),

@@ -12,12 +12,14 @@ import msgspec
 
 __all__ = [
     "BackgroundTaskFinishedEvent",
+    "EndpointBacklogEvent",
     "EndpointCreatedEvent",
     "EndpointDeletedEvent",
     "EndpointDisabledEvent",
     "EndpointEnabledEvent",
     "EndpointEvent",
     "EndpointFailingEvent",
+    "EndpointRecoveredEvent",
     "EndpointUpdatedEvent",
     "LastAttempt",
     "MessageAttemptEvent",
@@ -92,6 +94,31 @@ class EndpointFailingEvent(EndpointEvent, frozen=True, kw_only=True):
     def data(self) -> dict[str, object]:
         """The members of ``data`` in the webhook."""
         return {**super().data(), "failSince": rfc3339(self.first_failure_at)}
+
+
+class EndpointRecoveredEvent(EndpointEvent, frozen=True, kw_only=True):
+    """An endpoint of which ``endpoint.failing`` has warned took a message again, before it was disabled."""
+
+    type: ClassVar[str] = "endpoint.recovered"
+
+    first_failure_at: datetime
+
+    def data(self) -> dict[str, object]:
+        """The members of ``data`` in the webhook."""
+        return {**super().data(), "failSince": rfc3339(self.first_failure_at)}
+
+
+class EndpointBacklogEvent(EndpointEvent, frozen=True, kw_only=True):
+    """What is due for an endpoint has waited for longer than ``alerts.backlog_after``; told once until that is over."""
+
+    type: ClassVar[str] = "endpoint.backlog"
+
+    waiting_since: datetime
+    """When the delivery that waits for longest was due."""
+
+    def data(self) -> dict[str, object]:
+        """The members of ``data`` in the webhook."""
+        return {**super().data(), "waitingSince": rfc3339(self.waiting_since)}
 
 
 class EndpointDisabledEvent(EndpointEvent, frozen=True, kw_only=True):

@@ -16,6 +16,7 @@ import msgspec
 
 __all__ = [
     "DEFAULT_ORGANIZATION",
+    "Alert",
     "Application",
     "Attempt",
     "AttemptStatus",
@@ -233,6 +234,23 @@ class EndpointOrder(msgspec.Struct, frozen=True, kw_only=True):
     next_attempt: datetime | None
     waiting: int
     """How many wait behind it, counted up to 1000."""
+
+
+class Alert(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is told of what happens to the endpoints of an application, and how."""
+
+    id: str
+    application_id: str
+    kind: str
+    """``email``, ``slack``, ``discord``, ``teams`` or ``webhook``."""
+    to: str
+    """An address, or a URL with its password masked."""
+    events: tuple[str, ...]
+    active: bool
+    """Whether it is told: an address that was not confirmed yet is not, and neither is what failed for five days."""
+    inactive_reason: str | None
+    created_at: datetime
+    updated_at: datetime
 
 
 class EndpointStats(msgspec.Struct, frozen=True, kw_only=True):

@@ -28,7 +28,7 @@ PUBLIC_MODULES = [
     "webhook_engine.integrations.sqlalchemy",
     "webhook_engine.integrations.starlette",
 ]
-MANAGERS = ["applications", "endpoints", "event_types", "messages", "attempts", "tasks", "imports", "portal"]
+MANAGERS = ["applications", "endpoints", "event_types", "messages", "alerts", "attempts", "tasks", "imports", "portal"]
 
 
 def described() -> set[str]:

@@ -40,6 +40,7 @@ COMMANDS = {
         "importing",
         "Take over from Svix, Convoy or Outpost: applications, endpoints, secrets, event types.",
     ),
+    "alert": ("alert", "Alerts: who is told of what happens to endpoints."),
     "audit": ("audit", "The audit log: who changed what through the API and the portal."),
     "outbox": ("outbox", "The outbox: its table, and the rows that can never be delivered."),
     "listen": ("listen", "Relay whatever arrives in an inbox of Play to your own server."),

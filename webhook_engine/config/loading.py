@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from webhook_engine.config.sections import (
     SECTIONS,
+    AlertsConfig,
     AuthConfig,
     DeliveryConfig,
     LogConfig,
@@ -40,6 +41,7 @@ from webhook_engine.config.values import Kind, Secret, database_url, literal, st
 from webhook_engine.errors import ConfigError
 
 __all__ = [
+    "AlertsConfig",
     "AuthConfig",
     "Config",
     "DeliveryConfig",
@@ -92,6 +94,7 @@ class Config:
     portal: PortalConfig
     play: PlayConfig
     operational: OperationalConfig
+    alerts: AlertsConfig
     retention: RetentionConfig
     transformations: TransformationsConfig
     tracing: TracingConfig

@@ -26,6 +26,7 @@ from webhook_engine.config.values import (
     https_url,
     integer,
     is_on_a_server,
+    letter_template,
     list_of,
     listen_address,
     literal,
@@ -48,6 +49,7 @@ from webhook_engine.errors import ConfigError
 
 __all__ = [
     "SECTIONS",
+    "AlertsConfig",
     "AuthConfig",
     "DeliveryConfig",
     "LogConfig",
@@ -500,6 +502,55 @@ class OperationalConfig(Section):
 
 
 @dataclass(frozen=True, kw_only=True)
+class AlertsConfig(Section):
+    """Alerts about endpoints, which consumers choose for themselves: by e-mail, chat or webhook."""
+
+    NAME = "alerts"
+
+    organization: str = setting(
+        matching(r"org_[A-Za-z0-9_.-]{1,64}", '"org_" and 1 to 64 letters, digits, dots, dashes or underscores'),
+        "org_000000000000WebhookAlerts00",
+        "The organization that holds the applications of alerts, one for each application that has some.",
+    )
+    backlog_after: timedelta = setting(
+        duration("1s", "30d"), "15m", "An endpoint is behind when something that is due for it has waited for longer."
+    )
+    digest: timedelta = setting(
+        duration("0s", "5m"), "1m", "How long an e-mail waits for further events to tell of in the same one."
+    )
+    smtp_host: str | None = setting(
+        optional(matching(r"[A-Za-z0-9._:-]{1,253}", "a host name or an address")),
+        None,
+        "The mail server that takes the e-mails.",
+        unset="there are no e-mails",
+        example="smtp.example.com",
+    )
+    smtp_port: int = setting(integer(1, 65_535), 587, "Its port.")
+    smtp_security: Literal["starttls", "tls", "none"] = setting(
+        one_of("starttls", "tls", "none"),
+        "starttls",
+        "Whether the connection is encrypted once it is there (port 587), from the start (port 465) or not at all.",
+    )
+    smtp_username: str | None = setting(optional(matching(r"\S{1,254}", "a user name")), None, "The user there.")
+    smtp_password: Secret | None = setting(secret(), None, "Its password.")
+    sender: str = setting(
+        matching(
+            r"(?:[^\x00-\x1f<>@\x7f]{0,100}<[^\s<>@]{1,64}@[A-Za-z0-9.-]{1,189}>|[^\s<>@]{1,64}@[A-Za-z0-9.-]{1,189})",
+            'an address such as "Webhooks <webhooks@example.com>"',
+        ),
+        "Webhooks <webhooks@localhost>",
+        "Who the e-mails are from.",
+    )
+    template: str | None = setting(
+        optional(letter_template()),
+        None,
+        "The text of the e-mails, with ${subject}, ${text}, ${portal_url}, ${portal_line}, ${unsubscribe_url} and "
+        "${unsubscribe_line}.",
+        unset="text, then both lines",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
 class RetentionConfig(Section):
     """How long data is kept."""
 
@@ -606,6 +657,7 @@ SECTIONS: dict[str, type[Section]] = {
         PortalConfig,
         PlayConfig,
         OperationalConfig,
+        AlertsConfig,
         RetentionConfig,
         TransformationsConfig,
         TracingConfig,

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 from urllib.parse import SplitResult, parse_qsl, urlsplit
 
+from webhook_engine.rules.mail import check_template
 from webhook_engine.rules.quantities import MILLISECOND, format_duration, parse_duration, quantity
 
 __all__ = [
@@ -220,6 +221,15 @@ def matching(pattern: str, allowed: str) -> Kind[str]:
         return text
 
     return Kind(allowed=allowed, read=read, show=_quoted, textual=True)
+
+
+def letter_template() -> Kind[str]:
+    """The text of letters, with places in it."""
+
+    def read(value: object) -> str:
+        return check_template(_text(value))
+
+    return Kind(allowed="a text with ${text} and the other places in it", read=read, show=_quoted, textual=True)
 
 
 def secret() -> Kind[Secret | None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -13,6 +13,8 @@ from webhook_engine.delivery.accept.addressing import addressed
 from webhook_engine.delivery.accept.intake import Intake
 from webhook_engine.events import OperationalEvent
 from webhook_engine.log import get_logger
+from webhook_engine.model import Application
+from webhook_engine.rules.alerts import ALERTS, alerts_application
 from webhook_engine.rules.message import MessageDraft
 from webhook_engine.store.directory import Directory
 from webhook_engine.store.records import AddressedMessage
@@ -28,10 +30,13 @@ Handler = Callable[[E], Awaitable[object] | object]
 class Notifier:
     """Makes webhooks of events, and calls the handlers of the host."""
 
-    def __init__(self, directory: Directory, intake: Intake, operational_organization: str) -> None:
+    def __init__(
+        self, directory: Directory, intake: Intake, operational_organization: str, alerts_organization: str
+    ) -> None:
         self._directory = directory
         self._intake = intake
-        self._organization = operational_organization
+        self._operational = operational_organization
+        self._alerts = alerts_organization
         self._handlers: list[tuple[type[OperationalEvent], Handler[OperationalEvent]]] = []
         self._running: set[asyncio.Task[None]] = set()
 
@@ -40,22 +45,44 @@ class Notifier:
         self._handlers.append((kind, handler))  # type: ignore[arg-type]
 
     async def webhooks(self, events: Sequence[OperationalEvent]) -> list[AddressedMessage]:
-        """The events as messages of the operational applications of their organizations, where there are such."""
-        made = []
+        """The events as messages of the operational applications of their organizations, where there are such.
+
+        What an application has alerts for is a message of those too.
+        """
+        made: list[AddressedMessage] = []
         for event in events:
-            # What happens to operational webhooks themselves is not reported by webhook: it could go on for ever.
-            if event.organization_id == self._organization:
+            # What happens to these webhooks themselves is not reported by webhook: it could go on for ever.
+            if event.organization_id in (self._operational, self._alerts):
                 continue
-            application = await self._directory.application(self._organization, event.organization_id)
-            if application is None:
+            if (found := await self._directory.application(self._operational, event.organization_id)) is not None:
+                made += await self._addressed(found, event.type, event.body())
+            if event.type not in ALERTS:
                 continue
-            draft = MessageDraft(event.type, msgspec.json.encode(event.body()))
-            message = self._intake.message_of(application, draft)
-            routes = await self._directory.fresh_routes(application.id)
-            if routes is not None:
-                # They are as fresh as can be, and what this tells of must not be refused for their sake.
-                made.append(msgspec.structs.replace(addressed(message, routes), revision=None))
+            alerts_uid = alerts_application(event.application_id)
+            if (found := await self._directory.application(self._alerts, alerts_uid)) is not None:
+                made += await self._addressed(found, event.type, await self._named(event))
         return made
+
+    async def _addressed(
+        self, application: Application, event_type: str, body: Mapping[str, object]
+    ) -> Sequence[AddressedMessage]:
+        message = self._intake.message_of(application, MessageDraft(event_type, msgspec.json.encode(body)))
+        routes = await self._directory.fresh_routes(application.id)
+        # They are as fresh as can be, and what this tells of must not be refused for their sake.
+        return () if routes is None else [msgspec.structs.replace(addressed(message, routes), revision=None)]
+
+    async def _named(self, event: OperationalEvent) -> Mapping[str, object]:
+        """The body of an event with what people know the application and its endpoint by."""
+        data = event.data()
+        application = await self._directory.application(event.organization_id, event.application_id)
+        routes = await self._directory.routes(event.application_id)
+        concerned = data.get("endpointId")
+        for stored in () if routes is None else routes.endpoints:
+            if stored.endpoint.id == concerned:
+                data["endpointUrl"] = stored.endpoint.url
+        if application is not None:
+            data["appName"] = application.name
+        return {**event.body(), "data": data}
 
     def publish(self, event: OperationalEvent) -> None:
         """Run the handlers, each in a task of its own; call it after what happened is committed."""

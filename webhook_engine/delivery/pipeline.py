@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
+from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,8 @@ from webhook_engine.delivery.http.guard import AddressGuard
 from webhook_engine.delivery.http.own_inbox import OwnInboxes
 from webhook_engine.delivery.http.response import Response
 from webhook_engine.delivery.http.sender import Sender
+from webhook_engine.delivery.mail.links import letter_links
+from webhook_engine.delivery.mail.mailer import Mailer, MailSettings
 from webhook_engine.delivery.measures import Measures
 from webhook_engine.delivery.notifier import Handler, Notifier
 from webhook_engine.delivery.ownership import Ownership, Share
@@ -44,6 +47,7 @@ from webhook_engine.delivery.timekeeper import Timekeeper
 from webhook_engine.delivery.transformations.functions import Functions
 from webhook_engine.delivery.transformations.ready import READY
 from webhook_engine.delivery.transformations.scripts import ScriptLimits, Scripts
+from webhook_engine.delivery.upkeep.backlog import Backlog
 from webhook_engine.delivery.upkeep.retention import Retention, RetentionPolicy
 from webhook_engine.delivery.wakeups import Wakeups
 from webhook_engine.events import OperationalEvent
@@ -97,6 +101,9 @@ class PipelineSettings(msgspec.Struct, frozen=True, kw_only=True):
     signature_headers: Sequence[str]
     user_agent: str
     operational_organization: str
+    alerts_organization: str
+    backlog_after: timedelta
+    mail: MailSettings | None
     rules: Rules
     circuit_breaker: bool = False
     """For endpoints that do not say whether they have one."""
@@ -121,13 +128,21 @@ class Pipeline:
         own_inboxes: OwnInboxes | None = None,
         sources: Sequence[OutboxSource] = (),
         tracing: Tracing | None = None,
+        base_url: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._settings = settings
         self._store = store
         self._tracing = tracing
         self.measures = Measures()
         self.intake = Intake(directory, clock, ids, settings.messages)
-        self.notifier = Notifier(directory, self.intake, settings.operational_organization)
+        self.notifier = Notifier(
+            directory, self.intake, settings.operational_organization, settings.alerts_organization
+        )
+        self._mailer = (
+            None
+            if settings.mail is None
+            else Mailer(settings.mail, clock, lambda *alert: letter_links(cipher, base_url(), *alert))
+        )
         self._sender = Sender(
             timeout_s=settings.timeout_s,
             response_limit=settings.response_limit,
@@ -189,6 +204,7 @@ class Pipeline:
                 ids=ids,
                 measures=self.measures,
                 tracing=tracing,
+                mailer=self._mailer,
             ),
             recorder=self._recorder,
             targets=self._targets,
@@ -222,6 +238,14 @@ class Pipeline:
             on_expired=self.expunged,
             is_ours=lambda: self.ownership.holds(OF_UPKEEP),
         )
+        self._backlog = Backlog(
+            store,
+            directory,
+            self._publisher,
+            settings.backlog_after,
+            now=lambda: self.timekeeper.look().now,
+            ours=lambda: self.ownership.shards,
+        )
         self._services = (
             self.timekeeper,
             self._wakeups,
@@ -231,6 +255,7 @@ class Pipeline:
             self._router,
             self._relay,
             self.retention,
+            self._backlog,
         )
         self._on_crash = on_crash
         for service in self._services:
@@ -254,7 +279,7 @@ class Pipeline:
         self._later.clear()
         await self.ownership.give_all()
         # What makes work for the others ends first, and all of it at once: each may be in the midst of a step.
-        await asyncio.gather(self.retention.stop(), self._relay.stop(), self._tasks.stop())
+        await asyncio.gather(self.retention.stop(), self._backlog.stop(), self._relay.stop(), self._tasks.stop())
         await self._router.stop()
         await self._dispatcher.drain(grace)
         await self._recorder.stop()
@@ -266,6 +291,8 @@ class Pipeline:
         if self.scripts is not None:
             await self.scripts.close()
         await self._sender.__aexit__(None, None, None)
+        if self._mailer is not None:
+            await self._mailer.close()
 
     async def precheck(self, url: URL, application_id: str) -> FailureKind | None:
         """In what way nothing can be sent to a URL, as far as looking its name up tells, within some seconds."""

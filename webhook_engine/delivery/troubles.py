@@ -33,6 +33,7 @@ class Lack(StrEnum):
     PROXY = "proxy"
     DISK = "disk"
     SECRETS = "secrets"
+    MAIL = "mail"
 
 
 _BY_ERRNO = {
@@ -54,6 +55,7 @@ _ADVICE = {
     Lack.PORTS: "widen net.ipv4.ip_local_port_range, or lower delivery.max_in_flight",
     Lack.PROXY: "see that delivery.proxy is right, that it can be reached, and that it lets this engine through",
     Lack.DISK: "free disk space",
+    Lack.MAIL: "see that smtp_host and what is beside it in [alerts] are right, and that the mail server takes letters",
     Lack.SECRETS: "start it with the main secret that the signing secrets of the endpoints were encrypted with",
 }
 

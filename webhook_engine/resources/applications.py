@@ -18,6 +18,7 @@ from webhook_engine.resources.announce import announcing, now_changed
 from webhook_engine.resources.pagination import Order
 from webhook_engine.resources.services import Services
 from webhook_engine.rules import documents, limits, names, values
+from webhook_engine.rules.alerts import alerts_application
 from webhook_engine.rules.pages import DEFAULT_PAGE
 from webhook_engine.shielded import shielded
 from webhook_engine.store.records import ApplicationChanges, ApplicationFilter, Span, StoredEndpoint
@@ -149,6 +150,12 @@ class Applications:
             await shielded(self._remove(before, endpoints))
             for stored in endpoints:
                 await self._services.flow.settle(stored.endpoint.id)
+        services = self._services
+        holder = await services.directory.application(
+            services.policy.alerts_organization, alerts_application(before.id)
+        )
+        if holder is not None:
+            await Applications(services, services.policy.alerts_organization).delete(holder.id)
 
     @asynccontextmanager
     async def _edit(self, key: str) -> AsyncIterator[Application]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from webhook_engine.resources.alerts import Alerts
 from webhook_engine.resources.applications import Applications
 from webhook_engine.resources.attempts import Attempts
 from webhook_engine.resources.endpoints import Endpoints
@@ -24,6 +25,7 @@ class Organization:
         self.endpoints = Endpoints(services, organization_id)
         self.event_types = EventTypes(services, organization_id)
         self.messages = Messages(services, organization_id)
+        self.alerts = Alerts(services, organization_id)
         self.attempts = Attempts(services, organization_id)
         self.tasks = Tasks(services, organization_id)
         self.imports = Imports(services, organization_id)

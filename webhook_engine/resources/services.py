@@ -27,6 +27,13 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """``hmac256`` or ``ed25519``."""
     recover_max_age: timedelta
     endpoint_options: OptionBounds
+    alerts_organization: str
+    mail_organizations: frozenset[str]
+    """Those whose endpoints may be addresses for e-mail."""
+    sends_mail: bool
+    """Whether a mail server is configured."""
+    digest: timedelta
+    """For how long an e-mail waits for more to tell."""
 
 
 class Services:

@@ -7,6 +7,7 @@ from typing import Any, Unpack
 from msgspec import UnsetType
 
 from webhook_engine.model import (
+    Alert,
     Application,
     Attempt,
     AttemptedDestination,
@@ -35,6 +36,7 @@ from webhook_engine.resources.organization import Organization
 from webhook_engine.resources.pagination import Order
 from webhook_engine.rules.encoding import Default
 from webhook_engine.rules.endpoint_options import OptionValues
+from webhook_engine.rules.message import MessageDraft
 from webhook_engine.rules.payload import Payload
 from webhook_engine.sync.background import BackgroundLoop
 
@@ -154,6 +156,7 @@ class Endpoints:
         example_index: int = ...,
         payload: object = ...,
     ) -> Message: ...
+    def send_to(self, application: Application, endpoint_id: str, draft: MessageDraft) -> Message: ...
     def set_headers(self, application: str, endpoint: str, headers: Mapping[str, str]) -> None: ...
     def simulate_transformation(
         self,
@@ -314,6 +317,17 @@ class Messages:
         after: datetime | None = ...,
     ) -> Found: ...
 
+class Alerts:
+    def create(
+        self, application: str, *, kind: str, to: str, events: Collection[str] | None = ..., confirmed: bool = ...
+    ) -> Alert: ...
+    def delete(self, application: str, alert: str) -> None: ...
+    def get(self, application: str, alert: str) -> Alert: ...
+    def get_secret(self, application: str, alert: str) -> str: ...
+    def list(self, application: str) -> Sequence[Alert]: ...
+    def test(self, application: str, alert: str) -> Message: ...
+    def update(self, application: str, alert: str, *, events: Collection[str] | UnsetType | None = ...) -> Alert: ...
+
 class Attempts:
     def expunge_content(self, application: str, message: str, attempt_id: str) -> None: ...
     def get(self, application: str, message: str, attempt_id: str) -> Attempt: ...
@@ -416,6 +430,7 @@ class SyncManagers:
     endpoints: Endpoints
     event_types: EventTypes
     messages: Messages
+    alerts: Alerts
     attempts: Attempts
     tasks: Tasks
     imports: Imports

@@ -96,9 +96,12 @@ def test_a_failure(before: Health, at: int, after: Health, signal: Signal) -> No
     assert after_failure(before, START + at, RAN + at, WINDOW) == (after, signal)
 
 
-@pytest.mark.parametrize("before", [WELL, failing(0, DAY), failing(0, 4 * DAY, warned=True)])
-def test_a_success_ends_the_window(before: Health) -> None:
-    assert after_success(before) == Health()
+@pytest.mark.parametrize(
+    ("before", "signal"),
+    [(WELL, Signal.NONE), (failing(0, DAY), Signal.NONE), (failing(0, 4 * DAY, warned=True), Signal.RECOVER)],
+)
+def test_a_success_ends_the_window(before: Health, signal: Signal) -> None:
+    assert after_success(before) == (Health(), signal)
 
 
 def test_a_window_that_began_in_the_future_begins_now() -> None:
@@ -156,7 +159,7 @@ def test_nothing_is_disabled_unless_it_failed_for_the_whole_window_without_a_suc
         now += passed + jump
         ran += passed
         if success:
-            health, first_failure, warned = after_success(health), None, False
+            health, first_failure, warned = after_success(health)[0], None, False
             continue
         health, signal = after_failure(health, now, ran, WINDOW)
         first_failure = ran if first_failure is None else first_failure

@@ -28,6 +28,7 @@ from webhook_engine.delivery.attempt.transforming import CANCELLED, Transformer
 from webhook_engine.delivery.elapsed import Moment
 from webhook_engine.delivery.http.response import FailureKind, Response
 from webhook_engine.delivery.http.sender import Sender
+from webhook_engine.delivery.mail.mailer import Mailer
 from webhook_engine.delivery.measures import Measures
 from webhook_engine.delivery.troubles import Lack, lack_of
 from webhook_engine.ids import IdSource
@@ -84,6 +85,7 @@ class Attempter:
         ids: IdSource,
         measures: Measures,
         tracing: Tracing | None,
+        mailer: Mailer | None = None,
     ) -> None:
         self._sender = sender
         self._access_tokens = access_tokens
@@ -92,6 +94,7 @@ class Attempter:
         self._ids = ids
         self._measures = measures
         self._tracing = tracing
+        self._mailer = mailer
 
     async def attempt(
         self,
@@ -169,6 +172,8 @@ class Attempter:
     async def _send(self, begun: Begun) -> tuple[Response, str, str | None]:
         """What came of the request, the signature that it had, and how its body was encoded."""
         target, due = begun.target, begun.request
+        if target.mail_to is not None:
+            return await self._mail(target.mail_to, begun), "", None
         try:
             encoding = None
             if target.compressed:
@@ -214,6 +219,15 @@ class Attempter:
         if self._tracing is None:
             return await self._sender.send(begun.target.destination, further, begun.payload)
         return await self._tracing.send(self._sender, begun.target, begun.due, begun.payload, begun.id, further)
+
+    async def _mail(self, to: str, begun: Begun) -> Response:
+        """What the mail server said of a letter."""
+        if self._mailer is None:
+            return _own_trouble(Lack.MAIL, "no mail server is configured (alerts.smtp_host)")
+        endpoint = begun.target.endpoint
+        return await self._mailer.send(
+            to, endpoint.application_id, endpoint.id, begun.request.message_id, begun.payload, begun.at
+        )
 
 
 def _own_trouble(lack: Lack, text: str) -> Response:
@@ -296,7 +310,7 @@ def _outcome(
         decision.health,
         condition,
         closed,
-        events_of(target, due, attempt, decision, begun.at, now),
+        events_of(target, due, attempt, decision, before=before, started_at=begun.at, now=now),
     )
 
 

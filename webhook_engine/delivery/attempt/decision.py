@@ -110,7 +110,7 @@ def _judge_endpoint(
 ) -> tuple[Health, Signal, str | None]:
     after, signal = before, Signal.NONE
     if response.failure is None:
-        after = health.after_success(before)
+        after, signal = health.after_success(before)
     elif due.manual_id is None:
         after, signal = health.after_failure(before, moment.now, moment.ran, rules.failure_window)
     reason = "every attempt failed for the whole failure window" if signal is Signal.DISABLE else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from webhook_engine.clock import to_datetime
 from webhook_engine.delivery.attempt.decision import Decision, Turn
@@ -10,7 +11,9 @@ from webhook_engine.delivery.attempt.health import Signal
 from webhook_engine.delivery.attempt.target import Target
 from webhook_engine.events import (
     EndpointDisabledEvent,
+    EndpointEvent,
     EndpointFailingEvent,
+    EndpointRecoveredEvent,
     LastAttempt,
     MessageAttemptEvent,
     MessageAttemptExhaustedEvent,
@@ -18,6 +21,7 @@ from webhook_engine.events import (
     MessageAttemptRecoveredEvent,
     OperationalEvent,
 )
+from webhook_engine.model import Health
 from webhook_engine.store.records import Due, RecordedAttempt
 
 __all__ = ["events_of"]
@@ -30,9 +34,19 @@ _TURN_EVENTS: dict[Turn, type[MessageAttemptEvent]] = {
 
 
 def events_of(
-    target: Target, due: Due, attempt: RecordedAttempt, decision: Decision, started_at: int, now: int
+    target: Target,
+    due: Due,
+    attempt: RecordedAttempt,
+    decision: Decision,
+    *,
+    before: Health,
+    started_at: int,
+    now: int,
 ) -> Sequence[OperationalEvent]:
-    """The events about an attempt that was decided upon at ``now``; mostly none."""
+    """The events about an attempt that was decided upon at ``now``; mostly none.
+
+    ``before`` is the endpoint's failure window before it.
+    """
     if decision.turn is Turn.NONE and decision.signal is Signal.NONE:
         return ()
     endpoint = target.endpoint
@@ -51,30 +65,26 @@ def events_of(
                 last_attempt=last,
             )
         )
-    since = to_datetime(decision.health.first_failure_at or now)
-    if decision.signal is Signal.WARN:
-        events.append(
-            EndpointFailingEvent(
-                organization_id=endpoint.organization_id,
-                application_id=endpoint.application_id,
-                application_uid=target.application_uid,
-                timestamp=to_datetime(now),
-                endpoint_id=endpoint.id,
-                endpoint_uid=endpoint.uid,
-                first_failure_at=since,
-            )
-        )
-    elif decision.signal is Signal.DISABLE:
-        events.append(
-            EndpointDisabledEvent(
-                organization_id=endpoint.organization_id,
-                application_id=endpoint.application_id,
-                application_uid=target.application_uid,
-                timestamp=to_datetime(now),
-                endpoint_id=endpoint.id,
-                endpoint_uid=endpoint.uid,
-                first_failure_at=since,
-                reason=decision.disabled_reason or "",
-            )
-        )
+    if decision.signal is not Signal.NONE:
+        events.append(_of_endpoint(target, decision, before, now))
     return events
+
+
+def _of_endpoint(target: Target, decision: Decision, before: Health, now: int) -> EndpointEvent:
+    endpoint = target.endpoint
+    common: dict[str, Any] = {
+        "organization_id": endpoint.organization_id,
+        "application_id": endpoint.application_id,
+        "application_uid": target.application_uid,
+        "timestamp": to_datetime(now),
+        "endpoint_id": endpoint.id,
+        "endpoint_uid": endpoint.uid,
+        "first_failure_at": to_datetime((decision.health.first_failure_at or before.first_failure_at) or now),
+    }
+    match decision.signal:
+        case Signal.WARN:
+            return EndpointFailingEvent(**common)
+        case Signal.RECOVER:
+            return EndpointRecoveredEvent(**common)
+        case _:
+            return EndpointDisabledEvent(**common, reason=decision.disabled_reason or "")

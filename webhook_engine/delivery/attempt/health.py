@@ -20,18 +20,20 @@ WELL = Health()
 
 
 class Signal(Enum):
-    """What a failed attempt means for its endpoint."""
+    """What an attempt means for its endpoint."""
 
     NONE = "none"
     WARN = "warn"
     """Half of the window is over: ``endpoint.failing``."""
     DISABLE = "disable"
     """The window is over: ``endpoint.disabled``."""
+    RECOVER = "recover"
+    """A success after the warning: ``endpoint.recovered``."""
 
 
-def after_success(_health: Health) -> Health:
+def after_success(health: Health) -> tuple[Health, Signal]:
     """Any success ends the window, a manual one too."""
-    return WELL
+    return WELL, Signal.RECOVER if health.warned else Signal.NONE
 
 
 def after_failure(health: Health, now: int, ran: int, window: int) -> tuple[Health, Signal]:

@@ -22,6 +22,7 @@ from webhook_engine.delivery.throttle import Throttle
 from webhook_engine.model import Application, Endpoint
 from webhook_engine.rules.endpoint_options import OptionBounds, schedule_within, timeout_within
 from webhook_engine.rules.headers import is_sensitive
+from webhook_engine.rules.mail import mail_address_in
 from webhook_engine.rules.user_info import MASK
 from webhook_engine.secrets.encryption import Cipher
 from webhook_engine.secrets.signing import SigningKey, sign
@@ -108,6 +109,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it has a circuit breaker."""
     transforming: Transforming | None = None
     """What each request is changed by before it is signed; ``None`` where it stays as it is."""
+    mail_to: str | None = None
+    """The address that gets e-mails instead of requests."""
 
     @property
     def closed(self) -> bool:
@@ -187,7 +190,10 @@ def prepare(
         (SigningKey.parse(decrypt_secret(cipher, endpoint.id, old.encrypted)), old.expires_at)
         for old in stored.old_keys
     ]
-    url = URL(endpoint.url, encoded=True).with_user(None)
+    mail_to = mail_address_in(endpoint.url)
+    url = URL(endpoint.url, encoded=True)
+    if mail_to is None:
+        url = url.with_user(None)
     if endpoint.query:
         url = url.extend_query(endpoint.query)
     user_info = decrypt_user_info(cipher, endpoint.id, stored.encrypted_user_info)
@@ -235,6 +241,7 @@ def prepare(
         batch=_batch(endpoint),
         breaks=circuit_breaker if endpoint.circuit_breaker is None else endpoint.circuit_breaker,
         transforming=_transforming(endpoint.transformation, credentials.get("script"), own, authorization),
+        mail_to=mail_to,
     )
 
 

@@ -17,11 +17,13 @@ from django.dispatch import Signal
 from webhook_engine.engine import Engine
 from webhook_engine.events import (
     BackgroundTaskFinishedEvent,
+    EndpointBacklogEvent,
     EndpointCreatedEvent,
     EndpointDeletedEvent,
     EndpointDisabledEvent,
     EndpointEnabledEvent,
     EndpointFailingEvent,
+    EndpointRecoveredEvent,
     EndpointUpdatedEvent,
     MessageAttemptExhaustedEvent,
     MessageAttemptFailingEvent,
@@ -33,11 +35,13 @@ from webhook_engine.shared import SharedEngine
 __all__ = [
     "SIGNALS",
     "background_task_finished",
+    "endpoint_backlog",
     "endpoint_created",
     "endpoint_deleted",
     "endpoint_disabled",
     "endpoint_enabled",
     "endpoint_failing",
+    "endpoint_recovered",
     "endpoint_updated",
     "message_attempt_exhausted",
     "message_attempt_failing",
@@ -50,6 +54,8 @@ endpoint_updated = Signal()
 endpoint_deleted = Signal()
 endpoint_enabled = Signal()
 endpoint_failing = Signal()
+endpoint_recovered = Signal()
+endpoint_backlog = Signal()
 endpoint_disabled = Signal()
 message_attempt_failing = Signal()
 message_attempt_exhausted = Signal()
@@ -62,6 +68,8 @@ SIGNALS: dict[type[OperationalEvent], Signal] = {
     EndpointDeletedEvent: endpoint_deleted,
     EndpointEnabledEvent: endpoint_enabled,
     EndpointFailingEvent: endpoint_failing,
+    EndpointRecoveredEvent: endpoint_recovered,
+    EndpointBacklogEvent: endpoint_backlog,
     EndpointDisabledEvent: endpoint_disabled,
     MessageAttemptFailingEvent: message_attempt_failing,
     MessageAttemptExhaustedEvent: message_attempt_exhausted,

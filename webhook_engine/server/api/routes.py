@@ -7,6 +7,7 @@ from typing import Any
 
 from webhook_engine.server.api import (
     access,
+    alerts,
     applications,
     attempt_stats,
     attempts,
@@ -67,6 +68,7 @@ ROUTES: tuple[Route[Any, Any], ...] = (
     *filtering.ROUTES,
     *diagnosis.ROUTES,
     *access.ROUTES,
+    *alerts.ROUTES,
     *audit.ROUTES,
     *operator.ROUTES,
     *health.ROUTES,

@@ -1,0 +1,95 @@
+"""Letters reach a real mail server, encrypted and with credentials where it wants that."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import trustme
+from mailboxes import Mailbox
+
+from webhook_engine import Clock
+from webhook_engine.delivery.http.response import FailureKind, Response
+from webhook_engine.delivery.mail.letters import LetterLinks
+from webhook_engine.delivery.mail.mailer import Mailer, MailSettings
+from webhook_engine.delivery.troubles import Lack
+
+PAYLOAD = b'{"type":"endpoint.failing","data":{"endpointUrl":"https://example.com/\\n","appName":"\xc3\x84cme"}}'
+
+
+async def send(mailbox: Mailbox, **settings: object) -> Response:
+    made = MailSettings(
+        **{  # type: ignore[arg-type]
+            "host": "localhost",
+            "port": mailbox.port,
+            "security": "none",
+            "sender": "Webhooks <webhooks@example.com>",
+            "timeout_s": 5.0,
+            **settings,
+        }
+    )
+    mailer = Mailer(made, Clock(), lambda *_: LetterLinks(unsubscribe="https://hooks.example.com/u"))
+    try:
+        return await mailer.send("ops@example.com", "app_1", "ep_1", "msg_1", PAYLOAD, 1_780_000_000_000_000)
+    finally:
+        await mailer.close()
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Iterator[tuple[ssl.SSLContext, str]]:
+    made = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    made.issue_cert("localhost").configure_cert(context)
+    with made.cert_pem.tempfile(dir=str(tmp_path)) as file:
+        yield context, file
+
+
+async def test_a_letter_is_taken_as_it_was_written() -> None:
+    async with Mailbox() as mailbox:
+        response = await send(mailbox)
+        assert (response.status_code, response.failure) == (250, None)
+    [letter] = mailbox.letters
+    assert letter["to"] == "ops@example.com"
+    assert letter["subject"] == "Failing: https://example.com/ of Äcme"
+    assert letter["message-id"] == "<msg_1@example.com>"
+    assert letter["auto-submitted"] == "auto-generated"
+    assert letter["list-unsubscribe"] == "<https://hooks.example.com/u>"
+
+
+async def test_starttls_and_a_login(authority: tuple[ssl.SSLContext, str]) -> None:
+    context, file = authority
+    async with Mailbox(context=context, login=("hooks", "secret")) as mailbox:
+        response = await send(mailbox, security="starttls", ca_file=file, username="hooks", password="secret")
+        assert response.failure is None
+        refused = await send(mailbox, security="starttls", ca_file=file, username="hooks", password="wrong")
+        assert (refused.failure, refused.lack) == (FailureKind.OWN, Lack.MAIL)
+        assert "wrong" not in refused.text
+    assert len(mailbox.letters) == 1
+
+
+async def test_a_certificate_that_nobody_vouches_for_is_not_taken(authority: tuple[ssl.SSLContext, str]) -> None:
+    async with Mailbox(context=authority[0]) as mailbox:
+        response = await send(mailbox, security="starttls")
+    assert (response.failure, response.lack) == (FailureKind.OWN, Lack.MAIL)
+    assert "CERTIFICATE_VERIFY_FAILED" in response.text
+    assert mailbox.letters == []
+
+
+@pytest.mark.parametrize(
+    ("refuse", "code", "text"), [("550 no such user", 550, "no such user"), ("451 later", 451, "later")]
+)
+async def test_what_the_server_says_of_an_address_is_the_response(refuse: str, code: int, text: str) -> None:
+    async with Mailbox() as mailbox:
+        mailbox.refuse = refuse
+        response = await send(mailbox)
+    assert (response.status_code, response.text, response.failure) == (code, text, FailureKind.STATUS)
+
+
+async def test_a_server_that_is_not_there_is_our_own_trouble() -> None:
+    async with Mailbox() as mailbox:
+        pass
+    response = await send(mailbox)
+    assert (response.failure, response.lack, response.sent) == (FailureKind.OWN, Lack.MAIL, False)
+    assert f"localhost:{mailbox.port}" in response.text

@@ -1,0 +1,61 @@
+"""Alerts: what a consumer can be told of, how, and which application holds the alerts of another. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Final
+
+from webhook_engine.errors import ValidationError
+from webhook_engine.rules.values import kind_of, quoted
+
+__all__ = ["ALERTS", "CHATS", "KINDS", "alert_events", "alert_kind", "alerts_application", "application_of_alerts"]
+
+ALERTS: Final = (
+    "endpoint.failing",
+    "endpoint.disabled",
+    "endpoint.recovered",
+    "endpoint.backlog",
+    "message.attempt.exhausted",
+)
+"""The operational events that there are alerts for."""
+
+USUAL: Final = ALERTS[:4]
+"""Those of an alert that names none: about endpoints, not about each message."""
+
+CHATS: Final = ("slack", "discord", "teams")
+"""Each has a transformation of its name."""
+
+KINDS: Final = ("email", *CHATS, "webhook")
+
+_PREFIX: Final = "alerts."
+
+
+def alert_kind(field: str, value: object) -> str:
+    """One of :data:`KINDS`; raises ``ValidationError``."""
+    if value not in KINDS:
+        raise ValidationError(field, f"must be {', '.join(KINDS[:-1])} or {KINDS[-1]}, not {quoted(value)}")
+    return str(value)
+
+
+def alert_events(field: str, value: object) -> tuple[str, ...]:
+    """Some of :data:`ALERTS`, in their order; ``None`` means the usual ones. Raises ``ValidationError``."""
+    if value is None:
+        return USUAL
+    if isinstance(value, str) or not isinstance(value, Collection):
+        raise ValidationError(field, f"must be a list of events, not {kind_of(value)}")
+    for place, each in enumerate(value):
+        if each not in ALERTS:
+            raise ValidationError(f"{field}[{place}]", f"must be one of {', '.join(ALERTS)}, not {quoted(each)}")
+    if not value:
+        raise ValidationError(field, "must name at least one event")
+    return tuple(each for each in ALERTS if each in value)
+
+
+def alerts_application(application_id: str) -> str:
+    """The uid of the application that holds the alerts of another."""
+    return _PREFIX + application_id
+
+
+def application_of_alerts(uid: str | None) -> str | None:
+    """The application whose alerts an application with this uid holds; ``None`` if it holds none."""
+    return uid.removeprefix(_PREFIX) if uid is not None and uid.startswith(_PREFIX) else None
