@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -81,9 +80,7 @@ async def test_it_can_be_changed_kept_by_its_mask_and_taken_back(tmp_path: Path)
         assert await sent_with(timeout="1s") == "Bearer to.ken"
         assert await sent_with(authentication=None) is None
         assert (await engine.endpoints.get("acme", endpoint.id)).authentication is None
-    with sqlite3.connect(tmp_path / "e.db") as database:
-        row = database.execute("SELECT encrypted_credentials FROM webhook_endpoint WHERE id = ?", (endpoint.id,))
-        assert row.fetchone() == (None,)
+        assert await _kept(engine) is None
 
 
 async def test_only_one_thing_says_who_asks(tmp_path: Path) -> None:
@@ -224,20 +221,20 @@ async def test_it_is_tried_by_asking_for_a_token_and_sending_an_example(tmp_path
 
 async def test_a_new_main_secret_encrypts_it_anew(tmp_path: Path) -> None:
     database = tmp_path / "e.db"
-
-    def kept() -> bytes:
-        with sqlite3.connect(database) as connection:
-            [(value,)] = connection.execute("SELECT encrypted_credentials FROM webhook_endpoint").fetchall()
-        return bytes(value)
-
     async with local_engine(database) as engine:
         await acme(engine, "http://127.0.0.1:9/", authentication=BEARER)
-    before = kept()
-    rotate(SecretFile.MAIN.of(database))
+        before = await _kept(engine)
+    rotate(SecretFile.MAIN.of(engine.config.store.files))
     async with Receiver() as receiver, local_engine(database) as engine:
-        assert kept() != before
+        assert await _kept(engine) not in (None, before)
         [endpoint] = (await engine.endpoints.list("acme")).data
         await engine.endpoints.update("acme", endpoint.id, url=receiver.url)
         await send(engine)
         await engine.join(timeout=5)
         assert receiver.requests[0].headers["authorization"] == "Bearer to.ken"
+
+
+async def _kept(engine: Engine) -> bytes | None:
+    stored = await engine.services.store.endpoints.first()
+    assert stored is not None
+    return stored.encrypted_credentials

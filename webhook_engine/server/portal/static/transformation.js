@@ -1,0 +1,101 @@
+// What an endpoint's requests are changed by, and how they are authenticated: edited and tried in the tab Settings.
+
+import { api, app, eventually, get } from "./api.js";
+import { fill, h } from "./dom.js";
+import { t } from "./language.js";
+import { may } from "./session.js";
+import { mark } from "./unsaved.js";
+import { button, busy, card, codeBox, field, input, toast } from "./ui.js";
+
+const BEGINNING = "function handler(webhook) {\n  return webhook;\n}\n";
+const EXAMPLE = '{\n  "id": 1\n}';
+
+/** The consumer's own script; nothing where the platform does not allow scripts. */
+export function scriptCard(endpoint, signal) {
+  const element = h("div", {});
+  if (!may("ManageTransformations")) return element;
+  const path = app("endpoint", endpoint.id, "transformation");
+  const read = async () => {
+    const { scripts } = await get(app("transformations"), {}, signal);
+    if (scripts) fill(element, editor(path, await get(path, {}, signal), signal));
+  };
+  eventually(read, signal).catch(() => {});
+  return element;
+}
+
+function editor(path, script, signal) {
+  const code = h("textarea", { class: "input code", rows: "10", spellcheck: "false", value: script.code ?? BEGINNING });
+  const used = h("input", { type: "checkbox", id: "use-script", checked: script.enabled });
+  const type = input({ class: "input code", value: "invoice.paid" });
+  const payload = h("textarea", { class: "input code", rows: "4", spellcheck: "false", value: EXAMPLE });
+  const about = field(t("Script"), code, { hint: t("It declares handler(webhook) and returns the webhook, with another payload, url, method or headers, or with cancel: true.") });
+  const example = field(t("Example payload"), payload);
+  const result = h("div", { class: "stack-small", role: "status" });
+  const keep = button(t("Save script"), undefined, { submit: true });
+
+  async function save() {
+    about.complain();
+    try {
+      await api("PATCH", path, { body: { code: code.value, enabled: used.checked }, signal });
+      mark(form, false);
+      toast(t("The script is saved; it applies from the next attempt"));
+    } catch (error) {
+      about.complain(error.message);
+      code.focus();
+    }
+  }
+
+  async function simulate() {
+    example.complain();
+    about.complain();
+    try {
+      JSON.parse(payload.value);
+    } catch {
+      example.complain(t("Enter an example in JSON."));
+      return void payload.focus();
+    }
+    try {
+      // Numbers and strings stay as they were typed.
+      const json = `{"code": ${JSON.stringify(code.value)}, "eventType": ${JSON.stringify(type.value)}, "payload": ${payload.value}}`;
+      fill(result, shown(await api("POST", `${path}/simulate`, { json, signal })));
+    } catch (error) {
+      about.complain(error.message);
+    }
+    return undefined;
+  }
+
+  const form = h(
+    "form",
+    { class: "form", on: { submit: (event) => (event.preventDefault(), busy(keep, save())), input: (event) => (event.target === code || event.target === used) && mark(form, true) } },
+    about,
+    h("div", { class: "row" }, used, h("label", { for: "use-script" }, t("Use this script"))),
+    h("div", { class: "row" }, keep),
+    h("div", { class: "pair" }, field(t("Event type"), type), example),
+    h("div", { class: "row" }, button(t("Try the script"), simulate, {})),
+    result,
+  );
+  return card(t("Your own script"), form, { note: t("JavaScript that changes each request to this endpoint before it is signed. To try it sends nothing.") });
+}
+
+function shown(trial) {
+  if (trial.problem) return h("p", { class: "problem" }, trial.problem);
+  const logs = trial.logs.length > 0 && codeBox(t("Console"), trial.logs.join("\n"), {});
+  if (trial.cancelled) return [h("p", {}, t("It cancels the delivery: nothing would be sent.")), logs];
+  const headers = Object.entries(trial.headers).map(([name, value]) => `${name}: ${value}\n`);
+  return [codeBox(t("What would be sent"), `${trial.method} ${trial.url}\n${headers.join("")}\n${trial.payload}`, {}), logs];
+}
+
+/** A button that tries how requests are authenticated; nothing where they are not. */
+export function authenticationCard(endpoint, signal) {
+  if (!(endpoint.authentication || endpoint.tls) || !may("CreateAttempts")) return undefined;
+  const result = h("p", { role: "status" });
+  const attempt = async () => {
+    const trial = await api("POST", app("endpoint", endpoint.id, "authentication", "try"), { body: {}, signal });
+    result.className = trial.problem ? "problem" : "soft";
+    fill(result, trial.problem ?? t("An example is on its way; its attempt shows what the receiver said."), " ", trial.messageId && h("a", { href: `#/messages/${trial.messageId}` }, trial.messageId));
+  };
+  const kinds = [endpoint.authentication?.type, endpoint.tls && "TLS"].filter(Boolean).join(", ");
+  return card(t("Authentication"), h("div", { class: "stack-small" }, h("p", {}, h("code", {}, kinds)), h("div", { class: "row" }, button(t("Try authentication"), attempt, {})), result), {
+    note: t("Asks for an access token, where one is needed, and sends an example."),
+  });
+}
