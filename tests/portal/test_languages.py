@@ -16,6 +16,7 @@ from .conftest import Stage
 PORTAL = files("webhook_engine.server.portal") / "static"
 PLAY = files("webhook_engine.server.play") / "static"
 SAID = re.compile(r'(?<![\w.])(?:t|pieces)\(\s*"((?:[^"\\]|\\.)*)"')
+IMPORTED = re.compile(r'^import [^;]*?"\./([\w.]+)";', re.MULTILINE)
 ENTRY = re.compile(r'^  "((?:[^"\\]|\\.)*)": (.*),$', re.MULTILINE)
 TEXT = re.compile(r'"((?:[^"\\]|\\.)*)"')
 PLACE = re.compile(r"\{\w+\}")
@@ -46,7 +47,7 @@ def catalogue(language: str) -> dict[str, list[str]]:
     """The texts of a language, by the English ones."""
     entries = [
         entry
-        for pages in ("", "operator-")
+        for pages in ("", "pages-", "operator-")
         for entry in ENTRY.findall((PORTAL / f"texts-{pages}{language}.js").read_text("utf-8"))
     ]
     return {unquoted(key): [unquoted(text) for text in TEXT.findall(value)] for key, value in entries}
@@ -57,6 +58,23 @@ def test_a_catalogue_is_complete_and_has_nothing_else(language: str) -> None:
     texts, wanted = catalogue(language), set(said())
     assert wanted - set(texts) == set()
     assert set(texts) - wanted == set()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_first_page_finds_its_texts_in_the_first_catalogue(language: str) -> None:
+    modules: set[str] = set()
+
+    def walk(name: str) -> None:
+        if name not in modules:
+            modules.add(name)
+            for other in IMPORTED.findall((PORTAL / name).read_text("utf-8")):
+                walk(other)
+
+    walk("portal.js")
+    walk("endpoints.js")
+    first = {unquoted(key) for key, _ in ENTRY.findall((PORTAL / f"texts-{language}.js").read_text("utf-8"))}
+    for name in modules:
+        assert set(map(unquoted, SAID.findall((PORTAL / name).read_text("utf-8")))) <= first, name
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -1,5 +1,6 @@
 // The language of the page. A text stands in the code in English; the catalogue of the language that is shown,
-// texts-{language}.js, has what to say instead. Whoever imports this module has the catalogue already.
+// texts-{language}.js, has what to say instead. Whoever imports this module has the catalogue already; the portal gets what
+// its first page does not say, texts-pages-{language}.js, when another page is shown.
 
 import { link } from "./arrival.js";
 
@@ -26,6 +27,8 @@ const PLACE = /\{(\w+)\}/g;
 export async function alsoSay(pages) {
   Object.assign(texts, (await import(`./texts-${pages}-${language}.js`)).default);
 }
+
+if (!document.querySelector("meta[name=first-page]")) await alsoSay("pages");
 
 function base(tag) {
   return tag.toLowerCase().split("-")[0];

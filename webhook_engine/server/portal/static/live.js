@@ -6,19 +6,23 @@ import { hearing, somethingChanged } from "./ui.js";
 
 const FIRST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 60_000;
+const SETTLED_MS = 1_500;
 const SILENT_MS = 40_000;
 const REFUSED = [401, 403, 404, 405, 501];
 
 let open = false;
 let trying = false;
 let current;
+let settling;
 
 hearing(() => open);
 
 /** Hear of the application that is shown from now on. */
 export function listen() {
   if (current && (current.application !== session()?.application || current.token !== session()?.token)) current.end.abort();
-  keepOpen();
+  // Whoever only looks in for a moment needs no stream.
+  clearTimeout(settling);
+  settling = setTimeout(keepOpen, SETTLED_MS);
 }
 
 document.addEventListener("visibilitychange", () => {

@@ -5,7 +5,7 @@ import { link as said } from "./arrival.js";
 import { decoded, placed, to } from "./address.js";
 import { app, eventually, get, onEnd, onReach } from "./api.js";
 import { fill, h, icon, shownText } from "./dom.js";
-import { t } from "./language.js";
+import { alsoSay, t } from "./language.js";
 import { listen } from "./live.js";
 import { framed, turned } from "./frame.js";
 import { borrow, exchange, keep, onBegun, session, takeKey } from "./session.js";
@@ -15,7 +15,8 @@ import { titled } from "./titles.js";
 import { guard, leaving, stay } from "./unsaved.js";
 
 const APPLICATIONS = "#/applications";
-// Each page is loaded when it is first shown.
+// Each page is loaded when it is first shown; what it says comes with the first one after this one.
+const FIRST = async () => (await import("./endpoints.js")).endpointsPage;
 const ROUTES = [
   [/^\/endpoints\/new$/, async () => (await import("./endpoint_form.js")).newEndpointPage, t("Endpoints")],
   [/^\/endpoints\/([^/?]+)(?:\?tab=(\w+))?$/, async () => (await import("./endpoint.js")).endpointPage, t("Endpoints")],
@@ -23,7 +24,7 @@ const ROUTES = [
   [/^\/messages\/([^/?]+)(?:\?attempt=(\w+))?$/, async () => (await import("./message.js")).messagePage, t("Messages")],
   [/^\/statistics$/, async () => (await import("./statistics.js")).statisticsPage, t("Statistics")],
   [/^\/catalogue$/, async () => (await import("./catalogue.js")).cataloguePage, t("Event catalogue")],
-  [/^/, async () => (await import("./endpoints.js")).endpointsPage, t("Endpoints")],
+  [/^/, FIRST, t("Endpoints")],
 ];
 // What an operator sees of all applications.
 const OPERATOR_ROUTES = [
@@ -196,6 +197,7 @@ async function show(moved) {
   const { signal } = shown;
   let page;
   try {
+    if (load !== FIRST) await alsoSay("pages");
     page = await load();
   } catch {
     // Its script did not come, since the server is away: begin anew when it is there again.
