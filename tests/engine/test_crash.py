@@ -28,7 +28,7 @@ async def test_every_message_that_was_accepted_arrives_although_the_process_is_k
     async with Receiver(answers) as receiver:
         with Lives(database, receiver.url) as child:
             for _ in range(KILLS):
-                accepted += await asyncio.to_thread(child.live, chance.uniform(0.02, 0.4))
+                accepted += await asyncio.to_thread(child.live, chance.uniform(0.02, 0.25))
         async with local_engine(database, retry_schedule=["50ms"] * 20) as engine:
             await until(lambda: not set(accepted) - set(answers.delivered), timeout=30 + KILLS)
             await engine.join(timeout=30)

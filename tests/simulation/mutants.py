@@ -4,7 +4,7 @@ A mutant is a copy of the package in which one text stands for another. A row wh
 then the code has moved on, and the row with it.
 
 python tests/simulation/mutants.py            # which seed finds each; --anew looks from 0 on, not at the one in the row
-python tests/simulation/mutants.py ladder     # those with this word in their name
+python tests/simulation/mutants.py ladder     # those with one of these words in their name
 """
 
 from __future__ import annotations
@@ -121,6 +121,13 @@ MUTANTS = (
         seed=1,
     ),
     Mutant(
+        "commits are not synced",
+        "store/sqlite/database.py",
+        '"PRAGMA synchronous=FULL"',
+        '"PRAGMA synchronous=NORMAL"',
+        seed=0,
+    ),
+    Mutant(
         "a lane forgets what is only in the database",
         "delivery/schedule/lane.py",
         "        if self._stored_from is None or due_at < self._stored_from:\n            self._stored_from = due_at\n",
@@ -218,11 +225,12 @@ def found_by(mutant: Mutant, folder: Path, seeds: str) -> tuple[int | None, str]
     """The first of these seeds that finds it, and what that says; ``folder`` is for the copy of the package."""
     copy = folder / "webhook_engine"
     if not copy.exists():
-        shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+        # With its bytecode, so that only what the mutant changes has to be compiled.
+        shutil.copytree(PACKAGE, copy)
     text = (PACKAGE / mutant.module).read_text()
     assert text.count(mutant.text) == 1, f"{mutant.module} does not have what the mutant changes"
     (copy / mutant.module).write_text(text.replace(mutant.text, mutant.instead))
-    # No bytecode: two writings of a module within a second look the same by their times.
+    # No bytecode is written: two writings of a module within a second look the same by their times.
     run = subprocess.run(
         [sys.executable, "-B", RUN, "--seeds", seeds, "--first"],
         env={**os.environ, "PYTHONPATH": str(folder)},
@@ -241,12 +249,12 @@ def found_by(mutant: Mutant, folder: Path, seeds: str) -> tuple[int | None, str]
 def main() -> None:
     """Say which seed finds each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("word", nargs="?", default="")
+    parser.add_argument("words", nargs="*")
     parser.add_argument("--anew", action="store_true")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         for mutant in MUTANTS:
-            if arguments.word not in mutant.name:
+            if arguments.words and not any(word in mutant.name for word in arguments.words):
                 continue
             seed, said = (None, "") if arguments.anew else found_by(mutant, Path(folder), str(mutant.seed))
             if seed is None:

@@ -14,6 +14,7 @@ import sqlite3
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from unittest import mock
 
@@ -22,6 +23,7 @@ from simulation.timeline import ProcessLoop, Timeline
 
 from webhook_engine import core
 from webhook_engine.config.sections import StoreConfig
+from webhook_engine.delivery import shares
 from webhook_engine.errors import StoreUnavailableError
 from webhook_engine.model import DeliveryStatus
 from webhook_engine.store import rows
@@ -198,8 +200,10 @@ class _Leases:
                 server.generations[shard] += 1
         others = [one for name, one in server.members.items() if name != member_id and one.expires_at > now]
         return Standing(
-            held={shard: server.generations[shard] for shard in range(SHARDS) if server.holders[shard] == member_id},
-            free=frozenset(shard for shard in range(SHARDS) if server.holders[shard] is None),
+            held={
+                shard: server.generations[shard] for shard, holder in enumerate(server.holders) if holder == member_id
+            },
+            free=frozenset(shard for shard, holder in enumerate(server.holders) if holder is None),
             live=frozenset(name for name, one in server.members.items() if one.expires_at > now),
             lapsed=[name for name, one in server.members.items() if one.expires_at <= now],
             next_lapse_s=min((one.expires_at - now for one in others), default=None),
@@ -423,6 +427,8 @@ def shared(server: Server) -> AbstractContextManager[object]:
         (core, "open_store", open_store),
         (NewMessages, "add", add_messages),
         (rows, "endpoint", endpoint),
+        # The same again and again, for each set of members.
+        (shares, "_drawn", lru_cache(maxsize=None)(shares._drawn)),
     ):
         stack.enter_context(mock.patch.object(target, name, instead))
     return stack

@@ -112,7 +112,7 @@ def draw(
     if faults and chance.random() < 0.2:
         only = chance.choice(sorted(faults))
         faults = {only: faults[only] / 2}
-    messages = chance.choice((30, 80, 200))
+    messages = chance.choice((60, 150, 300))
     actions = {"create": span_s / messages}
     for action in ACTIONS[1:]:
         if chance.random() < 0.5:
@@ -143,7 +143,7 @@ def draw(
         endpoints=chance.randint(1, 4),
         throttled=chance.choice((0.0, 0.0, 0.5)),
         small=small,
-        look_every_s=span_s / 200 if days else chance.choice((0.05, 0.5, 2.0)),
+        look_every_s=span_s / 200 if days else chance.choice((0.2, 0.5, 2.0)),
         tunables={
             "lane.MAX_QUEUED": chance.choice((2, 8, 64)),
             "lane.MAX_QUEUED_UNPROVEN": chance.choice((1, 4, 32)),
@@ -223,6 +223,16 @@ class _Receiver:
         self.name = name
         self.mode = "ok"
         self.until = 0.0
+
+
+@dataclass
+class _Lists:
+    """What messages say of an endpoint."""
+
+    deliveries: dict[str, str] = field(default_factory=dict)
+    """States of deliveries, by the id of the message."""
+    attempts: set[str] = field(default_factory=set)
+    """Ids."""
 
 
 class Host:
@@ -531,7 +541,7 @@ class World:
         self._mode("busy", self.chance.choice((1.0, 5.0)))
 
     def _fault_gone(self) -> None:
-        self._mode("gone", self.chance.choice((0.5, 0.5, 3.0)))
+        self._mode("gone", self.chance.choice((0.5, 3.0, 8.0)))
 
     def _fault_odd(self) -> None:
         self._mode("odd", self.chance.choice((1.0, 10.0)))
@@ -1135,6 +1145,7 @@ class World:
                 stored[message.event_id or ""] = message
         by_id = {one.id: one for one in model.endpoints.values() if one.id}
         counts = {one.key: {"success": 0, "fail": 0, "pending": 0} for one in by_id.values()}
+        lists: dict[str, _Lists] = {one.key: _Lists() for one in by_id.values()}
         outcomes: dict[str, list[tuple[float, bool]]] = {one.key: [] for one in by_id.values()}
         firsts: dict[str, list[tuple[str, float, Message]]] = {one.key: [] for one in by_id.values()}
         for message in model.messages:
@@ -1156,6 +1167,8 @@ class World:
                     continue
                 made = sorted(attempts.get(one.endpoint.id, ()), key=lambda attempt: attempt.id)
                 self._check_delivery(message, endpoint, one, made)
+                lists[endpoint.key].deliveries[found.id] = one.status.name
+                lists[endpoint.key].attempts.update(attempt.id for attempt in made)
                 counts[endpoint.key]["pending"] += one.status.name in ("PENDING", "SENDING")
                 for attempt in made:
                     counts[endpoint.key]["success" if attempt.status == 0 else "fail"] += 1
@@ -1173,6 +1186,7 @@ class World:
                     # How long several engines have run is not one number.
                     model.check_window(endpoint, outcomes[endpoint.key])
             await self._check_endpoint(engine, endpoint, counts[endpoint.key])
+            await self._check_lists(engine, endpoint, lists[endpoint.key])
         self.say(f"checked: {counts}")
 
     def _check_delivery(self, message: Message, endpoint: Endpoint, one: Any, attempts: list[Any]) -> None:
@@ -1219,11 +1233,27 @@ class World:
         if told != counts and not model.clock_was_set:
             model.violated(f"{endpoint.key}: its statistics say {told}, its attempts and deliveries {counts}")
 
+    async def _check_lists(self, engine: Engine, endpoint: Endpoint, expected: _Lists) -> None:
+        """What the endpoint says of its messages and attempts is what the messages say of the endpoint."""
+        application, key = endpoint.application, endpoint.key
+        attempts = {one.id async for one in engine.attempts.iterate_by_endpoint(application, key)}
+        if attempts != expected.attempts:
+            self.violated(f"{key}: its list of attempts has {len(attempts)}, its messages {len(expected.attempts)}")
+        deliveries: dict[str, str] = {}
+        page = await engine.attempts.list_attempted_messages(application, key, limit=250)
+        deliveries.update((one.message.id, one.status.name) for one in page.data)
+        while not page.done:
+            page = await engine.attempts.list_attempted_messages(application, key, limit=250, iterator=page.iterator)
+            deliveries.update((one.message.id, one.status.name) for one in page.data)
+        if deliveries != expected.deliveries:
+            differ = sorted(set(deliveries.items()) ^ set(expected.deliveries.items()))
+            self.violated(f"{key}: its list of messages differs from what they say of it: {differ[:4]}")
+
     # Who may send.
 
     def _look_at_holders(self) -> None:
         """No shard is held by two engines that may send, and each is held as the server says."""
-        seen: dict[int, str] = {}
+        seen: list[tuple[str, frozenset[int]]] = []
         for host in self.hosts:
             if host.engine is None or not host.alive or host.loop is None:
                 continue
@@ -1231,10 +1261,14 @@ class World:
             # Who is paused does nothing; what it may do afterwards is looked at then.
             if host.loop.frozen_until > self.timeline.now or not ownership.may_begin():
                 continue
-            for shard in ownership.shards:
-                if (other := seen.setdefault(shard, host.life.name)) != host.life.name:
-                    self.violated(f"{other} and {host.life.name} both hold shard {shard} at {self.timeline.now:.3f}")
+            for other, shards in seen:
+                if both := shards & ownership.shards:
+                    self.violated(
+                        f"{other} and {host.life.name} both hold {len(both)} shards at {self.timeline.now:.3f}, "
+                        f"{min(both)} among them"
+                    )
                     return
+            seen.append((host.life.name, ownership.shards))
         self.timeline.after(0.1, self._look_at_holders)
 
     def _watched(self, begin: Callable[..., Begun]) -> Callable[..., Begun]:
