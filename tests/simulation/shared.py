@@ -37,6 +37,7 @@ from webhook_engine.store.members import (
     Standing,
     shard_of,
 )
+from webhook_engine.store.order import Turns
 from webhook_engine.store.records import AddressedMessage, OutboxRow, Outcomes, Routes, StoredEndpoint
 from webhook_engine.store.sqlite.connection import Row, Session
 from webhook_engine.store.sqlite.database import Database
@@ -316,15 +317,15 @@ class _Deliveries(SqliteDeliveries):
         super().__init__(database)
         self._line = line
 
-    async def record(self, outcomes: Outcomes) -> None:
+    async def record(self, outcomes: Outcomes) -> Turns:
         new = NewOutcomes(outcomes)
 
-        def record(session: Session) -> None:
+        def record(session: Session) -> Turns:
             if outcomes.member is not None and outcomes.member not in self._line.server.members:
                 raise LateOutcomesError(outcomes.member)
-            new.record(session)
+            return new.record(session)
 
-        await self._database.write(record)
+        return await self._database.write(record)
 
     async def endpoints_with_due(
         self, after: str | None, limit: int, shards: Collection[int] = ALL_SHARDS

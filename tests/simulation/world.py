@@ -412,7 +412,7 @@ class World:
                 endpoint.created.sure = min(endpoint.created.sure, now)
                 if stored.disabled and endpoint.closed and endpoint.closed[-1].value is False:
                     # The engine was killed before it could tell.
-                    endpoint.closed.append(Span(True, self.model.lives[-2].began, now))
+                    endpoint.closed.append(Span(True, 0.0, now))
                 # A rotation may have been committed when the engine was killed.
                 secret = await engine.endpoints.get_secret(endpoint.application, endpoint.key)
                 if not endpoint.secrets or endpoint.secrets[-1].value != secret:
@@ -1274,7 +1274,7 @@ class World:
     def _watched(self, begin: Callable[..., Begun]) -> Callable[..., Begun]:
         """An attempt begins only in the engine that holds the endpoint, as the server has it."""
 
-        def watched(attempter: Attempter, target: Target, due: Due, payload: bytes) -> Begun:
+        def watched(attempter: Attempter, target: Target, due: Due, payload: bytes, request: Due) -> Begun:
             loop, server = asyncio.get_running_loop(), self.server
             assert isinstance(loop, ProcessLoop)
             assert server is not None
@@ -1284,7 +1284,7 @@ class World:
                     f"{loop.name} begins an attempt at {self.timeline.now:.3f} as {member_id}, and its endpoint's "
                     f"shard {shard} is held by {server.holders[shard]}"
                 )
-            return begin(attempter, target, due, payload)
+            return begin(attempter, target, due, payload, request)
 
         return watched
 

@@ -599,10 +599,10 @@ class Dispatcher(Service):
         if target is None or closed or not self._ownership.may_begin():
             self._abandon(lane, due)
             return
+        members: Sequence[Member] = ()
         if due.payload is None or due.message_id in self._just_expunged:
             outcome = self._attempter.give_up(target, due)
         else:
-            members: Sequence[Member] = ()
             payload, request = due.payload, None
             if target.batch is not None and due.order_key is not None and due.manual_id is None:
                 members = await self._gathered(lane, due, target.batch)
