@@ -14,7 +14,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,10 +29,10 @@ PATIENCE_S = 60.0
 
 
 @contextmanager
-def postgresql(*, durable: bool = False) -> Iterator[str]:
+def postgresql(*, durable: bool = False, settings: Sequence[str] = ()) -> Iterator[str]:
     """The URL of the database ``postgres`` on a fresh server; skips the test where none is installed.
 
-    Unless it is to be ``durable``, nothing waits for the disk.
+    Unless it is to be ``durable``, nothing waits for the disk. ``settings``: further ones, each ``name=value``.
     """
     programs = _programs("postgres", "initdb", package="postgresql")
     with _home("postgres") as (home, account):
@@ -45,6 +45,7 @@ def postgresql(*, durable: bool = False) -> Iterator[str]:
             "listen_addresses=",
             "-c",
             f"unix_socket_directories={home}",
+            *(word for setting in settings for word in ("-c", setting)),
         ]
         url = f"postgresql:///postgres?host={home}&user=postgres"
         with _serving([programs["postgres"], "-D", data, *options], account, home, lambda: _psycopg(url)):

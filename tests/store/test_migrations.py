@@ -27,9 +27,3 @@ def test_a_newer_schema_is_refused_and_an_older_one_is_not() -> None:
     refuse_newer("x.db", 2, known)
     with pytest.raises(SchemaVersionError, match=r"x\.db has schema version 3, .* versions up to 2"):
         refuse_newer("x.db", 3, known)
-
-
-@pytest.mark.parametrize("package", ["webhook_engine.store.sqlite", "webhook_engine.store.postgresql"])
-def test_migrations_are_numbered_without_a_gap_and_each_number_is_used_once(package: str) -> None:
-    versions = [migration.version for migration in migrations_of(package)]
-    assert versions == [*range(1, len(versions) + 1)]

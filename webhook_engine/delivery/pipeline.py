@@ -41,6 +41,7 @@ from webhook_engine.delivery.ownership import Ownership, Share
 from webhook_engine.delivery.publishing import Publication, Publisher
 from webhook_engine.delivery.schedule.dispatcher import Dispatcher
 from webhook_engine.delivery.schedule.figures import LaneFigures
+from webhook_engine.delivery.schedule.incoming import Incoming
 from webhook_engine.delivery.service import Service
 from webhook_engine.delivery.tasks.runner import TaskRunner
 from webhook_engine.delivery.timekeeper import Timekeeper
@@ -217,6 +218,8 @@ class Pipeline:
             max_in_flight=settings.max_in_flight,
             max_in_flight_per_endpoint=settings.max_in_flight_per_endpoint,
         )
+        wakeups = store.wakeups
+        self._incoming = None if wakeups is None else Incoming(self._dispatcher, wakeups.due)
         self._router = Router(store.messages, directory, self._stored, tracing)
         self._relay = Relay(store.outbox, self._router, self.intake, clock, self.ownership, sources)
         self._tasks = TaskRunner(
@@ -501,9 +504,8 @@ class Pipeline:
         for endpoint_id, application_id, shard in notice.endpoints:
             self._directory.forget_endpoints(application_id)
             dispatcher.look_again(endpoint_id, ours=holds(shard))
-        for endpoint_id, shard, due_at in notice.deliveries:
-            if holds(shard):
-                dispatcher.more_stored(endpoint_id, due_at)
+        if notice.deliveries and self._incoming is not None:
+            self._incoming.add([given for given in notice.deliveries if holds(given.shard)])
         for endpoint_id, shard in notice.manual:
             if holds(shard):
                 dispatcher.manual_stored(endpoint_id, self.timekeeper.look().now)

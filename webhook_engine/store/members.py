@@ -14,10 +14,12 @@ from typing import Protocol
 import msgspec
 
 from webhook_engine.errors import StoreError
+from webhook_engine.store.records import Due
 
 __all__ = [
     "ALL_SHARDS",
     "SHARDS",
+    "Given",
     "LateOutcomesError",
     "LeaseStore",
     "Member",
@@ -122,11 +124,21 @@ class LeaseStore(Protocol):
         ...
 
 
+class Given(msgspec.Struct, frozen=True, array_like=True):
+    """An endpoint that was given deliveries."""
+
+    endpoint_id: str
+    shard: int
+    due_at: int
+    """When the first of them is due."""
+    message_ids: Sequence[str] = ()
+    """Of which messages; empty: they are to be looked for."""
+
+
 class Notice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What engines tell one another; each concerns whoever holds the shards, or keeps what was changed in memory."""
 
-    deliveries: Sequence[tuple[str, int, int]] = ()
-    """Endpoints that were given deliveries: id, shard, and when the first is due."""
+    deliveries: Sequence[Given] = ()
     manual: Sequence[tuple[str, int]] = ()
     """Endpoints to which an attempt was asked for: id and shard."""
     endpoints: Sequence[tuple[str, str, int]] = ()
@@ -163,6 +175,10 @@ class WakeupStore(Protocol):
 
     async def read(self) -> tuple[Sequence[Notice], bool]:
         """What was told since the last call, and whether something may have been missed before."""
+        ...
+
+    async def due(self, wanted: Sequence[tuple[str, str]]) -> Sequence[Due]:
+        """Of these deliveries, by endpoint and message, those that are scheduled, and whose payloads fit together."""
         ...
 
     async def tell(self, notice: Notice) -> None:

@@ -31,6 +31,7 @@ from webhook_engine.ids import IdSource
 from webhook_engine.log import get_logger
 from webhook_engine.model import DeliveryStatus
 from webhook_engine.store.directory import Directory
+from webhook_engine.store.members import Given
 from webhook_engine.store.order import Member, Turns
 from webhook_engine.store.records import AddressedMessage, Due, NewMessage, StoredEndpoint
 from webhook_engine.store.seam import DeliveryStore
@@ -98,6 +99,9 @@ class Dispatcher(Service):
         self._scanning = False
         self._just_expunged: set[str] = set()
         """Messages of which an attempt may be about to begin with a payload that is deleted."""
+        self._left_meanwhile: set[tuple[str, str]] | None = None
+        """Deliveries, by endpoint and message, that were recorded or dropped while others were read to be taken up."""
+        self._expunged_meanwhile: set[str] = set()
         self._stop_watching_clock: Callable[[], None] = lambda: None
 
     # What the rest of the flow tells it.
@@ -149,6 +153,35 @@ class Dispatcher(Service):
         lane.note_stored(due_at)
         self._attend(lane)
 
+    def begin_to_take_up(self) -> int:
+        """Deliveries that other engines have stored are about to be read; what :meth:`take_up` wants to know then."""
+        self._left_meanwhile = set()
+        self._expunged_meanwhile = set()
+        return self._looks_again
+
+    def take_up(self, wanted: Sequence[Given], found: Sequence[Due], since: int) -> None:
+        """Take what was read into the lanes, unless something else came first; the rest they look for."""
+        left, expunged = self._left_meanwhile or set(), self._expunged_meanwhile
+        self._left_meanwhile = None
+        if self.stopping:
+            return
+        read = {} if since != self._looks_again else {(due.endpoint_id, due.message_id): due for due in found}
+        touched: dict[str, Lane] = {}
+        for one in wanted:
+            if not self._ownership.holds(one.shard):
+                continue
+            lane = touched[one.endpoint_id] = self._lane(one.endpoint_id)
+            for message_id in one.message_ids:
+                key = (one.endpoint_id, message_id)
+                due = None if key in left or message_id in expunged else read.get(key)
+                if due is None or not lane.push_new(due):
+                    # At once, because a lane with nothing in memory may be forgotten when another one is opened.
+                    lane.note_stored(one.due_at)
+                    self._attend(lane)
+        for lane in touched.values():
+            self._attend(lane)
+        self._pump()
+
     def look_for_due(self) -> None:
         """Shards have become this engine's: their endpoints are looked for in the database."""
         self._look_again()
@@ -189,6 +222,8 @@ class Dispatcher(Service):
     def recorded(self, batch: Sequence[Outcome], turns: Turns = NO_TURNS) -> None:
         """Outcomes are committed: what they scheduled can be found in the database from here on."""
         for outcome in batch:
+            if self._left_meanwhile is not None:
+                self._left_meanwhile.add((outcome.due.endpoint_id, outcome.due.message_id))
             lane = self._lanes.get(outcome.due.endpoint_id)
             if lane is None:
                 continue
@@ -235,6 +270,8 @@ class Dispatcher(Service):
 
     def drop(self, endpoint_id: str, message_id: str) -> None:
         """A delivery was cancelled."""
+        if self._left_meanwhile is not None:
+            self._left_meanwhile.add((endpoint_id, message_id))
         lane = self._lanes.get(endpoint_id)
         if lane is not None:
             lane.drop(message_id)
@@ -247,6 +284,7 @@ class Dispatcher(Service):
             lane.expunge(ids)
         # Attempts that have their slot already begin in the order in which they got it, before this is forgotten.
         self._just_expunged |= ids
+        self._expunged_meanwhile |= ids if self._left_meanwhile is not None else set()
         asyncio.get_running_loop().call_soon(self._just_expunged.difference_update, ids)
 
     def clock_set_back(self) -> None:
@@ -310,7 +348,7 @@ class Dispatcher(Service):
             if self._timers.horizon is not None and self._timers.horizon <= now and not self._scanning:
                 self._scanning = True
                 self._timers.horizon = None
-                self._errand(self._scan())
+                self.errand(self._scan())
             for endpoint_id in self._timers.pop_due(now, max(0, MAX_ERRANDS - len(self._errands))):
                 self._wake(endpoint_id)
             self._pump()
@@ -380,22 +418,23 @@ class Dispatcher(Service):
         if lane.target is None:
             if lane.load is Load.RESTING:
                 lane.begin_loading()
-                self._errand(self._load(lane))
+                self.errand(self._load(lane))
             return
         if lane.target.closed and (lane.scheduled or lane.stored_from is not None) and lane.load is Load.RESTING:
             lane.begin_settling()
-            self._errand(self._close(lane, deleted=lane.target.deleted))
+            self.errand(self._close(lane, deleted=lane.target.deleted))
             return
         if lane.stored_from is not None:
             if lane.wants_refill(self._clock.now()):
                 lane.begin_refill()
-                self._errand(self._refill(lane))
+                self.errand(self._refill(lane))
             elif lane.load is Load.RESTING and lane.queued <= lane.max_limit:
                 self._timers.schedule(lane.endpoint_id, lane.stored_from)
                 self.nudge()
         self._lanes.line_up(lane)
 
-    def _errand(self, work: Coroutine[None, None, None]) -> None:
+    def errand(self, work: Coroutine[None, None, None]) -> None:
+        """Do something that a lane waits for; it is let go of when the engine stops."""
         task = asyncio.create_task(work)
         self._errands.add(task)
         task.add_done_callback(self._errand_done)

@@ -12,7 +12,7 @@ import msgspec
 
 from webhook_engine.model import DeliveryStatus
 from webhook_engine.store import rows
-from webhook_engine.store.members import ALL_SHARDS, Notice
+from webhook_engine.store.members import ALL_SHARDS, Given, Notice
 from webhook_engine.store.order import NOT_YET, Line, LineHead, Member, Turns, leaves, numbered
 from webhook_engine.store.postgresql.batches import arrays, unnest
 from webhook_engine.store.postgresql.connection import Session
@@ -195,7 +195,7 @@ async def give_turns(session: Session, lines: Iterable[Line], now: int, *, tell:
         return Turns()
     sharing = session.sharing
     ours = ALL_SHARDS if sharing.member_id is None else sharing.shards
-    elsewhere = [(endpoint_id, shard, due_at) for _, endpoint_id, due_at, shard in given if shard not in ours]
+    elsewhere = [Given(endpoint_id, shard, due_at) for _, endpoint_id, due_at, shard in given if shard not in ours]
     if elsewhere and tell:
         await session.change(_TELL, msgspec.json.encode(Notice(deliveries=elsewhere)).decode())
     at_once = [(message, endpoint) for message, endpoint, due_at, shard in given if due_at <= now and shard in ours]

@@ -7,11 +7,14 @@ from collections.abc import Sequence
 import msgspec
 
 from webhook_engine.errors import StoreUnavailableError
-from webhook_engine.store.members import LateOutcomesError, Notice, RoutingChangedError
+from webhook_engine.store.members import Given, LateOutcomesError, Notice, RoutingChangedError
 from webhook_engine.store.postgresql.connection import Session
 from webhook_engine.store.records import AddressedMessage
 
 __all__ = ["check_member", "check_routing", "tell_of_deliveries"]
+
+MOST_NAMED = 100
+"""Messages that a notice names for one endpoint; where there are more, they are looked for."""
 
 _CHANGED = """
 SELECT wanted.id
@@ -54,14 +57,21 @@ async def check_member(session: Session, member_id: str | None) -> None:
 async def tell_of_deliveries(session: Session, batch: Sequence[AddressedMessage]) -> None:
     """Leave a notice for those who hold endpoints that messages of the batch go to."""
     shards = session.sharing.shards
-    elsewhere: dict[tuple[str, int], int] = {}
+    at_once: dict[tuple[str, int], tuple[int, list[str]]] = {}
+    later: dict[tuple[str, int], int] = {}
     for one in batch:
         message = one.message
         due_at = message.created_at if message.deliver_at is None else message.deliver_at
         for endpoint_id, shard in zip(one.endpoint_ids, one.shards or (), strict=False):
-            if shard not in shards:
-                key = (endpoint_id, shard)
-                elsewhere[key] = min(elsewhere.get(key, due_at), due_at)
-    if elsewhere:
-        notice = Notice(deliveries=[(*key, due_at) for key, due_at in elsewhere.items()])
+            if shard in shards:
+                continue
+            key = (endpoint_id, shard)
+            if message.deliver_at is None and one.manual_to is None and endpoint_id not in one.ordered:
+                at_once.setdefault(key, (due_at, []))[1].append(message.id)
+            else:
+                later[key] = min(later.get(key, due_at), due_at)
+    if at_once or later:
+        given = [Given(*key, due_at) for key, due_at in later.items()]
+        given += [Given(*key, due_at, ids if len(ids) <= MOST_NAMED else ()) for key, (due_at, ids) in at_once.items()]
+        notice = Notice(deliveries=given)
         await session.change(_TELL, msgspec.json.encode(notice).decode())

@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import zlib
+from collections.abc import Sequence
 
 import asyncpg
 import msgspec
 
 from webhook_engine.errors import StoreError
 from webhook_engine.log import get_logger
+from webhook_engine.store import rows
 from webhook_engine.store.members import Notice
+from webhook_engine.store.postgresql.batches import arrays
 from webhook_engine.store.postgresql.connection import Session, quoted
 from webhook_engine.store.postgresql.database import Database
 from webhook_engine.store.postgresql.own_line import OwnLine
+from webhook_engine.store.records import Due
 
 __all__ = ["PostgresqlWakeups"]
 
@@ -27,6 +31,7 @@ LOOK_EVERY_S = 0.5
 LOOK_EVERY_BEHIND_POOLER_S = 0.05
 COALESCED_S = 0.005
 WITHIN_S = 5.0
+MOST_BYTES = 4 * 1024 * 1024
 KEPT_S = 60
 """How long a notice is kept."""
 MISSED_AFTER_S = 40.0
@@ -53,6 +58,29 @@ INSERT INTO {schema}webhook_notice (content) VALUES ($1)
 # Nobody needs it after a crash, so nobody waits for the disk.
 _WAKE = """
 SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, '')
+"""
+
+# What a payload holds is looked up only for rows that fit: before that, its size is known without it. What has a place
+# in an order waits for its turn, which is looked for.
+_DUE = """
+SELECT
+    message_id, endpoint_id, due_at, step, attempt_count, event_id, payload, NULL, trace_context, content_type, asked,
+    NULL
+FROM (
+    SELECT
+        delivery.message_id, delivery.endpoint_id, delivery.due_at, delivery.step, delivery.attempt_count,
+        delivery.asked, message.event_id, message.payload, message.trace_context, message.content_type, wanted.place,
+        sum(octet_length(message.payload)) OVER (
+            ORDER BY wanted.place ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+        ) AS carried
+    FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS wanted (endpoint_id, message_id, place)
+    JOIN webhook_delivery AS delivery
+        ON delivery.message_id = wanted.message_id AND delivery.endpoint_id = wanted.endpoint_id
+    JOIN webhook_message AS message ON message.id = delivery.message_id
+    WHERE delivery.due_at IS NOT NULL AND delivery.order_key IS NULL
+) AS due
+WHERE coalesce(carried, 0) < $3
+ORDER BY place
 """
 
 _TIDY = """
@@ -126,6 +154,11 @@ class PostgresqlWakeups:
             self._tidied_at = now
             await self._line.run(lambda session: session.change(self._sql(_TIDY), KEPT_S))
         return notices, missed
+
+    async def due(self, wanted: Sequence[tuple[str, str]]) -> Sequence[Due]:
+        """Of these deliveries, by endpoint and message, those that are scheduled, and whose payloads fit together."""
+        found = await self._database.read(_DUE, *arrays(wanted, 2), MOST_BYTES)
+        return [rows.due(row) for row in found]
 
     async def tell(self, notice: Notice) -> None:
         """Store a notice, and wake the others."""
