@@ -67,7 +67,7 @@ def whole(node: Mapping[str, Any]) -> bool:
     if node["Node Type"] == "Seq Scan":
         return True
     partial = node.get("Index Name", "").endswith(
-        ("_by_due", "_by_failure", "_disabled", "_payload_expiry", "_by_shard")
+        ("_by_due", "_by_failure", "_disabled", "_in_order", "_payload_expiry", "_by_shard")
     )
     return node["Node Type"].startswith("Index") and "Index Cond" not in node and not partial
 
