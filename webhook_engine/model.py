@@ -144,6 +144,9 @@ class EndpointOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     """For the whole exchange; ``None``: as ``delivery.timeout`` says."""
     retry_schedule: tuple[timedelta, ...] | None = None
     """The delays after the first attempt; ``None``: those of ``delivery.retry_schedule``."""
+    timeout_by_event_type: Mapping[str, timedelta] | None = None
+    """In the place of ``timeout`` for some event types, of which one may be all that begin so (``invoice.*``)."""
+    retry_schedule_by_event_type: Mapping[str, tuple[timedelta, ...]] | None = None
     authentication: EndpointAuthentication | None = None
     tls: EndpointTls | None = None
     filter: Mapping[str, object] | None = None

@@ -52,6 +52,13 @@ def test_what_an_endpoint_asks_for(world: World, acme: str) -> None:
     assert not {"timeout", "retrySchedule"} & bare.keys()
     refused = world("endpoint", "update", acme, "own", "--timeout", "1h")
     assert (refused.code, 'from "1ms" to "30s"' in refused.err) == (2, True)
+    apart = ("--timeout-for", "a.*=2s", "--retry-for", "a.b=5s,5m", "--retry-for", "c=")
+    made = world.json("endpoint", "update", acme, "own", *apart)
+    assert made["timeoutByEventType"] == {"a.*": "2s"}
+    assert made["retryScheduleByEventType"] == {"a.b": ["5s", "5m"], "c": []}
+    assert "a.b retries after 5s, 5m; c retries after none" in world("endpoint", "get", acme, "own").out
+    made = world.json("endpoint", "update", acme, "own", "--timeout-for", "", "--retry-for", "")
+    assert not {"timeoutByEventType", "retryScheduleByEventType"} & made.keys()
     said = '{"amount": {"$gt": 100}}'
     assert world.json("endpoint", "update", acme, "own", "--filter", said)["filter"] == {"amount": {"$gt": 100}}
     assert said in world("endpoint", "get", acme, "own").out

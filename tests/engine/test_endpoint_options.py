@@ -222,3 +222,37 @@ async def test_what_a_message_was_not_sent_to_and_why_can_be_seen(tmp_path: Path
         await engine.messages.expunge_content("acme", message)
         [small, *_] = await engine.attempts.list_unsent_destinations("acme", message)
         assert (small.obstacle, small.condition) == ("filter", None)
+
+
+async def test_an_event_type_may_have_a_timeout_and_retries_of_its_own(tmp_path: Path) -> None:
+    clock = ManualClock(START)
+    async with Receiver(Answers(500)) as receiver, local_engine(tmp_path / "e.db", clock) as engine:
+        await acme(
+            engine,
+            receiver.url,
+            retry_schedule=["1h"],
+            retry_schedule_by_event_type={"invoice.*": [], "invoice.paid": ["1m"]},
+        )
+        sent = {name: await send(engine, event_type=name) for name in ("user.created", "invoice.void", "invoice.paid")}
+
+        async def made() -> dict[str, int]:
+            return {
+                name: len((await engine.attempts.list_by_message("acme", message)).data)
+                for name, message in sent.items()
+            }
+
+        await engine.join(timeout=5)
+        await pass_time(engine, clock, 60)
+        assert await made() == {"user.created": 1, "invoice.void": 1, "invoice.paid": 2}
+        await pass_time(engine, clock, 3_540)
+        assert await made() == {"user.created": 2, "invoice.void": 1, "invoice.paid": 2}
+    async with (
+        hanging() as receiver,
+        local_engine(tmp_path / "f.db", timeout="80ms", retry_schedule=[]) as engine,
+    ):
+        endpoint = await acme(engine, receiver.url, timeout_by_event_type={"invoice.*": "20ms"})
+        for name in ("user.created", "invoice.paid"):
+            await send(engine, event_type=name)
+        await engine.join(timeout=5)
+        attempts = (await engine.attempts.list_by_endpoint("acme", endpoint.id)).data
+        assert {one.response.rpartition(" within ")[2] for one in attempts} == {"0.02 s", "0.08 s"}

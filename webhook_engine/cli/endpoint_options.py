@@ -44,6 +44,8 @@ class Asked(msgspec.Struct, rename="camel"):
 
     timeout: str | None = None
     retry_schedule: list[str] | None = None
+    timeout_by_event_type: dict[str, str] | None = None
+    retry_schedule_by_event_type: dict[str, list[str]] | None = None
     transformation: str | None = None
     authentication: _Authentication | None = None
     tls: _Tls | None = None
@@ -76,6 +78,15 @@ OPTION_FIELDS: Mapping[str, Callable[[Any], str]] = {
     "transformation": lambda one: one.transformation or "",
     "authentication": lambda one: one.authentication.said() if one.authentication else "",
     "tls": lambda one: one.tls.said() + " of its own" if one.tls else "",
+    "by event type": lambda one: "; ".join(
+        [
+            *(f"{name} timeout {timeout}" for name, timeout in (one.timeout_by_event_type or {}).items()),
+            *(
+                f"{name} retries after {', '.join(delays or ['none'])}"
+                for name, delays in (one.retry_schedule_by_event_type or {}).items()
+            ),
+        ]
+    ),
     "filter": lambda one: "" if one.filter is None else json.dumps(one.filter, ensure_ascii=False),
     "method": lambda one: one.method or "",
     "query": lambda one: "&".join(f"{name}={value}" for name, value in (one.query or {}).items()),
@@ -92,6 +103,14 @@ _Timeout = Annotated[str | None, typer.Option(metavar="DURATION", help='For the 
 _Retry = Annotated[
     list[str] | None,
     typer.Option(metavar="DELAY", help='A delay of its retries, such as 5m; may be repeated; "" takes it back.'),
+]
+_TimeoutFor = Annotated[
+    list[str] | None,
+    typer.Option(metavar="TYPE=DURATION", help='For an event type, or invoice.*; may be repeated; "" takes all back.'),
+]
+_RetryFor = Annotated[
+    list[str] | None,
+    typer.Option(metavar="TYPE=DELAYS", help='Such as invoice.*=5s,5m; may be repeated; "" takes all back.'),
 ]
 _NoRetries = Annotated[bool, typer.Option("--no-retries", help="Each message is tried once.")]
 _Filter = Annotated[
@@ -147,6 +166,8 @@ _OPTIONS: Mapping[str, tuple[object, object]] = {
     "timeout": (_Timeout, None),
     "retry": (_Retry, None),
     "no_retries": (_NoRetries, False),
+    "timeout_for": (_TimeoutFor, None),
+    "retry_for": (_RetryFor, None),
     "transformation": (_Transformation, None),
     "authentication": (_Auth, None),
     "tls_certificate": (_Certificate, None),
@@ -196,11 +217,23 @@ def asking(work: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+def _by_event_type(timeouts: list[str] | None, retries: list[str] | None) -> dict[str, object]:
+    asked: dict[str, object] = {}
+    if timeouts:
+        asked["timeoutByEventType"] = None if timeouts == [""] else pairs(timeouts, "--timeout-for")
+    if retries:
+        each = {} if retries == [""] else pairs(retries, "--retry-for") or {}
+        schedules = {name: [one for one in delays.split(",") if one] for name, delays in each.items()}
+        asked["retryScheduleByEventType"] = schedules or None
+    return asked
+
+
 def _asked(given: Mapping[str, Any]) -> dict[str, object]:
     asked: dict[str, object] = {}
     for name, wire in _TEXTS.items():
         if given[name] is not None:
             asked[wire] = given[name] or None
+    asked |= _by_event_type(given["timeout_for"], given["retry_for"])
     if given["query"]:
         asked["query"] = None if given["query"] == [""] else pairs(given["query"], "--query")
     if given["no_retries"] or given["retry"]:

@@ -201,6 +201,7 @@ class Pipeline:
                 sender=self._sender,
                 access_tokens=self.access_tokens,
                 transformer=self.transformer,
+                event_type_of=self._event_type_of,
                 look=self.timekeeper.look,
                 ids=ids,
                 measures=self.measures,

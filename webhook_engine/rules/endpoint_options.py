@@ -12,7 +12,7 @@ from itertools import accumulate
 from typing import NamedTuple, TypedDict
 
 from webhook_engine.errors import ValidationError
-from webhook_engine.rules import headers, payload_filter
+from webhook_engine.rules import headers, names, payload_filter
 from webhook_engine.rules.quantities import MILLISECOND, format_duration, parse_duration
 from webhook_engine.rules.values import boolean, integer, kind_of, quoted, text
 
@@ -21,6 +21,7 @@ __all__ = ["OptionBounds", "OptionValues", "check_together", "checked", "schedul
 SHORTEST_TIMEOUT = MILLISECOND
 METHODS = ("POST", "PUT", "PATCH")
 COMPRESSIONS = ("gzip",)
+MAX_BY_EVENT_TYPE = 50
 MAX_PARAMETERS = 20
 MAX_PARAMETER = 512
 """Characters of the name of a parameter, and of its value."""
@@ -54,6 +55,9 @@ class OptionValues(TypedDict, total=False):
     """For the whole exchange, such as ``"10s"``."""
     retry_schedule: Sequence[timedelta | str] | None
     """The delays after the first attempt, such as ``["5s", "5m"]``; an empty one means no retries."""
+    timeout_by_event_type: Mapping[str, timedelta | str] | None
+    """In the place of ``timeout`` for some event types: ``{"invoice.*": "5s"}``."""
+    retry_schedule_by_event_type: Mapping[str, Sequence[timedelta | str]] | None
     authentication: Mapping[str, str] | None
     """``type`` (``basic``, ``bearer`` or ``oauth2``), and what that has."""
     transformation: str | None
@@ -133,6 +137,20 @@ def _retry_schedule(field: str, value: object, bounds: OptionBounds) -> tuple[ti
     return delays
 
 
+def _by_event_type(
+    field: str, value: object, bounds: OptionBounds, rule: Callable[[str, object, OptionBounds], object]
+) -> dict[str, object] | None:
+    if not isinstance(value, Mapping):
+        raise ValidationError(field, f"must be a mapping of event types to values, not {kind_of(value)}")
+    if len(value) > MAX_BY_EVENT_TYPE:
+        raise ValidationError(field, f"must have at most {MAX_BY_EVENT_TYPE} event types, not {len(value)}")
+    found = {
+        names.wanted_event_type(field, event_type): rule(f"{field}.{event_type}", one, bounds)
+        for event_type, one in value.items()
+    }
+    return found or None
+
+
 def _one_of(field: str, value: object, allowed: Sequence[str]) -> str:
     if value not in allowed:
         raise ValidationError(field, f"must be one of {', '.join(allowed)}, not {quoted(value)}")
@@ -168,6 +186,8 @@ _RULES: Mapping[str, Callable[[str, object, OptionBounds], object]] = {
     "transformation": lambda field, value, bounds: bounds.transformation(field, value),
     "timeout": _timeout,
     "retry_schedule": _retry_schedule,
+    "timeout_by_event_type": lambda field, value, bounds: _by_event_type(field, value, bounds, _timeout),
+    "retry_schedule_by_event_type": lambda field, value, bounds: _by_event_type(field, value, bounds, _retry_schedule),
     "method": lambda field, value, _: _one_of(field, value, METHODS),
     "query": lambda field, value, _: _query(field, value),
     "compression": lambda field, value, _: _one_of(field, value, COMPRESSIONS),

@@ -29,6 +29,7 @@ __all__ = [
     "is_wildcard",
     "name",
     "names",
+    "nearest",
     "optional_name",
     "organization",
     "tag",
@@ -185,6 +186,18 @@ def wanted_event_types(field: str, value: object) -> tuple[str, ...] | None:
 def wanted_event_type(field: str, value: object) -> str:
     """One of what an endpoint wants."""
     return _string(field, value, _wanted, _WANTED_RULE)
+
+
+def nearest(wanted: Collection[str], event_type: str) -> str | None:
+    """Of names and such as ``invoice.*``, the one that says most of an event type; ``None`` if none is about it."""
+    if event_type in wanted:
+        return event_type
+    dot = event_type.rfind(".")
+    while dot > 0:
+        if (wildcard := f"{event_type[:dot]}.*") in wanted:
+            return wildcard
+        dot = event_type.rfind(".", 0, dot)
+    return None
 
 
 def is_wildcard(event_type: str) -> bool:

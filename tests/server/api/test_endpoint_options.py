@@ -11,6 +11,7 @@ from webhook_engine.model import DEFAULT_ORGANIZATION
 
 ENDPOINTS = "/app/acme/endpoint"
 ASKED = {"timeout": "1500ms", "retrySchedule": ["5s", "2h"], "filter": {"a.b": {"$gt": 1}}}
+ASKED |= {"timeoutByEventType": {"a.*": "2s"}, "retryScheduleByEventType": {"a": ["5s"], "b": []}}
 ASKED |= {"method": "PUT", "query": {"a": "1"}, "compression": "gzip", "userAgent": "X/1", "contentType": "text/json"}
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 
 import msgspec
 
 from webhook_engine.delivery.accept.payload_filter import Content, PayloadFilter
 from webhook_engine.model import Endpoint
+from webhook_engine.rules.names import nearest
 from webhook_engine.store.records import Routes, StoredEndpoint
 
 __all__ = ["Obstacle", "Unsent", "filters_of", "keeping_order", "matches", "obstacle", "passes", "recipients"]
@@ -43,7 +44,7 @@ def matches(endpoint: Endpoint, event_type: str, channels: Iterable[str] | None)
     An endpoint without event types takes all; ``invoice.*`` takes what begins with ``invoice.``. An endpoint with
     channels takes only messages that share one; a message without channels shares none.
     """
-    if endpoint.event_types is not None and not _wants(endpoint.event_types, event_type):
+    if endpoint.event_types is not None and nearest(endpoint.event_types, event_type) is None:
         return False
     return endpoint.channels is None or not set(endpoint.channels).isdisjoint(channels or ())
 
@@ -59,7 +60,7 @@ def obstacle(
     """Why the endpoint does not get such a message; ``None`` if it does, as far as that can be told without content."""
     if endpoint.disabled:
         return Unsent(Obstacle.DISABLED)
-    if endpoint.event_types is not None and not _wants(endpoint.event_types, event_type):
+    if endpoint.event_types is not None and nearest(endpoint.event_types, event_type) is None:
         return Unsent(Obstacle.EVENT_TYPE)
     if not matches(endpoint, event_type, channels):
         return Unsent(Obstacle.CHANNELS)
@@ -93,17 +94,6 @@ def recipients(routes: Routes, event_type: str, channels: Iterable[str] | None, 
         return found
     content = Content(payload)
     return [one for one in found if one not in filters or filters[one].passes(content)]
-
-
-def _wants(wanted: Collection[str], event_type: str) -> bool:
-    if event_type in wanted:
-        return True
-    dot = event_type.rfind(".")
-    while dot > 0:
-        if f"{event_type[:dot]}.*" in wanted:
-            return True
-        dot = event_type.rfind(".", 0, dot)
-    return False
 
 
 def keeping_order(endpoints: Iterable[StoredEndpoint], ids: Sequence[str]) -> Sequence[str]:

@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -31,6 +31,7 @@ from webhook_engine.delivery.http.sender import Sender
 from webhook_engine.delivery.mail.mailer import Mailer
 from webhook_engine.delivery.measures import Measures
 from webhook_engine.delivery.troubles import Lack, lack_of
+from webhook_engine.errors import StoreUnavailableError
 from webhook_engine.ids import IdSource
 from webhook_engine.log import get_logger
 from webhook_engine.model import AttemptStatus, DeliveryStatus, Exchange, Health, TriggerType, UsualExchange
@@ -81,6 +82,7 @@ class Attempter:
         sender: Sender,
         access_tokens: AccessTokens,
         transformer: Transformer,
+        event_type_of: Callable[[str, str], Awaitable[str]],
         look: Callable[[], Moment],
         ids: IdSource,
         measures: Measures,
@@ -90,6 +92,7 @@ class Attempter:
         self._sender = sender
         self._access_tokens = access_tokens
         self._transformer = transformer
+        self._event_type_of = event_type_of
         self._look = look
         self._ids = ids
         self._measures = measures
@@ -108,6 +111,12 @@ class Attempter:
 
         ``request``: what is sent for this delivery and for those behind it.
         """
+        if target.by_event_type is not None:
+            try:
+                event_type = await self._event_type_of(target.endpoint.application_id, due.message_id)
+            except StoreUnavailableError as error:
+                return Postponed(due, _own_trouble(lack_of(error) or Lack.DISK, f"the message cannot be read: {error}"))
+            target = target.of_event_type(event_type)
         begun = sent = self._begin(target, due, payload, request or due)
         if target.transforming is None:
             response, signature, encoding = await self._send(begun)

@@ -23,6 +23,7 @@ from webhook_engine.model import Application, Endpoint
 from webhook_engine.rules.endpoint_options import OptionBounds, schedule_within, timeout_within
 from webhook_engine.rules.headers import is_sensitive
 from webhook_engine.rules.mail import mail_address_in
+from webhook_engine.rules.names import nearest
 from webhook_engine.rules.user_info import MASK
 from webhook_engine.secrets.encryption import Cipher
 from webhook_engine.secrets.signing import SigningKey, sign
@@ -98,6 +99,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     """The header lines of an attempt, with places for what is its own."""
     rules: Rules
     """What is decided by after an attempt."""
+    by_event_type: Mapping[str, tuple[Destination, Rules]] | None
+    """Where to and by what rules for some event types; ``None``: the same for all."""
     throttle: Throttle
     application_throttle: Throttle
     deleted: bool
@@ -111,6 +114,15 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     """What each request is changed by before it is signed; ``None`` where it stays as it is."""
     mail_to: str | None = None
     """The address that gets e-mails instead of requests."""
+
+    def of_event_type(self, event_type: str) -> Target:
+        """The same for messages of this event type."""
+        wanted = self.by_event_type or {}
+        name = nearest(wanted, event_type)
+        if name is None:
+            return self
+        destination, rules = wanted[name]
+        return msgspec.structs.replace(self, destination=destination, rules=rules)
 
     @property
     def closed(self) -> bool:
@@ -154,6 +166,21 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 def _compressed(payload: bytes) -> Body:
     body = gzip.compress(payload, COMPRESSION_LEVEL, mtime=0)
     return Body(body, GZIP) if len(body) < len(payload) else Body(payload)
+
+
+def _by_event_type(
+    endpoint: Endpoint, usual: Destination, rules: Rules, bounds: OptionBounds
+) -> Mapping[str, tuple[Destination, Rules]] | None:
+    timeouts, schedules = endpoint.timeout_by_event_type or {}, endpoint.retry_schedule_by_event_type or {}
+    found = {}
+    for event_type in {**timeouts, **schedules}:
+        # What is said of an event type and what is said of all that begin so add up.
+        timeout = timeouts.get(nearest(timeouts, event_type) or "", endpoint.timeout)
+        schedule = schedules.get(nearest(schedules, event_type) or "", endpoint.retry_schedule)
+        within = timeout_within(timeout, bounds)
+        timeout_s = None if within is None else within.total_seconds()
+        found[event_type] = (usual.with_timeout(timeout_s), rules.of(schedule_within(schedule, bounds)))
+    return found or None
 
 
 def lines_of(prefixes: Sequence[str]) -> str:
@@ -217,23 +244,25 @@ def prepare(
     if authentication is not None and authentication["type"] == "oauth2":
         token_client = TokenClient.of(endpoint.id, endpoint.application_id, authentication, user_agent)
         shown["authorization"] = MASK
+    destination = Destination(
+        url,
+        headers,
+        endpoint.application_id,
+        timeout_s=None if timeout is None else timeout.total_seconds(),
+        identity=_identity(tls),
+        method=endpoint.method or "POST",
+    )
     return Target(
         endpoint=endpoint,
         application_uid=None if application is None else application.uid,
-        destination=Destination(
-            url,
-            headers,
-            endpoint.application_id,
-            timeout_s=None if timeout is None else timeout.total_seconds(),
-            identity=_identity(tls),
-            method=endpoint.method or "POST",
-        ),
+        destination=destination,
         headers={"content-type": content_type, **shown},
         keys=keys,
         content_type=content_type,
         compressed=endpoint.compression == GZIP,
         lines=lines_of(prefixes),
         rules=rules.of(schedule_within(endpoint.retry_schedule, bounds)),
+        by_event_type=_by_event_type(endpoint, destination, rules, bounds),
         throttle=Throttle(endpoint.throttle_rate),
         application_throttle=application_throttle,
         deleted=stored.deleted or application is None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -69,6 +70,12 @@ class Destination:
         """It is asked for an access token; of its responses as much is read as one may need."""
         self.prepared: Prepared | None = None
         """What the sender has prepared for it; its own affair."""
+
+    def with_timeout(self, timeout_s: float | None) -> Destination:
+        """The same with another time for a whole exchange."""
+        other = copy.copy(self)
+        other.timeout_s = timeout_s
+        return other
 
 
 def beginning(destination: Destination, *, through_proxy: bool) -> bytes:

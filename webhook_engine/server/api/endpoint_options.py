@@ -67,6 +67,8 @@ class OptionsIn(In, frozen=True, kw_only=True):
 
     timeout: str | UnsetType | None = UNSET
     retry_schedule: list[str] | UnsetType | None = UNSET
+    timeout_by_event_type: dict[str, str] | UnsetType | None = UNSET
+    retry_schedule_by_event_type: dict[str, list[str]] | UnsetType | None = UNSET
     transformation: str | UnsetType | None = UNSET
     authentication: AuthenticationIn | UnsetType | None = UNSET
     tls: TlsIn | UnsetType | None = UNSET
@@ -88,6 +90,8 @@ class OptionsOut(Out, frozen=True, kw_only=True):
 
     timeout: str | UnsetType = UNSET
     retry_schedule: Sequence[str] | UnsetType = UNSET
+    timeout_by_event_type: Mapping[str, str] | UnsetType = UNSET
+    retry_schedule_by_event_type: Mapping[str, Sequence[str]] | UnsetType = UNSET
     transformation: str | UnsetType = UNSET
     authentication: AuthenticationOut | UnsetType = UNSET
     tls: TlsOut | UnsetType = UNSET
@@ -123,6 +127,8 @@ def _shown(value: object) -> object:
             return AuthenticationOut(**_said(value))
         case EndpointTls():
             return TlsOut(**_said(value))
+        case dict():
+            return {name: _shown(one) for name, one in value.items()}
         case tuple():
             return [_shown(one) for one in value]
         case _:
