@@ -24,6 +24,8 @@ def make_target(endpoint_id: str = "ep_1", *, throttle: Throttle = UNLIMITED, sh
         headers={},
         keys=(),
         lines="",
+        content_type="application/json",
+        compressed=False,
         throttle=throttle,
         application_throttle=shared,
         rules=Rules(schedule=RetrySchedule([], 0), failure_window=1, disable_on_gone=True),

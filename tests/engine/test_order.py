@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import sqlite3
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -277,3 +278,33 @@ async def test_what_an_endpoint_asks_for_must_go_together(tmp_path: Path) -> Non
             await engine.endpoints.update("acme", endpoint.id, ordering=None)
         with pytest.raises(ValidationError, match="ordering_key"):
             await send(engine, "a\nb", 1)
+
+
+@pytest.mark.slow
+async def test_the_order_holds_although_the_process_is_killed(tmp_path: Path) -> None:
+    chance = random.Random(11)
+    checker = OrderChecker(fails=lambda key, number: chance.random() < 0.1)
+    accepted = dict.fromkeys("abc", 0)
+    child = Path(__file__).with_name("ordering_child.py")
+    async with Receiver(checker) as receiver:
+        for _ in range(3):
+            starts = [f"{key}={number}" for key, number in accepted.items()]
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, child, tmp_path / "e.db", receiver.url, *starts, stdout=asyncio.subprocess.PIPE
+            )
+            assert process.stdout is not None
+            left = chance.randrange(1, 120)
+            while left and (line := await process.stdout.readline()):
+                left -= 1
+                key, number = line.decode().split()
+                accepted[key] = int(number) + 1
+            assert left == 0
+            process.kill()
+            out, _ = await process.communicate()
+            for one in out.decode().splitlines()[:-1]:
+                key, number = one.split()
+                accepted[key] = int(number) + 1
+        async with local_engine(tmp_path / "e.db", retry_schedule=["5ms"] * 30):
+            await until(lambda: all(checker.next[key] >= number for key, number in accepted.items()), timeout=20)
+    assert checker.broken == []
+    assert sum(accepted.values()) > 10

@@ -24,7 +24,19 @@ from webhook_engine.server.api.query import NoQuery
 from webhook_engine.server.api.route import Auth, Call, NoBody, Out, Reply, Route
 from webhook_engine.server.errors import ApiError, Problem, UnprocessableError
 
-__all__ = ["ROUTES", "EndpointOut", "endpoint_fields", "header_problems", "secret_problems", "shown"]
+__all__ = [
+    "ROUTES",
+    "EndpointIn",
+    "EndpointOut",
+    "EndpointPatch",
+    "create",
+    "delete_endpoint",
+    "endpoint_fields",
+    "header_problems",
+    "known_types",
+    "secret_problems",
+    "shown",
+]
 
 ID_PREFIX = "ep_"
 MAX_ENDPOINTS = 1000
@@ -149,8 +161,9 @@ class EndpointOut(EndpointFields, frozen=True, kw_only=True):
     disabled_at: datetime | UnsetType = UNSET
     disabled_reason: str | UnsetType = UNSET
     first_failure_at: datetime | UnsetType = UNSET
-    paused_until: datetime | UnsetType = UNSET
     """The start of the failure window that is open, or that disabled it."""
+    paused_until: datetime | UnsetType = UNSET
+    """Until when its circuit breaker has it wait."""
 
 
 class EndpointListQuery(OrderedQuery, frozen=True, kw_only=True):
@@ -220,7 +233,7 @@ async def list_endpoints(call: Call[EndpointListQuery, NoBody]) -> Out:
 
 async def create_endpoint(call: Call[NoQuery, EndpointIn]) -> Out:
     """Add an endpoint."""
-    return shown(await _known_types(_create(call, call.body.values())))
+    return shown(await known_types(create(call, call.body.values())))
 
 
 async def get_endpoint(call: Call[NoQuery, NoBody]) -> Out:
@@ -232,17 +245,15 @@ async def put_endpoint(call: Call[NoQuery, EndpointUpdate]) -> Out | Reply:
     """Replace all of an endpoint; where there is none, a new one is made with the uid of the body."""
     endpoints, values = call.organization.endpoints, call.body.values()
     try:
-        return shown(
-            await _known_types(endpoints.update(call.application.id, call.parameters["endpoint_id"], **values))
-        )
+        return shown(await known_types(endpoints.update(call.application.id, call.parameters["endpoint_id"], **values)))
     except NotFoundError:
-        return Reply(201, shown(await _known_types(_create(call, values))))
+        return Reply(201, shown(await known_types(create(call, values))))
 
 
 async def patch_endpoint(call: Call[NoQuery, EndpointPatch]) -> Out:
     """Change what is given."""
     endpoints, values = call.organization.endpoints, call.body.values()
-    return shown(await _known_types(endpoints.update(call.application.id, call.parameters["endpoint_id"], **values)))
+    return shown(await known_types(endpoints.update(call.application.id, call.parameters["endpoint_id"], **values)))
 
 
 async def delete_endpoint(call: Call[NoQuery, NoBody]) -> None:
@@ -250,13 +261,15 @@ async def delete_endpoint(call: Call[NoQuery, NoBody]) -> None:
     await call.organization.endpoints.delete(call.application.id, call.parameters["endpoint_id"])
 
 
-async def _create(call: Call[Any, Any], values: dict[str, Any]) -> Endpoint:
+async def create(call: Call[Any, Any], values: dict[str, Any]) -> Endpoint:
+    """Add an endpoint, if the application may have one more."""
     if await call.context.services.store.endpoints.count(call.application.id) >= MAX_ENDPOINTS:
         raise ApiError(400, "limit_reached", f"An application can have at most {MAX_ENDPOINTS} endpoints.")
     return await call.organization.endpoints.create(call.application.id, **values)
 
 
-async def _known_types(edit: Awaitable[T]) -> T:
+async def known_types(edit: Awaitable[T]) -> T:
+    """What an edit comes to; event types that there are not are told as the contract has it."""
     try:
         return await edit
     except ValidationError as error:

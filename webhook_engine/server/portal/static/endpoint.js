@@ -10,6 +10,7 @@ import { pieces, t } from "./language.js";
 import { endpointMessages } from "./messages.js";
 import { repairCard } from "./repair.js";
 import { secretCard } from "./secret.js";
+import { orderCard, pausedNotice } from "./order.js";
 import { may, root } from "./session.js";
 import { testingTab } from "./testing.js";
 import { titled } from "./titles.js";
@@ -46,7 +47,7 @@ export function endpointPage(page, signal, id, tab = "overview") {
     return h(
       "div",
       { class: "columns" },
-      h("div", { class: "stack" }, statistics(id, mine), endpointMessages(id, mine)),
+      h("div", { class: "stack" }, orderCard(endpoint, mine), statistics(id, mine), endpointMessages(id, mine)),
       h("div", { class: "stack" }, facts, secretCard(id, mine), may("CreateAttempts") && repairCard(id, mine)),
     );
   }
@@ -63,7 +64,7 @@ export function endpointPage(page, signal, id, tab = "overview") {
       h("div", {}, h("h1", { class: "address" }, h("a", { href: to(`/endpoints/${id}`) }, breakable(now.url))), now.description && h("p", {}, now.description)),
       h("div", { class: "row-end" }, endpointBadge(now, doing)),
     );
-    fill(state, now.disabled ? disabledNotice(now, changed) : doing.blocked ? blockedNotice() : now.firstFailureAt && failingNotice(now));
+    fill(state, now.disabled ? disabledNotice(now, changed) : doing.blocked ? blockedNotice() : pausedNotice(now) ?? (now.firstFailureAt && failingNotice(now)));
     state.classList.toggle("spaced", Boolean(state.firstChild));
     fill(facts, factsCard(now));
     settings?.meanwhile(now);

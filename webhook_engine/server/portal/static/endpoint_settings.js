@@ -6,6 +6,7 @@ import { endpointForm } from "./endpoint_form.js";
 import { eventTypes } from "./event_types.js";
 import { fill, h, reconcile } from "./dom.js";
 import { t } from "./language.js";
+import { orderSettings } from "./order.js";
 import { may, session } from "./session.js";
 import { authenticationCard, scriptCard } from "./transformation.js";
 import { discard, mark } from "./unsaved.js";
@@ -27,7 +28,7 @@ export function settingsTab(endpoint, signal, changed) {
     },
     (error) => error.name === "AbortError" || fill(content, h("p", { class: "problem" }, error.message)),
   );
-  const element = h("div", { class: "stack narrow" }, card(t("Endpoint"), content), headersCard(endpoint, signal), authenticationCard(endpoint, signal), scriptCard(endpoint, signal), may("ManageEndpoint") && endCard(endpoint, changed));
+  const element = h("div", { class: "stack narrow" }, card(t("Endpoint"), content), orderSettings(endpoint, signal, changed), headersCard(endpoint, signal), authenticationCard(endpoint, signal), scriptCard(endpoint, signal), may("ManageEndpoint") && endCard(endpoint, changed));
   element.meanwhile = (now) => {
     latest = now;
     form?.meanwhile(now);

@@ -1,0 +1,120 @@
+// The order of an endpoint's messages, its batches, and its circuit breaker: what was asked for, and where it stands.
+
+import { to } from "./address.js";
+import { api, app, eventually, get } from "./api.js";
+import { h, reconcile } from "./dom.js";
+import { fullTime } from "./format.js";
+import { t } from "./language.js";
+import { may } from "./session.js";
+import { button, busy, card, confirm, field, input, notice, select, toast, when } from "./ui.js";
+import { mark } from "./unsaved.js";
+
+const LOOK_MS = 3_000;
+const SHOWN = 20;
+const MOST = 1_000;
+const LONGEST_WAIT_S = 300;
+const UNIT_S = { ms: 0.001, s: 1, m: 60 };
+const HELD_UP = ["retrying", "stopped"];
+
+/** That the endpoint waits as a whole, if it does. */
+export function pausedNotice({ pausedUntil }) {
+  if (!pausedUntil || new Date(pausedUntil) <= Date.now()) return undefined;
+  return notice(
+    "wait",
+    "warning",
+    t("Deliveries to this endpoint are paused"),
+    h("p", { class: "small" }, t("Too many attempts failed. Paused until {time}; then one message is tried, and the others follow when it succeeds.", { time: fullTime(pausedUntil) })),
+  );
+}
+
+/** Where the orders are held up, and what can be done about it; nothing for an endpoint without an order. */
+export function orderCard(endpoint, signal) {
+  if (!endpoint.ordering) return undefined;
+  const list = h("ul", { class: "list boxed" });
+  const none = h("p", { class: "soft small", role: "status" }, t("Nothing is held up."));
+  list.hidden = true;
+
+  const skip = async (one) => {
+    const text = t("The messages behind it are sent without it. It can still be sent again by hand.");
+    if (!(await confirm(t("Skip this message?"), text, t("Skip")))) return;
+    await api("POST", app("endpoint", endpoint.id, "msg", one.messageId, "skip"));
+    toast(t("The order goes on"));
+    await look();
+  };
+
+  async function look() {
+    const { data } = await get(app("endpoint", endpoint.id, "order"), { limit: SHOWN }, signal);
+    const held = data.filter(({ state }) => HELD_UP.includes(state));
+    none.hidden = held.length > 0;
+    list.hidden = !none.hidden;
+    reconcile(list, held, ({ orderingKey }) => orderingKey ?? "", (one) =>
+      h(
+        "li",
+        { class: "item item-two" },
+        h(
+          "div",
+          {},
+          h("a", { href: to(`/messages/${one.messageId}`) }, h("code", {}, one.orderingKey ?? one.messageId)),
+          h("p", { class: "item-note" }, one.state === "stopped" ? t("Stopped: all attempts failed. Messages that wait: {count}.", { count: waiting(one) }) : [t("Tried again; messages that wait: {count}.", { count: waiting(one) }), " ", when(one.nextAttempt, "")]),
+        ),
+        may("CreateAttempts") && button(t("Skip"), () => skip(one), { size: "tiny", kind: "plain", name: t("Skip message {id}", { id: one.messageId }) }),
+      ),
+    );
+  }
+
+  const again = setInterval(() => look().catch(() => {}), LOOK_MS);
+  signal.addEventListener("abort", () => clearInterval(again), { once: true });
+  eventually(look, signal).catch(() => {});
+  return card(t("Order"), h("div", { class: "stack" }, none, list), { note: t("Messages are sent one at a time, in the order in which they were accepted.") });
+}
+
+const waiting = (one) => (one.waiting < MOST ? String(one.waiting) : `${MOST}+`);
+
+/** What may be asked for; `changed(endpoint)` gets the endpoint as it is then. */
+export function orderSettings(endpoint, signal, changed) {
+  const disabled = !may("ManageEndpoint");
+  const ordering = select([["", t("Side by side")], ["fifo", t("One at a time, in order")]], { value: endpoint.ordering ?? "", disabled });
+  const exhausted = select([["", t("Go on with the next one")], ["stop", t("Stop until somebody acts")]], { value: endpoint.orderingOnExhausted === "stop" ? "stop" : "", disabled });
+  const size = input({ type: "number", min: "1", max: String(MOST), inputmode: "numeric", value: endpoint.batchSize ?? "", disabled });
+  const wait = input({ type: "number", min: "0", max: String(LONGEST_WAIT_S), inputmode: "numeric", value: seconds(endpoint.batchWait), disabled });
+  const breaker = select([["", t("As the platform has it")], ["true", t("Yes")], ["false", t("No")]], { value: endpoint.circuitBreaker === undefined ? "" : String(endpoint.circuitBreaker), disabled });
+  const sizes = field(t("Messages in one request"), size, { optional: true, hint: t("As a JSON array, at most so many.") });
+  const waits = field(t("Seconds to wait for more"), wait, { optional: true });
+  const more = h("div", { class: "form" }, field(t("When all attempts of a message failed"), exhausted), h("div", { class: "pair" }, sizes, waits));
+  const save = button(t("Save"), undefined, { submit: true, disabled });
+  const show = () => (more.hidden = !ordering.value);
+
+  async function submit() {
+    sizes.complain();
+    waits.complain();
+    const ordered = ordering.value !== "";
+    if (ordered && wait.value && !size.value) return void sizes.complain(t("Enter a whole number from 1 to 1000."));
+    const body = {
+      ordering: ordering.value || null,
+      orderingOnExhausted: (ordered && exhausted.value) || null,
+      batchSize: ordered && size.value ? Number(size.value) : null,
+      batchWait: ordered && wait.value ? `${Number(wait.value)}s` : null,
+      circuitBreaker: breaker.value ? breaker.value === "true" : null,
+    };
+    changed(await api("PATCH", app("endpoint", endpoint.id), { body, signal }));
+    mark(form, false);
+    return void toast(t("Saved; it applies from the next attempt"));
+  }
+
+  const form = h(
+    "form",
+    { class: "form", on: { submit: (event) => (event.preventDefault(), busy(save, submit())), input: () => (show(), mark(form, true)) } },
+    field(t("How messages are sent"), ordering),
+    more,
+    field(t("Wait as a whole when too many attempts fail"), breaker),
+    !disabled && h("div", { class: "row" }, save),
+  );
+  show();
+  return card(t("Order and pauses"), form);
+}
+
+/** A duration of the API in seconds. */
+function seconds(text) {
+  const found = /^([\d.]+)(ms|s|m)$/.exec(text ?? "");
+  return found ? Number(found[1]) * UNIT_S[found[2]] : "";
+}
