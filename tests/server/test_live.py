@@ -14,10 +14,12 @@ from webhook_engine import Engine
 from webhook_engine.server import live
 from webhook_engine.server.listener import Server
 
+ACCEPT = {"accept": "text/event-stream"}
+
 
 @asynccontextmanager
 async def stream(session: aiohttp.ClientSession, client: Client) -> AsyncIterator[aiohttp.ClientResponse]:
-    headers = {"authorization": f"Bearer {client.token}"}
+    headers = {"authorization": f"Bearer {client.token}", **ACCEPT}
     async with session.get(f"{client.url}/api/v1/app/acme/changes", headers=headers) as response:
         yield response
 
@@ -71,12 +73,12 @@ async def test_there_are_only_so_many_streams(
     others = [acme.with_token((await acme.post("/auth/app-portal-access/acme", {})).json["token"]) for _ in range(2)]
     async with stream(session, acme) as first:
         await heard(first, "open")
-        refused = await acme.get("/app/acme/changes")
+        refused = await acme.get("/app/acme/changes", headers=ACCEPT)
         assert (refused.status, refused.json["code"]) == (429, "too_many_streams")
         assert "retry-after" in refused.headers
         async with stream(session, others[0]) as second:
             await heard(second, "open")
-            assert (await others[1].get("/app/acme/changes")).status == 429
+            assert (await others[1].get("/app/acme/changes", headers=ACCEPT)).status == 429
     async with asyncio.timeout(10):
         while True:
             # The places of those that have left are free again.
@@ -93,3 +95,7 @@ async def test_a_stream_is_for_those_who_may_see_the_application(acme: Client, e
     nothing = (await acme.post("/auth/app-portal-access/acme", {"capabilities": []})).json["token"]
     assert (await acme.with_token(nothing).get("/app/acme/changes")).status == 403
     assert (await acme.get("/app/nobody/changes")).status == 404
+
+
+async def test_a_stream_is_only_for_those_who_ask_for_one(acme: Client) -> None:
+    assert (await acme.get("/app/acme/changes")).status == 406

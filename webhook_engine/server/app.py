@@ -36,6 +36,7 @@ LONGEST_KEY = 1024
 PLACES = 4096
 """Paths whose routes are remembered."""
 LONGEST_PLACE = 512
+EVENT_STREAM = "text/event-stream"
 
 Page = Callable[[web.BaseRequest, Sequence[str]], Awaitable[web.StreamResponse]]
 """What serves a path outside the API: it gets the request and the segments of the path after its prefix."""
@@ -126,6 +127,9 @@ class App:
             return self._context.authenticator.principal(authorization)
 
         try:
+            if EVENT_STREAM not in request.headers.get("accept", ""):
+                # Whoever calls one route after another must not wait for the end of what has none.
+                raise ApiError(406, "not_acceptable", f"This is a stream: ask for it with `accept: {EVENT_STREAM}`.")
             principal = check()
             application = await principal.organization.applications.get(place.values[0])
             return await self._context.live.serve(request, application.id, principal, check)

@@ -13,7 +13,10 @@ STREAM = "application.stream-changes"
 
 
 async def stream(call: Call[NoQuery, NoBody]) -> None:
-    """Server-sent events: `changed` whenever a message, an attempt or an edit of the application is new."""
+    """Server-sent events: `changed` whenever a message, an attempt or an edit of the application is new.
+
+    Ask with `accept: text/event-stream`.
+    """
 
 
 ROUTES = (
@@ -24,7 +27,7 @@ ROUTES = (
         auth=Auth.APPLICATION,
         needs=Capability.VIEW_BASE,
         responses={200: None},
-        fails=(429,),
+        fails=(406, 429),
         summary="Hear of changes of an application",
         operation=STREAM,
     ),

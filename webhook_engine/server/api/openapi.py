@@ -29,6 +29,7 @@ _MEANINGS = {
     403: "Not allowed",
     404: "Not found",
     405: "Method not allowed",
+    406: "It comes only as the kind of content that its description names",
     408: "The body did not arrive in time",
     409: "Conflict",
     413: "The body is too large",
