@@ -38,6 +38,8 @@ async def test_many_event_types_come_in_groups_with_the_chosen_ones_first(stage:
     await page.keyboard.press("Enter")
     await expect(other).to_be_visible()
     await page.keyboard.press("Tab")
+    await expect(page.get_by_role("checkbox", name="order.*", exact=True)).to_be_focused()
+    await page.keyboard.press("Tab")
     await expect(page.get_by_role("button", name="Choose all of order")).to_be_focused()
     await page.keyboard.press("Enter")
     await expect(other).to_be_checked()
@@ -109,4 +111,61 @@ async def test_both_keys_show_while_a_secret_is_exchanged(stage: Stage, receiver
     await page.reload()
     await expect(page.get_by_text("The one before still signs too")).to_be_visible()
     await expect(page.get_by_text(before)).to_have_count(0)
+    assert stage.problems == []
+
+
+async def test_a_group_is_chosen_with_what_is_to_come(stage: Stage, receiver: Receiver) -> None:
+    for name in TYPES:
+        await stage.engine.event_types.create(name=name, description="")
+    endpoint = await stage.engine.endpoints.create(
+        "acme", url=receiver.url, event_types=["order.shipped", "customer.*"]
+    )
+    page = await stage.portal()
+    await page.goto(f"{stage.url}/portal/#/endpoints/{endpoint.id}?tab=settings")
+    customers = page.get_by_role("checkbox", name="customer.*", exact=True)
+    await expect(customers).to_be_checked()
+    # What a wildcard stands for is chosen with it.
+    one = page.get_by_role("checkbox", name="customer.merged")
+    await expect(one).to_be_checked()
+    await expect(one).to_be_disabled()
+    await page.locator("summary", has_text="order.").click()
+    await page.get_by_role("checkbox", name="order.*", exact=True).check()
+    await expect(page.get_by_role("checkbox", name="order.shipped")).to_be_disabled()
+    await customers.uncheck()
+    await expect(one).to_be_enabled()
+    await one.check()
+    await page.get_by_role("button", name="Save changes").click()
+    await expect(page.get_by_text("Saved; it applies")).to_be_visible()
+    now = await stage.engine.endpoints.get("acme", endpoint.id)
+    assert set(now.event_types or ()) == {"order.*", "customer.merged"}
+    assert stage.problems == []
+
+
+async def test_authentication_is_saved_and_tried(stage: Stage, receiver: Receiver) -> None:
+    endpoint = await stage.engine.endpoints.create("acme", url=receiver.url)
+    page = await stage.page(bypass_csp=True)
+    await page.goto(f"{await stage.engine.portal.url('acme')}&next=/endpoints/{endpoint.id}?tab=settings")
+    await page.get_by_label("Authentication", exact=True).select_option("User and password (Basic)")
+    await page.get_by_label("User name").fill("me")
+    await page.get_by_role("button", name="Save changes").click()
+    await expect(page.get_by_text("This is needed.")).to_be_visible()
+    await page.get_by_label("Password", exact=True).fill("hush")
+    await bring_scanner(page)
+    ARTEFACTS.mkdir(exist_ok=True)
+    for size, viewport in SIZES.items():
+        await page.set_viewport_size(viewport)
+        for scheme in ("light", "dark"):
+            await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            await clean(page, f"authentication, {size}, {scheme}")
+            await page.screenshot(path=ARTEFACTS / f"{size}-{scheme}-authentication.png", full_page=True)
+    await page.get_by_role("button", name="Save changes").click()
+    await expect(page.get_by_text("Saved; it applies")).to_be_visible()
+    await expect(page.get_by_label("Password", exact=True)).not_to_have_value("hush")
+    # The mask that is shown stands for what is kept: what else is saved does not change it.
+    await page.get_by_label("Description").fill("Large invoices")
+    await page.get_by_role("button", name="Save changes").click()
+    await expect(page.get_by_role("heading", name=receiver.url)).to_be_visible()
+    await page.get_by_role("button", name="Try authentication").click()
+    [request] = await receiver.wait_for(1)
+    assert request.headers["authorization"] == "Basic bWU6aHVzaA=="
     assert stage.problems == []

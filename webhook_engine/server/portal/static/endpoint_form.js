@@ -2,6 +2,7 @@
 
 import { to } from "./address.js";
 import { api, app, eventually } from "./api.js";
+import { authenticationFields } from "./endpoint_authentication.js";
 import { clearDraft, draft, keepDraft } from "./draft.js";
 import { eventTypeChoice, eventTypes } from "./event_types.js";
 import { fill, h, icon } from "./dom.js";
@@ -12,9 +13,9 @@ import { backLink, busy, button, confirm, field, input, loading, notice, toast }
 import { mark } from "./unsaved.js";
 import { MASK, MASKED_WORDS, URL_WORDS } from "./words.js";
 
-const FIELDS = { url: "url", description: "description", eventTypes: "types", channels: "channels", throttleRate: "rate", filter: "filter" };
-const NAMES = { url: t("Endpoint URL"), description: t("Description"), eventTypes: t("Event types"), channels: t("Channels"), throttleRate: t("Rate limit"), filter: t("Filter by payload") };
-const NOTHING = { url: "", description: "", eventTypes: null, channels: null, throttleRate: null, filter: null };
+const FIELDS = { url: "url", description: "description", eventTypes: "types", channels: "channels", throttleRate: "rate", filter: "filter", authentication: "authentication" };
+const NAMES = { url: t("Endpoint URL"), description: t("Description"), eventTypes: t("Event types"), channels: t("Channels"), throttleRate: t("Rate limit"), filter: t("Filter by payload"), authentication: t("Authentication") };
+const NOTHING = { url: "", description: "", eventTypes: null, channels: null, throttleRate: null, filter: null, authentication: null };
 const MAX_RATE = 65_535;
 const JUDGE_MS = 250;
 const READ_MS = 700;
@@ -30,7 +31,8 @@ function newEndpointForm(types, typedBefore, save) {
   // The draft outlives whatever happens to the page, but not a session that ends: that waits for what was typed.
   form.addEventListener("typed", () => {
     form.dataset.typed = "";
-    keepDraft(inputs.values());
+    // Secrets are kept nowhere.
+    keepDraft({ ...inputs.values(), authentication: null });
   });
   return form;
 }
@@ -150,6 +152,7 @@ function differing(values, before) {
 }
 
 function written(value) {
+  if (value?.type) return value.type; // how requests are authenticated, without the rest
   if (Array.isArray(value)) return value.join(", ");
   if (value !== null && typeof value === "object") return JSON.stringify(value);
   return value === null || value === "" ? t("nothing") : t("“{value}”", { value: String(value) });
@@ -161,8 +164,9 @@ function endpointInputs(types, start, adding) {
   const description = input({ maxlength: "4096" });
   const channels = input();
   const rate = input({ type: "number", min: "1", max: String(MAX_RATE), inputmode: "numeric" });
-  const choice = eventTypeChoice(types, start.eventTypes);
+  const choice = eventTypeChoice(types, start.eventTypes, { wildcards: true });
   const { element: filter, beside: tryFilter } = payloadFilter();
+  const authentication = authenticationFields();
   const play = h("p", { class: "hint", role: "status" });
   const usePlay = button(t("Use Play"), () => fillIn(url, play).then(() => url.dispatchEvent(new Event("change", { bubbles: true }))), { glyph: "play" });
   const fields = {
@@ -174,6 +178,7 @@ function endpointInputs(types, start, adding) {
     rate: field(t("Rate limit"), rate, { optional: true, hint: t("Messages per second, at most.") }),
     types: choice,
     filter,
+    authentication,
   };
   const warning = h("p", { class: "warned", role: "status" });
   let judged;
@@ -217,6 +222,7 @@ function endpointInputs(types, start, adding) {
     throttleRate: (value) => (rate.value = value ?? ""),
     eventTypes: (value) => choice.put(value),
     filter: (value) => filter.put(value),
+    authentication: authentication.put,
   };
   const putIn = (name, value) => {
     put[name]?.(value);
@@ -233,6 +239,7 @@ function endpointInputs(types, start, adding) {
       channels: listed.length ? listed : null,
       throttleRate: rate.value === "" ? null : Number(rate.value),
       filter: filter.value() ?? null,
+      authentication: authentication.value(),
     };
   }
 
@@ -244,6 +251,7 @@ function endpointInputs(types, start, adding) {
     else if (!parses(address)) fields.url.complain(t("This is not a URL. It must be http or https, like https://example.com/webhooks."));
     else if (!/^https?:/i.test(address)) fields.url.complain(t("The URL must be http or https, like https://example.com/webhooks."));
     if (filter.value() === undefined) fields.filter.complain(t("Enter a filter as a JSON object."));
+    authentication.check();
     const possible = throttleRate === null || (Number.isInteger(throttleRate) && throttleRate >= 1 && throttleRate <= MAX_RATE);
     if (!possible || rate.validity.badInput) fields.rate.complain(t("Enter a whole number from 1 to 65535, or nothing for no limit."));
   }
@@ -269,7 +277,7 @@ function endpointInputs(types, start, adding) {
     approved,
     put: putIn,
     fields,
-    elements: [h("div", { class: "stack-small" }, fields.url, warning, adding && play), fields.description, choice, h("div", { class: "pair" }, fields.channels, fields.rate), h("div", { class: "stack-small" }, filter, tryFilter)],
+    elements: [h("div", { class: "stack-small" }, fields.url, warning, adding && play), fields.description, choice, h("div", { class: "pair" }, fields.channels, fields.rate), h("div", { class: "stack-small" }, filter, tryFilter), authentication],
   };
 }
 

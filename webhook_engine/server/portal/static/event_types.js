@@ -34,6 +34,8 @@ export function exampleOf(type) {
 /** What may be chosen anew: what is archived is not offered any more, though endpoints keep it. */
 export const offered = (types) => types.filter(({ archived }) => !archived);
 
+const isWildcard = (name) => name.endsWith(".*");
+
 /** The part of a name that several event types share, such as "invoice". */
 const prefixOf = (name) => (name.includes(".") ? name.slice(0, name.indexOf(".")) : "");
 
@@ -49,8 +51,9 @@ function grouping(rows) {
 /**
  * A fieldset with a search and a checkbox for each event type that is offered or chosen, those that were chosen first,
  * then by groups; `value()` is null where none is chosen, `put(names)` chooses others, `complain(text)` says what is wrong.
+ * With `wildcards`, all of a group can be chosen with what is to come: "invoice.*".
  */
-export function eventTypeChoice(types, chosen, nothing = t("None chosen: this endpoint receives all event types.")) {
+export function eventTypeChoice(types, chosen, { nothing = t("None chosen: this endpoint receives all event types."), wildcards = false } = {}) {
   const byName = new Map(types.map((type) => [type.name, type]));
   const list = h("div", { class: "choices-list" });
   const foot = h("p", { class: "choices-foot", role: "status" });
@@ -72,11 +75,12 @@ export function eventTypeChoice(types, chosen, nothing = t("None chosen: this en
       count();
     });
     // The name of the box is that of the type alone; its description describes it, and may be clicked as well.
-    const words = isOffered ? type.description : t("Not offered any more: once taken off, it cannot be chosen again.");
+    const words = isWildcard(type.name) ? t("All that begin like this, and those to come.") : isOffered ? type.description : t("Not offered any more: once taken off, it cannot be chosen again.");
     const note = words && h("span", { class: "note", id: `${check.id}-note`, on: { click: () => check.disabled || check.click() } }, words);
     if (note) check.setAttribute("aria-describedby", note.id);
     const label = h("span", { class: "choice-name" }, h("label", { class: "code", for: check.id }, type.name), !isOffered && h("span", { class: "state wait" }, t("Archived")));
     const found = `${type.name} ${type.description ?? ""}`.toLowerCase();
+    if (isWildcard(type.name)) check.addEventListener("change", () => cover(type.name, check.checked));
     return { name: type.name, check, element: h("div", { class: "choice" }, check, h("span", {}, label, note)), found };
   }
 
@@ -85,6 +89,7 @@ export function eventTypeChoice(types, chosen, nothing = t("None chosen: this en
     for (const { element: each, found } of rows) each.hidden = !found.includes(wanted);
     for (const group of groups) {
       const some = group.rows.some(({ element: each }) => !each.hidden);
+      if (group.whole) group.whole.element.hidden = false;
       group.element.hidden = !some;
       if (wanted && some) group.element.open = true;
     }
@@ -94,23 +99,40 @@ export function eventTypeChoice(types, chosen, nothing = t("None chosen: this en
     foot.textContent = picked.size ? t("{n} chosen", { n: picked.size }) : nothing;
     for (const group of groups) {
       const chosen = group.rows.filter(({ name }) => picked.has(name)).length;
-      group.note.textContent = t("{chosen} of {n}", { chosen, n: group.rows.length });
+      group.note.textContent = picked.has(group.wildcard) ? t("All") : t("{chosen} of {n}", { chosen, n: group.rows.length });
+      group.turn.hidden = picked.has(group.wildcard);
     }
   }
 
   /** A part of the list that can be opened, with all of it to choose at once. */
-  function grouped(prefix, members) {
+  function grouped(prefix, members, rest) {
+    const wildcard = `${prefix}.*`;
+    const whole = wildcards ? row({ name: wildcard }, true) : undefined;
     const note = h("span", { class: "group-note" });
     const all = button(t("All"), () => tick(members, true), { size: "tiny", kind: "plain", name: t("Choose all of {prefix}", { prefix }) });
     const off = button(t("None"), () => tick(members, false), { size: "tiny", kind: "plain", name: t("Choose none of {prefix}", { prefix }) });
+    const turn = h("div", { class: "group-all" }, all, off);
+    if (whole) rows.push(whole);
     const group = h(
       "details",
-      { class: "type-group" },
+      { class: "type-group", open: picked.has(wildcard) || rest.length <= WORTH_GROUPING },
       h("summary", {}, icon("right", 14), h("span", { class: "code" }, `${prefix}.`), note),
-      h("div", { class: "group-all" }, all, off),
+      whole?.element,
+      turn,
       members.map((each) => each.element),
     );
-    return { element: group, rows: members, note };
+    return { element: group, rows: members, whole, note, wildcard, turn };
+  }
+
+  /** What a wildcard stands for is chosen with it, and cannot be chosen by itself. */
+  function cover(wildcard, on) {
+    for (const { name, check } of rows) {
+      if (!name.startsWith(wildcard.slice(0, -1)) || isWildcard(name)) continue;
+      picked.delete(name);
+      check.checked = on;
+      check.disabled = on;
+    }
+    count();
   }
 
   function tick(members, on) {
@@ -124,15 +146,22 @@ export function eventTypeChoice(types, chosen, nothing = t("None chosen: this en
   /** What was chosen stands first, then what several share the beginning of a name with, then what is alone. */
   function laidOut() {
     groups = [];
-    if (rows.length <= WORTH_GROUPING) return rows.map((each) => each.element);
-    const first = rows.filter(({ name }) => picked.has(name));
-    const rest = rows.filter(({ name }) => !picked.has(name));
+    const few = rows.length <= WORTH_GROUPING;
+    const covered = ({ name }) => [...picked].some((each) => isWildcard(each) && name.startsWith(each.slice(0, -1)));
+    const first = few ? [] : rows.filter((each) => picked.has(each.name) && !covered(each));
+    const rest = rows.filter((each) => !first.includes(each));
     const byPrefix = grouping(rest);
     const alone = [];
     for (const [prefix, members] of byPrefix) {
-      if (prefix && members.length > 1) groups.push(grouped(prefix, members));
+      if (prefix && members.length > 1 && (wildcards || !few)) groups.push(grouped(prefix, members, rest));
       else alone.push(...members);
     }
+    const shown = groups.map(({ wildcard }) => wildcard);
+    // A wildcard whose group there is not, or not any more.
+    const strange = [...picked].filter((name) => isWildcard(name) && !shown.includes(name)).map((name) => row({ name }, true));
+    rows.push(...strange);
+    first.unshift(...strange);
+    groups.sort((one, other) => picked.has(other.wildcard) - picked.has(one.wildcard));
     return [
       first.length > 0 && h("p", { class: "choices-part" }, t("Chosen")),
       first.map((each) => each.element),
@@ -145,11 +174,12 @@ export function eventTypeChoice(types, chosen, nothing = t("None chosen: this en
   element.put = (names) => {
     picked = new Set(names ?? []);
     const known = offered(types);
-    const kept = [...picked].filter((name) => !known.some((type) => type.name === name));
-    rows = [...known.map((type) => row(type, true)), ...kept.map((name) => (name.endsWith(".*") ? row({ name, description: t("All event types that begin so.") }, true) : row(byName.get(name) ?? { name }, false)))];
+    const kept = [...picked].filter((name) => !isWildcard(name) && !known.some((type) => type.name === name));
+    rows = [...known.map((type) => row(type, true)), ...kept.map((name) => row(byName.get(name) ?? { name }, false))];
     fill(list, laidOut());
     box.hidden = !rows.length;
     none.hidden = !box.hidden;
+    for (const name of picked) if (isWildcard(name)) cover(name, true);
     filter();
     count();
   };

@@ -43,7 +43,7 @@ export function repairCard(endpoint, signal) {
     if (!some.open || choice) return;
     eventually(() => eventTypes(session().token), signal).then(
       (types) => {
-        choice = eventTypeChoice(types, null, t("None chosen: events of all kinds are sent again."));
+        choice = eventTypeChoice(types, null, { nothing: t("None chosen: events of all kinds are sent again.") });
         choice.addEventListener("change", () => void countThem());
         some.append(choice);
       },

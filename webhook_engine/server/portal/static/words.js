@@ -34,6 +34,8 @@ const BY_FIELD = {
   channels: t("A channel has letters, digits or - _ . : +, and no blanks; there can be at most 10 channels."),
   eventTypes: t("One of these event types is not offered any more. Reload the page to see which there are."),
   eventType: t("This event type cannot be sent; choose another one."),
+  filter: t("This filter is not allowed; the documentation says what may stand in it."),
+  authentication: t("This cannot be used: look whether something is missing, or has characters that cannot be sent."),
   throttleRate: t("Enter a whole number from 1 to 65535, or nothing for no limit."),
   headers: t("This header cannot be sent: its name has letters, digits and hyphens and is none that we set ourselves, and its value is one line of plain characters."),
   since: t("Choose a time that is in the past, and not too long ago."),
