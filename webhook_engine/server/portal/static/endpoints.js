@@ -46,7 +46,12 @@ export function endpointsPage(page, signal) {
       "div",
       { class: "head" },
       h("div", {}, h("h1", {}, t("Endpoints")), h("p", {}, t("Where your events are sent."))),
-      may("ManageEndpoint") && button(t("Add endpoint"), () => (location.hash = to("/endpoints/new")), { kind: "main", glyph: "plus" }),
+      h(
+        "div",
+        { class: "row" },
+        h("a", { class: "button", href: to("/alerts") }, t("Alerts")),
+        may("ManageEndpoint") && button(t("Add endpoint"), () => (location.hash = to("/endpoints/new")), { kind: "main", glyph: "plus" }),
+      ),
     ),
     h("section", { class: "card", "aria-label": t("List") }, finder, wait, problem, none, unfit, list, pager),
   );

@@ -23,6 +23,7 @@ const ROUTES = [
   [/^\/messages(?:\?(.*))?$/, async () => (await import("./messages.js")).messagesPage, t("Messages")],
   [/^\/messages\/([^/?]+)(?:\?attempt=(\w+))?$/, async () => (await import("./message.js")).messagePage, t("Messages")],
   [/^\/statistics$/, async () => (await import("./statistics.js")).statisticsPage, t("Statistics")],
+  [/^\/alerts$/, async () => (await import("./alerts.js")).alertsPage, t("Endpoints")],
   [/^\/catalogue$/, async () => (await import("./catalogue.js")).cataloguePage, t("Event catalogue")],
   [/^/, FIRST, t("Endpoints")],
 ];

@@ -224,4 +224,5 @@ export default {
   "How messages are sent": "Wie Nachrichten gesendet werden",
   "Wait as a whole when too many attempts fail": "Insgesamt pausieren, wenn zu viele Versuche fehlschlagen",
   "Order and pauses": "Reihenfolge und Pausen",
+  "Alerts": "Benachrichtigungen",
 };

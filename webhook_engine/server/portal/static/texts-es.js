@@ -224,4 +224,5 @@ export default {
   "How messages are sent": "Cómo se envían los mensajes",
   "Wait as a whole when too many attempts fail": "Pausar todo cuando fallan demasiados intentos",
   "Order and pauses": "Orden y pausas",
+  "Alerts": "Alertas",
 };

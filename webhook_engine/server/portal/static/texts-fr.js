@@ -224,4 +224,5 @@ export default {
   "How messages are sent": "Comment les messages sont envoyés",
   "Wait as a whole when too many attempts fail": "Tout mettre en pause si trop de tentatives échouent",
   "Order and pauses": "Ordre et pauses",
+  "Alerts": "Alertes",
 };

@@ -222,4 +222,5 @@ export default {
   "How messages are sent": "メッセージの送信方法",
   "Wait as a whole when too many attempts fail": "失敗が多いときは全体を一時停止する",
   "Order and pauses": "順序と一時停止",
+  "Alerts": "アラート",
 };

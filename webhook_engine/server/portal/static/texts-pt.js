@@ -224,4 +224,5 @@ export default {
   "How messages are sent": "Como as mensagens são enviadas",
   "Wait as a whole when too many attempts fail": "Pausar tudo quando falham demasiadas tentativas",
   "Order and pauses": "Ordem e pausas",
+  "Alerts": "Alertas",
 };
