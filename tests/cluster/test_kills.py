@@ -267,7 +267,7 @@ async def cluster(url: str, schema: str, tmp_path: Path, make_engine, arrivals: 
     """Three engines under load; what was accepted has arrived when the block is done."""
     async with Receiver(arrivals) as receiver:
         engines = Cluster(url, schema, tmp_path)
-        async with make_engine(url=url, **SECRETS) as engine:
+        async with make_engine(url=url, store__schema=schema, **SECRETS) as engine:
             await engine.applications.create(name="Acme", uid="acme")
             for number in range(ENDPOINTS):
                 made = await engine.endpoints.create("acme", url=f"{receiver.url}?{number}")
