@@ -127,7 +127,9 @@ class OperatorAccessIn(In, frozen=True, kw_only=True):
 
     def problems(self) -> Iterator[Problem]:
         """What is not allowed."""
-        if self.expiry is not None and not SHORTEST_SESSION <= timedelta(seconds=self.expiry) <= LONGEST_SESSION:
+        # Compared as numbers: there are larger ones than any span of time.
+        shortest, longest = SHORTEST_SESSION.total_seconds(), LONGEST_SESSION.total_seconds()
+        if self.expiry is not None and not shortest <= self.expiry <= longest:
             yield Problem(("body", "expiry"), "Expiry must be between 1 hour and 7 days.")
 
 
