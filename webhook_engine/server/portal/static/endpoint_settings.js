@@ -28,8 +28,11 @@ export function settingsTab(endpoint, signal, changed) {
     },
     (error) => error.name === "AbortError" || fill(content, h("p", { class: "problem" }, error.message)),
   );
-  const element = h("div", { class: "stack narrow" }, card(t("Endpoint"), content), orderSettings(endpoint, signal, changed), headersCard(endpoint, signal), authenticationCard(endpoint, signal), scriptCard(endpoint, signal), may("ManageEndpoint") && endCard(endpoint, changed));
+  const trial = h("div", {}, authenticationCard(endpoint, signal));
+  const element = h("div", { class: "stack narrow" }, card(t("Endpoint"), content), orderSettings(endpoint, signal, changed), headersCard(endpoint, signal), trial, scriptCard(endpoint, signal), may("ManageEndpoint") && endCard(endpoint, changed));
   element.meanwhile = (now) => {
+    // What is saved now can be tried now.
+    if (JSON.stringify(now.authentication) !== JSON.stringify(latest.authentication)) fill(trial, authenticationCard(now, signal));
     latest = now;
     form?.meanwhile(now);
   };
