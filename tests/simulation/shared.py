@@ -30,6 +30,7 @@ from webhook_engine.store import rows
 from webhook_engine.store.members import (
     ALL_SHARDS,
     SHARDS,
+    Given,
     LateOutcomesError,
     Member,
     Notice,
@@ -38,7 +39,7 @@ from webhook_engine.store.members import (
     shard_of,
 )
 from webhook_engine.store.order import Turns
-from webhook_engine.store.records import AddressedMessage, OutboxRow, Outcomes, Routes, StoredEndpoint
+from webhook_engine.store.records import AddressedMessage, Due, OutboxRow, Outcomes, Routes, StoredEndpoint
 from webhook_engine.store.sqlite.connection import Row, Session
 from webhook_engine.store.sqlite.database import Database
 from webhook_engine.store.sqlite.deliveries import SqliteDeliveries
@@ -55,6 +56,8 @@ WITHIN_S = 4.0
 """An answer that comes later is of no use."""
 LOOK_EVERY_S = 0.5
 MISSED_AFTER_S = 40.0
+MOST_NAMED = 2
+"""Messages that a notice names for one endpoint; so few that more are tried, too."""
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS simulated_revision (application_id TEXT PRIMARY KEY, revision INTEGER NOT NULL);
@@ -92,6 +95,17 @@ SELECT {rows.columns(rows.ENDPOINT)} FROM webhook_endpoint WHERE application_id 
 _CLOSED = "SELECT 1 FROM webhook_endpoint WHERE id = ? AND (disabled_at IS NOT NULL OR deleted)"
 _NOTICES = "SELECT id, content FROM simulated_notice WHERE id > ? ORDER BY id"
 _LAST_NOTICE = "SELECT coalesce(max(id), 0) FROM simulated_notice"
+_DUE = """
+SELECT
+    delivery.message_id, delivery.endpoint_id, delivery.due_at, delivery.step, delivery.attempt_count, message.event_id,
+    message.payload, NULL, message.trace_context, message.content_type, delivery.asked, NULL
+FROM json_each(?1) AS wanted
+CROSS JOIN webhook_delivery AS delivery
+    ON delivery.endpoint_id = wanted.value ->> 0 AND delivery.message_id = wanted.value ->> 1
+CROSS JOIN webhook_message AS message ON message.id = delivery.message_id
+WHERE delivery.due_at IS NOT NULL AND delivery.order_key IS NULL
+ORDER BY wanted.key
+"""
 _TELL = "INSERT INTO simulated_notice (content) VALUES (?)"
 
 
@@ -288,6 +302,10 @@ class _Wakeups:
             self._read = found[-1][0]
         return [msgspec.json.decode(content, type=Notice) for _, content in found], missed
 
+    async def due(self, wanted: Sequence[tuple[str, str]]) -> Sequence[Due]:
+        values = rows.json_of([[*one] for one in wanted])
+        return [rows.due(row) for row in await self._database.read(_DUE, (values,))]
+
     async def tell(self, notice: Notice) -> None:
         content = msgspec.json.encode(notice).decode()
         await self._database.write(lambda session: session.change(_TELL, (content,)))
@@ -377,14 +395,23 @@ class SharedStore(SqliteStore):
 
 def _told(line: Line, session: Session, batch: Sequence[AddressedMessage]) -> None:
     """Leave a notice for those who hold endpoints that messages of the batch go to."""
-    elsewhere: dict[tuple[str, int], int] = {}
+    at_once: dict[tuple[str, int], tuple[int, list[str]]] = {}
+    later: dict[tuple[str, int], int] = {}
     for one in batch:
-        due_at = one.message.created_at if one.message.deliver_at is None else one.message.deliver_at
+        message = one.message
+        due_at = message.created_at if message.deliver_at is None else message.deliver_at
         for endpoint_id, shard in zip(one.endpoint_ids, one.shards or (), strict=False):
-            if shard not in line.shards:
-                elsewhere[endpoint_id, shard] = min(elsewhere.get((endpoint_id, shard), due_at), due_at)
-    if elsewhere:
-        notice = Notice(deliveries=[(*key, due_at) for key, due_at in elsewhere.items()])
+            if shard in line.shards:
+                continue
+            key = (endpoint_id, shard)
+            if message.deliver_at is None and one.manual_to is None and endpoint_id not in one.ordered:
+                at_once.setdefault(key, (due_at, []))[1].append(message.id)
+            else:
+                later[key] = min(later.get(key, due_at), due_at)
+    if at_once or later:
+        given = [Given(*key, due_at) for key, due_at in later.items()]
+        given += [Given(*key, due_at, ids if len(ids) <= MOST_NAMED else ()) for key, (due_at, ids) in at_once.items()]
+        notice = Notice(deliveries=given)
         session.change(_TELL, (msgspec.json.encode(notice).decode(),))
 
 

@@ -350,7 +350,14 @@ class World:
         loop = host.loop = ProcessLoop(self.timeline, life.name, self._failed)
         loop.network, loop.disk = self.network, self.disk
         self.say(f"{life.name} of {host.name} begins")
-        loop.create_task(self._live(host, loop, life), name=f"{life.name}-host")
+        living = loop.create_task(self._live(host, loop, life), name=f"{life.name}-host")
+        living.add_done_callback(self._lived)
+
+    def _lived(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not isinstance(error, WebhookEngineError):
+            self.violated(f"{task.get_name()} failed: {error!r}")
+            self._end()
 
     async def _live(self, host: Host, loop: ProcessLoop, life: Life) -> None:
         drawn = self.draw
@@ -1186,7 +1193,9 @@ class World:
                     # How long several engines have run is not one number.
                     model.check_window(endpoint, outcomes[endpoint.key])
             await self._check_endpoint(engine, endpoint, counts[endpoint.key])
-            await self._check_lists(engine, endpoint, lists[endpoint.key])
+            if not model.clock_was_set:
+                # Lists end a little after now: what was made before a clock was set back is not on them yet.
+                await self._check_lists(engine, endpoint, lists[endpoint.key])
         self.say(f"checked: {counts}")
 
     def _check_delivery(self, message: Message, endpoint: Endpoint, one: Any, attempts: list[Any]) -> None:
