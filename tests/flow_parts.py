@@ -24,6 +24,7 @@ def make_target(endpoint_id: str = "ep_1", *, throttle: Throttle = UNLIMITED, sh
         headers={},
         keys=(),
         lines="",
+        by_event_type=None,
         content_type="application/json",
         compressed=False,
         throttle=throttle,
