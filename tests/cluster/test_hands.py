@@ -160,3 +160,40 @@ async def test_the_rate_of_an_application_may_come_and_go(make_engine: MakeEngin
         await first.join(timeout=60)
     assert len(checker.began) == 6 * 30
     assert checker.together == []
+
+
+async def test_an_order_is_kept_across_changes_of_hands(make_engine: MakeEngine) -> None:
+    came: dict[tuple[str, str], list[int]] = defaultdict(list)
+
+    async def note(request: Request) -> int:
+        told = request.payload
+        assert isinstance(told, dict)
+        place = (request.target.partition("?")[2], str(told["key"]))
+        number = int(str(told["number"]))
+        if number % 7 == 3 and number not in refused[place]:  # once, and the ladder holds up what is behind it
+            refused[place].add(number)
+            return 503
+        came[place].append(number)
+        return 200
+
+    refused: dict[tuple[str, str], set[int]] = defaultdict(set)
+    keys = ("a", "b")
+    async with Receiver(note) as receiver, Engines(make_engine, retry_schedule=["50ms"] * 5) as engines:
+        first = await engines.come()
+        await first.applications.create(name="Acme", uid="acme")
+        for number in range(4):
+            await first.endpoints.create("acme", url=f"{receiver.url}?{number}", ordering="fifo")
+        changing = asyncio.create_task(changing_hands(engines, 0.3))
+        count = 0
+        while not changing.done():
+            # One engine at a time, which is asked one after the other: only then is there an order to be kept.
+            for key in keys:
+                await engines.running[-1].messages.create(
+                    "acme", event_type="a.b", payload={"key": key, "number": count}, ordering_key=key
+                )
+            count += 1
+        await changing
+        await until(lambda: sum(map(len, came.values())) >= 4 * len(keys) * count, 60)
+    for place, numbers in came.items():
+        assert numbers == list(range(count)), place
+    print(f"\n{count} messages of {len(keys)} keys came to 4 endpoints in order")

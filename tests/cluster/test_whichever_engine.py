@@ -227,3 +227,37 @@ async def test_two_engines_that_are_asked_to_make_the_same_application_make_one(
 
 async def _one(pair: Pair, url: str) -> list[str]:
     return [(await pair[0].endpoints.create("acme", url=url)).id]
+
+
+async def test_what_an_endpoint_asks_for_holds_whichever_engine_is_told(pair: Pair) -> None:
+    async with Receiver() as receiver:
+        ids = await endpoints(pair, receiver.url)
+        # Both know by now what each endpoint gets, and how.
+        for engine in pair:
+            await engine.messages.create("acme", event_type="a.b", payload={"amount": 1})
+        await joined(pair)
+        receiver.requests.clear()
+        for number, endpoint_id in enumerate(ids):
+            await pair[number % 2].endpoints.update(
+                "acme",
+                endpoint_id,
+                filter={"amount": {"$gte": 10}},
+                authentication={"type": "bearer", "token": "t0ken"},
+            )
+        for engine in pair:
+            await engine.messages.create("acme", event_type="a.b", payload={"amount": 9})
+            await engine.messages.create("acme", event_type="a.b", payload={"amount": 11})
+        await joined(pair)
+        assert len(receiver.requests) == 2 * len(ids)
+        assert {request.headers["authorization"] for request in receiver.requests} == {"Bearer t0ken"}
+        assert {request.body for request in receiver.requests} == {b'{"amount":11}'}
+
+
+async def test_alerts_come_once_from_whichever_engine_holds_the_endpoint(pair: Pair) -> None:
+    async with Receiver() as told, Receiver(410) as receiver:
+        ids = await endpoints(pair, receiver.url)
+        await pair[0].alerts.create("acme", kind="webhook", to=told.url, events=["endpoint.disabled"])
+        await pair[1].messages.create("acme", event_type="a.b", payload={})
+        await told.wait_for(len(ids))
+        await joined(pair)
+        assert len(told.requests) == len(ids)
