@@ -1,7 +1,7 @@
 """PostgreSQL and MariaDB for tests: the installed programs, started in a directory that goes away with the tests.
 
-They do so where ``WEBHOOK_ENGINE_TEST_SERVERS`` is set. Neither runs as root: where the tests do, the servers get the account that their packages made. They listen on a Unix
-socket only, and write nothing to disk before it must be.
+They are started where ``WEBHOOK_ENGINE_TEST_SERVERS`` is set, and do not run as root: where the tests do, the servers
+get the account that their packages made. They listen on a Unix socket only, and write nothing to disk before it must be.
 """
 
 from __future__ import annotations

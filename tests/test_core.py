@@ -253,6 +253,7 @@ def sigterm(database: Path, url: str, life_s: float) -> tuple[list[str], str]:
     return ids, last
 
 
+@pytest.mark.slow
 async def test_sigterm_loses_nothing_and_repeats_nothing(tmp_path: Path) -> None:
     database = tmp_path / "e.db"
     accepted: list[str] = []
@@ -296,6 +297,7 @@ asyncio.run(main())
 
 
 @about_the_file
+@pytest.mark.slow
 async def test_a_program_that_dies_without_stopping_the_engine_ends(tmp_path: Path) -> None:
     database = tmp_path / "e.db"
     done = await asyncio.to_thread(

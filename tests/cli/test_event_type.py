@@ -50,6 +50,7 @@ async def run(engine: Engine, url: str, folder: Path, *arguments: str) -> tuple[
     return done.returncode, done.stdout, done.stderr
 
 
+@pytest.mark.slow
 async def test_a_registry_is_checked_and_registered(tmp_path: Path) -> None:
     write(tmp_path, "int")
     async with temporary_engine() as engine, engine.serve("127.0.0.1:0") as server:

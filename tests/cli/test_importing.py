@@ -89,6 +89,7 @@ def recorded() -> Iterator[Recorded]:
     server.close()
 
 
+@pytest.mark.slow
 def test_into_a_daemon(daemon: Daemon, recorded: Recorded) -> None:
     made = fill(recorded)
     command = ("import", "svix", "--from-url", recorded.url, "--messages-since", "5d")

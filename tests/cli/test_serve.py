@@ -40,6 +40,7 @@ async def test_the_token_is_printed_bare_without_opening_the_database(tmp_path: 
     assert (await output(tmp_path, "token", "--app", "acme"))[0] == 2
 
 
+@pytest.mark.slow
 async def test_a_kill_loses_neither_messages_nor_keys_nor_revocations(
     tmp_path: Path, session: aiohttp.ClientSession
 ) -> None:
@@ -108,6 +109,7 @@ async def test_a_key_makes_one_message_whenever_the_daemon_is_killed(
     assert sorted(ids) == sorted(stored)
 
 
+@pytest.mark.slow
 async def test_it_lets_deliveries_finish(tmp_path: Path, session: aiohttp.ClientSession) -> None:
     bearer = await token(tmp_path)
     allow = {"WEBHOOK_ENGINE_DELIVERY__ALLOW_SUBNETS": '["127.0.0.1/32"]'}
@@ -163,6 +165,7 @@ async def read_on(running: Daemon) -> None:
         running.log.append(json.loads(line))
 
 
+@pytest.mark.slow
 async def test_idle_connections_take_no_descriptor_that_a_delivery_needs(
     tmp_path: Path, session: aiohttp.ClientSession
 ) -> None:

@@ -55,7 +55,7 @@ def test_troubles_are_counted_and_the_last_is_kept() -> None:
     troubles.met(Lack.DESCRIPTORS, "Too many open files", 1)
     troubles.met(Lack.DESCRIPTORS, "Too many open files in system", 2)
     troubles.met(Lack.PROXY, "the proxy answered 407", 3)
-    assert [troubles.count(lack) for lack in Lack] == [2, 0, 0, 1, 0, 0]
+    assert [troubles.count(lack) for lack in Lack] == [2, 0, 0, 1, 0, 0, 0]
     first, second = troubles.present(3)
     assert (first.count, first.last_at, first.last_text) == (2, 2, "Too many open files in system")
     assert second.lack is Lack.PROXY

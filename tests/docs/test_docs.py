@@ -76,6 +76,7 @@ async def test_every_python_block_runs(block: str, tmp_path: Path) -> None:
     assert received == ([b'{"id":1}'] if "example.com/hooks" in block else [])
 
 
+@pytest.mark.slow
 def test_every_test_of_the_documentation_passes(tmp_path: Path) -> None:
     blocks = [block for page in PAGES.values() for block in re.findall(TEST_BLOCK, page, re.MULTILINE | re.DOTALL)]
     for number, block in enumerate(blocks):

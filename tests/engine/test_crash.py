@@ -7,6 +7,7 @@ import os
 import random
 from pathlib import Path
 
+import pytest
 from engines import destination, local_engine, until
 from lives import Chance, Lives
 from receivers import Receiver
@@ -20,6 +21,7 @@ SEED = random.randrange(2**32)
 
 
 @about_the_file
+@pytest.mark.slow
 async def test_every_message_that_was_accepted_arrives_although_the_process_is_killed(tmp_path: Path) -> None:
     chance = random.Random(SEED)
     database = tmp_path / "crash.db"

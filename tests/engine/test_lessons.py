@@ -47,7 +47,7 @@ class Recording:
         self.refused = 0
         self._deliveries.record = self  # type: ignore[method-assign, assignment]
 
-    async def __call__(self, outcomes: Outcomes) -> None:
+    async def __call__(self, outcomes: Outcomes) -> object:
         if self.unavailable:
             self.unavailable -= 1
             self.refused += 1
@@ -55,7 +55,7 @@ class Recording:
         if any(attempt.message_id == self.poison for attempt in outcomes.attempts):
             self.refused += 1
             raise StoreError("never")
-        await self._record(outcomes)
+        return await self._record(outcomes)
 
 
 async def test_a_message_that_fails_everywhere_is_retried_everywhere(tmp_path: Path) -> None:

@@ -108,6 +108,7 @@ async def test_the_command_sends_signals(tmp_path: Path) -> None:
         assert server.returncode == 0
 
 
+@pytest.mark.slow
 async def test_a_project_from_migration_to_delivery(tmp_path: Path) -> None:
     environment = project(tmp_path)
 

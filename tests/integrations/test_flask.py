@@ -123,6 +123,7 @@ async def test_with_the_reloader_the_process_that_serves_runs_the_engine(tmp_pat
         assert (await answer(client))["state"] == "delivering"
 
 
+@pytest.mark.slow
 async def test_a_command_starts_no_engine(tmp_path: Path) -> None:
     async with prepared(tmp_path) as (database, receiver):
         environment = {**os.environ, "DATABASE": str(database), "PYTHONPATH": str(HERE)}
@@ -139,6 +140,7 @@ async def test_a_command_starts_no_engine(tmp_path: Path) -> None:
         assert receiver.requests == []
 
 
+@pytest.mark.slow
 async def test_the_engine_in_a_process_of_its_own(tmp_path: Path) -> None:
     elsewhere = {"ENGINE_ELSEWHERE": "1"}
     async with prepared(tmp_path) as (database, receiver), running(database, *FLASK, **elsewhere) as client:

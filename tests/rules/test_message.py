@@ -25,11 +25,12 @@ def test_each_value_is_kept_in_one_form() -> None:
         NOW - microseconds(timedelta(days=1)),
         microseconds(timedelta(days=2)),
         "text/csv",
+        None,
     )
 
 
 def test_what_is_not_said_is_none() -> None:
-    assert MessageDraft("a", b"").checked(NOW) == ("a", b"", *[None] * 6)
+    assert MessageDraft("a", b"").checked(NOW) == ("a", b"", *[None] * 7)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 import jwt
+import msgspec
 import pytest
 from api_clients import JWT_SECRET, Client, Tokens
 from engines import until
@@ -81,7 +82,9 @@ def path_of(route: Route[Any, Any], application: str) -> str:
     path = route.path.replace("{app_id}", application)
     for name in route.parameters:
         path = path.replace(f"{{{name}}}", "e" if name == "endpoint_id" else "none")
-    return path
+    # Queries are looked at before tokens.
+    needed = [each for each in msgspec.structs.fields(route.query_type) if each.required]
+    return f"{path}?{'&'.join(f'{each.encode_name}=x' for each in needed)}" if needed else path
 
 
 async def test_application_tokens_reach_their_own_application_only(

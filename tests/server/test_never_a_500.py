@@ -143,6 +143,8 @@ async def test_in_paths_and_queries(line: Line, bearer: Headers) -> None:
     assert line.asked > 2000
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(300)
 async def test_in_bodies(line: Line, bearer: Headers, acme: Client) -> None:
     for route in ROUTES:
         fields = msgspec.structs.fields(route.body_type) if route.reads_body else ()

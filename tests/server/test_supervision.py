@@ -89,6 +89,7 @@ async def test_it_says_when_it_is_ready_reloads_and_stops(tmp_path: Path, system
     assert "WATCHDOG=1" not in systemd.heard
 
 
+@pytest.mark.slow
 async def test_the_watchdog_beats_while_idle_and_not_while_the_process_stands_still(
     tmp_path: Path, systemd: Listener
 ) -> None:

@@ -34,6 +34,7 @@ def test_what_is_promised_holds_in_a_world_of_one_engine_and_in_one_of_three() -
 
 
 @pytest.mark.timeout(300)
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_world_to_the_byte() -> None:
     processes = [begun("--seed", seed, "--trace-hash") for seed in ("7", "7", "8")]
     first, again, other = [process.communicate()[0] for process in processes]

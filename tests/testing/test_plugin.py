@@ -23,6 +23,7 @@ def outcome(pytester: pytest.Pytester, program: str, **expected: int) -> pytest.
     return result
 
 
+@pytest.mark.slow
 def test_the_fixtures_deliver_and_time_travels(pytester: pytest.Pytester) -> None:
     outcome(
         pytester,
@@ -128,6 +129,7 @@ def test_what_went_wrong_is_said(pytester: pytest.Pytester) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_run_that_uses_none_of_it_imports_none_of_it(pytester: pytest.Pytester) -> None:
     outcome(
         pytester,

@@ -263,6 +263,7 @@ def raise_unavailable() -> None:
     raise StoreUnavailableError("on purpose")
 
 
+@pytest.mark.slow
 async def test_a_restart_in_the_middle_of_a_move_sends_every_row_once(tmp_path: Path) -> None:
     database = tmp_path / "e.db"
     async with Receiver() as receiver:
@@ -282,6 +283,7 @@ async def test_a_restart_in_the_middle_of_a_move_sends_every_row_once(tmp_path: 
 
 
 @about_the_file
+@pytest.mark.slow
 def test_a_kill_in_the_middle_of_a_move_loses_no_row_and_doubles_none(tmp_path: Path) -> None:
     """The row goes in the transaction that brings the message, so there is never both nor neither."""
     database = tmp_path / "e.db"

@@ -279,6 +279,7 @@ async def test_replay_missing_sends_what_matches_and_was_never_on_its_way(tmp_pa
         assert (await engine.tasks.wait(again.id, timeout=10)).data["processed"] == 0
 
 
+@pytest.mark.slow
 async def test_replay_missing_goes_on_after_a_restart_in_the_middle(tmp_path: Path) -> None:
     database = tmp_path / "e.db"
     async with Receiver() as receiver:

@@ -91,6 +91,7 @@ async def test_a_process_that_answers_nothing_is_killed_with_its_child(scripts: 
     assert process.returncode == -signal.SIGKILL
 
 
+@pytest.mark.slow
 async def test_none_is_left_after_the_end() -> None:
     scripts = Scripts(ScriptLimits(time_s=5))
     await scripts.run("app_1", GOOD, {})

@@ -45,7 +45,7 @@ async def test_only_what_was_chosen_comes(
             chosen = await by_the_operational_routes(svix, receiver.url)
         else:
             management = sdk(tokens.organization(MANAGEMENT))
-            assert len((await management.event_type.list()).data) == 10
+            assert len((await management.event_type.list()).data) == 12
             await acme.with_token(tokens.organization(MANAGEMENT)).post(
                 "/app", {"name": "ops", "uid": DEFAULT_ORGANIZATION}
             )

@@ -167,6 +167,7 @@ async def test_the_first_start_waits_for_a_while_only(path: Path, monkeypatch: p
             await SqliteStore(path).open()
 
 
+@pytest.mark.slow
 async def test_a_shared_file_shrinks_once_it_is_made_one_that_can(path: Path) -> None:
     """As docs/embedding.md says."""
     with closing(sqlite3.connect(path, isolation_level=None)) as host:

@@ -122,6 +122,7 @@ GROWING = {
 }
 
 
+@pytest.mark.slow
 async def test_no_statement_works_harder_where_there_is_more(tmp_path: Path, efforts: Efforts) -> None:
     """An index may be the wrong one. So the work is counted: five times as much data must not be more of it."""
 

@@ -43,6 +43,7 @@ _MEANINGS = {
 _PARTS = {
     "application": "Applications, the consumers",
     "endpoint": "Endpoints, where messages go",
+    "destination": "Ordered endpoints, as client libraries call them",
     "alert": "Alerts, by which consumers and the platform hear of endpoints",
     "event-type": "Event types, the kinds of messages",
     "message": "Messages",
