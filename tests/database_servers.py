@@ -1,7 +1,7 @@
 """PostgreSQL and MariaDB for tests: the installed programs, started in a directory that goes away with the tests.
 
 They are started where ``WEBHOOK_ENGINE_TEST_SERVERS`` is set, and do not run as root: where the tests do, the servers
-get the account that their packages made. They listen on a Unix socket only, and write nothing to disk before it must be.
+get the account that their packages made. They listen on a Unix socket only, and write to disk no sooner than they must.
 """
 
 from __future__ import annotations
