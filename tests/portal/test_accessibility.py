@@ -122,6 +122,8 @@ async def test_the_keyboard_is_enough(stage: Stage, receiver: Receiver) -> None:
     await page.keyboard.press("Tab")
     await expect(page.get_by_role("button", name="Add endpoint")).to_be_focused()
     await page.keyboard.press("Tab")
+    await expect(page.get_by_role("link", name="Alerts")).to_be_focused()
+    await page.keyboard.press("Tab")
     await expect(page.get_by_role("link", name=receiver.url)).to_be_focused()
     await page.keyboard.press("Enter")
     await expect(page.get_by_role("tab", name="Overview")).to_be_visible()

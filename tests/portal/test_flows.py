@@ -182,10 +182,11 @@ async def test_settings_headers_secret_and_deletion(stage: Stage, receiver: Rece
     await expect(page.get_by_text(secret)).to_be_visible()
     await page.get_by_role("button", name="Rotate signing secret").click()
     await page.get_by_role("dialog").get_by_role("button", name="Rotate").click()
-    await expect(page.get_by_text(secret)).to_be_hidden()
+    await expect(page.get_by_text("The one before still signs too")).to_be_visible()
     rotated = await stage.engine.endpoints.get_secret("acme", endpoint.id)
     assert rotated != secret
     await expect(page.get_by_text(rotated)).to_be_visible()
+    await expect(page.get_by_text(secret)).to_be_visible()  # both sign until the old one ends
 
     await page.get_by_role("tab", name="Verify").click()
     await page.get_by_role("button", name="Put my secret into the code").click()

@@ -49,8 +49,8 @@ export function endpointsPage(page, signal) {
       h(
         "div",
         { class: "row" },
-        h("a", { class: "button", href: to("/alerts") }, t("Alerts")),
         may("ManageEndpoint") && button(t("Add endpoint"), () => (location.hash = to("/endpoints/new")), { kind: "main", glyph: "plus" }),
+        h("a", { class: "button", href: to("/alerts") }, t("Alerts")),
       ),
     ),
     h("section", { class: "card", "aria-label": t("List") }, finder, wait, problem, none, unfit, list, pager),

@@ -75,7 +75,7 @@ function deliveries(message, signal, wanted) {
     pending = destinations.some((each) => [1, 3].includes(stateOf(each)));
     for (const destination of destinations) {
       if (!cards.has(destination.id)) {
-        const made = deliveryCard(message, destination.id, signal, () => refresh(), wanted);
+        const made = deliveryCard(message, destination.id, signal, () => ((pending = true), refresh()), wanted);
         cards.set(destination.id, made);
         watch.observe(made.element);
         list.append(made.element);
