@@ -35,7 +35,9 @@ async def test_an_endpoint_that_does_not_keep_up_is_told_once_until_it_has(tmp_p
     async with (
         hanging() as stuck,
         Receiver() as receiver,
-        local_engine(tmp_path / "e.db", clock, alerts__backlog_after="5m", timeout="20s") as engine,
+        local_engine(
+            tmp_path / "e.db", clock, alerts__backlog_after="5m", timeout="20s", shutdown_grace="50ms"
+        ) as engine,
     ):
         told = record_events(engine, EndpointBacklogEvent)
         endpoint = await acme(engine, stuck.url)
