@@ -50,7 +50,7 @@ export function endpointsPage(page, signal) {
         "div",
         { class: "row" },
         may("ManageEndpoint") && button(t("Add endpoint"), () => (location.hash = to("/endpoints/new")), { kind: "main", glyph: "plus" }),
-        h("a", { class: "button", href: to("/alerts") }, t("Alerts")),
+        h("a", { class: "button plain", href: to("/alerts") }, t("Alerts")),
       ),
     ),
     h("section", { class: "card", "aria-label": t("List") }, finder, wait, problem, none, unfit, list, pager),
