@@ -111,7 +111,7 @@ async def test_a_resend_that_an_expunge_overtakes_is_refused(tmp_path: Path) -> 
 
 async def test_expunging_while_a_backlog_is_being_sent_sends_nothing_afterwards(tmp_path: Path) -> None:
     async with (
-        Receiver(Reply(200, delay=0.002)) as receiver,
+        Receiver(Reply(200, delay=0.01)) as receiver,
         local_engine(tmp_path / "e.db", max_in_flight_per_endpoint=2) as engine,
     ):
         await acme(engine, receiver.url)
