@@ -75,7 +75,7 @@ function deliveries(message, signal, wanted) {
     pending = destinations.some((each) => [1, 3].includes(stateOf(each)));
     for (const destination of destinations) {
       if (!cards.has(destination.id)) {
-        const made = deliveryCard(message, destination.id, signal, () => ((pending = true), refresh()), wanted);
+        const made = deliveryCard(message, destination.id, signal, () => refresh(), wanted);
         cards.set(destination.id, made);
         watch.observe(made.element);
         list.append(made.element);
@@ -89,16 +89,7 @@ function deliveries(message, signal, wanted) {
     };
     await Promise.all(Array.from({ length: AT_ONCE }, work));
   };
-  let last = 0;
-  const refresh = repeatedly(
-    async () => {
-      if (!pending && Date.now() - last < SETTLED_MS) return;
-      last = Date.now();
-      await look();
-    },
-    PENDING_MS,
-    signal,
-  );
+  const refresh = repeatedly(look, () => (pending ? PENDING_MS : SETTLED_MS), signal);
   return section;
 }
 

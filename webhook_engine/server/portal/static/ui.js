@@ -375,7 +375,7 @@ export function somethingChanged() {
 }
 
 /**
- * Run now and again every so often until the signal ends it; one run at a time, and none while the page is hidden.
+ * Run now and again every so often (`everyMs` may be a function) until the signal ends it; one run at a time, and none while the page is hidden.
  * A server that is slow to answer is asked less often. What ends with the session goes on with the next one.
  */
 export function repeatedly(work, everyMs, signal) {
@@ -407,7 +407,7 @@ export function repeatedly(work, everyMs, signal) {
       running = false;
       tookMs = performance.now() - began;
     }
-    const pauseMs = Math.max(everyMs, SHARE * tookMs);
+    const pauseMs = Math.max(typeof everyMs === "function" ? everyMs() : everyMs, SHARE * tookMs);
     nextAt = performance.now() + pauseMs;
     if (!signal.aborted) timer = setTimeout(run, again ? 0 : hears() && !missed ? Math.max(pauseMs, QUIET_MS) : pauseMs);
   }
