@@ -11,7 +11,6 @@ from webhook_engine.rules.alerts import (
     alert_events,
     alert_kind,
     alerts_application,
-    application_of_alerts,
 )
 
 
@@ -32,7 +31,5 @@ def test_other_kinds_are_refused(value: object) -> None:
         alert_kind("kind", value)
 
 
-def test_an_application_is_found_by_that_of_its_alerts() -> None:
-    assert application_of_alerts(alerts_application("app_1")) == "app_1"
-    assert application_of_alerts("acme") is None
-    assert application_of_alerts(None) is None
+def test_the_alerts_of_each_application_are_in_one_of_their_own() -> None:
+    assert alerts_application("app_1") != alerts_application("app_2")

@@ -373,6 +373,10 @@ class DeliveryConfig(Section):
     )
 
 
+def _organization() -> Kind[str]:
+    return matching(r"org_[A-Za-z0-9_.-]{1,64}", '"org_" and 1 to 64 letters, digits, dots, dashes or underscores')
+
+
 def _color() -> Kind[str]:
     return matching(r"#[0-9A-Fa-f]{6}", 'a colour such as "#28bb93"')
 
@@ -495,7 +499,7 @@ class OperationalConfig(Section):
     NAME = "operational"
 
     organization: str = setting(
-        matching(r"org_[A-Za-z0-9_.-]{1,64}", '"org_" and 1 to 64 letters, digits, dots, dashes or underscores'),
+        _organization(),
         "org_00000000000SvixManagement00",
         "The organization that holds the applications of operational webhooks, one for each organization concerned.",
     )
@@ -508,7 +512,7 @@ class AlertsConfig(Section):
     NAME = "alerts"
 
     organization: str = setting(
-        matching(r"org_[A-Za-z0-9_.-]{1,64}", '"org_" and 1 to 64 letters, digits, dots, dashes or underscores'),
+        _organization(),
         "org_000000000000WebhookAlerts00",
         "The organization that holds the applications of alerts, one for each application that has some.",
     )

@@ -18,6 +18,7 @@ from webhook_engine.delivery.mail.links import CONFIRM_LINK, UNSUBSCRIBE_LINK, e
 from webhook_engine.errors import NotFoundError, ValidationError
 from webhook_engine.model import Alert, Application, Endpoint, Message
 from webhook_engine.resources.applications import Applications
+from webhook_engine.resources.endpoint_actions import send_to
 from webhook_engine.resources.endpoints import Endpoints
 from webhook_engine.resources.operational_events import register_operational_event_types
 from webhook_engine.resources.services import Services
@@ -67,7 +68,7 @@ class Alerts:
         chosen = alert_events("events", events)
         asks = not values.boolean("confirmed", confirmed) and wanted == "email"
         holder = await self._holder(found)
-        if len(await self._services.store.endpoints.of_application(holder.id)) >= MAX_ALERTS:
+        if await self._services.store.endpoints.count(holder.id) >= MAX_ALERTS:
             raise ValidationError("kind", f"an application has at most {MAX_ALERTS} alerts; delete one first")
         endpoint = await self._endpoints.create(
             holder.id,
@@ -89,9 +90,7 @@ class Alerts:
     async def list(self, application: str) -> Sequence[Alert]:
         """All alerts of an application, oldest first; raises ``NotFoundError``."""
         found = await self._services.directory.find_application(self._organization_id, application)
-        holder = await self._services.directory.application(
-            self._services.policy.alerts_organization, alerts_application(found.id)
-        )
+        holder = await self._known_holder(found)
         if holder is None:
             return ()
         kept = await self._services.store.endpoints.of_application(holder.id)
@@ -133,11 +132,15 @@ class Alerts:
             name=f"Alerts of {application.name}"[:256], uid=alerts_application(application.id)
         )
 
+    async def _known_holder(self, application: Application) -> Application | None:
+        services = self._services
+        return await services.directory.application(
+            services.policy.alerts_organization, alerts_application(application.id)
+        )
+
     async def _find(self, application: str, alert: str) -> tuple[Application, Endpoint]:
         found = await self._services.directory.find_application(self._organization_id, application)
-        holder = await self._services.directory.application(
-            self._services.policy.alerts_organization, alerts_application(found.id)
-        )
+        holder = await self._known_holder(found)
         if holder is None:
             raise NotFoundError("alert", alert)
         try:
@@ -147,7 +150,7 @@ class Alerts:
 
     async def _send(self, application: Application, holder: Application, endpoint: Endpoint, kind: str) -> Message:
         body = {"type": kind, "data": {"appId": application.id, "appUid": application.uid, "appName": application.name}}
-        return await self._endpoints.send_to(holder, endpoint.id, MessageDraft(kind, msgspec.json.encode(body)))
+        return await send_to(self._services, holder, endpoint.id, MessageDraft(kind, msgspec.json.encode(body)))
 
     def _url(self, kind: str, to: object) -> str:
         if kind != "email":

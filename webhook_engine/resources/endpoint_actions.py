@@ -12,7 +12,7 @@ from webhook_engine.delivery.accept.intake import as_message
 from webhook_engine.delivery.http.response import Response
 from webhook_engine.errors import NotFoundError, ValidationError
 from webhook_engine.ids import ID_STEP, id_bounds
-from webhook_engine.model import AttemptStatus, AuthenticationTrial, EndpointStats, Message, Task
+from webhook_engine.model import Application, AttemptStatus, AuthenticationTrial, EndpointStats, Message, Task
 from webhook_engine.resources.endpoint_editor import EndpointEditor
 from webhook_engine.resources.examples import PING, example_of, is_ping
 from webhook_engine.resources.services import Services
@@ -23,7 +23,7 @@ from webhook_engine.rules.tasks import TaskKind
 from webhook_engine.shielded import shielded
 from webhook_engine.store.records import DeliveryFilter
 
-__all__ = ["EndpointActions"]
+__all__ = ["EndpointActions", "send_to"]
 
 CANCELLED_AT_ONCE = 1_000
 MAX_EXAMPLES = 1000
@@ -51,20 +51,17 @@ class EndpointActions:
         payload: object = None,
     ) -> Message:
         """Send an example of an event type to an endpoint alone, or to all that it matches."""
-        services = self._services
         found = await self._editor.application(application)
         name = names.name("event_type", event_type)
         index = values.integer("example_index", example_index, 0, MAX_EXAMPLES)
         only = None if endpoint is None else (await self._editor.find(found.id, endpoint))[1].endpoint.id
         if not is_ping(name):
-            registered = await services.store.event_types.get(self._editor.organization_id, name)
+            registered = await self._services.store.event_types.get(self._editor.organization_id, name)
             if registered is None:
                 raise NotFoundError("event type", name)
             if payload is None:
                 payload = await asyncio.to_thread(example_of, registered, index)
-        message = services.flow.intake.message_of(found, MessageDraft(name, PING if payload is None else payload))
-        await services.flow.accept(message, manual_to=only)
-        return as_message(message)
+        return await send_to(self._services, found, only, MessageDraft(name, PING if payload is None else payload))
 
     async def try_authentication(self, application: str, endpoint: str) -> AuthenticationTrial:
         """Ask for an access token, where one is needed, and send an example."""
@@ -169,6 +166,15 @@ class EndpointActions:
         if begin >= end:
             raise ValidationError("since", "must be in the past, and before 'until'")
         return begin, end
+
+
+async def send_to(
+    services: Services, application: Application, endpoint_id: str | None, draft: MessageDraft
+) -> Message:
+    """Send a message to one endpoint alone, disabled or not, as one manual attempt; without one, to all it matches."""
+    message = services.flow.intake.message_of(application, draft)
+    await services.flow.accept(message, manual_to=endpoint_id)
+    return as_message(message)
 
 
 async def _cancel(services: Services, endpoint_id: str, before: str) -> int:

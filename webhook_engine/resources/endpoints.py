@@ -10,7 +10,6 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from webhook_engine.clock import to_datetime
-from webhook_engine.delivery.accept.intake import as_message
 from webhook_engine.errors import ValidationError
 from webhook_engine.events import (
     EndpointUpdatedEvent,
@@ -50,7 +49,6 @@ from webhook_engine.rules import documents, endpoint_options, filters, limits, n
 from webhook_engine.rules import headers as header_rules
 from webhook_engine.rules.endpoint_options import OptionValues
 from webhook_engine.rules.mail import mail_address, mail_address_in, mail_url
-from webhook_engine.rules.message import MessageDraft
 from webhook_engine.rules.pages import DEFAULT_PAGE
 from webhook_engine.rules.payload import Payload
 from webhook_engine.rules.urls import endpoint_url
@@ -489,13 +487,6 @@ class Endpoints:
         Raises ``NotFoundError``, also if the message has no place in the order.
         """
         await self._orders.skip(application, endpoint, message)
-
-    async def send_to(self, application: Application, endpoint_id: str, draft: MessageDraft) -> Message:
-        """Send a message to one endpoint alone, disabled or not, as one manual attempt."""
-        flow = self._services.flow
-        message = flow.intake.message_of(application, draft)
-        await flow.accept(message, manual_to=endpoint_id)
-        return as_message(message)
 
     def _url(self, value: object) -> str:
         policy = self._services.policy

@@ -8,7 +8,7 @@ from typing import Final
 from webhook_engine.errors import ValidationError
 from webhook_engine.rules.values import kind_of, quoted
 
-__all__ = ["ALERTS", "CHATS", "KINDS", "alert_events", "alert_kind", "alerts_application", "application_of_alerts"]
+__all__ = ["ALERTS", "CHATS", "KINDS", "alert_events", "alert_kind", "alerts_application"]
 
 ALERTS: Final = (
     "endpoint.failing",
@@ -26,8 +26,6 @@ CHATS: Final = ("slack", "discord", "teams")
 """Each has a transformation of its name."""
 
 KINDS: Final = ("email", *CHATS, "webhook")
-
-_PREFIX: Final = "alerts."
 
 
 def alert_kind(field: str, value: object) -> str:
@@ -53,9 +51,4 @@ def alert_events(field: str, value: object) -> tuple[str, ...]:
 
 def alerts_application(application_id: str) -> str:
     """The uid of the application that holds the alerts of another."""
-    return _PREFIX + application_id
-
-
-def application_of_alerts(uid: str | None) -> str | None:
-    """The application whose alerts an application with this uid holds; ``None`` if it holds none."""
-    return uid.removeprefix(_PREFIX) if uid is not None and uid.startswith(_PREFIX) else None
+    return f"alerts.{application_id}"

@@ -36,7 +36,6 @@ from webhook_engine.resources.organization import Organization
 from webhook_engine.resources.pagination import Order
 from webhook_engine.rules.encoding import Default
 from webhook_engine.rules.endpoint_options import OptionValues
-from webhook_engine.rules.message import MessageDraft
 from webhook_engine.rules.payload import Payload
 from webhook_engine.sync.background import BackgroundLoop
 
@@ -156,7 +155,6 @@ class Endpoints:
         example_index: int = ...,
         payload: object = ...,
     ) -> Message: ...
-    def send_to(self, application: Application, endpoint_id: str, draft: MessageDraft) -> Message: ...
     def set_headers(self, application: str, endpoint: str, headers: Mapping[str, str]) -> None: ...
     def simulate_transformation(
         self,
