@@ -159,7 +159,6 @@ class Pipeline:
         self.transformer = Transformer(
             self.functions,
             self.scripts,
-            self._event_type_of,
             timeout_s=settings.transformation_timeout_s,
             https_only=settings.https_only,
         )

@@ -111,7 +111,8 @@ class Attempter:
 
         ``request``: what is sent for this delivery and for those behind it.
         """
-        if target.by_event_type is not None:
+        event_type = ""
+        if target.by_event_type is not None or target.transforming is not None:
             try:
                 event_type = await self._event_type_of(target.endpoint.application_id, due.message_id)
             except StoreUnavailableError as error:
@@ -121,7 +122,7 @@ class Attempter:
         if target.transforming is None:
             response, signature, encoding = await self._send(begun)
         else:
-            changed = await self._transformer.apply(target, due, begun.request, payload, target.transforming)
+            changed = await self._transformer.apply(target, begun.request, event_type, payload, target.transforming)
             if changed is None:
                 return self._end(target, due, DeliveryStatus.CANCELLED, CANCELLED)
             if isinstance(changed, Response):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 
 import msgspec
 from multidict import CIMultiDict
@@ -43,30 +43,25 @@ class Transformer:
         self,
         functions: Functions,
         scripts: Scripts | None,
-        event_type_of: Callable[[str, str], Awaitable[str]],
         *,
         timeout_s: float,
         https_only: bool,
     ) -> None:
-        """Without ``scripts`` the operator does not allow them.
-
-        ``event_type_of`` tells that of a message by the ids of its application and itself.
-        """
-        self._event_type_of = event_type_of
+        """Without ``scripts`` the operator does not allow them."""
         self._functions = functions
         self._scripts = scripts
         self._timeout_s = timeout_s
         self._https_only = https_only
 
     async def apply(
-        self, target: Target, due: Due, request: Due, payload: bytes, wanted: Transforming
+        self, target: Target, request: Due, event_type: str, payload: bytes, wanted: Transforming
     ) -> AsSent | Response | None:
-        """What is sent instead of ``request``, which stands for ``due`` and for those that go with it.
+        """What is sent instead of ``request``, for a message of this event type and those that go with it.
 
         The failed attempt where that cannot be told; ``None`` where nothing is to be sent.
         """
         try:
-            result = await self._applied(target, due, request, payload, wanted)
+            result = await self._applied(target, request, event_type, payload, wanted)
         except TransformationError as error:
             return _failed(str(error), timed_out=error.timed_out)
         except ValidationError as error:
@@ -81,7 +76,7 @@ class Transformer:
         return await self._checked(payload, webhook), logs
 
     async def _applied(
-        self, target: Target, due: Due, request: Due, payload: bytes, wanted: Transforming
+        self, target: Target, request: Due, event_type: str, payload: bytes, wanted: Transforming
     ) -> Transformed | None:
         endpoint = target.endpoint
         webhook = OutgoingWebhook(
@@ -90,7 +85,7 @@ class Transformer:
             url=str(target.destination.url),
             method=target.destination.method,
             content_type=request.content_type,
-            event_type=await self._event_type_of(endpoint.application_id, due.message_id),
+            event_type=event_type,
             message_id=request.message_id,
             event_id=request.event_id,
             endpoint_id=endpoint.id,
