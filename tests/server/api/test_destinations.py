@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 
 import pytest
@@ -13,6 +14,7 @@ from svix.models import (
     ApplicationIn,
     DestinationIn,
     DestinationPatch,
+    DestinationTransformIn,
     EndpointIn,
     EndpointSecretRotateIn,
     MessageIn,
@@ -80,3 +82,28 @@ async def test_what_is_no_destination(svix: SvixAsync, app: str) -> None:
         )
     with pytest.raises(HTTPValidationError):
         await svix.destination.create(app, fifo("ftp://a.example"))
+
+
+@pytest.mark.skipif(importlib.util.find_spec("quickjs") is None, reason="the extra is not installed")
+@pytest.mark.parametrize("settings", [{"transformations__scripts": True}])
+async def test_a_script_of_a_destination_is_used_as_soon_as_there_is_one(svix: SvixAsync, app: str) -> None:
+    code = "function handler(webhook) { webhook.payload = {changed: true}; return webhook }"
+    async with Receiver() as receiver:
+        made = await svix.destination.create(app, fifo(receiver.url, batchSize=1))
+        await svix.destination.transformation.patch(app, made.id, DestinationTransformIn(code=code))
+        shown = await svix.destination.transformation.get(app, made.id)
+        assert (shown.code, shown.enabled) == (code, True)
+        await svix.message.create(app, MessageIn(event_type="a", payload={}))
+        await until(lambda: receiver.requests)
+        assert json.loads(receiver.requests[0].body) == {"changed": True}
+        await svix.destination.transformation.patch(app, made.id, DestinationTransformIn(code=None))
+        shown = await svix.destination.transformation.get(app, made.id)
+        assert (shown.code, shown.enabled) == (None, False)
+        with pytest.raises(HTTPValidationError):
+            await svix.destination.transformation.patch(app, made.id, DestinationTransformIn(code="{" * 100_000))
+
+
+async def test_an_endpoint_without_an_order_is_no_destination(svix: SvixAsync, app: str) -> None:
+    endpoint = await svix.endpoint.create(app, EndpointIn(url="https://127.0.0.1:1/"))
+    with pytest.raises(HttpError):
+        await svix.destination.transformation.get(app, endpoint.id)

@@ -23,15 +23,19 @@ MISSING = (
     "authentication.stream_",
     "autoconfig",
     "connector.",
-    "destination.",
-    "endpoint.transformation",
     "ingest.",
     "integration.",
     "streaming.",
 )
 """How the names of those begin that only the hosted API has."""
 
+FIFO = {"type": "fifoEndpoint", "config": {"url": "https://127.0.0.1:1/"}}
+"""The kind of destination that there is."""
+
 SPECIAL: dict[str, dict[str, Any]] = {
+    "destination.create": {"destination_in": models.DestinationIn.model_validate(FIFO)},
+    "destination.patch": {"destination_patch": models.DestinationPatch.model_validate(FIFO)},
+    "destination.upsert": {"destination_in": models.DestinationIn.model_validate(FIFO)},
     "event_type.create": {"event_type_in": models.EventTypeIn(name="another", description="")},
     "event_type.import_openapi": {
         "event_type_import_open_api_in": models.EventTypeImportOpenApiIn(spec={"webhooks": {"a": {"post": {}}}})
@@ -128,6 +132,9 @@ async def furnish(svix: SvixAsync, word: str) -> dict[str, str]:
         models.EventTypeIn(name=word, description="", schemas={"1": {"type": "object", "examples": [{}]}})
     )
     endpoint = await svix.endpoint.create(word, models.EndpointIn(url="https://127.0.0.1:1/", uid=word))
+    destination = await svix.destination.create(
+        word, models.DestinationIn.model_validate({**FIFO, "uid": f"{word}-fifo"})
+    )
     message = await svix.message.create(word, models.MessageIn(event_type=word, event_id=word, payload={}))
     await svix.operational_webhook.endpoint.create(
         models.OperationalWebhookEndpointIn(url="https://example.com/", uid=word)
@@ -140,4 +147,10 @@ async def furnish(svix: SvixAsync, word: str) -> dict[str, str]:
         return (await svix.message_attempt.list_by_msg(word, message.id)).data
 
     attempt, *_ = await until(attempts)  # the recovery may have made a second one already
-    return {"app_id": word, "msg_id": message.id, "task_id": task.id, "attempt_id": attempt.id}
+    return {
+        "app_id": word,
+        "destination_id": destination.id,
+        "msg_id": message.id,
+        "task_id": task.id,
+        "attempt_id": attempt.id,
+    }

@@ -24,7 +24,7 @@ from webhook_engine.server.context import Context
 from webhook_engine.server.errors import ApiError
 from webhook_engine.store.records import carried_bytes
 
-__all__ = ["ROUTES", "MessageAttemptOut", "StatusCodeClass", "attempts_in_schedule"]
+__all__ = ["ROUTES", "EmptyOut", "MessageAttemptOut", "StatusCodeClass", "attempts_in_schedule"]
 
 Q = TypeVar("Q", bound=Query)
 

@@ -17,6 +17,7 @@ from webhook_engine.errors import NotFoundError
 from webhook_engine.model import Endpoint
 from webhook_engine.rules.capabilities import Capability
 from webhook_engine.rules.endpoint_options import LONGEST_BATCH_WAIT, MAX_BATCH_SIZE
+from webhook_engine.server.api.attempts import EmptyOut
 from webhook_engine.server.api.endpoint_actions import (
     EndpointHeadersOut,
     EndpointSecretOut,
@@ -27,6 +28,7 @@ from webhook_engine.server.api.endpoints import EndpointIn, EndpointPatch, creat
 from webhook_engine.server.api.lists import ListResponse, OrderedQuery
 from webhook_engine.server.api.query import NoQuery
 from webhook_engine.server.api.route import Auth, Call, In, NoBody, Out, Reply, Route
+from webhook_engine.server.api.transformations import TransformationPatch
 from webhook_engine.server.errors import Problem
 
 __all__ = ["ROUTES"]
@@ -162,6 +164,23 @@ class DestinationOut(Out, frozen=True, kw_only=True):
     config: FifoEndpointOut
 
 
+class DestinationTransformIn(In, frozen=True, kw_only=True):
+    """The script of a destination, which is used as soon as there is one; null takes it away."""
+
+    code: str | UnsetType | None = UNSET
+
+    def problems(self) -> Iterator[Problem]:
+        """What is not allowed."""
+        yield from TransformationPatch(code=self.code).problems()
+
+
+class DestinationTransformationOut(Out, frozen=True, kw_only=True):
+    """The script of a destination."""
+
+    code: str | None
+    enabled: bool
+
+
 async def list_destinations(call: Call[OrderedQuery, NoBody]) -> Out:
     """The endpoints of an application that get their messages in order; a page may have fewer than were asked for."""
     query = call.query
@@ -219,6 +238,24 @@ async def rotate(call: Call[NoQuery, EndpointSecretRotateIn]) -> Out | Reply:
     """Replace the signing secret of a destination."""
     await _found(call)
     return await rotate_secret(call)
+
+
+async def get_transformation(call: Call[NoQuery, NoBody]) -> Out:
+    """The script of a destination."""
+    found = await _found(call)
+    script = await call.organization.endpoints.get_transformation(call.application.id, found.id)
+    return DestinationTransformationOut(code=script.code, enabled=script.enabled)
+
+
+async def patch_transformation(call: Call[NoQuery, DestinationTransformIn]) -> Out:
+    """Give a destination a script, or take it away."""
+    found = await _found(call)
+    code = call.body.code
+    if code is not UNSET:
+        await call.organization.endpoints.patch_transformation(
+            call.application.id, found.id, code=code, enabled=code is not None
+        )
+    return EmptyOut()
 
 
 async def _found(call: Call[Any, Any]) -> Endpoint:
@@ -349,5 +386,27 @@ ROUTES = (
         fails=(400,),
         summary="Replace the signing secret of a destination",
         operation="destination.rotate-secret",
+    ),
+    Route(
+        "GET",
+        f"{_ONE}/transformation",
+        get_transformation,
+        auth=Auth.APPLICATION,
+        needs=Capability.MANAGE_TRANSFORMATIONS,
+        responses={200: DestinationTransformationOut},
+        summary="Get the script of a destination",
+        operation="destination.transformation-get",
+    ),
+    Route(
+        "PATCH",
+        f"{_ONE}/transformation",
+        patch_transformation,
+        auth=Auth.APPLICATION,
+        needs=Capability.MANAGE_TRANSFORMATIONS,
+        body=DestinationTransformIn,
+        responses={200: EmptyOut},
+        fails=(400,),
+        summary="Change the script of a destination",
+        operation="destination.patch-transformation",
     ),
 )

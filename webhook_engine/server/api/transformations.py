@@ -14,7 +14,7 @@ from webhook_engine.server.api.query import NoQuery
 from webhook_engine.server.api.route import Auth, Call, In, NoBody, Out, Route
 from webhook_engine.server.errors import Problem
 
-__all__ = ["ROUTES"]
+__all__ = ["ROUTES", "TransformationPatch"]
 
 
 class TransformationOut(Out, frozen=True, kw_only=True):
