@@ -9,14 +9,24 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from itertools import accumulate
-from typing import NamedTuple, TypedDict
+from typing import NamedTuple, TypedDict, TypeVar
 
 from webhook_engine.errors import ValidationError
 from webhook_engine.rules import headers, names, payload_filter
 from webhook_engine.rules.quantities import MILLISECOND, format_duration, parse_duration
 from webhook_engine.rules.values import boolean, integer, kind_of, quoted, text
 
-__all__ = ["OptionBounds", "OptionValues", "check_together", "checked", "schedule_within", "timeout_within"]
+__all__ = [
+    "OptionBounds",
+    "OptionValues",
+    "check_together",
+    "checked",
+    "for_event_type",
+    "schedule_within",
+    "timeout_within",
+]
+
+T = TypeVar("T")
 
 SHORTEST_TIMEOUT = MILLISECOND
 METHODS = ("POST", "PUT", "PATCH")
@@ -117,6 +127,12 @@ def schedule_within(asked: Sequence[timedelta] | None, bounds: OptionBounds) -> 
         return None
     ends = accumulate(asked)
     return [delay for delay, end in zip(asked, ends, strict=True) if end <= bounds.retry_time][: bounds.retries]
+
+
+def for_event_type(event_type: str, wanted: Mapping[str, T] | None, usual: T | None) -> T | None:
+    """Of what is asked for some event types, that which says most of this one; or else what is asked for all."""
+    name = None if wanted is None else names.nearest(wanted, event_type)
+    return usual if wanted is None or name is None else wanted[name]
 
 
 def _timeout(field: str, value: object, bounds: OptionBounds) -> timedelta:

@@ -20,7 +20,7 @@ from webhook_engine.delivery.http.request import Destination
 from webhook_engine.delivery.http.tls import Identity
 from webhook_engine.delivery.throttle import Throttle
 from webhook_engine.model import Application, Endpoint
-from webhook_engine.rules.endpoint_options import OptionBounds, schedule_within, timeout_within
+from webhook_engine.rules.endpoint_options import OptionBounds, for_event_type, schedule_within, timeout_within
 from webhook_engine.rules.headers import is_sensitive
 from webhook_engine.rules.mail import mail_address_in
 from webhook_engine.rules.names import nearest
@@ -175,8 +175,8 @@ def _by_event_type(
     found = {}
     for event_type in {**timeouts, **schedules}:
         # What is said of an event type and what is said of all that begin so add up.
-        timeout = timeouts.get(nearest(timeouts, event_type) or "", endpoint.timeout)
-        schedule = schedules.get(nearest(schedules, event_type) or "", endpoint.retry_schedule)
+        timeout = for_event_type(event_type, timeouts, endpoint.timeout)
+        schedule = for_event_type(event_type, schedules, endpoint.retry_schedule)
         within = timeout_within(timeout, bounds)
         timeout_s = None if within is None else within.total_seconds()
         found[event_type] = (usual.with_timeout(timeout_s), rules.of(schedule_within(schedule, bounds)))

@@ -15,16 +15,16 @@ from webhook_engine.errors import NotFoundError
 from webhook_engine.model import Attempt, AttemptedDestination, AttemptedMessage, AttemptStatus, Message, Page
 from webhook_engine.resources.pagination import MAX_BYTES, goes_up, shortened
 from webhook_engine.rules.capabilities import Capability
+from webhook_engine.server.api.attempt_numbers import attempts_in_schedule
 from webhook_engine.server.api.endpoints import EndpointFields, endpoint_fields
 from webhook_engine.server.api.lists import ListResponse, listed
 from webhook_engine.server.api.messages import MessageOut, shown_all
 from webhook_engine.server.api.query import EventTypesQuery, ListQuery, NoQuery, Query
 from webhook_engine.server.api.route import Auth, Call, Handler, NoBody, Out, Route
-from webhook_engine.server.context import Context
 from webhook_engine.server.errors import ApiError
 from webhook_engine.store.records import carried_bytes
 
-__all__ = ["ROUTES", "EmptyOut", "MessageAttemptOut", "StatusCodeClass", "attempts_in_schedule"]
+__all__ = ["ROUTES", "EmptyOut", "MessageAttemptOut", "StatusCodeClass"]
 
 Q = TypeVar("Q", bound=Query)
 
@@ -179,11 +179,6 @@ def shown(
     )
 
 
-def attempts_in_schedule(context: Context) -> int:
-    """How many attempts a delivery gets that never succeeds: the first, and one after each delay."""
-    return 1 + len(context.engine.config.delivery.retry_schedule)
-
-
 def _status(status: AttemptStatus, *, expanded: bool) -> dict[str, Any]:
     """Clients that do not know "canceled" are told that it failed: nothing was delivered, and nothing will be."""
     told = AttemptStatus.FAIL if status is AttemptStatus.CANCELED and not expanded else status
@@ -305,7 +300,7 @@ def _waiting_for(
 async def _attempts(call: Call[Any, NoBody], page: Page[Attempt]) -> Out:
     query: AttemptListQuery = call.query
     messages: Mapping[str, MessageOut] = {}
-    number_of = attempts_in_schedule(call.context) if query.with_number else None
+    lengths = await attempts_in_schedule(call, page.data) if query.with_number else {}
     if query.with_msg:
         page, found = await _with_messages(call, page)
         messages = {each["id"]: MessageOut(**each) for each in await shown_all(found, with_content=query.with_content)}
@@ -315,7 +310,7 @@ async def _attempts(call: Call[Any, NoBody], page: Page[Attempt]) -> Out:
             attempt,
             with_content=query.with_content,
             with_failure=query.with_failure,
-            number_of=number_of,
+            number_of=lengths.get(attempt.id),
             expanded=query.expanded_statuses,
             message=messages.get(attempt.msg_id, UNSET),
         ),

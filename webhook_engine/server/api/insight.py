@@ -12,7 +12,7 @@ from webhook_engine.model import Attempt, AttemptStatus, Exchange, Message
 from webhook_engine.resources.pagination import MAX_BYTES
 from webhook_engine.rules.capabilities import Capability
 from webhook_engine.rules.pages import MAX_PAGE
-from webhook_engine.server.api.attempts import attempts_in_schedule
+from webhook_engine.server.api.attempt_numbers import attempts_in_schedule
 from webhook_engine.server.api.lists import ListResponse
 from webhook_engine.server.api.messages import MessageOut, shown_all
 from webhook_engine.server.api.query import EventTypesQuery, NoQuery
@@ -176,6 +176,7 @@ async def attempt_exchange(call: Call[NoQuery, NoBody]) -> Out:
     )
     kept = attempt.exchange or Exchange(None, "", "")
     message = await call.organization.messages.get(call.application.id, attempt.msg_id)
+    [in_schedule] = (await attempts_in_schedule(call, [attempt], message)).values()
     shows = call.principal.may(Capability.VIEW_ENDPOINT_SECRET)
     headers = [HeaderOut(name=name, value=value) for name, value in attempt.request_headers.items()]
     if attempt.request_headers:
@@ -189,7 +190,7 @@ async def attempt_exchange(call: Call[NoQuery, NoBody]) -> Out:
         request_method=kept.sent_method,
         request_body=None if kept.sent_body is None or message.payload is None else kept.sent_body,
         number=kept.number,
-        number_of=max(kept.number or 0, attempts_in_schedule(call.context)),
+        number_of=max(kept.number or 0, in_schedule),
         request_headers=headers,
         signature_hidden=bool(kept.signature) and not shows,
         status_line=kept.response_head.partition("\n")[0].strip(),
