@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -47,10 +47,18 @@ class Stage:
         """What the browser complained about, such as a violated Content-Security-Policy."""
         self.requested: list[str] = []
         """Every URL that the browser asked for, and every Referer that it sent."""
+        self._contexts: list[BrowserContext] = []
 
     async def context(self, **options: object) -> BrowserContext:
         """A browser without a past."""
-        return await self.browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})  # type: ignore[arg-type]
+        one = await self.browser.new_context(**{"viewport": {"width": 1280, "height": 900}, **options})  # type: ignore[arg-type]
+        self._contexts.append(one)
+        return one
+
+    async def close(self) -> None:
+        """Close all pages; the browser goes on for others."""
+        for one in self._contexts:
+            await one.close()
 
     async def page(self, context: BrowserContext | None = None, **options: object) -> Page:
         """An empty page whose complaints and requests are noted."""
@@ -98,12 +106,37 @@ async def browsing() -> AsyncIterator[Browser]:
             await browser.close()
 
 
+class SharedBrowser:
+    """The browser of all tests here, which is started when it is first asked for: that takes seconds."""
+
+    def __init__(self, until: AsyncExitStack) -> None:
+        self._until = until
+        self._browser: Browser | None = None
+
+    async def get(self) -> Browser:
+        """Started, whoever asks; skips the test where there is none."""
+        if self._browser is None or not self._browser.is_connected():
+            self._browser = await self._until.enter_async_context(browsing())
+        return self._browser
+
+
+_shared: SharedBrowser
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session", autouse=True)
+async def shared_browser() -> AsyncIterator[None]:
+    """For the whole run."""
+    global _shared
+    async with AsyncExitStack() as until:
+        _shared = SharedBrowser(until)
+        yield
+
+
 @asynccontextmanager
 async def staged(database: Path, **settings: object) -> AsyncIterator[Stage]:
     """A stage with an engine of its own."""
     options = {"allow_subnets": ["127.0.0.0/8"], "retry_schedule": ["100ms"], "jitter": 0, **settings}
     async with (
-        browsing() as browser,
         Engine.open(database, **options) as engine,  # type: ignore[arg-type]
         engine.serve("127.0.0.1:0") as server,
     ):
@@ -112,17 +145,21 @@ async def staged(database: Path, **settings: object) -> AsyncIterator[Stage]:
             name="invoice.paid", description="An invoice was paid in full", schemas=INVOICE_SCHEMA
         )
         await engine.event_types.create(name="user.created", description="Somebody signed up")
-        yield Stage(engine, server.url, browser)
+        stage = Stage(engine, server.url, await _shared.get())
+        try:
+            yield stage
+        finally:
+            await stage.close()
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
     """An engine, its server and a browser."""
     async with staged(tmp_path / "engine.db") as one:
         yield one
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def receiver() -> AsyncIterator[Receiver]:
     """A receiver that answers 200 until it is told otherwise."""
     async with Receiver() as one:
@@ -131,8 +168,10 @@ async def receiver() -> AsyncIterator[Receiver]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A browser takes its time: these tests are among the longer proofs."""
+    """A browser takes its time: these tests are among the longer proofs, and share one, and so its event loop."""
     here = Path(__file__).parent
     for item in items:
         if item.path.is_relative_to(here):
             item.add_marker(pytest.mark.slow)
+            if pytest_asyncio.is_async_test(item):
+                item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)

@@ -63,7 +63,7 @@ async def serving(database: Path, **settings: Any) -> AsyncIterator[Client]:
         yield one
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def client(tmp_path: Path) -> AsyncIterator[Client]:
     """A client as most tests use it."""
     async with serving(tmp_path / "engine.db") as one:

@@ -18,7 +18,7 @@ from .conftest import Stage, staged
 from .test_accessibility import SIZES, bring_scanner, clean
 
 
-@pytest_asyncio.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
     """Nothing is retried soon, so that what is pending stays so."""
     async with staged(tmp_path / "engine.db", retry_schedule=["1h"], disable_on_gone=True) as one:
