@@ -156,7 +156,7 @@ async def test_what_outlasts_the_grace_is_not_recorded_and_is_made_again_after_s
             message = await send(engine)
             await receiver.wait_for(1)
             begun = time.perf_counter()
-        assert time.perf_counter() - begun < 2
+        assert time.perf_counter() - begun < 20
         assert query(database, "SELECT count(*) FROM webhook_attempt") == [(0,)]
         async with first if same else local_engine(database) as engine:
             await engine.join(timeout=10)

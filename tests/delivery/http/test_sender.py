@@ -115,7 +115,7 @@ async def test_the_headers_that_matter_are_passed_on_as_they_came() -> None:
 
 async def test_the_duration_is_that_of_the_whole_exchange() -> None:
     answer = await exchange(Receiver(Reply(delay=0.1)))
-    assert 90 <= answer.duration_ms < 1_000
+    assert 90 <= answer.duration_ms < 5_000
 
 
 async def test_continue_before_the_answer_is_passed_over() -> None:

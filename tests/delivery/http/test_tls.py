@@ -115,7 +115,7 @@ async def test_a_tls_connection_is_dropped_without_ceremony() -> None:
         answer = await send(sender, receiver.url)
         assert (answer.status_code, answer.failure, answer.text) == (200, None, "x" * LIMIT)
         started = time.monotonic()
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 5
 
 
 def test_the_context_of_the_tests_trusts_nobody_else() -> None:

@@ -201,8 +201,8 @@ async def test_deliveries_go_on_at_once_while_much_is_deleted(path: Path, clock:
         while count(path, "message") > 1_000 and len(took) < 200:
             took.append(await time_of_one())
         assert len(took) > 5
-        assert sorted(took)[len(took) // 2] < usual + 0.1
-        assert max(took) < usual + 1.0
+        assert sorted(took)[len(took) // 2] < usual + 0.5
+        assert max(took) < usual + 3.0
 
 
 @about_the_file

@@ -16,7 +16,7 @@ from webhook_engine import Engine
 from webhook_engine.delivery.troubles import Lack
 from webhook_engine.server.api import health
 
-SOON_S = health.PATIENCE_S + 3
+SOON_S = health.PATIENCE_S + 8
 """No answer takes longer; with room for a busy machine."""
 
 
