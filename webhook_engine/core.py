@@ -114,6 +114,7 @@ class EngineCore(Organization):
                 endpoint_options=_option_bounds(self.config.delivery)._replace(
                     transformation=self._flow.functions.check
                 ),
+                circuit_breaker=self.config.delivery.circuit_breaker,
                 alerts_organization=self.config.alerts.organization,
                 mail_organizations=frozenset({self.config.alerts.organization, self.config.operational.organization}),
                 sends_mail=self.config.alerts.smtp_host is not None,

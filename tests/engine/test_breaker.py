@@ -72,6 +72,19 @@ async def test_the_pause_goes_on_after_a_restart(tmp_path: Path) -> None:
             assert len(receiver.requests) == 3 * FEWEST + 3
 
 
+async def test_nobody_is_shown_a_pause_where_the_breaker_was_switched_off(tmp_path: Path) -> None:
+    async with Receiver(500) as receiver, local_engine(tmp_path / "e.db", retry_schedule=["1h"]) as engine:
+        endpoint = await acme(engine, receiver.url, circuit_breaker=True)
+        await send_many(engine, FEWEST)
+        await engine.join(timeout=5)
+        edited = await engine.endpoints.update("acme", endpoint.id, filter={"paid": True})
+        assert edited.paused_until is not None
+        assert engine.services.flow.lane_figures().paused == 1
+        edited = await engine.endpoints.update("acme", endpoint.id, circuit_breaker=None)
+        assert edited.paused_until is None
+        assert (await engine.endpoints.get("acme", endpoint.id)).paused_until is None
+
+
 async def test_without_one_each_message_goes_down_the_ladder(tmp_path: Path) -> None:
     async with Receiver(500) as receiver, local_engine(tmp_path / "e.db", retry_schedule=[]) as engine:
         endpoint = await acme(engine, receiver.url)

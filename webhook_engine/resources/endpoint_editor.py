@@ -109,6 +109,8 @@ class EndpointEdit:
 
     async def _change(self, changes: EndpointChanges, events: tuple[type[EndpointEvent], ...]) -> Endpoint:
         services, endpoint = self._services, self.before.endpoint
+        if self._resumes(changes):
+            changes = msgspec.structs.replace(changes, resumed=True)
         subject = endpoint if changes.uid is UNSET else msgspec.structs.replace(endpoint, uid=changes.uid)
         async with announcing(services, self._application, [subject], events) as publication:
             after = await services.store.endpoints.update(
@@ -120,6 +122,13 @@ class EndpointEdit:
         if _stops(endpoint) and not _stops(after.endpoint):
             await _let_go_on(services, endpoint.id)
         return after.endpoint
+
+    def _resumes(self, changes: EndpointChanges) -> bool:
+        """Whether it has no circuit breaker from now on, and so has nothing to wait for as a whole."""
+        if changes.options is UNSET:
+            return False
+        own = changes.options.circuit_breaker
+        return not (self._services.policy.circuit_breaker if own is None else own)
 
     async def _delete(self) -> None:
         services, endpoint = self._services, self.before.endpoint

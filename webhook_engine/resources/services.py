@@ -27,6 +27,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """``hmac256`` or ``ed25519``."""
     recover_max_age: timedelta
     endpoint_options: OptionBounds
+    circuit_breaker: bool
+    """For endpoints that do not say whether they have one."""
     alerts_organization: str
     mail_organizations: frozenset[str]
     """Those whose endpoints may be addresses for e-mail."""

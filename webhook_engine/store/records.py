@@ -160,6 +160,8 @@ class EndpointChanges(msgspec.Struct, frozen=True, kw_only=True):
     options: EndpointOptions | UnsetType = UNSET
     encrypted_credentials: bytes | UnsetType | None = UNSET
     condition: EndpointCondition | UnsetType = UNSET
+    resumed: bool = False
+    """It does not wait as a whole any more, whatever its condition says."""
 
 
 class EndpointCondition(msgspec.Struct, frozen=True, kw_only=True):

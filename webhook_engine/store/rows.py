@@ -541,6 +541,8 @@ def endpoint_changes(changes: EndpointChanges, now: int) -> dict[str, Any]:
         values["old_keys"] = _encode_old_keys(changes.old_keys)
     if changes.condition is not UNSET:
         values |= condition_values(changes.condition)
+    if changes.resumed:
+        values["paused_until"] = None
     return {**values, "updated_at": now}
 
 
