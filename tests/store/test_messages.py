@@ -29,6 +29,13 @@ async def test_another_application_does_not_find_it(store: Store, world: World) 
     assert await store.messages.get(other.id, "inv-1") is None
 
 
+async def test_its_event_type_is_read_alone(store: Store, world: World) -> None:
+    _, endpoint = await world.pair()
+    sent = await world.send(endpoint, event_type="invoice.paid")
+    assert await store.messages.event_type(sent.id) == "invoice.paid"
+    assert await store.messages.event_type("msg_unknown") is None
+
+
 async def test_a_message_may_go_nowhere(store: Store, world: World) -> None:
     application = await world.application()
     sent = await world.send(application=application)

@@ -193,6 +193,10 @@ class MessageStore(Protocol):
         """By id or event id."""
         ...
 
+    async def event_type(self, message_id: str) -> str | None:
+        """Of the message with this id; its payload is not read."""
+        ...
+
     async def list(self, application_id: str, span: Span, where: MessageFilter) -> Sequence[Message]:
         """In the order of ids."""
         ...

@@ -82,7 +82,7 @@ class Attempter:
         sender: Sender,
         access_tokens: AccessTokens,
         transformer: Transformer,
-        event_type_of: Callable[[str, str], Awaitable[str]],
+        event_type_of: Callable[[str], Awaitable[str | None]],
         look: Callable[[], Moment],
         ids: IdSource,
         measures: Measures,
@@ -114,7 +114,7 @@ class Attempter:
         event_type = ""
         if target.by_event_type is not None or target.transforming is not None:
             try:
-                event_type = await self._event_type_of(target.endpoint.application_id, due.message_id)
+                event_type = await self._event_type_of(due.message_id) or ""
             except StoreUnavailableError as error:
                 return Postponed(due, _own_trouble(lack_of(error) or Lack.DISK, f"the message cannot be read: {error}"))
             target = target.of_event_type(event_type)

@@ -72,6 +72,8 @@ SELECT {_COLUMNS}, payload, content_type FROM webhook_message AS message WHERE a
 LIMIT 1
 """
 
+_EVENT_TYPE = "SELECT event_type FROM webhook_message WHERE id = $1"
+
 _EXPUNGE = """
 UPDATE webhook_message SET payload = NULL WHERE id = ANY($1::text[])
 """
@@ -99,6 +101,11 @@ class PostgresqlMessages:
         """By id or event id."""
         found = await self._database.read(_GET, application_id, key)
         return rows.message(found[0]) if found else None
+
+    async def event_type(self, message_id: str) -> str | None:
+        """Of the message with this id; its payload is not read."""
+        found = await self._database.read(_EVENT_TYPE, message_id)
+        return found[0][0] if found else None
 
     async def list(self, application_id: str, span: Span, where: MessageFilter) -> Sequence[Message]:
         """In the order of ids."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from typing import cast
 
 from webhook_engine.model import Message
 from webhook_engine.store import rows
@@ -74,6 +75,8 @@ WHERE application_id = ?1 AND event_id = ?2
 LIMIT 1
 """
 
+_EVENT_TYPE = "SELECT event_type FROM webhook_message WHERE id = ?1"
+
 _EXPUNGE = """
 UPDATE webhook_message SET payload = NULL WHERE id IN (SELECT value FROM json_each(?))
 """
@@ -101,6 +104,11 @@ class SqliteMessages:
         """By id or event id."""
         found = await self._database.read(_GET, (application_id, key))
         return rows.message(found[0]) if found else None
+
+    async def event_type(self, message_id: str) -> str | None:
+        """Of the message with this id; its payload is not read."""
+        found = await self._database.read(_EVENT_TYPE, (message_id,))
+        return cast(str, found[0][0]) if found else None
 
     async def list(self, application_id: str, span: Span, where: MessageFilter) -> Sequence[Message]:
         """In the order of ids."""
