@@ -12,7 +12,7 @@ import pytest
 from engines import Answers, acme, destination, ids_of, local_engine, pass_time, record_events, until
 from order_checker import OrderChecker
 from receivers import Receiver, Reply, Request
-from stores import ON_POSTGRESQL, outside
+from stores import outside
 
 from webhook_engine import Endpoint, Engine, ManualClock, MessageAttemptExhaustedEvent, Webhook
 from webhook_engine.errors import NotFoundError, ValidationError
@@ -194,7 +194,6 @@ async def test_the_outbox_carries_the_key(tmp_path: Path) -> None:
     assert checker.broken == []
 
 
-@pytest.mark.skipif(ON_POSTGRESQL, reason="join waits there until a batch that waits for more has gone")
 async def test_a_batch_carries_several_messages_of_a_key(tmp_path: Path) -> None:
     clock = ManualClock(START)
     answers = Answers(500)

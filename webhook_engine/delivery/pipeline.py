@@ -42,6 +42,7 @@ from webhook_engine.delivery.publishing import Publication, Publisher
 from webhook_engine.delivery.schedule.dispatcher import Dispatcher
 from webhook_engine.delivery.schedule.figures import LaneFigures
 from webhook_engine.delivery.schedule.incoming import Incoming
+from webhook_engine.delivery.schedule.outstanding import Outstanding
 from webhook_engine.delivery.service import Service
 from webhook_engine.delivery.tasks.runner import TaskRunner
 from webhook_engine.delivery.timekeeper import Timekeeper
@@ -59,7 +60,7 @@ from webhook_engine.rules.endpoint_options import OptionBounds
 from webhook_engine.secrets.encryption import Cipher
 from webhook_engine.store.directory import Directory
 from webhook_engine.store.kept_responses import KeptResponse
-from webhook_engine.store.members import ALL_SHARDS, Notice
+from webhook_engine.store.members import Notice
 from webhook_engine.store.order import Turns
 from webhook_engine.store.records import AddressedMessage, Due, NewMessage, StoredEndpoint
 from webhook_engine.store.seam import Store
@@ -81,7 +82,6 @@ OF_UPKEEP = 0
 """Who holds this shard sees to retention."""
 LOOK_AGAIN_S = 6.0
 """After a change of hands: longer than a lease, and than any transaction of an engine that lost it."""
-DUE_PAGE = 1_000
 
 
 class PipelineSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -200,7 +200,7 @@ class Pipeline:
                 sender=self._sender,
                 access_tokens=self.access_tokens,
                 transformer=self.transformer,
-                event_type_of=self._event_type_of,
+                event_type_of=store.messages.event_type,
                 look=self.timekeeper.look,
                 ids=ids,
                 measures=self.measures,
@@ -304,7 +304,8 @@ class Pipeline:
     async def join(self) -> None:
         """Return when all that was accepted or enqueued before has its deliveries, and nothing is due or unrecorded."""
         await self._relay.catch_up()
-        while self._busy() or await self._due_elsewhere():
+        outstanding = Outstanding(self._store.deliveries, self._store.endpoints)
+        while self._busy() or await self._due_anywhere(outstanding):
             if any(service.crashed for service in self._services):
                 return
             await asyncio.sleep(JOIN_LOOKS_EVERY_S if self.ownership.alone else JOIN_LOOKS_ELSEWHERE_EVERY_S)
@@ -447,23 +448,12 @@ class Pipeline:
 
     # What its parts ask of one another.
 
-    async def _event_type_of(self, application_id: str, message_id: str) -> str:
-        message = await self._store.messages.get(application_id, message_id)
-        return "" if message is None else message.event_type
-
     def _busy(self) -> bool:
         return bool(self._router.backlog or self._tasks.running or not self._dispatcher.quiet())
 
-    async def _due_elsewhere(self) -> bool:
-        """Whether another engine has something due, which may be what was accepted by this one."""
-        if self.ownership.alone:
-            return False
-        now, after = self.timekeeper.look().now, None
-        while page := await self._store.deliveries.endpoints_with_due(after, DUE_PAGE, ALL_SHARDS):
-            if any(due_at <= now for _, due_at in page):
-                return True
-            after = page[-1][0]
-        return False
+    async def _due_anywhere(self, outstanding: Outstanding) -> bool:
+        """Whether some engine has something due, which may be what was accepted by this one."""
+        return not self.ownership.alone and await outstanding.any(self.timekeeper.look().now)
 
     def _gained(self, shards: Collection[int]) -> None:
         if self.ownership.alone:

@@ -16,13 +16,14 @@ import msgspec
 
 from webhook_engine.clock import to_datetime
 from webhook_engine.delivery.attempt.outcome import Outcome
+from webhook_engine.delivery.attempt.target import Batch
 from webhook_engine.events import MessageAttemptEvent, OperationalEvent
 from webhook_engine.ids import IdSource
 from webhook_engine.model import DeliveryStatus
 from webhook_engine.store.order import NOT_YET, Member
 from webhook_engine.store.records import DeliveryChange, Due, RecordedAttempt
 
-__all__ = ["MAX_BATCH_BYTES", "body_of", "gathered", "of_the_others", "request_of"]
+__all__ = ["MAX_BATCH_BYTES", "body_of", "gathered", "of_the_others", "request_of", "waits_until"]
 
 MAX_BATCH_BYTES = 1024 * 1024
 """Of payloads in one request; a single one may be larger."""
@@ -52,6 +53,16 @@ def gathered(members: Sequence[Member], now: int) -> Sequence[Member]:
         )
 
     return [head, *takewhile(joins, others)]
+
+
+def waits_until(found: Sequence[Member], batch: Batch, now: int) -> int | None:
+    """Until when the first ones of an order wait for more to go with them; ``None``: they go now."""
+    if not found:
+        return None
+    head, members = found[0].due, gathered(found, now)
+    full = len(members) >= batch.size or len(members) < len(found)
+    until = head.due_at + batch.wait
+    return None if full or head.attempt_count or until <= now else until
 
 
 def request_of(members: Sequence[Member], body: bytes) -> Due:

@@ -35,7 +35,7 @@ from webhook_engine.store.endpoint_encryption import (
 )
 from webhook_engine.store.records import Due, StoredEndpoint
 
-__all__ = ["Batch", "Body", "Target", "Transforming", "lines_of", "prepare"]
+__all__ = ["Batch", "Body", "Target", "Transforming", "batch_of", "lines_of", "prepare"]
 
 JSON = "application/json"
 
@@ -267,7 +267,7 @@ def prepare(
         application_throttle=application_throttle,
         deleted=stored.deleted or application is None,
         token_client=token_client,
-        batch=_batch(endpoint),
+        batch=batch_of(endpoint),
         breaks=circuit_breaker if endpoint.circuit_breaker is None else endpoint.circuit_breaker,
         transforming=_transforming(endpoint.transformation, credentials.get("script"), own, authorization),
         mail_to=mail_to,
@@ -304,7 +304,8 @@ def _identity(tls: Mapping[str, str] | None) -> Identity | None:
     return Identity(certificate=tls.get("certificate"), key=tls.get("key"), authorities=tls.get("ca"))
 
 
-def _batch(endpoint: Endpoint) -> Batch | None:
+def batch_of(endpoint: Endpoint) -> Batch | None:
+    """How many messages an endpoint wants in one request; ``None``: one."""
     if endpoint.ordering is None or endpoint.batch_size is None:
         return None
     return Batch(endpoint.batch_size, 0 if endpoint.batch_wait is None else microseconds(endpoint.batch_wait))

@@ -10,7 +10,14 @@ import msgspec
 
 from webhook_engine.clock import Clock
 from webhook_engine.delivery.attempt.attempt import Attempter, EndpointState
-from webhook_engine.delivery.attempt.batch import MAX_BATCH_BYTES, body_of, gathered, of_the_others, request_of
+from webhook_engine.delivery.attempt.batch import (
+    MAX_BATCH_BYTES,
+    body_of,
+    gathered,
+    of_the_others,
+    request_of,
+    waits_until,
+)
 from webhook_engine.delivery.attempt.decision import DELETED, DISABLED
 from webhook_engine.delivery.attempt.outcome import Outcome, Postponed
 from webhook_engine.delivery.attempt.recorder import Recorder
@@ -679,9 +686,8 @@ class Dispatcher(Service):
                 self._abandon(lane, due)
                 return ()
             members = gathered(found, now)
-            until = due.due_at + batch.wait
-            full = len(members) >= batch.size or len(members) < len(found)
-            if full or due.attempt_count or until <= now or not lane.gather(due, batch.size - len(members), until):
+            until = waits_until(found, batch, now)
+            if until is None or not lane.gather(due, batch.size - len(members), until):
                 return members
         lane.put_back(due, until)
         return ()
