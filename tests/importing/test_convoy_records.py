@@ -73,8 +73,9 @@ def test_authentication_is_a_header(authentication: Any, headers: dict[str, str]
 @pytest.mark.parametrize(
     ("found", "subscription", "text"),
     [
-        ({}, {"filter_config": {"event_types": ["*"], "filter": {"body": {"a": 1}}}}, "filters by payload"),
-        ({}, {"filter_config_event_types": ["*"], "filter_config_filter_body": {"a": 1}}, "filters by payload"),
+        ({}, {"filter_config": {"event_types": ["*"], "filter": {"headers": {"a": 1}}}}, "filters by headers"),
+        ({}, {"filter_config_event_types": ["*"], "filter_config_filter_headers": {"a": 1}}, "filters by headers"),
+        ({}, {"filter_config": {"filter": {"body": {"a": {"$regex": "x"}}}}}, "$regex"),
         ({}, {"function": "function f() {}"}, "transformation"),
         ({}, {"retry_config": {"retry_count": 3}}, "retries of its own"),
         ({"slack_webhook_url": "https://example.com"}, {}, "Slack"),
@@ -108,3 +109,15 @@ def test_a_project_that_receives_is_refused() -> None:
     require_outgoing({"type": "outgoing"})
     with pytest.raises(SourceError, match="incoming"):
         require_outgoing({"type": "incoming", "name": "In"})
+
+
+def test_a_filter_comes_along_where_it_means_the_same_for_the_whole_endpoint() -> None:
+    body: dict[str, Any] = {"filter_config": {"event_types": ["*"], "filter": {"body": {"a": {"$gt": 1}}}}}
+    column: dict[str, Any] = {"filter_config_event_types": ["*"], "filter_config_filter_body": {"a": {"$gt": 1}}}
+    for subscriptions in ([body], [column], [body, column]):
+        made, told = converted({}, *subscriptions)
+        assert made.options == {"filter": {"a": {"$gt": 1}}}
+        assert any("filter is taken over" in text for text in told)
+    made, told = converted({}, body, ALL)
+    assert made.options == {}
+    assert any("different filters" in text for text in told)

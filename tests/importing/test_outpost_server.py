@@ -58,7 +58,7 @@ def fill(recorded: Recorded) -> None:
     answers["/api/v1/tenants/acme/destinations"] = lambda query: [
         webhook(
             "des_1",
-            topics=["user.*", "order.paid"],
+            topics=["user.*", "*.paid"],
             config={"url": "https://example.com/hook", "custom_headers": json.dumps({"x-one": "1", "Webhook-Id": "2"})},
             credentials={
                 "secret": WHSEC,
@@ -68,7 +68,7 @@ def fill(recorded: Recorded) -> None:
             filter={"data": {"amount": {"$gte": 1}}},
             delivery_metadata={"a": "b"},
         ),
-        webhook("des_2", disabled_at=STAMP, credentials={"secret": "short"}),
+        webhook("des_2", disabled_at=STAMP, credentials={"secret": "short"}, filter={"topic": {"$neq": "a"}}),
         {**webhook("des_3"), "type": "aws_sqs", "config": {"queue_url": "x"}},
     ]
     answers["/api/v1/tenants/a%40example.com/destinations"] = lambda query: [webhook("des_4", topics=["none.*"])]
@@ -99,8 +99,9 @@ def test_everything_comes_along(recorded: Recorded, engine: SyncEngine, target: 
     }  # fmt: skip
     assert [app.name for app in engine.applications.iterate()] == ["acme", "a@example.com"]
     endpoint = engine.endpoints.get("acme", "des_1")
-    assert endpoint.event_types == ("order.paid", "user.created", "user.deleted")
+    assert endpoint.event_types == ("order.paid", "user.*")
     assert endpoint.metadata == {"team": "one"}
+    assert endpoint.filter == {"amount": {"$gte": 1}}
     assert engine.endpoints.get_secret("acme", "des_1") == WHSEC
     assert engine.endpoints.get_headers("acme", "des_1").headers == {"x-one": "1"}
     [batch] = [one for one in target.batches if one.endpoints][-1:]
@@ -112,7 +113,8 @@ def test_everything_comes_along(recorded: Recorded, engine: SyncEngine, target: 
     told = " ".join(notes(report))
     for text in (
         "kind aws_sqs",
-        "filters by payload",
+        "filter is taken over",
+        "filter that cannot be said here (topic of an event",
         "delivery metadata",
         "a new one is made",
         "by a pattern",

@@ -20,6 +20,7 @@ from webhook_engine.importing.conversion import (
     duration,
     message_id,
 )
+from webhook_engine.importing.filters import FILTER_TAKEN_OVER, InexpressibleError, convoy_filter
 from webhook_engine.importing.source import Item, Note, SourceError
 from webhook_engine.resources.imported import (
     ImportedApplication,
@@ -103,6 +104,12 @@ def endpoint(found: Object, subscriptions: Sequence[Object], project_id: str) ->
     subscribed = [one for one in subscriptions if one.get("type") != "cli"]
     event_types = sorted({name for one in subscribed for name in _event_types(one)})
     yield from _subscription_notes(uid, subscribed)
+    options: dict[str, object] = {}
+    for one in _filter_of_all(uid, subscribed):
+        if isinstance(one, Note):
+            yield one
+        else:
+            options["filter"] = one
     current, old_keys = _secrets(found)
     secret = as_secret(current)
     if secret is None:
@@ -130,6 +137,7 @@ def endpoint(found: Object, subscriptions: Sequence[Object], project_id: str) ->
         secret=secret,
         old_keys=tuple(sorted(kept_keys, key=lambda one: one.expires_at, reverse=True)),
         headers=headers,
+        options=options,
         created_at=as_time(found.get("created_at")),
     )
 
@@ -168,12 +176,8 @@ def _subscription_notes(uid: str, subscriptions: Sequence[Object]) -> Iterator[I
     if not subscriptions:
         yield Note("endpoint has no subscription, so it got nothing; it is taken over disabled", uid)
     for one in subscriptions:
-        config = one.get("filter_config") or {}
-        filters = config.get("filter") or {}
-        if any(_filled(value) for value in (filters.get("body"), filters.get("headers"), filters.get("query"))) or any(
-            _filled(one.get(f"filter_config_filter_{part}")) for part in ("body", "headers")
-        ):
-            yield Note("endpoint filters by payload or headers, which has no counterpart: it gets them all", uid)
+        if any(_filter(one, part) for part in ("headers", "query", "path")):
+            yield Note("endpoint filters by headers, query or path, which has no counterpart: it is not looked at", uid)
         if one.get("function"):
             yield Note("endpoint has a transformation, which there is no counterpart of: it gets what was sent", uid)
         retry = one.get("retry_config") or {}
@@ -181,8 +185,27 @@ def _subscription_notes(uid: str, subscriptions: Sequence[Object]) -> Iterator[I
             yield Note("endpoint has retries of its own; delivery.retry_schedule is for all", uid)
 
 
-def _filled(value: object) -> bool:
-    return bool(value) and value != "{}"
+def _filter(subscription: Object, part: str) -> Object:
+    """What a subscription says of a part of its events; empty where it takes all."""
+    config = subscription.get("filter_config") or {}
+    said = (config.get("filter") or {}).get(part) or subscription.get(f"filter_config_filter_{part}")
+    return said if isinstance(said, dict) else {}
+
+
+def _filter_of_all(uid: str, subscriptions: Sequence[Object]) -> Iterator[dict[str, object] | Note]:
+    """The filter on payloads, if all subscriptions have the same; and what is to be told of it."""
+    bodies = [_filter(one, "body") for one in subscriptions]
+    if not any(bodies):
+        return
+    if any(body != bodies[0] for body in bodies):
+        text = "endpoint has subscriptions with different filters on payloads, and one filter here: it gets them all"
+        yield Note(text, uid)
+        return
+    try:
+        yield convoy_filter(bodies[0])
+        yield Note(FILTER_TAKEN_OVER, uid)
+    except InexpressibleError as error:
+        yield Note(f"endpoint has a filter on payloads that cannot be said here ({error}): it gets them all", uid)
 
 
 def _secrets(found: Object) -> tuple[str | None, list[tuple[str, datetime]]]:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import msgspec
 
 from webhook_engine.importing.conversion import allowed_headers, as_secret, as_time, as_uid, message_id
+from webhook_engine.importing.filters import FILTER_TAKEN_OVER, InexpressibleError, outpost_filter
 from webhook_engine.importing.http_server import HttpServer
 from webhook_engine.importing.source import Item, Note
 from webhook_engine.resources.imported import (
@@ -19,6 +20,7 @@ from webhook_engine.resources.imported import (
     ImportedKey,
     ImportedMessage,
 )
+from webhook_engine.rules.names import is_wildcard
 
 __all__ = ["OutpostServer", "destination", "event", "tenant"]
 
@@ -121,8 +123,13 @@ def destination(found: Object, tenant_id: str, topics: list[str]) -> Iterator[It
         yield Note(f"destination is of the kind {kind}, which there is no counterpart of: it is left out", uid)
         return
     config, credentials = found.get("config") or {}, found.get("credentials") or {}
+    options: dict[str, object] = {}
     if found.get("filter"):
-        yield Note("destination filters by payload, which there is no counterpart of: it gets all of its topics", uid)
+        try:
+            options["filter"] = outpost_filter(found["filter"])
+            yield Note(FILTER_TAKEN_OVER, uid)
+        except InexpressibleError as error:
+            yield Note(f"destination has a filter that cannot be said here ({error}): it gets all of its topics", uid)
     if found.get("delivery_metadata"):
         yield Note(
             "destination has delivery metadata, which there is no counterpart of; own headers can say the same", uid
@@ -159,6 +166,7 @@ def destination(found: Object, tenant_id: str, topics: list[str]) -> Iterator[It
         old_keys=old_keys,
         headers=headers,
         metadata=found.get("metadata") or {},
+        options=options,
         created_at=as_time(found.get("created_at")),
     )
 
@@ -190,7 +198,7 @@ def _headers(value: object) -> Mapping[str, object]:
 
 
 def _event_types(value: object, topics: list[str]) -> tuple[tuple[str, ...] | None, list[str]]:
-    """Which event types are wanted (``None`` for all), and the patterns among them."""
+    """Which event types are wanted (``None`` for all), and the patterns among them that cannot be said here."""
     names = [value] if isinstance(value, str) else [str(one) for one in value] if isinstance(value, list) else [ALL]
     if not names or ALL in names:
         return None, []
@@ -198,5 +206,6 @@ def _event_types(value: object, topics: list[str]) -> tuple[tuple[str, ...] | No
     found = {name for name in names if ALL not in name}
     for pattern in patterns:
         before, _, after = pattern.partition(ALL)
-        found |= {topic for topic in topics if topic.startswith(before) and topic.endswith(after)}
-    return tuple(sorted(found)), patterns
+        matching = {topic for topic in topics if topic.startswith(before) and topic.endswith(after)}
+        found |= {pattern} if matching and is_wildcard(pattern) else matching
+    return tuple(sorted(found)), [pattern for pattern in patterns if pattern not in found]

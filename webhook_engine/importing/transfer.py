@@ -20,6 +20,7 @@ from webhook_engine.resources.imported import (
     ImportStatus,
     Kind,
 )
+from webhook_engine.rules.names import is_wildcard
 
 __all__ = ["BatchTooLargeError", "NamedNote", "Report", "Target", "transfer"]
 
@@ -133,7 +134,7 @@ class _Writer:
                 self._event_types.add(item.name)
             case ImportedEndpoint():
                 for name in item.event_types or ():
-                    if name not in self._event_types:
+                    if name not in self._event_types and not is_wildcard(name):
                         self._report.note(Note(ONLY_NAMED, name))
                         self.put(ImportedEventType(name=name, only_named=True))
         size = len(msgspec.json.encode(item))
