@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 import signal
@@ -11,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from multiprocessing import connection
 from typing import Any
 
-from simulation.world import Result, simulate
+from simulation.world import Result, prepare, simulate
 
 __all__ = ["results"]
 
@@ -24,6 +25,9 @@ def results(worlds: Iterable[tuple[int, Mapping[str, Any]]], jobs: int) -> Itera
 
     A world is a seed, with what is not drawn from it.
     """
+    prepare()
+    # What is loaded by now lives as long as the process: no collection has to look at it in each of the forks.
+    gc.freeze()
     waiting = iter(worlds)
     running: dict[connection.Connection, tuple[int, int]] = {}
     try:

@@ -118,6 +118,8 @@ class Server:
         self.members: dict[str, _Seat] = {}
         self.holders: list[str | None] = [None] * SHARDS
         self.generations = [0] * SHARDS
+        self._held: dict[str | None, list[int]] = {}
+        """As :meth:`held_by` says it, since holders last changed."""
         self.lines: list[Line] = []
 
     def wake(self, line: Line) -> None:
@@ -128,7 +130,19 @@ class Server:
 
     def free(self, member_id: str) -> None:
         """Nobody holds what this member held."""
-        self.holders = [None if holder == member_id else holder for holder in self.holders]
+        for shard in self.held_by(member_id):
+            self.hold(shard, None)
+
+    def hold(self, shard: int, member_id: str | None) -> None:
+        """From now on this member holds it, or nobody."""
+        self.holders[shard] = member_id
+        self._held.clear()
+
+    def held_by(self, member_id: str | None) -> list[int]:
+        """The shards that a member holds, or nobody."""
+        if member_id not in self._held:
+            self._held[member_id] = [shard for shard, holder in enumerate(self.holders) if holder == member_id]
+        return self._held[member_id]
 
 
 @dataclass
@@ -211,14 +225,12 @@ class _Leases:
         seat.stored_below = max(seat.stored_below, stored_below)
         for shard in take:
             if server.holders[shard] is None:
-                server.holders[shard] = member_id
+                server.hold(shard, member_id)
                 server.generations[shard] += 1
         others = [one for name, one in server.members.items() if name != member_id and one.expires_at > now]
         return Standing(
-            held={
-                shard: server.generations[shard] for shard, holder in enumerate(server.holders) if holder == member_id
-            },
-            free=frozenset(shard for shard, holder in enumerate(server.holders) if holder is None),
+            held={shard: server.generations[shard] for shard in server.held_by(member_id)},
+            free=frozenset(server.held_by(None)),
             live=frozenset(name for name, one in server.members.items() if one.expires_at > now),
             lapsed=[name for name, one in server.members.items() if one.expires_at <= now],
             next_lapse_s=min((one.expires_at - now for one in others), default=None),
@@ -233,7 +245,7 @@ class _Leases:
         def given() -> None:
             for shard in shards:
                 if server.holders[shard] == member_id:
-                    server.holders[shard] = None
+                    server.hold(shard, None)
 
         await self._line.ask(given)
 

@@ -20,6 +20,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -38,14 +39,16 @@ from webhook_engine.delivery.accept import relay, router
 from webhook_engine.delivery.attempt import recorder
 from webhook_engine.delivery.attempt.attempt import Attempter, Begun
 from webhook_engine.delivery.attempt.target import Target
+from webhook_engine.delivery.http.tls import client_context
 from webhook_engine.delivery.schedule import dispatcher, lane
 from webhook_engine.delivery.tasks import runner
-from webhook_engine.delivery.upkeep import retention
+from webhook_engine.delivery.upkeep import backlog, retention
 from webhook_engine.store import directory
 from webhook_engine.store.members import shard_of
 from webhook_engine.store.records import Due
+from webhook_engine.store.sqlite.store import SqliteStore
 
-__all__ = ["Result", "simulate"]
+__all__ = ["Result", "prepare", "simulate"]
 
 BEGAN_AT = datetime(2030, 1, 1, tzinfo=UTC)
 EVENT_TYPES = ("user.created", "invoice.paid", "invoice.voided")
@@ -194,6 +197,7 @@ def _paces(drawn: Draw) -> Iterator[None]:
             for module, constant, seconds in (
                 (dispatcher, "LONGEST_NAP_S", 7_200.0),
                 (retention, "LONGEST_NAP_S", 7_200.0),
+                (backlog, "LOOK_EVERY_S", 7_200.0),
                 (timekeeper, "KEPT_EVERY_S", 7_200.0),
             ):
                 stack.enter_context(mock.patch.object(module, constant, seconds))
@@ -1364,11 +1368,39 @@ class _Log(logging.Handler):
             self._world.violated(f"the engine logged {text}"[:300])
 
 
-def simulate(seed: int, **fixed: Any) -> Result:
-    """The world of a seed, from its beginning to its end; in a process that ends soon after, see ``forked``."""
+@contextmanager
+def _folder() -> Iterator[Path]:
     base = "/dev/shm" if Path("/dev/shm").is_dir() else None
     folder = Path(tempfile.mkdtemp(prefix="simulated-", dir=base))
     try:
-        return World(seed, folder, **fixed).run()
+        yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@cache
+def _empty_database() -> bytes:
+    """Each world begins with the same one, so that the schema is made only once."""
+
+    async def make(path: Path) -> None:
+        store = SqliteStore(path)
+        await store.open()
+        await store.close()
+
+    with _folder() as folder:
+        asyncio.run(make(folder / "empty.db"))
+        return (folder / "empty.db").read_bytes()
+
+
+def prepare() -> None:
+    """Have what all worlds need made once, before processes are forked off."""
+    _empty_database()
+    client_context()
+
+
+def simulate(seed: int, **fixed: Any) -> Result:
+    """The world of a seed, from its beginning to its end; in a process that ends soon after, see ``forked``."""
+    with _folder() as folder:
+        world = World(seed, folder, **fixed)
+        world.disk.path.write_bytes(_empty_database())
+        return world.run()
