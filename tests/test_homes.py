@@ -81,7 +81,6 @@ PROVED_BY: Mapping[str, str] = {
     "server/api/message_search.py": "portal/test_find.py",
     "server/api/unavailable.py": "server/api/test_routes.py",
     "server/consumer_pages.py": "portal/test_proxy.py",
-    "server/logs.py": "cli/test_serve.py",
     "server/pages.py": "portal/test_proxy.py",
     "server/play/": "server/play/",
     "server/portal/": "portal/",
