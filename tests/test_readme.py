@@ -18,7 +18,7 @@ import pytest
 from aiohttp import ClientSession, web
 
 from webhook_engine import EndpointDisabledEvent, Engine
-from webhook_engine.cli import app as command_line
+from webhook_engine.cli.commands import app as command_line
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")

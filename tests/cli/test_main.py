@@ -12,7 +12,8 @@ from commands import command
 from program import run
 
 from webhook_engine import ConfigError, NotFoundError, __version__
-from webhook_engine.cli import COMMANDS, app, main
+from webhook_engine.cli import main
+from webhook_engine.cli.commands import COMMANDS, app
 
 
 def test_the_version() -> None:
@@ -60,7 +61,7 @@ def test_failures_are_told_without_a_traceback(
     def fail() -> None:
         raise problem
 
-    monkeypatch.setattr("webhook_engine.cli.app", fail)
+    monkeypatch.setattr("webhook_engine.cli.commands.app", fail)
     with pytest.raises(SystemExit) as caught:
         main()
     assert caught.value.code == code
@@ -90,10 +91,11 @@ def test_the_list_of_commands_says_what_each_of_them_says() -> None:
 @pytest.mark.parametrize(
     ("arguments", "unneeded"),
     [
-        (["--help"], {"aiohttp", "msgspec", "webhook_engine.config.loading"}),
-        (["--version"], {"aiohttp", "msgspec", "rich", "webhook_engine.config.loading"}),
+        (["--help"], {"aiohttp", "asyncio", "msgspec", "pydantic", "rich", "webhook_engine.config.loading"}),
+        (["--version"], {"aiohttp", "asyncio", "msgspec", "pydantic", "rich", "webhook_engine.config.loading"}),
         (["token"], {"aiohttp", "aiosqlite", "rich.console", "webhook_engine.engine"}),
         (["app", "--help"], {"aiosqlite", "webhook_engine.engine"}),
+        (["serve", "--help"], {"aiohttp", "asyncio", "webhook_engine.engine"}),
     ],
 )
 def test_no_command_waits_for_what_it_does_not_need(arguments: list[str], unneeded: set[str], tmp_path: Path) -> None:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import os
 import resource
 import signal
 import socket
 import sqlite3
 import stat
+import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -30,6 +32,30 @@ async def test_it_starts_with_nothing_and_stops_with_zero(tmp_path: Path, sessio
         for name in ("main_secret", "jwt_secret"):
             assert stat.S_IMODE((tmp_path / f"webhook-engine.db.{name}").stat().st_mode) == 0o600
         assert await running.end() == 0
+
+
+async def test_it_loads_nothing_that_it_does_not_need_yet(tmp_path: Path) -> None:
+    program = (
+        "import atexit, sys; from webhook_engine.cli import main;"
+        "atexit.register(lambda: print(*sys.modules)); sys.argv = ['webhook-engine', 'serve']; main()"
+    )
+    settings = {"WEBHOOK_ENGINE_SERVER__LISTEN": "127.0.0.1:0", "WEBHOOK_ENGINE_LOG__FORMAT": "json"}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", program, cwd=tmp_path, env={**os.environ, **settings},
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    running = Daemon(process)
+    await running.until("daemon.serving")
+    process.send_signal(signal.SIGTERM)
+    loaded = set((await process.communicate())[0].decode().split())
+    assert "webhook_engine.server.listener" in loaded
+    unneeded = {
+        "asyncpg", "click", "cryptography.x509", "jsonschema_rs", "jwt", "opentelemetry", "prometheus_client",
+        "psycopg", "pydantic", "pygments", "quickjs", "rich", "structlog", "typer", "yaml",
+        "webhook_engine.importing", "webhook_engine.server.metrics", "webhook_engine.store.postgresql",
+        "webhook_engine.testing",
+    }  # fmt: skip
+    assert unneeded & loaded == set()
 
 
 async def test_the_token_is_printed_bare_without_opening_the_database(tmp_path: Path) -> None:

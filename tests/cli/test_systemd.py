@@ -12,7 +12,7 @@ import pytest
 from commands import run
 from typer.testing import CliRunner
 
-from webhook_engine.cli import app
+from webhook_engine.cli.commands import app
 from webhook_engine.cli.systemd import hidden
 
 

@@ -18,7 +18,7 @@ from typer.main import get_command
 
 import webhook_engine
 from webhook_engine import Webhook, events
-from webhook_engine.cli import app as command_line
+from webhook_engine.cli.commands import app as command_line
 from webhook_engine.config.sections import all_settings
 from webhook_engine.events import OperationalEvent
 from webhook_engine.server.api.routes import ROUTES

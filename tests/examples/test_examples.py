@@ -25,7 +25,7 @@ from engines import until
 from receivers import Receiver
 from typer.main import get_command
 
-from webhook_engine.cli import app as command_line
+from webhook_engine.cli.commands import app as command_line
 from webhook_engine.config.loading import Config
 from webhook_engine.server.api.routes import ROUTES
 

@@ -1,4 +1,4 @@
-"""The command line; one module for each command or group of commands, imported when it is called.
+"""The command line.
 
 Exit codes: 0 done, 1 failed, 2 wrong usage or configuration. What went wrong is said on standard error, one line for
 each problem.
@@ -6,117 +6,25 @@ each problem.
 
 from __future__ import annotations
 
+import gc
 import os
-from importlib import import_module
-from typing import Annotated, Any
+import signal
+import sys
 
-import typer
-from typer.core import TyperCommand
-from typer.main import get_command
-
+from webhook_engine.cli.serve_arguments import serve_arguments
 from webhook_engine.errors import ConfigError, WebhookEngineError
-from webhook_engine.version import __version__
 
-__all__ = ["COMMANDS", "app", "main"]
+__all__ = ["main"]
 
 TRACEBACK_VARIABLE = "WEBHOOK_ENGINE_TRACEBACK"
-
-COMMANDS = {
-    "serve": ("serve", "Run the engine with its HTTP API until SIGTERM or Ctrl-C; a second one ends it at once."),
-    "demo": ("demo", "Show the engine at work: a message delivered, one retried, an endpoint disabled."),
-    "token": ("token", "Print a token, and nothing else: for ten years and everything in an organization."),
-    "check-config": ("check_config", "Check the configuration and show each setting as it holds."),
-    "portal": ("portal", "Print a URL that opens the portal of an application."),
-    "send": ("send", "Send a message to the endpoints of an application."),
-    "resend": ("resend", "Send a message to an endpoint once more, now, whatever came of it before."),
-    "recover": ("recover", "Send again everything that failed for an endpoint since a time."),
-    "replay-missing": ("replay_missing", "Send an endpoint the messages since a time that it never had."),
-    "app": ("application", "Applications: the consumers of webhooks."),
-    "endpoint": ("endpoint", "Endpoints: the URLs of an application."),
-    "event-type": ("event_type", "Event types: the named kinds of messages."),
-    "message": ("message", "Messages, and what came of them."),
-    "task": ("task", "Background tasks: how a recover or a replay goes on."),
-    "import": (
-        "importing",
-        "Take over from Svix, Convoy or Outpost: applications, endpoints, secrets, event types.",
-    ),
-    "alert": ("alert", "Alerts: who is told of what happens to endpoints."),
-    "audit": ("audit", "The audit log: who changed what through the API and the portal."),
-    "outbox": ("outbox", "The outbox: its table, and the rows that can never be delivered."),
-    "listen": ("listen", "Relay whatever arrives in an inbox of Play to your own server."),
-    "backup": ("backup", "Write the database and its secrets to one file, while the engine runs."),
-    "restore": ("restore", "Put the database and its secrets from a backup in place, where there are none."),
-    "copy": ("copy", "Move everything from the SQLite file of a stopped engine to a PostgreSQL database."),
-    "doctor": ("doctor", "Check what the engine needs here, and say what to do about each finding."),
-    "members": ("members", "Show which engines share the database, and how much of it each one holds."),
-    "rotate": ("rotate", "Make a new secret, which holds from the next start of the engine."),
-    "systemd": ("systemd", "Run as a service of systemd: print or install the unit."),
-    "verify": ("verify", "Verify a webhook that was received, and say which mistake was made if it is not authentic."),
-}
-"""The module of each command, which has a function or a group of that name; and what the list of commands says."""
-
-app = typer.Typer(
-    name="webhook-engine",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # What draws frames takes longer to load than all the rest of this list.
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
-
-class _Later(TyperCommand):
-    """Stands in the list for a command, and imports it when it is called."""
-
-    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
-        module = COMMANDS[self.name or ""][0]
-        found = getattr(import_module(f"{__name__}.{module}"), module)
-        if not isinstance(found, typer.Typer):
-            alone = typer.Typer(add_completion=False, context_settings=app.info.context_settings)
-            alone.command(self.name)(found)
-            found = alone
-        return get_command(found).make_context(info_name, args, parent, **extra)
-
-
-def _print_version(wanted: bool) -> None:
-    if wanted:
-        typer.echo(f"webhook-engine {__version__}")
-        raise typer.Exit
-
-
-@app.callback()
-def _common(
-    context: typer.Context,
-    program: Annotated[
-        str | None,
-        typer.Option(
-            "--app",
-            metavar="MODULE:NAME",
-            help="Take the configuration of the engine in a program; before the command.",
-        ),
-    ] = None,
-    version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
-    ] = False,
-) -> None:
-    """Webhook Engine delivers webhooks reliably from one SQLite file."""
-    from webhook_engine.cli.configured import program_given  # noqa: PLC0415 (only where a command is run)
-
-    program_given(program, context.invoked_subcommand)
-
-
-def _placeholder() -> None:
-    """Never called: a command replaces itself by the real one."""
-
-
-for _name, (_, _summary) in COMMANDS.items():
-    # Given as the short one too, because a summary that is made of the help is cut.
-    app.command(_name, cls=_Later, help=_summary, short_help=_summary)(_placeholder)
 
 
 def main() -> None:
     """Run the command that the arguments of this process name, and exit."""
     try:
-        app()
+        _run(sys.argv[1:])
+    except KeyboardInterrupt:
+        raise SystemExit(128 + signal.SIGINT) from None
     except Exception as problem:
         from webhook_engine.cli.terminal import CommandError, error  # noqa: PLC0415 (of use only where all is lost)
 
@@ -130,3 +38,16 @@ def main() -> None:
             error(f"this is a fault of the program: {problem!r}; {TRACEBACK_VARIABLE}=1 shows where")
         code = problem.exit_code if isinstance(problem, CommandError) else 2 if isinstance(problem, ConfigError) else 1
         raise SystemExit(code) from None
+
+
+def _run(arguments: list[str]) -> None:
+    if (asked := serve_arguments(arguments)) is not None:
+        # What reads command lines takes as long to load as half of the engine, and stays in memory with it.
+        gc.disable()  # until it serves: of what is loaded nothing is garbage
+        from webhook_engine.cli.daemon import run_daemon  # noqa: PLC0415
+
+        run_daemon(asked.config, asked.listen)
+    else:
+        from webhook_engine.cli.commands import app  # noqa: PLC0415 (likewise)
+
+        app()
