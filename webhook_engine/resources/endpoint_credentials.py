@@ -13,7 +13,6 @@ from webhook_engine.errors import ValidationError
 from webhook_engine.model import EndpointAuthentication, EndpointOptions, EndpointTls
 from webhook_engine.resources.services import Services
 from webhook_engine.rules import authentication as rules
-from webhook_engine.secrets.certificates import check_authorities, check_pair
 from webhook_engine.secrets.encryption import Cipher
 from webhook_engine.store.endpoint_encryption import (
     decrypt_credentials,
@@ -93,6 +92,8 @@ def credentials_of(cipher: Cipher, stored: StoredEndpoint) -> dict[str, dict[str
 
 
 def _check_tls(tls: Mapping[str, str]) -> None:
+    from webhook_engine.secrets.certificates import check_authorities, check_pair  # noqa: PLC0415 (few say this)
+
     if "certificate" in tls:
         check_pair("tls", tls["certificate"], tls["key"])
     if "ca" in tls:

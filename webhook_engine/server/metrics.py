@@ -1,4 +1,4 @@
-"""``/metrics``: what the engine counts, in the format of Prometheus.
+"""What the engine counts, in the format of Prometheus.
 
 A scrape reads numbers that are in memory. What only the database knows is asked for now and then, never more often than
 every few seconds, and the less often the longer it takes. No label stands for an endpoint, an application or a message.
@@ -7,11 +7,10 @@ every few seconds, and the less often the longer it takes. No label stands for a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import suppress
 
-from aiohttp import web
 from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
@@ -19,16 +18,15 @@ from prometheus_client.registry import Collector
 
 from webhook_engine.core import EngineCore
 from webhook_engine.delivery.http.response import FailureKind
-from webhook_engine.delivery.measures import COMMIT_SECONDS, SUCCESS, Histogram
+from webhook_engine.delivery.measures import SUCCESS, Histogram
 from webhook_engine.delivery.troubles import Lack
 from webhook_engine.errors import StoreError
 from webhook_engine.log import get_logger
 from webhook_engine.server.acceptor import Acceptor
-from webhook_engine.server.errors import ApiError
 from webhook_engine.store.upkeep import StoreFigures
 from webhook_engine.version import __version__
 
-__all__ = ["EngineCollector", "MetricsPage"]
+__all__ = ["EngineCollector", "Exposition"]
 
 PREFIX = "webhook_engine_"
 COUNT_LIMIT = 1_000_000
@@ -36,7 +34,6 @@ COUNT_LIMIT = 1_000_000
 LOOKS_EVERY_S = 3.0
 LOOK_SHARE = 0.02
 """Of the time, how much may be spent on asking the database."""
-LOOP_LAG_EVERY_S = 0.25
 LONGEST_COLLECT_S = 5.0
 """How long a thread that collects waits for the engine's event loop."""
 
@@ -47,15 +44,18 @@ log = get_logger("metrics")
 class Figures:
     """What an engine counts, and what was asked of its database last."""
 
-    def __init__(self, engine: EngineCore) -> None:
+    def __init__(
+        self,
+        engine: EngineCore,
+        loop_lag: Histogram | None = None,
+        acceptor: Callable[[], Acceptor | None] = lambda: None,
+    ) -> None:
         self._engine = engine
+        self._loop_lag = loop_lag
+        self._acceptor = acceptor
         self._figures = StoreFigures()
         self._look_again_at = 0.0
         self._looking: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
-        self.acceptor: Acceptor | None = None
-        """Where connections come in, while there is a server."""
-        self.loop_lag: Histogram | None = None
-        """How late the event loop was, where that is measured."""
 
     def metrics(self) -> Iterator[Metric]:
         """Every metric there is, as it stands; to be called in the engine's event loop, or while there is none."""
@@ -85,12 +85,12 @@ class Figures:
         for lack in Lack:
             lacks.add_metric((lack.value,), measures.troubles.count(lack))
         yield lacks
-        if self.acceptor is not None:
+        if (acceptor := self._acceptor()) is not None:
             turned_away = CounterMetricFamily(
                 f"{PREFIX}server_connections_turned_away", "Connections for which there was no room.", labels=("how",)
             )
-            turned_away.add_metric(("closed_while_idle",), self.acceptor.crowded_out)
-            turned_away.add_metric(("refused",), self.acceptor.refused)
+            turned_away.add_metric(("closed_while_idle",), acceptor.crowded_out)
+            turned_away.add_metric(("refused",), acceptor.refused)
             yield turned_away
         retention = measures.retention
         yield _counter("retention_payloads_deleted", "Payloads deleted by retention.", retention["payloads"])
@@ -103,8 +103,8 @@ class Figures:
         yield _histogram("delivery_lag_seconds", "From due to begun, of each attempt.", measures.lag_seconds)
         yield _histogram("commit_changes", "Changes that were committed together.", measures.commit_changes)
         yield _histogram("commit_duration_seconds", "How long commits took.", measures.commit_seconds)
-        if self.loop_lag is not None:
-            yield _histogram("event_loop_lag_seconds", "How late the event loop was.", self.loop_lag)
+        if self._loop_lag is not None:
+            yield _histogram("event_loop_lag_seconds", "How late the event loop was.", self._loop_lag)
 
     def _gauges(self) -> Iterator[Metric]:
         lanes, share = self._engine.lane_figures(), self._engine.share()
@@ -122,9 +122,9 @@ class Figures:
         yield _gauge("shards", "Parts of all endpoints, of 1,024, that this engine sends to.", share.shards)
         if share.speaks_for_all:
             yield from self._of_the_database(share.members)
-        if self.acceptor is not None:
-            yield _gauge("server_connections", "Connections to the server.", len(self.acceptor))
-            yield _gauge("server_connections_limit", "How many there may be now.", self.acceptor.most)
+        if (acceptor := self._acceptor()) is not None:
+            yield _gauge("server_connections", "Connections to the server.", len(acceptor))
+            yield _gauge("server_connections_limit", "How many there may be now.", acceptor.most)
         info = GaugeMetricFamily(f"{PREFIX}info", "The version that runs.", labels=("version",))
         info.add_metric((__version__,), 1)
         yield info
@@ -204,55 +204,27 @@ class EngineCollector(Collector):
         return list(self._figures.metrics())
 
 
-class MetricsPage(Collector):
-    """Answers at ``/metrics``, and measures how late the event loop is, between :meth:`start` and :meth:`stop`."""
+class Exposition(Collector):
+    """The metrics of an engine that serves, as text."""
 
-    def __init__(self, engine: EngineCore) -> None:
-        self._figures = Figures(engine)
-        self._loop_lag = self._figures.loop_lag = Histogram(COMMIT_SECONDS)
-        self._listening: asyncio.Task[None] | None = None
+    def __init__(self, engine: EngineCore, loop_lag: Histogram, acceptor: Callable[[], Acceptor | None]) -> None:
+        """``loop_lag``: how late the event loop was; ``acceptor``: where connections come in, while there is one."""
+        self._figures = Figures(engine, loop_lag, acceptor)
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
 
-    def counts(self, acceptor: Acceptor | None) -> None:
-        """From now on tell of these connections too."""
-        self._figures.acceptor = acceptor
-
-    def start(self) -> None:
-        """Begin to measure the event loop."""
-        self._listening = asyncio.create_task(self._measure_loop(), name="webhook-engine-loop-lag")
-
-    async def stop(self) -> None:
-        """End. Stopping twice is harmless."""
-        if self._listening is not None:
-            self._listening.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._listening
-            self._listening = None
-
-    async def __call__(self, request: web.BaseRequest, segments: Sequence[str]) -> web.StreamResponse:
-        """Answer one request."""
-        if segments:
-            raise ApiError(404, "not_found", "There is no such page.")
-        if request.method not in ("GET", "HEAD"):
-            raise ApiError(405, "method_not_allowed", "Metrics can only be read.")
+    async def text(self, accept: str) -> tuple[bytes, str]:
+        """All of them in a format that is accepted, and its content type."""
         await self._figures.look()
         try:
-            encode, content_type = choose_encoder(request.headers.get("accept", ""))
+            encode, content_type = choose_encoder(accept)
         except (TypeError, ValueError):  # a version that is no number
             encode, content_type = choose_encoder("")
-        return web.Response(body=encode(self._registry), headers={"content-type": content_type})
+        return encode(self._registry), content_type
 
     def collect(self) -> Iterator[Metric]:
         """Every metric there is, as it stands."""
         return self._figures.metrics()
-
-    async def _measure_loop(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            wanted = loop.time() + LOOP_LAG_EVERY_S
-            await asyncio.sleep(LOOP_LAG_EVERY_S)
-            self._loop_lag.observe(max(0.0, loop.time() - wanted))
 
 
 def _running_loop() -> asyncio.AbstractEventLoop | None:

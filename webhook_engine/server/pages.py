@@ -1,4 +1,7 @@
-"""Pages and their files: read from the package once, and sent with headers that leave the scripts of others no room."""
+"""Pages and their files, sent with headers that leave the scripts of others no room.
+
+A file is read from the package when it is first asked for.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,8 @@ class Files:
     """The files of one folder of the package, without its subfolders."""
 
     def __init__(self, folder: Traversable) -> None:
-        self._files = {file.name: _read(file) for file in folder.iterdir() if file.is_file()}
+        self._places = {file.name: file for file in folder.iterdir() if file.is_file()}
+        self._files: dict[str, _File] = {}
 
     def asset(
         self, request: web.BaseRequest, name: str, headers: Mapping[str, str] = MappingProxyType({})
@@ -50,9 +54,9 @@ class Files:
         ``headers`` take the place of those that it has otherwise.
         """
         only(request, "GET", "HEAD")
-        file = self._files.get(name)
-        if file is None or name.endswith(".html"):
+        if name not in self._places or name.endswith(".html"):
             raise ApiError(404, "not_found", "There is no such file.")
+        file = self._file(name)
         packed = "gzip" in request.headers.get("Accept-Encoding", "")
         tag = f'"{file.tag}-gzip"' if packed else f'"{file.tag}"'
         headers = {"ETag": tag, "Vary": "Accept-Encoding", **_ASSET_HEADERS, **headers}
@@ -78,10 +82,16 @@ class Files:
         """
         only(request, "GET", "HEAD")
         body = _PLACE.sub(
-            lambda place: places.get(place[1].decode(), place[0].decode()).encode(), self._files[name].body
+            lambda place: places.get(place[1].decode(), place[0].decode()).encode(), self._file(name).body
         )
         body = body.replace(_ROOT, relative_root(request.raw_path).encode())
         return web.Response(status=status, body=body, content_type="text/html", charset="utf-8", headers=headers)
+
+    def _file(self, name: str) -> _File:
+        file = self._files.get(name)
+        if file is None:
+            file = self._files[name] = _read(self._places[name])
+        return file
 
 
 def only(request: web.BaseRequest, *methods: str) -> None:

@@ -7,6 +7,7 @@ that was never used before, costs no look into the database.
 from __future__ import annotations
 
 import struct
+from mmap import ACCESS_COPY, mmap
 
 __all__ = ["SeenKeys"]
 
@@ -20,14 +21,13 @@ class SeenKeys:
 
     def __init__(self, generation: int, now: int) -> None:
         self._length = generation
-        self._current = bytearray(1 << (_BITS - 3))
-        self._previous = bytearray(1 << (_BITS - 3))
+        self._current, self._previous = _none(), _none()
         self._since = now
 
     def add(self, digest: bytes, now: int) -> None:
         """Remember a digest from ``now`` on."""
         if now - self._since >= self._length:
-            self._previous, self._current = self._current, bytearray(1 << (_BITS - 3))
+            self._previous, self._current = self._current, _none()
             self._since = now
         for position in _positions(digest):
             self._current[(position & _MASK) >> 3] |= 1 << (position & 7)
@@ -37,5 +37,10 @@ class SeenKeys:
         return _in(self._current, digest) or _in(self._previous, digest)
 
 
-def _in(bits: bytearray, digest: bytes) -> bool:
+def _none() -> mmap:
+    """No bits, in memory that the system gives page by page as they are set: who sends no keys needs none of it."""
+    return mmap(-1, 1 << (_BITS - 3), access=ACCESS_COPY)
+
+
+def _in(bits: mmap, digest: bytes) -> bool:
     return all(bits[(position & _MASK) >> 3] & (1 << (position & 7)) for position in _positions(digest))

@@ -14,9 +14,6 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-import jwt
-from jwt.warnings import InsecureKeyLengthWarning
-
 from webhook_engine.config.loading import Config
 from webhook_engine.errors import ConfigError
 from webhook_engine.secrets.files import SecretFile, load_or_create_secret_file, older_secrets
@@ -77,6 +74,9 @@ class TokenKeys:
                 f"auth.jwt_public_key: tokens cannot be made here, since {self._algorithm} tokens are signed with a "
                 "private key elsewhere; make the token there, or configure auth.jwt_secret with an HS algorithm"
             )
+        import jwt  # noqa: PLC0415 (a token is verified once, by a daemon that is asked for anything at all)
+        from jwt.warnings import InsecureKeyLengthWarning  # noqa: PLC0415
+
         with warnings.catch_warnings():
             # The length of the secret is the operator's choice; the server says so once, when it starts.
             warnings.simplefilter("ignore", InsecureKeyLengthWarning)
@@ -84,6 +84,9 @@ class TokenKeys:
 
     def verified(self, token: str) -> dict[str, Any] | None:
         """The claims of a token whose signature is right; they are not checked in any other way."""
+        import jwt  # noqa: PLC0415 (as above)
+        from jwt.warnings import InsecureKeyLengthWarning  # noqa: PLC0415
+
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", InsecureKeyLengthWarning)
             for key in self._checking:

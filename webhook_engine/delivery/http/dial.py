@@ -16,6 +16,7 @@ from webhook_engine.delivery.http.proxy import Proxy, Tunnel, open_tunnel
 from webhook_engine.delivery.http.resolver import AddressInfo, Resolver
 from webhook_engine.delivery.http.response import FailureKind, NoResponseError, OwnTroubleError
 from webhook_engine.delivery.http.shortage import own_trouble
+from webhook_engine.delivery.http.tls import client_context
 from webhook_engine.delivery.troubles import Lack
 
 __all__ = ["Dialler"]
@@ -30,13 +31,14 @@ class Dialler:
     """Makes connections, through a proxy or directly, and only to addresses that ``guard`` accepts.
 
     Without a guard all are accepted: so it is for the engine's own inbox. The proxy's own address is not judged.
-    ``tls`` is what is spoken where the origin has no identity of its own; ``ca_file`` is trusted there too.
+    ``tls`` is what is spoken where the origin has no identity of its own, by default what trusts the authorities of the
+    system; ``ca_file`` is trusted there too.
     """
 
     def __init__(
         self,
         resolver: Resolver,
-        tls: ssl.SSLContext,
+        tls: ssl.SSLContext | None,
         guard: AddressGuard | None,
         proxy: Proxy | None,
         ca_file: str | None = None,
@@ -116,12 +118,17 @@ class Dialler:
 
     async def _context(self, origin: Origin) -> ssl.SSLContext:
         """What TLS is spoken with. Raises ``NoResponseError``."""
-        if origin.identity is None:
+        if origin.identity is None and self._tls is not None:
             return self._tls
+        what = "the endpoint's own certificates cannot be used"
         try:
-            return await origin.identity.context(self._ca_file)
+            if origin.identity is not None:
+                return await origin.identity.context(self._ca_file)
+            # Reading the authorities takes tens of milliseconds and a mebibyte: not before somebody speaks TLS.
+            what = "the authorities of the system cannot be read"
+            self._tls = await asyncio.to_thread(client_context)
+            return self._tls
         except (OSError, ValueError, MemoryError) as error:
-            what = "the endpoint's own certificates cannot be used"
             raise own_trouble(what, error) or NoResponseError(FailureKind.TLS, f"{what}: {problem(error)}") from error
 
     async def _begin(self, protocol: Callable[[], asyncio.BaseProtocol], sock: socket.socket, origin: Origin) -> None:

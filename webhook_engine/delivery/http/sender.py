@@ -78,7 +78,7 @@ class Sender:
         """Get ready to send."""
         await self.close()
         self._loop = asyncio.get_running_loop()
-        self._tls = self._ssl_context or client_context(self._ca_file)
+        self._tls = self._ssl_context or (client_context(self._ca_file) if self._ca_file is not None else None)
         self._deadlines = Deadlines(self._timeout_s)
         self._other_deadlines: dict[float, Deadlines] = {}
         self._resolver = Resolver()

@@ -9,8 +9,6 @@ import ssl
 import tempfile
 from functools import cache
 
-from webhook_engine.secrets.certificates import locked_key
-
 __all__ = ["Identity", "client_context"]
 
 
@@ -81,6 +79,8 @@ class Identity:
 
 def _load(context: ssl.SSLContext, certificate: str, key: str) -> None:
     """Give a context a certificate; it takes them from files only, where the key is of use to nobody else."""
+    from webhook_engine.secrets.certificates import locked_key  # noqa: PLC0415 (few receivers ask for a certificate)
+
     locked, password = locked_key(key)
     descriptor, path = tempfile.mkstemp(prefix="webhook-engine-", suffix=".pem")
     try:

@@ -15,7 +15,6 @@ from webhook_engine.errors import ConflictError, NotFoundError, ValidationError
 from webhook_engine.resources.openapi_import import ImportedEventType, imported_event_types
 from webhook_engine.server.api.query import NoQuery
 from webhook_engine.server.api.route import Auth, Call, In, Out, Route
-from webhook_engine.server.api.yaml_text import YamlTextError, parse_yaml
 from webhook_engine.server.errors import ApiError
 
 __all__ = ["ROUTES"]
@@ -122,6 +121,8 @@ def _parsed(text: str, go_on: Callable[[], None]) -> dict[str, Any]:
     try:
         document = msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
+        from webhook_engine.server.api.yaml_text import YamlTextError, parse_yaml  # noqa: PLC0415 (few documents are YAML)
+
         try:
             document = parse_yaml(text, go_on=go_on)
         except YamlTextError as error:
