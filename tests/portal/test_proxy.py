@@ -24,16 +24,21 @@ async def test_everything_works_under_a_path(tmp_path: Path) -> None:
         aiohttp.ClientSession(auto_decompress=False) as client,
     ):
 
-        async def forward(request: web.Request) -> web.Response:
+        async def forward(request: web.Request) -> web.StreamResponse:
             target = stage.url + request.raw_path.removeprefix(PREFIX)
             async with client.request(
                 request.method, target, headers=request.headers, data=await request.read(), allow_redirects=False
             ) as answer:
-                return web.Response(status=answer.status, headers=answer.headers, body=await answer.read())
+                # Passed on as it comes: the page keeps a stream of changes open.
+                passed_on = web.StreamResponse(status=answer.status, headers=answer.headers)
+                await passed_on.prepare(request)
+                async for chunk in answer.content.iter_any():
+                    await passed_on.write(chunk)
+                return passed_on
 
         proxy = web.Application()
         proxy.router.add_route("*", PREFIX + "/{rest:.*}", forward)
-        runner = web.AppRunner(proxy)
+        runner = web.AppRunner(proxy, handler_cancellation=True, shutdown_timeout=1)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", port).start()
         try:
