@@ -86,8 +86,8 @@ MUTANTS = (
     Mutant(
         "what is disabled is routed to",
         "delivery/accept/matching.py",
-        "if not stored.endpoint.disabled and matches(",
-        "if matches(",
+        "if not one.disabled",
+        "if one.id",
         seed=3,
     ),
     Mutant(

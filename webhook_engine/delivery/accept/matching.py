@@ -12,9 +12,9 @@ from webhook_engine.model import Endpoint
 from webhook_engine.rules.names import nearest
 from webhook_engine.store.records import Routes, StoredEndpoint
 
-__all__ = ["Obstacle", "Unsent", "filters_of", "keeping_order", "matches", "obstacle", "passes", "recipients"]
+__all__ = ["Obstacle", "Plan", "Unsent", "matches", "obstacle", "passes", "plan_of", "recipients"]
 
-FILTERS = "filters"
+PLAN = "plan"
 
 
 class Obstacle(StrEnum):
@@ -70,33 +70,43 @@ def obstacle(
     return None
 
 
-def filters_of(routes: Routes) -> Mapping[str, PayloadFilter]:
-    """The filters of the endpoints by id, made ready once."""
-    made = routes.kept.get(FILTERS)
-    if not isinstance(made, dict):
-        made = routes.kept[FILTERS] = {
-            stored.endpoint.id: PayloadFilter(stored.endpoint.filter)
-            for stored in routes.endpoints
-            if stored.endpoint.filter is not None
-        }
+class Plan(msgspec.Struct, frozen=True):
+    """What the messages of an application are routed by, made ready once for all of them."""
+
+    enabled: Sequence[tuple[str, Endpoint | None]]
+    """The ids of the endpoints, with what those ask for that do not take every message."""
+    filters: Mapping[str, PayloadFilter]
+    ordered: frozenset[str]
+    """Those that get their messages one at a time."""
+    shards: Mapping[str, int]
+
+
+def plan_of(routes: Routes) -> Plan:
+    """The plan for these routes."""
+    made = routes.kept.get(PLAN)
+    if not isinstance(made, Plan):
+        made = routes.kept[PLAN] = _plan(routes.endpoints)
     return made
 
 
-def recipients(routes: Routes, event_type: str, channels: Iterable[str] | None, payload: bytes) -> list[str]:
+def _plan(endpoints: Sequence[StoredEndpoint]) -> Plan:
+    every = [stored.endpoint for stored in endpoints]
+    return Plan(
+        [
+            (one.id, None if one.event_types is None and one.channels is None else one)
+            for one in every
+            if not one.disabled
+        ],
+        {one.id: PayloadFilter(one.filter) for one in every if one.filter is not None},
+        frozenset(one.id for one in every if one.ordering is not None),
+        {stored.endpoint.id: stored.shard for stored in endpoints},
+    )
+
+
+def recipients(plan: Plan, event_type: str, channels: Iterable[str] | None, payload: bytes) -> list[str]:
     """The ids of the enabled endpoints that a new message goes to."""
-    found = [
-        stored.endpoint.id
-        for stored in routes.endpoints
-        if not stored.endpoint.disabled and matches(stored.endpoint, event_type, channels)
-    ]
-    filters = filters_of(routes)
-    if not filters or not found:
+    found = [one for one, asks in plan.enabled if asks is None or matches(asks, event_type, channels)]
+    if not plan.filters or not found:
         return found
-    content = Content(payload)
+    content, filters = Content(payload), plan.filters
     return [one for one in found if one not in filters or filters[one].passes(content)]
-
-
-def keeping_order(endpoints: Iterable[StoredEndpoint], ids: Sequence[str]) -> Sequence[str]:
-    """Those of these ids whose endpoints get their messages one at a time; mostly none."""
-    ordered = {stored.endpoint.id for stored in endpoints if stored.endpoint.ordering is not None}
-    return [endpoint_id for endpoint_id in ids if endpoint_id in ordered] if ordered else ()

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from webhook_engine.delivery.accept.addressing import addressed
-from webhook_engine.delivery.accept.matching import filters_of
+from webhook_engine.delivery.accept.matching import plan_of
 from webhook_engine.delivery.service import Service
 from webhook_engine.errors import (
     AFTER_FORK,
@@ -188,7 +188,7 @@ class Router(Service):
             routes = await self._directory.routes(message.application_id)
             if routes is None:
                 return None
-        if filters_of(routes):
+        if plan_of(routes).filters:
             self._filtered_bytes += len(message.payload) + A_FILTERED_MESSAGE
             if self._filtered_bytes > FILTERED_AT_ONCE:
                 self._filtered_bytes = 0
