@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from webhook_engine.delivery.accept.matching import plan_of, recipients
 from webhook_engine.store.kept_responses import KeptResponse
 from webhook_engine.store.records import AddressedMessage, NewMessage, Routes
@@ -13,13 +15,19 @@ def addressed(
     message: NewMessage,
     routes: Routes,
     *,
+    among: Sequence[str] | None = None,
     manual_to: str | None = None,
     outbox_id: int | None = None,
     response: KeptResponse | None = None,
 ) -> AddressedMessage:
-    """Whom a message goes to: all endpoints that it matches, or the one that a person named."""
+    """Whom a message goes to: all endpoints that it matches, or the one that a person named.
+
+    ``among``: those that it matches, where they were found already.
+    """
     plan = plan_of(routes)
-    ids = () if manual_to is not None else recipients(plan, message.event_type, message.channels, message.payload)
+    ids: Sequence[str] = ()
+    if manual_to is None:
+        ids = among if among is not None else recipients(plan, message.event_type, message.channels, message.payload)
     ordered = [one for one in ids if one in plan.ordered] if plan.ordered else ()
     if routes.revision is None:
         return AddressedMessage(message, ids, manual_to, outbox_id, response, ordered=ordered)

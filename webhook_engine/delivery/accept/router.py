@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from webhook_engine.delivery.accept.addressing import addressed
+from webhook_engine.delivery.accept.filtering import Arrival, Filtering
 from webhook_engine.delivery.accept.matching import plan_of
 from webhook_engine.delivery.service import Service
 from webhook_engine.errors import (
@@ -41,24 +42,6 @@ A_FILTERED_MESSAGE = 4 * 1024
 """What a message counts as at least."""
 
 
-class _Arrival:
-    __slots__ = ("accepted", "manual_to", "message", "outbox_id", "response")
-
-    def __init__(
-        self,
-        message: NewMessage,
-        manual_to: str | None,
-        outbox_id: int | None,
-        response: KeptResponse | None,
-        accepted: asyncio.Future[None],
-    ) -> None:
-        self.message = message
-        self.manual_to = manual_to
-        self.outbox_id = outbox_id
-        self.response = response
-        self.accepted = accepted
-
-
 class Router(Service):
     """Accepts messages; ``on_stored`` gets what was committed, before the callers are told."""
 
@@ -74,10 +57,11 @@ class Router(Service):
         self._directory = directory
         self._on_stored = on_stored
         self._tracing = tracing
-        self._arrivals: deque[_Arrival] = deque()
+        self._arrivals: deque[Arrival] = deque()
+        self._filtering = Filtering(directory, self._give_back)
         self._storing = 0
         self._filtered_bytes = 0
-        self._batch: Sequence[_Arrival] = ()
+        self._batch: Sequence[Arrival] = ()
         self.batches = 0
         """How many are stored."""
 
@@ -89,11 +73,11 @@ class Router(Service):
     @property
     def backlog(self) -> int:
         """Messages that are not stored yet."""
-        return len(self._arrivals) + self._storing
+        return len(self._arrivals) + self._storing + sum(1 for _ in self._filtering)
 
     def oldest_unstored(self) -> str | None:
         """The lowest id of a message that is not stored yet."""
-        return min((arrival.message.id for arrival in (*self._batch, *self._arrivals)), default=None)
+        return min((arrival.message.id for arrival in self._unstored()), default=None)
 
     def accept(
         self,
@@ -116,18 +100,20 @@ class Router(Service):
             message = self._tracing.accepting(message, accepted)
         if not self._arrivals:
             self.nudge()
-        self._arrivals.append(_Arrival(message, manual_to, outbox_id, response, accepted))
+        self._arrivals.append(Arrival(message, manual_to, outbox_id, response, accepted))
         return accepted
 
     async def run(self) -> None:
         """Store what arrives with its deliveries, and all of it before ending."""
         while True:
             if not self._arrivals:
-                if self.stopping:
+                if self.stopping and not any(True for _ in self._filtering):
                     return
                 await self.nap()
                 continue
             batch = self._next_batch()
+            if not batch:
+                continue
             self._storing = len(batch)
             self._batch = batch
             try:
@@ -138,7 +124,7 @@ class Router(Service):
                 _refuse(batch, StoreUnavailableError("not enough memory to store the message; try again later"))
             except Exception as error:
                 # Nobody must wait for a router that is dead.
-                _refuse((*batch, *self._arrivals), EngineNotRunningError(f"the engine has crashed: {error!r}"))
+                _refuse(self._unstored(), EngineNotRunningError(f"the engine has crashed: {error!r}"))
                 self._arrivals.clear()
                 raise
             finally:
@@ -146,16 +132,18 @@ class Router(Service):
                 self._batch = ()
                 self.batches += 1
 
-    def _next_batch(self) -> list[_Arrival]:
-        batch: list[_Arrival] = []
+    def _next_batch(self) -> list[Arrival]:
+        batch: list[Arrival] = []
         size = 0
         while self._arrivals and len(batch) < MAX_BATCH and size < MAX_BATCH_BYTES:
             arrival = self._arrivals.popleft()
+            if self._filtering.takes(arrival):
+                continue
             size += len(arrival.message.payload) + (0 if arrival.response is None else len(arrival.response.encrypted))
             batch.append(arrival)
         return batch
 
-    async def _store(self, batch: Sequence[_Arrival]) -> None:
+    async def _store(self, batch: Sequence[Arrival]) -> None:
         while True:
             # One after the other: what is not in memory yet is read once for all messages of an application.
             found = [await self._addressed(arrival) for arrival in batch]
@@ -180,7 +168,7 @@ class Router(Service):
             else:
                 arrival.accepted.set_result(None)
 
-    async def _addressed(self, arrival: _Arrival) -> AddressedMessage | None:
+    async def _addressed(self, arrival: Arrival) -> AddressedMessage | None:
         """Whom a message goes to; ``None`` if its application was deleted meanwhile."""
         message = arrival.message
         routes = self._directory.cached_routes(message.application_id)
@@ -188,17 +176,33 @@ class Router(Service):
             routes = await self._directory.routes(message.application_id)
             if routes is None:
                 return None
-        if plan_of(routes).filters:
+        plan = plan_of(routes)
+        among = arrival.found[1] if arrival.found is not None and arrival.found[0] is plan else None
+        if plan.filters and among is None:
             self._filtered_bytes += len(message.payload) + A_FILTERED_MESSAGE
             if self._filtered_bytes > FILTERED_AT_ONCE:
                 self._filtered_bytes = 0
                 await asyncio.sleep(0)
         return addressed(
-            message, routes, manual_to=arrival.manual_to, outbox_id=arrival.outbox_id, response=arrival.response
+            message,
+            routes,
+            among=among,
+            manual_to=arrival.manual_to,
+            outbox_id=arrival.outbox_id,
+            response=arrival.response,
         )
 
+    def _unstored(self) -> Sequence[Arrival]:
+        return (*self._batch, *self._filtering, *self._arrivals)
 
-def _refuse(arrivals: Sequence[_Arrival], error: Exception) -> None:
+    def _give_back(self, arrivals: Sequence[Arrival]) -> None:
+        # A crash has refused what was waiting; whoever was cancelled has not been refused.
+        waiting = [one for one in arrivals if one.accepted.cancelled() or not one.accepted.done()]
+        self._arrivals.extendleft(reversed(waiting))
+        self.nudge()
+
+
+def _refuse(arrivals: Sequence[Arrival], error: Exception) -> None:
     for arrival in arrivals:
         if not arrival.accepted.done():
             arrival.accepted.set_exception(error)

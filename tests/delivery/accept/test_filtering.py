@@ -1,0 +1,109 @@
+"""Large payloads in front of filters: they hold up those behind them, and nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+from engines import acme, ids_of, local_engine, send, until
+from receivers import Receiver
+
+from webhook_engine import Engine, Message
+from webhook_engine.delivery.accept import filtering
+from webhook_engine.delivery.accept.matching import Plan, recipients
+
+PAYLOAD = {"kind": "large", "text": "x" * filtering.LARGE}
+
+
+class Gate:
+    """Filters large payloads when it is opened."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.opened = threading.Event()
+
+    def __call__(self, plan: Plan, event_type: str, channels: Sequence[str] | None, payload: bytes) -> list[str]:
+        self.asked += 1
+        self.opened.wait(10)
+        return recipients(plan, event_type, channels, payload)
+
+
+@pytest.fixture
+def gate(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gate]:
+    gate = Gate()
+    monkeypatch.setattr(filtering, "recipients", gate)
+    yield gate
+    gate.opened.set()
+
+
+async def create(engine: Engine, application: str = "acme") -> Message:
+    return await engine.messages.create(application, event_type="invoice.paid", payload=PAYLOAD)
+
+
+async def test_others_pass_and_those_behind_it_keep_their_order(tmp_path: Path, gate: Gate) -> None:
+    async with Receiver() as receiver, local_engine(tmp_path / "e.db") as engine:
+        await acme(engine, receiver.url, filter={"kind": "large"})
+        await acme(engine, receiver.url, ordering="fifo")
+        await engine.applications.create(name="Other", uid="other")
+        await engine.endpoints.create("other", url=receiver.url, filter={"n": 1})
+        await send(engine, 1, "acme")
+        await engine.join(timeout=5)
+        large = asyncio.create_task(create(engine))
+        await until(lambda: gate.asked == 1)
+        behind = asyncio.create_task(send(engine, 1))
+        other = await send(engine, 1, "other")
+        await until(lambda: other in ids_of(receiver))
+        assert engine.services.flow.oldest_unstored() is not None
+        assert not large.done()
+        assert not behind.done()
+        gate.opened.set()
+        first, second = (await large).id, await behind
+        await engine.join(timeout=5)
+        assert [one for one in ids_of(receiver) if one in (first, second)].index(first) == 0
+        assert ids_of(receiver).count(first) == 2, "one filters and one keeps order"
+        assert ids_of(receiver).count(second) == 1
+
+
+async def test_an_edit_meanwhile_counts(tmp_path: Path, gate: Gate) -> None:
+    async with Receiver() as receiver, local_engine(tmp_path / "e.db") as engine:
+        endpoint = await acme(engine, receiver.url, filter={"kind": "large"})
+        await send(engine, 1)
+        large = asyncio.create_task(create(engine))
+        await until(lambda: gate.asked == 1)
+        await engine.endpoints.update("acme", endpoint.id, filter={"kind": "small"})
+        gate.opened.set()
+        await large
+        await engine.join(timeout=5)
+        assert receiver.requests == []
+
+
+async def test_what_is_being_looked_at_is_stored_before_the_engine_stops(tmp_path: Path, gate: Gate) -> None:
+    async with Receiver() as receiver:
+        async with local_engine(tmp_path / "e.db") as engine:
+            await acme(engine, receiver.url, filter={"kind": "large"})
+            await send(engine, 1)
+            large = asyncio.create_task(create(engine))
+            await until(lambda: gate.asked == 1)
+            asyncio.get_running_loop().call_later(0.05, gate.opened.set)
+        message = await large
+        async with local_engine(tmp_path / "e.db") as engine:
+            await engine.join(timeout=5)
+            assert message.id in ids_of(receiver)
+
+
+async def test_where_there_is_no_thread_it_is_done_like_a_small_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> list[str]:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(filtering, "recipients", refuse)
+    async with Receiver() as receiver, local_engine(tmp_path / "e.db") as engine:
+        await acme(engine, receiver.url, filter={"kind": "large"})
+        await send(engine, 1)
+        message = await create(engine)
+        await engine.join(timeout=5)
+        assert ids_of(receiver) == [message.id]

@@ -1,0 +1,91 @@
+"""Large payloads and the filters that they meet: read beside the event loop, so that nobody else waits for them.
+
+While a message of an application is there, those of the same application that come after it wait behind it: messages
+are accepted in the order in which they come. Those of others pass.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+
+from webhook_engine.delivery.accept.matching import Plan, plan_of, recipients
+from webhook_engine.store.directory import Directory
+from webhook_engine.store.kept_responses import KeptResponse
+from webhook_engine.store.records import NewMessage
+
+__all__ = ["Arrival", "Filtering"]
+
+LARGE = 64 * 1024
+"""Bytes of a payload from which on it would keep the event loop for more than about a millisecond."""
+
+
+class Arrival:
+    """A message that was accepted, and is not stored yet."""
+
+    __slots__ = ("accepted", "asked", "found", "manual_to", "message", "outbox_id", "response")
+
+    def __init__(
+        self,
+        message: NewMessage,
+        manual_to: str | None,
+        outbox_id: int | None,
+        response: KeptResponse | None,
+        accepted: asyncio.Future[None],
+    ) -> None:
+        self.message = message
+        self.manual_to = manual_to
+        self.outbox_id = outbox_id
+        self.response = response
+        self.accepted = accepted
+        self.asked = False
+        """Whether it has been here."""
+        self.found: tuple[Plan, Sequence[str]] | None = None
+        """The endpoints that it goes to, and by which plan."""
+
+
+class Filtering:
+    """Takes arrivals aside, and gives them ``back``, in their order and to be stored before all that came later."""
+
+    def __init__(self, directory: Directory, back: Callable[[Sequence[Arrival]], None]) -> None:
+        self._directory = directory
+        self._back = back
+        self._lines: dict[str, deque[Arrival]] = {}
+        """By application: the one that is asked about, and those behind it."""
+        self._one_at_a_time = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def __iter__(self) -> Iterator[Arrival]:
+        """All that are here."""
+        for line in self._lines.values():
+            yield from line
+
+    def takes(self, arrival: Arrival) -> bool:
+        """Take an arrival aside, if it has to be."""
+        application_id = arrival.message.application_id
+        if self._lines and (line := self._lines.get(application_id)) is not None:
+            line.append(arrival)
+            return True
+        if arrival.asked or arrival.manual_to is not None or len(arrival.message.payload) <= LARGE:
+            return False
+        routes = self._directory.cached_routes(application_id)
+        if routes is None or not (plan := plan_of(routes)).filters:
+            return False
+        self._lines[application_id] = deque([arrival])
+        task = asyncio.create_task(self._ask(arrival, plan))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return True
+
+    async def _ask(self, arrival: Arrival, plan: Plan) -> None:
+        message = arrival.message
+        try:
+            async with self._one_at_a_time:
+                ids = await asyncio.to_thread(recipients, plan, message.event_type, message.channels, message.payload)
+            arrival.found = plan, ids
+        except (MemoryError, RuntimeError):
+            pass  # No memory or no thread: it is done like a small one, and fails like it where it must.
+        finally:
+            arrival.asked = True
+            self._back(self._lines.pop(message.application_id))
