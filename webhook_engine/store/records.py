@@ -250,6 +250,8 @@ class Due(msgspec.Struct, frozen=True, gc=False):
     """Whether somebody asked for this attempt of the schedule, as with a recovery."""
     order_key: str | None = None
     """The key by which it has a place in an order, of which it has the turn; ``None``: it has none."""
+    event_type: str | None = None
+    """That of the message, if it is at hand."""
 
 
 Place = tuple[str, int, str]

@@ -114,7 +114,7 @@ class Attempter:
         event_type = ""
         if target.by_event_type is not None or target.transforming is not None:
             try:
-                event_type = await self._event_type_of(due.message_id) or ""
+                event_type = due.event_type or await self._event_type_of(due.message_id) or ""
             except StoreUnavailableError as error:
                 return Postponed(due, _own_trouble(lack_of(error) or Lack.DISK, f"the message cannot be read: {error}"))
             target = target.of_event_type(event_type)

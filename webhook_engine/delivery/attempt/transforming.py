@@ -15,7 +15,7 @@ from webhook_engine.delivery.http.request import Destination
 from webhook_engine.delivery.http.response import FailureKind, Response
 from webhook_engine.delivery.transformations.functions import Functions, TransformationError
 from webhook_engine.delivery.transformations.outgoing import OutgoingWebhook, Transformed, is_json, transformed
-from webhook_engine.delivery.transformations.scripts import Scripts
+from webhook_engine.delivery.transformations.scripts import Said, Scripts
 from webhook_engine.errors import ValidationError
 from webhook_engine.rules.headers import is_sensitive
 from webhook_engine.rules.user_info import MASK
@@ -72,8 +72,8 @@ class Transformer:
         self, application_id: str, code: str, variables: Mapping[str, str], webhook: OutgoingWebhook, payload: bytes
     ) -> tuple[Transformed | None, list[str]]:
         """What a script makes of a webhook, and what it wrote. Raises ``TransformationError``, ``ValidationError``."""
-        webhook, logs = await self._by_script(application_id, code, variables, webhook)
-        return await self._checked(payload, webhook), logs
+        webhook, said = await self._by_script(application_id, code, variables, webhook)
+        return await self._checked(payload, webhook, said.size), list(said.logs)
 
     async def _applied(
         self, target: Target, request: Due, event_type: str, payload: bytes, wanted: Transforming
@@ -94,13 +94,15 @@ class Transformer:
         )
         if wanted.name is not None:
             webhook = await self._functions.call(wanted.name, webhook, self._timeout_s)
+        size = 0
         if wanted.script is not None and not webhook.cancel:
-            webhook, _ = await self._by_script(endpoint.application_id, wanted.script, wanted.variables, webhook)
-        return await self._checked(payload, webhook)
+            webhook, said = await self._by_script(endpoint.application_id, wanted.script, wanted.variables, webhook)
+            size = said.size
+        return await self._checked(payload, webhook, size)
 
     async def _by_script(
         self, application_id: str, code: str, variables: Mapping[str, str], webhook: OutgoingWebhook
-    ) -> tuple[OutgoingWebhook, list[str]]:
+    ) -> tuple[OutgoingWebhook, Said]:
         if self._scripts is None:
             raise TransformationError(
                 "scripts are not allowed here; the operator can allow them: transformations.scripts"
@@ -117,10 +119,11 @@ class Transformer:
             "variables": dict(variables),
         }
         said = await self._scripts.run(application_id, code, given)
-        return _by_said(webhook, said.webhook), list(said.logs)
+        return _by_said(webhook, said.webhook), said
 
-    async def _checked(self, payload: bytes, webhook: OutgoingWebhook) -> Transformed | None:
-        if len(payload) <= LARGE:
+    async def _checked(self, payload: bytes, webhook: OutgoingWebhook, size: int) -> Transformed | None:
+        """``size``: of what a script has made."""
+        if max(len(payload), size) <= LARGE:
             return transformed(payload, webhook, https_only=self._https_only)
         return await asyncio.to_thread(transformed, payload, webhook, https_only=self._https_only)
 

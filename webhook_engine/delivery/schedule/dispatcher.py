@@ -744,4 +744,5 @@ def _due(message: NewMessage, endpoint_id: str, due_at: int, manual_id: str | No
         manual_id,
         message.trace_context,
         message.content_type,
+        event_type=message.event_type,
     )

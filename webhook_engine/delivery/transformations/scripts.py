@@ -55,6 +55,8 @@ class Said(msgspec.Struct, frozen=True):
 
     webhook: Mapping[str, object]
     logs: Sequence[str] = ()
+    size: int = 0
+    """Characters of both."""
 
 
 class _Answer(msgspec.Struct):
@@ -85,29 +87,28 @@ class Scripts:
 
     async def run(self, application_id: str, code: str, webhook: Mapping[str, object]) -> Said:
         """What a script makes of a webhook. Raises ``TransformationError``."""
-        limits = self._limits
-        job = json.dumps(
-            {
-                "code": code,
-                "webhook": json.dumps(webhook),
-                "memory": limits.memory_bytes,
-                "seconds": limits.time_s,
-                "output": limits.output,
-            }
-        ).encode()
         worker = await self._turn(application_id)
-        running = asyncio.get_running_loop().run_in_executor(
-            self._threads, worker.do, job, limits.time_s * SLOWLY + 0.5
-        )
+        # What is large is written and read in the thread too.
+        running = asyncio.get_running_loop().run_in_executor(self._threads, self._do, worker, code, webhook)
         try:
-            answer = await asyncio.shield(running)
+            return await asyncio.shield(running)
         except asyncio.CancelledError:
             worker.interrupt()
             await asyncio.wait([running])
             raise
         finally:
             self._give_back(application_id, worker)
-        return _said(answer)
+
+    def _do(self, worker: _Worker, code: str, webhook: Mapping[str, object]) -> Said:
+        limits = self._limits
+        job = {
+            "code": code,
+            "webhook": json.dumps(webhook),
+            "memory": limits.memory_bytes,
+            "seconds": limits.time_s,
+            "output": limits.output,
+        }
+        return _said(worker.do(json.dumps(job).encode(), limits.time_s * SLOWLY + 0.5))
 
     async def close(self) -> None:
         """End all processes; it may be used again afterwards."""
@@ -254,6 +255,6 @@ def _said(answer: bytes | None) -> Said:
         if read.text is None:
             error = read.error or "it said nothing"
             raise TransformationError(f"the script failed: {error}", timed_out=error == "it took too long")
-        return msgspec.json.decode(read.text, type=Said)
+        return msgspec.structs.replace(msgspec.json.decode(read.text, type=Said), size=len(read.text))
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
         raise TransformationError("the script returned what is no webhook") from None

@@ -26,6 +26,8 @@ import quickjs
 
 READY = b"ready"
 MAX_JOB = 16_000_000
+NICE = 5
+"""By how much scripts stand behind the engine, where both want the processor."""
 MAX_LOGS = 50
 MAX_LOG = 500
 STACK_BYTES = 256 * 1024
@@ -67,6 +69,7 @@ _ARCHITECTURES = {
 
 def main() -> None:
     """Do jobs until there are no more."""
+    os.nice(NICE)
     stdin, stdout = sys.stdin.buffer, sys.stdout.buffer
     filtered = _filter()
     stdout.write(READY)
