@@ -43,9 +43,10 @@ def make_due(
     attempt_count: int | None = None,
     payload: bytes | None = b"{}",
     manual_id: str | None = None,
+    order_key: str | None = None,
 ) -> Due:
     made = step if attempt_count is None else attempt_count
-    return Due(message_id, endpoint_id, due_at, step, made, None, payload, manual_id)
+    return Due(message_id, endpoint_id, due_at, step, made, None, payload, manual_id, order_key=order_key)
 
 
 def load(lane: Lane, target: Target) -> None:

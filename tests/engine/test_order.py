@@ -16,8 +16,9 @@ from stores import outside
 
 from webhook_engine import Endpoint, Engine, ManualClock, MessageAttemptExhaustedEvent, Webhook
 from webhook_engine.errors import NotFoundError, ValidationError
-from webhook_engine.model import AttemptStatus
+from webhook_engine.model import AttemptStatus, DeliveryStatus
 from webhook_engine.outbox import enqueue
+from webhook_engine.store.records import DeliveryChange, Outcomes
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -309,3 +310,44 @@ async def test_the_order_holds_although_the_process_is_killed(tmp_path: Path) ->
             await until(lambda: all(checker.next[key] >= number for key, number in accepted.items()), timeout=20)
     assert checker.broken == []
     assert sum(accepted.values()) > 10
+
+
+@pytest.mark.parametrize("how", ["resend", "skip", "late success"])
+async def test_whatever_gives_the_turn_away_the_next_one_waits_for_the_answer(tmp_path: Path, how: str) -> None:
+    """The turn is given to the next message while an attempt of the first one is still under way."""
+    answered, came = asyncio.Event(), list[str]()
+
+    async def answer(request: Request) -> Reply:
+        came.append(request.headers["webhook-id"])
+        if len(came) == 1:
+            await answered.wait()
+            came.append("answered")
+        return Reply(200)
+
+    async with Receiver(answer) as receiver, local_engine(tmp_path / "e.db") as engine:
+        endpoint = await acme(engine, receiver.url, ordering="fifo")
+        first, second = [await send(engine, "a", number) for number in range(2)]
+        await until(lambda: came == [first])
+        if how == "resend":
+            await engine.attempts.resend("acme", first, endpoint.id)
+            await until(lambda: came == [first, first])
+        elif how == "skip":
+            await engine.endpoints.skip("acme", endpoint.id, first)
+        else:
+            change = DeliveryChange(
+                first, endpoint.id, DeliveryStatus.SUCCEEDED, None, 1, None, engine.services.clock.now(), ordered=True
+            )
+            services = engine.services
+            services.flow.turns_given(await services.store.deliveries.record(Outcomes(deliveries=[change])))
+
+        async def moved_on() -> bool:
+            return [one.message_id for one in await engine.endpoints.orders("acme", endpoint.id)] == [second]
+
+        await until(moved_on)
+        # Another one passes, so the engine would have sent the next one too.
+        other = await send(engine, "b", 0)
+        await until(lambda: other in came)
+        assert second not in came
+        answered.set()
+        await engine.join(timeout=5)
+        assert came.index("answered") < came.index(second)

@@ -537,3 +537,32 @@ TestLife = Life.TestCase
 def test_the_bounds_of_a_lane_leave_room_for_many_lanes() -> None:
     assert lane_module.MAX_QUEUED_IN_ALL // 2 >= 100 * MAX_QUEUED_UNPROVEN
     assert lane_module.MAX_QUEUED_BYTES_IN_ALL // 2 >= 10 * MAX_QUEUED_BYTES
+
+
+def test_the_next_of_an_order_waits_for_the_end_of_one_that_is_under_way() -> None:
+    lane = Lane("ep_1", 64)
+    load(lane, make_target())
+    first, next_one, other = (
+        make_due(name, order_key=key) for name, key in (("msg_1", "a"), ("msg_2", "a"), ("msg_3", "b"))
+    )
+    by_hand = make_due("msg_2", manual_id="atmpt_1", order_key="a")
+    assert lane.push(first)
+    assert take_all(lane) == ["msg_1"]
+    # Somebody gave it the turn while the first one is being sent.
+    assert all(lane.push(due) for due in (next_one, other, by_hand))
+    assert sorted(take_all(lane)) == ["atmpt_1", "msg_3"]
+    assert lane.stored_from is None
+    lane.postpone(other)
+    lane.postpone(first)
+    assert lane.stored_from == next_one.due_at
+    assert lane.push(next_one)
+    assert take_all(lane) == ["msg_2"]
+
+
+def test_of_two_of_an_order_that_are_queued_one_is_taken() -> None:
+    lane = Lane("ep_1", 64)
+    load(lane, make_target())
+    assert all(lane.push(make_due(name, due_at=7, order_key="a")) for name in ("msg_1", "msg_2"))
+    assert take_all(lane) == ["msg_1"]
+    lane.abandon(make_due("msg_1", order_key="a"))
+    assert lane.stored_from == 7

@@ -129,7 +129,7 @@ class Dispatcher(Service):
                     lane = touched[endpoint_id] = self._lane(endpoint_id)
                 if endpoint_id in addressed.ordered:
                     # Whether it is its turn, the database knows.
-                    if not lane.joined(message.ordering_key or "", now):
+                    if not lane.orders.joined(message.ordering_key or "", now):
                         lane.note_stored(due_at)
                         self._attend(lane)
                 elif due_at > now or not lane.push_new(_due(message, endpoint_id, due_at)):
@@ -679,7 +679,7 @@ class Dispatcher(Service):
     async def _gathered(self, lane: Lane, due: Due, batch: Batch) -> Sequence[Member]:
         """Those who go with a delivery, itself before all; nobody, if it waits for more, or has lost its turn."""
         now = self._clock.now()
-        if (until := lane.gathering_until(due.order_key, now)) is None:
+        if (until := lane.orders.gathering_until(due.order_key, now)) is None:
             line = (lane.endpoint_id, due.order_key or "")
             found = await self._deliveries.first_in_order(line, batch.size, MAX_BATCH_BYTES)
             if not found or found[0].due.message_id != due.message_id:
@@ -687,7 +687,7 @@ class Dispatcher(Service):
                 return ()
             members = gathered(found, now)
             until = waits_until(found, batch, now)
-            if until is None or not lane.gather(due, batch.size - len(members), until):
+            if until is None or not lane.orders.gather(due, batch.size - len(members), until):
                 return members
         lane.put_back(due, until)
         return ()
@@ -721,7 +721,7 @@ class Dispatcher(Service):
 
     def _abandon(self, lane: Lane, due: Due) -> None:
         """What cannot be sent (any more) leaves memory; the database knows what becomes of it."""
-        lane.forget(due.manual_id or due.message_id)
+        lane.abandon(due)
         lane.note_stored(due.due_at)
         self._attend(lane)
 

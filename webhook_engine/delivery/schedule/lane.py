@@ -27,6 +27,7 @@ from webhook_engine.delivery.attempt.breaker import CLOSED, Breaker, resumed
 from webhook_engine.delivery.attempt.health import WELL
 from webhook_engine.delivery.attempt.outcome import Outcome, Reaction
 from webhook_engine.delivery.attempt.target import Target
+from webhook_engine.delivery.schedule.orders import Orders
 from webhook_engine.model import DeliveryStatus, Health
 from webhook_engine.store.records import Due, StoredEndpoint
 
@@ -38,7 +39,6 @@ EARNED_BY_ANSWER = 2
 MAX_QUEUED = 4_096
 MAX_QUEUED_UNPROVEN = 256
 ROOM_FOR_MANUAL = 16
-MAX_GATHERING = 4_096
 """Attempts that a person asked for are taken up although the lane is full: up to so many."""
 MAX_QUEUED_BYTES = 4 * 1024 * 1024
 MAX_QUEUED_IN_ALL = 65_536
@@ -137,8 +137,7 @@ class Lane:
         self._expunged_during_refill: set[str] = set()
         self._bytes = 0
         self._turn = 0
-        self._gathering: dict[str, _Gathering] = {}
-        """By ordering key: orders whose first messages wait for more."""
+        self.orders = Orders()
 
     @property
     def scheduled(self) -> int:
@@ -222,43 +221,19 @@ class Lane:
         left = self.paused_until - monotonic
         return inf if left <= 0 and self.in_flight else max(0.0, left)
 
-    def gather(self, due: Due, missing: int, until: int) -> bool:
-        """The first messages of an order wait for more; ``False`` if so many orders do that this one must not."""
-        key = due.order_key or ""
-        if key not in self._gathering and len(self._gathering) >= MAX_GATHERING:
-            return False
-        self._gathering[key] = _Gathering(missing, until, len(due.payload or b""))
-        return True
-
-    def gathering_until(self, order_key: str | None, now: int) -> int | None:
-        """Until when the first messages of an order wait for more; ``None``: they do not."""
-        found = self._gathering.get(order_key) if order_key is not None else None
-        if found is None:
-            return None
-        if found.missing > 0 and now < found.until:
-            return found.until
-        del self._gathering[order_key or ""]
-        return None
-
-    def joined(self, order_key: str, now: int) -> bool:
-        """Another message has joined an order; whether its first ones go on waiting all the same."""
-        if (found := self._gathering.get(order_key)) is not None:
-            found.missing -= 1
-        return self.gathering_until(order_key, now) is not None
-
     def put_back(self, due: Due, until: int) -> None:
         """A delivery waits for those that are to go with it: it is where it was, in the database."""
         self.unanswered = max(0, self.unanswered - 1)
-        self.forget(_key(due))
+        self.abandon(due)
         self.note_stored(until, older=True)
 
     def without_gathering(self, found: Sequence[Due], now: int) -> Sequence[Due]:
         """Those of a refill that do not wait for others to go with them."""
-        if not self._gathering:
+        if not self.orders.gathering:
             return found
         rest: list[Due] = []
         for due in found:
-            until = None if due.manual_id else self.gathering_until(due.order_key, now)
+            until = None if due.manual_id else self.orders.gathering_until(due.order_key, now)
             if until is None:
                 rest.append(due)
             else:
@@ -289,7 +264,7 @@ class Lane:
         """Its target must be read anew, and one that is being read just now may be out of date."""
         self._closed = self.closed
         self.target = None
-        self._gathering.clear()
+        self.orders.stop_gathering()
         self.edits += 1
         self.release()
 
@@ -342,11 +317,16 @@ class Lane:
     def postpone(self, due: Due) -> None:
         """An attempt was not made, because the engine lacked something: it is where it was, in the database."""
         self.unanswered = max(0, self.unanswered - 1)
-        self.forget(_key(due))
+        self.abandon(due)
         if due.manual_id:
             self.note_manual(due.due_at)
         else:
             self.note_stored(due.due_at, older=True)
+
+    def abandon(self, due: Due) -> None:
+        """What was taken is not sent; the database knows what becomes of it."""
+        self.forget(_key(due))
+        self._over(due)
 
     def apply(self, outcome: Outcome) -> None:
         """An attempt was made, or given up: learn from it, and wait for it to be recorded."""
@@ -370,6 +350,7 @@ class Lane:
         if outcome.closed is not None:
             self._disabling = None
         self.forget(_key(due))
+        self._over(due)
         if due.manual_id and change.status is DeliveryStatus.SUCCEEDED:
             self.drop(due.message_id)
         if change.due_at is not None:
@@ -396,8 +377,7 @@ class Lane:
         What is known may be read once more, so it is counted on top.
         """
         room_bytes = max(1, MAX_QUEUED_BYTES - self._bytes)
-        waiting = len(self._gathering)
-        waiting_bytes = sum(one.size for one in self._gathering.values())
+        waiting, waiting_bytes = self.orders.gathering, self.orders.gathering_bytes
         return min(most, self.room()) + len(self._known) + waiting + 1, room_bytes + self._known_bytes + waiting_bytes
 
     def wants_refill(self, now: int) -> bool:
@@ -445,7 +425,7 @@ class Lane:
     def push(self, due: Due) -> bool:
         """Queue a delivery that is due; ``False`` if there is no room, and it must be noted as stored."""
         key = _key(due)
-        if self.gone or key in self._known or key in self._left_during_refill:
+        if self.gone or key in self._known or key in self._left_during_refill or self.orders.waits(due):
             return True
         if not (self.room() or (due.manual_id and len(self._manual) < ROOM_FOR_MANUAL)):
             return False
@@ -531,10 +511,17 @@ class Lane:
 
     def next(self, *, retries_allowed: bool) -> Due | None:
         """Take the delivery whose turn it is."""
-        due = self._next_queued(retries_allowed=retries_allowed)
-        if due is not None:
+        while (due := self._next_queued(retries_allowed=retries_allowed)) is not None:
             self._unqueued(due)
-        return due
+            if self.orders.begin(due):
+                return due
+            self.forget(due.message_id)
+        return None
+
+    def _over(self, due: Due) -> None:
+        """A delivery is not under way any more: whoever waited for that can be found in the database."""
+        if (next_due_at := self.orders.end(due)) is not None:
+            self.note_stored(next_due_at, older=True)
 
     def _next_queued(self, *, retries_allowed: bool) -> Due | None:
         if self._manual:
@@ -567,16 +554,6 @@ class Lane:
         else:
             self.limit = 1
             self.standing = Standing.SUSPECT
-
-
-class _Gathering:
-    __slots__ = ("missing", "size", "until")
-
-    def __init__(self, missing: int, until: int, size: int) -> None:
-        self.missing = missing
-        self.until = until
-        self.size = size
-        """Bytes of the first one's payload."""
 
 
 def _key(due: Due) -> str:
