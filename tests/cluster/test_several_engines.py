@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Callable
+from statistics import median
 
+import psycopg
 import pytest
 from engine_members import shards, shared_out, until
 from receivers import Receiver, Reply
 
 from webhook_engine import Engine
+from webhook_engine.store.members import shard_of
+from webhook_engine.store.postgresql.outbox import PostgresqlOutbox
 
 MakeEngine = Callable[..., Engine]
 
@@ -71,6 +75,40 @@ async def test_who_stops_gives_its_part_back_at_once(make_engine: MakeEngine) ->
         await first.join(timeout=30)
         assert len(receiver.requests) == 8
         print(f"given back and taken {took:.2f} s after the stop")
+
+
+async def test_one_engine_looks_into_the_outbox_for_all(
+    make_engine: MakeEngine, server: str, schema: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: Counter[int] = Counter()
+    changed = PostgresqlOutbox.changed
+
+    async def counted(outbox: PostgresqlOutbox) -> bool:
+        looks[id(outbox)] += 1
+        return await changed(outbox)
+
+    async with Receiver() as receiver, make_engine() as first, make_engine() as second:
+        await shared_out(first, second)
+        every = [f"app-{number}" for number in range(400)]
+        names = [name for one in (first, second) for name in [x for x in every if shard_of(x) in shards(one)][:5]]
+        for name in names:
+            await first.applications.create(name=name, uid=name)
+            await first.endpoints.create(name, url=receiver.url)
+        monkeypatch.setattr(PostgresqlOutbox, "changed", counted)
+        loop = asyncio.get_running_loop()
+        took = []
+        for number, name in enumerate(names):
+            with psycopg.connect(server, options=f"-csearch_path={schema}") as connection:
+                connection.execute(
+                    "INSERT INTO webhook_outbox (application, event_type, payload) VALUES (%s, 'a.b', '{}')", (name,)
+                )
+            committed = loop.time()
+            await receiver.wait_for(number + 1)
+            took.append(loop.time() - committed)
+        print(f"commit to arrival: median {median(took) * 1e3:.0f} ms, most {max(took) * 1e3:.0f} ms")
+        looks.clear()
+        await until(lambda: max(looks.values(), default=0) >= 20)
+        assert sorted(looks.values())[0] < 10
 
 
 async def test_what_a_person_asks_for_on_one_engine_is_done_by_another(make_engine: MakeEngine) -> None:

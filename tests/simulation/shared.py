@@ -283,6 +283,7 @@ class _Wakeups:
     """See :class:`webhook_engine.store.members.WakeupStore`."""
 
     look_every_s = LOOK_EVERY_S
+    are_heard = True
 
     def __init__(self, line: Line, database: Database) -> None:
         self._line = line
@@ -384,6 +385,9 @@ class _Deliveries(SqliteDeliveries):
 class _Outbox(SqliteOutbox):
     async def waiting(self, limit: int, shards: Collection[int] = ALL_SHARDS) -> Sequence[OutboxRow]:
         return [row for row in await super().waiting(10_000) if row.id % SHARDS in shards][:limit]
+
+    async def waited_for(self, limit: int) -> frozenset[int]:
+        return frozenset(row.id % SHARDS for row in await super().waiting(limit))
 
 
 class SharedStore(SqliteStore):

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from records import World, addressed
 
+from webhook_engine.store.members import shard_of
 from webhook_engine.store.postgresql import PostgresqlStore
 from webhook_engine.store.records import AddressedMessage, OutboxRow, RefusedRow
 from webhook_engine.store.seam import Store
@@ -50,6 +52,15 @@ async def test_rows_come_oldest_first(store: Store, place: Place) -> None:
     numbers = [place.write_outbox(application="acme", event_type="a", payload=b"") for _ in range(5)]
     assert [row.id for row in await store.outbox.waiting(3)] == numbers[:3]
     assert [row.id for row in await store.outbox.waiting(10)] == numbers
+
+
+async def test_the_shards_that_rows_wait_for(store: Store, place: Place) -> None:
+    assert await store.outbox.waited_for(10) == frozenset()
+    for application in ("acme", "globex", "acme"):
+        place.write_outbox(application=application, event_type="a.b", payload=b"{}")
+    shared = not math.isinf(store.leases.ttl_s)
+    assert await store.outbox.waited_for(10) == ({shard_of("acme"), shard_of("globex")} if shared else frozenset())
+    assert await store.outbox.waited_for(1) == ({shard_of("acme")} if shared else frozenset())
 
 
 async def test_what_is_set_aside_waits_no_more(store: Store, world: World, place: Place) -> None:

@@ -60,7 +60,7 @@ from webhook_engine.rules.endpoint_options import OptionBounds
 from webhook_engine.secrets.encryption import Cipher
 from webhook_engine.store.directory import Directory
 from webhook_engine.store.kept_responses import KeptResponse
-from webhook_engine.store.members import Notice
+from webhook_engine.store.members import SHARD_OF_ALL, Notice
 from webhook_engine.store.order import Turns
 from webhook_engine.store.records import AddressedMessage, Due, NewMessage, StoredEndpoint
 from webhook_engine.store.seam import Store
@@ -78,8 +78,6 @@ log = get_logger("flow")
 
 JOIN_LOOKS_EVERY_S = 0.005
 JOIN_LOOKS_ELSEWHERE_EVERY_S = 0.05
-OF_UPKEEP = 0
-"""Who holds this shard sees to retention."""
 LOOK_AGAIN_S = 6.0
 """After a change of hands: longer than a lease, and than any transaction of an engine that lost it."""
 
@@ -221,7 +219,7 @@ class Pipeline:
         wakeups = store.wakeups
         self._incoming = None if wakeups is None else Incoming(self._dispatcher, wakeups.due)
         self._router = Router(store.messages, directory, self._stored, tracing)
-        self._relay = Relay(store.outbox, self._router, self.intake, clock, self.ownership, sources)
+        self._relay = Relay(store.outbox, self._router, self.intake, clock, self.ownership, self._wakeups, sources)
         self._tasks = TaskRunner(
             store,
             directory,
@@ -239,7 +237,7 @@ class Pipeline:
             self.measures,
             self.timekeeper.believes,
             on_expired=self.expunged,
-            is_ours=lambda: self.ownership.holds(OF_UPKEEP),
+            is_ours=lambda: self.ownership.holds(SHARD_OF_ALL),
         )
         self._backlog = Backlog(
             store,
@@ -422,7 +420,7 @@ class Pipeline:
         return Share(
             members=ownership.members,
             shards=len(ownership.shards),
-            speaks_for_all=ownership.alone or ownership.holds(OF_UPKEEP),
+            speaks_for_all=ownership.alone or ownership.holds(SHARD_OF_ALL),
         )
 
     def lane_figures(self) -> LaneFigures:
@@ -507,6 +505,8 @@ class Pipeline:
             self._tasks.look()
         if notice.members:
             self.ownership.nudge()
+        if notice.outbox:
+            self._relay.told(notice.outbox)
         for handler in self._notice_handlers:
             handler(notice)
 

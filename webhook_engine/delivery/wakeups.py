@@ -33,6 +33,11 @@ class Wakeups(Service):
         self._untold: list[Notice] = []
         self._telling: asyncio.Task[None] | None = None
 
+    @property
+    def are_heard(self) -> bool:
+        """Whether what another engine tells is heard of at once, and not only at the next look."""
+        return self._store is not None and self._store.are_heard
+
     async def start(self) -> None:
         """Begin with what is told from now on."""
         if self._store is not None:
@@ -115,4 +120,5 @@ def _together(notices: list[Notice]) -> Notice:
         tasks=any(notice.tasks for notice in notices),
         revocations=any(notice.revocations for notice in notices),
         members=any(notice.members for notice in notices),
+        outbox=sorted({shard for notice in notices for shard in notice.outbox}),
     )

@@ -19,6 +19,7 @@ from webhook_engine.store.records import Due
 __all__ = [
     "ALL_SHARDS",
     "SHARDS",
+    "SHARD_OF_ALL",
     "Given",
     "LateOutcomesError",
     "LeaseStore",
@@ -32,6 +33,8 @@ __all__ = [
 
 SHARDS = 1_024
 ALL_SHARDS = frozenset(range(SHARDS))
+SHARD_OF_ALL = 0
+"""Whoever holds this one does what must be done once for the whole database."""
 
 
 class RoutingChangedError(StoreError):
@@ -155,6 +158,8 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Tokens were revoked."""
     members: bool = False
     """A member has come or gone, or given shards back."""
+    outbox: Sequence[int] = ()
+    """Rows of the outbox are waiting for whoever holds these shards."""
 
 
 class WakeupStore(Protocol):
@@ -163,6 +168,11 @@ class WakeupStore(Protocol):
     @property
     def look_every_s(self) -> float:
         """How often to look for what no wake-up told of."""
+        ...
+
+    @property
+    def are_heard(self) -> bool:
+        """Whether a wake-up comes by itself, and is not only found at the next look."""
         ...
 
     async def start(self) -> None:

@@ -508,6 +508,10 @@ class OutboxStore(Protocol):
         """
         ...
 
+    async def waited_for(self, limit: int) -> frozenset[int]:
+        """The shards that the first of the rows to be moved are for; empty where no engines share the database."""
+        ...
+
     async def set_aside(self, refused: Sequence[RefusedRow], now: int) -> None:
         """Keep rows that can never be delivered out of the way, with their errors."""
         ...

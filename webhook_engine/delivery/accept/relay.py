@@ -1,13 +1,14 @@
 """The relay: moves outbox rows into the flow, each exactly once, and sets aside what can never be delivered.
 
-In the engine's own database a row goes in the commit that stores its message. What comes from other databases is
-moved by a :class:`~webhook_engine.delivery.accept.source_relay.SourceRelay` for each.
+In the engine's own database a row goes in the commit that stores its message. Where engines share that, each moves the
+rows of its own shards, but only one of them looks for new ones all the time, and tells the others of theirs. What comes
+from other databases is moved by a :class:`~webhook_engine.delivery.accept.source_relay.SourceRelay` for each.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from webhook_engine.clock import Clock
 from webhook_engine.delivery.accept.intake import Intake
@@ -15,8 +16,10 @@ from webhook_engine.delivery.accept.outbox_watcher import OutboxWatcher, message
 from webhook_engine.delivery.accept.router import Router
 from webhook_engine.delivery.accept.source_relay import SourceRelay
 from webhook_engine.delivery.ownership import Ownership
+from webhook_engine.delivery.wakeups import Wakeups
 from webhook_engine.errors import ConflictError, EngineNotRunningError, StoreError
 from webhook_engine.log import get_logger
+from webhook_engine.store.members import SHARD_OF_ALL, Notice
 from webhook_engine.store.records import NewMessage, OutboxRow
 from webhook_engine.store.seam import OutboxStore
 from webhook_engine.store.sources import OutboxSource
@@ -26,6 +29,8 @@ __all__ = ["Relay"]
 log = get_logger("outbox")
 
 LOOK_EVERY_S = 0.05
+LOOK_IF_NOT_TOLD_EVERY_S = 2.0
+"""Whoever looks for all may have died, and somebody else does a few seconds later."""
 PAGE = 500
 LONGEST_PAUSE_S = 5.0
 
@@ -40,10 +45,14 @@ class Relay(OutboxWatcher):
         intake: Intake,
         clock: Clock,
         ownership: Ownership,
+        wakeups: Wakeups,
         sources: Sequence[OutboxSource] = (),
     ) -> None:
         super().__init__("relay")
         self._ownership = ownership
+        self._wakeups = wakeups
+        self._told = False
+        """Whether another engine asked for the next look, and has told all that are concerned."""
         self._outbox = outbox
         self._router = router
         self._intake = intake
@@ -65,22 +74,42 @@ class Relay(OutboxWatcher):
         """Return when every row that was committed before the call has been moved or set aside."""
         await asyncio.gather(super().catch_up(), *(other.catch_up() for other in self._others))
 
+    def told(self, shards: Collection[int]) -> None:
+        """Another engine saw rows for these shards."""
+        if not self._ownership.shards.isdisjoint(shards):
+            self._told = True
+            self.nudge()
+
     async def run(self) -> None:
         """Look, move, nap."""
         pause = LOOK_EVERY_S
         while not self.stopping:
             asked, self.asked = self.asked, False
+            told, self._told = self._told, False
             try:
                 changed = await self._outbox.changed()
+                if changed and not told:
+                    await self._tell_others()
                 if asked or changed:
                     await self._move_all()
                 self.looked()
-                pause = LOOK_EVERY_S
+                pause = self._look_every_s()
             except StoreError as error:
                 self.asked = True
                 log.error("outbox.unreadable", error=str(error), again_in_s=pause)
                 pause = min(pause * 2, LONGEST_PAUSE_S)
             await self.rest(pause)
+
+    def _look_every_s(self) -> float:
+        """Who is not the one that looks all the time is told of rows, again and again as long as they are there."""
+        looks_for_all = self._ownership.holds(SHARD_OF_ALL)
+        return LOOK_EVERY_S if looks_for_all or not self._wakeups.are_heard else LOOK_IF_NOT_TOLD_EVERY_S
+
+    async def _tell_others(self) -> None:
+        if self._ownership.members > 1:
+            elsewhere = await self._outbox.waited_for(PAGE) - self._ownership.shards
+            if elsewhere:
+                self._wakeups.tell(Notice(outbox=sorted(elsewhere)))
 
     async def _move_all(self) -> None:
         while not self.stopping:

@@ -24,6 +24,11 @@ _ANY = """
 SELECT EXISTS (SELECT 1 FROM webhook_outbox WHERE error IS NULL)
 """
 
+_WAITED_FOR = """
+SELECT DISTINCT webhook_shard_of(application)
+FROM (SELECT application FROM webhook_outbox WHERE error IS NULL ORDER BY id LIMIT $1) AS waiting
+"""
+
 _SET_ASIDE = """
 UPDATE webhook_outbox SET error = refused.error, failed_at = $3
 FROM unnest($1::bigint[], $2::text[]) AS refused (id, error)
@@ -73,6 +78,10 @@ class PostgresqlOutbox:
                 deliver_at,
             ) in await self._database.read(_WAITING, limit, wanted)
         ]
+
+    async def waited_for(self, limit: int) -> frozenset[int]:
+        """The shards that the first of the rows to be moved are for."""
+        return frozenset(shard for (shard,) in await self._database.read(_WAITED_FOR, limit))
 
     async def set_aside(self, refused: Sequence[RefusedRow], now: int) -> None:
         """Keep rows that can never be delivered out of the way, with their errors."""

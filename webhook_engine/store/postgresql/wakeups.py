@@ -114,7 +114,12 @@ class PostgresqlWakeups:
     @property
     def look_every_s(self) -> float:
         """How often to look for what no wake-up told of."""
-        return LOOK_EVERY_BEHIND_POOLER_S if self._database.connector.server.pooled else LOOK_EVERY_S
+        return LOOK_EVERY_S if self.are_heard else LOOK_EVERY_BEHIND_POOLER_S
+
+    @property
+    def are_heard(self) -> bool:
+        """Whether a wake-up comes by itself: behind a pooler nobody hears of one."""
+        return not self._database.connector.server.pooled
 
     async def start(self) -> None:
         """Begin with what is told from now on."""

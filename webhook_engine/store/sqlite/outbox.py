@@ -55,6 +55,11 @@ class SqliteOutbox:
         del shards
         return [_outbox_row(row) for row in await self._database.read(_WAITING, (limit,))]
 
+    async def waited_for(self, limit: int) -> frozenset[int]:
+        """Nobody else could move a row."""
+        del limit
+        return frozenset()
+
     async def set_aside(self, refused: Sequence[RefusedRow], now: int) -> None:
         """Keep rows that can never be delivered out of the way, with their errors."""
         errors = json_of([[row.id, row.error] for row in refused])
