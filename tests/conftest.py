@@ -85,6 +85,8 @@ def mariadb_url() -> Iterator[str]:
 @pytest.fixture(params=["sqlite", "postgresql", "mysql"])
 def source(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """A program's own database with an empty outbox, as a URL of ``outbox.sources``."""
+    if request.param == "sqlite" and stores.ON_POSTGRESQL:
+        pytest.skip("a file beside an engine on a file is enough")
     if request.param == "sqlite":
         return fresh(f"sqlite:///{tmp_path / 'app.db'}")
     return fresh(str(request.getfixturevalue("postgresql_url" if request.param == "postgresql" else "mariadb_url")))

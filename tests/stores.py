@@ -20,12 +20,12 @@ import pytest
 from webhook_engine.config.sections import StoreConfig
 from webhook_engine.config.values import database_path
 
-about_the_file = pytest.mark.skipif(
-    os.environ.get("WEBHOOK_ENGINE_TEST_STORE") == "postgresql", reason="about the file of SQLite, or a process on it"
-)
-"""For what can only be true, or go wrong, with a file."""
-
 ON_POSTGRESQL = os.environ.get("WEBHOOK_ENGINE_TEST_STORE") == "postgresql"
+
+about_the_file = pytest.mark.skipif(ON_POSTGRESQL, reason="about the file of SQLite, or a process on it")
+"""For what can only be true, or go wrong, with a file."""
+no_engine = pytest.mark.skipif(ON_POSTGRESQL, reason="asks no engine, so that the switch changes nothing")
+"""For what need not run once more."""
 
 _files: dict[str, Path] = {}
 """The file that a test named, by the schema that there is instead."""

@@ -18,6 +18,7 @@ import pymysql
 import pytest
 import sqlalchemy.orm
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from stores import no_engine
 
 from webhook_engine import ValidationError
 from webhook_engine.outbox import (
@@ -30,6 +31,8 @@ from webhook_engine.outbox import (
     table_sql,
 )
 from webhook_engine.store.sources import source_database
+
+pytestmark = no_engine
 
 BODY = b'{"text":"na\xc3\xafve","%s":":name ?","nul":"\\u0000"}'
 RAW = b"\xff\x00 not even text"

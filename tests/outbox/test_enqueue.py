@@ -14,10 +14,13 @@ from typing import Any
 import aiosqlite
 import pytest
 from freezegun import freeze_time
+from stores import no_engine
 
 from webhook_engine import ValidationError, event
 from webhook_engine.ids import is_id, timestamp_of
 from webhook_engine.outbox import create_table, create_table_async, enqueue, enqueue_async, table_sql
+
+pytestmark = no_engine
 
 NOW = datetime(2030, 1, 1, 12, tzinfo=UTC)
 WRITTEN_BY_PROGRAMS = (

@@ -5,6 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 
+from stores import no_engine
+
+pytestmark = no_engine
+
 PROBE = """
 import sys
 before = set(sys.modules)

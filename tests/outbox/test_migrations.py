@@ -19,11 +19,13 @@ from alembic.config import Config
 from alembic.util import CommandError
 from outbox.sources import LOOPBACK, connected, left, run
 from receivers import Receiver
-from stores import about_the_file
+from stores import about_the_file, no_engine
 
 from webhook_engine import Engine, ValidationError
 from webhook_engine.integrations.sqlalchemy import ENGINE_TABLES, is_outbox
 from webhook_engine.outbox import create_table, drop_table, enqueue
+
+pytestmark = no_engine
 
 DOCUMENTED = (Path(__file__).parent.parent.parent / "docs" / "embedding.md").read_text("utf-8")
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from stores import no_engine
 
 from webhook_engine import ValidationError
 from webhook_engine.clock import Clock
@@ -17,6 +18,8 @@ from webhook_engine.model import Application
 from webhook_engine.outbox import create_table, enqueue
 from webhook_engine.rules.message import MessageDraft
 from webhook_engine.store.records import NewMessage, OutboxRow
+
+pytestmark = no_engine
 
 APPLICATION = Application(
     id="app_1",

@@ -6,6 +6,9 @@ import importlib.util
 from pathlib import Path
 
 import pytest
+from stores import no_engine
+
+pytestmark = no_engine
 
 
 def test_the_stub_is_up_to_date() -> None:

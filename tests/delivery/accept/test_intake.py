@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
+from stores import no_engine
 
 from webhook_engine.clock import from_datetime, microseconds, to_datetime
 from webhook_engine.delivery.accept.intake import MessageLimits, as_message, from_row, prepare
@@ -14,6 +15,8 @@ from webhook_engine.ids import IdSource, timestamp_of
 from webhook_engine.model import Application
 from webhook_engine.rules.message import MessageDraft
 from webhook_engine.store.records import NewMessage, OutboxRow
+
+pytestmark = no_engine
 
 START = datetime(2030, 6, 1, tzinfo=UTC)
 NOW = from_datetime(START)

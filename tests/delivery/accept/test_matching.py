@@ -2,10 +2,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from records import make_endpoint, make_stored
+from stores import no_engine
 
 from webhook_engine.delivery.accept.matching import Obstacle, Unsent, matches, obstacle, plan_of, recipients
 from webhook_engine.delivery.accept.payload_filter import Content
 from webhook_engine.store.records import Routes
+
+pytestmark = no_engine
 
 NAMES = st.sampled_from(["a", "b", "c", "d"])
 FILTERS = st.none() | st.lists(NAMES, min_size=1, unique=True).map(tuple)

@@ -10,10 +10,13 @@ from typing import Any
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from stores import no_engine
 
 from webhook_engine.delivery.accept.payload_filter import Content, PayloadFilter
 from webhook_engine.errors import ValidationError
 from webhook_engine.rules.payload_filter import MAX_CONDITIONS, checked
+
+pytestmark = no_engine
 
 ABSENT = object()
 

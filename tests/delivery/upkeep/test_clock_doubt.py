@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+from stores import no_engine
+
 from webhook_engine.delivery.upkeep.clock_doubt import ClockTrust
+
+pytestmark = no_engine
 
 SECOND = 1_000_000
 HOUR = 3_600 * SECOND

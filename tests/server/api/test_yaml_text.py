@@ -10,8 +10,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from stores import no_engine
 
 from webhook_engine.server.api.yaml_text import MAX_DEPTH, YamlTextError, parse_yaml
+
+pytestmark = no_engine
 
 
 @pytest.mark.parametrize(
