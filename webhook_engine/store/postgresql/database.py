@@ -125,15 +125,19 @@ class Database:
                 consequence="a crash of its machine may lose or damage what was accepted; set fsync = on",
             )
 
-    async def prepare(self, job: Job[T]) -> T:
-        """Run ``job`` on a connection of its own, in one transaction; only before :meth:`start`."""
+    async def prepare(self, job: Job[T], *more: Job[T]) -> T:
+        """Run each job in a transaction, all on one connection of their own; only before :meth:`start`.
+
+        The result is that of the last.
+        """
         with self._faults():
             connection = await self.connector.connect(patient=True)
             try:
                 session = Session(connection)
-                await session.script(self.connector.begin)
-                result = await job(session)
-                await session.script("COMMIT")
+                for one in (job, *more):
+                    await session.script(self.connector.begin)
+                    result = await one(session)
+                    await session.script("COMMIT")
                 return result
             finally:
                 await connection.close(timeout=CLOSE_WITHIN_S)

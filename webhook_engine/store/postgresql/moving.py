@@ -90,7 +90,7 @@ class PostgresqlTarget:
 
     async def begin(self, origin: str) -> bool:
         """Keep engines off until :meth:`finish`; whether what it holds is of an interrupted copy of this ``origin``."""
-        await migrate(self._database, migrations())
+        await migrate(self._database, migrations(), whole=False)
         if not await self._session.value(_ALONE):
             raise StoreError(f"{self.name}: another copy to it is under way; wait for that one")
         async with self._connection.transaction():

@@ -12,7 +12,7 @@ from webhook_engine.store.migrations import Migration, migrations_of, refuse_new
 from webhook_engine.store.postgresql.connection import Session, quoted
 from webhook_engine.store.postgresql.database import Database
 
-__all__ = ["LOCK", "migrate", "migrations", "require_whole"]
+__all__ = ["LOCK", "migrate", "migrations"]
 
 LOCK = 0x7768_7363
 """The first half of the advisory lock under which the schema changes; the second is the schema's own."""
@@ -37,39 +37,43 @@ def migrations() -> Sequence[Migration]:
     return migrations_of(__package__)
 
 
-async def migrate(database: Database, known: Sequence[Migration]) -> None:
+async def migrate(database: Database, known: Sequence[Migration], *, whole: bool) -> None:
     """Bring the schema up to date, and see to it that the outbox table is there.
 
-    Raises ``SchemaVersionError`` if the database is newer than ``known``.
+    Raises ``SchemaVersionError`` if the database is newer than ``known``, and ``StoreUnavailableError`` if it has to be
+    ``whole``, and a copy into it was begun and not finished.
     """
-    if database.connector.schema is not None:
-        await _make_schema(database, database.connector.schema)
-    await database.prepare(lambda session: _migrate(session, database.name, known))
+
+    async def up_to_date(session: Session) -> None:
+        await _migrate(session, database.name, known)
+        if whole:
+            await _require_whole(session, database.name)
+
+    schema = database.connector.schema
+    if schema is None:
+        await database.prepare(up_to_date)
+    else:
+        await database.prepare(lambda session: _make_schema(session, database.name, schema), up_to_date)
 
 
-async def require_whole(database: Database) -> None:
-    """Raises ``StoreUnavailableError`` if a copy into the database was begun and not finished."""
-    if await database.prepare(lambda session: session.value(_IS_BEING_FILLED)):
+async def _require_whole(session: Session, name: str) -> None:
+    if await session.value(_IS_BEING_FILLED):
         raise StoreUnavailableError(
-            f"{database.name}: a copy into it is not finished; wait for `webhook-engine copy`, or run it again, which "
+            f"{name}: a copy into it is not finished; wait for `webhook-engine copy`, or run it again, which "
             "goes on where it was interrupted"
         )
 
 
-async def _make_schema(database: Database, schema: str) -> None:
-    async def make(session: Session) -> None:
-        if await session.value(_SCHEMA_IS_THERE, schema) is None:
-            # Two engines that start at once may both come to this, which the server takes for an error.
-            await session.rows("SELECT pg_advisory_xact_lock($1, hashtext($2))", LOCK, schema)
-            await session.script(f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}")
-
+async def _make_schema(session: Session, name: str, schema: str) -> None:
+    if await session.value(_SCHEMA_IS_THERE, schema) is not None:
+        return
     try:
-        await database.prepare(make)
-    except StoreUnavailableError as error:
-        if not isinstance(error.__cause__, asyncpg.InsufficientPrivilegeError):
-            raise
+        # Two engines that start at once may both come to this, which the server takes for an error.
+        await session.rows("SELECT pg_advisory_xact_lock($1, hashtext($2))", LOCK, schema)
+        await session.script(f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}")
+    except asyncpg.InsufficientPrivilegeError as error:
         raise StoreUnavailableError(
-            f"{database.name}: there is no schema {schema!r} (store.schema), and this user may not make it; "
+            f"{name}: there is no schema {schema!r} (store.schema), and this user may not make it; "
             f"let an administrator run: CREATE SCHEMA {quoted(schema)} AUTHORIZATION the-user"
         ) from error
 

@@ -24,7 +24,7 @@ from webhook_engine.store.postgresql.play import PostgresqlPlay
 from webhook_engine.store.postgresql.portal_links import PostgresqlPortalLinks
 from webhook_engine.store.postgresql.positions import PostgresqlPositions
 from webhook_engine.store.postgresql.revocations import PostgresqlRevocations
-from webhook_engine.store.postgresql.schema import migrate, migrations, require_whole
+from webhook_engine.store.postgresql.schema import migrate, migrations
 from webhook_engine.store.postgresql.tasks import PostgresqlTasks
 from webhook_engine.store.postgresql.upkeep import PostgresqlUpkeep
 from webhook_engine.store.postgresql.wakeups import PostgresqlWakeups
@@ -74,8 +74,7 @@ class PostgresqlStore:
             try:
                 self.database.member = secrets.token_hex(8)
                 await self.database.open()
-                await migrate(self.database, migrations())
-                await require_whole(self.database)
+                await migrate(self.database, migrations(), whole=True)
                 await self.database.start()
                 self._opened = True
             except BaseException:
