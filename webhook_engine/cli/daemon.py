@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import webhook_engine.server.site  # noqa: F401 (loaded before the engine takes its part of the deliveries)
 from webhook_engine.config.loading import Config, TracingConfig
 from webhook_engine.delivery.upkeep.retention import RetentionPolicy
 from webhook_engine.engine import Engine

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import socket
 import stat
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from webhook_engine.config.sections import ServerConfig
 from webhook_engine.core import EngineCore
 from webhook_engine.delivery.troubles import Lack
 from webhook_engine.errors import ConfigError, EngineNotRunningError
-from webhook_engine.server.acceptor import Acceptor
-from webhook_engine.server.site import Site
+
+if TYPE_CHECKING:
+    from webhook_engine.server.acceptor import Acceptor
+    from webhook_engine.server.site import Site
 
 __all__ = ["Server"]
 
@@ -36,7 +40,7 @@ class Server:
             **{key: getattr(config, key) for key in config.settings()} | {"listen": listen or config.listen}
         )
         self._inherited = listening
-        self._site = Site(engine, self._config)
+        self._site: Site | None = None
         self._acceptor: Acceptor | None = None
         self._url: str | None = None
 
@@ -70,8 +74,11 @@ class Server:
         listening = self._bound()
         try:
             self._url = _url_of(listening, self._config)
-            server = await self._site.start(self.public_url)
-            self._acceptor = Acceptor(
+            # The engine is at work already, and must not stand still meanwhile.
+            site_type, acceptor_type = await asyncio.to_thread(_load)
+            site = self._site = site_type(self._engine, self._config)
+            server = await site.start(self.public_url)
+            self._acceptor = acceptor_type(
                 listening,
                 server,
                 max_connections=self._config.max_connections,
@@ -79,7 +86,7 @@ class Server:
                 on_lack=self._lacking,
             )
             self._acceptor.start(BACKLOG)
-            self._site.metrics.counts(self._acceptor)
+            site.metrics.counts(self._acceptor)
         except BaseException:
             listening.close()
             await self.stop()
@@ -92,8 +99,10 @@ class Server:
         if self._acceptor is not None:
             await self._acceptor.stop()
             self._acceptor = None
-            self._site.metrics.counts(None)
-        await self._site.stop()
+            if self._site is not None:
+                self._site.metrics.counts(None)
+        if self._site is not None:
+            await self._site.stop()
         address = self._config.listen_address
         if self._url is not None and isinstance(address, Path) and self._inherited is None:
             address.unlink(missing_ok=True)
@@ -113,6 +122,14 @@ class Server:
             if error.errno == errno.EADDRINUSE:
                 reason = "the address is in use; stop what listens there, or choose another with server.listen"
             raise ConfigError(f"server.listen = {self._config.listen!r}: {reason}") from error
+
+
+def _load() -> tuple[type[Site], type[Acceptor]]:
+    """What serves, with all pages and routes: it takes a moment."""
+    from webhook_engine.server.acceptor import Acceptor  # noqa: PLC0415
+    from webhook_engine.server.site import Site  # noqa: PLC0415
+
+    return Site, Acceptor
 
 
 def _bound_to_port(host: str, port: int) -> socket.socket:
