@@ -7,7 +7,6 @@
 
 from __future__ import annotations
 
-import atexit
 import functools
 import signal
 import threading
@@ -59,7 +58,6 @@ class WebhookEngine:
         app.extensions[NAME] = engine
         app.extensions[_PROCESS] = process
         app.cli.add_command(_run_command(engine))
-        atexit.register(engine.stop)
         if app.config.get("WEBHOOK_ENGINE_RUN", True):
             app.before_request(process.serves)
             process.begin(unless=lambda: app.testing or _is_no_server(app))

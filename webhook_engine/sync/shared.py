@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import inspect
 import os
 import threading
@@ -38,7 +39,8 @@ class SyncSharedEngine:
     On PostgreSQL each of the processes runs one, and they share the work.
 
     Start it after a fork, not before: a process that was forked has to start it again to take part in running the
-    engine, and may have inherited a lock of one of its threads. :meth:`start` does nothing where that is done.
+    engine, and may have inherited a lock of one of its threads. :meth:`start` does nothing where that is done. When the
+    process ends by itself, as a worker that is told to, :meth:`stop` is called.
     """
 
     def __init__(self, config: Config | None = None, *, clock: Clock | None = None) -> None:
@@ -118,10 +120,13 @@ class SyncSharedEngine:
             except BaseException:
                 self._background.stop()
                 raise
+            # The others would have to wait for the end of its lease.
+            atexit.register(self.stop)
 
     def stop(self) -> None:
         """Stop the engine if it runs here, so that another process takes over. Stopping twice is harmless."""
         with self._changing:
+            atexit.unregister(self.stop)
             if self._background.running:
                 try:
                     self._background.run(self._shared.stop())
