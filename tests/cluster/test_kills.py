@@ -53,9 +53,10 @@ async def main():
         url, allow_subnets=["127.0.0.1/32"], retry_schedule=["200ms"] * 30, store__schema=schema,
         security__main_secret="m" * 40, auth__jwt_secret="j" * 40,
     ))
+    server = engine.serve("127.0.0.1:0")
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    async with engine, engine.serve("127.0.0.1:0") as server:
+    async with engine, server:
         print(server.url, flush=True)
         await reader.read()
 

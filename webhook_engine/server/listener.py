@@ -40,6 +40,8 @@ class Server:
             **{key: getattr(config, key) for key in config.settings()} | {"listen": listen or config.listen}
         )
         self._inherited = listening
+        if not engine.running:
+            _load()  # Before the engine takes its part of the deliveries.
         self._site: Site | None = None
         self._acceptor: Acceptor | None = None
         self._url: str | None = None
