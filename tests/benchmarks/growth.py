@@ -288,11 +288,7 @@ async def main(messages: int, few: int) -> int:
     if free < needed * 1.2:
         print(f"{messages:,} messages need {needed >> 30} GiB below /tmp, where {free >> 30} GiB are free")
         return 2
-    with postgresql() as url:
-        with psycopg.connect(url, autocommit=True) as connection:
-            for setting in ("max_wal_size = '8GB'", "shared_buffers = '512MB'", "autovacuum = off"):
-                connection.execute(f"ALTER SYSTEM SET {setting}")
-            connection.execute("SELECT pg_reload_conf()")
+    with postgresql(settings=("max_wal_size=8GB", "shared_buffers=512MB", "autovacuum=off")) as url:
         databases = Database(url, "few", few, messages), Database(url, "many", messages, messages)
         for database in databases:
             began = time.perf_counter()
