@@ -218,6 +218,10 @@ async def test_the_rules_of_delivery_are_told(tmp_path: Path) -> None:
             "recoverMaxAgeMs": 2 * 86_400_000,
             "httpsOnly": True,
             "signatureHeaders": ["webhook"],
+            "retrySchedule": [],
+            "endpointMaxTimeoutMs": 30_000,
+            "endpointMaxRetries": 20,
+            "endpointMaxRetryTimeMs": 7 * 86_400_000,
         }
 
 

@@ -13,6 +13,7 @@ from webhook_engine.errors import ValidationError
 from webhook_engine.model import EndpointAuthentication, EndpointOptions, EndpointTls
 from webhook_engine.resources.services import Services
 from webhook_engine.rules import authentication as rules
+from webhook_engine.rules.problems import OptionRule
 from webhook_engine.secrets.encryption import Cipher
 from webhook_engine.store.endpoint_encryption import (
     decrypt_credentials,
@@ -83,7 +84,8 @@ def require_one_proof(cipher: Cipher, before: StoredEndpoint, changes: EndpointC
         True, decrypt_headers(cipher, endpoint_id, headers), decrypt_user_info(cipher, endpoint_id, user_info)
     )
     if conflict is not None:
-        raise ValidationError(field if changes.options is UNSET else "authentication", f"cannot be so: {conflict}")
+        where = field if changes.options is UNSET else "authentication"
+        raise ValidationError(where, f"cannot be so: {conflict}", OptionRule.ONE_PROOF)
 
 
 def credentials_of(cipher: Cipher, stored: StoredEndpoint) -> dict[str, dict[str, str]]:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from urllib.parse import urlsplit
 
 from webhook_engine.errors import ValidationError
+from webhook_engine.rules.problems import OptionRule
 from webhook_engine.rules.urls import endpoint_url
 from webhook_engine.rules.user_info import MASK
 from webhook_engine.rules.values import kind_of
@@ -96,7 +97,9 @@ def checked_tls(field: str, value: object, before: Mapping[str, str] | None) -> 
         raise ValidationError(field, "must have both a certificate and its key, or neither")
     if result.get("key") == MASK and (before or {}).get("certificate") != result.get("certificate"):
         raise ValidationError(
-            f"{field}.key", f"must be the key itself: {MASK} stands for that of the certificate before"
+            f"{field}.key",
+            f"must be the key itself: {MASK} stands for that of the certificate before",
+            OptionRule.KEPT_ELSEWHERE,
         )
     _unmask(field, result, before)
     return result
@@ -150,6 +153,7 @@ def _unmask(field: str, result: dict[str, str], before: Mapping[str, str] | None
                 f"{field}.{name}",
                 f"must be the secret itself: {MASK} stands for the stored one, which is kept only for the same type, "
                 "the same name, and a token server at the same host",
+                OptionRule.KEPT_ELSEWHERE,
             )
         result[name] = stored
 

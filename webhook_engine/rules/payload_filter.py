@@ -18,6 +18,7 @@ import json
 from collections.abc import Iterator, Mapping
 
 from webhook_engine.errors import ValidationError
+from webhook_engine.rules.problems import OptionRule
 from webhook_engine.rules.values import kind_of
 
 __all__ = ["COMPARISONS", "LOGICAL", "MAX_BYTES", "MAX_CONDITIONS", "MAX_DEPTH", "checked"]
@@ -40,26 +41,30 @@ COMPARISONS = ("$eq", "$neq", *ORDERED, "$in", "$nin", *TEXTUAL, "$exist")
 def checked(field: str, value: object) -> dict[str, object]:
     """A filter as it is kept; raises ``ValidationError`` with the place of what is wrong."""
     if not isinstance(value, Mapping):
-        raise ValidationError(field, f"must be an object of conditions, not {kind_of(value)}")
+        raise ValidationError(field, f"must be an object of conditions, not {kind_of(value)}", OptionRule.FILTER_OBJECT)
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
         size = len(text.encode())
     except (TypeError, ValueError, RecursionError):
-        raise ValidationError(field, "must be an object that JSON can say") from None
+        raise ValidationError(field, "must be an object that JSON can say", OptionRule.FILTER_OBJECT) from None
     if size > MAX_BYTES:
-        raise ValidationError(field, f"must be at most {MAX_BYTES} bytes of JSON, not {size}")
+        raise ValidationError(field, f"must be at most {MAX_BYTES} bytes of JSON, not {size}", OptionRule.FILTER_SIZE)
     plain: dict[str, object] = json.loads(text)
     _not_deeper(field, plain, MAX_NESTING)
     conditions = sum(1 for _ in _conditions(field, plain, 1))
     if conditions > MAX_CONDITIONS:
-        raise ValidationError(field, f"must have at most {MAX_CONDITIONS} conditions, not {conditions}")
+        raise ValidationError(
+            field, f"must have at most {MAX_CONDITIONS} conditions, not {conditions}", OptionRule.FILTER_SIZE
+        )
     return plain
 
 
 def _not_deeper(field: str, value: object, levels: int) -> None:
     if isinstance(value, dict | list):
         if not levels:
-            raise ValidationError(field, f"must be at most {MAX_NESTING} objects and lists deep")
+            raise ValidationError(
+                field, f"must be at most {MAX_NESTING} objects and lists deep", OptionRule.FILTER_SIZE
+            )
         for one in value.values() if isinstance(value, dict) else value:
             _not_deeper(field, one, levels - 1)
 
@@ -67,7 +72,7 @@ def _not_deeper(field: str, value: object, levels: int) -> None:
 def _conditions(field: str, value: Mapping[str, object], depth: int) -> Iterator[None]:
     """One for each condition; raises ``ValidationError`` for one that is not allowed."""
     if not value:
-        raise ValidationError(field, "must have at least one condition")
+        raise ValidationError(field, "must have at least one condition", OptionRule.FILTER_EMPTY)
     for name, wanted in value.items():
         place, deep = f"{field}.{name}", depth
         yield
@@ -79,7 +84,7 @@ def _conditions(field: str, value: Mapping[str, object], depth: int) -> Iterator
             deep += name.count(".")
             yield from _of_member(place, wanted, deep)
         if deep > MAX_DEPTH:
-            raise ValidationError(field, f"must be at most {MAX_DEPTH} levels deep")
+            raise ValidationError(field, f"must be at most {MAX_DEPTH} levels deep", OptionRule.FILTER_SIZE)
 
 
 def _logical(place: str, name: str, wanted: object, depth: int) -> Iterator[None]:
@@ -87,7 +92,7 @@ def _logical(place: str, name: str, wanted: object, depth: int) -> Iterator[None
         yield from _conditions(place, _object(place, wanted), depth + 1)
         return
     if not isinstance(wanted, list) or not wanted:
-        raise ValidationError(place, "must be a list of at least one filter")
+        raise ValidationError(place, "must be a list of at least one filter", OptionRule.FILTER_FILTERS)
     for index, one in enumerate(wanted):
         yield from _conditions(f"{place}[{index}]", _object(f"{place}[{index}]", one), depth + 1)
 
@@ -97,29 +102,31 @@ def _of_member(place: str, wanted: object, depth: int) -> Iterator[None]:
         yield from _conditions(place, wanted, depth + 1)
     elif isinstance(wanted, list):
         if not wanted:
-            raise ValidationError(place, "must have at least one item")
+            raise ValidationError(place, "must have at least one item", OptionRule.FILTER_EMPTY)
         for index, one in enumerate(wanted):
             yield
             if isinstance(one, list):
-                raise ValidationError(f"{place}[{index}]", "must not be a list in a list")
+                raise ValidationError(f"{place}[{index}]", "must not be a list in a list", OptionRule.FILTER_NESTED)
             if isinstance(one, dict):
                 yield from _conditions(f"{place}[{index}]", one, depth + 1)
 
 
 def _object(place: str, value: object) -> dict[str, object]:
     if not isinstance(value, dict):
-        raise ValidationError(place, f"must be an object of conditions, not {kind_of(value)}")
+        raise ValidationError(place, f"must be an object of conditions, not {kind_of(value)}", OptionRule.FILTER_OBJECT)
     return value
 
 
 def _compared(place: str, name: str, wanted: object) -> None:
     if name not in COMPARISONS:
-        raise ValidationError(place, f"is no operator; these are: {', '.join((*COMPARISONS, *LOGICAL))}")
+        raise ValidationError(
+            place, f"is no operator; these are: {', '.join((*COMPARISONS, *LOGICAL))}", OptionRule.FILTER_OPERATOR
+        )
     if name in ORDERED and (isinstance(wanted, bool) or not isinstance(wanted, int | float | str)):
-        raise ValidationError(place, "must be a number or a string")
+        raise ValidationError(place, "must be a number or a string", OptionRule.FILTER_ORDERED)
     if name in TEXTUAL and not isinstance(wanted, str):
-        raise ValidationError(place, "must be a string")
+        raise ValidationError(place, "must be a string", OptionRule.FILTER_STRING)
     if name in ("$in", "$nin") and not isinstance(wanted, list | str):
-        raise ValidationError(place, "must be a list, or a string that is to be contained")
+        raise ValidationError(place, "must be a list, or a string that is to be contained", OptionRule.FILTER_LIST)
     if name == "$exist" and not isinstance(wanted, bool):
-        raise ValidationError(place, "must be true or false")
+        raise ValidationError(place, "must be true or false", OptionRule.FILTER_BOOLEAN)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-__all__ = ["Rule"]
+__all__ = ["OptionRule", "Rule"]
 
 
 class Rule(Enum):
@@ -22,3 +22,20 @@ class Rule(Enum):
     METADATA_SIZE = "metadata is small"
     ITERATOR = "an iterator is that of a page of its list"
     PAYLOAD_RETENTION = "a payload is kept for a while, and not for ever"
+
+
+class OptionRule(Enum):
+    """A rule for what an endpoint asks for, likewise."""
+
+    FILTER_OBJECT = "a condition is an object"
+    FILTER_SIZE = "a filter is small"
+    FILTER_EMPTY = "a condition says something"
+    FILTER_OPERATOR = "an operator is one that there is"
+    FILTER_ORDERED = "only numbers and strings come before one another"
+    FILTER_STRING = "a string begins and ends with a string"
+    FILTER_LIST = "what a value is looked for in is a list or a string"
+    FILTER_BOOLEAN = "something exists or does not"
+    FILTER_FILTERS = "alternatives are a list of filters"
+    FILTER_NESTED = "there is no list in a list"
+    KEPT_ELSEWHERE = "a mask stands for a secret only where that was used before"
+    ONE_PROOF = "one thing alone says who asks"

@@ -19,6 +19,7 @@ from webhook_engine.errors import (
     ValidationError,
     WebhookEngineError,
 )
+from webhook_engine.rules.problems import OptionRule
 
 __all__ = [
     "ApiError",
@@ -28,6 +29,7 @@ __all__ = [
     "UnprocessableError",
     "as_api_error",
     "malformed",
+    "problem_in",
 ]
 
 RETRY_AFTER_S = 1
@@ -97,11 +99,16 @@ def malformed(error: Exception) -> UnprocessableError:
     return UnprocessableError(Problem(("body", *loc), f"{path}: {text}" if path else text, "value_error.jsondecode"))
 
 
+def problem_in(place: str, error: ValidationError) -> Problem:
+    """What is wrong with a value in the body, the query or the path."""
+    return Problem((place, *_location(error.field)), _sentence(error.problem), _kind(error))
+
+
 def as_api_error(error: WebhookEngineError) -> ApiError | None:
     """What clients see of an error of the engine; ``None`` if it is none of their doing."""
     match error:
         case ValidationError():
-            return UnprocessableError(Problem(("body", *_location(error.field)), _sentence(error.problem)))
+            return UnprocessableError(problem_in("body", error))
         case NotFoundError():
             return ApiError(404, "not_found", "Entity not found")
         case ConflictError():
@@ -138,6 +145,11 @@ def _location(field: str) -> tuple[str, ...]:
     """``channels[0]`` as ``channels``, ``[0]``."""
     name, bracket, rest = field.partition("[")
     return (name, bracket + rest) if bracket else (name,)
+
+
+def _kind(error: ValidationError) -> str:
+    """What programs tell problems apart by: the rule that was broken, where it has a name."""
+    return f"value_error.{error.rule.name.lower()}" if isinstance(error.rule, OptionRule) else "value_error"
 
 
 def _sentence(problem: str) -> str:

@@ -12,6 +12,7 @@ from webhook_engine.delivery.http.guard import AddressGuard
 from webhook_engine.delivery.http.response import FailureKind
 from webhook_engine.errors import ValidationError
 from webhook_engine.rules.capabilities import Capability
+from webhook_engine.rules.quantities import MILLISECOND, format_duration
 from webhook_engine.rules.urls import endpoint_url
 from webhook_engine.server.api.query import NoQuery
 from webhook_engine.server.api.route import Auth, Call, In, NoBody, Out, Route
@@ -37,6 +38,13 @@ class DeliveryRulesOut(Out, frozen=True, kw_only=True):
     https_only: bool
     signature_headers: Sequence[str]
     """Prefixes of the headers with the id, the timestamp and the signature."""
+    retry_schedule: Sequence[str]
+    """The delays after the first attempt, of endpoints that ask for no others."""
+    endpoint_max_timeout_ms: int
+    """What an endpoint may ask for at most, as the next two."""
+    endpoint_max_retries: int
+    endpoint_max_retry_time_ms: int
+    """All delays together."""
 
 
 class EndpointUrlIn(In, frozen=True, kw_only=True):
@@ -56,10 +64,14 @@ class EndpointUrlOut(Out, frozen=True, kw_only=True):
 
 async def delivery_rules(call: Call[NoQuery, NoBody]) -> Out:
     """The timeout and so on, as they are configured."""
-    delivery = call.context.engine.config.delivery
+    delivery, bounds = call.context.engine.config.delivery, call.context.services.policy.endpoint_options
     return DeliveryRulesOut(
-        timeout_ms=int(delivery.timeout.total_seconds() * 1_000),
-        recover_max_age_ms=int(delivery.recover_max_age.total_seconds() * 1_000),
+        timeout_ms=delivery.timeout // MILLISECOND,
+        recover_max_age_ms=delivery.recover_max_age // MILLISECOND,
+        retry_schedule=[format_duration(delay) for delay in delivery.retry_schedule],
+        endpoint_max_timeout_ms=bounds.timeout // MILLISECOND,
+        endpoint_max_retries=bounds.retries,
+        endpoint_max_retry_time_ms=bounds.retry_time // MILLISECOND,
         https_only=delivery.https_only,
         signature_headers=delivery.signature_headers,
     )

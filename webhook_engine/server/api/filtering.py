@@ -12,6 +12,7 @@ from webhook_engine.delivery.accept.payload_filter import Content, PayloadFilter
 from webhook_engine.errors import ValidationError
 from webhook_engine.rules import payload_filter
 from webhook_engine.rules.capabilities import Capability
+from webhook_engine.rules.problems import OptionRule
 from webhook_engine.server.api.query import NoQuery
 from webhook_engine.server.api.route import Auth, Call, In, NoBody, Out, Route
 
@@ -53,6 +54,10 @@ class FilterTrialOut(Out, frozen=True, kw_only=True):
     """Null: the filter is not allowed."""
     problem: str | None
     """What is not allowed of the filter, and where."""
+    place: str | UnsetType = UNSET
+    """Where that is, with dots."""
+    rule: str | UnsetType = UNSET
+    """Which rule it breaks, such as ``filter_operator``, for those who say it in words of their own."""
     condition: Mapping[str, Any] | UnsetType = UNSET
     """The first that does not hold."""
 
@@ -80,7 +85,8 @@ async def precheck_filter(call: Call[NoQuery, FilterTrialIn]) -> Out:
     try:
         said = payload_filter.checked("filter", call.body.filter)
     except ValidationError as error:
-        return FilterTrialOut(passes=None, problem=str(error))
+        rule = error.rule.name.lower() if isinstance(error.rule, OptionRule) else UNSET
+        return FilterTrialOut(passes=None, problem=str(error), place=error.field, rule=rule)
     condition = PayloadFilter(said).refused_by(Content(bytes(call.body.payload)))
     return FilterTrialOut(passes=condition is None, problem=None, condition=UNSET if condition is None else condition)
 

@@ -21,7 +21,7 @@ from webhook_engine.server.api.query import ListQuery, NoQuery, Query, query_par
 from webhook_engine.server.audit import UNAUDITED
 from webhook_engine.server.auth import Principal
 from webhook_engine.server.context import Context
-from webhook_engine.server.errors import ApiError, Problem, UnprocessableError, malformed
+from webhook_engine.server.errors import ApiError, Problem, UnprocessableError, malformed, problem_in
 from webhook_engine.store.kept_responses import KeptResponse
 
 __all__ = [
@@ -297,13 +297,12 @@ class Route(Generic[Q, B]):
         return decoded
 
     def _unprocessable(self, error: ValidationError) -> ApiError:
-        name, bracket, rest = error.field.partition("[")
+        name = error.field.partition("[")[0]
         if name in self.parameters:
             place = "path"
         else:
             place = "query" if name in self._query_fields and name not in self._body_fields else "body"
-        loc = (place, name, bracket + rest) if bracket else (place, name)
-        return UnprocessableError(Problem(loc, error.problem[:1].upper() + error.problem[1:]))
+        return UnprocessableError(problem_in(place, error))
 
 
 def forbidden() -> ApiError:

@@ -28,7 +28,7 @@ function tell(now) {
   for (const watcher of watchers) watcher(now);
 }
 
-/** What the API refused, in words; `problems` are [field, text] where single fields were wrong. */
+/** What the API refused, in words; `problems` are those of single fields: see `refusalWords`. */
 export class ApiError extends Error {
   constructor(status, message, problems = []) {
     super(message);

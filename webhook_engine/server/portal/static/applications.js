@@ -78,8 +78,8 @@ function newApplication(signal) {
       const { id } = await api("POST", "app", { body, signal });
       location.hash = within(id, "/manage");
     } catch (error) {
-      const [place, text] = error.problems?.[0] ?? [];
-      (wrapped[place] ?? (error.status === 409 ? wrapped.uid : wrapped.name)).complain(text ?? error.message);
+      const { field: place, words } = error.problems?.[0] ?? {};
+      (wrapped[place] ?? (error.status === 409 ? wrapped.uid : wrapped.name)).complain(words ?? error.message);
     }
   }
   return h("section", { class: "card narrow new-one", "aria-label": t("New application") }, h("form", { class: "card-body stack-small", novalidate: true, on: { submit } }, wrapped.name, wrapped.uid, h("div", { class: "row" }, button(t("Create application"), undefined, { submit: true, kind: "main" }))));

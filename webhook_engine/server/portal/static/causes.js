@@ -30,7 +30,26 @@ const CERTIFICATES = [
   [/local issuer|verify failed/i, () => cause(t("The certificate of your server cannot be verified."), t("Have your server send the intermediate certificates, too."))],
 ];
 
+const TOKEN_SERVER = [
+  [/server answered (\d+)(?: \((.*)\))?$/, ([, code, said]) => cause(said ? t("The token server answered {code}: {said}", { code, said }) : t("The token server answered {code}.", { code }), t("Compare the client id, the client secret and the scope with what your token server knows."))],
+  [/without an access_token/, () => cause(t("The token server answered without an access token."), t("Check that the URL is the one that gives tokens to clients (client credentials)."))],
+  [/another type/, () => cause(t("The token server gave a token of another kind than Bearer."), t("Have it give bearer tokens to this client."))],
+  [/range are blocked/, () => cause(t("The token server is in a private network, which we cannot reach."), t("Use an address that can be reached from the internet."))],
+];
+
+/** Why there is no access token, from what is kept of it. */
+export function tokenCause(text) {
+  for (const [pattern, told] of TOKEN_SERVER) {
+    const found = pattern.exec(text);
+    if (found) return told(found);
+  }
+  return cause(t("The token server cannot be reached, or did not answer in time."), t("Check its URL, and that it can be reached from the internet."));
+}
+
 const FAILURES = {
+  authentication: ({ response }) => tokenCause(response),
+  transformation: () => cause(t("Nothing was sent: what changes the requests of this endpoint failed."), t("Its words stand below. Try your script on the tab Settings, or choose another format there.")),
+
   blocked: () => cause(t("Nothing was sent: this address is in a private network, which we cannot reach."), t("Use an address that can be reached from the internet.")),
   dns: () => cause(t("Nothing was sent: the name in the URL leads to no address."), t("Check the URL for a typing error, and the DNS records of the name.")),
   connect: ({ response }) => {

@@ -65,8 +65,8 @@ export function authenticationFields() {
       if (!controls[name].value && !MAY_BE_EMPTY.includes(name)) fields[name].complain(t("This is needed."));
     }
   };
-  element.complain = (text) => {
-    first.complain(text);
+  element.complain = (text, place = "") => {
+    (fields[place.split(".")[1]] ?? first).complain(text);
     if (!text) for (const name of PARTS) fields[name].complain();
   };
   element.look = () => {};

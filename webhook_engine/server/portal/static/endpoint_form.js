@@ -1,29 +1,42 @@
 // The form of an endpoint: to add one, and to change it.
 
 import { to } from "./address.js";
-import { api, app, eventually } from "./api.js";
+import { api, app, eventually, get } from "./api.js";
 import { authenticationFields } from "./endpoint_authentication.js";
 import { clearDraft, draft, keepDraft } from "./draft.js";
 import { eventTypeChoice, eventTypes } from "./event_types.js";
 import { fill, h, icon } from "./dom.js";
-import { payloadFilter } from "./payload_filter.js";
+import { MORE_NAMES, moreFields } from "./endpoint_more.js";
 import { pieces, t } from "./language.js";
+import { optionWords } from "./option_words.js";
+import { payloadFilter } from "./payload_filter.js";
+import { deliveryRules } from "./rules.js";
 import { root, session } from "./session.js";
 import { backLink, busy, button, confirm, field, input, loading, notice, toast } from "./ui.js";
 import { mark } from "./unsaved.js";
 import { MASK, MASKED_WORDS, URL_WORDS } from "./words.js";
 
-const FIELDS = { url: "url", description: "description", eventTypes: "types", channels: "channels", throttleRate: "rate", filter: "filter", authentication: "authentication" };
-const NAMES = { url: t("Endpoint URL"), description: t("Description"), eventTypes: t("Event types"), channels: t("Channels"), throttleRate: t("Rate limit"), filter: t("Filter by payload"), authentication: t("Authentication") };
-const NOTHING = { url: "", description: "", eventTypes: null, channels: null, throttleRate: null, filter: null, authentication: null };
+// Where what is wrong with a value of the API is told.
+const FIELDS = { eventTypes: "types", throttleRate: "rate", timeoutByEventType: "byEventType", retryScheduleByEventType: "byEventType" };
+const NAMES = { url: t("Endpoint URL"), description: t("Description"), eventTypes: t("Event types"), channels: t("Channels"), throttleRate: t("Rate limit"), filter: t("Filter by payload"), authentication: t("Authentication"), ...MORE_NAMES, timeoutByEventType: MORE_NAMES.byEventType, retryScheduleByEventType: MORE_NAMES.byEventType };
+const MORE = ["timeout", "retrySchedule", "timeoutByEventType", "retryScheduleByEventType", "method", "contentType", "userAgent", "query", "compression", "transformation", "tls"];
+const NOTHING = { url: "", description: "", eventTypes: null, channels: null, throttleRate: null, filter: null, authentication: null, ...Object.fromEntries(MORE.map((name) => [name, null])) };
+const UNORDERED = ["eventTypes", "channels"];
+const SECRET = { authentication: null, tls: null };
 const MAX_RATE = 65_535;
 const JUDGE_MS = 250;
 const READ_MS = 700;
 const PASSABLE = ["private", "unresolvable"];
 
+/** What there is to choose from in a form, and within which bounds. */
+export async function formChoices() {
+  const [types, rules, { names }] = await Promise.all([eventTypes(session().token), deliveryRules(), get(app("transformations"))]);
+  return { types, rules, formats: names };
+}
+
 /** A form for a new endpoint, with the values that were typed before; `save(values)` sends it. */
-function newEndpointForm(types, typedBefore, save) {
-  const inputs = endpointInputs(types, typedBefore ?? NOTHING, true);
+function newEndpointForm(choices, typedBefore, save) {
+  const inputs = endpointInputs(choices, typedBefore ?? NOTHING, true);
   const form = framed(inputs, t("Create endpoint"), h("a", { class: "button", href: to("/endpoints"), on: { click: clearDraft } }, t("Cancel")), async (values) => {
     await save(values);
     delete form.dataset.typed;
@@ -32,7 +45,7 @@ function newEndpointForm(types, typedBefore, save) {
   form.addEventListener("typed", () => {
     form.dataset.typed = "";
     // Secrets are kept nowhere.
-    keepDraft({ ...inputs.values(), authentication: null });
+    keepDraft({ ...inputs.values(), ...SECRET });
   });
   return form;
 }
@@ -42,8 +55,8 @@ function newEndpointForm(types, typedBefore, save) {
  * answers with all of it, which `saved(endpoint)` is told of. `meanwhile(endpoint)` of the form takes in what somebody
  * else has changed.
  */
-export function endpointForm(types, endpoint, { read, save, saved, disabled = false }) {
-  const inputs = endpointInputs(types, fieldsOf(endpoint), false);
+export function endpointForm(choices, endpoint, { read, save, saved, disabled = false }) {
+  const inputs = endpointInputs(choices, fieldsOf(endpoint), false);
   const told = h("div", { class: "stack-small", role: "status" });
   // What somebody else has changed and this page has not let go yet: fields, with their value.
   const theirs = new Map();
@@ -62,7 +75,7 @@ export function endpointForm(types, endpoint, { read, save, saved, disabled = fa
     base = fieldsOf(now);
     let odds = false;
     for (const [name, value] of Object.entries(news)) {
-      if (name in mine && same(mine[name], value)) continue;
+      if (name in mine && same(name, mine[name], value)) continue;
       if (name in mine) odds = true;
       else inputs.put(name, value);
       theirs.set(name, value);
@@ -143,23 +156,30 @@ function fieldsOf(endpoint) {
   return Object.fromEntries(Object.entries(NOTHING).map(([name, nothing]) => [name, endpoint[name] ?? nothing]));
 }
 
-const plain = (value) => JSON.stringify(Array.isArray(value) ? [...value].sort() : value);
-const same = (one, other) => plain(one) === plain(other);
+/** A value as a text that is the same for what means the same. */
+function plain(name, value) {
+  if (UNORDERED.includes(name) && value) return JSON.stringify([...value].sort());
+  const object = value !== null && typeof value === "object" && !Array.isArray(value);
+  return JSON.stringify(object ? Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)) : value);
+}
+
+const same = (name, one, other) => plain(name, one) === plain(name, other);
 
 /** Those of some values that are not what they were. */
 function differing(values, before) {
-  return Object.fromEntries(Object.entries(values).filter(([name, value]) => !same(value, before[name])));
+  return Object.fromEntries(Object.entries(values).filter(([name, value]) => !same(name, value, before[name])));
 }
 
 function written(value) {
   if (value?.type) return value.type; // how requests are authenticated, without the rest
+  if (value?.certificate || value?.ca) return Object.keys(value).join(", ");
   if (Array.isArray(value)) return value.join(", ");
   if (value !== null && typeof value === "object") return JSON.stringify(value);
   return value === null || value === "" ? t("nothing") : t("“{value}”", { value: String(value) });
 }
 
 /** What is typed into, with `values()`, `put(name, value)` and, at the fields, what is wrong with them. */
-function endpointInputs(types, start, adding) {
+function endpointInputs({ types, rules, formats }, start, adding) {
   const url = input({ type: "url", class: "input code", placeholder: "https://example.com/webhooks", required: true, inputmode: "url" });
   const description = input({ maxlength: "4096" });
   const channels = input();
@@ -167,6 +187,7 @@ function endpointInputs(types, start, adding) {
   const choice = eventTypeChoice(types, start.eventTypes, { wildcards: true });
   const { element: filter, beside: tryFilter } = payloadFilter();
   const authentication = authenticationFields();
+  const more = moreFields(rules, formats);
   const play = h("p", { class: "hint", role: "status" });
   const usePlay = button(t("Use Play"), () => fillIn(url, play).then(() => url.dispatchEvent(new Event("change", { bubbles: true }))), { glyph: "play" });
   const fields = {
@@ -179,6 +200,7 @@ function endpointInputs(types, start, adding) {
     types: choice,
     filter,
     authentication,
+    ...more.fields,
   };
   const warning = h("p", { class: "warned", role: "status" });
   let judged;
@@ -225,7 +247,8 @@ function endpointInputs(types, start, adding) {
     authentication: authentication.put,
   };
   const putIn = (name, value) => {
-    put[name]?.(value);
+    if (put[name]) put[name](value);
+    else if (MORE.includes(name)) more.put(name, value);
     for (const each of Object.values(fields)) each.look();
   };
   for (const [name, value] of Object.entries(start)) putIn(name, value);
@@ -240,6 +263,7 @@ function endpointInputs(types, start, adding) {
       throttleRate: rate.value === "" ? null : Number(rate.value),
       filter: filter.value() ?? null,
       authentication: authentication.value(),
+      ...more.values(),
     };
   }
 
@@ -252,6 +276,7 @@ function endpointInputs(types, start, adding) {
     else if (!/^https?:/i.test(address)) fields.url.complain(t("The URL must be http or https, like https://example.com/webhooks."));
     if (filter.value() === undefined) fields.filter.complain(t("Enter a filter as a JSON object."));
     authentication.check();
+    more.check();
     const possible = throttleRate === null || (Number.isInteger(throttleRate) && throttleRate >= 1 && throttleRate <= MAX_RATE);
     if (!possible || rate.validity.badInput) fields.rate.complain(t("Enter a whole number from 1 to 65535, or nothing for no limit."));
   }
@@ -271,13 +296,22 @@ function endpointInputs(types, start, adding) {
     return false;
   }
 
+  /** Tell what the API says is wrong at its field; says whether there is one. */
+  function complain(problem) {
+    const at = fields[FIELDS[problem.field] ?? problem.field];
+    const masked = problem.field === "url" && url.value.includes(MASK) && !problem.rule;
+    at?.complain(masked ? MASKED_WORDS : optionWords(problem), problem.place);
+    return Boolean(at);
+  }
+
   return {
     values,
     check,
     approved,
+    complain,
+    reveal: more.reveal,
     put: putIn,
-    fields,
-    elements: [h("div", { class: "stack-small" }, fields.url, warning, adding && play), fields.description, choice, h("div", { class: "pair" }, fields.channels, fields.rate), h("div", { class: "stack-small" }, filter, tryFilter), authentication],
+    elements: [h("div", { class: "stack-small" }, fields.url, warning, adding && play), fields.description, choice, h("div", { class: "pair" }, fields.channels, fields.rate), h("div", { class: "stack-small" }, filter, tryFilter), authentication, more],
   };
 }
 
@@ -294,14 +328,10 @@ function framed(inputs, label, beside, send, disabled = false) {
       if (!invalid() && (await inputs.approved())) await send(inputs.values());
     } catch (error) {
       if (error.name === "AbortError") return;
-      let told = false;
-      for (const [name, message] of error.problems ?? []) {
-        const at = inputs.fields[FIELDS[name]];
-        if (at) at.complain(name === "url" && inputs.values().url.includes(MASK) ? MASKED_WORDS : message);
-        told ||= Boolean(at);
-      }
-      if (!told) problem.textContent = error.message;
+      const told = (error.problems ?? []).map(inputs.complain);
+      if (!told.includes(true)) problem.textContent = error.message;
     }
+    inputs.reveal();
     invalid()?.focus();
   }
 
@@ -352,8 +382,8 @@ export function newEndpointPage(page, signal) {
     h("div", { class: "head" }, h("div", {}, h("h1", {}, t("New endpoint")), h("p", {}, t("Tell us where to send events, and which ones.")))),
     h("section", { class: "card narrow" }, content),
   );
-  eventually(() => eventTypes(session().token), signal).then(
-    (types) => {
+  eventually(formChoices, signal).then(
+    (choices) => {
       if (signal.aborted) return;
       let tried;
       let onceKey;
@@ -366,7 +396,7 @@ export function newEndpointPage(page, signal) {
         toast(t("The endpoint was created"));
         location.hash = to(`/endpoints/${created.id}`);
       };
-      fill(content, newEndpointForm(types, draft(), save));
+      fill(content, newEndpointForm(choices, draft(), save));
     },
     (error) => error.name === "AbortError" || fill(content, h("p", { class: "problem" }, error.message)),
   );

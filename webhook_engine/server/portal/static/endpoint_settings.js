@@ -2,12 +2,11 @@
 
 import { to } from "./address.js";
 import { api, app, eventually, get } from "./api.js";
-import { endpointForm } from "./endpoint_form.js";
-import { eventTypes } from "./event_types.js";
+import { endpointForm, formChoices } from "./endpoint_form.js";
 import { fill, h, reconcile } from "./dom.js";
 import { t } from "./language.js";
 import { orderSettings } from "./order.js";
-import { may, session } from "./session.js";
+import { may } from "./session.js";
 import { authenticationCard, scriptCard } from "./transformation.js";
 import { discard, mark } from "./unsaved.js";
 import { button, busy, card, confirm, field, input, loading, toast } from "./ui.js";
@@ -20,10 +19,10 @@ export function settingsTab(endpoint, signal, changed) {
   const save = (changes) => api("PATCH", path, { body: changes, signal });
   let form;
   let latest = endpoint;
-  eventually(() => eventTypes(session().token), signal).then(
-    (types) => {
+  eventually(formChoices, signal).then(
+    (choices) => {
       if (signal.aborted) return;
-      form = endpointForm(types, latest, { read, save, saved: changed, disabled: !may("ManageEndpoint") });
+      form = endpointForm(choices, latest, { read, save, saved: changed, disabled: !may("ManageEndpoint") });
       fill(content, form);
     },
     (error) => error.name === "AbortError" || fill(content, h("p", { class: "problem" }, error.message)),

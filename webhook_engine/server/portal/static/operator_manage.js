@@ -113,8 +113,8 @@ function messageCard(signal) {
       fill(sent, h("p", { class: "small" }, t("Accepted:"), " ", h("a", { class: "code", href: to(`/messages/${id}`) }, id)));
       toast(t("The message is on its way"));
     } catch (error) {
-      const [name, text] = error.problems?.[0] ?? [];
-      (wrapped[name] ?? wrapped.payload).complain(text ?? error.message);
+      const { field: place, words } = error.problems?.[0] ?? {};
+      (wrapped[place] ?? wrapped.payload).complain(words ?? error.message);
     }
     return undefined;
   };

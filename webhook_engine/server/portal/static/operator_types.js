@@ -91,8 +91,8 @@ function newType(made, signal) {
     try {
       await api("POST", "event-type", { body: { name: name.value.trim(), description: description.value.trim(), ...(schemas ? { schemas } : {}) }, signal });
     } catch (error) {
-      const [place, text] = error.problems?.[0] ?? [];
-      (wrapped[place] ?? wrapped.name).complain(text ?? error.message);
+      const { field: place, words } = error.problems?.[0] ?? {};
+      (wrapped[place] ?? wrapped.name).complain(words ?? error.message);
       return;
     }
     toast(t("{name} can be chosen now", { name: name.value.trim() }));

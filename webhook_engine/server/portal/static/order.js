@@ -3,6 +3,7 @@
 import { to } from "./address.js";
 import { api, app, eventually, get } from "./api.js";
 import { h, reconcile } from "./dom.js";
+import { seconds } from "./durations.js";
 import { fullTime } from "./format.js";
 import { t } from "./language.js";
 import { may } from "./session.js";
@@ -13,7 +14,6 @@ const LOOK_MS = 3_000;
 const SHOWN = 20;
 const MOST = 1_000;
 const LONGEST_WAIT_S = 300;
-const UNIT_S = { ms: 0.001, s: 1, m: 60 };
 const HELD_UP = ["retrying", "stopped"];
 
 /** That the endpoint waits as a whole, if it does. */
@@ -111,10 +111,4 @@ export function orderSettings(endpoint, signal, changed) {
   );
   show();
   return card(t("Order and pauses"), form);
-}
-
-/** A duration of the API in seconds. */
-function seconds(text) {
-  const found = /^([\d.]+)(ms|s|m)$/.exec(text ?? "");
-  return found ? Number(found[1]) * UNIT_S[found[2]] : "";
 }

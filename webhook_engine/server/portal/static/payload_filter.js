@@ -3,6 +3,7 @@
 import { api, app } from "./api.js";
 import { fill, h, icon } from "./dom.js";
 import { t } from "./language.js";
+import { optionWords } from "./option_words.js";
 import { button, field } from "./ui.js";
 
 const area = (rows, placeholder) => h("textarea", { class: "input code", rows: String(rows), spellcheck: "false", autocomplete: "off", placeholder });
@@ -24,8 +25,8 @@ export function payloadFilter() {
     const [filter, payload] = [parsed(said.value), parsed(example.value)];
     if (!filter) return void fill(outcome, t("Enter a filter as a JSON object."));
     if (payload === undefined) return void fill(outcome, t("Enter an example as JSON."));
-    const { passes, problem, condition } = await api("POST", app("endpoint", "precheck", "filter"), { body: { filter, payload } });
-    if (problem) return void element.complain(problem);
+    const { passes, problem, rule, place, condition } = await api("POST", app("endpoint", "precheck", "filter"), { body: { filter, payload } });
+    if (problem) return void element.complain(optionWords({ rule, place, words: t("This filter is not allowed; the documentation says what may stand in it.") }));
     element.complain();
     if (passes) fill(outcome, icon("check", 14), ` ${t("This example would be sent.")}`);
     else fill(outcome, icon("warning", 14), ` ${t("This example would not be sent: {condition} does not hold.", { condition: JSON.stringify(condition) })}`);
@@ -36,8 +37,8 @@ export function payloadFilter() {
   example.addEventListener("change", (event) => event.stopPropagation());
   const beside = h(
     "details",
-    {},
-    h("summary", {}, t("Try the filter on an example")),
+    { class: "aside" },
+    h("summary", {}, icon("right", 14), " ", t("Try the filter on an example")),
     h("div", { class: "stack-small" }, field(t("Example payload"), example), h("div", { class: "row" }, button(t("Try the filter"), tryIt, { size: "tiny" })), outcome),
   );
 

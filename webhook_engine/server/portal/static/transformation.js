@@ -1,6 +1,7 @@
 // What an endpoint's requests are changed by, and how they are authenticated: edited and tried in the tab Settings.
 
 import { api, app, eventually, get } from "./api.js";
+import { tokenCause } from "./causes.js";
 import { fill, h } from "./dom.js";
 import { t } from "./language.js";
 import { may } from "./session.js";
@@ -77,9 +78,20 @@ function editor(path, script, signal) {
   return card(t("Your own script"), form, { note: t("JavaScript that changes each request to this endpoint before it is signed. To try it sends nothing.") });
 }
 
+const NO_WEBHOOK = /no webhook|^(payload|url|method|headers|cancel|webhook)\b/;
+
+/** Why a script makes nothing; what it says itself stays as it is. */
+function scriptWords(problem) {
+  const [, own] = /the script failed: (.*)$/s.exec(problem) ?? [];
+  if (/too long/.test(problem)) return t("The script took too long.");
+  if (/could not be started/.test(problem)) return t("The script could not be tried now; try again in a moment.");
+  if (own) return t("The script failed: {problem}", { problem: own });
+  return NO_WEBHOOK.test(problem) ? t("What the script returns cannot be sent: it must be the webhook, with a payload, a URL, a method and headers that can be sent.") : t("The script failed: {problem}", { problem });
+}
+
 function shown(trial) {
-  if (trial.problem) return h("p", { class: "problem" }, trial.problem);
   const logs = trial.logs.length > 0 && codeBox(t("Console"), trial.logs.join("\n"), {});
+  if (trial.problem) return [h("p", { class: "problem" }, scriptWords(trial.problem)), logs];
   if (trial.cancelled) return [h("p", {}, t("It cancels the delivery: nothing would be sent.")), logs];
   const headers = Object.entries(trial.headers).map(([name, value]) => `${name}: ${value}\n`);
   return [codeBox(t("What would be sent"), `${trial.method} ${trial.url}\n${headers.join("")}\n${trial.payload}`, {}), logs];
@@ -92,7 +104,8 @@ export function authenticationCard(endpoint, signal) {
   const attempt = async () => {
     const trial = await api("POST", app("endpoint", endpoint.id, "authentication", "try"), { body: {}, signal });
     result.className = trial.problem ? "problem" : "soft";
-    fill(result, trial.problem ?? t("An example is on its way; its attempt shows what the receiver said."), " ", trial.messageId && h("a", { href: `#/messages/${trial.messageId}` }, trial.messageId));
+    const { what, todo } = trial.problem ? tokenCause(trial.problem) : { what: t("An example is on its way; its attempt shows what the receiver said."), todo: "" };
+    fill(result, what, " ", todo, " ", trial.messageId && h("a", { href: `#/messages/${trial.messageId}` }, trial.messageId));
   };
   const kinds = [endpoint.authentication?.type, endpoint.tls && "TLS"].filter(Boolean).join(", ");
   return card(t("Authentication"), h("div", { class: "stack-small" }, h("p", {}, h("code", {}, kinds)), h("div", { class: "row" }, button(t("Try authentication"), attempt, {})), result), {

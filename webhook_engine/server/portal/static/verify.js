@@ -2,6 +2,7 @@
 
 import { api, app, eventually } from "./api.js";
 import { fill, h } from "./dom.js";
+import { milliseconds } from "./durations.js";
 import { fromNow, span } from "./format.js";
 import { t } from "./language.js";
 import { deliveryRules } from "./rules.js";
@@ -73,7 +74,7 @@ function advice(endpoint, { timeoutMs, signatureHeaders }, signal) {
     may("ViewEndpointSecret") && diagnosis(endpoint, signal),
     card(
       t("If it does not work"),
-      h("ol", { class: "steps" }, mistakes(timeoutMs).map(([title, words]) => h("li", {}, h("div", {}, h("h3", {}, title), h("p", { class: "soft" }, words))))),
+      h("ol", { class: "steps" }, mistakes(milliseconds(endpoint.timeout) ?? timeoutMs).map(([title, words]) => h("li", {}, h("div", {}, h("h3", {}, title), h("p", { class: "soft" }, words))))),
     ),
   );
 }

@@ -41,9 +41,19 @@ const BY_FIELD = {
   since: t("Choose a time that is in the past, and not too long ago."),
 };
 
+const NOT_ALLOWED = BY_STATUS[422];
+
 const camel = (name) => name.replace(/_(\w)/g, (_, letter) => letter.toUpperCase());
 
-/** What an answer other than success means: `[text, problems]`, where problems are [field, text]. */
+/** One thing that is wrong: the field, its `place` with what is within it, the `rule` that it breaks, and words for it. */
+function problemOf({ loc = [], type = "" }) {
+  const [first, ...rest] = [loc[1] ?? "", ...loc.slice(2).filter((part) => part.startsWith("["))].join("").split(".");
+  const field = camel(first.replace(/\[.*/, ""));
+  const place = [camel(first), ...rest.map((part) => (field === "filter" ? part : camel(part)))].join(".");
+  return { field, place, rule: type.split(".")[1], words: BY_FIELD[field] ?? NOT_ALLOWED, known: field in BY_FIELD };
+}
+
+/** What an answer other than success means: `[text, problems]`; each problem has a `field`, a `place`, a `rule` and `words`. */
 export function refusalWords(status, answer) {
   let said;
   try {
@@ -51,11 +61,11 @@ export function refusalWords(status, answer) {
   } catch {
     said = undefined;
   }
-  const places = Array.isArray(said?.detail) ? said.detail.map(({ loc }) => camel(String(loc?.[1] ?? ""))) : [];
-  const problems = [...new Set(places)].filter((name) => BY_FIELD[name]).map((name) => [name, BY_FIELD[name]]);
-  if (problems.length) return [problems.map(([, words]) => words).join(" "), problems];
+  const problems = Array.isArray(said?.detail) ? said.detail.map(problemOf) : [];
+  const told = new Set(problems.filter(({ known }) => known).map(({ words }) => words));
+  if (told.size) return [[...told].join(" "), problems];
   const failed = t("Something went wrong on our side; try again in a moment.");
-  return [BY_CODE[said?.code] ?? BY_STATUS[status] ?? (status >= 500 ? failed : BY_STATUS[400]), []];
+  return [BY_CODE[said?.code] ?? BY_STATUS[status] ?? (status >= 500 ? failed : BY_STATUS[400]), problems];
 }
 
 /** What speaks against a URL, by the code of the API. */
