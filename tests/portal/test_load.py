@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -64,6 +65,7 @@ async def measured(stage: Stage, application: str, endpoint: str, message: str) 
         (f"/messages/{message}", "details.attempt"),
         (f"/endpoints/{endpoint}", "li.item-message"),
         (f"/endpoints/{endpoint}?tab=verify", ".code-box"),
+        ("/statistics", ".chart"),
     ):
         # Once to have the scripts, as anybody has them after the first page; the second time counts.
         for _ in range(2):
@@ -76,8 +78,8 @@ async def measured(stage: Stage, application: str, endpoint: str, message: str) 
     return taken
 
 
-def _fill(database: Path, application_id: str) -> None:
-    """Put many messages of the last hours into a database."""
+def _fill(database: Path, application_id: str, endpoint_ids: Sequence[str]) -> None:
+    """Put many messages of the last hours into a database, each with an attempt."""
     now = time.time_ns() // 1_000
     instants = range(now - MESSAGES * APART, now, APART)
     with closing(sqlite3.connect(database, timeout=30)) as connection, connection:
@@ -86,6 +88,20 @@ def _fill(database: Path, application_id: str) -> None:
             " VALUES (?, ?, 'invoice.paid', ?, ?, ?)",
             (
                 (id_bounds("msg_", at)[0], application_id, f"evt-{number}", at, f'{{"n":{number}}}'.encode())
+                for number, at in enumerate(instants)
+            ),
+        )
+        connection.executemany(
+            "INSERT INTO webhook_attempt (message_id, id, endpoint_id, status, status_code, duration_ms, trigger, url,"
+            " request_headers, response) VALUES (?, ?, ?, ?, ?, ?, 0, '', '{}', x'')",
+            (
+                (
+                    id_bounds("msg_", at)[0],
+                    id_bounds("atmpt_", at)[0],
+                    endpoint_ids[number % len(endpoint_ids)],
+                    *((2, 503) if number % 10 == 0 else (0, 200)),
+                    number * 7 % 3_000,
+                )
                 for number, at in enumerate(instants)
             ),
         )
@@ -99,9 +115,11 @@ async def test_every_page_is_usable_within_a_second_with_much_to_show(tmp_path: 
     ):
         engine = stage.engine
         application = await engine.applications.get("acme")
-        await asyncio.to_thread(_fill, tmp_path / "engine.db", application.id)
+        ids = []
         for number in range(ENDPOINTS):
             endpoint = await engine.endpoints.create("acme", url=f"{receiver.url}/{number}", channels=[f"c{number}"])
+            ids.append(endpoint.id)
+        await asyncio.to_thread(_fill, tmp_path / "engine.db", application.id, ids)
         message = await engine.messages.create(
             "acme", event_type="invoice.paid", payload={**BIG, "bad": 1}, channels=[f"c{ENDPOINTS - 1}"]
         )

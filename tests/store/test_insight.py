@@ -153,6 +153,11 @@ async def test_attempts_are_counted_in_stretches_of_time_by_answer_and_duration(
     ]
     assert all(isinstance(each, Timed) for each in timed)
     assert await store.insight.durations(application.id, "ep_none", stretches) == []
+    # Stretches with something between them that is not counted.
+    stretches = [stretch(0, 2), stretch(12, 20)]
+    assert await counted(None) == {(0, fail, 1), (1, success, 1)}
+    apart = await store.insight.durations(application.id, None, stretches)
+    assert sorted(map(msgspec.structs.astuple, apart)) == [(0, fail, 5, 42, 1), (1, success, 2, 990, 1)]
     assert await store.insight.more_attempts(application.id, None, stretch(0, 30), 3)
     assert not await store.insight.more_attempts(application.id, None, stretch(0, 30), 4)
     assert not await store.insight.more_attempts(application.id, endpoint.endpoint.id, stretch(0, 30), 3)

@@ -125,6 +125,9 @@ async def _over_time(call: Call[AttemptsOverTimeQuery, NoBody], endpoint_id: str
         for one in timed:
             counted[one.place, one.status] += one.count
     whole = _durations(timed)
+    in_part: dict[int, list[Timed]] = {}
+    for one in timed:
+        in_part.setdefault(one.place, []).append(one)
     return AttemptsOverTimeOut(
         since=to_datetime(since),
         until=to_datetime(until),
@@ -136,7 +139,7 @@ async def _over_time(call: Call[AttemptsOverTimeQuery, NoBody], endpoint_id: str
                 start,
                 counted[place, AttemptStatus.SUCCESS],
                 counted[place, AttemptStatus.FAIL],
-                [each for each in timed if each.place == place],
+                in_part.get(place, ()),
             )
             for place, start in enumerate(edges[:-1])
         ],

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final
 
 from webhook_engine.model import AttemptStatus
@@ -111,40 +112,45 @@ FROM webhook_endpoint AS endpoint INDEXED BY webhook_endpoint_by_application
 WHERE endpoint.application_id = ?1 AND endpoint.deleted = 0
 """
 
-_IN_RANGES = """
-WITH
-    stretch (place, low, high) AS MATERIALIZED (
-        SELECT key, json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:ranges)
-    ),
+_TARGETS = """
     target (id) AS MATERIALIZED (
         SELECT id FROM webhook_endpoint WHERE application_id = :application AND deleted = 0
             AND (:endpoint IS NULL OR id = :endpoint)
     )
 """
 
-_ATTEMPTS = """
-FROM stretch CROSS JOIN target
-CROSS JOIN webhook_attempt AS attempt INDEXED BY webhook_attempt_by_endpoint
-    ON attempt.endpoint_id = target.id AND attempt.status IN (0, 2)
-    AND attempt.id >= stretch.low AND attempt.id < stretch.high
+_ENDED = """
+webhook_attempt AS attempt INDEXED BY webhook_attempt_by_endpoint
+    ON attempt.endpoint_id = target.id AND attempt.status IN (0, 2) AND attempt.id >= {low} AND attempt.id < {high}
 """
 
 _MORE = f"""
-{_IN_RANGES} SELECT count(*) FROM (SELECT 1 {_ATTEMPTS} LIMIT :most)
+WITH {_TARGETS} SELECT count(*) FROM (
+    SELECT 1 FROM target CROSS JOIN {_ENDED.format(low=":low", high=":high")} LIMIT :most
+)
 """
 
-_COUNT = f"""
-{_IN_RANGES} SELECT stretch.place, attempt.status, count(*) {_ATTEMPTS} GROUP BY 1, 2
+_ONE_AFTER_THE_OTHER = f"""
+WITH {_TARGETS} SELECT %s, count(*)
+FROM target CROSS JOIN {_ENDED.format(low=":edge_0", high=":end")} GROUP BY 1
 """
 
-_DURATIONS = f"""
-{_IN_RANGES}
-SELECT stretch.place, attempt.status, attempt.status_code / 100, CASE
+_APART = f"""
+WITH {_TARGETS}, stretch (place, low, high) AS MATERIALIZED (
+    SELECT key, json_extract(value, '$[0]'), json_extract(value, '$[1]') FROM json_each(:ranges)
+) SELECT %s, count(*)
+FROM stretch CROSS JOIN target CROSS JOIN {_ENDED.format(low="stretch.low", high="stretch.high")} GROUP BY 1
+"""
+
+# What is counted by is one number, of which groups are made in half of the time that it takes with its parts apart.
+_TENS = 10_000_000_000
+_WITHOUT_ANSWERS = f"({{place}} * 100 + attempt.status) * {_TENS}"
+_WITH_ANSWERS = f"""
+(({{place}} * 10 + attempt.status_code / 100) * 10 + attempt.status) * {_TENS} + CASE
     WHEN attempt.duration_ms < 100 THEN attempt.duration_ms
     WHEN attempt.duration_ms < 1000 THEN attempt.duration_ms - attempt.duration_ms % 10
     ELSE attempt.duration_ms - attempt.duration_ms % 100
-END, count(*)
-{_ATTEMPTS} GROUP BY 1, 2, 3, 4
+END
 """
 
 
@@ -217,7 +223,13 @@ class SqliteInsight:
 
     async def more_attempts(self, application_id: str, endpoint_id: str | None, within: Range, limit: int) -> bool:
         """Whether there are more than ``limit`` attempts in a stretch."""
-        parameters: dict[str, Value] = {**_parameters(application_id, endpoint_id, [within]), "most": limit + 1}
+        parameters: dict[str, Value] = {
+            "application": application_id,
+            "endpoint": endpoint_id,
+            "low": within.low,
+            "high": within.high,
+            "most": limit + 1,
+        }
         [(count,)] = await self._database.read_long(_MORE, parameters)
         return bool(count > limit)
 
@@ -225,15 +237,40 @@ class SqliteInsight:
         self, application_id: str, endpoint_id: str | None, ranges: Sequence[Range]
     ) -> Sequence[Counted]:
         """Attempts counted in each stretch."""
-        found = await self._database.read_long(_COUNT, _parameters(application_id, endpoint_id, ranges))
-        return [Counted(place, AttemptStatus(status), count) for place, status, count in found]
+        found = await self._database.read_long(*_counting(_WITHOUT_ANSWERS, application_id, endpoint_id, ranges))
+        return [Counted(key // _TENS // 100, AttemptStatus(key // _TENS % 10), count) for key, count in found]
 
     async def durations(self, application_id: str, endpoint_id: str | None, ranges: Sequence[Range]) -> Sequence[Timed]:
         """The same by answer and by how long they took."""
-        found = await self._database.read_long(_DURATIONS, _parameters(application_id, endpoint_id, ranges))
-        return [Timed(place, AttemptStatus(status), *more) for place, status, *more in found]
+        found = await self._database.read_long(*_counting(_WITH_ANSWERS, application_id, endpoint_id, ranges))
+        return [
+            Timed(
+                key // _TENS // 100,
+                AttemptStatus(key // _TENS % 10),
+                key // _TENS // 10 % 10,
+                key % _TENS,
+                count,
+            )
+            for key, count in found
+        ]
 
 
-def _parameters(application_id: str, endpoint_id: str | None, ranges: Sequence[Range]) -> dict[str, str | None]:
-    edges = json.dumps([(each.low, each.high) for each in ranges])
-    return {"application": application_id, "endpoint": endpoint_id, "ranges": edges}
+def _counting(
+    key: str, application_id: str, endpoint_id: str | None, ranges: Sequence[Range]
+) -> tuple[str, dict[str, Value]]:
+    """A statement with its parameters: all attempts once where stretches follow one another, or else each stretch."""
+    parameters: dict[str, Value] = {"application": application_id, "endpoint": endpoint_id}
+    if any(before.high != after.low for before, after in pairwise(ranges)):
+        edges = json.dumps([(each.low, each.high) for each in ranges])
+        return _APART % key.format(place="stretch.place"), {**parameters, "ranges": edges}
+    parameters |= {f"edge_{place}": each.low for place, each in enumerate(ranges)}
+    return _ONE_AFTER_THE_OTHER % key.format(place=_place(0, len(ranges) - 1)), {**parameters, "end": ranges[-1].high}
+
+
+def _place(first: int, last: int) -> str:
+    """In which of some stretches an attempt is, found by halves."""
+    if first == last:
+        return str(first)
+    middle = (first + last + 1) // 2
+    lower, upper = _place(first, middle - 1), _place(middle, last)
+    return f"(CASE WHEN attempt.id < :edge_{middle} THEN {lower} ELSE {upper} END)"
