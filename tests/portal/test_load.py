@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Response, expect
+from playwright.async_api import Page, Response, expect
 from receivers import Receiver
 
 from webhook_engine.ids import id_bounds
@@ -23,7 +23,8 @@ MESSAGES = 100_000
 APART = 100_000
 """Microseconds between two messages."""
 USABLE_S = 1.0
-TIMES = 2
+BUSY_S = 0.1
+"""For which it is tried how busy the machine is."""
 BIG = {"text": "words " * 33_000}
 
 
@@ -53,29 +54,35 @@ def _weighs(response: Response) -> bool:
     return response.ok and response.status != 204 and not response.url.endswith("/changes")
 
 
-async def measured(stage: Stage, application: str, endpoint: str, message: str) -> dict[str, float]:
-    """How long it takes until each page can be used, in seconds."""
-    page = await stage.portal(application)
-    taken: dict[str, float] = {}
-    for address, ready in (
-        ("/endpoints", "li.item-endpoint"),
-        ("/messages", "li.item-message"),
-        ("/messages?q=evt-500", "li.item-message"),
-        ("/messages?state=2", "li.item-message"),
-        (f"/messages/{message}", "details.attempt"),
-        (f"/endpoints/{endpoint}", "li.item-message"),
-        (f"/endpoints/{endpoint}?tab=verify", ".code-box"),
-        ("/statistics", ".chart"),
-    ):
-        # Once to have the scripts, as anybody has them after the first page; the second time counts.
-        for _ in range(2):
-            await page.goto("about:blank")
-            began = time.perf_counter()
-            await page.goto(f"{stage.url}/portal/#{address}")
-            await page.locator(ready).first.wait_for()
-            took = time.perf_counter() - began
-        taken[address.replace(endpoint, "ID").replace(message, "ID")] = took
-    return taken
+def pages(endpoint: str, message: str) -> dict[str, tuple[str, str]]:
+    """Each page with its address, and what it can be used from."""
+    return {
+        "endpoints": ("/endpoints", "li.item-endpoint"),
+        "messages": ("/messages", "li.item-message"),
+        "found": ("/messages?q=evt-500", "li.item-message"),
+        "failed": ("/messages?state=2", "li.item-message"),
+        "message": (f"/messages/{message}", "details.attempt"),
+        "endpoint": (f"/endpoints/{endpoint}", "li.item-message"),
+        "verify": (f"/endpoints/{endpoint}?tab=verify", ".code-box"),
+        "statistics": ("/statistics", ".chart"),
+    }
+
+
+def busyness() -> float:
+    """By how much the machine is slower now than if it had nothing else to do: 1 and above."""
+    began, work_ends = time.perf_counter(), time.thread_time() + BUSY_S
+    while time.thread_time() < work_ends:
+        pass
+    return (time.perf_counter() - began) / BUSY_S
+
+
+async def opened_in(stage: Stage, page: Page, address: str, ready: str) -> float:
+    """How long it takes until a page can be used, in seconds."""
+    await page.goto("about:blank")
+    began = time.perf_counter()
+    await page.goto(f"{stage.url}/portal/#{address}")
+    await page.locator(ready).first.wait_for()
+    return time.perf_counter() - began
 
 
 def _fill(database: Path, application_id: str, endpoint_ids: Sequence[str]) -> None:
@@ -115,28 +122,26 @@ async def test_every_page_is_usable_within_a_second_with_much_to_show(tmp_path: 
     ):
         engine = stage.engine
         application = await engine.applications.get("acme")
-        ids = []
-        for number in range(ENDPOINTS):
-            endpoint = await engine.endpoints.create("acme", url=f"{receiver.url}/{number}", channels=[f"c{number}"])
-            ids.append(endpoint.id)
-        await asyncio.to_thread(_fill, tmp_path / "engine.db", application.id, ids)
+        *_, endpoint = made = await asyncio.gather(
+            *(
+                engine.endpoints.create("acme", url=f"{receiver.url}/{number}", channels=[f"c{number}"])
+                for number in range(ENDPOINTS)
+            )
+        )
+        await asyncio.to_thread(_fill, tmp_path / "engine.db", application.id, [one.id for one in made])
         message = await engine.messages.create(
             "acme", event_type="invoice.paid", payload={**BIG, "bad": 1}, channels=[f"c{ENDPOINTS - 1}"]
         )
         await engine.join(60)
-        small = await engine.applications.create(name="Small", uid="small")
-        one = await engine.endpoints.create(small.id, url=receiver.url)
-        little = await engine.messages.create(small.id, event_type="invoice.paid", payload={"bad": 1})
-        await engine.join(60)
-        await engine.messages.create(small.id, event_type="invoice.paid", payload={"n": 1}, event_id="evt-500")
-        await engine.join(60)
-        much = await measured(stage, "acme", endpoint.id, message.id)
-        few = await measured(stage, "small", one.id, little.id)
-        # A busy machine is slow with little to show, too: that much shall not make it slower is what counts then.
-        slow = {name: (took, few[name]) for name, took in much.items() if took > max(USABLE_S, TIMES * few[name])}
+        page = await stage.portal()
+        slow = {}
+        for name, (address, ready) in pages(endpoint.id, message.id).items():
+            # The first time loads the scripts, as anybody has them after the first page.
+            took = [await opened_in(stage, page, address, ready) / busyness() for _ in range(3)]
+            if min(took) > USABLE_S:
+                slow[name] = took
         assert slow == {}
 
-        page = await stage.portal()
         # What is far back is found all the same, and the page says how far it has looked meanwhile.
         await page.goto(f"{stage.url}/portal/#/messages?q=%7B%22n%22%3A7%7D")
         await expect(page.get_by_text("evt-7", exact=False).first).to_be_visible(timeout=60_000)
