@@ -6,7 +6,8 @@ Both servers are processes of their own, under uvloop; the client keeps one requ
 Every 202 of the daemon means that the message is on the disk. The application has no endpoint in the first part; in
 the second it has one, and the time runs until its last delivery is recorded. ``--keys`` sends an idempotency key with
 each request, as the SDKs do. Fails if anything was not accepted or not delivered. The printed ratio is the median of
-the rounds; machines are noisy, so absolute rates mean little.
+the rounds; machines are noisy, so absolute rates mean little. The CPU that a message takes in all threads depends less
+on what else the machine does.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 from typing import cast
 
 import uvloop
@@ -137,6 +139,15 @@ class Process:
         assert stream
         return stream.readline()
 
+    def cpu_s(self) -> float:
+        """User and system time of all its threads."""
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def resident_mib(self) -> float:
+        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        return int(status.partition("VmRSS:")[2].split()[0]) / 1024
+
     def end(self) -> None:
         self._process.terminate()
         self._process.communicate(timeout=30)
@@ -151,6 +162,25 @@ def call(method: str, url: str, token: str, body: object = None) -> dict[str, ob
     )
     with urllib.request.urlopen(request) as answer:
         return json.loads(answer.read())  # type: ignore[no-any-return]
+
+
+class Cost:
+    """The CPU that each message takes in one process, round by round."""
+
+    def __init__(self, process: Process, messages: int) -> None:
+        self._process = process
+        self._messages = messages
+        self._began = 0.0
+        self.each_us: list[float] = []
+
+    def __enter__(self) -> None:
+        self._began = self._process.cpu_s()
+
+    def __exit__(self, *_: object) -> None:
+        self.each_us.append((self._process.cpu_s() - self._began) / self._messages * 1e6)
+
+    def __str__(self) -> str:
+        return f"{statistics.median(self.each_us):.0f} µs"
 
 
 def shown(number: int, what: str, rate: float, latencies: list[float], ratio: float) -> None:
@@ -194,24 +224,31 @@ async def main(messages: int, rounds: int, keys: bool) -> int:
             await posted(port, token, 2_000, keys=keys)
             print(f"{'round':>5} {'what':<10} {'each/s':>9} {'p50 ms':>8} {'p99 ms':>8} {'ratio':>6}")
             nothing = []
+            costs = [Cost(bare, messages), Cost(daemon, messages), Cost(daemon, messages)]
             for number in range(1, rounds + 1):
-                rate, latencies = await posted(bare_port, token, messages, keys=keys)
+                with costs[0]:
+                    rate, latencies = await posted(bare_port, token, messages, keys=keys)
                 nothing.append(rate)
                 shown(number, "nothing", rate, latencies, 1.0)
-                rate, latencies = await posted(port, token, messages, keys=keys)
+                with costs[1]:
+                    rate, latencies = await posted(port, token, messages, keys=keys)
                 ratios.append(rate / nothing[-1])
                 shown(number, "created", rate, latencies, ratios[-1])
             made = call("POST", f"{api}/app/bench/endpoint", token, {"url": target})
             for number in range(1, rounds + 1):
                 begun = time.perf_counter()
-                _, latencies = await posted(port, token, messages, keys=keys)
-                await delivered(api, token, str(made["id"]), (number - 1) * messages, messages)
+                with costs[2]:
+                    _, latencies = await posted(port, token, messages, keys=keys)
+                    await delivered(api, token, str(made["id"]), (number - 1) * messages, messages)
                 rate = messages / (time.perf_counter() - begun)
                 both.append(rate / statistics.median(nothing))
                 shown(number, "delivered", rate, latencies, both[-1])
+            size = daemon.resident_mib()
         finally:
             bare.end()
             daemon.end()
+    print(f"CPU of a message: nothing {costs[0]}, created {costs[1]}, created and delivered {costs[2]}")
+    print(f"memory of the daemon at full rate: {size:.0f} MiB")
     print(f"median ratio: created {statistics.median(ratios):.2f}, created and delivered {statistics.median(both):.2f}")
     return 0
 

@@ -191,9 +191,14 @@ def api(messages: int, rounds: int) -> Iterator[Figure]:
     """Of a bare route's rate, from the benchmark of its own."""
     command = [sys.executable, str(HERE / "api.py"), "--messages", str(messages), "--rounds", str(rounds)]
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    created, both = map(float, re.findall(r"created ([\d.]+), created and delivered ([\d.]+)", said)[0])
+    created, both = map(float, re.findall(r"ratio: created ([\d.]+), created and delivered ([\d.]+)", said)[0])
+    costs = re.findall(r"nothing (\d+) µs, created (\d+) µs, created and delivered (\d+) µs", said)[0]
     yield Figure("daemon, created durably: rate, of an empty aiohttp.web route's", created, "ratio")
     yield Figure("daemon, created and delivered: rate, of an empty aiohttp.web route's", both, "ratio")
+    whats = ("an empty aiohttp.web route", "daemon, created durably", "daemon, created and delivered")
+    for what, cost in zip(whats, costs, strict=True):
+        yield Figure(f"{what}: CPU of a message", float(cost), "µs")
+    yield Figure("daemon, at full rate: memory", float(re.findall(r"full rate: (\d+) MiB", said)[0]), "MiB")
 
 
 def of_others(jobs: int) -> Iterator[Figure]:

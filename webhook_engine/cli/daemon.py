@@ -26,6 +26,10 @@ __all__ = ["run_daemon"]
 SWITCH_INTERVAL_S = 0.0002
 """How soon the thread that writes to the database gets its turn beside a busy event loop; the default is 5 ms."""
 
+YOUNG = 10_000
+"""New objects from which on it is looked for such as only keep one another alive. Requests under way have more than
+700, the default."""
+
 RELOADED = ("log", "retention")
 """Sections of the configuration that apply when it is read again; the others do after a restart."""
 
@@ -70,6 +74,7 @@ async def _serve(config: Config, listen: str | None, file: Path | None) -> BaseE
             _reload_signal(engine, supervisor, file)
             supervisor.ready(f"serving at {server.url}")
             supervisor.watch(engine.services.store.upkeep.ping)
+            gc.set_threshold(YOUNG, 10, 10)
             gc.enable()
             gc.collect()
             gc.freeze()  # what lives as long as the process need not be looked at again and again

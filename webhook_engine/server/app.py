@@ -17,7 +17,7 @@ from multidict import CIMultiDict
 from webhook_engine.errors import WebhookEngineError
 from webhook_engine.log import get_logger
 from webhook_engine.server.api.live import STREAM
-from webhook_engine.server.api.route import Client, Response, Route
+from webhook_engine.server.api.route import Response, Route
 from webhook_engine.server.api.routes import PREFIX, ROUTES, RouteTree
 from webhook_engine.server.api.unavailable import not_allowed, not_found
 from webhook_engine.server.auth import Principal
@@ -27,6 +27,7 @@ from webhook_engine.server.idempotency import Idempotency, request_digest
 from webhook_engine.server.outgoing import LARGE, Outgoing
 from webhook_engine.server.protocol import peer_of, read_body
 from webhook_engine.server.proxies import client_address
+from webhook_engine.server.whole_response import WholeResponses
 
 __all__ = ["App", "Page"]
 
@@ -60,6 +61,29 @@ class _Place(NamedTuple):
     values: Sequence[str]
 
 
+class RequestClient:
+    """The program that sent a request, asked only where a route wants to know."""
+
+    __slots__ = ("_address_of", "_request")
+
+    def __init__(self, request: web.BaseRequest, address_of: Callable[[web.BaseRequest], str | None]) -> None:
+        self._request = request
+        self._address_of = address_of
+
+    @property
+    def user_agent(self) -> str:
+        """What it calls itself."""
+        return self._request.headers.get("user-agent", "")
+
+    def left(self) -> bool:
+        """Whether it has closed the connection."""
+        return self._request.transport is None or self._request.transport.is_closing()
+
+    def address(self) -> str | None:
+        """Where it is, past the proxies that are trusted."""
+        return self._address_of(self._request)
+
+
 class App:
     """The API, and the pages beside it."""
 
@@ -85,6 +109,7 @@ class App:
         self._document = document
         self._running = 0
         self._outgoing = Outgoing()
+        self._whole = WholeResponses(_JSON, lambda: context.services.clock.now() // 1_000_000)
         # A reverse proxy in front may leave the path of the public URL in place, or take it off.
         self._prefix = [part for part in urlsplit(context.public_url).path.split("/") if part]
         # The same few paths are asked for over and over.
@@ -117,6 +142,10 @@ class App:
             return await self._stream(request, place)
         if len(response.body) >= LARGE and request.method != "HEAD":
             return await self._outgoing.send(request, response.status, response.body, _headers(response))
+        if response.body and not response.headers:
+            whole = self._whole.of(request, response.status, response.body)
+            if whole is not None:
+                return whole
         return _response(response)
 
     async def _stream(self, request: web.BaseRequest, place: _Place) -> web.StreamResponse:
@@ -181,8 +210,9 @@ class App:
             if "content-encoding" in headers and headers["content-encoding"].lower() != "identity":
                 raise ApiError(415, "unsupported_encoding", "Request bodies must not be compressed.")
         authorization = headers.get("authorization")
-        work = partial(route.run, self._context, parameters, query, authorization, body, self._client_of(request))
         key = headers.get("idempotency-key") if route.method == "POST" else None
+        client = RequestClient(request, self._address_of)
+        work = partial(route.run, self._context, parameters, query, authorization, body, client)
         if route.lists:
             async with self._outgoing.place():
                 return await work()
@@ -194,13 +224,6 @@ class App:
         await route.check_token(self._context.authenticator.principal(authorization), self._context)
         digest = request_digest(authorization, key, f"{path.rstrip('/')}?{query}")
         return await self._idempotency.run(digest, body, work)
-
-    def _client_of(self, request: web.BaseRequest) -> Client:
-        return Client(
-            user_agent=request.headers.get("user-agent", ""),
-            left=lambda: request.transport is None or request.transport.is_closing(),
-            address=lambda: self._address_of(request),
-        )
 
     def _address_of(self, request: web.BaseRequest) -> str | None:
         trusted = self._context.engine.config.server.trusted_proxies

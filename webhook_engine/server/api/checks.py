@@ -71,7 +71,7 @@ def uid(loc: Sequence[str], value: str | None, prefix: str) -> Sequence[Problem]
 
 def event_type(loc: Sequence[str], value: str) -> Sequence[Problem]:
     """The name of an event type."""
-    return limited(loc, value)
+    return () if names.is_name(value) else limited(loc, value)
 
 
 def items(loc: Sequence[str], each: Iterable[str]) -> Sequence[Problem]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterator
+from collections.abc import Sequence
 from itertools import accumulate
 from typing import Literal
 
@@ -30,15 +30,17 @@ _NO_BRACKET = bytes(set(range(256)) - set(b"[]{}"))
 _STEP = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 
 
-def payload_problems(payload: bytes) -> Iterator[Problem]:
+def payload_problems(payload: bytes) -> Sequence[Problem]:
     """What is wrong with the JSON text of a payload that was found well-formed."""
-    place, kind = ("body", "payload"), "value_error.jsondecode"
     if not payload.startswith(b"{"):
-        yield Problem(place, "Payload must be an object.", kind)
+        problem = "Payload must be an object."
     elif not _is_utf8(payload):
-        yield Problem(place, "payload: the text is not valid UTF-8", kind)
+        problem = "payload: the text is not valid UTF-8"
     elif payload.count(b"{") + payload.count(b"[") > MAX_DEPTH and _depth(payload) > MAX_DEPTH:
-        yield Problem(place, f"payload: at most {MAX_DEPTH} levels of nesting are allowed", kind)
+        problem = f"payload: at most {MAX_DEPTH} levels of nesting are allowed"
+    else:
+        return ()
+    return [Problem(("body", "payload"), problem, "value_error.jsondecode")]
 
 
 def shown_payload(payload: bytes | None) -> tuple[msgspec.Raw, Encoding | UnsetType]:

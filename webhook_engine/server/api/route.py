@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum, auto
-from typing import ClassVar, Generic, TypeVar
+from functools import partial
+from typing import ClassVar, Generic, Protocol, TypeVar
 
 import msgspec
 
@@ -86,29 +87,30 @@ class Reply:
     value: Out | None
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(msgspec.Struct, frozen=True, gc=False):
     """What goes back to the client."""
 
     status: int
     body: bytes
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
 Keep = Callable[[Response], KeptResponse]
 """Makes of a response what the store keeps of it, for a request with an idempotency key."""
 
 
-@dataclass(frozen=True, slots=True)
-class Client:
+class Client(Protocol):
     """The program that sent a request."""
 
-    user_agent: str
-    """What it calls itself."""
-    left: Callable[[], bool]
-    """Whether it has closed the connection, so that nobody waits for the response any more."""
-    address: Callable[[], str | None] = lambda: None
-    """Where the request came from, past the proxies that are trusted."""
+    @property
+    def user_agent(self) -> str:
+        """What it calls itself."""
+
+    def left(self) -> bool:
+        """Whether it has closed the connection, so that nobody waits for the response any more."""
+
+    def address(self) -> str | None:
+        """Where the request came from, past the proxies that are trusted."""
 
 
 @dataclass(slots=True)
@@ -215,12 +217,10 @@ class Route(Generic[Q, B]):
         visitor, application = None, None
         if self.auth is not Auth.NONE:
             visitor = context.authenticator.principal(authorization)
-            application = await self._authorized(visitor, context, parameters)
+            if self.auth is not Auth.ORGANIZATION or visitor.application_id is not None:
+                application = await self._authorized(visitor, context, parameters)
         decoded = self._no_body or self._decoded(body)
-
-        def kept(out: Out) -> KeptResponse | None:
-            return None if keep is None else keep(self._response(out))
-
+        kept = _nothing_kept if keep is None else partial(self._kept, keep)
         call = Call(context, parameters, parsed, decoded, visitor, application, kept, client)
         try:
             outcome = await self.handler(call)
@@ -254,6 +254,9 @@ class Route(Generic[Q, B]):
             body=call.body,
             address=call.client.address,
         )
+
+    def _kept(self, keep: Keep, out: Out) -> KeptResponse:
+        return keep(self._response(out))
 
     def _response(self, out: Out | None) -> Response:
         """The usual success."""
@@ -303,6 +306,10 @@ class Route(Generic[Q, B]):
         else:
             place = "query" if name in self._query_fields and name not in self._body_fields else "body"
         return UnprocessableError(problem_in(place, error))
+
+
+def _nothing_kept(_out: Out) -> None:
+    """Of what will be answered to a request without an idempotency key."""
 
 
 def forbidden() -> ApiError:
