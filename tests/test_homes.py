@@ -91,7 +91,6 @@ PROVED_BY: Mapping[str, str] = {
     "store/spans.py": "store/test_delivery_lists.py",
     "store/sources/": "outbox/test_sources.py",
     "store/sqlite/": "store/sqlite/test_database.py",
-    "store/sqlite/batches.py": "store/sqlite/test_faults.py",
     "store/sqlite/copy.py": "test_backup.py",
     "store/sqlite/enqueue.py": "outbox/test_enqueue.py",
     "store/sqlite/filters.py": "store/test_delivery_lists.py",

@@ -635,7 +635,7 @@ def change_row(change: DeliveryChange) -> Row:
         change.reason,
         change.settled_at,
         int(change.attempted),
-        change.manual_id is not None,
+        int(change.manual_id is not None),
         change.due_ran,
     )
 

@@ -26,7 +26,7 @@ SUCCESSFUL_CODES = 200
 _ADD = BatchStatement(
     f"""
     INSERT INTO webhook_attempt ({rows.columns(rows.ATTEMPT)})
-    SELECT * FROM {{batch}} WHERE column1 IS NOT NULL
+    SELECT * FROM {{batch}}
     """,
     width=len(rows.ATTEMPT),
 )

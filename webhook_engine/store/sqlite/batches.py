@@ -8,7 +8,7 @@ bound parameters, which costs a third less than one JSON text for ``json_each``.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
+from functools import lru_cache
 from itertools import chain
 
 from webhook_engine.store.rows import Row
@@ -18,13 +18,15 @@ __all__ = ["BatchStatement"]
 
 MAX_ROWS = 256
 """Rows in one run of a statement; together with the columns it stays below SQLite's 32,766 parameters."""
+_EXACT = 8
+"""Up to so many rows, a statement is prepared for each number of them; above, for four in each doubling."""
+_KEPT_FORMS = 128
 
 
 class BatchStatement:
     """A statement that reads its batch as a table with the columns ``column1``, ``column2`` and so on.
 
-    ``{batch}`` in it stands for that table. The table may end with rows of NULL, which the statement must ignore: it is
-    filled up to the next power of two, so that few forms of the statement have to be prepared.
+    ``{batch}`` in it stands for that table.
     """
 
     def __init__(self, sql: str, width: int) -> None:
@@ -35,13 +37,40 @@ class BatchStatement:
         """Run it for all rows."""
         for start in range(0, len(rows), MAX_ROWS):
             part = rows[start : start + MAX_ROWS]
-            power = (len(part) - 1).bit_length()
-            padding = (None,) * ((1 << power) - len(part)) * self._width
-            session.change(self._forms[power], [*chain.from_iterable(part), *padding])
+            count, size = len(part), _form_size(len(part))
+            columns, bound = _bindable(part)
+            padding = ("",) * ((size - count) * len(columns))
+            form = _form(self._sql, self._width, bound, size)
+            session.change(form, [*chain.from_iterable(zip(*columns, strict=True)), *padding, count])
 
-    @cached_property
-    def _forms(self) -> Sequence[str]:
-        """The statement for 1, 2, 4, … rows."""
-        row = f"({', '.join('?' * self._width)})"
-        sizes = [1 << power for power in range(MAX_ROWS.bit_length())]
-        return [self._sql.replace("{batch}", f"(VALUES {', '.join([row] * size)})") for size in sizes]
+
+def _bindable(rows: Sequence[Row]) -> tuple[list[Row], Sequence[int]]:
+    """The columns to bind, and which they are.
+
+    ``sqlite3`` binds numbers and texts at once, and for anything else first looks in vain for somebody who adapts it,
+    which takes three times as long as to bind it. ``None`` is anything else, and so is ``bytes``, but not
+    ``bytearray``. So a column that is ``None`` in all rows, as most are, becomes a part of the statement.
+    """
+    columns: list[Row] = []
+    bound = []
+    for number, column in enumerate(zip(*rows, strict=True)):
+        if column[0] is not None or column.count(None) < len(rows):
+            is_blob = type(column[0]) is bytes
+            columns.append([bytearray(one) if type(one) is bytes else one for one in column] if is_blob else column)
+            bound.append(number)
+    return columns, tuple(bound)
+
+
+def _form_size(count: int) -> int:
+    """For how many rows the statement is prepared that runs for so many: few forms, and few rows too many."""
+    if count <= _EXACT:
+        return count
+    step = 1 << (count - 1).bit_length() - _EXACT.bit_length() + 1
+    return -(-count // step) * step
+
+
+@lru_cache(_KEPT_FORMS)
+def _form(sql: str, width: int, bound: Sequence[int], size: int) -> str:
+    """The statement for so many rows, of which the last parameter says how many count; other columns are NULL."""
+    row = f"({', '.join('?' if number in bound else 'NULL' for number in range(width))})"
+    return sql.replace("{batch}", f"(SELECT * FROM (VALUES {', '.join([row] * size)}) LIMIT ?)")  # noqa: S608 (nothing but places for values)

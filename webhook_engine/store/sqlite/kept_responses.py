@@ -14,7 +14,7 @@ __all__ = ["SqliteKeptResponses", "keep_responses"]
 _KEEP = BatchStatement(
     """
     INSERT INTO webhook_kept_response (digest, expires_at, encrypted)
-    SELECT column1, column2, column3 FROM {batch} WHERE column1 IS NOT NULL
+    SELECT column1, column2, column3 FROM {batch} WHERE true -- without which ON would be taken for a join's
     ON CONFLICT (digest) DO UPDATE SET expires_at = excluded.expires_at, encrypted = excluded.encrypted
     """,
     3,

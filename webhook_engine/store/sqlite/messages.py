@@ -31,7 +31,7 @@ MAX_MERGED_EVENT_TYPES = 20
 _ADD_MESSAGES = BatchStatement(
     f"""
     INSERT INTO webhook_message ({rows.columns((*rows.MESSAGE, *rows.CONTENT))})
-    SELECT * FROM {{batch}} WHERE column1 IS NOT NULL
+    SELECT * FROM {{batch}}
     """,
     width=len(rows.MESSAGE) + len(rows.CONTENT),
 )
@@ -39,7 +39,7 @@ _ADD_MESSAGES = BatchStatement(
 _ADD_DELIVERIES = BatchStatement(
     """
     INSERT INTO webhook_delivery (message_id, endpoint_id, status, due_at)
-    SELECT column1, column2, 1, column3 FROM {batch} WHERE column1 IS NOT NULL
+    SELECT column1, column2, 1, column3 FROM {batch}
     """,
     width=3,
 )
@@ -47,7 +47,7 @@ _ADD_DELIVERIES = BatchStatement(
 _ADD_MANUAL_ATTEMPTS = BatchStatement(
     """
     INSERT INTO webhook_manual_attempt (endpoint_id, id, message_id)
-    SELECT column1, column2, column2 FROM {batch} WHERE column1 IS NOT NULL
+    SELECT column1, column2, column2 FROM {batch}
     """,
     width=2,
 )

@@ -35,7 +35,7 @@ FROM json_each(?1) AS wanted
 _ADD = BatchStatement(
     f"""
     INSERT INTO webhook_delivery (message_id, endpoint_id, status, due_at, order_key, order_number)
-    SELECT column1, column2, 1, {NOT_YET}, column3, column4 FROM {{batch}} WHERE column1 IS NOT NULL
+    SELECT column1, column2, 1, {NOT_YET}, column3, column4 FROM {{batch}}
     """,  # noqa: S608 (a number of ours)
     width=4,
 )

@@ -40,7 +40,7 @@ _CHANGE_DELIVERIES = BatchStatement(
 _FORGET_MANUAL_ATTEMPTS = BatchStatement(
     """
     DELETE FROM webhook_manual_attempt
-    WHERE (endpoint_id, id) IN (SELECT column1, column2 FROM {batch} WHERE column1 IS NOT NULL)
+    WHERE (endpoint_id, id) IN (SELECT column1, column2 FROM {batch})
     """,
     width=2,
 )
