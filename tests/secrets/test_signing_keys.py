@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hmac
 import traceback
 from contextlib import suppress
 
@@ -134,7 +135,7 @@ def test_only_the_two_known_kinds_can_be_generated() -> None:
 
 def test_a_public_key_checks_what_its_private_key_signed_and_nothing_else() -> None:
     key = VerifyingKey.parse(PUBLIC)
-    signature = base64.b64decode(SigningKey.parse(PRIVATE).signature(b"con", b"tent").removeprefix("v1a,"))
+    signature = base64.b64decode(SigningKey.parse(PRIVATE).signature(b"content").removeprefix("v1a,"))
     assert key.matches(b"content", signature)
     assert not key.matches(b"Content", signature)
     assert not key.matches(b"content", signature[:-1])
@@ -169,3 +170,10 @@ def test_no_error_shows_the_secret(secret: str) -> None:
     problem: WebhookEngineError = refusal(secret)
     text = "".join(traceback.format_exception(problem))
     assert secret.rpartition("_")[2][:8] not in text
+
+
+@pytest.mark.parametrize("size", [24, 63, 64, 65, 75])
+def test_keys_shorter_and_longer_than_a_block_sign_as_hmac_says(size: int) -> None:
+    key, content = bytes(range(size)), b"msg_1.1700000000." + b"x" * 500
+    signature = SigningKey.parse(encoded("whsec_", key)).signature(content)
+    assert base64.b64decode(signature.removeprefix("v1,")) == hmac.digest(key, content, "sha256")

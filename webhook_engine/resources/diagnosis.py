@@ -84,7 +84,7 @@ async def diagnose(
 
     def signed(keys: Sequence[SigningKey], content: bytes) -> bool:
         head = f"{message_id}.{timestamp}.".encode()
-        return any(key.signature(head, content) in signatures for key in keys)
+        return any(key.signature(head + content) in signatures for key in keys)
 
     current, *older = _keys(services, stored)
     if signed([current], body):

@@ -15,6 +15,7 @@ The bytes are written in standard, padded base64. (The specification ends at 64 
 
 from __future__ import annotations
 
+import hashlib
 import hmac
 import json
 import re
@@ -65,6 +66,7 @@ _PREFIXES: Final = (_HMAC_PREFIX, _PRIVATE_PREFIX, _PUBLIC_PREFIX)
 _HMAC_MIN_BYTES: Final = 24
 _HMAC_MAX_BYTES: Final = 75
 _GENERATED_BYTES: Final = 24
+_SHA256_BLOCK: Final = 64
 _ED25519_SEED_BYTES: Final = 32
 _ED25519_PUBLIC_BYTES: Final = 32
 
@@ -197,21 +199,24 @@ class SigningKey(VerifyingKey):
         """What the consumer is shown to verify with: the secret itself for HMAC, ``whpk_…`` for Ed25519."""
 
     @abstractmethod
-    def signature(self, head: bytes, body: bytes) -> str:
-        """One entry of the signature header, for the content ``{id}.{timestamp}.``, which is the head, and the body."""
+    def signature(self, content: bytes) -> str:
+        """One entry of the signature header, for the content ``{id}.{timestamp}.{body}``."""
 
 
 @final
 class _HmacKey(SigningKey):
-    __slots__ = ("_begun", "_key")
+    __slots__ = ("_inner", "_key", "_outer")
 
     version = "v1"
     kind = "hmac256"
 
     def __init__(self, key: bytes) -> None:
         self._key = key
-        self._begun = hmac.new(key, digestmod="sha256")
-        """What the key has to do with it is done once, and copied for each signature."""
+        # What the key has to do with an HMAC (RFC 2104) is done once. Both hashes are copied and gone on with for each
+        # signature, which for a body of some hundred bytes takes half of the time that ``hmac`` takes.
+        block = (key if len(key) <= _SHA256_BLOCK else hashlib.sha256(key).digest()).ljust(_SHA256_BLOCK, b"\0")
+        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block))
+        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
 
     @property
     def secret(self) -> str:
@@ -221,11 +226,11 @@ class _HmacKey(SigningKey):
     def public(self) -> str:
         return self.secret
 
-    def signature(self, head: bytes, body: bytes) -> str:
-        made = self._begun.copy()
-        made.update(head)
-        made.update(body)
-        return "v1," + b2a_base64(made.digest(), newline=False).decode()
+    def signature(self, content: bytes) -> str:
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(content)
+        outer.update(inner.digest())
+        return "v1," + b2a_base64(outer.digest(), newline=False).decode()
 
     def matches(self, content: bytes, signature: bytes) -> bool:
         return hmac.compare_digest(hmac.digest(self._key, content, "sha256"), signature)
@@ -278,8 +283,8 @@ class _Ed25519Key(SigningKey):
     def public(self) -> str:
         return self._public.text
 
-    def signature(self, head: bytes, body: bytes) -> str:
-        return "v1a," + b2a_base64(self._key.sign(head + body), newline=False).decode()
+    def signature(self, content: bytes) -> str:
+        return "v1a," + b2a_base64(self._key.sign(content), newline=False).decode()
 
     def matches(self, content: bytes, signature: bytes) -> bool:
         return self._public.matches(content, signature)
@@ -296,10 +301,10 @@ def sign(keys: Sequence[SigningKey], message_id: str, timestamp_s: int, body: by
     """
     if not keys:
         raise ValidationError("keys", "must hold at least one signing key")
-    head = f"{message_id}.{timestamp_s}.".encode()
+    content = f"{message_id}.{timestamp_s}.".encode() + body
     if len(keys) == 1:
-        return keys[0].signature(head, body)
-    return " ".join([key.signature(head, body) for key in keys])
+        return keys[0].signature(content)
+    return " ".join([key.signature(content) for key in keys])
 
 
 class Webhook:
