@@ -18,6 +18,7 @@ SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 15.0, 
 LAG = (0.005, 0.025, 0.1, 0.5, 1.0, 5.0, 30.0, 60.0, 300.0, 1800.0, 7200.0, 36000.0, 172800.0)
 CHANGES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 COMMIT_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
+_SUCCEEDED = DeliveryStatus.SUCCEEDED
 SUCCESS = "none"
 """The failure kind of an attempt that did not fail."""
 
@@ -77,7 +78,7 @@ class Measures:
     def changes_recorded(self, changes: Iterable[DeliveryChange]) -> None:
         """Deliveries are what the outcomes of attempts made of them."""
         for change in changes:
-            if change.status is DeliveryStatus.SUCCEEDED:
+            if change.status is _SUCCEEDED:
                 self.settled["succeeded"] += 1
             elif change.status is DeliveryStatus.FAILED:
                 self.settled["failed"] += 1

@@ -102,7 +102,7 @@ class Ownership(Service):
 
     def may_begin(self) -> bool:
         """Whether an attempt may begin now: the lease cannot have ended yet, however long this process stood still."""
-        return self._clock.process() < self._until
+        return self._until == math.inf or self._clock.process() < self._until
 
     def gained_at(self, shard: int) -> float:
         """Until when another engine may have sent to endpoints of this shard, by the monotonic clock."""

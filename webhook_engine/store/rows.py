@@ -614,9 +614,10 @@ def attempt_row(attempt: RecordedAttempt) -> Row:
 def rounds(changes: Sequence[DeliveryChange]) -> Sequence[Sequence[DeliveryChange]]:
     """Changes in rounds with at most one for each delivery, because one statement changes a row only once."""
     rounds: list[list[DeliveryChange]] = []
-    seen: dict[tuple[str, str], int] = {}
+    seen: dict[str, int] = {}
     for change in changes:
-        key = (change.message_id, change.endpoint_id)
+        # One text, because tuples in such numbers keep the garbage collector busy.
+        key = f"{change.message_id} {change.endpoint_id}"
         number = seen[key] = seen.get(key, -1) + 1
         if number == len(rounds):
             rounds.append([])

@@ -45,6 +45,9 @@ __all__ = ["Attempter", "Begun", "EndpointState"]
 log = get_logger("delivery")
 
 UNAUTHORIZED = 401
+# By names of their own: Python 3.11 takes as long to find a member in its class as for a call.
+_SUCCESS, _SCHEDULED, _DISABLE = AttemptStatus.SUCCESS, TriggerType.SCHEDULED, Signal.DISABLE
+_OWN, _TRANSFORMATION = FailureKind.OWN, FailureKind.TRANSFORMATION
 MAX_BODY_KEPT = 65_536
 """Bytes of the body of a request that are kept, where a transformation made it."""
 MAX_HEAD_KEPT = 8_192
@@ -130,7 +133,7 @@ class Attempter:
             else:
                 sent = Begun(begun.id, begun.at, changed.target, due, changed.payload, changed.request)
                 response, signature, encoding = await self._send(sent)
-        if response.failure is FailureKind.OWN:
+        if response.failure is _OWN:
             self._measures.attempt_hindered(response, self._look().now)
             return Postponed(due, response)
         self._measures.attempt_made(due, response, begun.at)
@@ -295,17 +298,17 @@ def _outcome(
         due.message_id,
         due.endpoint_id,
         sent.target.endpoint.url,
-        AttemptStatus.SUCCESS if response.failure is None else AttemptStatus.FAIL,
+        _SUCCESS if response.failure is None else AttemptStatus.FAIL,
         response.status_code,
         response.duration_ms,
-        TriggerType.MANUAL if due.manual_id or due.asked else TriggerType.SCHEDULED,
+        TriggerType.MANUAL if due.manual_id or due.asked else _SCHEDULED,
         response.text,
         sent.target.shown_headers(sent.request, encoding) if response.sent else {},
         response.failure and response.failure.value,
         _exchange(due, response, signature) if sent is begun else _transformed(begun, sent, response, signature),
     )
     condition = closed = None
-    if decision.signal is Signal.DISABLE:
+    if decision.signal is _DISABLE:
         reason = decision.disabled_reason
         condition = EndpointCondition(health=decision.health, disabled_at=now, disabled_reason=reason)
         closed = target.disabled(reason)
@@ -316,7 +319,7 @@ def _outcome(
         target.endpoint.application_id,
         in_order(decision.change, due, target.endpoint),
         attempt,
-        None if response.failure is FailureKind.TRANSFORMATION and not response.timed_out else reaction_to(response),
+        None if response.failure is _TRANSFORMATION and not response.timed_out else reaction_to(response),
         decision.health,
         condition,
         closed,

@@ -26,6 +26,7 @@ from webhook_engine.store.records import Due, RecordedAttempt
 
 __all__ = ["events_of"]
 
+_NO_TURN, _NO_SIGNAL = Turn.NONE, Signal.NONE
 _TURN_EVENTS: dict[Turn, type[MessageAttemptEvent]] = {
     Turn.FAILING: MessageAttemptFailingEvent,
     Turn.EXHAUSTED: MessageAttemptExhaustedEvent,
@@ -47,7 +48,7 @@ def events_of(
 
     ``before`` is the endpoint's failure window before it.
     """
-    if decision.turn is Turn.NONE and decision.signal is Signal.NONE:
+    if decision.turn is _NO_TURN and decision.signal is _NO_SIGNAL:
         return ()
     endpoint = target.endpoint
     events: list[OperationalEvent] = []

@@ -31,9 +31,12 @@ class Signal(Enum):
     """A success after the warning: ``endpoint.recovered``."""
 
 
+_NO_SIGNAL = Signal.NONE
+
+
 def after_success(health: Health) -> tuple[Health, Signal]:
     """Any success ends the window, a manual one too."""
-    return WELL, Signal.RECOVER if health.warned else Signal.NONE
+    return WELL, Signal.RECOVER if health.warned else _NO_SIGNAL
 
 
 def after_failure(health: Health, now: int, ran: int, window: int) -> tuple[Health, Signal]:

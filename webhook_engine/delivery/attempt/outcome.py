@@ -34,6 +34,9 @@ class Reaction(IntEnum):
     TIMEOUT = 3
 
 
+_QUICK = Reaction.QUICK
+
+
 class Outcome(msgspec.Struct, frozen=True, gc=False):
     """What an attempt came to, or why none was made."""
 
@@ -94,4 +97,4 @@ def reaction_to(response: Response) -> Reaction:
         return Reaction.TIMEOUT
     if response.status_code in ASKING_FOR_LESS or response.status_code == 0:
         return Reaction.OVERLOADED
-    return Reaction.QUICK if response.duration_ms < QUICK_RESPONSE_MS else Reaction.SLOW
+    return _QUICK if response.duration_ms < QUICK_RESPONSE_MS else Reaction.SLOW

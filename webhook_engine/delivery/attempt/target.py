@@ -95,8 +95,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     """Of payloads whose message names none."""
     compressed: bool
     """Whether payloads are sent compressed where that makes them smaller."""
-    lines: str
-    """The header lines of an attempt, with places for what is its own."""
+    lines: Sequence[tuple[str, str, str]]
+    """For each set of header lines of an attempt, what stands before its id, its timestamp and its signature."""
     rules: Rules
     """What is decided by after an attempt."""
     by_event_type: Mapping[str, tuple[Destination, Rules]] | None
@@ -125,6 +125,11 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.structs.replace(self, destination=destination, rules=rules)
 
     @property
+    def throttled(self) -> bool:
+        """Whether it has a rate limit, its own or its application's."""
+        return self.throttle.rate is not None or self.application_throttle.rate is not None
+
+    @property
     def closed(self) -> bool:
         """Whether nothing but a manual attempt may be sent."""
         return self.endpoint.disabled or self.deleted
@@ -144,18 +149,21 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 
     def signature(self, due: Due, now: int, body: bytes) -> str:
         """The signatures of one attempt over its body, with every valid key."""
-        keys = [key for key, expires_at in self.keys if expires_at is None or expires_at > now]
+        if len(self.keys) == 1:
+            keys = [self.keys[0][0]]
+        else:
+            keys = [key for key, expires_at in self.keys if expires_at is None or expires_at > now]
         return sign(keys, due.message_id, now // 1_000_000, body)
 
     def header_lines(self, due: Due, now: int, signature: str, encoding: str | None = None) -> str:
         """The header lines of one attempt: what the body is, and the signatures over it."""
-        lines = self.lines if encoding is None else f"content-encoding: {encoding}\r\n{self.lines}"
-        return lines % {
-            "type": due.content_type or self.content_type,
-            "id": due.message_id,
-            "timestamp": now // 1_000_000,
-            "signature": signature,
-        }
+        lines = f"content-type: {due.content_type or self.content_type}\r\n"
+        if encoding is not None:
+            lines = f"content-encoding: {encoding}\r\n{lines}"
+        timestamp = now // 1_000_000
+        for before_id, before_timestamp, before_signature in self.lines:
+            lines += f"{before_id}{due.message_id}{before_timestamp}{timestamp}{before_signature}{signature}\r\n"
+        return lines
 
     def shown_headers(self, due: Due, encoding: str | None = None) -> Mapping[str, str]:
         """What an attempt carries, for people to see: sensitive values are masked, signatures left out."""
@@ -183,13 +191,9 @@ def _by_event_type(
     return found or None
 
 
-def lines_of(prefixes: Sequence[str]) -> str:
-    """The header lines of an attempt: what it is, and for each prefix the id, the timestamp and the signature."""
-    lines = ["content-type: %(type)s"]
-    for prefix in prefixes:
-        name = prefix.replace("%", "%%")
-        lines += [f"{name}-id: %(id)s", f"{name}-timestamp: %(timestamp)d", f"{name}-signature: %(signature)s"]
-    return "".join(f"{line}\r\n" for line in lines)
+def lines_of(prefixes: Sequence[str]) -> Sequence[tuple[str, str, str]]:
+    """Of the header lines of an attempt, all but what is its own: for each prefix the three names."""
+    return [(f"{prefix}-id: ", f"\r\n{prefix}-timestamp: ", f"\r\n{prefix}-signature: ") for prefix in prefixes]
 
 
 def prepare(

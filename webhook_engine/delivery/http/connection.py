@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import select
+from collections.abc import Callable
 from enum import IntEnum
 from typing import NamedTuple, Protocol, cast
 
@@ -37,10 +38,13 @@ class State(IntEnum):
     CLOSED = 3
 
 
+# By names of their own where a request passes: Python 3.11 takes as long to find a member in its class as for a call.
+_NEW, _ACTIVE, _IDLE, _CLOSED = State
+
 _MAY_FOLLOW = (
-    (State.ACTIVE, State.CLOSED),
-    (State.IDLE, State.CLOSED),
-    (State.ACTIVE, State.CLOSED),
+    (_ACTIVE, _CLOSED),
+    (_IDLE, _CLOSED),
+    (_ACTIVE, _CLOSED),
     (),
 )
 """For each state."""
@@ -84,6 +88,7 @@ class Connection(asyncio.Protocol):
         "_keeper",
         "_loop",
         "_transport",
+        "_unread",
         "_waiter",
         "awaits_proxy",
         "connect_us",
@@ -108,7 +113,9 @@ class Connection(asyncio.Protocol):
         self._waiter: asyncio.Future[None] | None = None
         self._asked_at = 0.0
         self._early = b""
-        self.state = State.NEW
+        self._unread: Callable[[], bool] | None = None
+        """Looks whether there is something to read; made when it is first needed."""
+        self.state = _NEW
         self.reader = ResponseReader(response_limit)
         self.error: Exception | None = None
         """Why there is no more of the response: ``MalformedError``, or an ``OSError`` of the connection."""
@@ -130,14 +137,14 @@ class Connection(asyncio.Protocol):
 
     def ask(self, head: bytes, body: bytes) -> asyncio.Future[None]:
         """Send a request; the future is done as soon as no more of its response will be read."""
-        if self.state is State.CLOSED:
+        if self.state is _CLOSED:
             # The other side closed it as soon as it was there.
             self.error = self.error or ConnectionError("it was closed")
             closed = self._loop.create_future()
             closed.set_result(None)
             return closed
-        self.reused = self.state is State.IDLE
-        self._become(State.ACTIVE)
+        self.reused = self.state is _IDLE
+        self._become(_ACTIVE)
         self.reader.begin()
         self.heard = False
         self._asked_at = self._loop.time()
@@ -156,14 +163,14 @@ class Connection(asyncio.Protocol):
         """Its response is taken away; returns whether the connection can serve another request, or is closed now."""
         transport = self._transport
         if (
-            self.state is State.ACTIVE
+            self.state is _ACTIVE
             and transport is not None
             and self.reader.reusable
             # It was answered before it was sent to its end, and the rest of it would be taken for the next request.
             and not transport.get_write_buffer_size()
             and not transport.is_closing()
         ):
-            self._become(State.IDLE)
+            self._become(_IDLE)
             self.idle_since = self._loop.time()
             return True
         self.close()
@@ -191,13 +198,13 @@ class Connection(asyncio.Protocol):
 
     def end(self) -> None:
         """The exchange is over: close the connection, unless its response was taken away."""
-        if self.state is State.ACTIVE or self.state is State.NEW:
+        if self.state is _ACTIVE or self.state is _NEW:
             self.close()
 
     @property
     def is_usable(self) -> bool:
         """Whether another request may be sent now."""
-        if self.state is not State.IDLE or self._transport is None or self._transport.is_closing():
+        if self.state is not _IDLE or self._transport is None or self._transport.is_closing():
             return False
         return self._loop.time() - self.idle_since < LOOKED_AT_AFTER_S or not self._has_unread()
 
@@ -209,25 +216,23 @@ class Connection(asyncio.Protocol):
 
     def close(self) -> None:
         """Drop the connection at once, with no closing handshake that the other side could draw out."""
-        if self.state is State.CLOSED:
+        if self.state is _CLOSED:
             return
-        self._become(State.CLOSED)
+        self._become(_CLOSED)
         if self._waiter is not None:
             self.error = ConnectionError("it was closed")
             self._finish()
         if self._transport is not None:
             self._transport.abort()
+        self._unread = None
         self._keeper.closed(self)
 
     def _has_unread(self) -> bool:
         """Whether something came that the event loop did not come to read: an end, or what nobody has asked for."""
-        transport = cast("asyncio.Transport", self._transport)
-        descriptor = transport.get_extra_info("socket").fileno()
-        if not hasattr(select, "poll"):
-            return bool(select.select([descriptor], [], [], 0)[0])
-        poll = select.poll()
-        poll.register(descriptor, select.POLLIN)
-        return bool(poll.poll(0))
+        if self._unread is None:
+            transport = cast("asyncio.Transport", self._transport)
+            self._unread = _look_at(transport.get_extra_info("socket").fileno())
+        return self._unread()
 
     def _become(self, state: State) -> None:
         if state not in _MAY_FOLLOW[self.state]:
@@ -245,12 +250,12 @@ class Connection(asyncio.Protocol):
         """The connection is there."""
         self._transport = cast("asyncio.Transport", transport)
         self._keeper.connected(self)
-        if self.state is State.CLOSED:
+        if self.state is _CLOSED:
             self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
         """Bytes came."""
-        if self.state is State.NEW and len(self._early) < MAX_EARLY:
+        if self.state is _NEW and len(self._early) < MAX_EARLY:
             self._early += data  # A greeting, or a refusal that waits for no request: it is the response to the first.
             return
         if self._waiter is None:
@@ -277,7 +282,7 @@ class Connection(asyncio.Protocol):
         self._keeper.gone(self)
 
     def _ended(self, error: Exception | None) -> None:
-        if self.state is State.CLOSED:
+        if self.state is _CLOSED:
             return
         if self._waiter is not None:
             self.reader.end(None if error is None else problem(error))
@@ -285,3 +290,12 @@ class Connection(asyncio.Protocol):
                 self.error = error or ConnectionError("it was closed")
             self._finish()
         self.close()
+
+
+def _look_at(descriptor: int) -> Callable[[], bool]:
+    """What tells at any time whether something can be read from a socket, as long as that is open."""
+    if not hasattr(select, "poll"):
+        return lambda: bool(select.select([descriptor], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return lambda: bool(poll.poll(0))

@@ -140,7 +140,7 @@ class Sender:
             came = connection.reader.head
             if came is None or (came.status == AUTHENTICATION_REQUIRED and prepared.origin.is_proxy):
                 raise self._no_response(connection, prepared.target, exchange.within)
-            failure, text = self._judge(came, connection, prepared, exchange.within)
+            failure, text = self._judge(came, connection, prepared, exchange)
             expired = connection.expired
             prepared.pool.give_back(connection)
         except NoResponseError as error:
@@ -228,7 +228,7 @@ class Sender:
         raise NoResponseError(FailureKind.TIMEOUT, f"request timed out: no connection {exchange.within}")
 
     def _judge(
-        self, came: Head, connection: Connection, prepared: Prepared, within: str
+        self, came: Head, connection: Connection, prepared: Prepared, exchange: _Exchange
     ) -> tuple[FailureKind | None, str]:
         """What a response means, and the text that is kept of it. The status decides, whatever is odd in the rest."""
         reader, status = connection.reader, came.status
@@ -237,7 +237,7 @@ class Sender:
         if reader.broken is not None:
             missing = f"its body broke off: {reader.broken}"
         elif connection.expired:
-            missing = f"its body did not end {within}"
+            missing = f"its body did not end {exchange.within}"
         if missing or came.odd:
             log.info("response.odd", host=prepared.target.host, status_code=status, odd=came.odd, missing=missing)
         if missing:

@@ -70,6 +70,12 @@ class Load(Enum):
     """It ends what is scheduled, because its endpoint is disabled or deleted."""
 
 
+# By names of their own where a delivery passes: Python 3.11 takes as long to find a member in its class as for a call.
+_RESTING, _LOADING, _REFILLING, _SETTLING = Load
+_QUICK, _SLOW, _OVERLOADED, _TIMEOUT = Reaction
+_PROVEN = Standing.PROVEN
+
+
 class Memory:
     """What all lanes together hold in memory; those that are not proven may fill half of it."""
 
@@ -81,7 +87,7 @@ class Memory:
 
     def full(self, standing: Standing) -> bool:
         """Whether a lane of this standing should leave what it has in the database."""
-        max_queued, max_bytes = self._max if standing is Standing.PROVEN else self._max_unproven
+        max_queued, max_bytes = self._max if standing is _PROVEN else self._max_unproven
         return self.queued >= max_queued or self.bytes >= max_bytes
 
 
@@ -110,7 +116,7 @@ class Lane:
         """Attempts made whose outcome is not committed yet."""
         self.queued = 0
         """Deliveries in memory that wait for their turn."""
-        self.load = Load.RESTING
+        self.load = _RESTING
         self.shard: int | None = None
         """That of its endpoint; unknown until its target was read once."""
         self.gone = False
@@ -162,12 +168,12 @@ class Lane:
     @property
     def idle(self) -> bool:
         """Whether nothing at all is going on."""
-        return not self._known and self.load is Load.RESTING
+        return not self._known and self.load is _RESTING
 
     @property
     def refilling(self) -> bool:
         """Whether the database is being read for it."""
-        return self.load is Load.REFILLING
+        return self.load is _REFILLING
 
     @property
     def closed(self) -> bool:
@@ -186,7 +192,7 @@ class Lane:
 
     def begin_loading(self) -> None:
         """Its target is being read."""
-        self.load = Load.LOADING
+        self.load = _LOADING
 
     def loaded(self, target: Target, stored: StoredEndpoint) -> None:
         """Its target was read; what was recorded of the endpoint counts, unless this lane knows better."""
@@ -258,7 +264,7 @@ class Lane:
 
     def end_loading(self) -> None:
         """The reading of its target is over."""
-        self.load = Load.RESTING
+        self.load = _RESTING
 
     def outdate(self) -> None:
         """Its target must be read anew, and one that is being read just now may be out of date."""
@@ -297,11 +303,11 @@ class Lane:
         """What is scheduled is being ended in the database."""
         self.clear()
         self._stored_from = None
-        self.load = Load.SETTLING
+        self.load = _SETTLING
 
     def end_settling(self) -> None:
         """That is over."""
-        self.load = Load.RESTING
+        self.load = _RESTING
 
     # Its requests.
 
@@ -368,7 +374,7 @@ class Lane:
         if self._bytes >= MAX_QUEUED_BYTES or self._memory.full(self.standing):
             most = 1
         else:
-            most = MAX_QUEUED if self.standing is Standing.PROVEN else MAX_QUEUED_UNPROVEN
+            most = MAX_QUEUED if self.standing is _PROVEN else MAX_QUEUED_UNPROVEN
         return max(0, most - queued)
 
     def refill_size(self, most: int) -> tuple[int, int]:
@@ -385,7 +391,7 @@ class Lane:
 
         A lane that always has new messages asks for what is older all the same, lest that never has its turn.
         """
-        if self.load is not Load.RESTING or self.held or self.gone:
+        if self.load is not _RESTING or self.held or self.gone:
             return False
         if self._manual_stored:
             return True
@@ -448,13 +454,13 @@ class Lane:
 
     def begin_refill(self) -> None:
         """From now until :meth:`end_refill`, what leaves the lane is remembered: the read may show it as it was."""
-        self.load = Load.REFILLING
+        self.load = _REFILLING
         self._stored_from = self._older_from = None
         self._manual_stored = False
 
     def end_refill(self) -> None:
         """The read is over."""
-        self.load = Load.RESTING
+        self.load = _RESTING
         self._left_during_refill.clear()
         self._expunged_during_refill.clear()
 
@@ -541,14 +547,14 @@ class Lane:
 
     def learn(self, reaction: Reaction) -> None:
         """Adapt the limit to what an attempt showed."""
-        if reaction is not Reaction.TIMEOUT:
+        if reaction is not _TIMEOUT:
             self.unanswered = 0
-        if reaction is Reaction.QUICK:
+        if reaction is _QUICK:
             self.limit = min(self.limit + 1, self.max_limit)
-            self.standing = Standing.PROVEN
-        elif reaction is Reaction.SLOW:
+            self.standing = _PROVEN
+        elif reaction is _SLOW:
             self.standing = Standing.SLOW
-        elif reaction is Reaction.OVERLOADED:
+        elif reaction is _OVERLOADED:
             self.limit = max(self.limit // 2, 1)
             self.standing = Standing.SUSPECT
         else:

@@ -40,6 +40,7 @@ RETRY_SHARE = 0.5
 RETRY_TURN = 4
 
 _IN_ORDER = tuple(Standing)
+_PROVEN = Standing.PROVEN
 _LINES: tuple[int, ...] = (0, RETRIES, SILENT, SILENT | RETRIES)
 _LINES_RETRIES_FIRST = (RETRIES, 0, SILENT | RETRIES, SILENT)
 _IN_A_CROWD = 2
@@ -158,7 +159,7 @@ class Lanes:
 
     def _room(self, standing: Standing) -> int:
         """Free slots that a lane of this standing may have: no class may eat into the share of a better one."""
-        if standing is Standing.PROVEN:
+        if standing is _PROVEN:
             return self.max_in_flight - self.in_flight
         held, room = 0, self.max_in_flight
         for other in reversed(_IN_ORDER):
@@ -174,7 +175,9 @@ class Lanes:
         if lane.standing is not standing:
             self.line_up(lane)
             return None
-        wait = max(target.throttle.wait(monotonic), target.application_throttle.wait(monotonic))
+        wait = 0.0
+        if target.throttled:
+            wait = max(target.throttle.wait(monotonic), target.application_throttle.wait(monotonic))
         if lane.paused_until is not None:
             wait = max(wait, lane.pause_left(monotonic))
             if wait == math.inf:
@@ -187,8 +190,9 @@ class Lanes:
         if due is None:
             self.line_up(lane)
             return None
-        target.throttle.spend(monotonic)
-        target.application_throttle.spend(monotonic)
+        if target.throttled:
+            target.throttle.spend(monotonic)
+            target.application_throttle.spend(monotonic)
         slot = Slot(lane, due, standing, due.attempt_count > 0 and due.manual_id is None)
         lane.begin_request()
         self.in_flight += 1
