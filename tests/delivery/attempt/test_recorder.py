@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from engines import Answers, acme, destination, ids_of, local_engine, send, send_many, until
 from receivers import Receiver
-from stores import query
+from stores import about_the_file, query
 
 from webhook_engine import AttemptStatus, Engine, StoreUnavailableError
 
@@ -197,3 +197,38 @@ async def test_reading_for_long_in_another_process_does_not_hold_up_the_engine(t
             await send_many(engine, 100)
             await engine.join(timeout=5)
             assert len(receiver.requests) == 100
+
+
+# Several outcomes in one commit.
+
+
+@about_the_file
+async def test_a_failure_that_comes_into_one_commit_after_a_disabling_does_not_undo_it(tmp_path: Path) -> None:
+    database = tmp_path / "e.db"
+    statuses = [asyncio.get_running_loop().create_future() for _ in range(3)]
+    following = iter(statuses)
+
+    async def answer(_request: object) -> int:
+        return int(await next(following))
+
+    async with Receiver(answer) as receiver, local_engine(database) as engine:
+        await engine.applications.create(name="Other", uid="other")
+        await engine.endpoints.create("other", url=receiver.url)
+        endpoint = await acme(engine, receiver.url)
+        await send(engine, application="other")
+        await receiver.wait_for(1)
+        failing = await send_many(engine, 2)
+        await receiver.wait_for(3)
+        recorder = engine._flow._recorder
+        with closing(sqlite3.connect(database, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            # While the first outcome waits for the lock, the others wait for the next commit.
+            for count, (status, waiting) in enumerate(zip((200, 410, 500), statuses, strict=True), 1):
+                waiting.set_result(status)
+                await until(lambda count=count: recorder.backlog == count)
+            other.execute("ROLLBACK")
+        await engine.join(timeout=10)
+        stored = await engine.endpoints.get("acme", endpoint.id)
+        assert (stored.disabled, stored.disabled_reason) == (True, "the receiver answered 410 Gone")
+        ends = [await destination(engine, message) for message in failing]
+        assert [end.status for end in ends] == [AttemptStatus.FAIL] * 2

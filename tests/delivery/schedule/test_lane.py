@@ -135,7 +135,44 @@ def test_retries_wait_while_they_are_not_allowed() -> None:
     assert take_all(lane) == ["retry"]
 
 
+def test_what_is_new_does_not_overtake_what_found_no_room_before_it() -> None:
+    lane = Lane("ep_1", 64)
+    for number in range(MAX_QUEUED_UNPROVEN):
+        assert lane.push_new(make_due(f"msg_{number}"))
+    assert not lane.push_new(make_due("left in the database"))
+    lane.next(retries_allowed=True)
+    assert lane.room()
+    assert not lane.push_new(make_due("new"))
+    assert lane.push(make_due("left in the database")), "it is read from there"
+    lane.next(retries_allowed=True)
+    assert not lane.push_new(make_due("newer")), "more may be left there"
+    lane.caught_up()
+    assert lane.push_new(make_due("newest"))
+    assert take_all(lane)[-2:] == ["left in the database", "newest"]
+
+
 # Nothing twice
+
+
+@pytest.mark.parametrize("refilling", [False, True])
+def test_a_success_that_a_person_asked_for_takes_the_scheduled_retry_out_of_the_lane(refilling: bool) -> None:
+    lane = Lane("ep_1", 64)
+    lane.push(make_due("msg_1", step=1))
+    lane.push(make_due("msg_2", step=1))
+    asked = make_due("msg_1", step=1, manual_id="man_1")
+    lane.push(asked)
+    assert lane.next(retries_allowed=True) is asked
+    lane.begin_request()
+    change = DeliveryChange("msg_1", "ep_1", DeliveryStatus.SUCCEEDED, None, 1, None, 0, "man_1")
+    outcome = Outcome(asked, "app_1", change)
+    lane.apply(outcome)
+    lane.end_request()
+    if refilling:
+        lane.begin_refill()
+    lane.recorded(outcome)
+    if refilling:
+        assert lane.push(make_due("msg_1", step=1)), "it was read before, and is settled since"
+    assert take_all(lane) == ["msg_2"]
 
 
 def test_what_is_queued_in_flight_or_unrecorded_is_not_queued_again() -> None:
