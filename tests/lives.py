@@ -19,17 +19,19 @@ __all__ = ["Chance", "Lives"]
 
 CHILD = Path(__file__).with_name("engine") / "accepting_child.py"
 FAILURES = 0.3
-REFUSED = b"REFUSED\n"
+REFUSED, READY = b"REFUSED\n", b"READY\n"
 
 
 class Lives:
     """The child, and the lives that it lives."""
 
-    def __init__(self, database: Path, url: str, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, database: Path, url: str, environment: Mapping[str, str] | None = None, most: int | None = None
+    ) -> None:
         self.pid = 0
         """Of the life that is lived, or was last."""
         self._child = subprocess.Popen(
-            [sys.executable, CHILD, database, url],
+            [sys.executable, CHILD, database, url, *([] if most is None else [str(most)])],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             bufsize=0,
@@ -45,10 +47,18 @@ class Lives:
 
     def begin(self) -> None:
         """Be born, and begin to accept."""
+        self._be_born()
+        assert self._lines.readline() == READY, "the engine could not start"
+
+    def die_young(self, seconds: float) -> list[str]:
+        """Be killed so long after birth, which is mostly while the engine starts; returns the ids that were printed."""
+        self._be_born()
+        time.sleep(seconds)
+        return self.kill()
+
+    def _be_born(self) -> None:
         self._child.stdin.write(b".")  # type: ignore[union-attr]
-        before = iter(self._lines.readline, b"READY\n")
-        [pid] = [line for line in before if line.startswith(b"PID ")] or [self._lines.readline()]
-        self.pid = int(pid.split()[1])
+        self.pid = int(self._lines.readline().removeprefix(b"PID "))
 
     def accept(self, count: int) -> list[str]:
         """The next ids that are printed."""
@@ -62,7 +72,7 @@ class Lives:
         """Be killed; returns the ids that were printed and not read yet."""
         os.kill(self.pid, signal.SIGKILL)
         lines = iter(self._lines.readline, b"DEAD\n")
-        return [line.decode().strip() for line in lines if line != REFUSED]
+        return [line.decode().strip() for line in lines if line not in (REFUSED, READY)]
 
     def _next(self, count: int, *, refused: bool) -> list[str]:
         ids: list[str] = []

@@ -1,6 +1,8 @@
 """A host program for the crash test: accepts messages as fast as it can, and prints each id when ``create`` returned.
 
-    python accepting_child.py DATABASE URL
+    python accepting_child.py DATABASE URL [MOST]
+
+``MOST``: as many messages as each life accepts; without end by default.
 
 Each line on its input begins a life, in a process of its own that is forked when everything is imported already:
 ``PID 123``, ``READY``, ids, ``REFUSED`` where the database could not be written, and ``DEAD`` when it was killed.
@@ -20,7 +22,7 @@ MANY = 30
 """So many retries that no message meets with bad luck in all of them, however many a fast machine accepts."""
 
 
-async def accept(database: str, url: str) -> None:
+async def accept(database: str, url: str, most: float) -> None:
     async with Engine.open(
         database, allow_subnets=["127.0.0.0/8"], retry_schedule=["10ms", "50ms", "200ms", *["1s"] * MANY]
     ) as engine:
@@ -30,7 +32,7 @@ async def accept(database: str, url: str) -> None:
 
         async def create() -> None:
             number = 0
-            while True:
+            while number < most / CREATORS:
                 number += 1
                 try:
                     message = await engine.messages.create(
@@ -45,15 +47,17 @@ async def accept(database: str, url: str) -> None:
 
         os.write(1, b"READY\n")
         await asyncio.gather(*(create() for _ in range(CREATORS)))
+        await asyncio.Event().wait()
 
 
-def main(database: str, url: str) -> None:
+def main(database: str, url: str, most: str = "inf") -> None:
     assert webhook_engine.engine
     while os.read(0, 1):
         life = os.fork()
         if life == 0:
-            asyncio.run(accept(database, url))
-        os.write(1, f"PID {life}\n".encode())
+            # By itself, so that this comes before everything else that it says.
+            os.write(1, f"PID {os.getpid()}\n".encode())
+            asyncio.run(accept(database, url, float(most)))
         os.waitpid(life, 0)
         os.write(1, b"DEAD\n")
 

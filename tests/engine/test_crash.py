@@ -15,22 +15,30 @@ from stores import about_the_file
 
 from webhook_engine import AttemptStatus
 
-KILLS = int(os.environ.get("WEBHOOK_ENGINE_KILLS", "20"))
+KILLS = int(os.environ.get("WEBHOOK_ENGINE_KILLS", "300"))
+YOUNG = 0.3
+"""Of so many lives, the end comes while the engine starts."""
+MOST = 40
+"""Messages of a life, so that the last engine, which makes up for all that is left, comes to its end."""
 MAX_UNRECORDED = 128
 SEED = random.randrange(2**32)
 
 
 @about_the_file
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 async def test_every_message_that_was_accepted_arrives_although_the_process_is_killed(tmp_path: Path) -> None:
     chance = random.Random(SEED)
     database = tmp_path / "crash.db"
     accepted: list[str] = []
     answers = Chance(chance)
     async with Receiver(answers) as receiver:
-        with Lives(database, receiver.url) as child:
+        with Lives(database, receiver.url, most=MOST) as child:
             for _ in range(KILLS):
-                accepted += await asyncio.to_thread(child.live, chance.uniform(0.02, 0.25))
+                if chance.random() < YOUNG:
+                    accepted += await asyncio.to_thread(child.die_young, chance.uniform(0.0, 0.15))
+                else:
+                    accepted += await asyncio.to_thread(child.live, chance.uniform(0.0, 0.12))
         async with local_engine(database, retry_schedule=["50ms"] * 20) as engine:
             await until(lambda: not set(accepted) - set(answers.delivered), timeout=30 + KILLS)
             await engine.join(timeout=30)
