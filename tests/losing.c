@@ -5,7 +5,7 @@
  * `losing.py` reads that, and leaves the files as a machine might have them that lost its power at that instant.
  *
  * The first byte of $LOSING_FAULT says what fails at present: W each write, S each sync, both with EIO; R each write, as
- * on a file system that became read-only; N nothing.
+ * on a file system that became read-only; F each write, as on one that is full; N nothing.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -70,8 +70,8 @@ static char fault(void) {
 /* Whether a write is to fail now. */
 static int refused(void) {
     char now = fault();
-    errno = now == 'R' ? EROFS : EIO;
-    return now == 'R' || now == 'W';
+    errno = now == 'R' ? EROFS : now == 'F' ? ENOSPC : EIO;
+    return now == 'R' || now == 'F' || now == 'W';
 }
 
 static void note(uint32_t kind, const char *path, int fd, off_t offset, const void *data, size_t length) {

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import pytest
 
-__all__ = ["LosingDisk"]
+__all__ = ["LosingDisk", "Nothing"]
 
 _RECORD = struct.Struct("=IIIIqq")
 _WRITTEN, _CUT, _SYNCED = 1, 2, 3
@@ -27,6 +27,13 @@ class _Note(NamedTuple):
     size: int
     before: bytes
     after: bytes
+
+
+class Nothing(random.Random):
+    """A chance by which a disk keeps nothing of what was not synced."""
+
+    def choice(self, seq):  # type: ignore[no-untyped-def]
+        return seq[0]
 
 
 class LosingDisk:
@@ -56,7 +63,10 @@ class LosingDisk:
         }
 
     def fails(self, what: str) -> None:
-        """What fails from now on: writes (``W``) or syncs (``S``) by EIO, writes by EROFS (``R``), nothing (``N``)."""
+        """What fails from now on.
+
+        Writes (``W``) or syncs (``S``) by EIO, writes because it is read-only (``R``) or full (``F``), nothing (``N``).
+        """
         self._fault.write_text(what)
 
     def cut_power(self, pid: int, chance: random.Random) -> int:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from engines import local_engine, until
 from lives import Chance, Lives
-from losing import LosingDisk
+from losing import LosingDisk, Nothing
 from receivers import Receiver
 from stores import about_the_file
 
@@ -47,17 +47,10 @@ def test_the_disk_loses_what_was_not_synced_and_nothing_else(tmp_path: Path, syn
         text=True,
         check=False,
     )
-    disk.cut_power(int(run.stdout), _Nothing())
+    disk.cut_power(int(run.stdout), Nothing())
     with closing(sqlite3.connect(path)) as database:
         tables = database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
         assert (database.execute("SELECT count(*) FROM told").fetchone()[0] if tables else 0) == left
-
-
-class _Nothing(random.Random):
-    """A disk that keeps nothing of what was not synced."""
-
-    def choice(self, seq):  # type: ignore[no-untyped-def]
-        return seq[0]
 
 
 @pytest.mark.slow
