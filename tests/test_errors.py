@@ -77,10 +77,10 @@ def test_there_are_errors_of_all_corners() -> None:
 def test_an_error_comes_back_from_a_process_pool() -> None:
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         with pytest.raises(WebhookVerificationError, match="header") as missing:
-            pool.submit(verify_nothing).result(timeout=60)
+            pool.submit(verify_nothing).result(timeout=100)
         assert missing.value.header == "webhook-id"
         with pytest.raises(ValidationError) as refused:
-            pool.submit(_refuse).result(timeout=60)
+            pool.submit(_refuse).result(timeout=100)
         assert (refused.value.field, refused.value.problem) == ("name", "is taken by nobody")
 
 
