@@ -19,6 +19,8 @@ from simulation.network import Received
 __all__ = ["Delivery", "Endpoint", "Life", "Message", "Model", "Troubles"]
 
 FOREVER = float("inf")
+LONG_S = 10
+"""A rate limit is kept in each second, and almost to the request in so many."""
 _OF_RECEIVERS = ("receiver", "slow-receiver")
 """Troubles that are not the engine's own."""
 
@@ -42,6 +44,11 @@ class Message:
     cancelled_sure: float = FOREVER
     """When the caller was told that it is cancelled."""
     later: float = 0.0
+
+    @property
+    def kept(self) -> bool:
+        """Whether nobody asked to have it expunged or cancelled."""
+        return self.cancelled_at == FOREVER
 
 
 @dataclass
@@ -67,6 +74,8 @@ class Endpoint:
     closed: list[Span] = field(default_factory=list)
     """Values: whether nothing is sent to it."""
     secrets: list[Span] = field(default_factory=list)
+    paths: list[Span] = field(default_factory=list)
+    """Values: the path of its URL, which ends with its key."""
     deleted: Span | None = None
     created: Span = field(default_factory=lambda: Span(None, 0.0))
     disabled_by_engine: list[tuple[float, str]] = field(default_factory=list)
@@ -105,6 +114,8 @@ class Delivery:
     """Each with what came of it: ``success``, ``failure`` or ``unsure``."""
     manual: list[tuple[float, float]] = field(default_factory=list)
     """When it was asked for by hand, and when the caller was told."""
+    resent: int = 0
+    """How often a caller was told that it will be made again."""
 
 
 class Troubles:
@@ -150,6 +161,8 @@ class Model:
         self.window_s = window_s
         self.timeout_s = timeout_s
         self.patience_s = 4.0
+        self.order_s = 0.1
+        """By how much a message may be the older one and have its first attempt later all the same."""
         self.lag_s = 0.0
         """How much later than an edit another engine than the one that made it may go by it."""
         self.write_s = 0.001
@@ -192,6 +205,7 @@ class Model:
             )
         self._signed(request, endpoint, what, now)
         self._open(delivery, what, now)
+        self._to_its_path(request, endpoint, what, now)
         self._within_limits(request, endpoint, now)
         self._caused(delivery, what, now, process)
         return delivery
@@ -202,17 +216,20 @@ class Model:
         self._under_way = [*here, request]
         if len(self._under_way) > self.max_in_flight:
             self.violated(f"{len(self._under_way)} requests are under way, of {self.max_in_flight} that may be")
-        to_it = sum(one.path == request.path for one in self._under_way)
+        to_it = sum(one.path.rpartition("/")[2] == endpoint.key for one in self._under_way)
         if to_it > self.max_per_endpoint:
             self.violated(f"{endpoint.key} has {to_it} requests at once, of {self.max_per_endpoint} that may be")
         lately = self._lately[request.process, endpoint.key]
         lately.append(now)
-        while lately[0] < now - 1:
+        while lately[0] < now - LONG_S:
             lately.popleft()
         rate = endpoint.throttle
         # The way there differs a little from one request to the next.
-        if rate is not None and not endpoint.rate_was_edited and len(lately) > rate * 1.1 + 2:
-            self.violated(f"{endpoint.key} got {len(lately)} requests in a second, of {rate} that it takes")
+        if rate is None or endpoint.rate_was_edited:
+            return
+        for seconds, most in ((1, rate * 1.1 + 2), (LONG_S, LONG_S * rate * 1.02 + 3)):
+            if (count := sum(one >= now - seconds for one in lately)) > most:
+                self.violated(f"{endpoint.key} got {count} requests in {seconds} s, of {rate} a second that it takes")
 
     def _signed(self, request: Received, endpoint: Endpoint, what: str, now: float) -> None:
         signed = f"{request.headers['webhook-id']}.{request.headers['webhook-timestamp']}.".encode() + request.body
@@ -239,6 +256,12 @@ class Model:
             self.violated(f"{what}: its payload was expunged at {message.expunged_at:.3f}")
         if message.cancelled_sure < before and not delivery.manual and not endpoint.again:
             self.violated(f"{what}: it was cancelled at {message.cancelled_sure:.3f}")
+
+    def _to_its_path(self, request: Received, endpoint: Endpoint, what: str, now: float) -> None:
+        """What begins after an edit goes where that says; attempts under way may arrive."""
+        before = now - self.timeout_s - 1 - self.lag_s
+        if request.path not in (may_be := endpoint.values(endpoint.paths, before, now)):
+            self.violated(f"{what}: it is sent to {request.path}, and its endpoint is at {' or '.join(may_be)}")
 
     def _caused(self, delivery: Delivery, what: str, now: float, process: str) -> None:
         """A message that a receiver has taken is sent again only for a reason."""
@@ -312,6 +335,9 @@ class Model:
             self.violated(
                 f"{what}: {len(seen) - unsure} requests were taken for sure, and {len(successes)} are recorded so"
             )
+        asked_for = sum(one.trigger_type != 0 for one in attempts)
+        if delivery is not None and asked_for < delivery.resent and not endpoint.deleted and message.kept:
+            self.violated(f"{what}: {delivery.resent} resends were promised, and {asked_for} are recorded")
         if self.clock_was_set or endpoint.again:
             return
         self._check_nothing_scheduled_after_a_success(what, attempts, wall_at)
@@ -372,12 +398,19 @@ class Model:
         """What a delivery that waits says of its next attempt: so long after the last one, as the ladder says."""
         if not made or len(made) > len(self.ladder_s):
             return
-        last, base = made[-1], self.ladder_s[len(made) - 1]
+        last = made[-1]
         ended = wall_at(last.timestamp) + last.response_duration_ms / 1000
-        longest = 2 * base if last.response_status_code in (429, 502, 503) else base * (1 + self.jitter)
+        self.check_due(what, len(made), ended, last.response_status_code, next_at)
+
+    def check_due(self, what: str, step: int, ended: float, status_code: int, next_at: float) -> None:
+        """A step of the ladder was taken by an attempt that ended then: the next one is due as that says."""
+        if step > len(self.ladder_s):
+            return
+        base = self.ladder_s[step - 1]
+        longest = 2 * base if status_code in (429, 502, 503) else base * (1 + self.jitter)
         if not ended + base * (1 - self.jitter) - 0.05 <= next_at <= ended + longest + 0.1 + self.write_s:
             self.violated(
-                f"{what}: after {len(made)} attempts, the last of which ended at {ended:.3f}, the next one is due at "
+                f"{what}: after {step} attempts, the last of which ended at {ended:.3f}, the next one is due at "
                 f"{next_at:.3f}, and the ladder says {base:g} s"
             )
 
@@ -393,8 +426,8 @@ class Model:
                 continue
             if (
                 newest is not None
-                and message.accepted_at + 1.0 < newest.began_at
-                and newest_at + 0.5 < began
+                and message.accepted_at + self.order_s < newest.began_at
+                and newest_at + self.order_s < began
                 and not self.troubles.between(message.accepted_at - 1, began, leaving_out=_OF_RECEIVERS)
             ):
                 self.violated(

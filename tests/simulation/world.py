@@ -43,6 +43,7 @@ from webhook_engine.delivery.http.tls import client_context
 from webhook_engine.delivery.schedule import dispatcher, lane
 from webhook_engine.delivery.tasks import runner
 from webhook_engine.delivery.upkeep import backlog, retention
+from webhook_engine.ids import timestamp_of
 from webhook_engine.store import directory
 from webhook_engine.store.members import shard_of
 from webhook_engine.store.records import Due
@@ -54,6 +55,8 @@ BEGAN_AT = datetime(2030, 1, 1, tzinfo=UTC)
 EVENT_TYPES = ("user.created", "invoice.paid", "invoice.voided")
 STEPS_AT_MOST = 3_000_000
 """A world that takes more has run wild."""
+LOOKS = 8
+"""How often the stored schedule is looked at in each world."""
 DAY = 86_400.0
 
 FAULTS = (
@@ -277,6 +280,8 @@ class World:
             max_in_flight=self.draw.max_in_flight,
             max_per_endpoint=self.draw.max_per_endpoint,
         )
+        if random.Random(f"moves {seed}").random() < 0.5:
+            self.draw.actions["move"] = self.draw.span_s / 8
         # Where few requests may be under way at once, a burst takes its time.
         self.model.patience_s = 4.0 if self.draw.max_in_flight >= 64 and self.draw.max_per_endpoint >= 8 else 60.0
         self.disk.write_s = self.model.write_s = self.draw.write_s
@@ -499,6 +504,8 @@ class World:
         for action, every in sorted(self.draw.actions.items()):
             self._again_after(every, getattr(self, "_do_" + action))
         began = self.timeline.now
+        for look in range(1, LOOKS + 1):
+            self.timeline.at(began + self.draw.span_s * look / LOOKS, self._look_at_schedule)
         self.timeline.at(began + self.draw.span_s, self._heal)
 
     def _again_after(self, every: float, do: Callable[[], None]) -> None:
@@ -517,7 +524,7 @@ class World:
         receiver.mode, receiver.until = mode, self.timeline.now + seconds * self._scale()
         self.say(f"{receiver.name} is {mode} for {seconds * self._scale():.1f} s")
         # Who takes its time has others wait, too.
-        kind = "slow-receiver" if mode in ("slow", "hanging", "dripping", "odd") else "receiver"
+        kind = "slow-receiver" if mode in ("slow", "hanging", "dripping", "odd", "gone") else "receiver"
         self.model.troubles.begin(kind, self.timeline.now, receiver.name)
 
         def ends() -> None:
@@ -751,6 +758,8 @@ class World:
             status = chance.choice((429, 503, 502))
         elif mode == "gone":
             status = chance.choice((410, 410, 500))
+            # To all who ask at once, so that what comes after a disabling may be recorded with it.
+            quick = 1.0 - self.timeline.now % 1.0
         else:
             status = 200
         verdict = "success" if status == 200 else "failure"
@@ -889,6 +898,7 @@ class World:
 
         async def resend(engine: Engine) -> None:
             await engine.attempts.resend(message.application, str(message.id), endpoint.id)
+            delivery.resent += 1
             delivery.manual[place] = (asked, math.inf)
 
         self._call("resend", resend)
@@ -937,6 +947,21 @@ class World:
             self.say(f"{endpoint.key} takes {types}")
 
         self._call("filter", edit)
+
+    def _do_move(self) -> None:
+        endpoint = self._some_endpoint()
+        # Of two edits at once, either may be the last.
+        if endpoint is None or self.engine is None or endpoint.paths[-1].sure == math.inf:
+            return
+        path = f"/{len(endpoint.paths)}/{endpoint.key}"
+        span = self._change(endpoint.paths, path)
+
+        async def edit(engine: Engine) -> None:
+            await engine.endpoints.update(endpoint.application, endpoint.key, url=f"http://{endpoint.host}{path}")
+            span.sure = self.timeline.now
+            self.say(f"{endpoint.key} is at {path}")
+
+        self._call("move", edit)
 
     def _do_throttle(self) -> None:
         endpoint = self._some_endpoint()
@@ -1000,6 +1025,7 @@ class World:
         endpoint.created.began = now
         endpoint.filters.append(Span(types, now))
         endpoint.closed.append(Span(False, now))
+        endpoint.paths.append(Span(f"/{key}", now))
         self.model.endpoints[key] = endpoint
         scheme = self.chance.choice(("http", "https"))
         made = await engine.endpoints.create(
@@ -1009,6 +1035,7 @@ class World:
         secret = await engine.endpoints.get_secret(application, key)
         endpoint.secrets.append(Span(secret, now))
         endpoint.created.sure = endpoint.filters[0].sure = endpoint.closed[0].sure = self.timeline.now
+        endpoint.paths[0].sure = endpoint.created.sure
         self.say(f"{key} of {application} takes {types}, {throttle} a second")
 
     def _since(self) -> datetime:
@@ -1111,6 +1138,20 @@ class World:
         else:
             self.timeline.after(5.0, self._look_whether_settled, at_last)
 
+    def _look_at_schedule(self) -> None:
+        """What is stored of retries is what the ladder says."""
+        if self.server is not None or self.model.clock_was_set:
+            return
+        by_id = {one.id: one for one in self.model.endpoints.values() if one.id}
+        with closing(sqlite3.connect(self.disk.path)) as reader:
+            for event_id, endpoint_id, due_at, step, attempt_id, duration_ms, status_code in reader.execute(_WAITING):
+                key = (int(event_id.removeprefix("n-")), by_id[endpoint_id].key if endpoint_id in by_id else "")
+                delivery = self.model.deliveries.get(key)
+                if delivery is not None and not delivery.manual:
+                    ended = self._wall_at(to_datetime(timestamp_of(attempt_id))) + duration_ms / 1000
+                    what = f"message {key[0]} to {key[1]}"
+                    self.model.check_due(what, step, ended, status_code, self._wall_at(to_datetime(due_at)))
+
     def _settled(self) -> bool:
         """Whether nothing is left to do, by what is stored."""
         if self.engine is None:
@@ -1186,7 +1227,7 @@ class World:
                     ended = self._wall_at(attempt.timestamp) + attempt.response_duration_ms / 1000
                     if attempt.trigger_type == 0 or attempt.status == 0:
                         outcomes[endpoint.key].append((ended, attempt.status == 0))
-                if made and made[0].trigger_type == 0 and not endpoint.again:
+                if made and made[0].trigger_type == 0:
                     firsts[endpoint.key].append((made[0].id, self._wall_at(made[0].timestamp), message))
         for endpoint in by_id.values():
             if endpoint.deleted is not None:
@@ -1332,6 +1373,16 @@ class World:
                 gc.enable()
         return self.result()
 
+
+_WAITING = """
+SELECT message.event_id, delivery.endpoint_id, delivery.due_at, delivery.step, attempt.id, duration_ms, status_code
+FROM webhook_delivery AS delivery
+JOIN webhook_message AS message ON message.id = delivery.message_id
+JOIN webhook_attempt AS attempt ON attempt.id = (
+    SELECT max(id) FROM webhook_attempt WHERE message_id = message.id AND endpoint_id = delivery.endpoint_id
+)
+WHERE due_at IS NOT NULL AND step > 0 AND asked = 0
+"""
 
 _LEFT = (
     "SELECT EXISTS (SELECT 1 FROM webhook_delivery WHERE due_at IS NOT NULL)",
