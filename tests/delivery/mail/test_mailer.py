@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,11 +20,11 @@ from webhook_engine.delivery.troubles import Lack
 PAYLOAD = b'{"type":"endpoint.failing","data":{"endpointUrl":"https://example.com/\\n","appName":"\xc3\x84cme"}}'
 
 
-async def send(mailbox: Mailbox, **settings: object) -> Response:
+async def send(mailbox: Mailbox | int, **settings: object) -> Response:
     made = MailSettings(
         **{  # type: ignore[arg-type]
             "host": "localhost",
-            "port": mailbox.port,
+            "port": mailbox if isinstance(mailbox, int) else mailbox.port,
             "security": "none",
             "sender": "Webhooks <webhooks@example.com>",
             "timeout_s": 5.0,
@@ -93,3 +94,61 @@ async def test_a_server_that_is_not_there_is_our_own_trouble() -> None:
     response = await send(mailbox)
     assert (response.failure, response.lack, response.sent) == (FailureKind.OWN, Lack.MAIL, False)
     assert f"localhost:{mailbox.port}" in response.text
+
+
+HELLO = "220 localhost"
+TAKEN = ["250 localhost", "250 OK", "250 OK", "354 go on", "250 taken"]
+"""The answers to EHLO, MAIL, RCPT and DATA, and to the letter itself."""
+
+
+async def said_by(*answers: str) -> tuple[Response, list[str]]:
+    """What comes of a letter to a server that gives these answers, and then goes away; and what it was told."""
+    told: list[str] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        in_letter = False
+        for answer in answers:
+            writer.write(answer.encode("latin-1") + b"\r\n")
+            await writer.drain()
+            while line := (await reader.readline()).decode():
+                if not in_letter:
+                    told.append(line.split()[0])
+                if not in_letter or line == ".\r\n":
+                    break
+            in_letter = answer.startswith("354") or (in_letter and line != ".\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        response = await send(server.sockets[0].getsockname()[1], timeout_s=0.5)
+    return response, told
+
+
+@pytest.mark.parametrize("leave", ["421 closing", "nonsense", "221 bye", None])
+async def test_a_letter_that_was_taken_is_sent_however_the_server_takes_its_leave(leave: str | None) -> None:
+    response, told = await said_by(HELLO, *TAKEN, *([] if leave is None else [leave]))
+    assert (response.status_code, response.failure) == (250, None)
+    assert told[:4] == ["ehlo", "mail", "rcpt", "data"]
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        [],
+        ["554 not you"],
+        ["\x00\xff rubbish"],
+        ["220 " + "x" * 10_000],
+        [HELLO, "250 localhost", "530 log in first"],
+        *([HELLO, *TAKEN[:count]] for count in range(len(TAKEN))),
+    ],
+)
+async def test_a_server_that_goes_away_or_talks_nonsense_is_our_own_trouble(answers: list[str]) -> None:
+    response, _ = await said_by(*answers)
+    assert (response.failure, response.lack, response.sent) == (FailureKind.OWN, Lack.MAIL, False)
+
+
+@pytest.mark.parametrize("place", [2, 3, 4])
+async def test_what_it_says_of_the_reader_or_the_letter_is_the_response(place: int) -> None:
+    answers = [HELLO, *TAKEN]
+    answers[place + 1] = "552 too large"
+    response, _ = await said_by(*answers[: place + 2], "221 bye")
+    assert (response.status_code, response.text, response.failure) == (552, "too large", FailureKind.STATUS)

@@ -10,6 +10,7 @@ import smtplib
 import ssl
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from email.message import EmailMessage
 from email.utils import format_datetime, parseaddr
 from typing import Literal
@@ -97,19 +98,20 @@ class Mailer:
         settings = self._settings
         server = f"{settings.host}:{settings.port}"
         try:
-            with self._connected() as client:
-                try:
-                    client.send_message(written)
-                except smtplib.SMTPRecipientsRefused as refused:
-                    [(code, text)] = refused.recipients.values()
-                    return _refused(code, text)
-                except (smtplib.SMTPSenderRefused, smtplib.SMTPDataError) as refused:
-                    return _refused(refused.smtp_code, refused.smtp_error)
+            client = self._connected()
+            try:
+                return _sent(client, written)
+            finally:
+                # What was accepted stays so, however the server takes its leave.
+                with suppress(smtplib.SMTPException, OSError, ValueError):
+                    client.quit()
+                client.close()
         except smtplib.SMTPException as error:
             return _not_sent(f"the mail server {server} cannot be used: {error}")
         except OSError as error:
             return _not_sent(f"the mail server {server} cannot be reached: {error or type(error).__name__}")
-        return Response(250, "accepted by the mail server", None, 0)
+        except ValueError as error:
+            return _not_sent(f"the mail server {server} says what nobody understands: {error}")
 
     def _connected(self) -> smtplib.SMTP:
         settings = self._settings
@@ -131,6 +133,18 @@ class Mailer:
             client.close()
             raise
         return client
+
+
+def _sent(client: smtplib.SMTP, written: EmailMessage) -> Response:
+    """What the server says of a letter; raises ``SMTPException`` where it refuses us, and not the reader."""
+    try:
+        client.send_message(written)
+    except smtplib.SMTPRecipientsRefused as refused:
+        [(code, text)] = refused.recipients.values()
+        return _refused(code, text)
+    except smtplib.SMTPDataError as refused:
+        return _refused(refused.smtp_code, refused.smtp_error)
+    return Response(250, "accepted by the mail server", None, 0)
 
 
 def _refused(code: int, text: bytes | str) -> Response:
