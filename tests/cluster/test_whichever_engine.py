@@ -14,6 +14,7 @@ from receivers import Receiver
 
 from webhook_engine import Engine
 from webhook_engine.delivery import ownership, timekeeper
+from webhook_engine.delivery.attempt.breaker import FEWEST
 from webhook_engine.events import EndpointDisabledEvent, EndpointUpdatedEvent
 from webhook_engine.model import TaskStatus
 
@@ -261,3 +262,37 @@ async def test_alerts_come_once_from_whichever_engine_holds_the_endpoint(pair: P
         await told.wait_for(len(ids))
         await joined(pair)
         assert len(told.requests) == len(ids)
+
+
+async def test_no_engine_waits_in_join_for_a_batch_that_waits_for_more(pair: Pair) -> None:
+    async with Receiver() as receiver:
+        ids = await endpoints(pair, receiver.url)
+        for endpoint_id in ids:
+            await pair[0].endpoints.update("acme", endpoint_id, ordering="fifo", batch_size=3, batch_wait="2m")
+        for number in range(3):
+            assert receiver.requests == []
+            await pair[number % 2].messages.create("acme", event_type="a.b", payload={"number": number})
+            await joined(pair)
+        assert len(receiver.requests) == len(ids)
+
+
+async def test_the_pause_of_an_endpoint_goes_over_with_it(make_engine: MakeEngine) -> None:
+    settings = {**SECRETS, "retry_schedule": ["1h"]}
+    async with Receiver(500) as receiver, make_engine(**settings) as second:
+        async with make_engine(**settings) as first:
+            await shared_out(first, second)
+            await first.applications.create(name="Acme", uid="acme")
+            while True:
+                made = await first.endpoints.create("acme", url=receiver.url, circuit_breaker=True)
+                stored = await first.services.store.endpoints.load(made.id)
+                assert stored is not None
+                if stored.shard in first.services.flow.ownership.shards:
+                    break
+                await first.endpoints.delete("acme", made.id)
+            await asyncio.gather(*(second.messages.create("acme", event_type="a.b", payload={}) for _ in range(FEWEST)))
+            await until(lambda: first.services.flow.lane_figures().paused == 1)
+        heard = len(receiver.requests)
+        await second.messages.create("acme", event_type="a.b", payload={})
+        await until(lambda: second.services.flow.lane_figures().paused == 1)
+        assert len(receiver.requests) == heard
+        assert (await second.endpoints.get("acme", made.id)).paused_until is not None

@@ -136,6 +136,8 @@ class Given(msgspec.Struct, frozen=True, array_like=True):
     """When the first of them is due."""
     message_ids: Sequence[str] = ()
     """Of which messages; empty: they are to be looked for."""
+    order_keys: Sequence[str] | None = ()
+    """Of those that keep an order, the keys, one for each; ``None``: they are too many."""
 
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -30,7 +30,8 @@ class Noted:
         self.taken: list[tuple[list[str], list[str]]] = []
         self.errands: list[asyncio.Task[None]] = []
 
-    def more_stored(self, endpoint_id: str, due_at: int) -> None:
+    def more_stored(self, endpoint_id: str, due_at: int, order_keys: Sequence[str] | None) -> None:
+        assert order_keys == ()
         self.stored.append((endpoint_id, due_at))
 
     def errand(self, work: Coroutine[None, None, None]) -> None:

@@ -154,9 +154,16 @@ class Dispatcher(Service):
         lane.note_manual(due_at)
         self._attend(lane)
 
-    def more_stored(self, endpoint_id: str, due_at: int) -> None:
-        """Deliveries of this endpoint were scheduled in the database for ``due_at``."""
+    def more_stored(self, endpoint_id: str, due_at: int, order_keys: Sequence[str] | None = ()) -> None:
+        """Deliveries of this endpoint were scheduled in the database for ``due_at``.
+
+        ``order_keys``: of those that keep an order, one for each; ``None``: of any.
+        """
         lane = self._lane(endpoint_id)
+        if order_keys is None:
+            lane.orders.stop_gathering()
+        for key in order_keys or ():
+            lane.orders.joined(key, self._clock.now())
         lane.note_stored(due_at)
         self._attend(lane)
 

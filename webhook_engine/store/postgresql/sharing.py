@@ -59,6 +59,7 @@ async def tell_of_deliveries(session: Session, batch: Sequence[AddressedMessage]
     shards = session.sharing.shards
     at_once: dict[tuple[str, int], tuple[int, list[str]]] = {}
     later: dict[tuple[str, int], int] = {}
+    keys: dict[tuple[str, int], list[str]] = {}
     for one in batch:
         message = one.message
         due_at = message.created_at if message.deliver_at is None else message.deliver_at
@@ -70,8 +71,14 @@ async def tell_of_deliveries(session: Session, batch: Sequence[AddressedMessage]
                 at_once.setdefault(key, (due_at, []))[1].append(message.id)
             else:
                 later[key] = min(later.get(key, due_at), due_at)
+            if endpoint_id in one.ordered:
+                keys.setdefault(key, []).append(message.ordering_key or "")
     if at_once or later:
-        given = [Given(*key, due_at) for key, due_at in later.items()]
+        given = [Given(*key, due_at, order_keys=_named(keys.get(key, ()))) for key, due_at in later.items()]
         given += [Given(*key, due_at, ids if len(ids) <= MOST_NAMED else ()) for key, (due_at, ids) in at_once.items()]
         notice = Notice(deliveries=given)
         await session.change(_TELL, msgspec.json.encode(notice).decode())
+
+
+def _named(order_keys: Sequence[str]) -> Sequence[str] | None:
+    return order_keys if len(order_keys) <= MOST_NAMED else None
