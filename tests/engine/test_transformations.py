@@ -278,3 +278,45 @@ async def test_several_messages_in_one_request_are_changed_together(tmp_path: Pa
         [attempt] = await until(attempted)
         assert attempt.exchange is not None
         assert (attempt.exchange.sent_method, attempt.exchange.sent_body) == ("POST", None)
+
+
+@needs_scripts
+@pytest.mark.parametrize(
+    ("code", "payload", "body", "words"),
+    [
+        # What a script leaves as it was is sent as it was written, whatever JavaScript makes of its numbers.
+        ("return webhook", b'{ "n": 12345678901234567890, "x": 1.0 }', b'{ "n": 12345678901234567890, "x": 1.0 }', ""),
+        ("webhook.payload.y = 2; return webhook", b'{ "x": 1.0 }', b'{"x":1,"y":2}', ""),
+        ("webhook.payload = 'text'; return webhook", b"{}", b"text", ""),
+        ("return webhook", b"no JSON", None, "JSON only"),
+        ("return webhook", b'1}, "url": "http://127.0.0.1:9/', None, "JSON only"),
+        ("return webhook", b'{"a": "\xff"}', None, "JSON only"),
+        ("webhook.payload = 7; return webhook", b"{}", None, "payload"),
+        ("delete webhook.payload; return webhook", b"{}", None, "payload"),
+        ("webhook.method = ['PUT']; return webhook", b"{}", None, "method"),
+        ("webhook.url = 5; return webhook", b"{}", None, "url"),
+        ("webhook.headers = 'x: y'; return webhook", b"{}", None, "headers"),
+        ("webhook.headers = {a: 1}; return webhook", b"{}", None, "headers"),
+        ("webhook.headers = {'webhook-id': 'x'}; return webhook", b"{}", None, "headers"),
+        ("webhook.headers = {'a\\r\\nb': 'x'}; return webhook", b"{}", None, "headers"),
+        ("webhook.cancel = 'yes'; return webhook", b"{}", b"{}", ""),
+        ("return [webhook]", b"{}", None, "no webhook"),
+        ("return null", b"{}", None, "must return the webhook"),
+    ],
+)
+async def test_whatever_a_script_returns_is_sent_or_is_a_failed_attempt(
+    tmp_path: Path, code: str, payload: bytes, body: bytes | None, words: str
+) -> None:
+    async with (
+        Receiver() as receiver,
+        local_engine(tmp_path / "e.db", retry_schedule=[], transformations__scripts=True) as engine,
+    ):
+        endpoint = await acme(engine, receiver.url)
+        await engine.endpoints.patch_transformation(
+            "acme", endpoint.id, code=f"function handler(webhook) {{ {code} }}", enabled=True
+        )
+        message = await engine.messages.create("acme", event_type="a.b", payload=payload)
+        await engine.join(timeout=30)
+        [attempt] = await attempts_of(engine, message.id)
+        assert [one.body for one in receiver.requests] == ([] if body is None else [body])
+        assert words in attempt.response

@@ -26,7 +26,8 @@ async def scripts() -> AsyncIterator[Scripts]:
 
 async def test_it_returns_a_webhook_and_what_it_wrote(scripts: Scripts) -> None:
     said = await scripts.run("app_1", GOOD, {"payload": {}, "url": "https://a.example/"})
-    assert dict(said.webhook) == {"payload": [1], "url": "https://a.example/"}
+    assert {name: said.value(name) for name in said.webhook} == {"payload": [1], "url": "https://a.example/"}
+    assert not said.same
     assert list(said.logs) == ["here"]
 
 
@@ -42,7 +43,7 @@ async def test_what_one_script_leaves_behind_meets_no_other(scripts: Scripts) ->
     await scripts.run("app_1", "globalThis.left = 1; Object.prototype.left = 1; " + GOOD, {})
     for _ in range(3):
         said = await scripts.run("app_2", "function handler() { return {left: typeof left, x: {}.left || 0} }", {})
-        assert dict(said.webhook) == {"left": "undefined", "x": 0}
+        assert {name: said.value(name) for name in said.webhook} == {"left": "undefined", "x": 0}
 
 
 async def test_scripts_that_loop_let_those_of_others_have_their_turn(scripts: Scripts) -> None:

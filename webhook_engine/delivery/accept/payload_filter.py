@@ -19,6 +19,8 @@ __all__ = ["Content", "PayloadFilter"]
 BYTES_A_STEP = 8
 """For each of them, a payload is worth one step in its lists."""
 STEPS_AT_LEAST = 1_000
+READ_AT_ONCE = 64 * 1024
+"""Bytes of JSON."""
 SEARCHED_A_STEP = 256
 """Characters of a text that are searched through in one step."""
 
@@ -54,7 +56,7 @@ class Content:
         """``NOTHING`` if it is no JSON."""
         if self._read is _UNREAD:
             try:
-                self._read = NOTHING if self._payload is None else msgspec.json.decode(self._payload)
+                self._read = NOTHING if self._payload is None else _read(self._payload)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 self._read = NOTHING
         return self._read
@@ -65,6 +67,21 @@ class Content:
         if self.steps < 0:
             raise _TooMuchError
 
+
+def _read(text: bytes | memoryview) -> object:
+    """What JSON says; what is large is read member by member, so that other threads have their turn in between."""
+    if len(text) > READ_AT_ONCE:
+        first = bytes(text[:1])
+        if first == b"{":
+            return {name: _read(memoryview(one)) for name, one in _MEMBERS.decode(text).items()}
+        if first == b"[":
+            return [_read(memoryview(one)) for one in _ITEMS.decode(text)]
+    return _ANYTHING.decode(text)
+
+
+_ANYTHING = msgspec.json.Decoder()
+_MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
 
 Test = Callable[[object, Content], bool]
 

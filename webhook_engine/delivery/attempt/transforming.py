@@ -18,6 +18,7 @@ from webhook_engine.delivery.transformations.outgoing import OutgoingWebhook, Tr
 from webhook_engine.delivery.transformations.scripts import Said, Scripts
 from webhook_engine.errors import ValidationError
 from webhook_engine.rules.headers import is_sensitive
+from webhook_engine.rules.payload import payload_bytes
 from webhook_engine.rules.user_info import MASK
 from webhook_engine.store.records import Due
 
@@ -80,7 +81,7 @@ class Transformer:
     ) -> Transformed | None:
         endpoint = target.endpoint
         webhook = OutgoingWebhook(
-            payload=await _read(payload, request.content_type),
+            payload=await _read(payload, request.content_type, as_it_is=wanted.name is None),
             headers=dict(wanted.headers),
             url=str(target.destination.url),
             method=target.destination.method,
@@ -107,19 +108,24 @@ class Transformer:
             raise TransformationError(
                 "scripts are not allowed here; the operator can allow them: transformations.scripts"
             )
-        if isinstance(webhook.payload, bytes):
+        before = webhook.payload
+        if isinstance(before, bytes):
             raise TransformationError("a script can be given JSON only, and this payload is none")
+        if isinstance(before, str):
+            before = msgspec.Raw(json.dumps(before))
+        elif not isinstance(before, msgspec.Raw):
+            before = msgspec.Raw(payload_bytes(before))
         given: dict[str, object] = {
             "method": webhook.method,
             "url": webhook.url,
-            "payload": webhook.payload,
+            "payload": before,
             "headers": {},
             "eventType": webhook.event_type,
             "cancel": False,
             "variables": dict(variables),
         }
         said = await self._scripts.run(application_id, code, given)
-        return _by_said(webhook, said.webhook), said
+        return _by_said(webhook, said), said
 
     async def _checked(self, payload: bytes, webhook: OutgoingWebhook, size: int) -> Transformed | None:
         """``size``: of what a script has made."""
@@ -128,9 +134,9 @@ class Transformer:
         return await asyncio.to_thread(transformed, payload, webhook, https_only=self._https_only)
 
 
-def _by_said(webhook: OutgoingWebhook, said: Mapping[str, object]) -> OutgoingWebhook:
+def _by_said(webhook: OutgoingWebhook, said: Said) -> OutgoingWebhook:
     """The webhook with what a script has returned, which may be anything."""
-    headers, content_type = said.get("headers") or {}, webhook.content_type
+    headers, content_type = said.value("headers") or {}, webhook.content_type
     if not isinstance(headers, Mapping) or not all(isinstance(value, str) for value in headers.values()):
         raise ValidationError("headers", "must be an object of strings")
     own = {name.lower(): (name, value) for name, value in webhook.headers.items()}
@@ -141,22 +147,29 @@ def _by_said(webhook: OutgoingWebhook, said: Mapping[str, object]) -> OutgoingWe
             own[name.lower()] = name, value
     return msgspec.structs.replace(
         webhook,
-        method=said.get("method", webhook.method),
-        url=said.get("url", webhook.url),
-        payload=said.get("payload"),
-        cancel=said.get("cancel", False) is True,
+        method=said.value("method", webhook.method),
+        url=said.value("url", webhook.url),
+        payload=webhook.payload if said.same else said.webhook.get("payload"),
+        cancel=said.value("cancel", False) is True,
         headers=dict(own.values()),
         content_type=content_type,
     )
 
 
-async def _read(payload: bytes, content_type: str | None) -> object:
+async def _read(payload: bytes, content_type: str | None, *, as_it_is: bool) -> object:
+    """What JSON says, or that JSON ``as_it_is``; ``bytes`` where it is none."""
     if not is_json(content_type):
         return payload
+    read = _checked_json if as_it_is else json.loads
     try:
-        return json.loads(payload) if len(payload) <= LARGE else await asyncio.to_thread(json.loads, payload)
-    except (ValueError, RecursionError):
+        return read(payload) if len(payload) <= LARGE else await asyncio.to_thread(read, payload)
+    except (ValueError, msgspec.DecodeError, RecursionError):
         return payload  # Its sender says that it is JSON, and sent something else.
+
+
+def _checked_json(payload: bytes) -> msgspec.Raw:
+    payload.decode()
+    return msgspec.json.decode(payload, type=msgspec.Raw)
 
 
 def _as_sent(target: Target, request: Due, wanted: Transforming, result: Transformed) -> AsSent:

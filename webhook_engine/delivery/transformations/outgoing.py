@@ -89,6 +89,11 @@ def transformed(before: bytes, webhook: OutgoingWebhook, *, https_only: bool) ->
 
 
 def _body(before: bytes, payload: object) -> bytes:
+    if isinstance(payload, msgspec.Raw):
+        text = bytes(payload)
+        if text[:1] in b"{[":
+            return payload_bytes(text, MAX_BODY)
+        payload = msgspec.json.decode(text)
     if isinstance(payload, bytes | str):
         return payload_bytes(payload, MAX_BODY)
     if payload is None or isinstance(payload, bool | int | float):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
-import json
 import os
 import select
 import signal
@@ -53,14 +52,25 @@ class ScriptLimits(msgspec.Struct, frozen=True, kw_only=True):
 class Said(msgspec.Struct, frozen=True):
     """What a script returned, and what it wrote on its console."""
 
-    webhook: Mapping[str, object]
+    webhook: Mapping[str, msgspec.Raw]
+    """The value of each member, as JSON."""
     logs: Sequence[str] = ()
+    same: bool = False
+    """The payload says what it said before."""
     size: int = 0
-    """Characters of both."""
+    """Characters of all."""
+
+    def value(self, name: str, default: object = None) -> object:
+        """Of a member that is small. Raises ``TransformationError`` if nobody can read it."""
+        try:
+            return msgspec.json.decode(self.webhook[name]) if name in self.webhook else default
+        except (msgspec.DecodeError, RecursionError):
+            raise TransformationError(f"the script returned {name} that cannot be read") from None
 
 
 class _Answer(msgspec.Struct):
     text: str | None = None
+    same: bool = False
     error: str | None = None
 
 
@@ -86,7 +96,7 @@ class Scripts:
         self._held: Counter[str] = Counter()
 
     async def run(self, application_id: str, code: str, webhook: Mapping[str, object]) -> Said:
-        """What a script makes of a webhook. Raises ``TransformationError``."""
+        """What a script makes of a webhook, which may have ``msgspec.Raw``. Raises ``TransformationError``."""
         worker = await self._turn(application_id)
         # What is large is written and read in the thread too.
         running = asyncio.get_running_loop().run_in_executor(self._threads, self._do, worker, code, webhook)
@@ -103,12 +113,12 @@ class Scripts:
         limits = self._limits
         job = {
             "code": code,
-            "webhook": json.dumps(webhook),
+            "webhook": msgspec.json.encode(webhook).decode(),
             "memory": limits.memory_bytes,
             "seconds": limits.time_s,
             "output": limits.output,
         }
-        return _said(worker.do(json.dumps(job).encode(), limits.time_s * SLOWLY + 0.5))
+        return _said(worker.do(msgspec.json.encode(job), limits.time_s * SLOWLY + 0.5))
 
     async def close(self) -> None:
         """End all processes; it may be used again afterwards."""
@@ -255,6 +265,7 @@ def _said(answer: bytes | None) -> Said:
         if read.text is None:
             error = read.error or "it said nothing"
             raise TransformationError(f"the script failed: {error}", timed_out=error == "it took too long")
-        return msgspec.structs.replace(msgspec.json.decode(read.text, type=Said), size=len(read.text))
+        said = msgspec.json.decode(read.text, type=Said)
+        return msgspec.structs.replace(said, same=read.same, size=len(read.text))
     except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
         raise TransformationError("the script returned what is no webhook") from None

@@ -36,7 +36,8 @@ SPARE_BYTES = 96 * 1024 * 1024
 
 PRELUDE = """
 (() => {
-  const logs = [], done = { text: null, error: null }, parse = JSON.parse, stringify = JSON.stringify, Text = String;
+  const logs = [], done = { text: null, error: null, same: false };
+  const parse = JSON.parse, stringify = JSON.stringify, Text = String;
   const log = (...said) => {
     if (logs.length >= MAX_LOGS) return;
     const words = said.map((one) => {
@@ -48,11 +49,13 @@ PRELUDE = """
   return (what, handler, text) => {
     if (what !== "run") return done[what];
     if (typeof handler !== "function") throw new TypeError("there must be a function with the name handler");
+    const given = parse(text), before = stringify(given.payload);
     const finish = (webhook) => {
       if (webhook === null || typeof webhook !== "object") throw new TypeError("handler must return the webhook");
+      done.same = stringify(webhook.payload) === before;
       done.text = stringify({ webhook, logs });
     };
-    const result = handler(parse(text));
+    const result = handler(given);
     if (result instanceof Promise) result.then(finish).catch((error) => { done.error = Text(error); });
     else finish(result);
   };
@@ -81,7 +84,10 @@ def main() -> None:
 
 
 def run(job: dict[str, Any]) -> dict[str, Any]:
-    """What a script says of a webhook: ``text`` is JSON that nobody has looked into, or ``error`` why there is none."""
+    """What a script says of a webhook: ``text`` is JSON that nobody has looked into, or ``error`` why there is none.
+
+    ``same``: its payload says what it said before.
+    """
     context = quickjs.Context()
     context.set_memory_limit(job["memory"])
     context.set_max_stack_size(STACK_BYTES)
@@ -94,13 +100,13 @@ def run(job: dict[str, Any]) -> dict[str, Any]:
         while call("text") is None and call("error") is None and context.execute_pending_job():
             if time.process_time() - began > job["seconds"]:
                 return {"error": "it took too long"}
-        text, error = call("text"), call("error")
+        text, error, same = call("text"), call("error"), call("same")
     except quickjs.JSException as raised:
-        text, error = None, str(raised)
+        text, error, same = None, str(raised), False
     if isinstance(text, str):
         if len(text) > job["output"]:
             return {"error": f"what it returns is larger than {job['output']} characters"}
-        return {"text": text}
+        return {"text": text, "same": same is True}
     if isinstance(error, str):
         return {"error": _words(error)}
     return {"error": "the promise that handler returned never comes to an end"}
