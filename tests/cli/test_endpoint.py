@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import re
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import trustme
 from commands import World
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    """Wait until something is so, as a person would who looks again and again."""
+    ends_at = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < ends_at
+        time.sleep(0.02)
 
 
 def test_endpoints(world: World, acme: str) -> None:
@@ -134,3 +144,29 @@ def test_an_example_of_an_event_type(world: World, acme: str) -> None:
         world.bodies("/example", 1)
     else:
         assert "example" in done.err
+
+
+def test_the_order_of_an_endpoint(world: World, acme: str) -> None:
+    made = world.json(
+        "endpoint", "create", acme, f"{world.hook}/bad/fifo", "--uid", "fifo",
+        "--ordering", "fifo", "--on-exhausted", "stop", "--circuit-breaker",
+    )  # fmt: skip
+    assert (made["ordering"], made["orderingOnExhausted"], made["circuitBreaker"]) == ("fifo", "stop", True)
+    shown = world("endpoint", "get", acme, "fifo").out
+    assert re.search(r" fifo, stop when exhausted$", shown, re.MULTILINE)
+    sent = [world.json("send", acme, "a.b", "{}", "--ordering-key", "k")["id"] for _ in range(2)]
+
+    def heads() -> list[dict[str, object]]:
+        found = world.json("endpoint", "orders", acme, "fifo")
+        return list(found["data"] if isinstance(found, dict) else found)
+
+    def stopped_at(message: str) -> bool:
+        return [(one["messageId"], one["state"]) for one in heads()] == [(message, "stopped")]
+
+    eventually(lambda: stopped_at(sent[0]))
+    assert re.search(rf"k +{sent[0]}", world("endpoint", "orders", acme, "fifo").out)
+    assert world("endpoint", "skip", acme, "fifo", sent[0]).code == 0
+    eventually(lambda: stopped_at(sent[1]))
+    assert world("endpoint", "skip", acme, "fifo", sent[0]).code == 1
+    assert world("endpoint", "update", acme, "fifo", "--batch-size", "5", "--batch-wait", "1s").code == 0
+    assert world.json("endpoint", "update", acme, "fifo", "--no-circuit-breaker")["circuitBreaker"] is False
