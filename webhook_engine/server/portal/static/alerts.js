@@ -53,12 +53,12 @@ function row(alert, changed) {
   const away = button(t("Delete"), () => removed(alert, changed), { size: "tiny", kind: "plain", name: t("Delete the alert to {to}", { to: alert.to }) });
   return h(
     "li",
-    { class: "item" },
+    { class: "item item-alert" },
     h(
       "div",
-      { class: "item-main" },
+      {},
       h("div", { class: "row" }, h("p", { class: "item-name" }, breakable(alert.to)), state),
-      h("p", { class: "item-note" }, [NAMES[alert.kind] ?? alert.kind, ...alert.events.map((event) => SAID[event] ?? event)].join(" · ")),
+      h("p", { class: "item-note whole" }, [NAMES[alert.kind] ?? alert.kind, ...alert.events.map((event) => SAID[event] ?? event)].join(" · ")),
     ),
     may("ManageEndpoint") && h("div", { class: "row" }, test, away),
   );

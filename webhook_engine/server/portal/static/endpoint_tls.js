@@ -17,7 +17,7 @@ export function tlsFields() {
   const element = h("div", { class: "form" }, Object.values(fields));
 
   function area(name) {
-    return h("textarea", { class: `input code ${name === "key" ? "hushed" : ""}`, rows: "3", spellcheck: "false", autocomplete: "off", autocapitalize: "off" });
+    return h("textarea", { class: `input code ${name === "key" ? "masked" : ""}`, rows: "3", spellcheck: "false", autocomplete: "off", autocapitalize: "off" });
   }
 
   element.value = () => {

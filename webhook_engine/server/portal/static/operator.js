@@ -137,7 +137,7 @@ function showFigures(element, figures) {
 
 function row(standing, kind) {
   const since = { failing: standing.firstFailureAt, disabled: standing.disabledAt, backlogged: standing.oldestPendingAt }[kind];
-  const words = { failing: t("failing since"), disabled: t("disabled"), backlogged: t("oldest from") }[kind];
+  const words = { failing: t("first failure"), disabled: t("disabled"), backlogged: t("oldest from") }[kind];
   return h(
     "li",
     { class: "item item-standing" },

@@ -1,13 +1,13 @@
 // The order of an endpoint's messages, its batches, and its circuit breaker: what was asked for, and where it stands.
 
 import { to } from "./address.js";
-import { api, app, eventually, get } from "./api.js";
+import { api, app, get } from "./api.js";
 import { h, reconcile } from "./dom.js";
 import { seconds } from "./durations.js";
 import { fullTime } from "./format.js";
 import { t } from "./language.js";
 import { may } from "./session.js";
-import { button, busy, card, confirm, field, input, notice, select, toast, when } from "./ui.js";
+import { button, busy, card, confirm, field, input, notice, repeatedly, select, toast, when } from "./ui.js";
 import { mark } from "./unsaved.js";
 
 const LOOK_MS = 3_000;
@@ -55,16 +55,14 @@ export function orderCard(endpoint, signal) {
           "div",
           {},
           h("a", { href: to(`/messages/${one.messageId}`) }, h("code", {}, one.orderingKey ?? one.messageId)),
-          h("p", { class: "item-note" }, one.state === "stopped" ? t("Stopped: all attempts failed. Messages that wait: {count}.", { count: waiting(one) }) : [t("Tried again; messages that wait: {count}.", { count: waiting(one) }), " ", when(one.nextAttempt, "")]),
+          h("p", { class: "item-note whole" }, one.state === "stopped" ? t("Stopped: all attempts failed. Messages that wait: {count}.", { count: waiting(one) }) : [t("Tried again; messages that wait: {count}.", { count: waiting(one) }), " ", when(one.nextAttempt, "")]),
         ),
         may("CreateAttempts") && button(t("Skip"), () => skip(one), { size: "tiny", kind: "plain", name: t("Skip message {id}", { id: one.messageId }) }),
       ),
     );
   }
 
-  const again = setInterval(() => look().catch(() => {}), LOOK_MS);
-  signal.addEventListener("abort", () => clearInterval(again), { once: true });
-  eventually(look, signal).catch(() => {});
+  repeatedly(look, LOOK_MS, signal);
   return card(t("Order"), h("div", { class: "stack" }, none, list), { note: t("Messages are sent one at a time, in the order in which they were accepted.") });
 }
 

@@ -7,7 +7,7 @@ import { localInput, span } from "./format.js";
 import { t } from "./language.js";
 import { deliveryRules } from "./rules.js";
 import { may, session } from "./session.js";
-import { button, card, field, input } from "./ui.js";
+import { button, card, field, inView, input } from "./ui.js";
 
 const WEEK_MS = 7 * 86_400_000;
 const MINUTE_MS = 60_000;
@@ -150,6 +150,7 @@ export function repairCard(endpoint, signal) {
         return;
       }
       await new Promise((resolve) => setTimeout(resolve, paused ? PAUSED_LOOK_MS : LOOK_MS));
+      await inView();
     }
   }
 

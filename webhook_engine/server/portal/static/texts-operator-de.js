@@ -29,7 +29,7 @@ export default {
   "over {count}": "über {count}",
   "Oldest pending": "Älteste ausstehende",
   "Messages a minute": "Nachrichten je Minute",
-  "failing since": "schlägt fehl seit",
+  "first failure": "erster Fehler",
   "disabled": "abgeschaltet",
   "oldest from": "älteste von",
   "{n} pending": "{n} ausstehend",

@@ -29,7 +29,7 @@ export default {
   "over {count}": "más de {count}",
   "Oldest pending": "Pendiente más antigua",
   "Messages a minute": "Mensajes por minuto",
-  "failing since": "falla desde",
+  "first failure": "primer fallo",
   "disabled": "desactivado",
   "oldest from": "la más antigua:",
   "{n} pending": few("{n} pendiente", "{n} pendientes"),

@@ -29,7 +29,7 @@ export default {
   "over {count}": "plus de {count}",
   "Oldest pending": "Plus ancienne en attente",
   "Messages a minute": "Messages par minute",
-  "failing since": "en échec depuis",
+  "first failure": "premier échec",
   "disabled": "désactivé",
   "oldest from": "la plus ancienne :",
   "{n} pending": "{n} en attente",

@@ -27,7 +27,7 @@ export default {
   "over {count}": "{count} 以上",
   "Oldest pending": "最も古い配信待ち",
   "Messages a minute": "1 分あたりのメッセージ",
-  "failing since": "失敗開始",
+  "first failure": "最初の失敗",
   "disabled": "無効化",
   "oldest from": "最古",
   "{n} pending": "{n} 件待ち",

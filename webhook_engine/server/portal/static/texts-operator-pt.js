@@ -29,7 +29,7 @@ export default {
   "over {count}": "mais de {count}",
   "Oldest pending": "Pendente mais antiga",
   "Messages a minute": "Mensagens por minuto",
-  "failing since": "a falhar desde",
+  "first failure": "primeira falha",
   "disabled": "desativado",
   "oldest from": "a mais antiga:",
   "{n} pending": few("{n} pendente", "{n} pendentes"),

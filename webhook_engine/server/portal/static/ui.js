@@ -369,6 +369,11 @@ export function hearing(isOpen) {
   hears = isOpen;
 }
 
+/** Resolves as soon as the page is not hidden. */
+export async function inView() {
+  while (document.hidden) await new Promise((resolve) => document.addEventListener("visibilitychange", resolve, { once: true }));
+}
+
 /** What is shown may be out of date. */
 export function somethingChanged() {
   for (const soon of runs) soon();
