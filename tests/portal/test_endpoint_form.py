@@ -9,8 +9,8 @@ from names import Names
 from playwright.async_api import expect
 from receivers import Receiver
 
-from .conftest import ARTEFACTS, Stage, staged
-from .test_accessibility import SIZES, bring_scanner, clean
+from .conftest import Stage, staged
+from .scanning import scanned
 
 TYPES = [f"order.{what}" for what in ("cancelled", "created", "refunded", "shipped")] + [
     f"customer.{what}" for what in ("created", "deleted", "merged", "updated")
@@ -45,14 +45,7 @@ async def test_many_event_types_come_in_groups_with_the_chosen_ones_first(stage:
     await expect(other).to_be_checked()
     await expect(page.get_by_text("4 chosen")).to_be_visible()
     await expect(page.locator("summary", has_text="order.")).to_contain_text("3 of 3")
-    await bring_scanner(page)
-    ARTEFACTS.mkdir(exist_ok=True)
-    for size, viewport in SIZES.items():
-        await page.set_viewport_size(viewport)
-        for scheme in ("light", "dark"):
-            await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-            await clean(page, f"groups, {size}, {scheme}")
-            await page.screenshot(path=ARTEFACTS / f"{size}-{scheme}-groups.png", full_page=True)
+    await scanned(page, "groups")
     await page.get_by_role("button", name="Save changes").click()
     await expect(page.get_by_text("Saved; it applies")).to_be_visible()
     now = await stage.engine.endpoints.get("acme", endpoint.id)
@@ -101,12 +94,7 @@ async def test_both_keys_show_while_a_secret_is_exchanged(stage: Stage, receiver
     after = await stage.engine.endpoints.get_secret("acme", endpoint.id)
     await expect(page.get_by_text(after)).to_be_visible()
     await expect(page.get_by_text(before)).to_be_visible()
-    await bring_scanner(page)
-    ARTEFACTS.mkdir(exist_ok=True)
-    for scheme in ("light", "dark"):
-        await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-        await clean(page, f"rotation, {scheme}")
-        await page.screenshot(path=ARTEFACTS / f"desktop-{scheme}-rotation.png")
+    await scanned(page, "rotation", full_page=False)
     # Hidden again after a reload, yet told of.
     await page.reload()
     await expect(page.get_by_text("The one before still signs too")).to_be_visible()
@@ -150,14 +138,7 @@ async def test_authentication_is_saved_and_tried(stage: Stage, receiver: Receive
     await page.get_by_role("button", name="Save changes").click()
     await expect(page.get_by_text("This is needed.")).to_be_visible()
     await page.get_by_label("Password", exact=True).fill("hush")
-    await bring_scanner(page)
-    ARTEFACTS.mkdir(exist_ok=True)
-    for size, viewport in SIZES.items():
-        await page.set_viewport_size(viewport)
-        for scheme in ("light", "dark"):
-            await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-            await clean(page, f"authentication, {size}, {scheme}")
-            await page.screenshot(path=ARTEFACTS / f"{size}-{scheme}-authentication.png", full_page=True)
+    await scanned(page, "authentication")
     await page.get_by_role("button", name="Save changes").click()
     await expect(page.get_by_text("Saved; it applies")).to_be_visible()
     await expect(page.get_by_label("Password", exact=True)).not_to_have_value("hush")

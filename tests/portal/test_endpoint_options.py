@@ -10,8 +10,8 @@ from receivers import Receiver
 
 from webhook_engine import Endpoint
 
-from .conftest import ARTEFACTS, Stage
-from .test_accessibility import SIZES, bring_scanner, clean
+from .conftest import Stage
+from .scanning import scanned
 
 SAVED = "Saved; it applies from the next attempt"
 CA = trustme.CA()
@@ -58,15 +58,7 @@ async def test_it_is_asked_for_kept_and_taken_back(stage: Stage, receiver: Recei
     await more.get_by_label("Client certificate").fill(CERTIFICATE)
     await more.get_by_label("Private key of the certificate").fill(KEY)
     await more.get_by_label("Trusted authorities").fill(CA.cert_pem.bytes().decode())
-    await bring_scanner(page)
-    ARTEFACTS.mkdir(exist_ok=True)
-    for size, viewport in SIZES.items():
-        await page.set_viewport_size(viewport)  # type: ignore[arg-type]
-        for scheme in ("light", "dark"):
-            await page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-            await clean(page, f"more settings, {size}, {scheme}")
-            await page.screenshot(path=ARTEFACTS / f"{size}-{scheme}-more-settings.png", full_page=True)
-        assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    await scanned(page, "more-settings")
     await save.click()
     await expect(saved).to_be_visible()
     now = await stage.engine.endpoints.get("acme", endpoint.id)

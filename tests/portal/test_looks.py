@@ -11,7 +11,7 @@ from receivers import Receiver
 from webhook_engine.server.portal.accent import LEGIBLE, contrast
 
 from .conftest import ARTEFACTS, Stage, staged
-from .test_accessibility import SIZES, bring_scanner, clean
+from .scanning import SIZES, bring_scanner, clean
 
 ELSEWHERE = re.compile("^https:")
 CDN = "https://cdn.example.com"
@@ -78,7 +78,7 @@ async def test_the_settings_show(tmp_path: Path, receiver: Receiver) -> None:
             await page.set_viewport_size(viewport)
             for theme in ("light", "dark"):
                 await page.evaluate("theme => { document.documentElement.dataset.theme = theme; }", theme)
-                await clean(page, f"own looks, {size}, {theme}")
+                await clean(page, f"own looks, {size}, {theme}", colours_only=theme == "dark")
                 await page.screenshot(path=ARTEFACTS / f"{size}-{theme}-own-looks.png")
             assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         assert stage.problems == []

@@ -8,8 +8,8 @@ import re
 import aiohttp
 from playwright.async_api import expect
 
-from .conftest import ARTEFACTS, Stage
-from .test_accessibility import SIZES, bring_scanner, clean
+from .conftest import Stage
+from .scanning import bring_scanner, clean, scanned
 
 
 async def test_from_use_play_to_a_verified_signature(stage: Stage) -> None:
@@ -135,16 +135,8 @@ async def test_an_inbox_fails_twice_and_then_answers_with_what_was_typed(stage: 
         await expect(viewer.get_by_role("button", name=name)).to_have_count(0)
     token = address.rstrip("/").rpartition("/")[2]
     assert token not in await viewer.content()
-    await bring_scanner(viewer)
-    ARTEFACTS.mkdir(exist_ok=True)
     for one, what in ((page, "play-answer"), (viewer, "play-shared")):
-        for size, viewport in SIZES.items():
-            await one.set_viewport_size(viewport)
-            for scheme in ("light", "dark"):
-                await one.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-                await clean(one, f"{what}, {size}, {scheme}")
-                await one.screenshot(path=ARTEFACTS / f"{size}-{scheme}-{what}.png", full_page=True)
-            assert await one.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        await scanned(one, what)
     await page.get_by_role("button", name="Stop sharing").click()
     await expect(viewer.get_by_role("heading", name="This inbox has expired")).to_be_visible()
     assert [said for said in stage.problems if "404" not in said] == []

@@ -5,8 +5,8 @@ from __future__ import annotations
 from playwright.async_api import expect
 from receivers import Receiver
 
-from .conftest import ARTEFACTS, Stage
-from .test_accessibility import SIZES, bring_scanner, clean
+from .conftest import Stage
+from .scanning import scanned
 
 EXACT = '{"id": 12345678901234567890, "text": "\\u00e9"}'
 
@@ -31,18 +31,11 @@ async def test_an_example_is_edited_kept_and_sent_again(stage: Stage, receiver: 
     await page.get_by_label("Name of the example").fill("Large number")
     await page.get_by_role("button", name="Keep", exact=True).click()
     await expect(page.get_by_label("Which example")).to_have_value("Large number")
-    await bring_scanner(page)
     await page.get_by_role("button", name="Send example").click()
     await expect(page.get_by_text("Succeeded")).to_be_visible()
     [request] = await receiver.wait_for(1)
     assert request.body.decode() == EXACT
-    ARTEFACTS.mkdir(exist_ok=True)
-    for size, viewport in SIZES.items():
-        await page.set_viewport_size(viewport)
-        for scheme in ("light", "dark"):
-            await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-            await clean(page, f"own example, {size}, {scheme}")
-            await page.screenshot(path=ARTEFACTS / f"{size}-{scheme}-own-example.png", full_page=True)
+    await scanned(page, "own-example")
     await page.reload()
     await page.get_by_label("Which example").select_option("Large number")
     await expect(page.get_by_label("Payload")).to_have_value(EXACT)
