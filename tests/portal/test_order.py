@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from playwright.async_api import expect
 from receivers import Receiver
 
@@ -34,6 +36,31 @@ async def test_an_order_is_asked_for_and_goes_on_without_a_message(stage: Stage,
     await expect(page.get_by_text("Nothing is held up.")).to_be_visible()
     await engine.join(10)
     assert [request.headers["webhook-id"] for request in receiver.requests] == [one.id for one in sent]
+
+
+async def test_what_is_wrong_is_told_beside_it_and_only_what_was_changed_is_sent(
+    stage: Stage, receiver: Receiver
+) -> None:
+    endpoint = await stage.engine.endpoints.create("acme", url=receiver.url, ordering="fifo")
+    page = await stage.portal()
+    await page.goto(f"{stage.url}/portal/#/endpoints/{endpoint.id}?tab=settings")
+    size, save = page.get_by_label("Messages in one request"), page.get_by_role("button", name="Save", exact=True)
+    await page.get_by_label("Seconds to wait for more").fill("301")
+    await save.click()
+    await expect(page.get_by_text("Enter a whole number from 1 to 1000.")).to_be_visible()
+    await expect(page.get_by_text("Enter seconds from 0 to 300, or nothing.")).to_be_visible()
+    await expect(size).to_be_focused()
+    await size.fill("10")
+    await page.get_by_label("Seconds to wait for more").fill("60")
+    await stage.engine.endpoints.update("acme", endpoint.id, circuit_breaker=True)
+    async with page.expect_request(lambda request: request.method == "PATCH") as sent:
+        await save.click()
+    assert json.loads((await sent.value).post_data or "") == {"batchSize": 10, "batchWait": "1m"}
+    await expect(page.get_by_text("Saved; it applies from the next attempt")).to_be_visible()
+    # What a colleague changes is shown where nothing was typed.
+    await stage.engine.endpoints.update("acme", endpoint.id, batch_size=20)
+    await expect(size).to_have_value("20")
+    await expect(page.get_by_label("Wait as a whole when too many attempts fail")).to_have_value("true")
 
 
 async def test_it_says_until_when_an_endpoint_is_paused(stage: Stage, receiver: Receiver) -> None:

@@ -5,10 +5,10 @@ import { api, app, eventually, get } from "./api.js";
 import { endpointForm, formChoices } from "./endpoint_form.js";
 import { fill, h, reconcile } from "./dom.js";
 import { t } from "./language.js";
-import { orderSettings } from "./order.js";
+import { orderAsked, orderSettings } from "./order.js";
 import { may } from "./session.js";
 import { authenticationCard, scriptCard } from "./transformation.js";
-import { discard, mark } from "./unsaved.js";
+import { discard, mark, unsaved } from "./unsaved.js";
 import { button, busy, card, confirm, field, input, loading, toast } from "./ui.js";
 
 /** The tab; its `meanwhile(endpoint)` takes in what was changed elsewhere. */
@@ -27,11 +27,13 @@ export function settingsTab(endpoint, signal, changed) {
     },
     (error) => error.name === "AbortError" || fill(content, h("p", { class: "problem" }, error.message)),
   );
+  const order = h("div", {}, orderSettings(endpoint, signal, changed));
   const trial = h("div", {}, authenticationCard(endpoint, signal));
-  const element = h("div", { class: "stack narrow" }, card(t("Endpoint"), content), orderSettings(endpoint, signal, changed), headersCard(endpoint, signal), trial, scriptCard(endpoint, signal), may("ManageEndpoint") && endCard(endpoint, changed));
+  const element = h("div", { class: "stack narrow" }, card(t("Endpoint"), content), order, headersCard(endpoint, signal), trial, scriptCard(endpoint, signal), may("ManageEndpoint") && endCard(endpoint, changed));
   element.meanwhile = (now) => {
     // What is saved now can be tried now.
     if (JSON.stringify(now.authentication) !== JSON.stringify(latest.authentication)) fill(trial, authenticationCard(now, signal));
+    if (orderAsked(now) !== orderAsked(latest) && !unsaved(order)) fill(order, orderSettings(now, signal, changed));
     latest = now;
     form?.meanwhile(now);
   };

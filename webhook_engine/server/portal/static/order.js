@@ -3,7 +3,7 @@
 import { to } from "./address.js";
 import { api, app, get } from "./api.js";
 import { h, reconcile } from "./dom.js";
-import { seconds } from "./durations.js";
+import { plainDuration, seconds } from "./durations.js";
 import { fullTime } from "./format.js";
 import { t } from "./language.js";
 import { may } from "./session.js";
@@ -68,6 +68,13 @@ export function orderCard(endpoint, signal) {
 
 const waiting = (one) => (one.waiting < MOST ? String(one.waiting) : `${MOST}+`);
 
+const ASKED = ["ordering", "orderingOnExhausted", "batchSize", "batchWait", "circuitBreaker"];
+
+/** What is asked for here, as a text that is another one when that is changed. */
+export function orderAsked(endpoint) {
+  return JSON.stringify(ASKED.map((name) => endpoint[name] ?? null));
+}
+
 /** What may be asked for; `changed(endpoint)` gets the endpoint as it is then. */
 export function orderSettings(endpoint, signal, changed) {
   const disabled = !may("ManageEndpoint");
@@ -81,27 +88,38 @@ export function orderSettings(endpoint, signal, changed) {
   const more = h("div", { class: "form" }, field(t("When all attempts of a message failed"), exhausted), h("div", { class: "pair" }, sizes, waits));
   const save = button(t("Save"), undefined, { submit: true, disabled });
   const show = () => (more.hidden = !ordering.value);
+  let before = endpoint;
 
   async function submit() {
     sizes.complain();
     waits.complain();
     const ordered = ordering.value !== "";
-    if (ordered && wait.value && !size.value) return void sizes.complain(t("Enter a whole number from 1 to 1000."));
-    const body = {
+    const count = Number(size.value);
+    const wrongSize = size.validity.badInput || (size.value ? !(Number.isInteger(count) && count >= 1 && count <= MOST) : wait.value !== "");
+    const wrongWait = wait.validity.badInput || Number(wait.value) < 0 || Number(wait.value) > LONGEST_WAIT_S;
+    if (ordered && wrongSize) sizes.complain(t("Enter a whole number from 1 to 1000."));
+    if (ordered && wrongWait) waits.complain(t("Enter seconds from 0 to 300, or nothing."));
+    const wrong = form.querySelector("[aria-invalid=true]");
+    if (wrong) return void wrong.focus();
+    const asked = {
       ordering: ordering.value || null,
       orderingOnExhausted: (ordered && exhausted.value) || null,
-      batchSize: ordered && size.value ? Number(size.value) : null,
-      batchWait: ordered && wait.value ? `${Number(wait.value)}s` : null,
+      batchSize: ordered && size.value ? count : null,
+      batchWait: ordered && wait.value ? plainDuration(`${Number(wait.value)}s`) : null,
       circuitBreaker: breaker.value ? breaker.value === "true" : null,
     };
-    changed(await api("PATCH", app("endpoint", endpoint.id), { body, signal }));
+    // What somebody else has changed meanwhile stays, unless it was changed here, too.
+    const body = Object.fromEntries(Object.entries(asked).filter(([name, value]) => value !== (before[name] ?? null)));
+    if (!Object.keys(body).length) return void toast(t("There is nothing to save"));
+    before = await api("PATCH", app("endpoint", endpoint.id), { body, signal });
+    changed(before);
     mark(form, false);
     return void toast(t("Saved; it applies from the next attempt"));
   }
 
   const form = h(
     "form",
-    { class: "form", on: { submit: (event) => (event.preventDefault(), busy(save, submit())), input: () => (show(), mark(form, true)) } },
+    { class: "form", novalidate: true, on: { submit: (event) => (event.preventDefault(), busy(save, submit())), input: () => (show(), mark(form, true)) } },
     field(t("How messages are sent"), ordering),
     more,
     field(t("Wait as a whole when too many attempts fail"), breaker),

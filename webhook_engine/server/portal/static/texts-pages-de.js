@@ -590,4 +590,5 @@ export default {
   "{place}: this must be a string.": "{place}: das muss ein Text sein.",
   "{place}: this must be an object of conditions, in braces.": "{place}: das muss ein Objekt aus Bedingungen sein, in geschweiften Klammern.",
   "{place}: this must be true or false.": "{place}: das muss true oder false sein.",
+  "Enter seconds from 0 to 300, or nothing.": "Geben Sie Sekunden von 0 bis 300 ein, oder nichts.",
 };

@@ -590,4 +590,5 @@ export default {
   "{place}: this must be a string.": "{place}: debe ser un texto.",
   "{place}: this must be an object of conditions, in braces.": "{place}: debe ser un objeto de condiciones, entre llaves.",
   "{place}: this must be true or false.": "{place}: debe ser true o false.",
+  "Enter seconds from 0 to 300, or nothing.": "Indique segundos de 0 a 300, o nada.",
 };

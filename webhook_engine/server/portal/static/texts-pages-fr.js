@@ -590,4 +590,5 @@ export default {
   "{place}: this must be a string.": "{place} : ce doit être un texte.",
   "{place}: this must be an object of conditions, in braces.": "{place} : ce doit être un objet de conditions, entre accolades.",
   "{place}: this must be true or false.": "{place} : ce doit être true ou false.",
+  "Enter seconds from 0 to 300, or nothing.": "Saisissez des secondes de 0 à 300, ou rien.",
 };

@@ -588,4 +588,5 @@ export default {
   "{place}: this must be a string.": "{place}：文字列にしてください。",
   "{place}: this must be an object of conditions, in braces.": "{place}：波かっこで囲んだ条件のオブジェクトにしてください。",
   "{place}: this must be true or false.": "{place}：true または false にしてください。",
+  "Enter seconds from 0 to 300, or nothing.": "0 から 300 までの秒数を入力するか、空欄にしてください。",
 };

@@ -590,4 +590,5 @@ export default {
   "{place}: this must be a string.": "{place}: tem de ser um texto.",
   "{place}: this must be an object of conditions, in braces.": "{place}: tem de ser um objeto de condições, entre chaves.",
   "{place}: this must be true or false.": "{place}: tem de ser true ou false.",
+  "Enter seconds from 0 to 300, or nothing.": "Indique segundos de 0 a 300, ou nada.",
 };
