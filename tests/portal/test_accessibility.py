@@ -78,7 +78,10 @@ async def test_every_page_passes_axe_by_day_and_by_night_and_is_kept_as_a_pictur
     for view in ("answers", "times"):
         await page.get_by_label("What to show").select_option(view)
         await scanned(page, f"statistics-{view}")
+    await page.mouse.move(0, 0)
     await page.locator(".chart-parts a").last.focus()
+    await page.keyboard.press("ArrowLeft")
+    await page.keyboard.press("ArrowRight")
     await scanned(page, "statistics-told")
     await visit("catalogue", "/catalogue", page.locator(".catalogue summary").first.click)
     await visit("missing", "/endpoints/ep_none", page.get_by_text("There is no such endpoint").wait_for)
