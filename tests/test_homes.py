@@ -39,6 +39,7 @@ PROVED_BY: Mapping[str, str] = {
     "delivery/http/problems.py": "delivery/http/test_response.py",
     "delivery/measures.py": "server/test_metrics.py",
     "delivery/schedule/figures.py": "server/test_metrics.py",
+    "delivery/notices.py": "cluster/",
     "delivery/wakeups.py": "cluster/",
     "resources/imported.py": "resources/test_imports.py",
     "delivery/tasks/purge.py": "server/api/test_tasks.py",

@@ -36,6 +36,7 @@ from webhook_engine.delivery.http.sender import Sender
 from webhook_engine.delivery.mail.links import letter_links
 from webhook_engine.delivery.mail.mailer import Mailer, MailSettings
 from webhook_engine.delivery.measures import Measures
+from webhook_engine.delivery.notices import Notices
 from webhook_engine.delivery.notifier import Handler, Notifier
 from webhook_engine.delivery.ownership import Ownership, Share
 from webhook_engine.delivery.publishing import Publication, Publisher
@@ -172,7 +173,6 @@ class Pipeline:
         self._wakeups = Wakeups(store.wakeups, self._on_notice, self._on_missed)
         self.ownership.on_changed(lambda: self._wakeups.tell(Notice(members=True)))
         self._directory = directory
-        self._notice_handlers: list[Callable[[Notice], None]] = []
         self._losing_at: int | None = None
         """The batch that was being stored when a shard was lost last, if one was."""
         self._later: set[asyncio.TimerHandle] = set()
@@ -216,8 +216,6 @@ class Pipeline:
             max_in_flight=settings.max_in_flight,
             max_in_flight_per_endpoint=settings.max_in_flight_per_endpoint,
         )
-        wakeups = store.wakeups
-        self._incoming = None if wakeups is None else Incoming(self._dispatcher, wakeups.due)
         self._router = Router(store.messages, directory, self._stored, tracing)
         self._relay = Relay(store.outbox, self._router, self.intake, clock, self.ownership, self._wakeups, sources)
         self._tasks = TaskRunner(
@@ -229,6 +227,15 @@ class Pipeline:
             self.ownership,
             added=self._wakeups.committed,
             expunged=self.expunged,
+        )
+        self._notices = Notices(
+            ownership=self.ownership,
+            directory=directory,
+            dispatcher=self._dispatcher,
+            incoming=None if store.wakeups is None else Incoming(self._dispatcher, store.wakeups.due),
+            relay=self._relay,
+            tasks=self._tasks,
+            now=lambda: self.timekeeper.look().now,
         )
         self.retention = Retention(
             store.upkeep,
@@ -437,8 +444,7 @@ class Pipeline:
 
     def on_notice(self, handler: Callable[[Notice], None]) -> Callable[[], None]:
         """Call this with what other engines tell; returns what ends it."""
-        self._notice_handlers.append(handler)
-        return lambda: self._notice_handlers.remove(handler)
+        return self._notices.on(handler)
 
     def tell(self, notice: Notice) -> None:
         """Let other engines on the same database hear of this."""
@@ -484,41 +490,10 @@ class Pipeline:
         return settled if unstored is None else min(settled, unstored.partition("_")[2])
 
     def _on_notice(self, notice: Notice) -> None:
-        holds, dispatcher = self.ownership.holds, self._dispatcher
-        for organization_id, application_id, uid in notice.applications:
-            self._directory.forget_application(organization_id, application_id, uid)
-            self._directory.forget_endpoints(application_id)
-            dispatcher.application_changed(application_id)
-        for endpoint_id, application_id, shard in notice.endpoints:
-            self._directory.forget_endpoints(application_id)
-            dispatcher.look_again(endpoint_id, ours=holds(shard))
-        if notice.deliveries and self._incoming is not None:
-            self._incoming.add([given for given in notice.deliveries if holds(given.shard)])
-        for endpoint_id, shard in notice.manual:
-            if holds(shard):
-                dispatcher.manual_stored(endpoint_id, self.timekeeper.look().now)
-        for endpoint_id, message_id in notice.cancelled:
-            dispatcher.drop(endpoint_id, message_id)
-        if notice.expunged:
-            dispatcher.expunged(notice.expunged)
-        if notice.tasks:
-            self._tasks.look()
-        if notice.members:
-            self.ownership.nudge()
-        if notice.outbox:
-            self._relay.told(notice.outbox)
-        for handler in self._notice_handlers:
-            handler(notice)
+        self._notices.take(notice)
 
     def _on_missed(self) -> None:
-        """Edits and deliveries of others may have gone unnoticed: everything is read anew."""
-        log.warning("notices.missed", consequence="everything is read anew")
-        self._directory.clear()
-        self._dispatcher.outdate_all()
-        self._dispatcher.look_for_due()
-        self._tasks.look()
-        for handler in self._notice_handlers:
-            handler(Notice(revocations=True))
+        self._notices.missed()
 
     def _dropped(self, batch: Sequence[Outcome]) -> None:
         self._dispatcher.recorded(batch)
