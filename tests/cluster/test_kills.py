@@ -37,7 +37,11 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 ENDPOINTS = 24
 KILLS = int(os.environ.get("WEBHOOK_ENGINE_TEST_KILLS", "2"))
 LONGEST_PAUSE_S = 6.0
-STARTED_WITHIN_S = 40.0
+SHARED_OUT_WITHIN_S = 12.0
+LATE_AT_EACH_STEP = 4
+"""How often an engine may be as late as this process was at its latest: to hear, to take, to look and to send."""
+QUIET = 40
+"""Messages before a kill, to compare with."""
 IN_FLIGHT = 600
 """More than what one engine can have under way, or not recorded, at this load."""
 TIMES_SLOWER, TOLERATED_S = 3, 0.5
@@ -303,26 +307,31 @@ async def test_nothing_is_lost_when_engines_are_killed_again_and_again(
     quiet: list[float] = []
     while_one_is_dead: list[float] = []
     late: list[float] = []
+    pauses: list[float] = []
     async with cluster(server, schema, tmp_path, make_engine, arrivals) as engines:
         since = time.monotonic() - 2
         for _ in range(KILLS):
+            async with asyncio.timeout(60):
+                while sum(sent >= since for sent in engines.at_once.values()) < QUIET:
+                    await asyncio.sleep(0.05)
             left, numbers = engines.lease_left(engines.engines[0])
             at = time.monotonic()
             await engines.kill(engines.engines[0])
             await engines.arrived(arrivals, numbers, at + 0.5)
             again = max(min(one for one in arrivals.at[number] if one > at + 0.5) for number in numbers)
             late.append(again - at - left)
+            pauses.append(again - at)
             others = set(range(ENDPOINTS)) - numbers
             quiet.append(arrivals.p99(engines.at_once, others, since, at - 0.5))
             while_one_is_dead.append(arrivals.p99(engines.at_once, others, at, again))
             await engines.start()
             since = time.monotonic() + 1
-            await asyncio.sleep(3)
     print(f"\n{KILLS} kills of 3 engines: {engines.figures(arrivals)}")
-    print(f"replaced {', '.join(f'{one:.2f}' for one in late)} s after their leases ended")
+    print(f"replaced after {', '.join(f'{one:.2f}' for one in pauses)} s, ", end="")
+    print(f"{', '.join(f'{one:.2f}' for one in late)} s after their leases ended")
     print(f"p99 at the others: {max(quiet) * 1e3:.0f} ms unharmed, {max(while_one_is_dead) * 1e3:.0f} ms meanwhile")
     assert arrivals.repeats < KILLS * IN_FLIGHT, "repeats are what was in flight or not recorded at a kill"
-    assert arrivals.longest_pause() < LONGEST_PAUSE_S + engines.late_s
+    assert max(pauses) < LONGEST_PAUSE_S + LATE_AT_EACH_STEP * engines.late_s
     assert max(while_one_is_dead) < TIMES_SLOWER * max(quiet) + TOLERATED_S + engines.late_s
 
 
@@ -342,7 +351,7 @@ async def test_an_engine_that_stood_still_for_three_leases_does_no_harm(
         await asyncio.sleep(2)
     print(f"\nstopped for 15 s: {engines.figures(arrivals)}")
     assert arrivals.repeats < IN_FLIGHT
-    assert arrivals.longest_pause() < LONGEST_PAUSE_S + engines.late_s
+    assert arrivals.longest_pause() < LONGEST_PAUSE_S + LATE_AT_EACH_STEP * engines.late_s
 
 
 async def test_terminated_backends_and_engines_that_come_and_go_lose_nothing(
@@ -362,8 +371,7 @@ async def test_terminated_backends_and_engines_that_come_and_go_lose_nothing(
             await asyncio.sleep(0.5)
     print(f"\nbackends terminated, 3 came and went: {engines.figures(arrivals)}")
     assert arrivals.repeats < 3 * IN_FLIGHT, "what was in flight where a lease was not renewed in time"
-    # Who comes has its part as soon as it is a member, and a busy machine takes long to start a process.
-    assert arrivals.longest_pause() < STARTED_WITHIN_S + engines.late_s
+    assert arrivals.longest_pause() < SHARED_OUT_WITHIN_S + LATE_AT_EACH_STEP * engines.late_s
 
 
 @pytest.fixture
@@ -385,6 +393,6 @@ async def test_a_server_that_is_killed_under_several_engines_and_comes_back_lose
             await engines.arrived(arrivals, set(range(ENDPOINTS)), back)
             again = time.monotonic() - back
             print(f"\naway for {away_s} s: everything goes on {again:.1f} s after the server is back")
-            assert again < LONGEST_PAUSE_S + engines.late_s
+            assert again < LONGEST_PAUSE_S + LATE_AT_EACH_STEP * engines.late_s
     print(f"server killed twice: {engines.figures(arrivals)}")
     assert arrivals.repeats < 3 * 2 * IN_FLIGHT

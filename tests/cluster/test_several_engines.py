@@ -13,6 +13,8 @@ from engine_members import shards, shared_out, until
 from receivers import Receiver, Reply
 
 from webhook_engine import Engine
+from webhook_engine.errors import SecretsUnreadableError
+from webhook_engine.outbox import enqueue
 from webhook_engine.store.members import shard_of
 from webhook_engine.store.postgresql.outbox import PostgresqlOutbox
 
@@ -109,6 +111,36 @@ async def test_one_engine_looks_into_the_outbox_for_all(
         looks.clear()
         await until(lambda: max(looks.values(), default=0) >= 20)
         assert sorted(looks.values())[0] < 10
+
+
+async def test_behind_a_pooler_engines_share_and_tell_as_well(
+    make_engine: MakeEngine, postgresql_url: str, pgbouncer_url: str, schema: str
+) -> None:
+    # Each transaction may run in another session, and nobody hears of a notice before looking for it.
+    pooled = {"url": pgbouncer_url, "store__schema": f"{schema}_pooled"}
+    async with Receiver() as receiver, make_engine(**pooled) as first, make_engine(**pooled) as second:
+        await shared_out(first, second)
+        ids = await endpoints(first, receiver.url, 8)
+        with psycopg.connect(postgresql_url, options=f"-csearch_path={schema}_pooled") as connection:
+            for number in range(3):
+                enqueue(connection, application="acme", event_type="a.b", payload={"number": number})
+        for number in range(3):
+            await (first, second)[number % 2].messages.create("acme", event_type="a.b", payload={"number": number})
+        await until(lambda: len(receiver.requests) >= 6 * len(ids))
+        await first.join(timeout=30)
+        assert set(Counter((one.message_id, one.target) for one in receiver.requests).values()) == {1}
+
+
+async def test_an_engine_with_another_main_secret_does_not_start_and_the_others_go_on(make_engine: MakeEngine) -> None:
+    async with Receiver() as receiver, make_engine(security__main_secret="m" * 40) as first:
+        await endpoints(first, receiver.url, 2)
+        second = make_engine(security__main_secret="o" * 40)
+        with pytest.raises(SecretsUnreadableError, match="another main secret"):
+            await second.start()
+        await shared_out(first)
+        await first.messages.create("acme", event_type="a.b", payload={})
+        await first.join(timeout=30)
+        assert len(receiver.requests) == 2
 
 
 async def test_what_a_person_asks_for_on_one_engine_is_done_by_another(make_engine: MakeEngine) -> None:
