@@ -110,7 +110,7 @@ async def test_one_engine_looks_into_the_outbox_for_all(
         print(f"commit to arrival: median {median(took) * 1e3:.0f} ms, most {max(took) * 1e3:.0f} ms")
         looks.clear()
         await until(lambda: max(looks.values(), default=0) >= 20)
-        assert sorted(looks.values())[0] < 10
+        assert sum(looks.values()) - max(looks.values()) < 10
 
 
 async def test_behind_a_pooler_engines_share_and_tell_as_well(
