@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import aiohttp
@@ -89,13 +89,14 @@ async def bare(url: str, messages: int) -> float:
         return messages / (time.perf_counter() - begun)
 
 
-async def engine_round(engine: Engine, messages: int) -> float:
-    """Deliveries per second, from the first create to the last recorded success."""
+async def engine_round(engine: Engine, messages: int, applications: Sequence[str] = ("bench",)) -> float:
+    """Messages per second, to these applications in turn, from the first create to the last recorded success."""
     todo = iter(range(messages))
 
     async def create() -> None:
-        for _ in todo:
-            await engine.messages.create("bench", event_type="invoice.paid", payload=PAYLOAD)
+        for number in todo:
+            application = applications[number % len(applications)]
+            await engine.messages.create(application, event_type="invoice.paid", payload=PAYLOAD)
 
     begun = time.perf_counter()
     await asyncio.gather(*(create() for _ in range(CREATORS)))

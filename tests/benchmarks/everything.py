@@ -49,16 +49,18 @@ class Figure(NamedTuple):
     note: str = ""
 
 
-async def deliveries(messages: int, rounds: int, endpoints: int) -> Iterator[Figure]:
-    """Rate and CPU beside the bare loop."""
+async def deliveries(messages: int, rounds: int, endpoints: int, applications: int = 1) -> Iterator[Figure]:
+    """Rate and CPU beside the bare loop, with so many endpoints in each of so many applications."""
+    names = [f"bench-{number}" for number in range(applications)]
     rates, engine_cpu, bare_cpu, speed, lost = [], [], [], [], 0
     with receiver() as url, tempfile.TemporaryDirectory() as directory:
         async with Engine.open(Path(directory) / "bench.db", allow_subnets=["127.0.0.1/32"]) as engine:
-            await engine.applications.create(name="Benchmark", uid="bench")
-            for _ in range(endpoints):
-                await engine.endpoints.create("bench", url=url)
+            for name in names:
+                await engine.applications.create(name="Benchmark", uid=name)
+                for number in range(endpoints):
+                    await engine.endpoints.create(name, url=f"{url}{number}")
             await bare(url, 2_000)
-            await engine_round(engine, max(1, 2_000 // endpoints))
+            await engine_round(engine, max(1, 2_000 // endpoints), names)
             each = max(1, messages // endpoints)
             for _ in range(rounds):
                 before = time.process_time()
@@ -66,13 +68,15 @@ async def deliveries(messages: int, rounds: int, endpoints: int) -> Iterator[Fig
                 bare_cpu.append((time.process_time() - before) / messages * 1e6)
                 await counted(url)
                 before = time.process_time()
-                rate = await engine_round(engine, each) * endpoints
+                rate = await engine_round(engine, each, names) * endpoints
                 engine_cpu.append((time.process_time() - before) / (each * endpoints) * 1e6)
                 speed.append(rate)
                 rates.append(rate / bare_rate)
                 requests, distinct = await counted(url)
                 lost += each * endpoints - requests if endpoints > 1 else each - distinct
-    name = "one endpoint" if endpoints == 1 else f"one message to {endpoints} endpoints"
+    name = "one endpoint" if endpoints == 1 else f"one message to {endpoints:,} endpoints"
+    if applications > 1:
+        name = f"to {applications:,} endpoints in turn"
     note = f"LOST {lost}" if lost > 0 else ""
     return iter(
         [
@@ -244,6 +248,8 @@ def main() -> int:
     parts = [
         lambda: uvloop.run(deliveries(options.messages, options.rounds, 1)),
         lambda: uvloop.run(deliveries(options.messages, options.rounds, 100)),
+        lambda: uvloop.run(deliveries(options.messages, options.rounds, 1_000)),
+        lambda: uvloop.run(deliveries(options.messages, options.rounds, 1, applications=1_000)),
         lambda: api(options.messages, options.rounds),
         lambda: uvloop.run(latency(200)),
         lambda: uvloop.run(latency(500)),

@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -228,10 +228,10 @@ class Attempter:
             self._access_tokens.taken(client, token)
         return response
 
-    async def _post(self, begun: Begun, further: str) -> Response:
+    def _post(self, begun: Begun, further: str) -> Coroutine[None, None, Response]:
         if self._tracing is None:
-            return await self._sender.send(begun.target.destination, further, begun.payload)
-        return await self._tracing.send(self._sender, begun.target, begun.due, begun.payload, begun.id, further)
+            return self._sender.send(begun.target.destination, further, begun.payload)
+        return self._tracing.send(self._sender, begun.target, begun.due, begun.payload, begun.id, further)
 
     async def _mail(self, to: str, begun: Begun) -> Response:
         """What the mail server said of a letter."""

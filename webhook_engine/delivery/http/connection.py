@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import select
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import IntEnum
+from functools import partial
 from typing import NamedTuple, Protocol, cast
 
 from webhook_engine.delivery.http.head import MalformedError
@@ -113,7 +114,7 @@ class Connection(asyncio.Protocol):
         self._waiter: asyncio.Future[None] | None = None
         self._asked_at = 0.0
         self._early = b""
-        self._unread: Callable[[], bool] | None = None
+        self._unread: Callable[[], Sequence[object]] | None = None
         """Looks whether there is something to read; made when it is first needed."""
         self.state = _NEW
         self.reader = ResponseReader(response_limit)
@@ -232,7 +233,7 @@ class Connection(asyncio.Protocol):
         if self._unread is None:
             transport = cast("asyncio.Transport", self._transport)
             self._unread = _look_at(transport.get_extra_info("socket").fileno())
-        return self._unread()
+        return bool(self._unread())
 
     def _become(self, state: State) -> None:
         if state not in _MAY_FOLLOW[self.state]:
@@ -292,10 +293,10 @@ class Connection(asyncio.Protocol):
         self.close()
 
 
-def _look_at(descriptor: int) -> Callable[[], bool]:
-    """What tells at any time whether something can be read from a socket, as long as that is open."""
+def _look_at(descriptor: int) -> Callable[[], Sequence[object]]:
+    """What gives something whenever there is something to read from a socket, as long as that is open."""
     if not hasattr(select, "poll"):
-        return lambda: bool(select.select([descriptor], [], [], 0)[0])
+        return lambda: select.select([descriptor], [], [], 0)[0]
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
-    return lambda: bool(poll.poll(0))
+    return partial(poll.poll, 0)

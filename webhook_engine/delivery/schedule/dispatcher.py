@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Coroutine, Sequence
 import msgspec
 
 from webhook_engine.clock import Clock
-from webhook_engine.delivery.attempt.attempt import Attempter, EndpointState
+from webhook_engine.delivery.attempt.attempt import Attempter
 from webhook_engine.delivery.attempt.batch import (
     MAX_BATCH_BYTES,
     body_of,
@@ -663,9 +663,7 @@ class Dispatcher(Service):
                     return
                 payload = body_of(members)
                 request = request_of(members, payload)
-            made = await self._attempter.attempt(
-                target, due, payload, lambda: EndpointState(lane.health, lane.closed, lane.breaker), request
-            )
+            made = await self._attempter.attempt(target, due, payload, lane.state, request)
             if isinstance(made, Postponed):
                 lane.postpone(due)
                 self._hold(lane)

@@ -23,6 +23,7 @@ from math import inf
 
 import msgspec
 
+from webhook_engine.delivery.attempt.attempt import EndpointState
 from webhook_engine.delivery.attempt.breaker import CLOSED, Breaker, resumed
 from webhook_engine.delivery.attempt.health import WELL
 from webhook_engine.delivery.attempt.outcome import Outcome, Reaction
@@ -179,6 +180,10 @@ class Lane:
     def closed(self) -> bool:
         """Whether its endpoint is disabled or deleted; while its target is being read anew, whether it was before."""
         return self._closed if self.target is None else self.target.closed
+
+    def state(self) -> EndpointState:
+        """What is known of its endpoint now."""
+        return EndpointState(self.health, self.closed, self.breaker)
 
     @property
     def stored_from(self) -> int | None:

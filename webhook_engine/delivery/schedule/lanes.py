@@ -175,8 +175,8 @@ class Lanes:
         if lane.standing is not standing:
             self.line_up(lane)
             return None
-        wait = 0.0
-        if target.throttled:
+        wait, throttled = 0.0, target.throttled
+        if throttled:
             wait = max(target.throttle.wait(monotonic), target.application_throttle.wait(monotonic))
         if lane.paused_until is not None:
             wait = max(wait, lane.pause_left(monotonic))
@@ -190,7 +190,7 @@ class Lanes:
         if due is None:
             self.line_up(lane)
             return None
-        if target.throttled:
+        if throttled:
             target.throttle.spend(monotonic)
             target.application_throttle.spend(monotonic)
         slot = Slot(lane, due, standing, due.attempt_count > 0 and due.manual_id is None)
