@@ -1,61 +1,44 @@
-"""Events and their values, onto standard ``logging`` under the names ``webhook_engine.*``.
+"""Logging: structlog in front of standard ``logging``, under the names ``webhook_engine.*``.
 
 Nothing here configures the process: without handlers of its own a host sees warnings on standard error, as from any
 library, and nothing on standard output. A record's message is the event with its values as text; the values
-themselves are in the record's attribute ``event_dict``, for handlers that write JSON or have structlog render them.
+themselves are in the record's attribute ``event_dict``, for handlers that write JSON.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping, MutableMapping
+from typing import cast
+
+import structlog
 
 __all__ = ["Logger", "get_logger"]
 
-_THE_CALLER = 3
-"""How many calls up from where the record is made."""
+Logger = structlog.stdlib.BoundLogger
 
-
-class Logger:
-    """Writes events to a standard logger."""
-
-    __slots__ = ("_standard",)
-
-    def __init__(self, standard: logging.Logger) -> None:
-        self._standard = standard
-
-    def debug(self, event: str, **values: object) -> None:
-        """For those who look for a fault."""
-        self._write(logging.DEBUG, event, values)
-
-    def info(self, event: str, **values: object) -> None:
-        """What has changed."""
-        self._write(logging.INFO, event, values)
-
-    def warning(self, event: str, **values: object) -> None:
-        """What somebody should look at."""
-        self._write(logging.WARNING, event, values)
-
-    def error(self, event: str, *, exc_info: BaseException | None = None, **values: object) -> None:
-        """What has failed."""
-        self._write(logging.ERROR, event, values, exc_info)
-
-    def exception(self, event: str, **values: object) -> None:
-        """What has failed, with the exception that is handled just now."""
-        self._write(logging.ERROR, event, values, True)
-
-    def critical(self, event: str, *, exc_info: BaseException | None = None, **values: object) -> None:
-        """What ends the engine."""
-        self._write(logging.CRITICAL, event, values, exc_info)
-
-    def _write(
-        self, level: int, event: str, values: dict[str, object], exc_info: BaseException | bool | None = None
-    ) -> None:
-        if self._standard.isEnabledFor(level):
-            text = " ".join([event, *(f"{key}={value}" for key, value in values.items())])
-            extra = {"event_dict": {"event": event, **values}}
-            self._standard.log(level, "%s", text, exc_info=exc_info, extra=extra, stacklevel=_THE_CALLER)
+_THE_CALLER = 4
+"""How many calls up from structlog's own is the line that a record names."""
 
 
 def get_logger(name: str) -> Logger:
-    """The logger ``webhook_engine.<name>``."""
-    return Logger(logging.getLogger(f"webhook_engine.{name}"))
+    """The logger ``webhook_engine.<name>``, whatever the host has configured for its own structlog."""
+    return cast(
+        Logger,
+        structlog.wrap_logger(
+            logging.getLogger(f"webhook_engine.{name}"),
+            processors=[structlog.stdlib.filter_by_level, _to_standard_logging],
+            wrapper_class=structlog.stdlib.BoundLogger,
+            cache_logger_on_first_use=True,
+        ),
+    )
+
+
+def _to_standard_logging(
+    _logger: object, _method: str, event_dict: MutableMapping[str, object]
+) -> tuple[tuple[str, ...], Mapping[str, object]]:
+    event = str(event_dict.pop("event"))
+    exc_info = event_dict.pop("exc_info", None)
+    text = " ".join([event, *(f"{key}={value}" for key, value in event_dict.items())])
+    extra = {"event_dict": {"event": event, **event_dict}}
+    return ("%s", text), {"extra": extra, "exc_info": exc_info, "stacklevel": _THE_CALLER}

@@ -51,7 +51,7 @@ async def test_it_loads_nothing_that_it_does_not_need_yet(tmp_path: Path) -> Non
     assert "webhook_engine.server.listener" in loaded
     unneeded = {
         "asyncpg", "click", "cryptography.x509", "jsonschema_rs", "jwt", "opentelemetry", "prometheus_client",
-        "psycopg", "pydantic", "pygments", "quickjs", "rich", "structlog", "typer", "yaml",
+        "psycopg", "pydantic", "pygments", "quickjs", "rich", "typer", "yaml",
         "webhook_engine.importing", "webhook_engine.server.metrics", "webhook_engine.store.postgresql",
         "webhook_engine.testing",
     }  # fmt: skip

@@ -2,23 +2,38 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 from collections.abc import MutableMapping
-from datetime import UTC, datetime
 from typing import Any
+
+import structlog
 
 from webhook_engine.config.sections import LogConfig
 
 __all__ = ["configure_logging"]
 
+_PRE_CHAIN: list[Any] = [
+    structlog.stdlib.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+]
+
 
 def configure_logging(config: LogConfig) -> None:
     """Send all log records of the process to standard error, as configured; for a process that is ours alone."""
     as_json = config.format == "json" or (config.format is None and not sys.stderr.isatty())
+    last: list[Any] = (
+        [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        if as_json
+        else [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=25)]
+    )
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonFormatter() if as_json else _for_people())
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[_structured, *_PRE_CHAIN],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+        )
+    )
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(config.level.upper())
@@ -27,45 +42,11 @@ def configure_logging(config: LogConfig) -> None:
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
 
 
-class JsonFormatter(logging.Formatter):
-    """Makes of each record one line of JSON."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """The line."""
-        line = {
-            **_values(record),
-            "logger": record.name,
-            "level": record.levelname.lower(),
-            "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat().replace("+00:00", "Z"),
-        }
-        if record.exc_info and record.exc_info[0] is not None:
-            line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=repr)
-
-
-def _for_people() -> logging.Formatter:
-    # What draws tracebacks on a terminal takes 7 MiB, which a service has no use for.
-    import structlog  # noqa: PLC0415
-
-    def structured(_logger: Any, _method: str, event_dict: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        record = event_dict["_record"]
-        event_dict.update(_values(record))
-        event_dict["logger"] = record.name
-        return event_dict
-
-    return structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=[
-            structured,
-            structlog.stdlib.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-        ],
-        processors=[
-            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=25),
-        ],
-    )
-
-
-def _values(record: logging.LogRecord) -> dict[str, Any]:
-    """The event and its values, where the package's own loggers put them."""
-    return getattr(record, "event_dict", None) or {"event": record.getMessage()}
+def _structured(_logger: Any, _method: str, event_dict: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Take the event and its values from the record, where the package's own loggers put them."""
+    record = event_dict["_record"]
+    values = getattr(record, "event_dict", None)
+    if values is not None:
+        event_dict.update(values)
+    event_dict["logger"] = record.name
+    return event_dict
