@@ -9,7 +9,7 @@ import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
-from functools import partial
+from functools import cached_property, partial
 from typing import ClassVar, Generic, Protocol, TypeVar
 
 import msgspec
@@ -196,11 +196,17 @@ class Route(Generic[Q, B]):
         self.lists = issubclass(query, ListQuery)
         """Whether it answers a page of a list, which may be large."""
         self._status = next(iter(responses))
-        self._parse_query = query_parser(query)
-        self._query_fields = {each.name for each in msgspec.structs.fields(query)}
-        self._body_fields = {each.name for each in msgspec.structs.fields(body)}
-        self._decoder = msgspec.json.Decoder(body)
         self._no_body = None if self.reads_body else body()
+
+    # Made when the route is called first: of so many, few are, and all of them together take a while.
+
+    @cached_property
+    def _parse_query(self) -> Callable[[str], Q]:
+        return query_parser(self.query_type)
+
+    @cached_property
+    def _decoder(self) -> msgspec.json.Decoder[B]:
+        return msgspec.json.Decoder(self.body_type)
 
     async def run(
         self,
@@ -304,7 +310,9 @@ class Route(Generic[Q, B]):
         if name in self.parameters:
             place = "path"
         else:
-            place = "query" if name in self._query_fields and name not in self._body_fields else "body"
+            kinds = (self.query_type, self.body_type)
+            of_query, of_body = ({each.name for each in msgspec.structs.fields(kind)} for kind in kinds)
+            place = "query" if name in of_query - of_body else "body"
         return UnprocessableError(problem_in(place, error))
 
 
