@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -229,6 +229,21 @@ async def test_a_batch_carries_several_messages_of_a_key(tmp_path: Path) -> None
         await pass_time(engine, clock, 10)
         assert (await destination(engine, sent[3])).status is AttemptStatus.SUCCESS
         assert (await destination(engine, text.id)).status is AttemptStatus.SUCCESS
+
+
+async def test_each_attempt_of_a_batch_began_when_the_request_did(tmp_path: Path) -> None:
+    clock = ManualClock(START)
+
+    def take_time(_: Request) -> Reply:
+        clock.advance(seconds=3)
+        return Reply(200)
+
+    async with Receiver(take_time) as receiver, local_engine(tmp_path / "e.db", clock) as engine:
+        await acme(engine, receiver.url, ordering="fifo", batch_size=3, batch_wait="10s")
+        sent = [await send(engine, "a", number) for number in range(3)]
+        await engine.join(timeout=5)
+        attempts = [(await engine.attempts.list_by_message("acme", one)).data for one in sent]
+    assert [attempt.timestamp - START < timedelta(seconds=1) for [attempt] in attempts] == [True] * 3
 
 
 async def test_batches_keep_the_order(tmp_path: Path) -> None:

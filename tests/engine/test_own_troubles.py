@@ -220,6 +220,30 @@ async def test_a_database_that_cannot_give_the_payload_is_no_failure_of_the_endp
         assert (await destination(engine, message)).status is AttemptStatus.SUCCESS
 
 
+@pytest.mark.parametrize("fault", [MemoryError(), StoreUnavailableError("disk I/O error")])
+async def test_a_batch_that_cannot_be_read_waits(
+    tmp_path: Path, fault: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with Receiver() as receiver, local_engine(tmp_path / "e.db") as engine:
+        await acme(engine, receiver.url, ordering="fifo", batch_size=5)
+        deliveries, asked = engine._store.deliveries, []
+        read = deliveries.first_in_order
+
+        async def refuse(*_: object, **__: object) -> object:
+            asked.append(1)
+            raise fault
+
+        deliveries.first_in_order = refuse  # type: ignore[method-assign, assignment]
+        message = await send(engine)
+        await until(lambda: len(asked) >= 2)
+        deliveries.first_in_order = read  # type: ignore[method-assign]
+        await receiver.wait_for(1)
+        await engine.join(timeout=20)
+        assert (await destination(engine, message)).status is AttemptStatus.SUCCESS
+    assert "attempt.broken" not in caplog.text
+    assert "lane.waiting" in caplog.text
+
+
 async def test_an_edit_ends_the_waiting_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     trouble = Trouble(monkeypatch)
     trouble.concerns = lambda url: "sick" in url

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from webhook_engine.delivery.attempt.batch import MAX_BATCH_BYTES, body_of, gathered, of_the_others, request_of
 from webhook_engine.delivery.attempt.decision import EXHAUSTED
 from webhook_engine.delivery.attempt.outcome import Outcome
-from webhook_engine.ids import IdSource
 from webhook_engine.model import DeliveryStatus
 from webhook_engine.store.order import NOT_YET, Member
 from webhook_engine.store.records import DeliveryChange
@@ -79,7 +78,7 @@ def test_what_comes_of_it_holds_for_all(
 ) -> None:
     change = DeliveryChange("msg_1", "ep_1", status, 7, 1, reason, 5, stops=stops, ordered=True)
     outcome = Outcome(member(1).due, "app_1", change)
-    [other] = of_the_others(outcome, [member(2)], IdSource(), 0)
+    [other] = of_the_others(outcome, [member(2)], ["atmpt_2"])
     made = other.change
     assert (made.message_id, made.status, made.due_at, made.step) == ("msg_2", expected, due_at, 0)
     assert (other.reaction, other.condition, other.health) == (None, None, None)

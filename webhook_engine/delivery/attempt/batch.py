@@ -18,7 +18,6 @@ from webhook_engine.clock import to_datetime
 from webhook_engine.delivery.attempt.outcome import Outcome
 from webhook_engine.delivery.attempt.target import Batch
 from webhook_engine.events import MessageAttemptEvent, OperationalEvent
-from webhook_engine.ids import IdSource
 from webhook_engine.model import DeliveryStatus
 from webhook_engine.store.order import NOT_YET, Member
 from webhook_engine.store.records import DeliveryChange, Due, RecordedAttempt
@@ -77,16 +76,15 @@ def body_of(members: Sequence[Member]) -> bytes:
     return b"[" + b",".join(_element(member) for member in members) + b"]"
 
 
-def of_the_others(outcome: Outcome, others: Sequence[Member], ids: IdSource, at: int) -> Iterator[Outcome]:
-    """What the outcome of a request means for those that went with the first one of an order."""
-    for member in others:
+def of_the_others(outcome: Outcome, others: Sequence[Member], ids: Sequence[str]) -> Iterator[Outcome]:
+    """What the outcome of a request means for those that went with the first one of an order.
+
+    ``ids``: of their attempts, made when the request began: when that was is read from them.
+    """
+    for member, attempt_id in zip(others, ids, strict=True):
         due = member.due
         attempt = outcome.attempt
-        own = (
-            None
-            if attempt is None
-            else msgspec.structs.replace(attempt, id=ids.new("atmpt_", at), message_id=due.message_id)
-        )
+        own = None if attempt is None else msgspec.structs.replace(attempt, id=attempt_id, message_id=due.message_id)
         yield Outcome(
             due,
             outcome.application_id,

@@ -653,14 +653,22 @@ class Dispatcher(Service):
             self._abandon(lane, due)
             return
         members: Sequence[Member] = ()
+        other_ids: Sequence[str] = ()
         if due.payload is None or due.message_id in self._just_expunged:
             outcome = self._attempter.give_up(target, due)
         else:
             payload, request = due.payload, None
             if target.batch is not None and due.order_key is not None and due.manual_id is None:
-                members = await self._gathered(lane, due, target.batch)
+                try:
+                    members = await self._gathered(lane, due, target.batch)
+                except (StoreError, MemoryError) as error:
+                    lane.postpone(due)
+                    self._hold(lane, error)
+                    return
                 if not members:
                     return
+                now = self._clock.now()
+                other_ids = [self._ids.new("atmpt_", now) for _ in members[1:]]
                 payload = body_of(members)
                 request = request_of(members, payload)
             made = await self._attempter.attempt(target, due, payload, lane.state, request)
@@ -673,7 +681,7 @@ class Dispatcher(Service):
             outcome = msgspec.structs.replace(outcome, member_id=member_id)
         if members:
             # Before the first one: who is recorded with it must not get its turn, and be sent once more.
-            for other in of_the_others(outcome, members[1:], self._ids, self._clock.now()):
+            for other in of_the_others(outcome, members[1:], other_ids):
                 lane.apply(other)
                 self._recorder.add(other)
         lane.apply(outcome)
