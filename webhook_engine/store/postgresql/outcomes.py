@@ -39,14 +39,14 @@ _CHANGE_TYPES = (
     "text",
     "bigint",
     "integer",
-    "boolean",
+    "integer",
     "bigint",
 )
 _CHANGE = "message_id, endpoint_id, status, due_at, step, reason, settled_at, attempts, manual, due_ran"
 
 # A success always applies. Another change applies to what is still pending, and after a manual attempt only where
 # nothing is scheduled: the schedule may have moved on while that attempt was under way. The attempt always counts.
-_APPLIES = "(change.status = 0 OR delivery.status = 1 AND (delivery.due_at IS NULL OR NOT change.manual))"
+_APPLIES = "(change.status = 0 OR delivery.status = 1 AND (delivery.due_at IS NULL OR change.manual = 0))"
 
 _CHANGED = """
 UPDATE webhook_delivery AS delivery
@@ -54,7 +54,7 @@ SET
     status = CASE WHEN {applies} THEN change.status ELSE delivery.status END,
     due_at = CASE WHEN {applies} THEN change.due_at ELSE delivery.due_at END,
     due_ran = CASE WHEN {applies} THEN change.due_ran ELSE delivery.due_ran END,
-    asked = CASE WHEN {applies} AND NOT change.manual THEN false ELSE delivery.asked END,
+    asked = CASE WHEN {applies} AND change.manual = 0 THEN false ELSE delivery.asked END,
     step = CASE WHEN {applies} THEN change.step ELSE delivery.step END,
     reason = CASE WHEN {applies} THEN change.reason ELSE delivery.reason END,
     settled_at = CASE WHEN {applies} THEN change.settled_at ELSE delivery.settled_at END,
