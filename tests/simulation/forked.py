@@ -55,6 +55,7 @@ def _begin(seed: int, fixed: Mapping[str, Any]) -> tuple[int, connection.Connect
     if process:
         there.close()
         return process, here
+    here.close()
     try:
         signal.setitimer(signal.ITIMER_PROF, LONGEST_S)
         result = simulate(seed, **fixed)

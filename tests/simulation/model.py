@@ -9,18 +9,23 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import json
 from collections import defaultdict, deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from simulation.network import Received
+from simulation.options import Options, changed
+from simulation.orders import Lines
 
 __all__ = ["Delivery", "Endpoint", "Life", "Message", "Model", "Troubles"]
 
 FOREVER = float("inf")
 LONG_S = 10
 """A rate limit is kept in each second, and almost to the request in so many."""
+LONGEST_CALL_S = 10.0
+"""What was called for longer ago has taken effect, or will not."""
 _OF_RECEIVERS = ("receiver", "slow-receiver")
 """Troubles that are not the engine's own."""
 
@@ -34,6 +39,9 @@ class Message:
     event_type: str
     payload: bytes
     began_at: float
+    word: str = "a"
+    """What filters go by."""
+    ordering_key: str | None = None
     id: str | None = None
     accepted_at: float | None = None
     by_outbox: bool = False
@@ -50,6 +58,12 @@ class Message:
         """Whether nobody asked to have it expunged or cancelled."""
         return self.cancelled_at == FOREVER
 
+    def goes_before(self, other: Message) -> bool:
+        """Whether it was accepted first for sure."""
+        if self.by_outbox:
+            return other.by_outbox and self.application == other.application and self.number < other.number
+        return self.accepted_at is not None and self.accepted_at < other.began_at
+
 
 @dataclass
 class Span:
@@ -58,6 +72,13 @@ class Span:
     value: Any
     began: float
     sure: float = FOREVER
+    found_at: float | None = None
+    """When it was found to hold, where nobody called for it."""
+
+    def replaces(self, other: Span) -> bool:
+        """Whether it came after the other for sure: two calls that overlap may take effect in either order."""
+        asked = self.began if self.found_at is None else self.found_at
+        return asked >= min(other.sure, other.began + LONGEST_CALL_S)
 
 
 @dataclass
@@ -68,9 +89,10 @@ class Endpoint:
     application: str
     host: str
     throttle: int | None
+    options: Options
     id: str = ""
     filters: list[Span] = field(default_factory=list)
-    """Values: the event types, or ``None`` for all."""
+    """Values: the event types, or ``None`` for all, and the words that its filter lets through."""
     closed: list[Span] = field(default_factory=list)
     """Values: whether nothing is sent to it."""
     secrets: list[Span] = field(default_factory=list)
@@ -82,13 +104,20 @@ class Endpoint:
     again: list[tuple[float, float, str]] = field(default_factory=list)
     """When somebody asked for deliveries to be made again: asked, told that it is done, which."""
     rate_was_edited: bool = False
+    goes_on: Span | None = None
+    """That its orders stop at no failure any more."""
+
+    def wants(self, message: Message, filters: tuple[Collection[str] | None, Collection[str]]) -> bool:
+        """Whether filters let a message through."""
+        types, words = filters
+        return (types is None or message.event_type in types) and message.word in words
 
     def values(self, spans: Sequence[Span], since: float, until: float) -> list[Any]:
         """What may have held at some time in between."""
         found: list[Any] = []
         for index, span in enumerate(spans):
-            following = spans[index + 1].sure if index + 1 < len(spans) else FOREVER
-            if span.began <= until and following >= since and span.value not in found:
+            replaced = any(later.sure < since and later.replaces(span) for later in spans[index + 1 :])
+            if span.began <= until and not replaced and span.value not in found:
                 found.append(span.value)
         return found
 
@@ -116,6 +145,10 @@ class Delivery:
     """When it was asked for by hand, and when the caller was told."""
     resent: int = 0
     """How often a caller was told that it will be made again."""
+    skipped_at: float = FOREVER
+    """When somebody asked that its order goes on without it."""
+    skipped_sure: float = FOREVER
+    """When the caller was told that it does."""
 
 
 class Troubles:
@@ -146,7 +179,6 @@ class Model:
 
     def __init__(
         self,
-        ladder_s: Sequence[float],
         jitter: float,
         window_s: float,
         timeout_s: float,
@@ -156,10 +188,10 @@ class Model:
     ) -> None:
         self.max_in_flight = max_in_flight
         self.max_per_endpoint = max_per_endpoint
-        self.ladder_s = ladder_s
         self.jitter = jitter
         self.window_s = window_s
         self.timeout_s = timeout_s
+        """The longest that an endpoint of the world has."""
         self.patience_s = 4.0
         self.order_s = 0.1
         """By how much a message may be the older one and have its first attempt later all the same."""
@@ -180,35 +212,72 @@ class Model:
         self._under_way: list[Received] = []
         self._lately: dict[tuple[str, str], deque[float]] = defaultdict(deque)
         self.paused_s: list[tuple[float, float]] = []
+        self.lines = Lines(self)
 
     def violated(self, what: str) -> None:
         """Something does not hold."""
         self.violations.append(what)
 
+    def delivery(self, message: Message, endpoint: Endpoint) -> Delivery:
+        """What is known of this message at this endpoint."""
+        return self.deliveries.setdefault((message.number, endpoint.key), Delivery(message, endpoint))
+
     # While it runs: what may be sent.
 
-    def received(self, request: Received, now: float, process: str) -> Delivery | None:
+    def received(self, request: Received, now: float, process: str) -> list[Delivery]:
         """A request has arrived: was there any reason to send it?"""
         endpoint = self.endpoints.get(request.path.rpartition("/")[2])
-        number = _number(request.body)
-        message = self.by_number.get(number)
-        if endpoint is None or message is None:
+        messages = self._messages_of(request)
+        if endpoint is None or not messages:
             self.violated(f"a request to {request.path} with a payload that nobody sent: {request.body[:60]!r}")
-            return None
-        delivery = self.deliveries.setdefault((number, endpoint.key), Delivery(message, endpoint))
-        what = f"message {number} to {endpoint.key}"
-        if request.body != message.payload:
-            self.violated(f"{what}: the payload is not what was sent")
-        if message.id is not None and request.headers.get("webhook-id") != message.id:
-            self.violated(
-                f"{what}: the id {request.headers.get('webhook-id')} is not that of the message, {message.id}"
-            )
-        self._signed(request, endpoint, what, now)
-        self._open(delivery, what, now)
-        self._to_its_path(request, endpoint, what, now)
+            return []
         self._within_limits(request, endpoint, now)
-        self._caused(delivery, what, now, process)
-        return delivery
+        first = f"message {messages[0].number} to {endpoint.key}"
+        self._signed(request, endpoint, first, now)
+        self._to_its_path(request, endpoint, first, now)
+        deliveries = [self.delivery(message, endpoint) for message in messages]
+        self._whole(request, endpoint, messages)
+        for delivery in deliveries:
+            what = f"message {delivery.message.number} to {endpoint.key}"
+            self._open(delivery, what, now)
+            self._caused(delivery, what, now, process)
+        self.lines.requested(request, deliveries, now)
+        return deliveries
+
+    def _messages_of(self, request: Received) -> list[Message]:
+        try:
+            said = json.loads(request.body)
+            numbers = [one["payload"]["n"] for one in said] if isinstance(said, list) else [said["n"]]
+            return [self.by_number[number] for number in numbers]
+        except (ValueError, LookupError, TypeError):
+            return []
+
+    def _whole(self, request: Received, endpoint: Endpoint, messages: Sequence[Message]) -> None:
+        """What was sent is what the messages say, and no more messages together than the endpoint takes."""
+        options, given_id = endpoint.options, request.headers.get("webhook-id")
+        what = f"message {messages[0].number} to {endpoint.key}"
+        if request.body[:1] != b"[":
+            message = messages[0]
+            if options.transformed:
+                same = json.loads(request.body) == changed(message.payload) and not options.cancels(message.word)
+            else:
+                same = request.body == message.payload
+            if not same:
+                self.violated(f"{what}: the payload is not what was sent")
+            if message.id is not None and given_id != message.id:
+                self.violated(f"{what}: the id {given_id} is not that of the message, {message.id}")
+            return
+        ids = [one["id"] for one in json.loads(request.body)]
+        if not 1 <= len(messages) <= options.batch_size:
+            self.violated(f"{what}: {len(messages)} messages in one request, of {options.batch_size} that may be")
+        if any(b'"payload":' + message.payload + b"}" not in request.body for message in messages):
+            self.violated(f"{what}: a payload is not what was sent")
+        if any(message.id not in (None, one) for message, one in zip(messages, ids, strict=True)):
+            self.violated(f"{what}: the ids {ids} are not those of the messages")
+        if given_id != "batch_" + hashlib.sha256("\n".join(ids).encode()).hexdigest()[:32]:
+            self.violated(f"{what}: the id {given_id} is not that of its messages")
+        if len({message.ordering_key for message in messages}) > 1:
+            self.violated(f"{what}: messages with different ordering keys in one request")
 
     def _within_limits(self, request: Received, endpoint: Endpoint, now: float) -> None:
         """So many at once, to an endpoint and in all, and to an endpoint so many a second."""
@@ -225,7 +294,11 @@ class Model:
             lately.popleft()
         rate = endpoint.throttle
         # The way there differs a little from one request to the next.
-        if rate is None or endpoint.rate_was_edited:
+        # What is read between the turn of a message and its request may take its time.
+        reads = (endpoint.options.transformed or endpoint.options.batch_size > 1) and self.troubles.between(
+            now - 10.0, now, leaving_out=_OF_RECEIVERS
+        )
+        if rate is None or endpoint.rate_was_edited or reads:
             return
         for seconds, most in ((1, rate * 1.1 + 2), (LONG_S, LONG_S * rate * 1.02 + 3)):
             if (count := sum(one >= now - seconds for one in lately)) > most:
@@ -311,8 +384,8 @@ class Model:
             deleted = endpoint.deleted is not None and endpoint.deleted.began <= told
             certain = endpoint.created.sure < began and not deleted
             wanted = {
-                (types is None or message.event_type in types) and not closed
-                for types in endpoint.values(endpoint.filters, began, told)
+                endpoint.wants(message, filters) and not closed
+                for filters in endpoint.values(endpoint.filters, began, told)
                 for closed in endpoint.values(endpoint.closed, began, told)
             }
             asked = bool(endpoint.again) or (message.number, endpoint.key) in self.deliveries
@@ -321,8 +394,14 @@ class Model:
             if wanted == {False} and has and not asked:
                 self.violated(f"message {message.number} has a delivery to {endpoint.key}, which did not want it")
 
-    def check_attempts(self, message: Message, endpoint: Endpoint, attempts: Sequence[Any], wall_at: Any) -> None:
-        """The attempts of one delivery came when the ladder says."""
+    def check_attempts(
+        self, message: Message, endpoint: Endpoint, attempts: Sequence[Any], wall_at: Any, turn_at: float
+    ) -> None:
+        """The attempts of one delivery came when the ladder says.
+
+        It had its turn at ``turn_at``; when, nobody can say where that is infinite.
+        """
+        ladder_s = endpoint.options.ladder_s
         what = f"message {message.number} to {endpoint.key}"
         delivery = self.deliveries.get((message.number, endpoint.key))
         seen = [] if delivery is None else delivery.requests
@@ -336,9 +415,10 @@ class Model:
                 f"{what}: {len(seen) - unsure} requests were taken for sure, and {len(successes)} are recorded so"
             )
         asked_for = sum(one.trigger_type != 0 for one in attempts)
-        if delivery is not None and asked_for < delivery.resent and not endpoint.deleted and message.kept:
+        sent = message.kept and not endpoint.deleted and not endpoint.options.cancels(message.word)
+        if delivery is not None and asked_for < delivery.resent and sent:
             self.violated(f"{what}: {delivery.resent} resends were promised, and {asked_for} are recorded")
-        if self.clock_was_set or endpoint.again:
+        if self.clock_was_set or endpoint.again or turn_at == FOREVER:
             return
         self._check_nothing_scheduled_after_a_success(what, attempts, wall_at)
         if delivery is not None and delivery.manual:
@@ -346,11 +426,12 @@ class Model:
         previous = None
         for step, attempt in enumerate(attempts):
             began = wall_at(attempt.timestamp)
-            if step > len(self.ladder_s):
-                self.violated(f"{what}: {step + 1} attempts, more than the ladder has")
+            if step > len(ladder_s):
+                if not self.taken_over(wall_at(attempts[0].timestamp) - 2, began):
+                    self.violated(f"{what}: {step + 1} attempts, more than the ladder has")
                 return
             if previous is not None:
-                base = self.ladder_s[step - 1]
+                base = ladder_s[step - 1]
                 asked = _asked(seen, attempts[step - 1], wall_at)
                 least = base * (1 - self.jitter) if asked is None else min(max(asked, base), 2 * base)
                 if began < previous + least - 0.02 and not self.taken_over(previous, began):
@@ -363,7 +444,8 @@ class Model:
                 if began > latest and not self.disturbed(endpoint, previous, began):
                     self.violated(f"{what}: attempt {step + 1} at {began:.3f} came late: it was due by {latest:.3f}")
             elif not message.by_outbox and message.accepted_at is not None:
-                latest = max(message.accepted_at, message.later) + self.patience_s
+                ready = max(message.accepted_at, message.later, turn_at) + endpoint.options.batch_wait_s
+                latest = ready + self.patience_s
                 if began > latest and not self.disturbed(endpoint, message.accepted_at, began):
                     self.violated(f"{what}: its first attempt at {began:.3f} came late: it was due by {latest:.3f}")
                 if message.later and began < message.later - 0.02:
@@ -388,25 +470,31 @@ class Model:
 
     def disturbed(self, endpoint: Endpoint, since: float, until: float) -> bool:
         """Whether there was a reason to be late in that time."""
+        if endpoint.options.breaks and self.troubles.between(0.0, until):
+            return True
         return endpoint.throttle is not None or self.troubles.between(since - 60.0, until, leaving_out=("receiver",))
 
     def taken_over(self, since: float, until: float) -> bool:
         """Whether another engine may have made an attempt anew, because this one could not record what came of it."""
         return self.lag_s > 0 and self.troubles.between(since, until, leaving_out=_OF_RECEIVERS)
 
-    def check_next(self, what: str, made: Sequence[Any], next_at: float, wall_at: Any) -> None:
+    def check_next(self, what: str, endpoint: Endpoint, made: Sequence[Any], next_at: float, wall_at: Any) -> None:
         """What a delivery that waits says of its next attempt: so long after the last one, as the ladder says."""
-        if not made or len(made) > len(self.ladder_s):
+        ladder_s = endpoint.options.ladder_s
+        if not made or len(made) > len(ladder_s) or not endpoint.options.keeps_times:
             return
         last = made[-1]
         ended = wall_at(last.timestamp) + last.response_duration_ms / 1000
-        self.check_due(what, len(made), ended, last.response_status_code, next_at)
+        self.check_due(what, endpoint, len(made), ended, last.response_status_code, next_at)
 
-    def check_due(self, what: str, step: int, ended: float, status_code: int, next_at: float) -> None:
+    def check_due(
+        self, what: str, endpoint: Endpoint, step: int, ended: float, status_code: int, next_at: float
+    ) -> None:
         """A step of the ladder was taken by an attempt that ended then: the next one is due as that says."""
-        if step > len(self.ladder_s):
+        ladder_s = endpoint.options.ladder_s
+        if step > len(ladder_s):
             return
-        base = self.ladder_s[step - 1]
+        base = ladder_s[step - 1]
         longest = 2 * base if status_code in (429, 502, 503) else base * (1 + self.jitter)
         if not ended + base * (1 - self.jitter) - 0.05 <= next_at <= ended + longest + 0.1 + self.write_s:
             self.violated(
@@ -492,10 +580,3 @@ def _asked(requests: Sequence[tuple[Received, str]], attempt: Any, wall_at: Any)
         if began - 0.002 <= request.at <= ended + 0.002:
             return request.retry_after
     return None
-
-
-def _number(body: bytes) -> int:
-    try:
-        return int(body.split(b":", 2)[1].split(b",")[0].strip(b" }"))
-    except (ValueError, IndexError):
-        return -1

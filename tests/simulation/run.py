@@ -27,6 +27,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from simulation.forked import results
+from simulation.options import KINDS
 
 KNOWN = Path(__file__).with_name("seeds.txt")
 FRESH_FROM, FRESH_A_DAY = 1_000_000, 10_000
@@ -40,6 +41,8 @@ def worlds_of(arguments: argparse.Namespace) -> list[tuple[int, dict[str, Any]]]
         fixed = {"days": True, "span_s": arguments.days * 86_400}
     if arguments.engines is not None:
         fixed |= {"hosts": arguments.engines, "days": False}
+    if arguments.asking is not None:
+        fixed |= {"kinds": list(KINDS) if arguments.asking == "all" else arguments.asking.split(",")}
     if arguments.known:
         lines = (line.partition("#")[0].split() for line in KNOWN.read_text().splitlines())
         return [(int(seed), {"hosts": int(of[0]), "days": False} if of else fixed) for seed, *of in filter(None, lines)]
@@ -75,6 +78,7 @@ def main() -> int:
     parser.add_argument("--within", type=float, metavar="SECONDS", help="begin no world after so many")
     parser.add_argument("--jobs", type=int, default=1, help="how many worlds at once")
     parser.add_argument("--days", type=float, help="a small platform, for so many days")
+    parser.add_argument("--asking", metavar="KINDS", help="what endpoints may ask for, such as order,stop")
     parser.add_argument("--engines", type=int, help="so many of them on one server; drawn by default")
     arguments = parser.parse_args()
     failed, simulated_s, requests, count, began = [], 0.0, 0, 0, time.monotonic()
@@ -92,7 +96,10 @@ def main() -> int:
                 for violation in result.violations[:10]:
                     print(f"seed {result.seed}: {violation}")
                 engines = "" if result.engines is None else f" --engines {result.engines}"
-                print(f"again: python tests/simulation/run.py --seed {result.seed}{engines} --log", flush=True)
+                asking = "" if arguments.asking is None else f" --asking {arguments.asking}"
+                days = "" if arguments.days is None else f" --days {arguments.days:g}"
+                again = f"python tests/simulation/run.py --seed {result.seed}{engines}{asking}{days} --log"
+                print(f"again: {again}", flush=True)
             if arguments.first:
                 break
     if not arguments.trace_hash:

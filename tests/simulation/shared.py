@@ -70,9 +70,9 @@ CREATE TRIGGER IF NOT EXISTS simulated_endpoint_added AFTER INSERT ON webhook_en
 END;
 CREATE TRIGGER IF NOT EXISTS simulated_endpoint_edited AFTER UPDATE ON webhook_endpoint
 WHEN (OLD.uid, OLD.url, OLD.event_types, OLD.throttle_rate, OLD.version, OLD.encrypted_key, OLD.old_keys,
-      OLD.disabled_at, OLD.disabled_reason, OLD.deleted)
+      OLD.disabled_at, OLD.disabled_reason, OLD.deleted, OLD.options, OLD.encrypted_credentials)
     IS NOT (NEW.uid, NEW.url, NEW.event_types, NEW.throttle_rate, NEW.version, NEW.encrypted_key, NEW.old_keys,
-      NEW.disabled_at, NEW.disabled_reason, NEW.deleted)
+      NEW.disabled_at, NEW.disabled_reason, NEW.deleted, NEW.options, NEW.encrypted_credentials)
 BEGIN
     INSERT OR REPLACE INTO simulated_revision VALUES (NEW.application_id, coalesce(
         (SELECT revision FROM simulated_revision WHERE application_id = NEW.application_id), 1) + 1);
@@ -384,7 +384,7 @@ class _Deliveries(SqliteDeliveries):
 
 class _Outbox(SqliteOutbox):
     async def waiting(self, limit: int, shards: Collection[int] = ALL_SHARDS) -> Sequence[OutboxRow]:
-        return [row for row in await super().waiting(10_000) if row.id % SHARDS in shards][:limit]
+        return [row for row in await super().waiting(10_000) if shard_of(row.application) in shards][:limit]
 
     async def waited_for(self, limit: int) -> frozenset[int]:
         return frozenset(row.id % SHARDS for row in await super().waiting(limit))

@@ -16,7 +16,7 @@ import shutil
 import socket
 import sqlite3
 import tempfile
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -25,9 +25,20 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from simulation.breaker import Met, check_breaker
 from simulation.disk import Disk
 from simulation.model import Delivery, Endpoint, Life, Message, Model, Span
 from simulation.network import EOF, RESET, Network, Plan, Received
+from simulation.options import (
+    CANCELLED_WORD,
+    FILTERS,
+    TRANSFORMATION,
+    WORDS,
+    change,
+    drawn,
+    wanted_words,
+)
+from simulation.orders import Made, Tried
 from simulation.seams import SimulatedClock, simulated
 from simulation.shared import Server, shared, with_shards
 from simulation.timeline import ProcessLoop, Timeline
@@ -46,6 +57,7 @@ from webhook_engine.delivery.upkeep import backlog, retention
 from webhook_engine.ids import timestamp_of
 from webhook_engine.store import directory
 from webhook_engine.store.members import shard_of
+from webhook_engine.store.order import NOT_YET
 from webhook_engine.store.records import Due
 from webhook_engine.store.sqlite.store import SqliteStore
 
@@ -84,6 +96,8 @@ class Draw:
     actions: dict[str, float]
     ladder: list[str]
     ladder_s: list[float]
+    kinds: Sequence[str]
+    """What endpoints may ask for, see ``options``."""
     jitter: float
     window_s: float
     timeout_s: float
@@ -99,7 +113,12 @@ class Draw:
 
 
 def draw(
-    chance: random.Random, *, days: bool | None = None, hosts: int | None = None, span_s: float | None = None
+    chance: random.Random,
+    *,
+    days: bool | None = None,
+    hosts: int | None = None,
+    span_s: float | None = None,
+    kinds: Sequence[str] = (),
 ) -> Draw:
     """Draw the mixture of a world."""
     days = chance.random() < 0.25 if days is None else days
@@ -131,6 +150,12 @@ def draw(
         ladder = [f"{round(delay * 1000)}ms" for delay in ladder_s]
         window_s, timeout_s = chance.choice((10.0, 20.0, 40.0)), chance.choice((2.0, 5.0))
     small = chance.random() < 0.5
+    if kinds:
+        # Each on its own in some worlds, and all together in others.
+        share = chance.choice((0.3, 0.6, 1.0))
+        kinds = [kind for kind in kinds if chance.random() < share]
+        for action in ("skip", "go_on"):
+            actions[action] = span_s / chance.choice((2, 4, 10))
     return Draw(
         days=days,
         hosts=hosts,
@@ -139,6 +164,7 @@ def draw(
         actions=actions,
         ladder=ladder,
         ladder_s=[float(one) for one in ladder_s],
+        kinds=kinds,
         jitter=chance.choice((0.0, 0.2, 0.2, 0.5)),
         window_s=window_s,
         timeout_s=timeout_s,
@@ -273,10 +299,9 @@ class World:
         self.disk = Disk(self.timeline, random.Random(self.chance.getrandbits(64)), folder)
         self.clock = SimulatedClock(self.timeline, from_datetime(BEGAN_AT), leaps=self.draw.days)
         self.model = Model(
-            self.draw.ladder_s,
             self.draw.jitter,
             self.draw.window_s,
-            self.draw.timeout_s,
+            self._longest_timeout_s(),
             max_in_flight=self.draw.max_in_flight,
             max_per_endpoint=self.draw.max_per_endpoint,
         )
@@ -302,10 +327,13 @@ class World:
         self._receivers: dict[str, _Receiver] = {}
         self._crash_at_commit: tuple[int, str] | None = None
         self._keys = 0
-        self._verdicts: dict[int, tuple[Delivery, int]] = {}
+        self._verdicts: dict[int, list[tuple[Delivery, int]]] = {}
         self.disk.on_commit = self._on_commit
         self._ended = False
         self._quiet_s = 0.0
+
+    def _longest_timeout_s(self) -> float:
+        return self.draw.timeout_s * (1.5 if "own-timeout" in self.draw.kinds else 1.0)
 
     # What is told of it.
 
@@ -383,6 +411,7 @@ class World:
         )
         engine = Engine(config, clock=self.clock)
         engine.on(EndpointDisabledEvent)(self._disabled)
+        engine.transformation(TRANSFORMATION)(change)
         try:
             await engine.start()
         except WebhookEngineError as error:
@@ -428,11 +457,11 @@ class World:
                 endpoint.created.sure = min(endpoint.created.sure, now)
                 if stored.disabled and endpoint.closed and endpoint.closed[-1].value is False:
                     # The engine was killed before it could tell.
-                    endpoint.closed.append(Span(True, 0.0, now))
+                    endpoint.closed.append(Span(True, 0.0, now, found_at=now))
                 # A rotation may have been committed when the engine was killed.
                 secret = await engine.endpoints.get_secret(endpoint.application, endpoint.key)
                 if not endpoint.secrets or endpoint.secrets[-1].value != secret:
-                    endpoint.secrets.append(Span(secret, 0.0, self.timeline.now))
+                    endpoint.secrets.append(Span(secret, 0.0, now, found_at=now))
 
     def kill(self, host: Host | None, *, power: bool) -> None:
         """The process is killed, or the machine loses its power."""
@@ -494,7 +523,8 @@ class World:
         if endpoint.closed[-1].value is True and endpoint.closed[-1].sure < self.timeline.now:
             self.violated(f"{endpoint.key} was disabled by the engine, and was disabled already")
         endpoint.disabled_by_engine.append((self.timeline.now, event.reason))
-        endpoint.closed.append(Span(True, self.timeline.now - self.draw.timeout_s - 60, self.timeline.now))
+        now = self.timeline.now
+        endpoint.closed.append(Span(True, now - self.model.timeout_s - 60, now, found_at=now))
 
     # What goes wrong.
 
@@ -724,16 +754,17 @@ class World:
         self.requests += 1
         now = self.timeline.now
         digest = hashlib.sha256(repr(sorted(request.headers.items())).encode() + request.body).hexdigest()[:16]
-        delivery = self.model.received(request, now, request.process)
+        deliveries = self.model.received(request, now, request.process)
         receiver = self._receivers[request.host]
         status, plan, verdict = self._answer(receiver.mode, request)
-        self.say(f"{request.path} gets {request.body[:24].decode()} {digest}: {receiver.mode}, {status}")
-        if delivery is not None:
+        told = ", ".join(str(delivery.message.number) for delivery in deliveries)
+        self.say(f"{request.path} gets message {told} {digest}: {receiver.mode}, {status}")
+        for delivery in deliveries:
             delivery.requests.append((request, verdict))
-            self._verdicts[id(request)] = (delivery, len(delivery.requests) - 1)
-            # What takes about as long as the engine waits may be heard or not.
-            if verdict == "success" and request.closed_at is not None:
-                self._unsure(request)
+            self._verdicts.setdefault(id(request), []).append((delivery, len(delivery.requests) - 1))
+        # What takes about as long as the engine waits may be heard or not.
+        if verdict == "success" and request.closed_at is not None:
+            self._unsure(request)
         return plan
 
     def _left(self, request: Received) -> None:
@@ -742,9 +773,7 @@ class World:
             self._unsure(request)
 
     def _unsure(self, request: Received) -> None:
-        found = self._verdicts.get(id(request))
-        if found is not None:
-            delivery, index = found
+        for delivery, index in self._verdicts.get(id(request), ()):
             one, verdict = delivery.requests[index]
             if verdict == "success":
                 delivery.requests[index] = (one, "unsure")
@@ -772,7 +801,7 @@ class World:
         if mode == "slow":
             return status, [(chance.uniform(0.2, 1.8), whole)], verdict
         if mode == "hanging":
-            return status, [(self.draw.timeout_s * chance.choice((0.97, 1.0, 5.0)), whole)], "unsure"
+            return status, [(self.model.timeout_s * chance.choice((0.97, 1.0, 5.0)), whole)], "unsure"
         if mode == "dripping":
             pieces = [whole[index : index + 4] for index in range(0, len(whole), 4)]
             return status, [(chance.uniform(0.01, 0.5), piece) for piece in pieces], "unsure"
@@ -814,9 +843,12 @@ class World:
             number,
             application or self._application(),
             self.chance.choice(EVENT_TYPES),
-            f'{{"n":{number},"x":"{"x" * size}"}}'.encode(),
+            b"",
             self.timeline.now,
+            self.chance.choice(WORDS) if self.draw.kinds else WORDS[0],
+            self.chance.choice((None, "x", "y")) if "order" in self.draw.kinds else None,
         )
+        message.payload = f'{{"n":{number},"k":"{message.word}","x":"{"x" * size}"}}'.encode()
         self.model.messages.append(message)
         self.model.by_number[number] = message
         return message
@@ -827,6 +859,7 @@ class World:
             event_type=message.event_type,
             payload=message.payload,
             event_id=f"n-{message.number}",
+            ordering_key=message.ordering_key,
             **how,
         )
         message.id, message.accepted_at = made.id, self.timeline.now
@@ -857,7 +890,7 @@ class World:
         if not self.ready:
             return
         message = self._new_message()
-        message.by_outbox = True
+        message.by_outbox, message.ordering_key = True, None
         with closing(sqlite3.connect(self.disk.path, timeout=0)) as other, other:
             other.execute(
                 "INSERT INTO webhook_outbox (application, event_type, payload, event_id) VALUES (?, ?, ?, ?)",
@@ -890,7 +923,7 @@ class World:
         if not keys or self.engine is None:
             return
         endpoint = self.model.endpoints[self.chance.choice(keys)]
-        delivery = self.model.deliveries.setdefault((message.number, endpoint.key), Delivery(message, endpoint))
+        delivery = self.model.delivery(message, endpoint)
         asked = self.timeline.now
         delivery.manual.append((asked, math.inf))
         place = len(delivery.manual) - 1
@@ -939,12 +972,15 @@ class World:
         if endpoint is None or self.engine is None:
             return
         types = self.chance.choice((None, EVENT_TYPES[:1], EVENT_TYPES[:2]))
-        span = self._change(endpoint.filters, types)
+        name = self.chance.choice(sorted(FILTERS)) if "filters" in self.draw.kinds else "none"
+        span = self._change(endpoint.filters, (types, wanted_words(name)))
 
         async def edit(engine: Engine) -> None:
-            await engine.endpoints.update(endpoint.application, endpoint.key, event_types=types)
+            await engine.endpoints.update(
+                endpoint.application, endpoint.key, event_types=types, filter=FILTERS[name][0]
+            )
             span.sure = self.timeline.now
-            self.say(f"{endpoint.key} takes {types}")
+            self.say(f"{endpoint.key} takes {types}, filter {name}")
 
         self._call("filter", edit)
 
@@ -976,6 +1012,40 @@ class World:
             self.say(f"{endpoint.key} takes {rate} a second")
 
         self._call("throttle", edit)
+
+    def _do_skip(self) -> None:
+        """Somebody lets an order go on without the message that it waits for."""
+        endpoint = self._some_endpoint()
+        if endpoint is None or not endpoint.options.in_order:
+            return
+
+        async def skip(engine: Engine) -> None:
+            orders = await engine.endpoints.orders(endpoint.application, endpoint.key)
+            for order in orders[:1]:
+                message = next((one for one in self.model.messages if one.id == order.message_id), None)
+                if message is None:
+                    continue
+                delivery = self.model.delivery(message, endpoint)
+                delivery.skipped_at = self.timeline.now
+                await engine.endpoints.skip(endpoint.application, endpoint.key, order.message_id)
+                delivery.skipped_sure = self.timeline.now
+                self.say(f"message {message.number} to {endpoint.key} is skipped, which was {order.state}")
+
+        self._call("skip", skip)
+
+    def _do_go_on(self) -> None:
+        """An endpoint does not want its orders to stop any more."""
+        endpoint = self._some_endpoint()
+        if endpoint is None or not endpoint.options.stops or endpoint.goes_on is not None or self.engine is None:
+            return
+        span = endpoint.goes_on = Span(True, self.timeline.now)
+
+        async def edit(engine: Engine) -> None:
+            await engine.endpoints.update(endpoint.application, endpoint.key, ordering_on_exhausted="skip")
+            span.sure = self.timeline.now
+            self.say(f"{endpoint.key} stops at no failure any more")
+
+        self._call("go on", edit)
 
     def _do_rotate(self) -> None:
         endpoint = self._some_endpoint()
@@ -1021,22 +1091,28 @@ class World:
         throttle = self.chance.choice((2, 5, 20)) if self.chance.random() < self.draw.throttled else None
         types = self.chance.choice((None, None, EVENT_TYPES[:1], EVENT_TYPES[:2]))
         now = self.timeline.now
-        endpoint = Endpoint(key, application, host, throttle)
+        options = drawn(self.chance, self.draw.kinds, self.draw.ladder_s, self.draw.timeout_s)
+        endpoint = Endpoint(key, application, host, throttle, options)
         endpoint.created.began = now
-        endpoint.filters.append(Span(types, now))
+        endpoint.filters.append(Span((types, wanted_words(options.filter)), now))
         endpoint.closed.append(Span(False, now))
         endpoint.paths.append(Span(f"/{key}", now))
         self.model.endpoints[key] = endpoint
         scheme = self.chance.choice(("http", "https"))
         made = await engine.endpoints.create(
-            application, url=f"{scheme}://{host}/{key}", uid=key, event_types=types, throttle_rate=throttle
+            application,
+            url=f"{scheme}://{host}/{key}",
+            uid=key,
+            event_types=types,
+            throttle_rate=throttle,
+            **options.asked,
         )
         endpoint.id = made.id
         secret = await engine.endpoints.get_secret(application, key)
         endpoint.secrets.append(Span(secret, now))
         endpoint.created.sure = endpoint.filters[0].sure = endpoint.closed[0].sure = self.timeline.now
         endpoint.paths[0].sure = endpoint.created.sure
-        self.say(f"{key} of {application} takes {types}, {throttle} a second")
+        self.say(f"{key} of {application} takes {types}, {throttle} a second, and asks for {options.asked}")
 
     def _since(self) -> datetime:
         return to_datetime(self.clock.now()) - timedelta(seconds=self.chance.choice((5, 60)) * self._scale())
@@ -1108,7 +1184,7 @@ class World:
                 if delivery is not None and not delivery.manual:
                     made = sorted((it for it in page.data if it.endpoint_id == endpoint.id), key=lambda it: it.id)
                     what = f"message {message.number} to {endpoint.key}"
-                    self.model.check_next(what, made, self._wall_at(one.next_attempt), self._wall_at)
+                    self.model.check_next(what, endpoint, made, self._wall_at(one.next_attempt), self._wall_at)
 
         self._call("read", read)
 
@@ -1127,9 +1203,13 @@ class World:
         for host in self.network.names.values():
             host.reach, host.look_up_error, host.look_up_s = "open", None, 0.002
         # Each step of the ladder may take twice its delay, where a receiver asked for it.
-        rest = 2 * sum(self.draw.ladder_s) * (1 + self.draw.jitter) + 20 * self.draw.timeout_s + 150.0
+        ladder_s = max((one.options.ladder_s for one in self.model.endpoints.values()), key=sum)
+        rest = 2 * sum(ladder_s) * (1 + self.draw.jitter) + 20 * self.model.timeout_s + 150.0
+        if "breaker" in self.draw.kinds:
+            # Pauses double: the last one may be as long as all that went before.
+            rest += 2_000.0 if self.draw.days else 2 * self.draw.span_s + 60.0
         # What is settled stays settled: a while is enough to see whether it does.
-        self._quiet_s = 2 * self.draw.timeout_s + 1.5 * max(self.draw.ladder_s) + 10.0
+        self._quiet_s = 2 * self.model.timeout_s + 1.5 * max(ladder_s, default=0.0) + 10.0
         self._look_whether_settled(self.timeline.now + rest - self._quiet_s)
 
     def _look_whether_settled(self, at_last: float) -> None:
@@ -1147,10 +1227,12 @@ class World:
             for event_id, endpoint_id, due_at, step, attempt_id, duration_ms, status_code in reader.execute(_WAITING):
                 key = (int(event_id.removeprefix("n-")), by_id[endpoint_id].key if endpoint_id in by_id else "")
                 delivery = self.model.deliveries.get(key)
-                if delivery is not None and not delivery.manual:
+                if delivery is not None and not delivery.manual and delivery.endpoint.options.keeps_times:
                     ended = self._wall_at(to_datetime(timestamp_of(attempt_id))) + duration_ms / 1000
                     what = f"message {key[0]} to {key[1]}"
-                    self.model.check_due(what, step, ended, status_code, self._wall_at(to_datetime(due_at)))
+                    self.model.check_due(
+                        what, delivery.endpoint, step, ended, status_code, self._wall_at(to_datetime(due_at))
+                    )
 
     def _settled(self) -> bool:
         """Whether nothing is left to do, by what is stored."""
@@ -1199,7 +1281,9 @@ class World:
         counts = {one.key: {"success": 0, "fail": 0, "pending": 0} for one in by_id.values()}
         lists: dict[str, _Lists] = {one.key: _Lists() for one in by_id.values()}
         outcomes: dict[str, list[tuple[float, bool]]] = {one.key: [] for one in by_id.values()}
+        met: dict[str, list[Met]] = {one.key: [] for one in by_id.values()}
         firsts: dict[str, list[tuple[str, float, Message]]] = {one.key: [] for one in by_id.values()}
+        found_of: dict[str, list[tuple[Made, list[Any]]]] = {one.key: [] for one in by_id.values()}
         for message in model.messages:
             found = stored.get(f"n-{message.number}")
             if found is None:
@@ -1218,41 +1302,60 @@ class World:
                 if endpoint is None:
                     continue
                 made = sorted(attempts.get(one.endpoint.id, ()), key=lambda attempt: attempt.id)
-                self._check_delivery(message, endpoint, one, made)
+                found_of[endpoint.key].append((self._made(message, one, made), made))
                 lists[endpoint.key].deliveries[found.id] = one.status.name
                 lists[endpoint.key].attempts.update(attempt.id for attempt in made)
                 counts[endpoint.key]["pending"] += one.status.name in ("PENDING", "SENDING")
                 for attempt in made:
                     counts[endpoint.key]["success" if attempt.status == 0 else "fail"] += 1
-                    ended = self._wall_at(attempt.timestamp) + attempt.response_duration_ms / 1000
+                    began = self._wall_at(attempt.timestamp)
+                    ended = began + attempt.response_duration_ms / 1000
+                    met[endpoint.key].append(Met(ended, began, attempt.status == 0, attempt.trigger_type != 0))
                     if attempt.trigger_type == 0 or attempt.status == 0:
                         outcomes[endpoint.key].append((ended, attempt.status == 0))
                 if made and made[0].trigger_type == 0:
                     firsts[endpoint.key].append((made[0].id, self._wall_at(made[0].timestamp), message))
         for endpoint in by_id.values():
+            everything = [one for one, _ in found_of[endpoint.key]]
+            turns, stopped = model.lines.turns(endpoint, everything), model.lines.stopped(endpoint, everything)
+            for one, made in found_of[endpoint.key]:
+                self._check_delivery(endpoint, one, made, turns.get(one.message.number, 0.0), stopped)
             if endpoint.deleted is not None:
                 continue
             if not model.clock_was_set:
-                model.check_order(endpoint, [(at, message) for _, at, message in sorted(firsts[endpoint.key])])
+                model.lines.check(endpoint, everything)
+                if not self.draw.kinds:
+                    model.check_order(endpoint, [(at, message) for _, at, message in sorted(firsts[endpoint.key])])
                 if self.server is None:
                     # How long several engines have run is not one number.
                     model.check_window(endpoint, outcomes[endpoint.key])
+                    check_breaker(model, endpoint, met[endpoint.key])
             await self._check_endpoint(engine, endpoint, counts[endpoint.key])
             if not model.clock_was_set:
                 # Lists end a little after now: what was made before a clock was set back is not on them yet.
                 await self._check_lists(engine, endpoint, lists[endpoint.key])
         self.say(f"checked: {counts}")
 
-    def _check_delivery(self, message: Message, endpoint: Endpoint, one: Any, attempts: list[Any]) -> None:
-        model = self.model
+    def _made(self, message: Message, one: Any, attempts: list[Any]) -> Made:
+        tried = []
+        for attempt in attempts:
+            began = self._wall_at(attempt.timestamp)
+            tried.append(Tried(began, began + attempt.response_duration_ms / 1000, attempt.trigger_type != 0))
+        return Made(message, one.status.name.lower(), one.reason, tried)
+
+    def _check_delivery(
+        self, endpoint: Endpoint, one: Made, attempts: list[Any], turn_at: float, stopped: set[str | None]
+    ) -> None:
+        """``stopped``: the ordering keys of the endpoint that wait for somebody."""
+        model, message, kind = self.model, one.message, one.kind
         what = f"message {message.number} to {endpoint.key}"
-        kind = one.status.name.lower()
-        model.check_attempts(message, endpoint, attempts, self._wall_at)
-        if one.endpoint.deleted_at if hasattr(one.endpoint, "deleted_at") else endpoint.deleted is not None:
+        delivery = model.delivery(message, endpoint)
+        model.check_attempts(message, endpoint, attempts, self._wall_at, turn_at)
+        if endpoint.deleted is not None:
             return
         if kind in ("pending", "sending"):
-            if message.later <= self.timeline.now and not model.clock_was_set:
-                model.violated(f"{what} is still {kind}, due {one.next_attempt}, and nothing is in its way")
+            if message.later <= self.timeline.now and not model.clock_was_set and message.ordering_key not in stopped:
+                model.violated(f"{what} is still {kind}, and nothing is in its way")
             return
         reasons = {
             "endpoint disabled": any(span.value for span in endpoint.closed),
@@ -1265,7 +1368,9 @@ class World:
             kind == "fail"
             and one.reason == "retries exhausted"
             and not endpoint.again
-            and sum(attempt.trigger_type == 0 for attempt in attempts) != len(self.draw.ladder) + 1
+            and turn_at != math.inf
+            and sum(attempt.trigger_type == 0 for attempt in attempts) != len(endpoint.options.ladder_s) + 1
+            and not model.taken_over(one.tried[0].began - 2, one.tried[-1].ended)
         ):
             model.violated(f"{what} is exhausted after {len(attempts)} attempts")
         if kind == "success" and not any(attempt.status == 0 for attempt in attempts):
@@ -1273,7 +1378,11 @@ class World:
         if any(attempt.status == 0 for attempt in attempts) and kind != "success" and not endpoint.again:
             model.violated(f"{what} is {kind}, although an attempt succeeded")
         # `canceled` must have been asked for.
-        if kind == "canceled" and message.cancelled_at == math.inf:
+        if endpoint.options.transformed and message.word == CANCELLED_WORD:
+            if kind == "success":
+                model.violated(f"{what} has succeeded, and should have been cancelled by its transformation")
+            return
+        if kind == "canceled" and message.cancelled_at == math.inf and delivery.skipped_at == math.inf:
             model.violated(f"{what} is cancelled, which nobody asked for")
 
     async def _check_endpoint(self, engine: Engine, endpoint: Endpoint, counts: dict[str, int]) -> None:
@@ -1385,7 +1494,7 @@ WHERE due_at IS NOT NULL AND step > 0 AND asked = 0
 """
 
 _LEFT = (
-    "SELECT EXISTS (SELECT 1 FROM webhook_delivery WHERE due_at IS NOT NULL)",
+    f"SELECT EXISTS (SELECT 1 FROM webhook_delivery WHERE due_at < {NOT_YET})",
     "SELECT EXISTS (SELECT 1 FROM webhook_manual_attempt)",
     "SELECT EXISTS (SELECT 1 FROM webhook_outbox)",
     "SELECT EXISTS (SELECT 1 FROM webhook_task WHERE status = 'running')",
