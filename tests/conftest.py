@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import socket
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -18,6 +19,9 @@ from outbox.sources import fresh
 settings.register_profile("thorough", deadline=None)
 settings.register_profile("quick", deadline=None, max_examples=30, stateful_step_count=30)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+
+# A shell that runs the tests in the background has them ignore Ctrl-C, and with them each process that they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

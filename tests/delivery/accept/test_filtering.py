@@ -43,6 +43,19 @@ async def create(engine: Engine, application: str = "acme") -> Message:
     return await engine.messages.create(application, event_type="invoice.paid", payload=PAYLOAD)
 
 
+async def at_the_gate(engine: Engine, gate: Gate) -> asyncio.Task[Message]:
+    """A message that is being looked at. With several engines, routes are read once more when an edit is heard of, and
+    what comes before that is done at once."""
+    for _ in range(20):
+        large = asyncio.create_task(create(engine))
+        while not (gate.asked or large.done()):
+            await asyncio.sleep(0.005)
+        if gate.asked:
+            return large
+        await engine.join(timeout=5)
+    pytest.fail("no large payload was taken aside")
+
+
 async def test_others_pass_and_those_behind_it_keep_their_order(tmp_path: Path, gate: Gate) -> None:
     async with Receiver() as receiver, local_engine(tmp_path / "e.db") as engine:
         await acme(engine, receiver.url, filter={"kind": "large"})
@@ -51,8 +64,7 @@ async def test_others_pass_and_those_behind_it_keep_their_order(tmp_path: Path, 
         await engine.endpoints.create("other", url=receiver.url, filter={"n": 1})
         await send(engine, 1, "acme")
         await engine.join(timeout=5)
-        large = asyncio.create_task(create(engine))
-        await until(lambda: gate.asked == 1)
+        large = await at_the_gate(engine, gate)
         behind = asyncio.create_task(send(engine, 1))
         other = await send(engine, 1, "other")
         await until(lambda: other in ids_of(receiver))
@@ -71,13 +83,12 @@ async def test_an_edit_meanwhile_counts(tmp_path: Path, gate: Gate) -> None:
     async with Receiver() as receiver, local_engine(tmp_path / "e.db") as engine:
         endpoint = await acme(engine, receiver.url, filter={"kind": "large"})
         await send(engine, 1)
-        large = asyncio.create_task(create(engine))
-        await until(lambda: gate.asked == 1)
+        large = await at_the_gate(engine, gate)
         await engine.endpoints.update("acme", endpoint.id, filter={"kind": "small"})
         gate.opened.set()
-        await large
+        message = await large
         await engine.join(timeout=5)
-        assert receiver.requests == []
+        assert message.id not in ids_of(receiver)
 
 
 async def test_what_is_being_looked_at_is_stored_before_the_engine_stops(tmp_path: Path, gate: Gate) -> None:
@@ -85,8 +96,7 @@ async def test_what_is_being_looked_at_is_stored_before_the_engine_stops(tmp_pat
         async with local_engine(tmp_path / "e.db") as engine:
             await acme(engine, receiver.url, filter={"kind": "large"})
             await send(engine, 1)
-            large = asyncio.create_task(create(engine))
-            await until(lambda: gate.asked == 1)
+            large = await at_the_gate(engine, gate)
             asyncio.get_running_loop().call_later(0.05, gate.opened.set)
         message = await large
         async with local_engine(tmp_path / "e.db") as engine:
