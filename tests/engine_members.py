@@ -2,17 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
+from engines import until
 
 from webhook_engine import Engine
 from webhook_engine.store.members import ALL_SHARDS
-
-
-async def until(condition: Callable[[], bool], seconds: float = 30) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 def shards(engine: Engine) -> frozenset[int]:
@@ -26,5 +19,6 @@ async def shared_out(*engines: Engine) -> None:
             frozenset().union(*map(shards, engines)) == ALL_SHARDS
             and sum(len(shards(one)) for one in engines) == len(ALL_SHARDS)
             and all(map(shards, engines))
-        )
+        ),
+        timeout=30,
     )

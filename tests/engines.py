@@ -26,7 +26,7 @@ LOOPBACK = ["127.0.0.0/8"]
 DAY = timedelta(days=1)
 LADDER = [timedelta(seconds=5), timedelta(minutes=5), timedelta(minutes=30), timedelta(hours=2), timedelta(hours=5)]
 LADDER += [timedelta(hours=10)] * 2
-PATIENCE_S = 10.0
+PATIENCE_S = 30.0
 
 
 def local_engine(database: Path, clock: Clock | None = None, **settings: object) -> Engine:

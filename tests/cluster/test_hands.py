@@ -8,7 +8,8 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 import pytest
-from engine_members import shared_out, until
+from engine_members import shared_out
+from engines import until
 from receivers import Receiver, Request
 
 from webhook_engine import Engine

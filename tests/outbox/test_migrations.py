@@ -181,7 +181,8 @@ def run_script(url: str, script: str) -> None:
 def nothing_is_left(url: str) -> None:
     """Not even the function that the trigger of the table has called."""
     if url.startswith("postgresql"):
-        assert run(url, "SELECT proname FROM pg_proc WHERE proname LIKE 'webhook%'") == []
+        here = "pronamespace = current_schema()::regnamespace"
+        assert run(url, f"SELECT proname FROM pg_proc WHERE proname LIKE 'webhook%' AND {here}") == []
 
 
 def test_dropping_the_table_leaves_nothing(url: str) -> None:
