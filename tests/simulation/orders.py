@@ -19,7 +19,7 @@ __all__ = ["Lines", "Made", "Tried"]
 EXHAUSTED = "retries exhausted"
 TOLD_LATER_S = 1.0
 """How much later than it takes effect a caller may hear of something."""
-A_MOMENT_S = 0.002
+A_MOMENT_S = 0.005
 """Durations of attempts are told in whole milliseconds."""
 
 

@@ -319,6 +319,15 @@ def test_what_was_expunged_during_a_read_does_not_come_back_with_its_payload() -
 # What stays in the database
 
 
+def test_less_than_a_microsecond_of_a_pause_is_no_pause() -> None:
+    lane = Lane("ep_1", 5)
+    lane.paused_until = 1_066.253_015_428
+    assert lane.pause_left(1_066.253) == pytest.approx(0.000_015, abs=1e-6)
+    assert lane.pause_left(1_066.253_015_367) == 0.0
+    lane.in_flight = 1
+    assert lane.pause_left(1_066.253_015_367) == float("inf")
+
+
 def test_the_earliest_instant_of_what_is_stored_is_remembered() -> None:
     lane = Lane("ep_1", 64)
     for instant in (30, 10, 20):

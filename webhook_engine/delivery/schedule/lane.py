@@ -47,6 +47,8 @@ MAX_QUEUED_BYTES_IN_ALL = 128 * 1024 * 1024
 RETRY_TURN = 4
 RETRIES, SILENT = 1, 2
 """The lanes of one standing stand in four lines: whether they have nothing but retries, and whether they are silent."""
+SHORTEST_PAUSE_S = 0.000_001
+"""No timer is finer: to wait for less is to look again at the same instant, for ever by a clock that tests advance."""
 
 
 class Standing(IntEnum):
@@ -230,7 +232,9 @@ class Lane:
         if self.paused_until is None or self._manual:
             return 0.0
         left = self.paused_until - monotonic
-        return inf if left <= 0 and self.in_flight else max(0.0, left)
+        if left >= SHORTEST_PAUSE_S:
+            return left
+        return inf if self.in_flight else 0.0
 
     def put_back(self, due: Due, until: int) -> None:
         """A delivery waits for those that are to go with it: it is where it was, in the database."""
