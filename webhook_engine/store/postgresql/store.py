@@ -87,7 +87,8 @@ class PostgresqlStore:
 
     async def _let_go(self) -> None:
         self._opened = False
+        # First what may still tell the others of a commit.
+        await self.database.close()
+        await self.leases.close()
         if self.wakeups is not None:
             await self.wakeups.close()
-        await self.leases.close()
-        await self.database.close()

@@ -103,7 +103,8 @@ class PostgresqlWakeups:
         self._prefix = "" if schema is None else f"{quoted(schema)}."
         self._channel = ""
         self._woken: asyncio.Event | None = None
-        self._waking: asyncio.Task[None] | None = None
+        self._waking: set[asyncio.Task[None]] = set()
+        self._about_to_wake = False
         self._from = 0
         self._seen: dict[int, int] = {}
         """Notices that were found, by id, with their transactions: those that the next look may come upon again."""
@@ -124,6 +125,7 @@ class PostgresqlWakeups:
     async def start(self) -> None:
         """Begin with what is told from now on."""
         self._woken = asyncio.Event()
+        self._about_to_wake = False
         self._seen = {}
         self._from = int(await self._line.run(lambda session: session.value(_NOW)))
         self._read_at, self._anew = asyncio.get_running_loop().time(), False
@@ -175,19 +177,22 @@ class PostgresqlWakeups:
         """A notice was stored with a change: wake the others soon."""
         if self._woken is not None:
             self._woken.set()
-        if not self._database.connector.server.pooled and (self._waking is None or self._waking.done()):
-            self._waking = asyncio.create_task(self._wake(), name="webhook-engine-notify")
+        if not self._database.connector.server.pooled and not self._about_to_wake:
+            self._about_to_wake = True
+            task = asyncio.create_task(self._wake(), name="webhook-engine-notify")
+            self._waking.add(task)
+            task.add_done_callback(self._waking.discard)
 
     async def close(self) -> None:
         """Let the others hear of what was told last, and let go."""
-        if self._waking is not None:
-            await asyncio.gather(self._waking, return_exceptions=True)
-            self._waking = None
+        await asyncio.gather(*self._waking, return_exceptions=True)
         await self._line.close()
 
     async def _wake(self) -> None:
-        await asyncio.sleep(COALESCED_S)
-        self._waking = None
+        try:
+            await asyncio.sleep(COALESCED_S)
+        finally:
+            self._about_to_wake = False
         try:
             await self._line.run(self._notify)
         except StoreError as error:
