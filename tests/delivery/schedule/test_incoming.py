@@ -30,9 +30,8 @@ class Noted:
         self.taken: list[tuple[list[str], list[str]]] = []
         self.errands: list[asyncio.Task[None]] = []
 
-    def more_stored(self, endpoint_id: str, due_at: int, order_keys: Sequence[str] | None) -> None:
-        assert order_keys == ()
-        self.stored.append((endpoint_id, due_at))
+    def more_accepted(self, given: Given) -> None:
+        self.stored.append((given.endpoint_id, given.due_at))
 
     def errand(self, work: Coroutine[None, None, None]) -> None:
         self.errands.append(asyncio.create_task(work))

@@ -151,6 +151,16 @@ def test_what_is_new_does_not_overtake_what_found_no_room_before_it() -> None:
     assert take_all(lane)[-2:] == ["left in the database", "newest"]
 
 
+def test_what_is_new_does_not_overtake_what_another_engine_accepted_before_it() -> None:
+    lane = Lane("ep_1", 64)
+    lane.note_accepted(5, now=4)
+    assert lane.push_new(make_due("new")), "that is to be sent later"
+    lane.note_accepted(5, now=5)
+    assert not lane.push_new(make_due("newer"))
+    lane.caught_up()
+    assert lane.push_new(make_due("newest"))
+
+
 # Nothing twice
 
 

@@ -160,11 +160,20 @@ class Dispatcher(Service):
         ``order_keys``: of those that keep an order, one for each; ``None``: of any.
         """
         lane = self._lane(endpoint_id)
+        lane.note_stored(due_at)
+        self._joined(lane, order_keys)
+
+    def more_accepted(self, given: Given) -> None:
+        """The same of those that another engine has just accepted."""
+        lane = self._lane(given.endpoint_id)
+        lane.note_accepted(given.due_at, self._clock.now())
+        self._joined(lane, given.order_keys)
+
+    def _joined(self, lane: Lane, order_keys: Sequence[str] | None) -> None:
         if order_keys is None:
             lane.orders.stop_gathering()
         for key in order_keys or ():
             lane.orders.joined(key, self._clock.now())
-        lane.note_stored(due_at)
         self._attend(lane)
 
     def begin_to_take_up(self) -> int:
@@ -190,7 +199,7 @@ class Dispatcher(Service):
                 due = None if key in left or message_id in expunged else read.get(key)
                 if due is None or not lane.push_new(due):
                     # At once, because a lane with nothing in memory may be forgotten when another one is opened.
-                    lane.note_stored(one.due_at)
+                    lane.note_accepted(one.due_at, self._clock.now())
                     self._attend(lane)
         for lane in touched.values():
             self._attend(lane)

@@ -39,7 +39,7 @@ class Incoming:
         """These were given to endpoints of this engine."""
         for one in given:
             if not one.message_ids or len(self._waiting) >= MOST_WAITING:
-                self._dispatcher.more_stored(one.endpoint_id, one.due_at, one.order_keys)
+                self._dispatcher.more_accepted(one)
             else:
                 self._waiting.append(one)
         if self._waiting and not self._taking_up:

@@ -421,6 +421,12 @@ class Lane:
         if older and (self._older_from is None or due_at < self._older_from):
             self._older_from = due_at
 
+    def note_accepted(self, due_at: int, now: int) -> None:
+        """Another engine accepted deliveries, only the database has them: what comes after them goes there too."""
+        if due_at <= now:
+            self._overflowed = True
+        self.note_stored(due_at)
+
     def note_manual(self, due_at: int) -> None:
         """An attempt that a person asked for is only in the database, unless so many are here that it must wait."""
         self._manual_stored = not self.gone and len(self._manual) < ROOM_FOR_MANUAL
