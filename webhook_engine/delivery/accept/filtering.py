@@ -53,8 +53,9 @@ class Filtering:
         self._back = back
         self._lines: dict[str, deque[Arrival]] = {}
         """By application: the one that is asked about, and those behind it."""
-        self._one_at_a_time = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._one_at_a_time: asyncio.Lock | None = None
+        """Of the event loop that the tasks are in: the next start may be in another."""
 
     def __iter__(self) -> Iterator[Arrival]:
         """All that are here."""
@@ -73,15 +74,17 @@ class Filtering:
         if routes is None or not (plan := plan_of(routes)).filters:
             return False
         self._lines[application_id] = deque([arrival])
-        task = asyncio.create_task(self._ask(arrival, plan))
+        if self._one_at_a_time is None or not self._tasks:
+            self._one_at_a_time = asyncio.Lock()
+        task = asyncio.create_task(self._ask(arrival, plan, self._one_at_a_time))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return True
 
-    async def _ask(self, arrival: Arrival, plan: Plan) -> None:
+    async def _ask(self, arrival: Arrival, plan: Plan, one_at_a_time: asyncio.Lock) -> None:
         message = arrival.message
         try:
-            async with self._one_at_a_time:
+            async with one_at_a_time:
                 ids = await asyncio.to_thread(recipients, plan, message.event_type, message.channels, message.payload)
             arrival.found = plan, ids
         except (MemoryError, RuntimeError):
