@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,6 +32,15 @@ def server() -> Iterator[TlsPostgresql]:
                 connection.execute(f"CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}'")
                 connection.execute(f"CREATE SCHEMA {role} AUTHORIZATION {role}")
         yield running
+
+
+@pytest.fixture(autouse=True)
+def refused() -> Iterator[None]:
+    """asyncpg does not wait until a TLS connection that was refused is closed, and the loop may end before."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 @pytest.fixture(autouse=True)
