@@ -446,7 +446,7 @@ class World:
         """A host that starts again does not know what came of its last calls: it looks."""
         for application in range(self.draw.applications):
             found = {one.uid: one async for one in engine.endpoints.iterate(f"app{application}")}
-            for endpoint in self.model.endpoints.values():
+            for endpoint in list(self.model.endpoints.values()):
                 if endpoint.application != f"app{application}" or not endpoint.created.began:
                     continue
                 stored = found.get(endpoint.key)
