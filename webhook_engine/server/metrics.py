@@ -22,6 +22,7 @@ from webhook_engine.delivery.measures import SUCCESS, Histogram
 from webhook_engine.delivery.troubles import Lack
 from webhook_engine.errors import StoreError
 from webhook_engine.log import get_logger
+from webhook_engine.loop_lock import LoopLock
 from webhook_engine.server.acceptor import Acceptor
 from webhook_engine.store.upkeep import StoreFigures
 from webhook_engine.version import __version__
@@ -55,7 +56,7 @@ class Figures:
         self._acceptor = acceptor
         self._figures = StoreFigures()
         self._look_again_at = 0.0
-        self._looking: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
+        self._looking = LoopLock()
 
     def metrics(self) -> Iterator[Metric]:
         """Every metric there is, as it stands; to be called in the engine's event loop, or while there is none."""
@@ -147,9 +148,7 @@ class Figures:
         if not self._engine.share().speaks_for_all:
             return
         loop = asyncio.get_running_loop()
-        if self._looking is None or self._looking[0] is not loop:
-            self._looking = (loop, asyncio.Lock())
-        async with self._looking[1]:
+        async with self._looking.here():
             began_at = loop.time()
             if began_at < self._look_again_at:
                 return

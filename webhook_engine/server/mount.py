@@ -18,6 +18,7 @@ from webhook_engine.core import EngineCore
 from webhook_engine.delivery.http.descriptors import soft_limit
 from webhook_engine.errors import EngineNotRunningError, WebhookEngineError
 from webhook_engine.log import get_logger
+from webhook_engine.loop_lock import LoopLock
 from webhook_engine.server.descriptors import inbound_share
 from webhook_engine.server.errors import ApiError, as_api_error
 from webhook_engine.server.protocol import BODY_S, DRAINED_BYTES, Connection, HttpServer, SlowBodyError
@@ -52,7 +53,7 @@ class Mount:
         self._engine = engine
         self._run = run
         self._open: _Open | None = None
-        self._opening = asyncio.Lock()
+        self._opening = LoopLock()
         self._problem: str | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -96,7 +97,7 @@ class Mount:
             self._engine.require_running()
             self._problem = None
             if self._open is None:
-                async with self._opening:
+                async with self._opening.here():
                     self._open = self._open or await self._start(scope)
             return self._open
         except WebhookEngineError as error:
@@ -125,7 +126,6 @@ class Mount:
 
     async def _close(self) -> None:
         opened, self._open = self._open, None
-        self._opening = asyncio.Lock()  # the engine may be started again in another event loop
         self._engine.served_at(by=self)
         if opened is not None:
             await opened.close()

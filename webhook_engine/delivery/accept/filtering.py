@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 
 from webhook_engine.delivery.accept.matching import Plan, plan_of, recipients
+from webhook_engine.loop_lock import LoopLock
 from webhook_engine.store.directory import Directory
 from webhook_engine.store.kept_responses import KeptResponse
 from webhook_engine.store.records import NewMessage
@@ -53,9 +54,8 @@ class Filtering:
         self._back = back
         self._lines: dict[str, deque[Arrival]] = {}
         """By application: the one that is asked about, and those behind it."""
+        self._one_at_a_time = LoopLock()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._one_at_a_time: asyncio.Lock | None = None
-        """Of the event loop that the tasks are in: the next start may be in another."""
 
     def __iter__(self) -> Iterator[Arrival]:
         """All that are here."""
@@ -74,17 +74,15 @@ class Filtering:
         if routes is None or not (plan := plan_of(routes)).filters:
             return False
         self._lines[application_id] = deque([arrival])
-        if self._one_at_a_time is None or not self._tasks:
-            self._one_at_a_time = asyncio.Lock()
-        task = asyncio.create_task(self._ask(arrival, plan, self._one_at_a_time))
+        task = asyncio.create_task(self._ask(arrival, plan))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return True
 
-    async def _ask(self, arrival: Arrival, plan: Plan, one_at_a_time: asyncio.Lock) -> None:
+    async def _ask(self, arrival: Arrival, plan: Plan) -> None:
         message = arrival.message
         try:
-            async with one_at_a_time:
+            async with self._one_at_a_time.here():
                 ids = await asyncio.to_thread(recipients, plan, message.event_type, message.channels, message.payload)
             arrival.found = plan, ids
         except (MemoryError, RuntimeError):

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import asyncpg
 
+from webhook_engine.loop_lock import LoopLock
 from webhook_engine.store.postgresql.connection import Session
 from webhook_engine.store.postgresql.database import CLOSE_WITHIN_S, Database
 from webhook_engine.store.postgresql.faults import FAULTS, store_error
@@ -34,12 +35,12 @@ class OwnLine:
         self._within_s = within_s
         self._connected = connected
         self._connection: asyncpg.Connection | None = None
-        self._turn: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
+        self._turn = LoopLock()
 
     async def run(self, job: Callable[[Session], Awaitable[T]]) -> T:
         """The result of ``job``; raises ``StoreError``, also where that takes too long."""
         try:
-            async with self._lock(), asyncio.timeout(self._within_s):
+            async with self._turn.here(), asyncio.timeout(self._within_s):
                 try:
                     return await job(Session(await self._open()))
                 except BaseException:
@@ -68,10 +69,3 @@ class OwnLine:
             if self._connected is not None:
                 await self._connected(self._connection)
         return self._connection
-
-    def _lock(self) -> asyncio.Lock:
-        """A lock belongs to one event loop; the next start may be in another."""
-        loop = asyncio.get_running_loop()
-        if self._turn is None or self._turn[0] is not loop:
-            self._turn = (loop, asyncio.Lock())
-        return self._turn[1]
