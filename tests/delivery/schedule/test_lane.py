@@ -620,5 +620,5 @@ def test_of_two_of_an_order_that_are_queued_one_is_taken() -> None:
     load(lane, make_target())
     assert all(lane.push(make_due(name, due_at=7, order_key="a")) for name in ("msg_1", "msg_2"))
     assert take_all(lane) == ["msg_1"]
-    lane.abandon(make_due("msg_1", order_key="a"))
+    lane.over(make_due("msg_1", order_key="a"))
     assert lane.stored_from == 7

@@ -154,26 +154,25 @@ class Dispatcher(Service):
         lane.note_manual(due_at)
         self._attend(lane)
 
-    def more_stored(self, endpoint_id: str, due_at: int, order_keys: Sequence[str] | None = ()) -> None:
+    def more_stored(self, endpoint_id: str, due_at: int, *, may_join: bool = False) -> None:
         """Deliveries of this endpoint were scheduled in the database for ``due_at``.
 
-        ``order_keys``: of those that keep an order, one for each; ``None``: of any.
+        ``may_join``: orders of which the first messages wait for more may have more now.
         """
         lane = self._lane(endpoint_id)
         lane.note_stored(due_at)
-        self._joined(lane, order_keys)
+        if may_join:
+            lane.orders.stop_gathering()
+        self._attend(lane)
 
     def more_accepted(self, given: Given) -> None:
         """The same of those that another engine has just accepted."""
-        lane = self._lane(given.endpoint_id)
-        lane.note_accepted(given.due_at, self._clock.now())
-        self._joined(lane, given.order_keys)
-
-    def _joined(self, lane: Lane, order_keys: Sequence[str] | None) -> None:
-        if order_keys is None:
+        lane, now = self._lane(given.endpoint_id), self._clock.now()
+        lane.note_accepted(given.due_at, now)
+        if given.order_keys is None:
             lane.orders.stop_gathering()
-        for key in order_keys or ():
-            lane.orders.joined(key, self._clock.now())
+        for key in given.order_keys or ():
+            lane.orders.joined(key, now)
         self._attend(lane)
 
     def begin_to_take_up(self) -> int:
@@ -743,7 +742,7 @@ class Dispatcher(Service):
 
     def _abandon(self, lane: Lane, due: Due) -> None:
         """What cannot be sent (any more) leaves memory; the database knows what becomes of it."""
-        lane.abandon(due)
+        lane.over(due)
         lane.note_stored(due.due_at)
         self._attend(lane)
 

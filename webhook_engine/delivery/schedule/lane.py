@@ -239,7 +239,7 @@ class Lane:
     def put_back(self, due: Due, until: int) -> None:
         """A delivery waits for those that are to go with it: it is where it was, in the database."""
         self.unanswered = max(0, self.unanswered - 1)
-        self.abandon(due)
+        self.over(due)
         self.note_stored(until, older=True)
 
     def without_gathering(self, found: Sequence[Due], now: int) -> Sequence[Due]:
@@ -332,16 +332,11 @@ class Lane:
     def postpone(self, due: Due) -> None:
         """An attempt was not made, because the engine lacked something: it is where it was, in the database."""
         self.unanswered = max(0, self.unanswered - 1)
-        self.abandon(due)
+        self.over(due)
         if due.manual_id:
             self.note_manual(due.due_at)
         else:
             self.note_stored(due.due_at, older=True)
-
-    def abandon(self, due: Due) -> None:
-        """What was taken is not sent; the database knows what becomes of it."""
-        self.forget(_key(due))
-        self._over(due)
 
     def apply(self, outcome: Outcome) -> None:
         """An attempt was made, or given up: learn from it, and wait for it to be recorded."""
@@ -364,8 +359,7 @@ class Lane:
         self.unrecorded -= 1
         if outcome.closed is not None:
             self._disabling = None
-        self.forget(_key(due))
-        self._over(due)
+        self.over(due)
         if due.manual_id and change.status is DeliveryStatus.SUCCEEDED:
             self.drop(due.message_id)
         if change.due_at is not None:
@@ -539,8 +533,9 @@ class Lane:
             self.forget(due.message_id)
         return None
 
-    def _over(self, due: Due) -> None:
-        """A delivery is not under way any more: whoever waited for that can be found in the database."""
+    def over(self, due: Due) -> None:
+        """A delivery is not under way any more. What becomes of it, and who waited for that, the database knows."""
+        self.forget(_key(due))
         if (next_due_at := self.orders.end(due)) is not None:
             self.note_stored(next_due_at, older=True)
 

@@ -239,7 +239,7 @@ class TaskRunner:
         if stored is None or stored.deleted:
             return _failed(progress, "the endpoint was deleted")
         after = await self._of_endpoint[task.task](stored, progress)
-        self._dispatcher.more_stored(stored.endpoint.id, self._clock.now(), None)
+        self._dispatcher.more_stored(stored.endpoint.id, self._clock.now(), may_join=True)
         return after
 
     async def _all_stored(self, progress: TaskProgress) -> bool:
