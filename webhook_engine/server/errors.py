@@ -30,6 +30,7 @@ __all__ = [
     "as_api_error",
     "malformed",
     "problem_in",
+    "rule_name",
 ]
 
 RETRY_AFTER_S = 1
@@ -147,9 +148,14 @@ def _location(field: str) -> tuple[str, ...]:
     return (name, bracket + rest) if bracket else (name,)
 
 
-def _kind(error: ValidationError) -> str:
+def rule_name(error: ValidationError) -> str | None:
     """What programs tell problems apart by: the rule that was broken, where it has a name."""
-    return f"value_error.{error.rule.name.lower()}" if isinstance(error.rule, OptionRule) else "value_error"
+    return error.rule.name.lower() if isinstance(error.rule, OptionRule) else None
+
+
+def _kind(error: ValidationError) -> str:
+    name = rule_name(error)
+    return "value_error" if name is None else f"value_error.{name}"
 
 
 def _sentence(problem: str) -> str:

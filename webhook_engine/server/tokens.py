@@ -10,7 +10,8 @@ import hashlib
 import hmac
 import json
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -75,20 +76,15 @@ class TokenKeys:
                 "private key elsewhere; make the token there, or configure auth.jwt_secret with an HS algorithm"
             )
         import jwt  # noqa: PLC0415 (a token is verified once, by a daemon that is asked for anything at all)
-        from jwt.warnings import InsecureKeyLengthWarning  # noqa: PLC0415
 
-        with warnings.catch_warnings():
-            # The length of the secret is the operator's choice; the server says so once, when it starts.
-            warnings.simplefilter("ignore", InsecureKeyLengthWarning)
+        with _any_length():
             return jwt.encode(dict(claims), self._secret, algorithm=self._algorithm)
 
     def verified(self, token: str) -> dict[str, Any] | None:
         """The claims of a token whose signature is right; they are not checked in any other way."""
         import jwt  # noqa: PLC0415 (as above)
-        from jwt.warnings import InsecureKeyLengthWarning  # noqa: PLC0415
 
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", InsecureKeyLengthWarning)
+        with _any_length():
             for key in self._checking:
                 try:
                     claims = jwt.decode(token, key, algorithms=[self._algorithm], options=_SIGNATURE_ONLY)  # type: ignore[arg-type]
@@ -102,6 +98,16 @@ class TokenKeys:
     def is_the_secret(self, token: str) -> bool:
         """Whether somebody took the signing secret for a token."""
         return self._secret is not None and hmac.compare_digest(token.encode(), self._secret.encode())
+
+
+@contextmanager
+def _any_length() -> Iterator[None]:
+    """The length of the secret is the operator's choice; the server says so once, when it starts."""
+    from jwt.warnings import InsecureKeyLengthWarning  # noqa: PLC0415 (as above)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", InsecureKeyLengthWarning)
+        yield
 
 
 def organization_claims(

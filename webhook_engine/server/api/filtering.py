@@ -12,9 +12,9 @@ from webhook_engine.delivery.accept.payload_filter import Content, PayloadFilter
 from webhook_engine.errors import ValidationError
 from webhook_engine.rules import payload_filter
 from webhook_engine.rules.capabilities import Capability
-from webhook_engine.rules.problems import OptionRule
 from webhook_engine.server.api.query import NoQuery
 from webhook_engine.server.api.route import Auth, Call, In, NoBody, Out, Route
+from webhook_engine.server.errors import rule_name
 
 __all__ = ["ROUTES"]
 
@@ -85,8 +85,7 @@ async def precheck_filter(call: Call[NoQuery, FilterTrialIn]) -> Out:
     try:
         said = payload_filter.checked("filter", call.body.filter)
     except ValidationError as error:
-        rule = error.rule.name.lower() if isinstance(error.rule, OptionRule) else UNSET
-        return FilterTrialOut(passes=None, problem=str(error), place=error.field, rule=rule)
+        return FilterTrialOut(passes=None, problem=str(error), place=error.field, rule=rule_name(error) or UNSET)
     condition = PayloadFilter(said).refused_by(Content(bytes(call.body.payload)))
     return FilterTrialOut(passes=condition is None, problem=None, condition=UNSET if condition is None else condition)
 

@@ -177,7 +177,7 @@ class PostgresqlWakeups:
         """A notice was stored with a change: wake the others soon."""
         if self._woken is not None:
             self._woken.set()
-        if not self._database.connector.server.pooled and not self._about_to_wake:
+        if self.are_heard and not self._about_to_wake:
             self._about_to_wake = True
             task = asyncio.create_task(self._wake(), name="webhook-engine-notify")
             self._waking.add(task)
@@ -204,7 +204,7 @@ class PostgresqlWakeups:
 
     async def _connected(self, connection: asyncpg.Connection) -> None:
         self._anew = True
-        if self._database.connector.server.pooled:
+        if not self.are_heard:
             return
         schema = await connection.fetchval("SELECT current_schema()")
         self._channel = f"webhook_engine_{zlib.crc32(str(schema).encode()):08x}"
