@@ -26,6 +26,7 @@ import gzip
 import socket
 import ssl
 import struct
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -36,6 +37,7 @@ import trustme
 from webhook_engine.testing.receiver import Behaviour, Receiver, Reply, Request, Script
 
 __all__ = [
+    "Arrivals",
     "Receiver",
     "Reply",
     "Request",
@@ -68,6 +70,17 @@ __all__ = [
 ]
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+class Arrivals:
+    """Answers at once, and notes when each message came."""
+
+    def __init__(self) -> None:
+        self.at: dict[str, float] = {}
+
+    def __call__(self, request: Request) -> int:
+        self.at[request.headers["webhook-id"]] = time.perf_counter()
+        return 200
 
 
 def reset_connection(writer: asyncio.StreamWriter) -> None:

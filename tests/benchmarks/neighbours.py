@@ -28,7 +28,7 @@ from webhook_engine import Engine
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from receivers import Receiver, Request
+from receivers import Arrivals, Receiver
 
 WITHOUT, AGAIN = "nothing", "nothing, once more"
 LIMIT = 2.0
@@ -47,17 +47,6 @@ CASES: Mapping[str, str | Mapping[str, object]] = {
     "a script that prints without end": "function handler(webhook) { for (;;) console.log('x'.repeat(1e4)); }",
     "a script that returns too much": "function handler() { return { payload: 'x'.repeat(5e6) }; }",
 }
-
-
-class Arrivals:
-    """Answers at once, and knows when each message came."""
-
-    def __init__(self) -> None:
-        self.at: dict[str, float] = {}
-
-    def __call__(self, request: Request) -> int:
-        self.at[request.headers["webhook-id"]] = time.perf_counter()
-        return 200
 
 
 async def turn(engine: Engine, bad: str, arrivals: Arrivals, seconds: float) -> tuple[float, float]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from engines import local_engine, until
 from names import Names
-from receivers import Receiver, Reply, Request, hanging
+from receivers import Arrivals, Receiver, Reply, Request, hanging
 
 from webhook_engine import Engine
 from webhook_engine.delivery.http import resolver
@@ -23,17 +23,6 @@ ONCE_WELL = 60
 ANSWERED = 40
 HEALTHY = 200
 LIMIT_S = 0.5
-
-
-class Arrivals:
-    """Answers at once, and notes when each message came."""
-
-    def __init__(self) -> None:
-        self.at: dict[str, float] = {}
-
-    def __call__(self, request: Request) -> int:
-        self.at[request.headers["webhook-id"]] = time.perf_counter()
-        return 200
 
 
 async def healthy_latencies(engine: Engine, arrivals: Arrivals) -> list[float]:

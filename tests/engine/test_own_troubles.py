@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -193,6 +194,20 @@ async def test_a_key_that_cannot_sign_is_no_failure_of_the_endpoint(
         assert ids_of(receiver) == [message]
 
 
+@contextmanager
+def refusing(deliveries: object, name: str, fault: Exception) -> Iterator[list[int]]:
+    """One of the ways to read deliveries fails meanwhile; what is given grows with each try."""
+    asked: list[int] = []
+
+    async def refuse(*_: object, **__: object) -> object:
+        asked.append(1)
+        raise fault
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(deliveries, name, refuse)
+        yield asked
+
+
 @pytest.mark.parametrize("fault", [MemoryError(), StoreUnavailableError("disk I/O error")])
 async def test_a_database_that_cannot_give_the_payload_is_no_failure_of_the_endpoint(
     tmp_path: Path, fault: Exception
@@ -200,20 +215,12 @@ async def test_a_database_that_cannot_give_the_payload_is_no_failure_of_the_endp
     path = tmp_path / "e.db"
     async with Receiver([500, 200]) as receiver, local_engine(path, retry_schedule=["100ms"]) as engine:
         await acme(engine, receiver.url)
-        deliveries, asked = engine._store.deliveries, []
-        read = deliveries.due
-
-        async def refuse(*_: object, **__: object) -> object:
-            asked.append(1)
-            raise fault
-
-        deliveries.due = refuse  # type: ignore[method-assign, assignment]
-        message = await send(engine)
-        await until(lambda: booked(path) == [(1,)])
-        before = len(asked)
-        await until(lambda: len(asked) >= before + 2)
-        assert booked(path) == [(1,)]
-        deliveries.due = read  # type: ignore[method-assign]
+        with refusing(engine._store.deliveries, "due", fault) as asked:
+            message = await send(engine)
+            await until(lambda: booked(path) == [(1,)])
+            before = len(asked)
+            await until(lambda: len(asked) >= before + 2)
+            assert booked(path) == [(1,)]
         await engine.join(timeout=20)
         await until(lambda: len(receiver.requests) == 2)
         await engine.join(timeout=20)
@@ -226,17 +233,9 @@ async def test_a_batch_that_cannot_be_read_waits(
 ) -> None:
     async with Receiver() as receiver, local_engine(tmp_path / "e.db") as engine:
         await acme(engine, receiver.url, ordering="fifo", batch_size=5)
-        deliveries, asked = engine._store.deliveries, []
-        read = deliveries.first_in_order
-
-        async def refuse(*_: object, **__: object) -> object:
-            asked.append(1)
-            raise fault
-
-        deliveries.first_in_order = refuse  # type: ignore[method-assign, assignment]
-        message = await send(engine)
-        await until(lambda: len(asked) >= 2)
-        deliveries.first_in_order = read  # type: ignore[method-assign]
+        with refusing(engine._store.deliveries, "first_in_order", fault) as asked:
+            message = await send(engine)
+            await until(lambda: len(asked) >= 2)
         await receiver.wait_for(1)
         await engine.join(timeout=20)
         assert (await destination(engine, message)).status is AttemptStatus.SUCCESS
