@@ -5,7 +5,7 @@ import { api, upTo } from "./api.js";
 import { within } from "./address.js";
 import { fill, h, reconcile } from "./dom.js";
 import { t } from "./language.js";
-import { button, empty, field, input, loading, repeatedly, when } from "./ui.js";
+import { button, complainAt, empty, field, input, loading, repeatedly, when } from "./ui.js";
 
 const PER_PAGE = 100;
 const SEARCHED = 10_000;
@@ -78,8 +78,7 @@ function newApplication(signal) {
       const { id } = await api("POST", "app", { body, signal });
       location.hash = within(id, "/manage");
     } catch (error) {
-      const { field: place, words } = error.problems?.[0] ?? {};
-      (wrapped[place] ?? (error.status === 409 ? wrapped.uid : wrapped.name)).complain(words ?? error.message);
+      complainAt(wrapped, error, error.status === 409 ? wrapped.uid : wrapped.name);
     }
   }
   return h("section", { class: "card narrow new-one", "aria-label": t("New application") }, h("form", { class: "card-body stack-small", novalidate: true, on: { submit } }, wrapped.name, wrapped.uid, h("div", { class: "row" }, button(t("Create application"), undefined, { submit: true, kind: "main" }))));

@@ -9,7 +9,7 @@ import { fullTime, pretty } from "./format.js";
 import { t } from "./language.js";
 import { entry } from "./operator_audit.js";
 import { session } from "./session.js";
-import { button, card, codeBox, empty, field, input, loading, select, toast } from "./ui.js";
+import { button, card, codeBox, complainAt, empty, field, input, loading, select, toast } from "./ui.js";
 
 const HOUR_S = 3_600;
 const LATELY = 10;
@@ -113,8 +113,7 @@ function messageCard(signal) {
       fill(sent, h("p", { class: "small" }, t("Accepted:"), " ", h("a", { class: "code", href: to(`/messages/${id}`) }, id)));
       toast(t("The message is on its way"));
     } catch (error) {
-      const { field: place, words } = error.problems?.[0] ?? {};
-      (wrapped[place] ?? wrapped.payload).complain(words ?? error.message);
+      complainAt(wrapped, error, wrapped.payload);
     }
     return undefined;
   };

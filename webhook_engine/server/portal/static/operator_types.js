@@ -6,7 +6,7 @@ import { exampleOf } from "./event_types.js";
 import { fill, h } from "./dom.js";
 import { pretty } from "./format.js";
 import { t } from "./language.js";
-import { button, codeBox, confirm, empty, field, input, loading, repeatedly, toast } from "./ui.js";
+import { button, codeBox, complainAt, confirm, empty, field, input, loading, repeatedly, toast } from "./ui.js";
 
 const MOST = 5_000;
 
@@ -91,8 +91,7 @@ function newType(made, signal) {
     try {
       await api("POST", "event-type", { body: { name: name.value.trim(), description: description.value.trim(), ...(schemas ? { schemas } : {}) }, signal });
     } catch (error) {
-      const { field: place, words } = error.problems?.[0] ?? {};
-      (wrapped[place] ?? wrapped.name).complain(words ?? error.message);
+      complainAt(wrapped, error, wrapped.name);
       return;
     }
     toast(t("{name} can be chosen now", { name: name.value.trim() }));

@@ -120,6 +120,12 @@ export function breakable(url) {
   return url.split(/(?<=[^/:]\/|[?&])(?![/?&])/).flatMap((part, place) => (place ? [h("wbr"), part] : [part]));
 }
 
+/** Tell what the API says is wrong at the field of that name, or else at `otherwise`. */
+export function complainAt(fields, error, otherwise) {
+  const { field: place, words } = error.problems?.[0] ?? {};
+  (fields[place] ?? otherwise).complain(words ?? error.message);
+}
+
 /** A labelled field around a control, with a hint and a place for what is wrong. */
 export function field(label, control, { hint, optional = false } = {}) {
   const id = control.id || freshId("field");
