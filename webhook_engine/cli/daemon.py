@@ -10,7 +10,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import webhook_engine.server.site  # noqa: F401 (loaded before the engine takes its part of the deliveries)
 from webhook_engine.config.loading import Config, TracingConfig
 from webhook_engine.delivery.upkeep.retention import RetentionPolicy
 from webhook_engine.engine import Engine
@@ -66,10 +65,11 @@ async def _serve(config: Config, listen: str | None, file: Path | None) -> BaseE
     stopping = _stop_signals()
     supervisor, inherited = Supervisor(), inherited_socket()
     engine = Engine(config)
+    server = Server(engine, listen, listening=inherited)
     await engine.start()
     failure: BaseException | None = None
     try:
-        async with Server(engine, listen, listening=inherited) as server:
+        async with server:
             _greet(server, config)
             _reload_signal(engine, supervisor, file)
             supervisor.ready(f"serving at {server.url}")
