@@ -43,6 +43,7 @@ from webhook_engine.resources.portal import PortalEntrance
 from webhook_engine.resources.portal_links import PortalLinks
 from webhook_engine.resources.services import Policy, Services
 from webhook_engine.rules.endpoint_options import OptionBounds
+from webhook_engine.secrets.agreement import SharedSecret
 from webhook_engine.secrets.encryption import Cipher
 from webhook_engine.secrets.files import SecretFile, load_or_create_secret_file, older_file, older_secrets
 from webhook_engine.shielded import shielded
@@ -261,7 +262,8 @@ class EngineCore(Organization):
         """Open the database and begin to deliver, with what was left over from before.
 
         Raises ``EngineAlreadyRunningError``, ``SchemaVersionError``, ``StoreUnavailableError``,
-        ``SecretsUnreadableError`` if the main secret is not the one that the endpoints' secrets were encrypted with, or
+        ``SecretsUnreadableError`` if the main secret is not the one that the endpoints' secrets were encrypted with,
+        ``ConfigError`` if there are no endpoints yet, and another engine on the database has another main secret, or
         ``EngineNotRunningError`` where none can run.
         After a failure it may be tried again.
         """
@@ -282,11 +284,13 @@ class EngineCore(Organization):
             self._home.leave()
             raise
         try:
-            await self._unlock()
+            unproven = await self._unlock()
             await register_operational_event_types(
                 self._store.event_types, self.config.operational.organization, self._clock.now()
             )
             await self._flow.start()
+            if unproven is not None:
+                await self.agree(unproven, SecretFile.MAIN)
         except BaseException:
             await shielded(self._stop())
             raise
@@ -317,8 +321,26 @@ class EngineCore(Organization):
             await self._flow.join()
         self._require_running()
 
-    async def _unlock(self) -> None:
-        """Get the main secret ready, and make sure that it is the one that this database was used with."""
+    async def agree(self, secret: SharedSecret, file: SecretFile) -> None:
+        """Raise ``ConfigError`` if another engine that runs on the database has another secret.
+
+        ``file`` is where it is if it was generated.
+        """
+        other = await self._flow.ownership.agree(secret)
+        if other is not None:
+            path = file.of(self.config.store.files).absolute()
+            raise ConfigError(
+                f"{secret.setting} is another one here than in the engine on {other.host} (process {other.pid}), and "
+                f"all engines on {self.config.store.shown} need the same; configure the one of that engine, or copy "
+                f"its file to {path}. If a new one is just coming into use, put the one before it into "
+                f"{older_file(path)}, or stop the other engines first"
+            )
+
+    async def _unlock(self) -> SharedSecret | None:
+        """Get the main secret ready, and make sure that it is the one that this database was used with.
+
+        Returns it where nothing that is encrypted can tell.
+        """
         configured = self.config.security.main_secret
         path = SecretFile.MAIN.of(self.config.store.files)
         if self.config.store.path is None and configured is None:
@@ -327,10 +349,9 @@ class EngineCore(Organization):
                 file=str(path.absolute()),
                 consequence="other engines on it need the same: set security.main_secret and auth.jwt_secret",
             )
-        self._cipher.unlock(
-            configured.reveal() if configured else await asyncio.to_thread(load_or_create_secret_file, path),
-            older=await asyncio.to_thread(older_secrets, path),
-        )
+        secret = configured.reveal() if configured else await asyncio.to_thread(load_or_create_secret_file, path)
+        older = await asyncio.to_thread(older_secrets, path)
+        self._cipher.unlock(secret, older=older)
         some = await self._store.endpoints.first()
         if some is not None:
             decrypt_secret(self._cipher, some.endpoint.id, some.encrypted_key)
@@ -339,6 +360,7 @@ class EngineCore(Organization):
             await asyncio.to_thread(older_file(path).unlink)
         if hidden := await encrypt_urls(self._store.upkeep, self._cipher):
             log.info("secrets.encrypted_urls", endpoints=hidden)
+        return None if some else SharedSecret.of("security.main_secret", secret, older)
 
     async def _stop(self) -> None:
         try:

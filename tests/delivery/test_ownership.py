@@ -14,6 +14,7 @@ from webhook_engine.delivery.ownership import Ownership
 from webhook_engine.delivery.shares import share
 from webhook_engine.errors import StoreUnavailableError
 from webhook_engine.ids import IdSource
+from webhook_engine.secrets.agreement import SharedSecret
 from webhook_engine.store.members import ALL_SHARDS, Member, Standing
 from webhook_engine.store.sqlite.leases import SqliteLeases
 
@@ -81,6 +82,9 @@ class Leases:
 
     async def members(self) -> Sequence[Member]:
         return ()
+
+    async def agree(self, member_id: str, secret: SharedSecret) -> Member | None:
+        return None
 
     async def stored_below(self) -> str | None:
         return None

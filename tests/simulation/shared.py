@@ -26,6 +26,7 @@ from webhook_engine.config.sections import StoreConfig
 from webhook_engine.delivery import shares
 from webhook_engine.errors import StoreUnavailableError
 from webhook_engine.model import DeliveryStatus
+from webhook_engine.secrets.agreement import SharedSecret
 from webhook_engine.store import rows
 from webhook_engine.store.members import (
     ALL_SHARDS,
@@ -273,6 +274,9 @@ class _Leases:
 
     async def members(self) -> Sequence[Member]:
         return [seat.member for seat in self._server.members.values()]
+
+    async def agree(self, member_id: str, secret: SharedSecret) -> Member | None:
+        return None
 
     async def stored_below(self) -> str | None:
         others = [seat for name, seat in self._server.members.items() if name != self._line.member_id]

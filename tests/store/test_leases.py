@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 
 import pytest
 from records import START
 
+from webhook_engine.secrets.agreement import SharedSecret
 from webhook_engine.store.members import ALL_SHARDS, Member
 from webhook_engine.store.postgresql import leases
 from webhook_engine.store.seam import Store
@@ -112,3 +114,48 @@ async def test_what_another_member_promised_counts(shared: Store) -> None:
     assert await shared.leases.stored_below() == "2" * 27
     await shared.leases.leave("mem_1")
     assert await shared.leases.stored_below() is None
+
+
+async def test_who_has_another_secret_than_one_who_is_there_is_told_of_that_one(shared: Store) -> None:
+    a, b, renewed = (
+        SharedSecret.of("auth.jwt_secret", "a"),
+        SharedSecret.of("auth.jwt_secret", "b"),
+        SharedSecret.of("auth.jwt_secret", "new", ["a"]),
+    )
+    for name in ("mem_1", "mem_2", "mem_3"):
+        await shared.leases.join(member(name))
+    # At once: of two, the second sees the first.
+    answers = await asyncio.gather(shared.leases.agree("mem_1", a), shared.leases.agree("mem_2", b))
+    [other] = [one for one in answers if one is not None]
+    first, second = ("mem_1", "mem_2") if other.id == "mem_1" else ("mem_2", "mem_1")
+    assert (other.id, other.host, other.pid) == (first, "host", 7)
+    assert await shared.leases.agree(second, a if first == "mem_1" else b) is None
+    assert await shared.leases.agree("mem_3", SharedSecret.of("security.main_secret", "c")) is None
+    await shared.leases.leave(first)
+    await shared.leases.leave(second)
+    assert await shared.leases.agree("mem_3", a) is None
+    await shared.leases.join(member("mem_4"))
+    # While it comes into use, the new one goes with the one before, and who has only that one is too late.
+    assert await shared.leases.agree("mem_4", renewed) is None
+    await shared.leases.join(member("mem_5"))
+    late = await shared.leases.agree("mem_5", a)
+    assert late is not None
+    assert late.id == "mem_4"
+
+
+async def test_a_secret_is_told_again_by_who_lost_its_lease(shared: Store) -> None:
+    a, b = SharedSecret.of("auth.jwt_secret", "a"), SharedSecret.of("auth.jwt_secret", "b")
+    await shared.leases.join(member("mem_1"))
+    assert await shared.leases.agree("mem_1", a) is None
+    await shared.leases.leave("mem_1")
+    await shared.leases.join(member("mem_2"))
+    await shared.leases.join(member("mem_3"))
+    other = await shared.leases.agree("mem_3", b)
+    assert other is not None
+
+
+async def test_on_a_file_there_is_nobody_to_agree_with(store: Store) -> None:
+    if not isinstance(store, SqliteStore):
+        pytest.skip("about the file")
+    for secret in ("a", "b"):
+        assert await store.leases.agree("mem_1", SharedSecret.of("auth.jwt_secret", secret)) is None

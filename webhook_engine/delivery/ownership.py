@@ -27,6 +27,7 @@ from webhook_engine.delivery.shares import Plan, lease_until, plan, wait_after_m
 from webhook_engine.errors import StoreError
 from webhook_engine.ids import IdSource
 from webhook_engine.log import get_logger
+from webhook_engine.secrets.agreement import SharedSecret
 from webhook_engine.store.members import LeaseStore, Member
 from webhook_engine.store.records import StoredEndpoint
 from webhook_engine.version import __version__
@@ -111,6 +112,10 @@ class Ownership(Service):
     def wait_s(self, stored: StoredEndpoint) -> float:
         """How long to wait before an endpoint is sent to, because another engine may not know yet that it has moved."""
         return 0.0 if self.alone else wait_after_move(stored.moved, self._held, self._leases.ttl_s)
+
+    async def agree(self, secret: SharedSecret) -> Member | None:
+        """Tell the other engines which secret this one has; one that has another, and is told nothing then."""
+        return await self._leases.agree(self._id, secret)
 
     def on_changed(self, changed: Callable[[], None]) -> None:
         """Call this when the others should look at their shares: somebody came or went, or gave something back."""

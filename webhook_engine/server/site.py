@@ -16,6 +16,7 @@ from webhook_engine.core import EngineCore
 from webhook_engine.errors import StoreError
 from webhook_engine.log import get_logger
 from webhook_engine.resources.portal_links import PortalLinks
+from webhook_engine.secrets.files import SecretFile
 from webhook_engine.server.api.openapi import documentation_pages, openapi_document
 from webhook_engine.server.app import App
 from webhook_engine.server.audit import AuditLog
@@ -55,9 +56,14 @@ class Site:
         self._forget_notices: Callable[[], None] = lambda: None
 
     async def start(self, public_url: str) -> HttpServer:
-        """Get ready for connections; ``public_url`` is how browsers reach it, without a slash at the end."""
+        """Get ready for connections; ``public_url`` is how browsers reach it, without a slash at the end.
+
+        Raises ``ConfigError`` if another engine on the database makes tokens with another secret.
+        """
         services = self._engine.services
         keys = TokenKeys.of(self._engine.config)
+        if keys.shared is not None:
+            await self._engine.agree(keys.shared, SecretFile.JWT)
         revocations = Revocations(services.store.revocations)
         idempotency = Idempotency(
             services.store.kept_responses,

@@ -17,6 +17,7 @@ from typing import Any
 
 from webhook_engine.config.loading import Config
 from webhook_engine.errors import ConfigError
+from webhook_engine.secrets.agreement import SharedSecret
 from webhook_engine.secrets.files import SecretFile, load_or_create_secret_file, older_secrets
 
 __all__ = [
@@ -53,6 +54,8 @@ class TokenKeys:
         """Tokens signed with ``older`` secrets are good too."""
         self._algorithm = algorithm
         self._secret = secret
+        self.shared = None if secret is None else SharedSecret.of("auth.jwt_secret", secret, older)
+        """What all engines on a database need the same of; ``None`` where tokens are made elsewhere."""
         self._checking = [secret if secret is not None else public_key, *older]
 
     @classmethod

@@ -14,6 +14,7 @@ from typing import Protocol
 import msgspec
 
 from webhook_engine.errors import StoreError
+from webhook_engine.secrets.agreement import SharedSecret
 from webhook_engine.store.records import Due
 
 __all__ = [
@@ -120,6 +121,13 @@ class LeaseStore(Protocol):
 
     async def members(self) -> Sequence[Member]:
         """All members, in the order in which they came."""
+        ...
+
+    async def agree(self, member_id: str, secret: SharedSecret) -> Member | None:
+        """Tell the others which secret this member has; from now on, those with another one find out.
+
+        Returns one whose lease runs and who has told of another secret than this one accepts; nothing was told then.
+        """
         ...
 
     async def stored_below(self) -> str | None:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 
+import msgspec
+
+from webhook_engine.secrets.agreement import SharedSecret
 from webhook_engine.store.members import Member, Standing
 from webhook_engine.store.postgresql.connection import Session, quoted
 from webhook_engine.store.postgresql.database import Database
 from webhook_engine.store.postgresql.own_line import OwnLine
+from webhook_engine.store.postgresql.schema import LOCK
 
 __all__ = ["PostgresqlLeases"]
 
@@ -16,8 +20,8 @@ WITHIN_S = 4.0
 """An answer that comes later is of no use: the lease is as good as over."""
 
 _JOIN = """
-INSERT INTO {schema}webhook_member (id, host, pid, version, started_at, expires_at)
-VALUES ($1, $2, $3, $4, to_timestamp($5), clock_timestamp() + $6 * interval '1 second')
+INSERT INTO {schema}webhook_member (id, host, pid, version, started_at, expires_at, secrets)
+VALUES ($1, $2, $3, $4, to_timestamp($5), clock_timestamp() + $6 * interval '1 second', $7::text::jsonb)
 """
 
 # One statement, so that nobody can be stopped between its parts. A shard is taken only by a member whose row is there,
@@ -71,6 +75,17 @@ FROM {schema}webhook_member AS member
 ORDER BY id
 """
 
+# Of two that come at once, the second sees the first.
+_ONE_AT_A_TIME = f"SELECT pg_advisory_xact_lock({LOCK + 2}, hashtext(current_schema()))"
+_DISAGREES = """
+SELECT id FROM webhook_member
+WHERE id <> $1 AND expires_at > clock_timestamp() AND secrets ? $2 AND secrets ->> $2 <> ALL ($3::text[])
+ORDER BY id LIMIT 1
+"""
+_TELL = """
+UPDATE webhook_member SET secrets = secrets || jsonb_build_object($2::text, $3::text) WHERE id = $1
+"""
+
 _STORED_BELOW = """
 SELECT min(stored_below) FROM {schema}webhook_member WHERE id <> $1
 """
@@ -92,6 +107,8 @@ class PostgresqlLeases:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._line = OwnLine(database, WITHIN_S)
+        self._told: dict[str, str] = {}
+        """Fingerprints of secrets by setting, for the row of the next member that this engine is."""
         schema = database.connector.schema
         # Behind a pooler no search path outlives a transaction, and these are transactions of one statement.
         prefix = "" if schema is None else f"{quoted(schema)}."
@@ -99,7 +116,8 @@ class PostgresqlLeases:
 
     async def join(self, member: Member) -> None:
         """Be a member, without shards at first."""
-        row = (member.id, member.host, member.pid, member.version, member.started_at / 1_000_000, TTL_S)
+        told = msgspec.json.encode(self._told).decode()
+        row = (member.id, member.host, member.pid, member.version, member.started_at / 1_000_000, TTL_S, told)
         await self._line.run(lambda session: session.change(self._sql(_JOIN), *row))
         self._database.sharing.member_id = member.id
 
@@ -142,6 +160,22 @@ class PostgresqlLeases:
     async def members(self) -> Sequence[Member]:
         """All members, in the order in which they came."""
         return await self._database.read_with(lambda session: read_members(session, self._sql))
+
+    async def agree(self, member_id: str, secret: SharedSecret) -> Member | None:
+        """Tell the others which secret this member has, unless one of them has another."""
+
+        async def tell(session: Session) -> Member | None:
+            await session.rows(_ONE_AT_A_TIME)
+            other = await session.value(_DISAGREES, member_id, secret.setting, list(secret.accepted))
+            if other is not None:
+                return next(one for one in await read_members(session, self._sql) if one.id == other)
+            await session.change(_TELL, member_id, secret.setting, secret.fingerprint)
+            return None
+
+        other = await self._database.write(tell)
+        if other is None:
+            self._told[secret.setting] = secret.fingerprint
+        return other
 
     async def stored_below(self) -> str | None:
         """The lowest that another member said of itself; ``None`` if there are no others."""

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 
+from webhook_engine.secrets.agreement import SharedSecret
 from webhook_engine.store.members import ALL_SHARDS, Member, Standing
 
 __all__ = ["SqliteLeases"]
@@ -48,6 +49,11 @@ class SqliteLeases:
     async def members(self) -> Sequence[Member]:
         """The one that there is."""
         return () if self._member is None else (self._member,)
+
+    async def agree(self, member_id: str, secret: SharedSecret) -> Member | None:
+        """There are no others."""
+        del member_id, secret
+        return None
 
     async def stored_below(self) -> str | None:
         """There are no others."""
