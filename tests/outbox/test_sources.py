@@ -7,13 +7,13 @@ import builtins
 import json
 import sqlite3
 import sys
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from functools import partial
 from pathlib import Path
 
 import pytest
+from engines import noticed_within
 from outbox.sources import LOOPBACK, connected, fresh, left, run
 from receivers import Receiver
 from stores import about_the_file
@@ -52,20 +52,6 @@ async def test_each_message_is_taken_once_and_in_order(tmp_path: Path, source: s
         assert [json.loads(message.payload or b"")["n"] for message in messages][::-1] == list(range(COUNT))
         assert len(receiver.requests) == COUNT
         assert left(source) == []
-
-
-async def noticed_within(seconds: float, receiver: Receiver, add: Callable[[], Awaitable[None]]) -> None:
-    """The median of some rows; of more of them where the machine of the tests is busy with something else."""
-    delays: list[float] = []
-    for number in range(1, 50):
-        await asyncio.sleep(0.013 * (number % 5))
-        await add()
-        committed = time.perf_counter()
-        await receiver.wait_for(number)
-        delays.append(time.perf_counter() - committed)
-        if number % 7 == 0 and sorted(delays[-7:])[3] < seconds:
-            return
-    pytest.fail(f"rows were noticed after {delays}")
 
 
 async def test_a_new_row_is_noticed_within_100_ms(tmp_path: Path, source: str) -> None:

@@ -11,7 +11,8 @@ from aiohttp import web
 from playwright.async_api import FrameLocator, Page, expect
 from receivers import Receiver
 
-from .conftest import ARTEFACTS, Stage, staged
+from .conftest import Stage, staged
+from .scanning import pictured
 
 HOST = """<!doctype html><html lang="en"><title>Host</title><body style="margin: 0">
 <script src="{url}/portal/embed.js" async></script>
@@ -112,8 +113,7 @@ async def test_the_frame_is_as_high_as_the_portal_and_keyboard_and_focus_go_thro
         remove = frame.get_by_role("button", name="Delete endpoint")
         await remove.click()
         await expect(frame.get_by_role("dialog")).to_be_in_viewport(ratio=1)
-        ARTEFACTS.mkdir(exist_ok=True)
-        await page.screenshot(path=ARTEFACTS / "desktop-frame-dialog.png")
+        await pictured(page, "desktop-frame-dialog")
         await page.keyboard.press("Escape")
         await expect(remove).to_be_focused()
         await frame.get_by_role("button", name="Disable endpoint").click()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import sqlite3
 import time
 from collections.abc import Sequence
@@ -22,9 +23,10 @@ ENDPOINTS = 1_000
 MESSAGES = 100_000
 APART = 100_000
 """Microseconds between two messages."""
-USABLE_S = 1.0
-BUSY_S = 0.1
-"""For which it is tried how busy the machine is."""
+TIMES_LONGER = 3
+"""How much longer a page may take to be usable with much to show than with little; both are tried in turns."""
+TRIES = 10
+"""At most, where the machine is busy with something else."""
 BIG = {"text": "words " * 33_000}
 
 
@@ -68,14 +70,6 @@ def pages(endpoint: str, message: str) -> dict[str, tuple[str, str]]:
     }
 
 
-def busyness() -> float:
-    """By how much the machine is slower now than if it had nothing else to do: 1 and above."""
-    began, work_ends = time.perf_counter(), time.thread_time() + BUSY_S
-    while time.thread_time() < work_ends:
-        pass
-    return (time.perf_counter() - began) / BUSY_S
-
-
 async def opened_in(stage: Stage, page: Page, address: str, ready: str) -> float:
     """How long it takes until a page can be used, in seconds."""
     await page.goto("about:blank")
@@ -95,7 +89,7 @@ def _fill(database: Path, application_id: str, endpoint_ids: Sequence[str]) -> N
             " VALUES (?, ?, 'invoice.paid', ?, ?, ?)",
             (
                 (id_bounds("msg_", at)[0], application_id, f"evt-{number}", at, f'{{"n":{number}}}'.encode())
-                for number, at in enumerate(instants)
+                for number, at in enumerate(instants, 1_000)
             ),
         )
         connection.executemany(
@@ -109,39 +103,51 @@ def _fill(database: Path, application_id: str, endpoint_ids: Sequence[str]) -> N
                     *((2, 503) if number % 10 == 0 else (0, 200)),
                     number * 7 % 3_000,
                 )
-                for number, at in enumerate(instants)
+                for number, at in enumerate(instants, 1_000)
             ),
         )
 
 
+async def shown(stage: Stage, receiver: Receiver, endpoints: int) -> tuple[Page, dict[str, tuple[str, str]]]:
+    """The portal of a stage with these endpoints, the last of which has a message that failed; and its pages."""
+    *_, endpoint = await asyncio.gather(
+        *(
+            stage.engine.endpoints.create("acme", url=f"{receiver.url}/{number}", channels=[f"c{number}"])
+            for number in range(endpoints)
+        )
+    )
+    message = await stage.engine.messages.create(
+        "acme", event_type="invoice.paid", event_id="evt-500", payload={**BIG, "bad": 1}, channels=endpoint.channels
+    )
+    await stage.engine.join(60)
+    return await stage.portal(), pages(endpoint.id, message.id)
+
+
 @pytest.mark.timeout(600)
-async def test_every_page_is_usable_within_a_second_with_much_to_show(tmp_path: Path) -> None:
+async def test_pages_are_about_as_quick_with_much_to_show_as_with_little(tmp_path: Path) -> None:
     async with (
         Receiver(lambda request: 500 if b"bad" in request.body else 200) as receiver,
-        staged(tmp_path / "engine.db", retry_schedule=[]) as stage,
+        staged(tmp_path / "little.db", retry_schedule=[]) as little,
+        staged(tmp_path / "much.db", retry_schedule=[]) as much,
     ):
-        engine = stage.engine
-        application = await engine.applications.get("acme")
-        *_, endpoint = made = await asyncio.gather(
-            *(
-                engine.endpoints.create("acme", url=f"{receiver.url}/{number}", channels=[f"c{number}"])
-                for number in range(ENDPOINTS)
-            )
-        )
-        await asyncio.to_thread(_fill, tmp_path / "engine.db", application.id, [one.id for one in made])
-        message = await engine.messages.create(
-            "acme", event_type="invoice.paid", payload={**BIG, "bad": 1}, channels=[f"c{ENDPOINTS - 1}"]
-        )
-        await engine.join(60)
-        page = await stage.portal()
+        page_of_little, pages_of_little = await shown(little, receiver, 1)
+        page, pages_of_much = await shown(much, receiver, ENDPOINTS)
+        application = await much.engine.applications.get("acme")
+        endpoints = [one.id async for one in much.engine.endpoints.iterate("acme")]
+        await asyncio.to_thread(_fill, tmp_path / "much.db", application.id, endpoints)
         slow = {}
-        for name, (address, ready) in pages(endpoint.id, message.id).items():
-            # The first time loads the scripts, as anybody has them after the first page.
-            took = [await opened_in(stage, page, address, ready) / busyness() for _ in range(3)]
-            if min(took) > USABLE_S:
-                slow[name] = took
+        for name in pages_of_much:
+            short = long = math.inf
+            for _ in range(TRIES):
+                short = min(short, await opened_in(little, page_of_little, *pages_of_little[name]))
+                long = min(long, await opened_in(much, page, *pages_of_much[name]))
+                if long < short * TIMES_LONGER:
+                    break
+            else:
+                slow[name] = short, long
+            print(f"{name}: usable in {long * 1e3:.0f} ms with much to show, in {short * 1e3:.0f} ms with little")
         assert slow == {}
 
         # What is far back is found all the same, and the page says how far it has looked meanwhile.
-        await page.goto(f"{stage.url}/portal/#/messages?q=%7B%22n%22%3A7%7D")
-        await expect(page.get_by_text("evt-7", exact=False).first).to_be_visible(timeout=60_000)
+        await page.goto(f"{much.url}/portal/#/messages?q=%7B%22n%22%3A1007%7D")
+        await expect(page.get_by_text("evt-1007", exact=False).first).to_be_visible(timeout=60_000)

@@ -10,8 +10,8 @@ from receivers import Receiver
 
 from webhook_engine.server.portal.accent import LEGIBLE, contrast
 
-from .conftest import ARTEFACTS, Stage, staged
-from .scanning import SIZES, bring_scanner, clean
+from .conftest import Stage, staged
+from .scanning import SIZES, bring_scanner, clean, pictured
 
 ELSEWHERE = re.compile("^https:")
 CDN = "https://cdn.example.com"
@@ -72,14 +72,13 @@ async def test_the_settings_show(tmp_path: Path, receiver: Receiver) -> None:
         assert font.startswith('"Globex Sans"')
         ground = (await seen(page, "body"))[1]
         assert ground == "#0d1017"  # dark, whatever the reader's system says
-        ARTEFACTS.mkdir(exist_ok=True)
         await bring_scanner(page)
         for size, viewport in SIZES.items():
             await page.set_viewport_size(viewport)
             for theme in ("light", "dark"):
                 await page.evaluate("theme => { document.documentElement.dataset.theme = theme; }", theme)
                 await clean(page, f"own looks, {size}, {theme}", colours_only=theme == "dark")
-                await page.screenshot(path=ARTEFACTS / f"{size}-{theme}-own-looks.png")
+                await pictured(page, f"{size}-{theme}-own-looks")
             assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         assert stage.problems == []
 

@@ -99,7 +99,7 @@ async def test_the_watchdog_beats_while_idle_and_not_while_the_process_stands_st
         began_at = time.monotonic()
         for _ in range(4):
             await systemd.until("WATCHDOG=1")
-        assert 1.0 < time.monotonic() - began_at < 8
+        assert time.monotonic() - began_at > 1.0
         process.send_signal(signal.SIGSTOP)
         await asyncio.sleep(0.2)
         while select.select([systemd.socket], [], [], 0)[0]:

@@ -121,7 +121,7 @@ async def test_millions_of_rows_are_as_quick_as_few(tmp_path: Path) -> None:
             assert start_of_many < start_of_few + 1.0
             while_deleting = await lags(engine, receiver, 200)
             assert median(while_deleting) < lag_of_few * 5 + 0.1
-            assert quantiles(while_deleting, n=20)[-1] < 1.0
+            assert quantiles(while_deleting, n=20)[-1] < 5.0
             assert query(large, "SELECT count(*) FROM webhook_message")[0][0] < before - 500
             busy = await took(engine, QUICK)
             slower = {name: (of_few[name], it) for name, it in busy.items() if it > of_few[name] * 10 + 0.1}

@@ -59,7 +59,7 @@ async def test_a_lane_that_always_has_new_messages_makes_its_retries_in_time(tmp
         failed = await send(engine)
         await until(lambda: receiver.requests)
         await send_many(engine, 150)
-        ends_at = time.perf_counter() + 4
+        ends_at = time.perf_counter() + 15
         tries = 1
         while time.perf_counter() < ends_at and tries < 2:
             await send(engine)
@@ -78,7 +78,7 @@ async def test_what_a_restart_found_in_the_database_does_not_wait_while_new_mess
             await engine.join(timeout=5)
         async with local_engine(tmp_path / "e.db", retry_schedule=["500ms"]) as engine:
             await send_many(engine, 100)
-            ends_at = time.perf_counter() + 5
+            ends_at = time.perf_counter() + 15
             tries = 1
             while time.perf_counter() < ends_at and tries < 2:
                 await send(engine)
