@@ -138,7 +138,7 @@ async def test_an_endpoint_that_was_disabled_is_enabled_and_recovered(stage: Sta
     stats = await stage.engine.endpoints.stats("acme", endpoint.id)
     assert stats.success == 5
     assert missed.id in {request.headers["webhook-id"] for request in receiver.requests}
-    await expect(page.get_by_role("img", name="5 successes")).to_be_visible()
+    await expect(page.get_by_role("img", name="5 succeeded")).to_be_visible()
 
 
 async def test_filters_and_pages_of_messages(stage: Stage, receiver: Receiver) -> None:

@@ -125,7 +125,7 @@ function drawn(data, shown, most, span) {
       viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
       preserveAspectRatio: "none",
       role: "img",
-      "aria-label": t("Attempts of the last {span}: {success} successes, {fail} failures", { span, success: sum(data, "success"), fail: sum(data, "fail") }),
+      "aria-label": t("Attempts of the last {span}: {success} succeeded, {fail} failed", { span, success: sum(data, "success"), fail: sum(data, "fail") }),
     },
     [0, 0.5].map((share) => svg("rect", { class: "chart-line", x: 0, y: share * HEIGHT, width: WIDTH, height: 1 })),
     data.map((part, place) => {
@@ -149,7 +149,7 @@ function partWords(part) {
   const at = new Date(start);
   const refused = ANSWERS.slice(1).flatMap(([, name, value]) => (value(part) ? [`${name}: ${number(value(part))}`] : []));
   return [
-    t("{when}: {success} successes, {fail} failures", { when: `${dayOf(at)} ${hourOf(at)}`, success, fail }),
+    t("{when}: {success} succeeded, {fail} failed", { when: `${dayOf(at)} ${hourOf(at)}`, success, fail }),
     answers && refused.join(", "),
     p95Ms !== null && p95Ms !== undefined && t("half within {p50}, 95 % within {p95}", { p50: duration(p50Ms), p95: duration(p95Ms) }),
   ].filter(Boolean);
