@@ -505,8 +505,11 @@ class Model:
     def check_order(self, endpoint: Endpoint, firsts: Sequence[tuple[float, Message]]) -> None:
         """First attempts begin in the order in which messages were accepted, give or take a moment.
 
-        ``firsts``: when each began, in the order of beginning.
+        ``firsts``: when each began, in the order of beginning. Endpoints that get their messages in order have a rule
+        of their own, see :class:`Lines`.
         """
+        if endpoint.options.in_order or not endpoint.options.keeps_times:
+            return
         newest: Message | None = None
         newest_at = 0.0
         for began, message in firsts:

@@ -32,6 +32,7 @@ from simulation.network import EOF, RESET, Network, Plan, Received
 from simulation.options import (
     CANCELLED_WORD,
     FILTERS,
+    KINDS,
     TRANSFORMATION,
     WORDS,
     change,
@@ -290,7 +291,9 @@ class World:
         self.seed = seed
         self._folder = str(folder)
         self.chance = random.Random(seed)
-        self.draw = draw(self.chance, **fixed)
+        # In every second world endpoints ask for more than the ordinary.
+        asked_for = KINDS if random.Random(f"kinds {seed}").random() < 0.5 else ()
+        self.draw = draw(self.chance, **{"kinds": asked_for, **fixed})
         self._fixed_hosts = fixed.get("hosts")
         self.timeline = Timeline()
         self.network = Network(self.timeline, random.Random(self.chance.getrandbits(64)))
@@ -1324,8 +1327,7 @@ class World:
                 continue
             if not model.clock_was_set:
                 model.lines.check(endpoint, everything)
-                if not self.draw.kinds:
-                    model.check_order(endpoint, [(at, message) for _, at, message in sorted(firsts[endpoint.key])])
+                model.check_order(endpoint, [(at, message) for _, at, message in sorted(firsts[endpoint.key])])
                 if self.server is None:
                     # How long several engines have run is not one number.
                     model.check_window(endpoint, outcomes[endpoint.key])
