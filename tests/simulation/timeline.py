@@ -25,7 +25,7 @@ T = TypeVar("T")
 class Handle:
     """Something that is to happen: as in asyncio, at half the cost."""
 
-    __slots__ = ("_arguments", "_callback", "_cancelled", "_context", "_when", "loop")
+    __slots__ = ("_when", "arguments", "callback", "context", "is_cancelled", "loop")
 
     def __init__(
         self,
@@ -36,37 +36,24 @@ class Handle:
         context: Context | None,
     ) -> None:
         self._when = when
-        self._callback = callback
-        self._arguments = arguments
-        self._context = context
-        self._cancelled = False
+        self.callback = callback
+        self.arguments = arguments
+        self.context = context
+        self.is_cancelled = False
         self.loop = loop
         """The process that does it; ``None`` for the world itself, which must not fail."""
 
     def cancel(self) -> None:
         """Let it not happen."""
-        self._cancelled = True
+        self.is_cancelled = True
 
     def cancelled(self) -> bool:
         """Whether it is not to happen any more."""
-        return self._cancelled
+        return self.is_cancelled
 
     def when(self) -> float:
         """When it was to happen."""
         return self._when
-
-    def run(self) -> None:
-        """Let it happen."""
-        loop, context = self.loop, self._context
-        if loop is None or context is None:
-            self._callback(*self._arguments)
-            return
-        try:
-            context.run(self._callback, *self._arguments)
-        except (SystemExit, KeyboardInterrupt):
-            raise
-        except BaseException as error:  # noqa: BLE001 (it is told, as asyncio does)
-            loop.call_exception_handler({"message": f"in {self._callback!r}", "exception": error})
 
 
 class Timeline:
@@ -76,7 +63,8 @@ class Timeline:
         self.now = 0.0
         """Seconds since the world began."""
         self.steps = 0
-        self._ready: deque[Handle] = deque()
+        self.ready: deque[Handle] = deque()
+        """What is to happen at this instant."""
         self._later: list[tuple[float, int, Handle]] = []
         self._asked = 0
         self.stopped = False
@@ -96,13 +84,10 @@ class Timeline:
         self._asked += 1
         heapq.heappush(self._later, (when, self._asked, handle))
 
-    def soon(self, handle: Handle) -> None:
-        """Something is to happen at this instant."""
-        self._ready.append(handle)
-
     def run(self, until: float) -> None:
         """Let everything happen until then, or until :attr:`stopped`."""
-        ready, later = self._ready, self._later
+        # Nearly all that a world costs by itself is spent here: hence no calls that a look does without.
+        ready, later, take = self.ready, self._later, heapq.heappop
         current: ProcessLoop | None = None
         try:
             while not self.stopped:
@@ -110,24 +95,33 @@ class Timeline:
                     if not later or later[0][0] > until:
                         break
                     self.now = max(self.now, later[0][0])
-                while later and later[0][0] <= self.now:
-                    ready.append(heapq.heappop(later)[2])
+                now = self.now
+                while later and later[0][0] <= now:
+                    ready.append(take(later)[2])
                 for _ in range(len(ready)):
                     handle = ready.popleft()
-                    if handle.cancelled():
+                    if handle.is_cancelled:
                         continue
-                    loop = handle.loop
+                    loop, context = handle.loop, handle.context
                     if loop is not None:
                         if loop.dead:
                             continue
-                        if loop.frozen_until > self.now:
+                        if loop.frozen_until > now:
                             self.put(loop.frozen_until, handle)
                             continue
                     if loop is not current:
                         asyncio._set_running_loop(loop)
                         current = loop
                     self.steps += 1
-                    handle.run()
+                    if loop is None or context is None:
+                        handle.callback(*handle.arguments)
+                    else:
+                        try:
+                            context.run(handle.callback, *handle.arguments)
+                        except (SystemExit, KeyboardInterrupt):
+                            raise
+                        except BaseException as error:  # noqa: BLE001 (it is told, as asyncio does)
+                            loop.call_exception_handler({"message": f"in {handle.callback!r}", "exception": error})
                     if self.stopped:
                         break
         finally:
@@ -142,12 +136,8 @@ class _NumberedTask(asyncio.Task[T]):
 
     __slots__ = ("_number",)
 
-    def __init__(self, *arguments: Any, number: int, **options: Any) -> None:
-        self._number = number
-        super().__init__(*arguments, **options)
-
     def __hash__(self) -> int:
-        return self._number
+        return _number_of(self)
 
 
 class _NumberedFuture(asyncio.Future[T]):
@@ -155,12 +145,19 @@ class _NumberedFuture(asyncio.Future[T]):
 
     __slots__ = ("_number",)
 
-    def __init__(self, number: int, loop: asyncio.AbstractEventLoop) -> None:
-        self._number = number
-        super().__init__(loop=loop)
-
     def __hash__(self) -> int:
-        return self._number
+        return _number_of(self)
+
+
+def _number_of(one: _NumberedTask[Any] | _NumberedFuture[Any]) -> int:
+    """Most never come into a set: they get their number when it is asked for first."""
+    try:
+        return one._number
+    except AttributeError:
+        loop = one.get_loop()
+        assert isinstance(loop, ProcessLoop)
+        one._number = loop.next_number()
+        return one._number
 
 
 class ProcessLoop(asyncio.AbstractEventLoop):
@@ -180,6 +177,11 @@ class ProcessLoop(asyncio.AbstractEventLoop):
         self._kept: list[object] = []
         """What was begun is kept until the world ends: nothing of a dead process is cleaned up before."""
 
+    def next_number(self) -> int:
+        """One that nothing else of this process has."""
+        self._numbers += 1
+        return self._numbers
+
     def die(self) -> None:
         """End at this instant, wherever it stands."""
         self.dead = True
@@ -190,8 +192,9 @@ class ProcessLoop(asyncio.AbstractEventLoop):
         return self.timeline.now
 
     def call_soon(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> Any:
-        handle = Handle(self.timeline.now, callback, args, self, context or copy_context())
-        self.timeline.soon(handle)
+        timeline = self.timeline
+        handle = Handle(timeline.now, callback, args, self, context or copy_context())
+        timeline.ready.append(handle)
         return handle
 
     def call_soon_threadsafe(self, callback: Callable[..., object], *args: Any, context: Context | None = None) -> Any:
@@ -210,8 +213,7 @@ class ProcessLoop(asyncio.AbstractEventLoop):
         return self.call_at(self.timeline.now + delay, callback, *args, context=context)
 
     def create_future(self) -> asyncio.Future[Any]:
-        self._numbers += 1
-        return _NumberedFuture(self._numbers, self)
+        return _NumberedFuture(loop=self)
 
     def create_task(
         self,
@@ -220,11 +222,7 @@ class ProcessLoop(asyncio.AbstractEventLoop):
         name: str | None = None,
         context: Context | None = None,
     ) -> asyncio.Task[T]:
-        self._numbers += 1
-        number = self._numbers
-        task: asyncio.Task[T] = _NumberedTask(
-            coro, loop=self, name=name or f"{self.name}-{number}", context=context, number=number
-        )
+        task: asyncio.Task[T] = _NumberedTask(coro, loop=self, name=name or self.name, context=context)
         self._kept.append(task)
         if len(self._kept) > 20_000:
             self._kept = [one for one in self._kept if not getattr(one, "done", bool)()]

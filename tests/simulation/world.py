@@ -223,6 +223,9 @@ def _paces(drawn: Draw) -> Iterator[None]:
             module, _, constant = name.partition(".")
             stack.enter_context(mock.patch.object(modules[module], constant, value))
         stack.enter_context(mock.patch.object(relay, "LOOK_EVERY_S", drawn.look_every_s))
+        if not any(fault.startswith("clock") for fault in drawn.faults):
+            # It naps for so short a time only to notice that a clock was set: here a wake-up that is forgotten shows.
+            stack.enter_context(mock.patch.object(dispatcher, "LONGEST_NAP_S", 0.5))
         if drawn.days:
             for module, constant, seconds in (
                 (dispatcher, "LONGEST_NAP_S", 7_200.0),
