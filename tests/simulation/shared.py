@@ -16,6 +16,7 @@ from contextlib import AbstractContextManager, ExitStack, closing
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeVar
 from unittest import mock
 
 import msgspec
@@ -45,7 +46,7 @@ from webhook_engine.store.sqlite.connection import Row, Session
 from webhook_engine.store.sqlite.database import Database
 from webhook_engine.store.sqlite.deliveries import SqliteDeliveries
 from webhook_engine.store.sqlite.endpoints import SqliteEndpoints
-from webhook_engine.store.sqlite.messages import NewMessages
+from webhook_engine.store.sqlite.messages import NewMessages, SqliteMessages
 from webhook_engine.store.sqlite.outbox import SqliteOutbox
 from webhook_engine.store.sqlite.outcomes import NewOutcomes
 from webhook_engine.store.sqlite.store import SqliteStore
@@ -55,6 +56,8 @@ __all__ = ["Line", "Server", "shared", "with_shards"]
 TTL_S = 5.0
 WITHIN_S = 4.0
 """An answer that comes later is of no use."""
+T = TypeVar("T")
+
 LOOK_EVERY_S = 0.5
 MISSED_AFTER_S = 40.0
 MOST_NAMED = 2
@@ -164,10 +167,18 @@ class Line:
         self.member_id: str | None = None
         self.shards: frozenset[int] = frozenset()
         self.woken: asyncio.Event | None = None
+        self.has_told = False
         self.is_cut = False
         self.late_s = 0.0
         server.lines.append(self)
         loop.line = self
+
+    def told_with(self, result: T) -> T:
+        """What was told with a change is committed: wake the others."""
+        if self.has_told:
+            self.has_told = False
+            self.server.wake(self)
+        return result
 
     def hear(self) -> None:
         """Another engine woke this one; who is cut off does not hear it."""
@@ -347,6 +358,15 @@ class _Endpoints(SqliteEndpoints):
         return await self._database.read_with(read)
 
 
+class _Messages(SqliteMessages):
+    def __init__(self, database: Database, line: Line) -> None:
+        super().__init__(database)
+        self._line = line
+
+    async def add(self, batch: Sequence[AddressedMessage]) -> Sequence[AddressedMessage]:
+        return self._line.told_with(await super().add(batch))
+
+
 class _Deliveries(SqliteDeliveries):
     def __init__(self, database: Database, line: Line) -> None:
         super().__init__(database)
@@ -360,7 +380,7 @@ class _Deliveries(SqliteDeliveries):
                 raise LateOutcomesError(outcomes.member)
             return new.record(session)
 
-        return await self._database.write(record)
+        return self._line.told_with(await self._database.write(record))
 
     async def endpoints_with_due(
         self, after: str | None, limit: int, shards: Collection[int] = ALL_SHARDS
@@ -401,6 +421,7 @@ class SharedStore(SqliteStore):
         super().__init__(path)
         line = Line(server)
         self.endpoints = _Endpoints(self.database)
+        self.messages = _Messages(self.database, line)
         self.deliveries = _Deliveries(self.database, line)
         self.outbox = _Outbox(self.database)
         self.leases = _Leases(line)  # type: ignore[assignment]
@@ -433,6 +454,7 @@ def _told(line: Line, session: Session, batch: Sequence[AddressedMessage]) -> No
         given += [Given(*key, due_at, ids if len(ids) <= MOST_NAMED else ()) for key, (due_at, ids) in at_once.items()]
         notice = Notice(deliveries=given)
         session.change(_TELL, (msgspec.json.encode(notice).decode(),))
+        line.has_told = True
 
 
 def _checked(line: Line, session: Session, batch: Sequence[AddressedMessage]) -> None:

@@ -514,9 +514,6 @@ class Pipeline:
 
     def _schedule(self, webhooks: Sequence[AddressedMessage]) -> None:
         self._dispatcher.schedule(webhooks)
-        ours = self.ownership.shards
-        if not self.ownership.alone and not all(ours.issuperset(one.shards or ()) for one in webhooks):
-            self._wakeups.committed()
 
     def _recorded(self, batch: Sequence[Outcome], turns: Turns) -> None:
         self.measures.changes_recorded(outcome.change for outcome in batch)

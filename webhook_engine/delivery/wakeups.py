@@ -53,7 +53,7 @@ class Wakeups(Service):
             self._telling = asyncio.create_task(self._tell(self._store))
 
     def committed(self) -> None:
-        """Something that other engines are to hear of was stored together with what it is about: wake them soon."""
+        """See :meth:`WakeupStore.committed`."""
         if self._store is not None:
             self._store.committed()
 

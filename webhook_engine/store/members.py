@@ -206,7 +206,10 @@ class WakeupStore(Protocol):
         ...
 
     def committed(self) -> None:
-        """A notice was stored with a change: wake the others soon."""
+        """A notice was stored with an edit, a task or a manual attempt: wake the others soon.
+
+        Those of deliveries wake them by themselves.
+        """
         ...
 
     async def close(self) -> None:

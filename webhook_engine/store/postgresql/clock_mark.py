@@ -5,11 +5,12 @@ from __future__ import annotations
 from webhook_engine.store.postgresql.connection import Session
 from webhook_engine.store.records import ClockMark
 
-__all__ = ["forget_marks", "keep_mark", "read_mark"]
+__all__ = ["forget_marks", "keep_mark", "keeping_mark", "mark_row", "read_mark"]
 
+_TYPES = ("text", "bigint", "bigint", "bigint", "bigint", "text")
 _KEEP = """
 INSERT INTO webhook_clock AS kept (member, ran, seen_at, believed_at, doubted_ran, last_id)
-VALUES ($1, $2, $3, $4, $5, $6)
+SELECT {values} WHERE {member} IS NOT NULL
 ON CONFLICT (member) DO UPDATE SET
     ran = greatest(kept.ran, excluded.ran), seen_at = excluded.seen_at, believed_at = excluded.believed_at,
     doubted_ran = excluded.doubted_ran, last_id = greatest(kept.last_id, excluded.last_id)
@@ -29,9 +30,22 @@ DELETE FROM webhook_clock WHERE member <> $1 AND seen_at < $2
 """
 
 
+def keeping_mark(after: int = 0) -> str:
+    """The statement that keeps a mark, with :func:`mark_row` as its parameters after so many others."""
+    values = [f"${number}::{kind}" for number, kind in enumerate(_TYPES, after + 1)]
+    return _KEEP.replace("{values}", ", ".join(values)).replace("{member}", values[0])
+
+
+def mark_row(mark: ClockMark | None, member: str) -> tuple[object, ...]:
+    """The mark of an engine, which is kept instead of the one before; without one, nothing is kept."""
+    if mark is None:
+        return (None,) * len(_TYPES)
+    return member, mark.ran, mark.seen_at, mark.believed_at, mark.doubted_ran, mark.last_id
+
+
 async def keep_mark(session: Session, mark: ClockMark, member: str) -> None:
     """Keep it instead of the one before of this engine."""
-    await session.change(_KEEP, member, mark.ran, mark.seen_at, mark.believed_at, mark.doubted_ran, mark.last_id)
+    await session.change(keeping_mark(), *mark_row(mark, member))
 
 
 async def read_mark(session: Session) -> ClockMark | None:

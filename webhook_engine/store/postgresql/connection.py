@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import asyncpg
@@ -14,7 +14,7 @@ import msgspec
 from webhook_engine.config.values import without_passwords
 from webhook_engine.errors import ConfigError, StoreUnavailableError
 
-__all__ = ["Connector", "Server", "Session", "Sharing", "assignments", "quoted", "search_path", "shown"]
+__all__ = ["Connector", "Server", "Session", "Sharing", "Told", "assignments", "quoted", "search_path", "shown"]
 
 Row: TypeAlias = Any
 """A record of asyncpg: a tuple to whoever reads it. What a column holds is known by the query."""
@@ -81,6 +81,16 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it does so before it says that something is committed, unless it is told to by the engine."""
 
 
+class Told(NamedTuple):
+    """A notice for other engines, as it is stored."""
+
+    xid: int
+    """The transaction that stored it."""
+    id: int
+    content: str
+    """JSON."""
+
+
 class Sharing:
     """What this engine is among those on the database."""
 
@@ -88,16 +98,22 @@ class Sharing:
         self.member_id: str | None = None
         self.shards: frozenset[int] = frozenset()
         """Those that it sends for."""
+        self.on_told: Callable[[Sequence[Told]], None] = lambda _: None
+        """Gets the notices that a transaction has stored, when it is committed."""
 
 
 class Session:
     """What a job does with its connection."""
 
-    __slots__ = ("_connection", "sharing")
+    __slots__ = ("_connection", "sharing", "told", "xid")
 
     def __init__(self, connection: asyncpg.Connection, sharing: Sharing | None = None) -> None:
         self._connection = connection
         self.sharing = sharing or Sharing()
+        self.told: list[Told] = []
+        """Notices for other engines that its transaction stores."""
+        self.xid: str | None = None
+        """Its transaction, as far as a statement has told already."""
 
     async def rows(self, sql: str, *parameters: object) -> list[Row]:
         """Run one statement; all its rows."""

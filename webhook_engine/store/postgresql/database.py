@@ -358,7 +358,7 @@ class Database:
         session = await self._begun(slot)
         try:
             results = [await run(session, change) for change in changes]
-            xid = await session.value(_XID)
+            xid = session.xid or await session.value(_XID)
         except BaseException:
             await self._roll_back(slot)
             raise
@@ -370,6 +370,8 @@ class Database:
                 raise
             if not await self._was_committed(slot, xid, error):
                 raise
+        if session.told:
+            self.sharing.on_told(session.told)
         return results
 
     async def _begun(self, slot: _Slot) -> Session:
@@ -472,6 +474,7 @@ async def _try_to_write(session: Session) -> None:
 
 
 async def _by_itself(session: Session, change: Change[Any]) -> object:
+    told = len(session.told)
     await session.script("SAVEPOINT one")
     result: object
     try:
@@ -480,6 +483,7 @@ async def _by_itself(session: Session, change: Change[Any]) -> object:
         if is_environmental(error) or isinstance(error, StoreUnavailableError):
             raise
         await session.script("ROLLBACK TO one")
+        del session.told[told:]
         result = error
     await session.script("RELEASE one")
     return result

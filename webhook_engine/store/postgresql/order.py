@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 
-import msgspec
-
 from webhook_engine.model import DeliveryStatus
 from webhook_engine.store import rows
 from webhook_engine.store.members import ALL_SHARDS, Given, Notice
 from webhook_engine.store.order import NOT_YET, Line, LineHead, Member, Turns, leaves, numbered
 from webhook_engine.store.postgresql.batches import arrays, unnest
 from webhook_engine.store.postgresql.connection import Session
+from webhook_engine.store.postgresql.sharing import tell as tell_others
 
 __all__ = ["add_in_order", "come_back", "first_members", "give_turns", "leave_order", "line_heads", "lock_order"]
 
@@ -133,10 +132,6 @@ FROM {unnest(("text", "text", "text", "bigint"))} AS coming (message_id, endpoin
 WHERE delivery.message_id = coming.message_id AND delivery.endpoint_id = coming.endpoint_id
 """  # noqa: S608 (names of ours)
 
-_TELL = """
-INSERT INTO webhook_notice (content) VALUES ($1)
-"""
-
 # Seeks the next line in the index instead of reading the entries of the one before.
 _HEADS = f"""
 WITH RECURSIVE line (order_key) AS (
@@ -197,7 +192,7 @@ async def give_turns(session: Session, lines: Iterable[Line], now: int, *, tell:
     ours = ALL_SHARDS if sharing.member_id is None else sharing.shards
     elsewhere = [Given(endpoint_id, shard, due_at) for _, endpoint_id, due_at, shard in given if shard not in ours]
     if elsewhere and tell:
-        await session.change(_TELL, msgspec.json.encode(Notice(deliveries=elsewhere)).decode())
+        await tell_others(session, Notice(deliveries=elsewhere))
     at_once = [(message, endpoint) for message, endpoint, due_at, shard in given if due_at <= now and shard in ours]
     found = await session.rows(_DUE_OF, *arrays(at_once, 2)) if at_once else []
     due = [rows.due(row) for row in found]

@@ -7,7 +7,7 @@ from __future__ import annotations
 from webhook_engine.store import rows
 from webhook_engine.store.order import Turns, moves_order, stopping
 from webhook_engine.store.postgresql.batches import arrays, unnest
-from webhook_engine.store.postgresql.clock_mark import keep_mark
+from webhook_engine.store.postgresql.clock_mark import keeping_mark, mark_row
 from webhook_engine.store.postgresql.connection import Session
 from webhook_engine.store.postgresql.messages import NewMessages
 from webhook_engine.store.postgresql.order import leave_order, lock_order
@@ -64,12 +64,15 @@ FROM {batch} AS change ({columns})
 WHERE delivery.message_id = change.message_id AND delivery.endpoint_id = change.endpoint_id
 """.replace("{applies}", _APPLIES).replace("{columns}", _CHANGE)
 
-# An attempt is there already only where this was recorded before, and the answer to that did not arrive.
+# All that most batches have, in one statement. An attempt is there already only where this was recorded before, and the
+# answer to that did not arrive.
 _RECORD = f"""
 WITH attempted AS (
     INSERT INTO webhook_attempt ({rows.columns(rows.ATTEMPT)})
     SELECT * FROM {unnest(_ATTEMPT_TYPES)}
     ON CONFLICT DO NOTHING
+), marked AS (
+    {keeping_mark(len(_ATTEMPT_TYPES) + len(_CHANGE_TYPES))}
 )
 {_CHANGED.replace("{batch}", unnest(_CHANGE_TYPES, len(_ATTEMPT_TYPES)))}
 """
@@ -112,8 +115,7 @@ class NewOutcomes:
         self._fulfilled = [(one.endpoint_id, one.manual_id) for one in outcomes.deliveries if one.manual_id]
         # In one order, so that two engines never wait for one another.
         self._conditions = [rows.condition_row(*condition) for condition in sorted(outcomes.conditions.items())]
-        self._mark = outcomes.mark
-        self._member = member
+        self._mark = mark_row(outcomes.mark, member)
         self._messages = NewMessages(outcomes.messages)
         self._made_by = outcomes.member
         self._settled = [one for one in outcomes.deliveries if moves_order(one)]
@@ -123,8 +125,7 @@ class NewOutcomes:
         if self._settled:
             await lock_order(session, {one.endpoint_id for one in self._settled} | self._messages.ordered)
         await check_member(session, self._made_by)
-        if self._attempts[0] or self._changes[0]:
-            await session.change(_RECORD, *self._attempts, *self._changes)
+        await session.change(_RECORD, *self._attempts, *self._changes, *self._mark)
         for changes in self._further:
             await session.change(_CHANGE_AGAIN, *changes)
         if self._fulfilled:
@@ -132,8 +133,6 @@ class NewOutcomes:
         if self._conditions:
             await session.change(_CHANGE_ENDPOINTS, *arrays(self._conditions, len(_CONDITION_TYPES)))
         await self._messages.add(session)
-        if self._mark:
-            await keep_mark(session, self._mark, self._member)
         return await self._turns(session) if self._settled else Turns()
 
     async def _turns(self, session: Session) -> Turns:

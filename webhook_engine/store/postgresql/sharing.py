@@ -8,10 +8,10 @@ import msgspec
 
 from webhook_engine.errors import StoreUnavailableError
 from webhook_engine.store.members import Given, LateOutcomesError, Notice, RoutingChangedError
-from webhook_engine.store.postgresql.connection import Session
+from webhook_engine.store.postgresql.connection import Session, Told
 from webhook_engine.store.records import AddressedMessage
 
-__all__ = ["check_member", "check_routing", "tell_of_deliveries"]
+__all__ = ["check_member", "check_routing", "tell", "tell_of_deliveries"]
 
 MOST_NAMED = 100
 """Messages that a notice names for one endpoint; where there are more, they are looked for."""
@@ -26,11 +26,11 @@ SELECT '' WHERE NOT EXISTS (SELECT 1 FROM webhook_member WHERE id = $3)
 """
 
 _IS_MEMBER = """
-SELECT 1 FROM webhook_member WHERE id = $1
+SELECT pg_current_xact_id()::text FROM webhook_member WHERE id = $1
 """
 
 _TELL = """
-INSERT INTO webhook_notice (content) VALUES ($1)
+INSERT INTO webhook_notice (content) VALUES ($1) RETURNING xid, id
 """
 
 
@@ -50,8 +50,19 @@ async def check_routing(session: Session, batch: Sequence[AddressedMessage]) -> 
 
 async def check_member(session: Session, member_id: str | None) -> None:
     """Raises ``LateOutcomesError`` if this member has lost its lease, and others may have made its attempts anew."""
-    if member_id is not None and not await session.rows(_IS_MEMBER, member_id):
+    if member_id is None:
+        return
+    session.xid = await session.value(_IS_MEMBER, member_id)
+    if session.xid is None:
         raise LateOutcomesError(member_id)
+
+
+async def tell(session: Session, notice: Notice) -> None:
+    """Store a notice for the other engines with the transaction; they hear of it when that is committed."""
+    content = msgspec.json.encode(notice).decode()
+    xid, identifier = await session.row(_TELL, content)
+    session.told.append(Told(xid, identifier, content))
+    session.xid = str(xid)
 
 
 async def tell_of_deliveries(session: Session, batch: Sequence[AddressedMessage]) -> None:
@@ -76,8 +87,7 @@ async def tell_of_deliveries(session: Session, batch: Sequence[AddressedMessage]
     if at_once or later:
         given = [Given(*key, due_at, order_keys=_named(keys.get(key, ()))) for key, due_at in later.items()]
         given += [Given(*key, due_at, ids if len(ids) <= MOST_NAMED else ()) for key, (due_at, ids) in at_once.items()]
-        notice = Notice(deliveries=given)
-        await session.change(_TELL, msgspec.json.encode(notice).decode())
+        await tell(session, Notice(deliveries=given))
 
 
 def _named(order_keys: Sequence[str]) -> Sequence[str] | None:

@@ -1,7 +1,9 @@
 """What the engines on one PostgreSQL tell one another: notices in a table, and a ``NOTIFY`` that there are some.
 
 A notice is stored in the transaction that it is about, so none is lost. The ``NOTIFY`` is a transaction of its own
-after that, because at its commit it takes a lock over the whole server; it carries nothing, and one stands for many.
+after that, because at its commit it takes a lock over the whole server. It carries the notices that this engine knows,
+as far as there is room, so that others need not read them; one that carries nothing says that there is something to
+read, such as what triggers have stored.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import zlib
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import asyncpg
 import msgspec
@@ -18,7 +21,7 @@ from webhook_engine.log import get_logger
 from webhook_engine.store import rows
 from webhook_engine.store.members import Notice
 from webhook_engine.store.postgresql.batches import arrays
-from webhook_engine.store.postgresql.connection import Session, quoted
+from webhook_engine.store.postgresql.connection import Session, Told, quoted
 from webhook_engine.store.postgresql.database import Database
 from webhook_engine.store.postgresql.own_line import OwnLine
 from webhook_engine.store.records import Due
@@ -32,6 +35,8 @@ LOOK_EVERY_BEHIND_POOLER_S = 0.05
 COALESCED_S = 0.005
 WITHIN_S = 5.0
 MOST_BYTES = 4 * 1024 * 1024
+MOST_CARRIED_BYTES = 7_900
+"""What a ``NOTIFY`` can carry is a little more."""
 KEPT_S = 60
 """How long a notice is kept."""
 MISSED_AFTER_S = 40.0
@@ -52,12 +57,12 @@ SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint
 """
 
 _TELL = """
-INSERT INTO {schema}webhook_notice (content) VALUES ($1)
+INSERT INTO {schema}webhook_notice (content) VALUES ($1) RETURNING xid, id
 """
 
 # Nobody needs it after a crash, so nobody waits for the disk.
 _WAKE = """
-SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, '')
+SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, $2)
 """
 
 # What a payload holds is looked up only for rows that fit: before that, its size is known without it. What has a place
@@ -92,6 +97,11 @@ WHERE (xid, id) IN (
 )
 """
 
+_Carried: TypeAlias = tuple[int, int, Notice]
+"""The transaction, the id, and what it says."""
+_NOTICE = msgspec.json.Decoder(Notice)
+_CARRIED = msgspec.json.Decoder(list[_Carried])
+
 
 class PostgresqlWakeups:
     """See :class:`~webhook_engine.store.members.WakeupStore`."""
@@ -99,12 +109,20 @@ class PostgresqlWakeups:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._line = OwnLine(database, WITHIN_S, self._connected)
+        database.sharing.on_told = self._told
         schema = database.connector.schema
         self._prefix = "" if schema is None else f"{quoted(schema)}."
         self._channel = ""
         self._woken: asyncio.Event | None = None
         self._waking: set[asyncio.Task[None]] = set()
         self._about_to_wake = False
+        self._to_carry: list[Told] = []
+        """Notices that go with the next ``NOTIFY``."""
+        self._to_be_read = False
+        """Whether the next ``NOTIFY`` tells of others too."""
+        self._carried: list[_Carried] = []
+        """Notices that came with a ``NOTIFY``."""
+        self._must_read = True
         self._from = 0
         self._seen: dict[int, int] = {}
         """Notices that were found, by id, with their transactions: those that the next look may come upon again."""
@@ -125,7 +143,8 @@ class PostgresqlWakeups:
     async def start(self) -> None:
         """Begin with what is told from now on."""
         self._woken = asyncio.Event()
-        self._about_to_wake = False
+        self._about_to_wake = self._to_be_read = False
+        self._to_carry, self._carried, self._must_read = [], [], False
         self._seen = {}
         self._from = int(await self._line.run(lambda session: session.value(_NOW)))
         self._read_at, self._anew = asyncio.get_running_loop().time(), False
@@ -144,18 +163,27 @@ class PostgresqlWakeups:
 
     async def read(self) -> tuple[list[Notice], bool]:
         """What was told since the last call, and whether something may have been missed before."""
+        carried, self._carried = self._carried, []
+        notices = []
+        for xid, identifier, notice in carried:
+            # One that is older than the last look was found by that.
+            if xid >= self._from and identifier not in self._seen:
+                self._seen[identifier] = xid
+                notices.append(notice)
         now = asyncio.get_running_loop().time()
+        if not self._must_read and now - self._read_at < self.look_every_s:
+            return notices, False
+        self._must_read = False
         first = self._from
         found = await self._line.run(lambda session: session.rows(self._sql(_READ), first, list(self._seen)))
         # The server may have crashed, and forgotten what was told.
         missed = self._anew or now - self._read_at > MISSED_AFTER_S
         self._read_at, self._anew = now, False
         self._from = int(found[0][0])
-        notices = []
         for _, xid, identifier, content in found:
             if identifier is not None:
                 self._seen[identifier] = xid
-                notices.append(msgspec.json.decode(content, type=Notice))
+                notices.append(_NOTICE.decode(content))
         self._seen = {identifier: xid for identifier, xid in self._seen.items() if xid >= self._from}
         if now - self._tidied_at > TIDIED_EVERY_S:
             self._tidied_at = now
@@ -170,14 +198,23 @@ class PostgresqlWakeups:
     async def tell(self, notice: Notice) -> None:
         """Store a notice, and wake the others."""
         content = msgspec.json.encode(notice).decode()
-        await self._line.run(lambda session: session.change(self._sql(_TELL), content))
-        self.committed()
+        xid, identifier = await self._line.run(lambda session: session.row(self._sql(_TELL), content))
+        self._told([Told(xid, identifier, content)])
 
     def committed(self) -> None:
         """A notice was stored with a change: wake the others soon."""
-        if self._woken is not None:
-            self._woken.set()
-        if self.are_heard and not self._about_to_wake:
+        self._look()
+        if self.are_heard:
+            self._to_be_read = True
+            self._wake_soon()
+
+    def _told(self, told: Sequence[Told]) -> None:
+        if self.are_heard:
+            self._to_carry.extend(told)
+            self._wake_soon()
+
+    def _wake_soon(self) -> None:
+        if not self._about_to_wake:
             self._about_to_wake = True
             task = asyncio.create_task(self._wake(), name="webhook-engine-notify")
             self._waking.add(task)
@@ -200,7 +237,12 @@ class PostgresqlWakeups:
             log.debug("notify.failed", error=str(error))
 
     async def _notify(self, session: Session) -> None:
-        await session.rows(_WAKE, self._channel)
+        told, self._to_carry = self._to_carry, []
+        read, self._to_be_read = self._to_be_read, False
+        carried = ",".join(f"[{xid},{identifier},{content}]" for xid, identifier, content in told)
+        if read or len(carried.encode()) > MOST_CARRIED_BYTES:
+            carried = ""
+        await session.rows(_WAKE, self._channel, carried and f"[{carried}]")
 
     async def _connected(self, connection: asyncpg.Connection) -> None:
         self._anew = True
@@ -210,7 +252,16 @@ class PostgresqlWakeups:
         self._channel = f"webhook_engine_{zlib.crc32(str(schema).encode()):08x}"
         await connection.add_listener(self._channel, self._heard)
 
-    def _heard(self, *_: object) -> None:
+    def _heard(self, _connection: object, _process: int, _channel: str, payload: object) -> None:
+        if not payload:
+            self._look()
+            return
+        self._carried.extend(_CARRIED.decode(str(payload)))
+        if self._woken is not None:
+            self._woken.set()
+
+    def _look(self) -> None:
+        self._must_read = True
         if self._woken is not None:
             self._woken.set()
 
