@@ -38,6 +38,7 @@ from webhook_engine import Config, Engine
 
 APPLICATIONS, ENDPOINTS = 16, 4
 TICK_S = 0.01
+WARM_UP_S = 3
 TIMES_OF_ONE, TIMES_OF_SQLITE = 1.2, 1.1
 PATIENCE_S = 120.0
 PRELOADED = ("shared_preload_libraries=pg_stat_statements", "max_connections=200", "max_wal_size=4GB")
@@ -82,7 +83,8 @@ async def create(engine: Engine, rate: float, seconds: float) -> None:
             creating.add(task)
             task.add_done_callback(creating.discard)
         count = due
-        await asyncio.sleep(TICK_S)
+        # Not sooner than there is something to do: what wakes for nothing is no cost of the engine.
+        await asyncio.sleep(max(TICK_S, began + count / rate - loop.time()))
     while creating:
         await asyncio.gather(*creating)
 
@@ -172,8 +174,9 @@ def left(url: str, schema: str, database: Path) -> int:
 def measure(running: Sequence[Process], url: str, schema: str, database: Path, rate: float, seconds: float) -> Cost:
     """The cost of the same load, whoever bears it."""
     on_server = url.startswith("postgresql:")
+    # Connections to endpoints are made once, and stay.
     for one in running:
-        one.say("go", rate / len(running), 1)
+        one.say("go", rate / len(running), WARM_UP_S)
     for one in running:
         one.hear()
     wait(url, schema, database)

@@ -7,7 +7,7 @@ the shards that it takes or leaves change hands.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import lru_cache
 from hashlib import blake2b
 
@@ -33,8 +33,9 @@ class Plan(msgspec.Struct, frozen=True):
 @lru_cache(maxsize=64)
 def share(member_id: str, live: frozenset[str]) -> frozenset[int]:
     """The shards that a member should hold while these members are live."""
+    draws = {member: _draws(member) for member in live}
     return frozenset(
-        shard for shard in range(SHARDS) if max(live, key=lambda other: (_drawn(other, shard), other)) == member_id
+        shard for shard in range(SHARDS) if max(live, key=lambda other: (draws[other][shard], other)) == member_id
     )
 
 
@@ -61,6 +62,12 @@ def wait_after_move(moved: tuple[int, float] | None, held: Collection[int], ttl_
     if moved is None or moved[0] in held:
         return 0.0
     return max(0.0, ttl_s - moved[1])
+
+
+@lru_cache(maxsize=64)
+def _draws(member_id: str) -> Sequence[bytes]:
+    """What a member draws for each shard, which is computed once: others come and go."""
+    return [_drawn(member_id, shard) for shard in range(SHARDS)]
 
 
 def _drawn(member_id: str, shard: int) -> bytes:

@@ -56,11 +56,12 @@ _FATE = "SELECT pg_xact_status($1::text::xid8)"
 class _Waiting(Generic[T]):
     """A change and the caller who waits for it."""
 
-    __slots__ = ("change", "done")
+    __slots__ = ("begin", "change", "done")
 
-    def __init__(self, change: Change[T], done: asyncio.Future[T]) -> None:
+    def __init__(self, change: Change[T], done: asyncio.Future[T], begin: str) -> None:
         self.change = change
         self.done = done
+        self.begin = begin
 
 
 class _Slot:
@@ -212,15 +213,16 @@ class Database:
         self._require_open()
         return await self._on_its_own(self._read(job, transaction))
 
-    async def write(self, change: Change[T]) -> T:
+    async def write(self, change: Change[T], *, begin: str = "") -> T:
         """Run ``change`` in a transaction; durable when this returns.
 
         ``change`` may be run more than once, and must depend on nothing but the database and its arguments. A caller
-        who is cancelled while waiting does not stop it.
+        who is cancelled while waiting does not stop it. ``begin`` is a statement that comes before all changes of the
+        transaction, and goes to the server with its beginning.
         """
         self._require_open()
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(change, done))
+        self._waiting.append(_Waiting(change, done, begin))
         self._begin_commits()
         return await done
 
@@ -316,7 +318,10 @@ class Database:
         began_at = time.perf_counter()
         results: Sequence[object] = [StoreUnavailableError(f"{self.name}: the writer was cancelled")] * len(batch)
         try:
-            results = await self._transact(slot, [waiting.change for waiting in batch])
+            # Each statement once, in the order in which they were asked for.
+            statements = dict.fromkeys(waiting.begin for waiting in batch if waiting.begin)
+            begin = "; ".join((self.connector.begin, *statements))
+            results = await self._transact(slot, begin, [waiting.change for waiting in batch])
             self.on_commit(len(batch), time.perf_counter() - began_at)
             self._committed_at = time.monotonic()
         except Exception as error:  # noqa: BLE001 (those that wait must hear of it, whatever it is)
@@ -326,37 +331,38 @@ class Database:
             self.commits += 1
             _settle(batch, [store_error(self.name, one) if isinstance(one, FAULTS) else one for one in results])
 
-    async def _transact(self, slot: _Slot, changes: Sequence[Change[Any]]) -> Sequence[object]:
+    async def _transact(self, slot: _Slot, begin: str, changes: Sequence[Change[Any]]) -> Sequence[object]:
         """Commit all changes at once. Where one fails by its own fault, its result is the error; the rest is committed.
 
         Raises what concerns them all.
         """
         for tries_left in reversed(range(TRIES)):
             try:
-                return await self._at_once(slot, changes)
+                return await self._at_once(slot, begin, changes)
             except Exception as error:
                 if not (is_passing(error) and tries_left):
                     raise
         raise AssertionError
 
-    async def _at_once(self, slot: _Slot, changes: Sequence[Change[Any]]) -> Sequence[object]:
+    async def _at_once(self, slot: _Slot, begin: str, changes: Sequence[Change[Any]]) -> Sequence[object]:
         try:
-            return await self._transaction(slot, changes, lambda session, change: change(session))
+            return await self._transaction(slot, begin, changes, lambda session, change: change(session))
         except Exception as error:
             if is_environmental(error) or isinstance(error, StoreUnavailableError):
                 raise
             if len(changes) == 1:
                 return [error]
-        return await self._transaction(slot, changes, _by_itself)
+        return await self._transaction(slot, begin, changes, _by_itself)
 
     async def _transaction(
         self,
         slot: _Slot,
+        begin: str,
         changes: Sequence[Change[Any]],
         run: Callable[[Session, Change[Any]], Awaitable[object]],
     ) -> Sequence[object]:
-        session = await self._begun(slot)
         try:
+            session = await self._begun(slot, begin)
             results = [await run(session, change) for change in changes]
             xid = session.xid or await session.value(_XID)
         except BaseException:
@@ -374,16 +380,16 @@ class Database:
             self.sharing.on_told(session.told)
         return results
 
-    async def _begun(self, slot: _Slot) -> Session:
+    async def _begun(self, slot: _Slot, begin: str) -> Session:
         session = await self._session(slot)
         try:
-            await session.script(self.connector.begin)
+            await session.script(begin)
         except FAULTS as error:
             # The connection may have been lost long ago, and nothing was done on it yet.
             if not self._is_lost(slot, error):
                 raise
             session = await self._session(slot)
-            await session.script(self.connector.begin)
+            await session.script(begin)
         return session
 
     async def _was_committed(self, slot: _Slot, xid: str, fault: Exception) -> bool:

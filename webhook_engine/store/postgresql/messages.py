@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from functools import partial
 
 from webhook_engine.errors import StoreError
 from webhook_engine.model import Message
@@ -17,7 +18,7 @@ from webhook_engine.store.postgresql.filters import Parameters, message_conditio
 from webhook_engine.store.postgresql.kept_responses import keep_responses
 from webhook_engine.store.postgresql.message_search import search
 from webhook_engine.store.postgresql.order import add_in_order, lock_order
-from webhook_engine.store.postgresql.sharding import adding
+from webhook_engine.store.postgresql.sharding import HOLD_SHARDS, adding
 from webhook_engine.store.postgresql.sharing import check_routing, tell_of_deliveries
 from webhook_engine.store.records import AddressedMessage, MessageFilter, MessageSearch, Span
 from webhook_engine.store.spans import bounds, direction
@@ -95,7 +96,8 @@ class PostgresqlMessages:
         """Store messages with their deliveries and responses; returns those that were there already."""
         if not batch:
             return ()
-        return await self._database.write(NewMessages(batch).add)
+        add = partial(NewMessages(batch).add, shards_held=True)
+        return await self._database.write(add, begin=HOLD_SHARDS)
 
     async def get(self, application_id: str, key: str) -> Message | None:
         """By id or event id."""
@@ -155,11 +157,15 @@ class NewMessages:
         self.ordered = {endpoint_id for addressed in batch for endpoint_id in addressed.ordered}
         """The endpoints whose orders something joins."""
 
-    async def add(self, session: Session) -> Sequence[AddressedMessage]:
-        """Insert them; returns those that were there already."""
+    async def add(self, session: Session, *, shards_held: bool = False) -> Sequence[AddressedMessage]:
+        """Insert them; returns those that were there already.
+
+        ``shards_held``: the transaction has begun with :data:`HOLD_SHARDS`.
+        """
         if not self._batch:
             return ()
-        await adding(session)
+        if not shards_held:
+            await adding(session)
         await lock_order(session, self.ordered)
         await check_routing(session, self._batch)
         taken = Counter(message_id for (message_id,) in await session.rows(_ADD_MESSAGES, *self._messages))

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from webhook_engine.store.postgresql.connection import Session
 
-__all__ = ["ADDING", "adding"]
+__all__ = ["ADDING", "HOLD_SHARDS", "adding"]
 
 ADDING = 0x7768_7368
 """The first half of the advisory lock; the second is made of the schema's name."""
 
-_ADDING = f"SELECT pg_advisory_xact_lock_shared({ADDING}, hashtext(current_schema()))"
+HOLD_SHARDS = f"SELECT pg_advisory_xact_lock_shared({ADDING}, hashtext(current_schema()))"
+"""As :func:`adding`, for a transaction that begins with it."""
 
 
 async def adding(session: Session) -> None:
     """From now until the transaction ends, endpoints stay in their shards."""
-    await session.rows(_ADDING)
+    await session.rows(HOLD_SHARDS)
