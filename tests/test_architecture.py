@@ -19,6 +19,7 @@ ROOT = PACKAGE.parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 OF_THE_HOST = {
     "cli/host_module.py": "the module of the host that has the engine, or whose classes are declared as events",
+    "delivery/processes/child.py": "the program that it is started with, by its path",
     "delivery/transformations/host_modules.py": "the modules with transformations that the configuration names",
     "integrations/django/configuration.py": "the backend that Django's settings name",
     "integrations/django/host_engine.py": "the engine that the settings of the project name, for the admin",

@@ -22,6 +22,7 @@ from simulation.network import Network
 from simulation.timeline import ProcessLoop, Timeline
 
 from webhook_engine.clock import Clock
+from webhook_engine.delivery.accept import filter_process
 from webhook_engine.delivery.http import connection, resolver, shortage
 from webhook_engine.errors import EngineAlreadyRunningError
 from webhook_engine.store.sqlite import database, store, upkeep
@@ -185,6 +186,7 @@ def simulated(timeline: Timeline, network: Network, chance: random.Random) -> It
                 (upkeep, "time", clocks),
                 (store, "EngineLock", _Lock),
                 (resolver, "_Threads", _LookUps),
+                (filter_process, "_possible", lambda: False),
                 (connection, "select", types.SimpleNamespace(poll=Poll, POLLIN=1)),
                 (shortage, "socket", sockets),
                 (

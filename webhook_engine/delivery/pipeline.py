@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from webhook_engine.clock import Clock
+from webhook_engine.delivery.accept.filter_process import FilterProcess
 from webhook_engine.delivery.accept.intake import Intake, MessageLimits
 from webhook_engine.delivery.accept.relay import Relay
 from webhook_engine.delivery.accept.router import Router
@@ -153,6 +154,7 @@ class Pipeline:
             own_inboxes=own_inboxes,
         )
         self.access_tokens = AccessTokens(self._sender, clock)
+        self.filter_process = FilterProcess()
         self.functions = Functions(READY)
         self.scripts = None if settings.scripts is None else Scripts(settings.scripts)
         self.transformer = Transformer(
@@ -216,7 +218,7 @@ class Pipeline:
             max_in_flight=settings.max_in_flight,
             max_in_flight_per_endpoint=settings.max_in_flight_per_endpoint,
         )
-        self._router = Router(store.messages, directory, self._stored, tracing)
+        self._router = Router(store.messages, directory, self.filter_process, self._stored, tracing)
         self._relay = Relay(store.outbox, self._router, self.intake, clock, self.ownership, self._wakeups, sources)
         self._tasks = TaskRunner(
             store,
@@ -272,6 +274,7 @@ class Pipeline:
     async def start(self) -> None:
         """Begin to deliver, with what was left over from before."""
         await self._sender.__aenter__()
+        await self.filter_process.__aenter__()
         self._first_id = ""
         for service in self._services:
             await service.start()
@@ -298,6 +301,7 @@ class Pipeline:
         await self.access_tokens.close()
         if self.scripts is not None:
             await self.scripts.close()
+        await self.filter_process.__aexit__(None, None, None)
         await self._sender.__aexit__(None, None, None)
         if self._mailer is not None:
             await self._mailer.close()

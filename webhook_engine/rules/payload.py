@@ -9,10 +9,13 @@ from webhook_engine.errors import ValidationError
 from webhook_engine.rules.encoding import Default, as_json, where_json_fails
 from webhook_engine.rules.values import encoded, kind_of
 
-__all__ = ["Payload", "payload_bytes"]
+__all__ = ["LARGE", "Payload", "payload_bytes"]
 
 Payload = Mapping[str, object] | Sequence[object] | bytes | str | object
 """A JSON object or array as Python values, or the body itself; which values JSON can say is in ``rules.encoding``."""
+
+LARGE = 64 * 1024
+"""Bytes of a payload above which it is not read or written in the event loop: that takes about a millisecond."""
 
 
 def payload_bytes(payload: object, most: int | None = None, default: Default | None = None) -> bytes:

@@ -10,16 +10,18 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 
-from webhook_engine.delivery.accept.matching import Plan, plan_of, recipients
-from webhook_engine.loop_lock import LoopLock
+from webhook_engine.delivery.accept.filter_process import FilterProcess
+from webhook_engine.delivery.accept.matching import Plan, candidates, filters_of, let_through, plan_of
+from webhook_engine.errors import StoreError
+from webhook_engine.rules.payload import LARGE
 from webhook_engine.store.directory import Directory
 from webhook_engine.store.kept_responses import KeptResponse
 from webhook_engine.store.records import NewMessage
 
 __all__ = ["Arrival", "Filtering"]
 
-LARGE = 64 * 1024
-"""Bytes of a payload from which on it would keep the event loop for more than about a millisecond."""
+TRIES = 3
+"""Of a message whose endpoints are edited each time while its payload is looked at."""
 
 
 class Arrival:
@@ -49,12 +51,12 @@ class Arrival:
 class Filtering:
     """Takes arrivals aside, and gives them ``back``, in their order and to be stored before all that came later."""
 
-    def __init__(self, directory: Directory, back: Callable[[Sequence[Arrival]], None]) -> None:
+    def __init__(self, directory: Directory, process: FilterProcess, back: Callable[[Sequence[Arrival]], None]) -> None:
         self._directory = directory
+        self._process = process
         self._back = back
         self._lines: dict[str, deque[Arrival]] = {}
         """By application: the one that is asked about, and those behind it."""
-        self._one_at_a_time = LoopLock()
         self._tasks: set[asyncio.Task[None]] = set()
 
     def __iter__(self) -> Iterator[Arrival]:
@@ -71,22 +73,28 @@ class Filtering:
         if arrival.asked or arrival.manual_to is not None or len(arrival.message.payload) <= LARGE:
             return False
         routes = self._directory.cached_routes(application_id)
-        if routes is None or not (plan := plan_of(routes)).filters:
+        if routes is not None and not plan_of(routes).filters:
             return False
         self._lines[application_id] = deque([arrival])
-        task = asyncio.create_task(self._ask(arrival, plan))
+        task = asyncio.create_task(self._ask(arrival))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return True
 
-    async def _ask(self, arrival: Arrival, plan: Plan) -> None:
+    async def _ask(self, arrival: Arrival) -> None:
         message = arrival.message
         try:
-            async with self._one_at_a_time.here():
-                ids = await asyncio.to_thread(recipients, plan, message.event_type, message.channels, message.payload)
-            arrival.found = plan, ids
-        except (MemoryError, RuntimeError):
-            pass  # No memory or no thread: it is done like a small one, and fails like it where it must.
+            for _ in range(TRIES):
+                routes = await self._directory.routes(message.application_id)
+                if routes is None or (arrival.found is not None and arrival.found[0] is plan_of(routes)):
+                    break
+                plan = plan_of(routes)
+                found = candidates(plan, message.event_type, message.channels)
+                filters = filters_of(plan, found)
+                passing = await self._process.passing(filters.values(), message.payload) if filters else ()
+                arrival.found = plan, let_through(found, filters, passing)
+        except (MemoryError, RuntimeError, StoreError):
+            pass  # No memory, thread or database: it is done like a small one, and fails like it where it must.
         finally:
             arrival.asked = True
             self._back(self._lines.pop(message.application_id))

@@ -7,12 +7,24 @@ from enum import StrEnum
 
 import msgspec
 
-from webhook_engine.delivery.accept.payload_filter import Content, PayloadFilter
+from webhook_engine.delivery.accept.payload_filter import Content, PayloadFilter, passing
 from webhook_engine.model import Endpoint
 from webhook_engine.rules.names import nearest
 from webhook_engine.store.records import Routes, StoredEndpoint
 
-__all__ = ["Obstacle", "Plan", "Unsent", "matches", "obstacle", "passes", "plan_of", "recipients"]
+__all__ = [
+    "Obstacle",
+    "Plan",
+    "Unsent",
+    "candidates",
+    "filters_of",
+    "let_through",
+    "matches",
+    "obstacle",
+    "passes",
+    "plan_of",
+    "recipients",
+]
 
 PLAN = "plan"
 
@@ -103,10 +115,24 @@ def _plan(endpoints: Sequence[StoredEndpoint]) -> Plan:
     )
 
 
+def candidates(plan: Plan, event_type: str, channels: Iterable[str] | None) -> list[str]:
+    """The ids of the enabled endpoints that a new message goes to if their filters let it through."""
+    return [one for one, asks in plan.enabled if asks is None or matches(asks, event_type, channels)]
+
+
+def filters_of(plan: Plan, ids: Iterable[str]) -> Mapping[str, PayloadFilter]:
+    """The filters of those that have one."""
+    return {one: plan.filters[one] for one in ids if one in plan.filters} if plan.filters else {}
+
+
 def recipients(plan: Plan, event_type: str, channels: Iterable[str] | None, payload: bytes) -> list[str]:
     """The ids of the enabled endpoints that a new message goes to."""
-    found = [one for one, asks in plan.enabled if asks is None or matches(asks, event_type, channels)]
-    if not plan.filters or not found:
-        return found
-    content, filters = Content(payload), plan.filters
-    return [one for one in found if one not in filters or filters[one].passes(content)]
+    found = candidates(plan, event_type, channels)
+    filters = filters_of(plan, found)
+    return let_through(found, filters, passing(filters.values(), payload)) if filters else found
+
+
+def let_through(ids: Iterable[str], filters: Iterable[str], passing: Iterable[bool]) -> list[str]:
+    """The ids without those whose filter does not let the payload through."""
+    refusing = {one for one, passes in zip(filters, passing, strict=True) if not passes}
+    return [one for one in ids if one not in refusing]

@@ -7,20 +7,19 @@ consumer gets too much it can leave aside, what it does not get it never hears o
 
 from __future__ import annotations
 
+import json
 import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 from typing import Any
 
 import msgspec
 
-__all__ = ["Content", "PayloadFilter"]
+__all__ = ["Content", "PayloadFilter", "passing"]
 
 BYTES_A_STEP = 8
 """For each of them, a payload is worth one step in its lists."""
 STEPS_AT_LEAST = 1_000
-READ_AT_ONCE = 64 * 1024
-"""Bytes of JSON."""
 SEARCHED_A_STEP = 256
 """Characters of a text that are searched through in one step."""
 
@@ -56,7 +55,7 @@ class Content:
         """``NOTHING`` if it is no JSON."""
         if self._read is _UNREAD:
             try:
-                self._read = NOTHING if self._payload is None else _read(self._payload)
+                self._read = NOTHING if self._payload is None else _ANYTHING.decode(self._payload)
             except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                 self._read = NOTHING
         return self._read
@@ -68,20 +67,7 @@ class Content:
             raise _TooMuchError
 
 
-def _read(text: bytes | memoryview) -> object:
-    """What JSON says; what is large is read member by member, so that other threads have their turn in between."""
-    if len(text) > READ_AT_ONCE:
-        first = bytes(text[:1])
-        if first == b"{":
-            return {name: _read(memoryview(one)) for name, one in _MEMBERS.decode(text).items()}
-        if first == b"[":
-            return [_read(memoryview(one)) for one in _ITEMS.decode(text)]
-    return _ANYTHING.decode(text)
-
-
 _ANYTHING = msgspec.json.Decoder()
-_MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
 
 Test = Callable[[object, Content], bool]
 
@@ -89,13 +75,21 @@ Test = Callable[[object, Content], bool]
 class PayloadFilter:
     """A filter as the rules have checked it, ready to be asked."""
 
-    __slots__ = ("_all", "_conditions", "_said", "_steps")
+    __slots__ = ("_all", "_said", "_steps", "_text")
 
     def __init__(self, said: Mapping[str, object]) -> None:
         self._said = said
         self._all = _filter(said)
         self._steps = 2 * _size(said)
         """What it may take whatever the payload is, beside lists."""
+        self._text: bytes | None = None
+
+    @property
+    def text(self) -> bytes:
+        """What it says, as JSON."""
+        if self._text is None:
+            self._text = json.dumps(self._said).encode()
+        return self._text
 
     def passes(self, content: Content) -> bool:
         """Whether a message goes to the endpoint."""
@@ -115,6 +109,12 @@ class PayloadFilter:
             return test(content.value, content)
         except _TooMuchError:
             return True
+
+
+def passing(filters: Iterable[PayloadFilter], payload: bytes) -> list[bool]:
+    """Of each filter, whether it lets a payload through; they share its steps."""
+    content = Content(payload)
+    return [one.passes(content) for one in filters]
 
 
 def _size(said: object) -> int:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from webhook_engine.delivery.accept.addressing import addressed
+from webhook_engine.delivery.accept.filter_process import FilterProcess
 from webhook_engine.delivery.accept.filtering import Arrival, Filtering
 from webhook_engine.delivery.accept.matching import plan_of
 from webhook_engine.delivery.service import Service
@@ -49,6 +50,7 @@ class Router(Service):
         self,
         messages: MessageStore,
         directory: Directory,
+        filter_process: FilterProcess,
         on_stored: Callable[[Sequence[AddressedMessage]], None],
         tracing: Tracing | None,
     ) -> None:
@@ -58,7 +60,7 @@ class Router(Service):
         self._on_stored = on_stored
         self._tracing = tracing
         self._arrivals: deque[Arrival] = deque()
-        self._filtering = Filtering(directory, self._give_back)
+        self._filtering = Filtering(directory, filter_process, self._give_back)
         self._storing = 0
         self._filtered_bytes = 0
         self._batch: Sequence[Arrival] = ()

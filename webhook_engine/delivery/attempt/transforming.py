@@ -18,15 +18,13 @@ from webhook_engine.delivery.transformations.outgoing import OutgoingWebhook, Tr
 from webhook_engine.delivery.transformations.scripts import Said, Scripts
 from webhook_engine.errors import ValidationError
 from webhook_engine.rules.headers import is_sensitive
-from webhook_engine.rules.payload import payload_bytes
+from webhook_engine.rules.payload import LARGE, payload_bytes
 from webhook_engine.rules.user_info import MASK
 from webhook_engine.store.records import Due
 
 __all__ = ["CANCELLED", "AsSent", "Transformer"]
 
 CANCELLED = "cancelled by the transformation"
-LARGE = 65_536
-"""Bytes of a payload that is read and written off the event loop."""
 
 
 class AsSent(msgspec.Struct, frozen=True, gc=False):

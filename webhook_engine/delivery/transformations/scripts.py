@@ -9,20 +9,14 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import os
-import select
-import signal
-import struct
-import subprocess
-import sys
-import time
 from collections import Counter, OrderedDict, deque
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 
 import msgspec
 
+from webhook_engine.delivery.processes.kept_process import KeptProcess, NotStartedError
 from webhook_engine.delivery.transformations.functions import TransformationError
 from webhook_engine.log import get_logger
 
@@ -32,10 +26,7 @@ log = get_logger("scripts")
 
 SLOWLY = 3
 """A machine that is busy takes this many times as long for a script as it computes, before it is killed."""
-STARTING_S = 60.0
-MAX_ANSWER = 16_000_000
-_WORKER = Path(__file__).with_name("worker.py")
-_READY = b"ready"
+_PROGRAM = Path(__file__).with_name("worker.py")
 
 
 class ScriptLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,27 +80,24 @@ class Scripts:
     def __init__(self, limits: ScriptLimits) -> None:
         self._limits = limits
         self._threads: ThreadPoolExecutor | None = None
-        self._free: list[_Worker] = []
-        self._all: list[_Worker] = []
-        self._waiting: OrderedDict[str, deque[asyncio.Future[_Worker]]] = OrderedDict()
+        self._free: list[KeptProcess] = []
+        self._all: list[KeptProcess] = []
+        self._waiting: OrderedDict[str, deque[asyncio.Future[KeptProcess]]] = OrderedDict()
         """By application, the one whose turn is next first. What waits is bounded by the attempts in flight."""
         self._held: Counter[str] = Counter()
 
     async def run(self, application_id: str, code: str, webhook: Mapping[str, object]) -> Said:
         """What a script makes of a webhook, which may have ``msgspec.Raw``. Raises ``TransformationError``."""
         worker = await self._turn(application_id)
-        # What is large is written and read in the thread too.
-        running = asyncio.get_running_loop().run_in_executor(self._threads, self._do, worker, code, webhook)
         try:
-            return await asyncio.shield(running)
-        except asyncio.CancelledError:
-            worker.interrupt()
-            await asyncio.wait([running])
-            raise
+            return await worker.in_thread(lambda: self._do(worker, code, webhook), self._threads)
+        except NotStartedError as error:
+            log.error("scripts.not_started", exit_code=error.exit_code)
+            raise TransformationError("the process for scripts could not be started") from error
         finally:
             self._give_back(application_id, worker)
 
-    def _do(self, worker: _Worker, code: str, webhook: Mapping[str, object]) -> Said:
+    def _do(self, worker: KeptProcess, code: str, webhook: Mapping[str, object]) -> Said:
         limits = self._limits
         job = {
             "code": code,
@@ -131,12 +119,12 @@ class Scripts:
             await asyncio.to_thread(worker.kill)
         self._all, self._free = [], []
 
-    async def _turn(self, application_id: str) -> _Worker:
+    async def _turn(self, application_id: str) -> KeptProcess:
         if self._threads is None:
             self._threads = ThreadPoolExecutor(self._limits.processes, "webhook-engine-scripts")
-            self._all = [_Worker() for _ in range(self._limits.processes)]
+            self._all = [KeptProcess(_PROGRAM) for _ in range(self._limits.processes)]
             self._free = list(self._all)
-        turn: asyncio.Future[_Worker] = asyncio.get_running_loop().create_future()
+        turn: asyncio.Future[KeptProcess] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(application_id, deque()).append(turn)
         self._hand_out()
         try:
@@ -162,99 +150,13 @@ class Scripts:
         for application_id in [key for key, line in self._waiting.items() if not line]:
             del self._waiting[application_id]
 
-    def _give_back(self, application_id: str, worker: _Worker) -> None:
+    def _give_back(self, application_id: str, worker: KeptProcess) -> None:
         self._held[application_id] -= 1
         if not self._held[application_id]:
             del self._held[application_id]
         if worker in self._all:
             self._free.append(worker)
             self._hand_out()
-
-
-class _Worker:
-    """One process, in which one script runs at a time. Its methods block, but for :meth:`interrupt`."""
-
-    def __init__(self) -> None:
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def do(self, job: bytes, limit_s: float) -> bytes | None:
-        """What it answers; ``None`` if that took too long or it died, and then it is gone."""
-        process = self._process
-        if process is None or process.poll() is not None:
-            process = self._start()
-        try:
-            self._write(process, job)
-            ends_at = time.monotonic() + limit_s
-            (length,) = struct.unpack(">I", self._read(process, 4, ends_at))
-            if length <= MAX_ANSWER:
-                return self._read(process, length, ends_at + 1)
-        except (OSError, EOFError, TimeoutError):
-            pass
-        self.kill()
-        return None
-
-    def interrupt(self) -> None:
-        """Let what it is at fail soon; for another thread than that which waits for it."""
-        process = self._process
-        if process is not None and process.returncode is None:
-            with suppress(OSError):
-                os.killpg(process.pid, signal.SIGKILL)
-
-    def kill(self) -> None:
-        """End it, and what it has started."""
-        process, self._process = self._process, None
-        if process is None:
-            return
-        with suppress(OSError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        for pipe in (process.stdin, process.stdout):
-            if pipe is not None:
-                with suppress(OSError):
-                    pipe.close()
-
-    def _start(self) -> subprocess.Popen[bytes]:
-        self.kill()
-        process = self._process = subprocess.Popen(  # noqa: S603 (our own file, by our own interpreter)
-            [sys.executable, "-I", str(_WORKER)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            bufsize=0,
-            env={},
-            cwd="/",
-            start_new_session=True,
-        )
-        try:
-            if self._read(process, len(_READY), time.monotonic() + STARTING_S) == _READY:
-                return process
-        except (OSError, EOFError, TimeoutError):
-            pass
-        log.error("scripts.not_started", exit_code=process.poll())
-        self.kill()
-        raise TransformationError("the process for scripts could not be started")
-
-    def _write(self, process: subprocess.Popen[bytes], job: bytes) -> None:
-        pipe = process.stdin
-        assert pipe is not None  # noqa: S101 (it was asked for)
-        rest = memoryview(struct.pack(">I", len(job)) + job)
-        while rest:
-            rest = rest[pipe.write(rest) or 0 :]
-
-    def _read(self, process: subprocess.Popen[bytes], count: int, ends_at: float) -> bytes:
-        pipe = process.stdout
-        assert pipe is not None  # noqa: S101 (it was asked for)
-        poll = select.poll()
-        poll.register(pipe, select.POLLIN)
-        got = bytearray()
-        while len(got) < count:
-            if not poll.poll(max(0.0, ends_at - time.monotonic()) * 1_000):
-                raise TimeoutError
-            piece = os.read(pipe.fileno(), count - len(got))
-            if not piece:
-                raise EOFError
-            got += piece
-        return bytes(got)
 
 
 def _said(answer: bytes | None) -> Said:

@@ -1,9 +1,8 @@
-"""The process that runs scripts of consumers. It is started by its path and imports nothing of the package.
+"""What runs scripts of consumers, in a process that the engine keeps. It imports nothing of the package.
 
-It reads jobs from its standard input and writes what came of them to its standard output, each as JSON after its length
-in four bytes. For each job it forks: the child gives up all that it could do harm with, runs one script, and ends. So
-no script meets what another has left behind, and what one breaks is gone with it. Who started the process kills it,
-with its child, when a job takes too long.
+For each job it forks: the child gives up all that it could do harm with, runs one script, and ends. So no script meets
+what another has left behind, and what one breaks is gone with it. Who started the process kills it, with its child,
+when a job takes too long.
 
 What keeps a script in, from the inside out: QuickJS, which gives it nothing but the language, with bounds of its own on
 memory, stack and time; limits of the operating system on memory, CPU time, files and processes; and on Linux a filter
@@ -17,17 +16,13 @@ import json
 import os
 import platform
 import resource
-import struct
 import sys
 import time
 from typing import Any, NoReturn
 
 import quickjs
 
-READY = b"ready"
 MAX_JOB = 16_000_000
-NICE = 5
-"""By how much scripts stand behind the engine, where both want the processor."""
 MAX_LOGS = 50
 MAX_LOG = 500
 STACK_BYTES = 256 * 1024
@@ -70,17 +65,9 @@ _ARCHITECTURES = {
 }
 
 
-def main() -> None:
-    """Do jobs until there are no more."""
-    os.nice(NICE)
-    stdin, stdout = sys.stdin.buffer, sys.stdout.buffer
-    filtered = _filter()
-    stdout.write(READY)
-    stdout.flush()
-    while job := _read(stdin):
-        answer = _in_child(job, filtered)
-        stdout.write(struct.pack(">I", len(answer)) + answer)
-        stdout.flush()
+def answer(job: bytes) -> bytes:
+    """What came of a job, as JSON; so is the job."""
+    return _in_child(job, _filter())
 
 
 def run(job: dict[str, Any]) -> dict[str, Any]:
@@ -193,16 +180,3 @@ def _filter() -> ctypes.Structure | None:
     program += [(answer, 0, 0, 0x00050001), (answer, 0, 0, 0x7FFF0000)]
     instructions = (_Instruction * len(program))(*(_Instruction(*one) for one in program))
     return _Program(len(program), instructions)
-
-
-def _read(stdin: Any) -> bytes:
-    head = stdin.read(4)
-    if len(head) < 4:
-        return b""
-    (length,) = struct.unpack(">I", head)
-    job: bytes = stdin.read(length)
-    return job if len(job) == length else b""
-
-
-if __name__ == "__main__":
-    main()
