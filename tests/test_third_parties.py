@@ -99,7 +99,7 @@ DOCUMENTED = {
 
 FEW_PLACES = {
     "aiohappyeyeballs": ["delivery/http/dial.py"],
-    "httptools": ["delivery/http/reader.py", "server/relayed.py"],
+    "httptools": ["delivery/http/reader.py", "server/plain_request.py", "server/relayed.py"],
     "quickjs": ["delivery/transformations/worker.py"],
 }
 """What only these modules may know."""

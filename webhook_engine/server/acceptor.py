@@ -15,7 +15,7 @@ from webhook_engine.delivery.troubles import Lack, lack_of
 from webhook_engine.log import get_logger
 from webhook_engine.server.descriptors import inbound_share
 from webhook_engine.server.errors import HttpError
-from webhook_engine.server.protocol import HttpServer
+from webhook_engine.server.http_server import HttpServer
 
 __all__ = ["Acceptor"]
 

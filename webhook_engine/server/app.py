@@ -6,7 +6,7 @@ costs the same whether there are ten or a hundred.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
@@ -24,9 +24,10 @@ from webhook_engine.server.auth import Principal
 from webhook_engine.server.context import Context
 from webhook_engine.server.errors import ApiError, as_api_error
 from webhook_engine.server.idempotency import Idempotency, request_digest
+from webhook_engine.server.incoming import AiohttpIncoming, Incoming, PlainIncoming
 from webhook_engine.server.outgoing import LARGE, Outgoing
-from webhook_engine.server.protocol import peer_of, read_body
-from webhook_engine.server.proxies import client_address
+from webhook_engine.server.plain_request import PlainRequest
+from webhook_engine.server.protocol import Connection
 from webhook_engine.server.whole_response import WholeResponses
 
 __all__ = ["App", "Page"]
@@ -61,29 +62,6 @@ class _Place(NamedTuple):
     values: Sequence[str]
 
 
-class RequestClient:
-    """The program that sent a request, asked only where a route wants to know."""
-
-    __slots__ = ("_address_of", "_request")
-
-    def __init__(self, request: web.BaseRequest, address_of: Callable[[web.BaseRequest], str | None]) -> None:
-        self._request = request
-        self._address_of = address_of
-
-    @property
-    def user_agent(self) -> str:
-        """What it calls itself."""
-        return self._request.headers.get("user-agent", "")
-
-    def left(self) -> bool:
-        """Whether it has closed the connection."""
-        return self._request.transport is None or self._request.transport.is_closing()
-
-    def address(self) -> str | None:
-        """Where it is, past the proxies that are trusted."""
-        return self._address_of(self._request)
-
-
 class App:
     """The API, and the pages beside it."""
 
@@ -102,6 +80,7 @@ class App:
         """
         self._context = context
         self._tracing = context.engine.tracing
+        self._trusted_proxies = context.engine.config.server.trusted_proxies
         self._idempotency = idempotency
         self._max_body = max_body
         self._pages = pages
@@ -121,23 +100,12 @@ class App:
         if not target.startswith("/"):
             target = request.rel_url.raw_path_qs
         path, _, query = target.partition("?")
-        place = self._locate(path) if len(path) <= LONGEST_PLACE else self._placed(path)
+        place = self._located(path)
         if place.routes is None:
             return await self._page(request, place.segments)
         if request.method == "OPTIONS":
             return _preflight(request)
-        try:
-            response = await self._api(request, place, path, query)
-        except ApiError as error:
-            response = _failure(error)
-        except WebhookEngineError as error:
-            known = as_api_error(error)
-            if known is None or known.status >= 500:
-                self._log_failure(request, path, error, with_traceback=known is None)
-            response = _INTERNAL_ERROR if known is None else _failure(known)
-        except Exception as error:  # noqa: BLE001 (whatever it is, the client gets a response)
-            self._log_failure(request, path, error, with_traceback=True)
-            response = _INTERNAL_ERROR
+        response = await self._answer(AiohttpIncoming(request, self._trusted_proxies), place, path, query)
         if request.method == "GET" and response.status == 200 and _streams(place):
             return await self._stream(request, place)
         if len(response.body) >= LARGE and request.method != "HEAD":
@@ -167,6 +135,37 @@ class App:
         except WebhookEngineError as error:
             return _response(_failure(as_api_error(error) or ApiError(500, "internal", "Internal error")))
 
+    def plain(self, request: PlainRequest, connection: Connection) -> Coroutine[Any, Any, bytes] | None:
+        """Answers a request as it will be sent; ``None`` if it is not of the kind that comes all the time."""
+        path, _, query = request.target.partition("?")
+        place = self._located(path)
+        route = (place.routes or {}).get(request.method)
+        if route is None or not route.hot:
+            return None
+        return self._plain(PlainIncoming(request, connection, self._trusted_proxies), place, path, query)
+
+    async def _plain(self, incoming: Incoming, place: _Place, path: str, query: str) -> bytes:
+        response = await self._answer(incoming, place, path, query)
+        return self._whole.whole(response.status, response.body, response.headers)
+
+    async def _answer(self, incoming: Incoming, place: _Place, path: str, query: str) -> Response:
+        """What the API says to a request, be it an error."""
+        try:
+            return await self._api(incoming, place, path, query)
+        except ApiError as error:
+            return _failure(error)
+        except WebhookEngineError as error:
+            known = as_api_error(error)
+            if known is None or known.status >= 500:
+                _log_failure(incoming, path, error, with_traceback=known is None)
+            return _INTERNAL_ERROR if known is None else _failure(known)
+        except Exception as error:  # noqa: BLE001 (whatever it is, the client gets a response)
+            _log_failure(incoming, path, error, with_traceback=True)
+            return _INTERNAL_ERROR
+
+    def _located(self, path: str) -> _Place:
+        return self._locate(path) if len(path) <= LONGEST_PLACE else self._placed(path)
+
     def _placed(self, path: str) -> _Place:
         # Slashes at the end, and doubled ones, make no difference.
         segments = [unquote(part) if "%" in part else part for part in path.split("/") if part]
@@ -179,14 +178,14 @@ class App:
             return _Place(segments, None, ())
         return _Place(segments[2:], *self._tree.find(segments[2:]))
 
-    async def _api(self, request: web.BaseRequest, place: _Place, path: str, query: str) -> Response:
+    async def _api(self, incoming: Incoming, place: _Place, path: str, query: str) -> Response:
         segments, routes, values = place.segments, place.routes or {}, place.values
-        method = request.method
+        method = incoming.method
         if self._document is not None and segments == _DOCUMENT and method in ("GET", "HEAD"):
             return Response(200, self._document())
         route = routes.get(method) or (routes.get("GET") if method == "HEAD" else None)
         if route is None or self._running >= MAX_CONCURRENT:
-            await self._drain(request)
+            await incoming.drain(self._max_body)
             if not routes:
                 raise not_found(segments)
             if route is None:
@@ -194,25 +193,24 @@ class App:
             raise ApiError(503, "overloaded", "Too many requests at once; try again soon.", retry_after_s=1)
         self._running += 1
         try:
-            return await self._run(route, request, dict(zip(route.parameters, values, strict=True)), path, query)
+            return await self._run(route, incoming, dict(zip(route.parameters, values, strict=True)), path, query)
         finally:
             self._running -= 1
 
     async def _run(
-        self, route: Route[Any, Any], request: web.BaseRequest, parameters: Mapping[str, str], path: str, query: str
+        self, route: Route[Any, Any], incoming: Incoming, parameters: Mapping[str, str], path: str, query: str
     ) -> Response:
-        headers = request.headers
+        headers = incoming.headers
         if self._tracing is not None:
             self._tracing.continue_from(headers)
         body = b""
         if route.method != "GET":
-            body = await read_body(request, self._max_body)
+            body = await incoming.body(self._max_body)
             if "content-encoding" in headers and headers["content-encoding"].lower() != "identity":
                 raise ApiError(415, "unsupported_encoding", "Request bodies must not be compressed.")
         authorization = headers.get("authorization")
         key = headers.get("idempotency-key") if route.method == "POST" else None
-        client = RequestClient(request, self._address_of)
-        work = partial(route.run, self._context, parameters, query, authorization, body, client)
+        work = partial(route.run, self._context, parameters, query, authorization, body, incoming)
         if route.lists:
             async with self._outgoing.place():
                 return await work()
@@ -225,30 +223,11 @@ class App:
         digest = request_digest(authorization, key, f"{path.rstrip('/')}?{query}")
         return await self._idempotency.run(digest, body, work)
 
-    def _address_of(self, request: web.BaseRequest) -> str | None:
-        trusted = self._context.engine.config.server.trusted_proxies
-        return client_address(peer_of(request), request.headers.get("x-forwarded-for"), trusted)
-
-    def _log_failure(self, request: web.BaseRequest, path: str, error: Exception, *, with_traceback: bool) -> None:
-        client = self._address_of(request)
-        log.error(
-            "request.failed",
-            method=request.method,
-            path=path,
-            client=client,
-            error=repr(error),
-            exc_info=error if with_traceback else None,
-        )
-
-    async def _drain(self, request: web.BaseRequest) -> None:
-        if not request.content.is_eof():
-            await read_body(request, self._max_body)
-
     async def _page(self, request: web.BaseRequest, segments: Sequence[str]) -> web.StreamResponse:
         page = self._pages.get(segments[0] if segments else "")
         try:
             if page is None:
-                await self._drain(request)
+                await AiohttpIncoming(request, self._trusted_proxies).drain(self._max_body)
                 raise not_found(segments)
             return await page(request, segments[1:])
         except ApiError as error:
@@ -260,6 +239,17 @@ class App:
 def _streams(place: _Place) -> bool:
     route = (place.routes or {}).get("GET")
     return route is not None and route.operation == STREAM
+
+
+def _log_failure(incoming: Incoming, path: str, error: Exception, *, with_traceback: bool) -> None:
+    log.error(
+        "request.failed",
+        method=incoming.method,
+        path=path,
+        client=incoming.address(),
+        error=repr(error),
+        exc_info=error if with_traceback else None,
+    )
 
 
 def _failure(error: ApiError) -> Response:

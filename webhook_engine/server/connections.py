@@ -48,6 +48,10 @@ class Connections(Generic[C]):
         if self._forget(connection):
             self._idle[connection] = None
 
+    def is_idle(self, connection: C) -> bool:
+        """Whether it is between two requests."""
+        return connection in self._idle
+
     def closed(self, connection: C) -> None:
         """It is gone."""
         self._forget(connection)

@@ -21,7 +21,8 @@ from webhook_engine.log import get_logger
 from webhook_engine.loop_lock import LoopLock
 from webhook_engine.server.descriptors import inbound_share
 from webhook_engine.server.errors import ApiError, as_api_error
-from webhook_engine.server.protocol import BODY_S, DRAINED_BYTES, Connection, HttpServer, SlowBodyError
+from webhook_engine.server.http_server import HttpServer
+from webhook_engine.server.protocol import BODY_S, DRAINED_BYTES, Connection, SlowBodyError
 from webhook_engine.server.relayed import CutOffError, RelayedResponse, request_head
 from webhook_engine.server.site import Site
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from aiohttp import web
 
@@ -18,7 +17,6 @@ __all__ = [
     "DRAINED_BYTES",
     "BodyTooLargeError",
     "Connection",
-    "HttpServer",
     "SlowBodyError",
     "peer_of",
     "read_body",
@@ -28,6 +26,8 @@ IDLE_S = 75.0
 """How long a connection may take from one response to the end of the next request's headers."""
 BODY_S = 30.0
 """How long a request's body may take."""
+_NEVER_S = 365 * 86400.0
+"""A connection closes itself when it was idle for long enough; aiohttp does not know of all its requests."""
 UNREAD_S = 60.0
 """How long a client may take nothing of a response that is too large for the buffers in between."""
 MAX_HEADER_LINE = 16 * 1024
@@ -52,47 +52,28 @@ class SlowBodyError(ApiError):
         super().__init__(408, "request_timeout", f"The request's body did not arrive within {BODY_S:.0f} seconds.")
 
 
-class HttpServer(web.Server):
-    """Makes connections, and knows which there are."""
+class Connection(web.RequestHandler):
+    """Answers what is no HTTP, or not any that can be handled, with JSON too; has bounds in time."""
 
-    def __init__(self, app: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]) -> None:
-        super().__init__(self._respond)
-        self._app = app
-        self.places = Connections[Connection]()
+    __slots__ = ("_idle_check", "_idle_since", "_peer", "_places", "_unread", "client")
 
-    async def _respond(self, request: web.BaseRequest) -> web.StreamResponse:
-        connection = request.protocol
-        if not isinstance(connection, Connection):
-            return await self._app(request)
-        self.places.working(connection)
-        try:
-            return await self._app(request)
-        finally:
-            self.places.idle(connection)
-
-    def __call__(self) -> web.RequestHandler:
-        """One connection."""
-        return Connection(
-            self,
+    def __init__(self, server: web.Server, places: Connections[Connection]) -> None:
+        """``places`` knows which connections there are."""
+        super().__init__(
+            server,
             loop=asyncio.get_running_loop(),
-            access_log=None,
-            keepalive_timeout=IDLE_S,
+            access_log=None,  # type: ignore[arg-type]  # documented for web.Server
+            keepalive_timeout=_NEVER_S,
             max_line_size=MAX_HEADER_LINE,
             max_field_size=MAX_HEADER_LINE,
             max_headers=MAX_HEADERS,
             auto_decompress=False,
         )
-
-
-class Connection(web.RequestHandler):
-    """Answers what is no HTTP, or not any that can be handled, with JSON too; has bounds in time."""
-
-    __slots__ = ("_places", "_unread", "client")
-
-    def __init__(self, server: HttpServer, **options: Any) -> None:
-        super().__init__(server, **options)
-        self._places = server.places
+        self._places = places
+        self._idle_since = 0.0
+        self._idle_check: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
+        self._peer: str | None = None
         self.client: str | None = None
         """Whose request comes next, where a host program has taken it in and hands it on."""
 
@@ -100,11 +81,17 @@ class Connection(web.RequestHandler):
         """It begins."""
         self._places.opened(self)
         super().connection_made(transport)
+        peername = transport.get_extra_info("peername")
+        self._peer = str(peername[0]) if isinstance(peername, tuple) else peername or None
+        self._idle_since = asyncio.get_running_loop().time()
+        self._close_if_idle()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """It is over."""
         self._places.closed(self)
         self._forget_unread()
+        if self._idle_check is not None:
+            self._idle_check.cancel()
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
@@ -124,6 +111,20 @@ class Connection(web.RequestHandler):
         if self.transport is not None:
             self.transport.abort()
 
+    @property
+    def peer(self) -> str | None:
+        """The address that its requests come from: of a client, or of a proxy before it."""
+        return self.client or self._peer
+
+    def working(self) -> None:
+        """A request of it is being answered."""
+        self._places.working(self)
+
+    def rests(self) -> None:
+        """The request is answered."""
+        self._places.idle(self)
+        self._idle_since = asyncio.get_running_loop().time()
+
     @contextmanager
     def receiving(self) -> Iterator[None]:
         """While this lasts, it waits for the body of a request."""
@@ -132,6 +133,15 @@ class Connection(web.RequestHandler):
             yield
         finally:
             self._places.working(self)
+
+    def _close_if_idle(self) -> None:
+        """Close it if it was idle for too long, and look again if it was not."""
+        loop = asyncio.get_running_loop()
+        left = self._idle_since + IDLE_S - loop.time() if self._places.is_idle(self) else IDLE_S
+        if left > 0:
+            self._idle_check = loop.call_later(left, self._close_if_idle)
+        else:
+            self.force_close()
 
     def _forget_unread(self) -> None:
         if self._unread is not None:
@@ -163,8 +173,7 @@ class Connection(web.RequestHandler):
 def peer_of(request: web.BaseRequest) -> str | None:
     """The address that a request came from: of a client, or of a proxy before it."""
     connection = request.protocol
-    known = connection.client if isinstance(connection, Connection) else None
-    return known or request.remote
+    return connection.peer if isinstance(connection, Connection) else request.remote
 
 
 async def read_body(request: web.BaseRequest, limit: int) -> bytes:

@@ -23,10 +23,10 @@ from webhook_engine.server.audit import AuditLog
 from webhook_engine.server.auth import Authenticator
 from webhook_engine.server.consumer_pages import consumer_pages
 from webhook_engine.server.context import Context
+from webhook_engine.server.http_server import HttpServer
 from webhook_engine.server.idempotency import Idempotency
 from webhook_engine.server.live import LiveStreams
 from webhook_engine.server.metrics_page import MetricsPage
-from webhook_engine.server.protocol import HttpServer
 from webhook_engine.server.revocations import Revocations
 from webhook_engine.server.tokens import TokenKeys
 from webhook_engine.store.members import Notice

@@ -10,6 +10,8 @@ from aiohttp import HttpVersion11, web
 
 __all__ = ["WholeResponses"]
 
+_NO_MORE: Mapping[str, str] = {}
+
 
 class WholeResponse(web.StreamResponse):
     """Writes what it was given, headers and body, when aiohttp asks for the headers."""
@@ -44,13 +46,18 @@ class WholeResponses:
         """The response; ``None`` where the connection ends with it, or the body is not to be sent."""
         if not request.keep_alive or request.version != HttpVersion11 or request.method == "HEAD":
             return None
+        return WholeResponse(status, self.whole(status, body))
+
+    def whole(self, status: int, body: bytes, headers: Mapping[str, str] = _NO_MORE) -> bytes:
+        """Everything of a response that is sent; ``headers`` are those of its own."""
         second = self._now_s()
         if second != self._second:
             self._second, self._heads = second, {}
         head = self._heads.get(status)
         if head is None:
             head = self._heads[status] = self._head(status)
-        return WholeResponse(status, b"%b%d\r\n\r\n%b" % (head, len(body), body))
+        own = "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode() if headers else b""
+        return b"%b%d\r\n%b\r\n%b" % (head, len(body), own, body)
 
     def _head(self, status: int) -> bytes:
         date = formatdate(self._second, usegmt=True)

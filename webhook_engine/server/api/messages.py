@@ -382,6 +382,7 @@ ROUTES = (
         responses={202: MessageOut},
         fails=(404, 409, 503),
         summary="Create a message",
+        hot=True,
         operation="message.create",
     ),
     Route(

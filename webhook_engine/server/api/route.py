@@ -172,9 +172,11 @@ class Route(Generic[Q, B]):
         fails: Sequence[int] = (),
         deprecated: bool = False,
         secret: bool = False,
+        hot: bool = False,
     ) -> None:
         """``responses``: type by status, the usual one first. ``fails``: further statuses that may come.
 
+        ``hot``: it is called all the time, for little, so that a plain request takes the short way to it.
         ``needs``: the capability that an application token must have. ``operation``: its name in the document, like
         ``application.list``.
         """
@@ -190,6 +192,7 @@ class Route(Generic[Q, B]):
         self.needs = needs
         self.fails = fails
         self.deprecated = deprecated
+        self.hot = hot
         self.parameters: tuple[str, ...] = tuple(_PARAMETER.findall(path))
         self.reads_body = body is not NoBody
         self.audited = method != "GET" and auth is not Auth.NONE and operation not in UNAUDITED

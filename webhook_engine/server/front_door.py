@@ -1,0 +1,160 @@
+"""A connection that answers plain requests for hot routes itself, and leaves all others to aiohttp.
+
+What aiohttp does for a request (a task of its own, a request, a stream for its body, a response that is prepared and
+written) takes longer than to accept a message. Here the bytes are read, answered and written, and the rest is the same:
+the same routes, bounds and errors. As soon as something comes that is not plain, aiohttp gets it, and all that follows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
+
+from aiohttp import web
+
+from webhook_engine.server.connections import Connections
+from webhook_engine.server.plain_request import NotPlainError, PlainReader, PlainRequest
+from webhook_engine.server.protocol import Connection
+
+__all__ = ["FrontDoor", "Plain"]
+
+MAX_HELD: Final = 64 * 1024
+"""Bytes of a request, and of those that come while it is answered."""
+PATIENCE_S: Final = 0.5
+"""How long a request may take from its first byte to its last one; aiohttp knows what to do with slower ones."""
+
+Plain = Callable[[PlainRequest, Connection], Coroutine[Any, Any, bytes] | None]
+"""Makes what is to be sent back; ``None`` for a request that is left to aiohttp."""
+
+
+class FrontDoor(Connection):
+    """One connection."""
+
+    __slots__ = ("_closing", "_held", "_later", "_patience", "_plain", "_reader", "_reading", "_work", "_writable")
+
+    def __init__(self, server: web.Server, places: Connections[Connection], plain: Plain) -> None:
+        super().__init__(server, places)
+        self._plain = plain
+        self._reader: PlainReader | None = PlainReader()
+        """``None``: aiohttp has the connection."""
+        self._held: bytes | bytearray = b""
+        """Of the request that is not whole yet."""
+        self._later: bytes | bytearray = b""
+        """What came while nothing can be read."""
+        self._work: asyncio.Task[None] | None = None
+        self._patience: asyncio.TimerHandle | None = None
+        self._closing = False
+        self._reading = True
+        self._writable = True
+
+    def data_received(self, data: bytes) -> None:
+        """Something has come."""
+        if self._reader is None:
+            super().data_received(data)
+        elif self._work is None and self._writable:
+            self._read(self._reader, data)
+        elif not self._closing:
+            self._later = _joined(self._later, data)
+            if len(self._later) > MAX_HELD and self._reading and self.transport is not None:
+                self._reading = False
+                self.transport.pause_reading()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """It is over; what is being done is done to its end."""
+        self._lose_patience()
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """The client does not read what is sent, so that nothing more is answered."""
+        self._writable = False
+        super().pause_writing()
+
+    def resume_writing(self) -> None:
+        """The client has read."""
+        self._writable = True
+        super().resume_writing()
+        if self._work is None:
+            self._go_on()
+
+    def close(self) -> None:
+        """Answer nothing more than what is being answered."""
+        self._closing = True
+        super().close()
+
+    async def shutdown(self, timeout: float | None = 15.0) -> None:
+        """Finish what is being answered, and close."""
+        self._closing = True
+        if (work := self._work) is not None:
+            await asyncio.wait({work}, timeout=timeout)
+            work.cancel()
+        await super().shutdown(timeout)
+
+    def _read(self, reader: PlainReader, data: bytes) -> None:
+        if self._closing:
+            return
+        self._held = _joined(self._held, data)
+        try:
+            request = reader.feed(data)
+        except NotPlainError:
+            self._hand_over()
+            return
+        if request is None:
+            self._wait_for_more()
+            return
+        coming = self._plain(request, self) if len(self._held) <= MAX_HELD else None
+        if coming is None:
+            self._hand_over()
+            return
+        self._held = b""
+        self._lose_patience()
+        self.working()
+        self._work = asyncio.get_running_loop().create_task(self._answer(coming))
+
+    async def _answer(self, coming: Coroutine[Any, Any, bytes]) -> None:
+        try:
+            whole = await coming
+        finally:
+            self._work = None
+            self.rests()
+        if self.transport is not None:
+            self.transport.write(whole)
+        if self._later and self._writable:
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Read what came meanwhile."""
+        later, self._later = bytes(self._later), b""
+        if not self._reading and self.transport is not None:
+            self._reading = True
+            self.transport.resume_reading()
+        if later and self._reader is not None:
+            self._read(self._reader, later)
+
+    def _wait_for_more(self) -> None:
+        if len(self._held) > MAX_HELD:
+            self._hand_over()
+        elif self._patience is None:
+            loop = asyncio.get_running_loop()
+            self._patience = loop.call_later(PATIENCE_S, self._hand_over)
+            self._places.receiving(self, loop.time())
+
+    def _hand_over(self) -> None:
+        """Let aiohttp have what came of the request, and everything that follows."""
+        self._lose_patience()
+        self._places.idle(self)
+        data, self._held, self._later, self._reader = bytes(self._held) + bytes(self._later), b"", b"", None
+        super().data_received(data)
+
+    def _lose_patience(self) -> None:
+        if self._patience is not None:
+            self._patience.cancel()
+            self._patience = None
+
+
+def _joined(before: bytes | bytearray, data: bytes) -> bytes | bytearray:
+    if not before:
+        return data
+    joined = before if isinstance(before, bytearray) else bytearray(before)
+    joined += data
+    return joined
