@@ -7,7 +7,9 @@ import itertools
 import msgspec
 from records import ORGANIZATION, START, World, addressed, change, manual, progress
 
+from webhook_engine.ids import id_bounds
 from webhook_engine.model import Application, AttemptStatus, DeliveryStatus, TaskStatus
+from webhook_engine.store.insight import Range
 from webhook_engine.store.positions import Position
 from webhook_engine.store.records import (
     AddressedMessage,
@@ -127,6 +129,16 @@ async def run_the_lists(store: Store, application_id: str, endpoint_id: str) -> 
                     )
                     await store.attempts.list_by_endpoint(endpoint_id, span, attempt)
                     await store.attempts.list_by_message("msg_1", span, attempt)
+
+
+async def run_the_charts(store: Store, application_id: str, endpoint_id: str) -> None:
+    """Attempts over a time, counted in each stretch of it."""
+    edges = [id_bounds("atmpt_", START + number * 60_000_000)[0] for number in range(61)]
+    stretches = [Range(*pair) for pair in itertools.pairwise(edges)]
+    for of_endpoint in (endpoint_id, None):
+        await store.insight.attempts(application_id, of_endpoint, stretches)
+        await store.insight.durations(application_id, of_endpoint, stretches)
+        await store.insight.more_attempts(application_id, of_endpoint, Range(edges[0], edges[-1]), 10)
 
 
 async def fill(store: Store, world: World, count: int) -> tuple[Application, StoredEndpoint]:

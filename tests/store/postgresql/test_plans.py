@@ -12,14 +12,18 @@ from typing import Any
 
 import psycopg
 import pytest
-from records import World
-from store.scenario import fill, run_the_flow, run_the_lists, run_the_managers
+from records import START, World
+from store.scenario import fill, run_the_charts, run_the_flow, run_the_lists, run_the_managers
 
+from webhook_engine.ids import id_bounds
 from webhook_engine.store.postgresql import PostgresqlStore
 from webhook_engine.store.postgresql.connection import Session
 
 LARGE = ("message", "delivery", "attempt", "endpoint", "application", "manual_attempt", "event_type", "kept_response")
 
+SAID = ("Node Type", "Relation Name", "Index Name", "Join Filter")
+
+ATTEMPT = "id, message_id, endpoint_id, url, request_headers, status, response, status_code, duration_ms, trigger"
 Statements = dict[str, tuple[object, ...]]
 
 
@@ -72,6 +76,15 @@ def whole(node: Mapping[str, Any]) -> bool:
     return node["Node Type"].startswith("Index") and "Index Cond" not in node and not partial
 
 
+def crosses(node: Mapping[str, Any]) -> bool:
+    """Whether a step looks for ranges by comparing each row of a large table with each of them."""
+    return re.search("[<>]", node.get("Join Filter", "")) is not None and any(
+        inner.get("Relation Name", "").removeprefix("webhook_") in LARGE
+        for one in node["Plans"]
+        for inner in nodes(one)
+    )
+
+
 ALLOWED = {
     "one row is read, whichever comes first": r"FROM webhook_endpoint ORDER BY id LIMIT 1\n",
 }
@@ -87,10 +100,11 @@ async def complaints(store: PostgresqlStore, statements: Statements) -> list[str
             if any(re.search(pattern, sql) for pattern in ALLOWED.values()):
                 continue
             [(text,)] = await session.rows(f"EXPLAIN (FORMAT JSON) {sql}", *parameters)
+
             found.extend(
-                f"{node['Node Type']} on {node['Relation Name']} {node.get('Index Name', '')}\n{sql}"
+                f"{' '.join(str(node[name]) for name in SAID if name in node)}\n{sql}"
                 for node in nodes(json.loads(text)[0]["Plan"])
-                if whole(node)
+                if whole(node) or crosses(node)
             )
 
     await store.database.read_with(explain)
@@ -114,6 +128,26 @@ async def test_every_statement_goes_through_an_index(
     assert len(statements) > 100
     found = await complaints(store, statements)
     assert found == []
+
+
+async def test_a_chart_reads_what_is_in_its_time_and_not_all_there_ever_was(
+    store: PostgresqlStore, postgresql_url: str, statements: Statements
+) -> None:
+    world = World(store)
+    application, endpoint = await fill(store, world, 1)
+    with psycopg.connect(postgresql_url, autocommit=True) as connection:
+        connection.execute("SET search_path = plans")
+        with connection.cursor() as cursor, cursor.copy(f"COPY webhook_attempt ({ATTEMPT}) FROM STDIN") as copy:
+            for number in range(20_000):
+                identifier = id_bounds("atmpt_", START + number * 1_000_000)[0]
+                copy.write_row(
+                    (identifier, "msg_1", endpoint.endpoint.id, "https://example.com", "{}", 0, "", 200, 5, 0)
+                )
+        connection.execute("VACUUM ANALYZE webhook_attempt")
+    statements.clear()
+    await run_the_charts(store, application.id, endpoint.endpoint.id)
+    assert len(statements) == 3
+    assert await complaints(store, statements) == []
 
 
 async def test_autovacuum_comes_after_a_share_of_a_table_that_it_can_keep_up_with(

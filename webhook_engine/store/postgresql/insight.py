@@ -105,15 +105,19 @@ SELECT
 FROM webhook_endpoint AS endpoint WHERE endpoint.application_id = $1 AND NOT endpoint.deleted
 """
 
+# One range of the index for each stretch and endpoint. Without OFFSET the planner may take the stretches for few, and
+# compare every attempt that the endpoints ever had with each of them.
 _ATTEMPTS = """
 FROM unnest($3::text[], $4::text[]) WITH ORDINALITY AS stretch (low, high, place)
 CROSS JOIN (
     SELECT id FROM webhook_endpoint
     WHERE application_id = $1 AND NOT deleted AND ($2::text IS NULL OR id = $2)
 ) AS target
-JOIN webhook_attempt AS attempt
-    ON attempt.endpoint_id = target.id AND attempt.status IN (0, 2)
-    AND attempt.id >= stretch.low AND attempt.id < stretch.high
+CROSS JOIN LATERAL (
+    SELECT status, status_code, duration_ms FROM webhook_attempt
+    WHERE endpoint_id = target.id AND status IN (0, 2) AND id >= stretch.low AND id < stretch.high
+    OFFSET 0
+) AS attempt
 """
 
 _MORE = f"""
