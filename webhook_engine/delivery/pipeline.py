@@ -227,6 +227,7 @@ class Pipeline:
             self._publisher,
             clock,
             self.ownership,
+            self.filter_process,
             added=self._wakeups.committed,
             expunged=self.expunged,
         )

@@ -8,8 +8,7 @@ from operator import attrgetter
 
 import msgspec
 
-from webhook_engine.delivery.accept.matching import Obstacle, Unsent, obstacle
-from webhook_engine.delivery.accept.payload_filter import Content
+from webhook_engine.delivery.accept.matching import Obstacle, Unsent
 from webhook_engine.errors import NotFoundError, PayloadUnavailableError
 from webhook_engine.model import (
     Application,
@@ -162,12 +161,13 @@ class Attempts:
             return await self._services.store.deliveries.list_by_message(stored.id, span)
 
         reached = {one.endpoint.id async for one in pagination.walk(read, _ENDPOINT_ID)}
-        content = Content(stored.payload)
-        return [
-            _unsent(one.endpoint, stored, content)
-            for one in await self._services.directory.endpoints(found.id)
-            if one.endpoint.id not in reached
+        others = [
+            one.endpoint for one in await self._services.directory.endpoints(found.id) if one.endpoint.id not in reached
         ]
+        obstacles = await self._services.flow.filter_process.obstacles(
+            others, stored.event_type, stored.channels, stored.payload or b""
+        )
+        return [_unsent(one, stored, why) for one, why in zip(others, obstacles, strict=True)]
 
     async def iterate_by_endpoint(
         self, application: str, endpoint: str, *, before: datetime | None = None, after: datetime | None = None
@@ -264,9 +264,8 @@ def _status(value: object) -> AttemptStatus | None:
     return None if value is None else values.member("status", value, AttemptStatus)
 
 
-def _unsent(endpoint: Endpoint, message: Message, content: Content) -> UnsentDestination:
+def _unsent(endpoint: Endpoint, message: Message, found: Unsent | None) -> UnsentDestination:
     edited = endpoint.updated_at > message.timestamp
-    found = obstacle(endpoint, message.event_type, message.channels, content)
     if endpoint.created_at > message.timestamp:
         found = Unsent(Obstacle.LATER)
     elif found is None:

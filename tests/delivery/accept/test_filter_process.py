@@ -16,7 +16,7 @@ from stores import no_engine
 
 from webhook_engine.delivery.accept import filter_process, filter_worker, payload_filter
 from webhook_engine.delivery.accept.filter_process import FilterProcess
-from webhook_engine.delivery.accept.payload_filter import PayloadFilter, passing
+from webhook_engine.delivery.accept.payload_filter import PayloadFilter, passing, refusing
 from webhook_engine.rules.payload import LARGE
 
 pytestmark = [no_engine, pytest.mark.skipif(os.name != "posix", reason="there are none elsewhere")]
@@ -47,14 +47,15 @@ def nobody_reads_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(payload_filter, "Content", None)
 
 
-@pytest.mark.parametrize("payload", [ITEMS, NO_JSON, DEEP, b""], ids=["items", "no JSON", "deep", "empty"])
+@pytest.mark.parametrize("payload", [ITEMS, NO_JSON, DEEP], ids=["items", "no JSON", "deep"])
 async def test_it_says_what_would_be_said_here(
     process: FilterProcess, payload: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    here = passing(READY, payload)
+    here, why = passing(READY, payload), refusing(READY, payload)
     monkeypatch.setattr(payload_filter, "Content", None)
     for _ in range(2):
         assert await process.passing(READY, payload) == here
+        assert await process.refusing(READY, payload) == why
 
 
 @pytest.mark.usefixtures("nobody_reads_here")
@@ -66,7 +67,7 @@ def test_what_takes_more_ends_the_process() -> None:
     code = (
         "import msgspec; from webhook_engine.delivery.accept import filter_worker\n"
         "filter_worker.SPARE_BYTES, filter_worker.MEMORY_A_BYTE = 16_000_000, 8\n"
-        "try: filter_worker.answer(msgspec.msgpack.encode(([b'{}'], b'[' + b'[[]],' * 400_000 + b'0]')))\n"
+        "try: filter_worker.answer(msgspec.msgpack.encode((False, [b'{}'], b'[' + b'[[]],' * 400_000 + b'0]')))\n"
         "except MemoryError: print('refused')"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)

@@ -4,8 +4,9 @@ from hypothesis import strategies as st
 from records import make_endpoint, make_stored
 from stores import no_engine
 
+from webhook_engine.delivery.accept.filter_process import FilterProcess
 from webhook_engine.delivery.accept.matching import Obstacle, Unsent, matches, obstacle, plan_of, recipients
-from webhook_engine.delivery.accept.payload_filter import Content
+from webhook_engine.rules.payload import LARGE
 from webhook_engine.store.records import Routes
 
 pytestmark = no_engine
@@ -106,18 +107,18 @@ def test_a_filter_is_made_ready_once_and_asked_of_what_else_matches() -> None:
     assert plan_of(routes) is made
 
 
-def test_why_an_endpoint_does_not_get_a_message() -> None:
-    content = Content(b'{"amount": 5, "currency": "EUR"}')
+async def test_why_an_endpoint_does_not_get_a_message() -> None:
+    said = {"currency": "EUR", "amount": {"$gt": 5}, "$or": [{"x": 1}]}
     why = [
         (make_endpoint(), None),
         (make_endpoint(disabled=True), Unsent(Obstacle.DISABLED)),
         (make_endpoint(event_types=("user.*",)), Unsent(Obstacle.EVENT_TYPE)),
-        (make_endpoint(channels=("a",)), Unsent(Obstacle.CHANNELS)),
+        (make_endpoint(channels=("a",), filter=said), Unsent(Obstacle.CHANNELS)),
+        (make_endpoint(filter=said), Unsent(Obstacle.FILTER, {"amount": {"$gt": 5}})),
+        (make_endpoint(filter={"currency": "EUR"}), None),
     ]
-    for endpoint, expected in why:
-        assert obstacle(endpoint, "invoice.paid", None, content) == expected
-    said = {"currency": "EUR", "amount": {"$gt": 5}, "$or": [{"x": 1}]}
-    assert obstacle(make_endpoint(filter=said), "invoice.paid", None, content) == Unsent(
-        Obstacle.FILTER, {"amount": {"$gt": 5}}
-    )
-    assert obstacle(make_endpoint(filter=said), "invoice.paid", None, None) is None
+    payload = b'{"amount": 5, "currency": "EUR"}'
+    for large in (payload, payload + b" " * LARGE):
+        asked = await FilterProcess().obstacles([one for one, _ in why], "invoice.paid", None, large)
+        assert asked == [expected for _, expected in why]
+    assert obstacle(make_endpoint(filter=said), "invoice.paid", None) is None

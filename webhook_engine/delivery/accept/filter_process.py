@@ -1,4 +1,6 @@
-"""Filters on large payloads are asked in a process of their own: reading one would hold up all threads of this one.
+"""Asks filters: about a small payload at once, about a large one in a process of its own.
+
+Reading a large one would hold up all threads of this process.
 
 Where there can be no such process, a thread has to do.
 """
@@ -6,22 +8,30 @@ Where there can be no such process, a thread has to do.
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import TypeVar
 
 import msgspec
 
-from webhook_engine.delivery.accept.payload_filter import PayloadFilter, passing
+from webhook_engine.delivery.accept.matching import Obstacle, Unsent, obstacle
+from webhook_engine.delivery.accept.payload_filter import PayloadFilter, passing, refusing
 from webhook_engine.delivery.processes.kept_process import KeptProcess, NotStartedError
 from webhook_engine.log import get_logger
 from webhook_engine.loop_lock import LoopLock
+from webhook_engine.model import Endpoint
+from webhook_engine.rules.payload import LARGE
 
 __all__ = ["FilterProcess"]
 
 log = get_logger("filters")
+
+T = TypeVar("T")
+Question = Callable[[Collection[PayloadFilter], bytes], Sequence[T]]
 
 TRIES = 2
 """Before a thread has to do: a process may be killed, and the next one works."""
@@ -63,25 +73,58 @@ class FilterProcess:
 
         Raises ``MemoryError`` and ``RuntimeError`` where there is neither process nor thread.
         """
+        return await self._ask(passing, filters, payload)
+
+    async def refusing(
+        self, filters: Collection[PayloadFilter], payload: bytes
+    ) -> Sequence[Mapping[str, object] | None]:
+        """Of each filter, the first condition that does not hold of a payload; raises as :meth:`passing`."""
+        return await self._ask(refusing, filters, payload)
+
+    async def passes(self, endpoint: Endpoint, payload: bytes | None) -> bool:
+        """Whether the endpoint's filter lets a payload through."""
+        if endpoint.filter is None:
+            return True
+        return all(await self.passing([PayloadFilter(endpoint.filter)], payload or b""))
+
+    async def obstacles(
+        self, endpoints: Sequence[Endpoint], event_type: str, channels: Iterable[str] | None, payload: bytes
+    ) -> Sequence[Unsent | None]:
+        """Of each endpoint, why it does not get such a message; ``None`` if it does."""
+        found = [obstacle(one, event_type, channels) for one in endpoints]
+        filters = {
+            place: PayloadFilter(one.filter)
+            for place, one in enumerate(endpoints)
+            if found[place] is None and one.filter is not None
+        }
+        for place, condition in zip(filters, await self.refusing(filters.values(), payload), strict=True):
+            found[place] = None if condition is None else Unsent(Obstacle.FILTER, condition)
+        return found
+
+    async def _ask(self, question: Question[T], filters: Collection[PayloadFilter], payload: bytes) -> Sequence[T]:
+        if len(payload) <= LARGE:
+            return question(filters, payload)
+        if not filters:
+            return ()
         async with self._one_at_a_time.here():
             for _ in range(TRIES):
-                if (found := await self._asked(filters, payload)) is not None:
-                    return found
-            return await asyncio.to_thread(passing, filters, payload)
+                if (answer := await self._asked(question is refusing, filters, payload)) is not None:
+                    said: list[T] = json.loads(answer)
+                    return said
+            return await asyncio.to_thread(question, filters, payload)
 
-    async def _asked(self, filters: Collection[PayloadFilter], payload: bytes) -> Sequence[bool] | None:
+    async def _asked(self, why: bool, filters: Collection[PayloadFilter], payload: bytes) -> bytes | None:
         if not self._open or not _possible() or time.monotonic() < self._not_before:
             return None
         try:
-            answer = await self._process.in_thread(lambda: self._do(filters, payload))
+            return await self._process.in_thread(lambda: self._do(why, filters, payload))
         except NotStartedError as error:
             log.warning("filters.not_started", exit_code=error.exit_code)
             self._not_before = time.monotonic() + NOT_AGAIN_WITHIN_S
             return None
-        return None if answer is None else [one == 1 for one in answer]
 
-    def _do(self, filters: Collection[PayloadFilter], payload: bytes) -> bytes | None:
-        return self._process.do(msgspec.msgpack.encode(([one.text for one in filters], payload)), LIMIT_S)
+    def _do(self, why: bool, filters: Collection[PayloadFilter], payload: bytes) -> bytes | None:
+        return self._process.do(msgspec.msgpack.encode((why, [one.text for one in filters], payload)), LIMIT_S)
 
 
 def _possible() -> bool:

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 import msgspec
 
-from webhook_engine.delivery.accept.payload_filter import PayloadFilter, passing
+from webhook_engine.delivery.accept.payload_filter import PayloadFilter, passing, refusing
 
 KEPT = 1_000
 """Filters that are ready."""
@@ -16,14 +16,15 @@ SPARE_BYTES = 128 * 1024 * 1024
 MEMORY_A_BYTE = 64
 """Of a payload; as lists in lists it takes 34 when it is read."""
 
-_JOB = msgspec.msgpack.Decoder(tuple[list[bytes], bytes])
+_JOB = msgspec.msgpack.Decoder(tuple[bool, list[bytes], bytes])
 
 
 def answer(job: bytes) -> bytes:
-    """For each filter one byte: 1 if the payload passes."""
-    filters, payload = _JOB.decode(job)
+    """For each filter whether the payload passes, or the condition that does not hold, as JSON."""
+    why, said, payload = _JOB.decode(job)
     _bound_memory(SPARE_BYTES + MEMORY_A_BYTE * len(payload))
-    return bytes(passing([_ready(one) for one in filters], payload))
+    filters = [_ready(one) for one in said]
+    return json.dumps(refusing(filters, payload) if why else passing(filters, payload)).encode()
 
 
 def _bound_memory(size: int) -> None:

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 import msgspec
 
-from webhook_engine.delivery.accept.payload_filter import Content, PayloadFilter, passing
+from webhook_engine.delivery.accept.payload_filter import PayloadFilter, passing
 from webhook_engine.model import Endpoint
 from webhook_engine.rules.names import nearest
 from webhook_engine.store.records import Routes, StoredEndpoint
@@ -21,7 +21,6 @@ __all__ = [
     "let_through",
     "matches",
     "obstacle",
-    "passes",
     "plan_of",
     "recipients",
 ]
@@ -61,24 +60,14 @@ def matches(endpoint: Endpoint, event_type: str, channels: Iterable[str] | None)
     return endpoint.channels is None or not set(endpoint.channels).isdisjoint(channels or ())
 
 
-def passes(endpoint: Endpoint, payload: bytes | None) -> bool:
-    """Whether the endpoint's filter lets a payload through."""
-    return endpoint.filter is None or PayloadFilter(endpoint.filter).passes(Content(payload))
-
-
-def obstacle(
-    endpoint: Endpoint, event_type: str, channels: Iterable[str] | None, content: Content | None
-) -> Unsent | None:
-    """Why the endpoint does not get such a message; ``None`` if it does, as far as that can be told without content."""
+def obstacle(endpoint: Endpoint, event_type: str, channels: Iterable[str] | None) -> Unsent | None:
+    """Why the endpoint does not get such a message; ``None`` if it does, or if that is up to its filter."""
     if endpoint.disabled:
         return Unsent(Obstacle.DISABLED)
     if endpoint.event_types is not None and nearest(endpoint.event_types, event_type) is None:
         return Unsent(Obstacle.EVENT_TYPE)
     if not matches(endpoint, event_type, channels):
         return Unsent(Obstacle.CHANNELS)
-    if endpoint.filter is not None and content is not None:
-        condition = PayloadFilter(endpoint.filter).refused_by(content)
-        return None if condition is None else Unsent(Obstacle.FILTER, condition)
     return None
 
 

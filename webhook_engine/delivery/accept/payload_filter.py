@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["Content", "PayloadFilter", "passing"]
+__all__ = ["Content", "PayloadFilter", "passing", "refusing"]
 
 BYTES_A_STEP = 8
 """For each of them, a payload is worth one step in its lists."""
@@ -115,6 +115,12 @@ def passing(filters: Iterable[PayloadFilter], payload: bytes) -> list[bool]:
     """Of each filter, whether it lets a payload through; they share its steps."""
     content = Content(payload)
     return [one.passes(content) for one in filters]
+
+
+def refusing(filters: Iterable[PayloadFilter], payload: bytes) -> list[dict[str, object] | None]:
+    """Of each filter, the first condition that does not hold of a payload; they share its steps."""
+    content = Content(payload)
+    return [one.refused_by(content) for one in filters]
 
 
 def _size(said: object) -> int:

@@ -14,7 +14,8 @@ from collections.abc import Awaitable, Callable, Collection
 import msgspec
 
 from webhook_engine.clock import Clock, to_datetime
-from webhook_engine.delivery.accept.matching import matches, passes
+from webhook_engine.delivery.accept.filter_process import FilterProcess
+from webhook_engine.delivery.accept.matching import matches
 from webhook_engine.delivery.ownership import Ownership
 from webhook_engine.delivery.publishing import Publisher
 from webhook_engine.delivery.schedule.dispatcher import Dispatcher
@@ -57,6 +58,7 @@ class TaskRunner:
         publisher: Publisher,
         clock: Clock,
         ownership: Ownership,
+        filter_process: FilterProcess,
         *,
         added: Callable[[], None],
         expunged: Callable[[Collection[str]], None],
@@ -68,6 +70,7 @@ class TaskRunner:
         self._publisher = publisher
         self._clock = clock
         self._ownership = ownership
+        self._filter_process = filter_process
         self._added = added
         self._shards: dict[str, int] = {}
         """Of the tasks under way."""
@@ -284,7 +287,7 @@ class TaskRunner:
                 continue
             # One payload at a time: a page of them may be more than there is memory for.
             message = await self._store.messages.get(endpoint.application_id, one.message_id)
-            if message is not None and passes(endpoint, message.payload):
+            if message is not None and await self._filter_process.passes(endpoint, message.payload):
                 wanted.append(one.message_id)
         moved = _moved(progress, len(wanted), next_after)
         await self._store.deliveries.replay(endpoint.id, wanted, self._clock.now(), moved, ordered=_keeps_order(stored))

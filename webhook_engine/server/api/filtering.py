@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from webhook_engine.delivery.accept.payload_filter import Content, PayloadFilter
+from webhook_engine.delivery.accept.payload_filter import PayloadFilter
 from webhook_engine.errors import ValidationError
 from webhook_engine.rules import payload_filter
 from webhook_engine.rules.capabilities import Capability
@@ -86,7 +86,8 @@ async def precheck_filter(call: Call[NoQuery, FilterTrialIn]) -> Out:
         said = payload_filter.checked("filter", call.body.filter)
     except ValidationError as error:
         return FilterTrialOut(passes=None, problem=str(error), place=error.field, rule=rule_name(error) or UNSET)
-    condition = PayloadFilter(said).refused_by(Content(bytes(call.body.payload)))
+    asked = call.context.services.flow.filter_process
+    (condition,) = await asked.refusing([PayloadFilter(said)], bytes(call.body.payload))
     return FilterTrialOut(passes=condition is None, problem=None, condition=UNSET if condition is None else condition)
 
 

@@ -12,7 +12,6 @@ from msgspec import UNSET, Meta, UnsetType
 
 from webhook_engine.delivery.accept.intake import as_message
 from webhook_engine.delivery.accept.matching import obstacle
-from webhook_engine.delivery.accept.payload_filter import Content
 from webhook_engine.errors import ConflictError, NotFoundError, ValidationError
 from webhook_engine.model import Message
 from webhook_engine.rules.capabilities import Capability
@@ -322,15 +321,14 @@ async def _made(call: Call[MessageCreateQuery, Any], asked: MessageIn) -> NewMes
 
 async def precheck(call: Call[NoQuery, MessagePrecheckIn]) -> Out:
     """Whether any endpoint would get such a message now."""
-    endpoints = await call.context.services.directory.endpoints(call.application.id)
+    services = call.context.services
+    endpoints = [one.endpoint for one in await services.directory.endpoints(call.application.id)]
     event_type, channels, payload = call.body.event_type, call.body.channels, call.body.payload
-    content = None if payload is UNSET else Content(bytes(payload))
-    looked_at = [(one.endpoint, obstacle(one.endpoint, event_type, channels, content)) for one in endpoints]
-    active = any(found is None for _, found in looked_at)
-    if content is None:
-        return MessagePrecheckOut(active=active)
+    if payload is UNSET:
+        return MessagePrecheckOut(active=any(obstacle(one, event_type, channels) is None for one in endpoints))
+    obstacles = await services.flow.filter_process.obstacles(endpoints, event_type, channels, bytes(payload))
     return MessagePrecheckOut(
-        active=active,
+        active=None in obstacles,
         endpoints=[
             PrecheckedEndpointOut(
                 id=endpoint.id,
@@ -338,7 +336,7 @@ async def precheck(call: Call[NoQuery, MessagePrecheckIn]) -> Out:
                 obstacle=None if found is None else found.obstacle.value,
                 condition=UNSET if found is None or found.condition is None else found.condition,
             )
-            for endpoint, found in looked_at
+            for endpoint, found in zip(endpoints, obstacles, strict=True)
         ],
     )
 

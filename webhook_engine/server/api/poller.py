@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from msgspec import UNSET, UnsetType
 
-from webhook_engine.delivery.accept.matching import matches, passes
+from webhook_engine.delivery.accept.matching import matches
 from webhook_engine.model import Message
 from webhook_engine.resources.polling import held_back_from
 from webhook_engine.rules.capabilities import Capability
@@ -128,7 +128,12 @@ async def _page(call: Call[Any, NoBody], found: Sequence[Message], iterator: str
     like = await call.context.services.directory.endpoint(call.application.id, sink) if is_name(sink) else None
     if like is not None:
         wanted = like.endpoint
-        found = [one for one in found if matches(wanted, one.event_type, one.channels) and passes(wanted, one.payload)]
+        filters = call.context.services.flow.filter_process
+        found = [
+            one
+            for one in found
+            if matches(wanted, one.event_type, one.channels) and await filters.passes(wanted, one.payload)
+        ]
     data = [MessageOut(**fields) for fields in await shown_all(found, with_content=True)]
     if done:
         services = call.context.services
