@@ -17,6 +17,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 DOCUMENTED = {
     "aiohappyeyeballs",
     "aiohttp",
+    "aiohttp.abc",
     "aiosqlite",
     "asgiref.sync",
     "asyncpg",

@@ -6,7 +6,7 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ import aiohttp
 import pytest
 from api_clients import JWT_SECRET, Client, Tokens
 from engines import local_engine, until
+from svix.api import MessageIn, SvixAsync
 
 from webhook_engine import Engine
 from webhook_engine.errors import StoreUnavailableError
@@ -111,6 +112,7 @@ PLAIN: dict[str, list[bytes]] = {
 OTHER: dict[str, list[bytes]] = {
     "another route": [GET, GET],
     "a message and another route": [post(), GET, post()],
+    "another route with a body": [post(b"x" * 60_000, path="/api/v1/app"), post(), post(path="/nothing"), post()],
     "an unknown route": [post(path="/api/v1/app/acme/nothing"), post(path="/nothing")],
     "another method": [post().replace(b"POST", b"PUT", 1), post().replace(b"POST", b"OPTIONS", 1)],
     "a method that is none": [post().replace(b"POST", b"post", 1)],
@@ -175,11 +177,14 @@ def app_of(server: Server) -> App:
     return app
 
 
-def doors(server: Server) -> Iterator[FrontDoor]:
+def doors(server: Server, writer: asyncio.StreamWriter | None = None) -> list[FrontDoor]:
+    """The server's sides of connections: of all, or of one."""
     assert server._acceptor is not None
-    for connection in server._acceptor._server.connections:
-        assert isinstance(connection, FrontDoor)
-        yield connection
+    found = [each for each in server._acceptor._server.connections if isinstance(each, FrontDoor) and each.transport]
+    if writer is None:
+        return found
+    address = writer.get_extra_info("sockname")
+    return [each for each in found if each.transport and each.transport.get_extra_info("peername") == address]
 
 
 @asynccontextmanager
@@ -187,7 +192,7 @@ async def connected(server: Server) -> AsyncIterator[tuple[asyncio.StreamReader,
     host, _, port = server.url.removeprefix("http://").rpartition(":")
     reader, writer = await asyncio.open_connection(host, int(port), limit=1 << 24)
     try:
-        async with asyncio.timeout(8):
+        async with asyncio.timeout(60):
             yield reader, writer
     finally:
         writer.close()
@@ -250,24 +255,40 @@ async def test_both_ways_say_and_do_the_same(tmp_path: Path, monkeypatch: pytest
     async with served(tmp_path / "one.db") as one, served(tmp_path / "two.db") as two:
         assert two._acceptor is not None
         monkeypatch.setattr(two._acceptor._server, "_app", WithoutDoor(app_of(two)))
-        answered = 0
-        real = App._plain
-
-        async def counted(*arguments: Any) -> bytes:
-            nonlocal answered
-            answered += 1
-            return await real(*arguments)
-
-        monkeypatch.setattr(App, "_plain", counted)
+        answered = answered_here(monkeypatch)
         for what, requests in {**PLAIN, **OTHER}.items():
-            before = answered
+            answered.clear()
             here, there = await asyncio.gather(told(one, requests), told(two, requests))
             assert here == there, what
             if what in PLAIN:
-                assert answered - before == len(requests), what
+                assert len(answered) == len(requests), what
         messages = await stored(one)
         assert messages == await stored(two)
         assert len(messages) > 20
+
+
+async def test_clients_that_people_use_find_the_short_way(
+    acme: Client, svix: SvixAsync, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered = answered_here(monkeypatch)
+    await svix.application.get("acme")
+    for event_id in ("a", "b"):
+        await svix.message.create("acme", MessageIn(event_type="a", event_id=event_id, payload={"a": 1}))
+        assert (await acme.post("/app/acme/msg", MESSAGE)).status == 202
+    assert len(answered) == 4
+
+
+def answered_here(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """Grows with each request that is answered without aiohttp."""
+    answered: list[object] = []
+    real = App._plain
+
+    async def counted(app: App, *arguments: Any) -> bytes:
+        answered.append(app)
+        return await real(app, *arguments)
+
+    monkeypatch.setattr(App, "_plain", counted)
+    return answered
 
 
 class WithoutDoor:
@@ -288,16 +309,14 @@ def settings() -> dict[str, object]:
     return {"max_payload": "16MiB"}
 
 
-async def test_a_request_may_come_in_any_two_pieces(
-    server: Server, acme: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_request_may_come_in_two_pieces(server: Server, acme: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(front_door, "PATIENCE_S", 600.0)
     request = post(MESSAGE)
     async with connected(server) as (reader, writer):
         writer.write(request)
         whole = await response(reader)
-        [door] = [each for each in doors(server) if each.peer is not None and each._reader is not None][-1:]
-        for place in range(1, len(request)):
+        [door] = doors(server, writer)
+        for place in range(1, len(request), 7):
             writer.write(request[:place])
             await until(partial(arrived, door, place))
             writer.write(request[place:])
@@ -308,6 +327,45 @@ def arrived(door: FrontDoor, size: int) -> bool:
     return len(door._held) == size
 
 
+async def test_after_another_request_the_next_one_is_read_here_again(server: Server, acme: Client) -> None:
+    async with connected(server) as (reader, writer):
+        for request in (GET, post(path="/nothing"), GET):
+            writer.write(request)
+            assert await response(reader) is not None
+        [door] = doors(server, writer)
+        writer.write(post())
+        answer = await response(reader)
+        assert answer is not None
+        assert answer[0] == "HTTP/1.1 202 Accepted"
+        assert door._reader is not None
+        writer.write(GET + post())
+        assert [(await response(reader) or [""])[0] for _ in range(2)] == ["HTTP/1.1 200 OK", "HTTP/1.1 202 Accepted"]
+        assert door._reader is None
+
+
+async def test_who_does_not_wait_for_a_response_of_aiohttp_is_left_to_it(
+    server: Server, acme: Client, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on = asyncio.Event()
+    applications = engine.services.store.applications
+    add = applications.add
+
+    async def late(*arguments: Any) -> Any:
+        await go_on.wait()
+        return await add(*arguments)
+
+    monkeypatch.setattr(applications, "add", late)
+    async with connected(server) as (reader, writer):
+        writer.write(post(b'{"name":"New"}', path="/api/v1/app"))
+        await until(lambda: at_work(server, lent=True))
+        [door] = doors(server, writer)
+        writer.write(post())
+        await until(lambda: door._reader is None)
+        go_on.set()
+        statuses = [(await response(reader) or [""])[0] for _ in range(2)]
+    assert statuses == ["HTTP/1.1 201 Created", "HTTP/1.1 202 Accepted"]
+
+
 async def test_a_request_that_is_slow_is_left_to_aiohttp(
     server: Server, acme: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -315,16 +373,15 @@ async def test_a_request_that_is_slow_is_left_to_aiohttp(
     request = post(MESSAGE)
     async with connected(server) as (reader, writer):
         writer.write(request[:-5])
-        await until(lambda: all_handed_over(server))
+        await until(lambda: handed_over(server, writer))
         writer.write(request[-5:])
         answer = await response(reader)
         assert answer is not None
         assert answer[0] == "HTTP/1.1 202 Accepted"
 
 
-def all_handed_over(server: Server) -> bool:
-    found = list(doors(server))
-    return bool(found) and all(door._reader is None for door in found)
+def handed_over(server: Server, writer: asyncio.StreamWriter) -> bool:
+    return any(door._reader is None for door in doors(server, writer))
 
 
 async def test_requests_that_come_meanwhile_are_answered_in_their_order(
@@ -337,7 +394,7 @@ async def test_requests_that_come_meanwhile_are_answered_in_their_order(
         later = post(of("second", {"a": "x" * 30_000}))
         for _ in range(3):
             writer.write(later)
-        [door] = [each for each in doors(server) if each._work is not None]
+        [door] = doors(server, writer)
         await until(lambda: paused(door))
         go_on.set()
         types = []
@@ -352,8 +409,8 @@ def paused(door: FrontDoor) -> bool:
     return not door._reading and len(door._later) > MAX_HELD
 
 
-def at_work(server: Server) -> bool:
-    return any(door._work is not None for door in doors(server))
+def at_work(server: Server, *, lent: bool = False) -> bool:
+    return any(door._lent if lent else door._work is not None for door in doors(server))
 
 
 def held_up(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
@@ -378,7 +435,7 @@ async def test_a_server_that_stops_answers_what_it_has_begun(engine: Engine, mon
     async with connected(server) as (reader, writer):
         writer.write(post())
         await until(lambda: at_work(server))
-        [door] = [each for each in doors(server) if each._work is not None]
+        [door] = doors(server, writer)
         writer.write(post())
         stopping = asyncio.create_task(server.stop())
         try:
@@ -399,7 +456,7 @@ async def test_a_client_that_leaves_does_not_keep_its_message_from_being_accepte
     async with connected(server) as (_, writer):
         writer.write(post())
         await until(lambda: at_work(server))
-    [door] = [each for each in doors(server) if each._work is not None]
+        [door] = doors(server, writer)
     await until(lambda: lost(door))
     go_on.set()
     await until(lambda: one_stored(acme))
@@ -426,6 +483,15 @@ async def test_a_store_that_refuses_is_told_in_the_same_way(
     assert answer is not None
     assert answer[0] == "HTTP/1.1 503 Service Unavailable"
     assert "retry-after: 1" in answer[1]
+
+
+async def test_an_answer_that_cannot_be_made_ends_the_connection(
+    server: Server, acme: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app_of(server)._whole, "whole", lambda *_: 1 / 0)
+    async with connected(server) as (reader, writer):
+        writer.write(post())
+        assert await response(reader) is None
 
 
 async def test_an_organization_sees_only_its_own(server: Server, acme: Client, tokens: Tokens) -> None:

@@ -2,7 +2,8 @@
 
 What aiohttp does for a request (a task of its own, a request, a stream for its body, a response that is prepared and
 written) takes longer than to accept a message. Here the bytes are read, answered and written, and the rest is the same:
-the same routes, bounds and errors. As soon as something comes that is not plain, aiohttp gets it, and all that follows.
+the same routes, bounds and errors. Of a plain request for another route it is known where it ends: aiohttp answers it,
+and the next one is read here again. As soon as something comes that is not plain, aiohttp has the connection for good.
 """
 
 from __future__ import annotations
@@ -31,7 +32,18 @@ Plain = Callable[[PlainRequest, Connection], Coroutine[Any, Any, bytes] | None]
 class FrontDoor(Connection):
     """One connection."""
 
-    __slots__ = ("_closing", "_held", "_later", "_patience", "_plain", "_reader", "_reading", "_work", "_writable")
+    __slots__ = (
+        "_closing",
+        "_held",
+        "_later",
+        "_lent",
+        "_patience",
+        "_plain",
+        "_reader",
+        "_reading",
+        "_work",
+        "_writable",
+    )
 
     def __init__(self, server: web.Server, places: Connections[Connection], plain: Plain) -> None:
         super().__init__(server, places)
@@ -42,6 +54,8 @@ class FrontDoor(Connection):
         """Of the request that is not whole yet."""
         self._later: bytes | bytearray = b""
         """What came while nothing can be read."""
+        self._lent = False
+        """aiohttp answers one request."""
         self._work: asyncio.Task[None] | None = None
         self._patience: asyncio.TimerHandle | None = None
         self._closing = False
@@ -50,8 +64,10 @@ class FrontDoor(Connection):
 
     def data_received(self, data: bytes) -> None:
         """Something has come."""
-        if self._reader is None:
+        if self._reader is None or not data:  # With nothing, aiohttp asks itself to go on.
             super().data_received(data)
+        elif self._lent:  # It was sent before the response, so that nobody knows any more what ends where.
+            self._hand_over(data)
         elif self._work is None and self._writable:
             self._read(self._reader, data)
         elif not self._closing:
@@ -77,6 +93,11 @@ class FrontDoor(Connection):
         if self._work is None:
             self._go_on()
 
+    def answered(self, response: web.StreamResponse) -> None:
+        """Of what was lent, nothing is left to do for aiohttp."""
+        if response.keep_alive:
+            self._lent = False
+
     def close(self) -> None:
         """Answer nothing more than what is being answered."""
         self._closing = True
@@ -93,27 +114,34 @@ class FrontDoor(Connection):
     def _read(self, reader: PlainReader, data: bytes) -> None:
         if self._closing:
             return
-        self._held = _joined(self._held, data)
+        held = self._held = _joined(self._held, data)
         try:
             request = reader.feed(data)
         except NotPlainError:
             self._hand_over()
             return
+        if len(held) > MAX_HELD:
+            self._hand_over()
+            return
         if request is None:
             self._wait_for_more()
             return
-        coming = self._plain(request, self) if len(self._held) <= MAX_HELD else None
-        if coming is None:
-            self._hand_over()
-            return
         self._held = b""
         self._lose_patience()
+        coming = self._plain(request, self)
+        if coming is None:
+            self._lent = True
+            super().data_received(bytes(held))
+            return
         self.working()
         self._work = asyncio.get_running_loop().create_task(self._answer(coming))
 
     async def _answer(self, coming: Coroutine[Any, Any, bytes]) -> None:
         try:
             whole = await coming
+        except BaseException:
+            self.abort()  # Nobody must wait for an answer that will not come.
+            raise
         finally:
             self._work = None
             self.rests()
@@ -132,24 +160,24 @@ class FrontDoor(Connection):
             self._read(self._reader, later)
 
     def _wait_for_more(self) -> None:
-        if len(self._held) > MAX_HELD:
-            self._hand_over()
-        elif self._patience is None:
+        if self._patience is None:
             loop = asyncio.get_running_loop()
             self._patience = loop.call_later(PATIENCE_S, self._hand_over)
             self._places.receiving(self, loop.time())
 
-    def _hand_over(self) -> None:
-        """Let aiohttp have what came of the request, and everything that follows."""
+    def _hand_over(self, data: bytes = b"") -> None:
+        """Let aiohttp have what came of a request, and everything that follows."""
         self._lose_patience()
-        self._places.idle(self)
-        data, self._held, self._later, self._reader = bytes(self._held) + bytes(self._later), b"", b"", None
-        super().data_received(data)
+        held, self._held, self._later, self._reader = b"".join((self._held, self._later, data)), b"", b"", None
+        self._lent = False
+        super().data_received(held)
 
     def _lose_patience(self) -> None:
+        """Wait no longer for the rest of a request."""
         if self._patience is not None:
             self._patience.cancel()
             self._patience = None
+            self._places.idle(self)
 
 
 def _joined(before: bytes | bytearray, data: bytes) -> bytes | bytearray:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
 from aiohttp import web
+from aiohttp.abc import AbstractAccessLogger
 
 from webhook_engine.log import get_logger
 from webhook_engine.server.connections import Connections
@@ -52,6 +53,15 @@ class SlowBodyError(ApiError):
         super().__init__(408, "request_timeout", f"The request's body did not arrive within {BODY_S:.0f} seconds.")
 
 
+class _Answered(AbstractAccessLogger):
+    """Not a log: what aiohttp tells it is when a response is written."""
+
+    def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
+        """Tell the connection."""
+        if isinstance(request.protocol, Connection):
+            request.protocol.answered(response)
+
+
 class Connection(web.RequestHandler):
     """Answers what is no HTTP, or not any that can be handled, with JSON too; has bounds in time."""
 
@@ -62,7 +72,7 @@ class Connection(web.RequestHandler):
         super().__init__(
             server,
             loop=asyncio.get_running_loop(),
-            access_log=None,  # type: ignore[arg-type]  # documented for web.Server
+            access_log_class=_Answered,
             keepalive_timeout=_NEVER_S,
             max_line_size=MAX_HEADER_LINE,
             max_field_size=MAX_HEADER_LINE,
@@ -115,6 +125,9 @@ class Connection(web.RequestHandler):
     def peer(self) -> str | None:
         """The address that its requests come from: of a client, or of a proxy before it."""
         return self.client or self._peer
+
+    def answered(self, response: web.StreamResponse) -> None:
+        """Tells that aiohttp has written a response."""
 
     def working(self) -> None:
         """A request of it is being answered."""
