@@ -29,6 +29,8 @@ class Service:
         self._nudged: asyncio.Event | None = None
         self._task: asyncio.Task[None] | None = None
         self._process = 0
+        self.loop: asyncio.AbstractEventLoop
+        """The one that it was started in; to ask for the running one costs a call of the system on Python 3.11."""
 
     @property
     def left_behind(self) -> bool:
@@ -38,6 +40,7 @@ class Service:
     async def start(self) -> None:
         """Begin."""
         self._process = os.getpid()
+        self.loop = asyncio.get_running_loop()
         self.stopping = self.crashed = False
         self._nudged = asyncio.Event()  # Made here, because it belongs to the event loop that it is first used in.
         # It outlives whatever the host was doing when it started the engine, so it is no part of that request or trace.

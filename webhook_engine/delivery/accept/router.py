@@ -97,7 +97,7 @@ class Router(Service):
             raise EngineNotRunningError(AFTER_FORK)
         if self.stopping:
             raise EngineNotRunningError("the engine is stopping and accepts no more messages")
-        accepted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        accepted: asyncio.Future[None] = self.loop.create_future()
         if self._tracing is not None:
             message = self._tracing.accepting(message, accepted)
         if not self._arrivals:

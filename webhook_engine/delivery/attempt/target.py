@@ -149,10 +149,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 
     def signature(self, due: Due, now: int, body: bytes) -> str:
         """The signatures of one attempt over its body, with every valid key."""
-        if len(self.keys) == 1:
-            keys = [self.keys[0][0]]
-        else:
-            keys = [key for key, expires_at in self.keys if expires_at is None or expires_at > now]
+        keys = [self.keys[0][0]] if len(self.keys) == 1 else _valid(self.keys, now)
         return sign(keys, due.message_id, now // 1_000_000, body)
 
     def header_lines(self, due: Due, now: int, signature: str, encoding: str | None = None) -> str:
@@ -169,6 +166,10 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
         """What an attempt carries, for people to see: sensitive values are masked, signatures left out."""
         shown = self.headers if due.content_type is None else {**self.headers, "content-type": due.content_type}
         return shown if encoding is None else {**shown, "content-encoding": encoding}
+
+
+def _valid(keys: Sequence[tuple[SigningKey, int | None]], now: int) -> Sequence[SigningKey]:
+    return [key for key, expires_at in keys if expires_at is None or expires_at > now]
 
 
 def _compressed(payload: bytes) -> Body:

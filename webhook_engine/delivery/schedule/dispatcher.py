@@ -307,7 +307,7 @@ class Dispatcher(Service):
         # Attempts that have their slot already begin in the order in which they got it, before this is forgotten.
         self._just_expunged |= ids
         self._expunged_meanwhile |= ids if self._left_meanwhile is not None else set()
-        asyncio.get_running_loop().call_soon(self._just_expunged.difference_update, ids)
+        self.loop.call_soon(self._just_expunged.difference_update, ids)
 
     def clock_set_back(self) -> None:
         """The clock was set back, or the instants in the database were put right after that."""
@@ -484,7 +484,7 @@ class Dispatcher(Service):
     def _release_in(self, lane: Lane, pause: float) -> None:
         if (timer := self._held.pop(lane, None)) is not None:
             timer.cancel()
-        self._held[lane] = asyncio.get_running_loop().call_later(pause, self._release, lane)
+        self._held[lane] = self.loop.call_later(pause, self._release, lane)
         # Lanes that have nothing in memory may be forgotten; the timers are not.
         self._timers.schedule(lane.endpoint_id, self._clock.now() + round(pause * 1_000_000))
         self._lanes.line_up(lane)
@@ -631,7 +631,7 @@ class Dispatcher(Service):
             slot = self._lanes.take(self._clock.monotonic())
             if slot is None:
                 return
-            task = asyncio.create_task(self._work(slot))
+            task = self.loop.create_task(self._work(slot))
             self._attempting.add(task)
             task.add_done_callback(self._attempting.discard)
 
@@ -660,38 +660,48 @@ class Dispatcher(Service):
         if target is None or closed or not self._ownership.may_begin():
             self._abandon(lane, due)
             return
-        members: Sequence[Member] = ()
-        other_ids: Sequence[str] = ()
         if due.payload is None or due.message_id in self._just_expunged:
-            outcome = self._attempter.give_up(target, due)
+            self._settled(lane, self._attempter.give_up(target, due), member_id)
+            return
+        if target.batch is not None and due.order_key is not None and due.manual_id is None:
+            await self._attempt_together(lane, target, due, target.batch, member_id)
+            return
+        made = await self._attempter.attempt(target, due, due.payload, lane.state)
+        if isinstance(made, Postponed):
+            lane.postpone(due)
+            self._hold(lane)
         else:
-            payload, request = due.payload, None
-            if target.batch is not None and due.order_key is not None and due.manual_id is None:
-                try:
-                    members = await self._gathered(lane, due, target.batch)
-                except (StoreError, MemoryError) as error:
-                    lane.postpone(due)
-                    self._hold(lane, error)
-                    return
-                if not members:
-                    return
-                now = self._clock.now()
-                other_ids = [self._ids.new("atmpt_", now) for _ in members[1:]]
-                payload = body_of(members)
-                request = request_of(members, payload)
-            made = await self._attempter.attempt(target, due, payload, lane.state, request)
-            if isinstance(made, Postponed):
-                lane.postpone(due)
-                self._hold(lane)
-                return
-            outcome = made
+            self._settled(lane, made, member_id)
+
+    async def _attempt_together(
+        self, lane: Lane, target: Target, due: Due, batch: Batch, member_id: str | None
+    ) -> None:
+        """Make one attempt of a delivery and of those that go with it."""
+        try:
+            members = await self._gathered(lane, due, batch)
+        except (StoreError, MemoryError) as error:
+            lane.postpone(due)
+            self._hold(lane, error)
+            return
+        if not members:
+            return
+        now = self._clock.now()
+        other_ids = [self._ids.new("atmpt_", now) for _ in members[1:]]
+        payload = body_of(members)
+        made = await self._attempter.attempt(target, due, payload, lane.state, request_of(members, payload))
+        if isinstance(made, Postponed):
+            lane.postpone(due)
+            self._hold(lane)
+            return
+        # Before the first one: who is recorded with it must not get its turn, and be sent once more.
+        for other in of_the_others(made, members[1:], other_ids):
+            self._settled(lane, other, member_id)
+        self._settled(lane, made, member_id)
+
+    def _settled(self, lane: Lane, outcome: Outcome, member_id: str | None) -> None:
+        """An attempt was made, or given up: its lane learns from it, and it is recorded."""
         if member_id is not None:
             outcome = msgspec.structs.replace(outcome, member_id=member_id)
-        if members:
-            # Before the first one: who is recorded with it must not get its turn, and be sent once more.
-            for other in of_the_others(outcome, members[1:], other_ids):
-                lane.apply(other)
-                self._recorder.add(other)
         lane.apply(outcome)
         if outcome.breaker is not None:
             lane.pause(self._timekeeper.look().ran, self._clock.monotonic())
