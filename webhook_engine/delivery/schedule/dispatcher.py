@@ -661,7 +661,7 @@ class Dispatcher(Service):
             self._abandon(lane, due)
             return
         if due.payload is None or due.message_id in self._just_expunged:
-            self._settled(lane, self._attempter.give_up(target, due), member_id)
+            self._record(lane, self._attempter.give_up(target, due), member_id)
             return
         if target.batch is not None and due.order_key is not None and due.manual_id is None:
             await self._attempt_together(lane, target, due, target.batch, member_id)
@@ -671,7 +671,7 @@ class Dispatcher(Service):
             lane.postpone(due)
             self._hold(lane)
         else:
-            self._settled(lane, made, member_id)
+            self._record(lane, made, member_id)
 
     async def _attempt_together(
         self, lane: Lane, target: Target, due: Due, batch: Batch, member_id: str | None
@@ -695,10 +695,10 @@ class Dispatcher(Service):
             return
         # Before the first one: who is recorded with it must not get its turn, and be sent once more.
         for other in of_the_others(made, members[1:], other_ids):
-            self._settled(lane, other, member_id)
-        self._settled(lane, made, member_id)
+            self._record(lane, other, member_id)
+        self._record(lane, made, member_id)
 
-    def _settled(self, lane: Lane, outcome: Outcome, member_id: str | None) -> None:
+    def _record(self, lane: Lane, outcome: Outcome, member_id: str | None) -> None:
         """An attempt was made, or given up: its lane learns from it, and it is recorded."""
         if member_id is not None:
             outcome = msgspec.structs.replace(outcome, member_id=member_id)
