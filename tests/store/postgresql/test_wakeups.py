@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from engines import until
 
+from webhook_engine.errors import StoreUnavailableError
 from webhook_engine.store.members import Notice
 from webhook_engine.store.postgresql import PostgresqlStore
 from webhook_engine.store.postgresql.connection import Session
@@ -100,6 +101,32 @@ async def test_what_is_told_comes_with_the_wake_up_and_once(
     assert reads == 3
     for store in stores:
         await store.close()
+
+
+async def test_a_look_that_fails_loses_nothing_of_what_was_told(
+    postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = PostgresqlStore(postgresql_url, "failing_looks")
+    await store.open()
+    wakeups = store.wakeups
+    assert wakeups is not None
+    await wakeups.start()
+    run, failing = OwnLine.run, True
+
+    async def cut(line: OwnLine, job: Callable[[Session], Awaitable[object]]) -> object:
+        if failing:
+            raise StoreUnavailableError("cut off")
+        return await run(line, job)
+
+    await wakeups.tell(Notice(expunged=["msg_1"]))
+    assert await wakeups.wait(30.0)
+    monkeypatch.setattr(OwnLine, "run", cut)
+    wakeups._must_read = True
+    with pytest.raises(StoreUnavailableError):
+        await wakeups.read()
+    failing = False
+    assert await wakeups.read() == ([Notice(expunged=["msg_1"])], False)
+    await store.close()
 
 
 async def test_of_a_change_that_fails_among_others_nobody_is_told(postgresql_url: str) -> None:

@@ -163,17 +163,30 @@ class PostgresqlWakeups:
 
     async def read(self) -> tuple[list[Notice], bool]:
         """What was told since the last call, and whether something may have been missed before."""
+        notices: list[Notice] = []
+        missed = False
+        if self._must_read or asyncio.get_running_loop().time() - self._read_at >= self.look_every_s:
+            self._must_read = False
+            try:
+                missed = await self._read_into(notices)
+            except BaseException:
+                self._must_read = True
+                raise
+        # What came meanwhile may have been found as well; one that is older than a look was found by that.
         carried, self._carried = self._carried, []
-        notices = []
         for xid, identifier, notice in carried:
-            # One that is older than the last look was found by that.
             if xid >= self._from and identifier not in self._seen:
                 self._seen[identifier] = xid
                 notices.append(notice)
+        return notices, missed
+
+    async def _read_into(self, notices: list[Notice]) -> bool:
+        """Look for what was told since the last look; whether something may have been missed before."""
         now = asyncio.get_running_loop().time()
-        if not self._must_read and now - self._read_at < self.look_every_s:
-            return notices, False
-        self._must_read = False
+        # First of all: nothing that was found is lost where this fails.
+        if now - self._tidied_at > TIDIED_EVERY_S:
+            self._tidied_at = now
+            await self._line.run(lambda session: session.change(self._sql(_TIDY), KEPT_S))
         first = self._from
         found = await self._line.run(lambda session: session.rows(self._sql(_READ), first, list(self._seen)))
         # The server may have crashed, and forgotten what was told.
@@ -185,10 +198,7 @@ class PostgresqlWakeups:
                 self._seen[identifier] = xid
                 notices.append(_NOTICE.decode(content))
         self._seen = {identifier: xid for identifier, xid in self._seen.items() if xid >= self._from}
-        if now - self._tidied_at > TIDIED_EVERY_S:
-            self._tidied_at = now
-            await self._line.run(lambda session: session.change(self._sql(_TIDY), KEPT_S))
-        return notices, missed
+        return missed
 
     async def due(self, wanted: Sequence[tuple[str, str]]) -> Sequence[Due]:
         """Of these deliveries, by endpoint and message, those that are scheduled, and whose payloads fit together."""
