@@ -201,6 +201,8 @@ class Model:
         """How long a commit takes."""
         self.kept_every_s = 60.0
         """How much of the time that it ran a process that is killed may not have kept."""
+        self.attempts_kept_s = self.payload_kept_s = FOREVER
+        """For how long messages are kept with their attempts, and their payloads."""
         self.messages: list[Message] = []
         self.by_number: dict[int, Message] = {}
         self.endpoints: dict[str, Endpoint] = {}
@@ -222,7 +224,38 @@ class Model:
         """What is known of this message at this endpoint."""
         return self.deliveries.setdefault((message.number, endpoint.key), Delivery(message, endpoint))
 
+    @property
+    def keeps_all(self) -> bool:
+        """Whether nothing becomes too old."""
+        return self.attempts_kept_s == FOREVER
+
+    def may_be_gone(self, message: Message, now: float) -> bool:
+        """Whether a message may have been deleted because of its age, or some of its attempts."""
+        return (self.clock_was_set and not self.keeps_all) or message.began_at + self.attempts_kept_s < now
+
     # While it runs: what may be sent.
+
+    def begins(self, number: int, endpoint_id: str, now: float, *, by_hand: bool) -> None:
+        """An attempt begins: whoever was told that there will be none was told the truth.
+
+        To be told by one engine is to be told by all of them a little later. Messages that go together, or have to be
+        read first, may have been taken up a moment before.
+        """
+        endpoint = next((one for one in self.endpoints.values() if one.id == endpoint_id), None)
+        message = self.by_number.get(number)
+        if endpoint is None or message is None or endpoint.options.reads_first:
+            return
+        what, told = f"message {number} to {endpoint.key}: an attempt begins at {now:.3f}", now - self.lag_s
+        if message.expunged_at < told:
+            self.violated(f"{what}, and its payload was expunged at {message.expunged_at:.3f}")
+        if endpoint.deleted is not None and endpoint.deleted.sure < told:
+            self.violated(f"{what}, and its endpoint was deleted at {endpoint.deleted.sure:.3f}")
+        if by_hand or endpoint.again:
+            return
+        if message.cancelled_sure < told and not self.delivery(message, endpoint).manual:
+            self.violated(f"{what}, and it was cancelled at {message.cancelled_sure:.3f}")
+        if endpoint.values(endpoint.closed, told - 0.001, now) == [True]:
+            self.violated(f"{what}, and its endpoint is disabled")
 
     def received(self, request: Received, now: float, process: str) -> list[Delivery]:
         """A request has arrived: was there any reason to send it?"""
@@ -295,9 +328,7 @@ class Model:
         rate = endpoint.throttle
         # The way there differs a little from one request to the next.
         # What is read between the turn of a message and its request may take its time.
-        reads = (endpoint.options.transformed or endpoint.options.batch_size > 1) and self.troubles.between(
-            now - 10.0, now, leaving_out=_OF_RECEIVERS
-        )
+        reads = endpoint.options.reads_first and self.troubles.between(now - 10.0, now, leaving_out=_OF_RECEIVERS)
         if rate is None or endpoint.rate_was_edited or reads:
             return
         for seconds, most in ((1, rate * 1.1 + 2), (LONG_S, LONG_S * rate * 1.02 + 3)):

@@ -61,6 +61,11 @@ class Options:
         return self.transformed and word == CANCELLED_WORD
 
     @property
+    def reads_first(self) -> bool:
+        """Whether something of a message is read between its turn and its attempt."""
+        return self.batch_size > 1 or self.transformed
+
+    @property
     def keeps_times(self) -> bool:
         """Whether the next attempt of a message is scheduled by its own attempts alone."""
         return not self.breaks and self.batch_size == 1

@@ -119,8 +119,11 @@ class Lines:
             return {}
         found: dict[int, float] = {}
         for line in _by_key(made):
-            if endpoint.options.batch_size > 1 and any(self._touched(one.message, endpoint) for one in line):
-                # Who leaves a batch that is to be tried again leaves those behind without the time of their next one.
+            if endpoint.options.batch_size > 1 and (
+                endpoint.goes_on is not None or any(self._touched(one.message, endpoint) for one in line)
+            ):
+                # Who leaves a batch that is to be tried again leaves those behind without the time of their next one;
+                # who has an order go on has those that went along with the one that failed begin anew.
                 found |= {one.message.number: float("inf") for one in line}
                 continue
             tried = sorted(attempt for one in line for attempt in one.tried)

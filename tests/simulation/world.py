@@ -27,6 +27,7 @@ from unittest import mock
 
 from simulation.breaker import Met, check_breaker
 from simulation.disk import Disk
+from simulation.memory import Bounds
 from simulation.model import Delivery, Endpoint, Life, Message, Model, Span
 from simulation.network import EOF, RESET, Network, Plan, Received
 from simulation.options import (
@@ -55,6 +56,7 @@ from webhook_engine.delivery.http.tls import client_context
 from webhook_engine.delivery.schedule import dispatcher, lane
 from webhook_engine.delivery.tasks import runner
 from webhook_engine.delivery.upkeep import backlog, retention
+from webhook_engine.delivery.upkeep.retention import RetentionPolicy
 from webhook_engine.ids import timestamp_of
 from webhook_engine.store import directory
 from webhook_engine.store.members import shard_of
@@ -71,6 +73,8 @@ STEPS_AT_MOST = 3_000_000
 LOOKS = 8
 """How often the stored schedule is looked at in each world."""
 DAY = 86_400.0
+LONG_S = 365 * DAY
+"""Nothing is kept for so long that the end of it is met."""
 
 FAULTS = (
     "failing", "slow", "hanging", "dripping", "resetting", "busy-receiver", "gone", "odd", "refusing", "silent",
@@ -311,8 +315,19 @@ class World:
             max_in_flight=self.draw.max_in_flight,
             max_per_endpoint=self.draw.max_per_endpoint,
         )
+        # Each of these has chances of its own, so that the rest of a world is as it was before they came.
         if random.Random(f"moves {seed}").random() < 0.5:
             self.draw.actions["move"] = self.draw.span_s / 8
+        if (cancels := random.Random(f"cancels {seed}")).random() < 0.3:
+            self.draw.actions["cancel_many"] = self.draw.span_s / cancels.choice((3, 8))
+        if "breaker" in self.draw.kinds:
+            self.draw.actions["outage"] = self.draw.span_s / 4
+        retention = random.Random(f"retention {seed}")
+        if retention.random() < 0.25:
+            self.model.attempts_kept_s = self._scale() * retention.choice((20.0, 60.0))
+            self.model.payload_kept_s = min(self._scale() * retention.choice((5.0, 30.0)), self.model.attempts_kept_s)
+        bounds = random.Random(f"bounds {seed}")
+        self.bounds = Bounds.drawn(bounds) if bounds.random() < 0.3 else None
         # Where few requests may be under way at once, a burst takes its time.
         self.model.patience_s = 4.0 if self.draw.max_in_flight >= 64 and self.draw.max_per_endpoint >= 8 else 60.0
         self.disk.write_s = self.model.write_s = self.draw.write_s
@@ -414,6 +429,8 @@ class World:
             shutdown_grace=timedelta(seconds=2),
             max_in_flight=drawn.max_in_flight,
             max_in_flight_per_endpoint=drawn.max_per_endpoint,
+            retention__payload=timedelta(seconds=min(self.model.payload_kept_s, LONG_S)),
+            retention__attempts=timedelta(seconds=min(self.model.attempts_kept_s, LONG_S)),
         )
         engine = Engine(config, clock=self.clock)
         engine.on(EndpointDisabledEvent)(self._disabled)
@@ -555,8 +572,8 @@ class World:
     def _scale(self) -> float:
         return 600.0 if self.draw.days else 1.0
 
-    def _mode(self, mode: str, seconds: float) -> None:
-        receiver = self._receivers[self.chance.choice(sorted(self._receivers))]
+    def _mode(self, mode: str, seconds: float, receiver: _Receiver | None = None) -> None:
+        receiver = receiver or self._receivers[self.chance.choice(sorted(self._receivers))]
         receiver.mode, receiver.until = mode, self.timeline.now + seconds * self._scale()
         self.say(f"{receiver.name} is {mode} for {seconds * self._scale():.1f} s")
         # Who takes its time has others wait, too.
@@ -884,6 +901,17 @@ class World:
             message = self._new_message(application)
             self._call("create", lambda engine, message=message: self._send(engine, message))  # type: ignore[misc]
 
+    def _do_outage(self) -> None:
+        """A receiver fails for a while, and much is sent to it meanwhile."""
+        endpoint = self._some_endpoint()
+        if endpoint is None or self.engine is None:
+            return
+        receiver = self._receivers[endpoint.host]
+        self._mode("failing", 20.0, receiver)
+        for _ in range(40):
+            message = self._new_message(endpoint.application)
+            self._call("create", lambda engine, message=message: self._send(engine, message))  # type: ignore[misc]
+
     def _do_later(self) -> None:
         if self.engine is None or self.model.clock_was_set:
             return
@@ -1157,7 +1185,16 @@ class World:
 
     def _do_cancel(self) -> None:
         message = self._some_message()
-        if message is None or self.engine is None:
+        if message is not None:
+            self._cancel(message)
+
+    def _do_cancel_many(self) -> None:
+        """The newest ones, of which most still wait."""
+        for message in [one for one in self.model.messages[-12:] if one.id is not None]:
+            self._cancel(message)
+
+    def _cancel(self, message: Message) -> None:
+        if self.engine is None:
             return
 
         async def cancel(engine: Engine) -> None:
@@ -1260,6 +1297,8 @@ class World:
     async def _check_all(self, engine: Engine) -> None:
         try:
             await engine.join(timeout=60)
+            # What is looked at must not become too old meanwhile.
+            engine._flow.retention.policy = RetentionPolicy(timedelta(seconds=LONG_S), timedelta(seconds=LONG_S))
             await self._check(engine)
             await engine.stop()
         except Exception as error:  # noqa: BLE001 (whatever it is, it is what was found)
@@ -1293,22 +1332,27 @@ class World:
         for message in model.messages:
             found = stored.get(f"n-{message.number}")
             if found is None:
-                if message.accepted_at is not None:
+                if message.accepted_at is not None and not model.may_be_gone(message, self.timeline.now):
                     model.violated(f"message {message.number}, accepted at {message.accepted_at:.3f}, is lost")
                 continue
             if message.id is None:
                 message.id = found.id
             deliveries = [one async for one in _all_destinations(engine, message)]
-            model.check_recipients(message, [one.endpoint.id for one in deliveries])
             attempts: dict[str, list[Any]] = {}
             async for attempt in engine.attempts.iterate_by_message(message.application, found.id):
                 attempts.setdefault(attempt.endpoint_id, []).append(attempt)
+            is_old = model.may_be_gone(message, self.timeline.now)
+            if is_old:
+                self._check_kept(message, deliveries, [one for made in attempts.values() for one in made])
+            else:
+                model.check_recipients(message, [one.endpoint.id for one in deliveries])
             for one in deliveries:
                 endpoint = by_id.get(one.endpoint.id)
                 if endpoint is None:
                     continue
                 made = sorted(attempts.get(one.endpoint.id, ()), key=lambda attempt: attempt.id)
-                found_of[endpoint.key].append((self._made(message, one, made), made))
+                if not is_old:
+                    found_of[endpoint.key].append((self._made(message, one, made), made))
                 lists[endpoint.key].deliveries[found.id] = one.status.name
                 lists[endpoint.key].attempts.update(attempt.id for attempt in made)
                 counts[endpoint.key]["pending"] += one.status.name in ("PENDING", "SENDING")
@@ -1324,11 +1368,15 @@ class World:
         for endpoint in by_id.values():
             everything = [one for one, _ in found_of[endpoint.key]]
             turns, stopped = model.lines.turns(endpoint, everything), model.lines.stopped(endpoint, everything)
+            turn_at = 0.0
+            if not model.keeps_all and endpoint.options.in_order:
+                # What came before may be gone.
+                turns, turn_at, stopped = {}, math.inf, {one.message.ordering_key for one in everything}
             for one, made in found_of[endpoint.key]:
-                self._check_delivery(endpoint, one, made, turns.get(one.message.number, 0.0), stopped)
+                self._check_delivery(endpoint, one, made, turns.get(one.message.number, turn_at), stopped)
             if endpoint.deleted is not None:
                 continue
-            if not model.clock_was_set:
+            if not model.clock_was_set and model.keeps_all:
                 model.lines.check(endpoint, everything)
                 model.check_order(endpoint, [(at, message) for _, at, message in sorted(firsts[endpoint.key])])
                 if self.server is None:
@@ -1340,6 +1388,20 @@ class World:
                 # Lists end a little after now: what was made before a clock was set back is not on them yet.
                 await self._check_lists(engine, endpoint, lists[endpoint.key])
         self.say(f"checked: {counts}")
+
+    def _check_kept(self, message: Message, deliveries: Sequence[Any], attempts: Sequence[Any]) -> None:
+        """What is old and has nothing to come is gone."""
+        model, now = self.model, self.timeline.now
+        newest = max((self._wall_at(one.timestamp) for one in attempts), default=message.began_at)
+        stopping = {one.id for one in model.endpoints.values() if one.options.stops}
+        waits = message.later > now or any(
+            one.status.name in ("PENDING", "SENDING") or one.endpoint.id in stopping for one in deliveries
+        )
+        # It is looked a few times in that time; what was met last may have become old meanwhile.
+        look_s = 7_200.0 if self.draw.days else model.payload_kept_s
+        gone_by = max(newest, message.began_at) + model.attempts_kept_s + look_s + 10.0
+        if not waits and gone_by < now - self._quiet_s and not model.clock_was_set:
+            model.violated(f"message {message.number} is still there, although it is too old since {gone_by:.3f}")
 
     def _made(self, message: Message, one: Any, attempts: list[Any]) -> Made:
         tried = []
@@ -1365,7 +1427,9 @@ class World:
         reasons = {
             "endpoint disabled": any(span.value for span in endpoint.closed),
             "retries exhausted": any(attempt.status != 0 for attempt in attempts),
-            "payload expired or expunged": message.cancelled_at < math.inf,
+            # As long as an attempt is scheduled, the payload stays.
+            "payload expired or expunged": message.cancelled_at < math.inf
+            or (bool(endpoint.again or delivery.manual) and not model.keeps_all),
         }
         if kind == "fail" and not reasons.get(one.reason or "", True):
             model.violated(f"{what} has failed ({one.reason}), for which there is no reason")
@@ -1440,21 +1504,31 @@ class World:
         self.timeline.after(0.1, self._look_at_holders)
 
     def _watched(self, begin: Callable[..., Begun]) -> Callable[..., Begun]:
-        """An attempt begins only in the engine that holds the endpoint, as the server has it."""
+        """An attempt begins for a reason, and only in the engine that holds the endpoint, as the server has it."""
 
         def watched(attempter: Attempter, target: Target, due: Due, payload: bytes, request: Due) -> Begun:
-            loop, server = asyncio.get_running_loop(), self.server
+            loop = asyncio.get_running_loop()
             assert isinstance(loop, ProcessLoop)
-            assert server is not None
-            shard, member_id = shard_of(due.endpoint_id), loop.line.member_id
-            if server.holders[shard] != member_id:
-                self.violated(
-                    f"{loop.name} begins an attempt at {self.timeline.now:.3f} as {member_id}, and its endpoint's "
-                    f"shard {shard} is held by {server.holders[shard]}"
-                )
+            number = (due.event_id or "").removeprefix("n-")
+            if number.isdecimal():
+                self.model.begins(int(number), due.endpoint_id, self.timeline.now, by_hand=due.manual_id is not None)
+            if self.bounds is not None:
+                for host in self.hosts:
+                    if host.loop is loop and host.engine is not None:
+                        self.bounds.check(host.engine, loop.name, self.violated)
+            if self.server is not None:
+                self._look_at_holder(loop, self.server, shard_of(due.endpoint_id))
             return begin(attempter, target, due, payload, request)
 
         return watched
+
+    def _look_at_holder(self, loop: ProcessLoop, server: Server, shard: int) -> None:
+        member_id = loop.line.member_id
+        if server.holders[shard] != member_id:
+            self.violated(
+                f"{loop.name} begins an attempt at {self.timeline.now:.3f} as {member_id}, and its endpoint's "
+                f"shard {shard} is held by {server.holders[shard]}"
+            )
 
     def run(self) -> Result:
         """Let it happen."""
@@ -1470,11 +1544,14 @@ class World:
             with ExitStack() as stack:
                 stack.enter_context(simulated(self.timeline, self.network, random.Random(self.seed)))
                 stack.enter_context(_paces(self.draw))
+                if self.bounds is not None:
+                    stack.enter_context(self.bounds.kept())
+                stack.enter_context(mock.patch.object(Attempter, "_begin", self._watched(Attempter._begin)))
                 if self.server is not None:
                     stack.enter_context(shared(self.server))
-                    stack.enter_context(mock.patch.object(Attempter, "_begin", self._watched(Attempter._begin)))
                     self.timeline.after(0.1, self._look_at_holders)
-                self.say(f"seed {self.seed}: {self.draw}")
+                kept = f"kept for {self.model.attempts_kept_s} s, payloads for {self.model.payload_kept_s} s"
+                self.say(f"seed {self.seed}: {kept}, {self.bounds}, {self.draw}")
                 self.timeline.at(0.0, self.begin_life, self.hosts[0])
                 self.timeline.run(self.draw.span_s * 3 + 400_000.0)
                 if not self._ended:
