@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from unittest import mock
 
 from webhook_engine import Engine
-from webhook_engine.delivery.schedule import lane, lanes, orders
+from webhook_engine.delivery.schedule import dispatcher, lane, lanes, orders
 from webhook_engine.delivery.schedule.lane import Memory
 from webhook_engine.delivery.schedule.timers import Timers
 from webhook_engine.store.directory import Directory
@@ -64,6 +64,8 @@ class Bounds:
             (lane, "ROOM_FOR_MANUAL", self.manual),
             (lanes, "MAX_IDLE_LANES", self.idle_lanes),
             (orders, "MAX_GATHERING", self.gathering),
+            # The look for what the timers have forgotten is one of them.
+            (dispatcher, "MAX_ERRANDS", 3),
             (Memory.__init__, "__defaults__", (self.queued_in_all, self.bytes_in_all)),
             (Timers.__init__, "__defaults__", (self.timers,)),
             (Directory.__init__, "__defaults__", (self.applications,)),

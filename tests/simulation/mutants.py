@@ -209,6 +209,62 @@ MUTANTS = (
         "elif not lane.push_new(",
         seed=11,
     ),
+    Mutant(
+        "an order does not stop where its endpoint says so",
+        "delivery/attempt/order.py",
+        'endpoint.ordering_on_exhausted == "stop"',
+        'endpoint.ordering_on_exhausted == "never"',
+        seed=4,
+    ),
+    Mutant(
+        "a circuit breaker does not wait",
+        "delivery/schedule/lane.py",
+        "until = None if self.breaker is None else self.breaker.until",
+        "until = None",
+        seed=1,
+    ),
+    Mutant(
+        "what an engine records after it has lost its lease is not refused",
+        "delivery/attempt/recorder.py",
+        "        member=batch[0].member_id,",
+        "        member=None,",
+        seed=50,
+    ),
+    Mutant(
+        "a target that was read before an edit is kept",
+        "delivery/schedule/dispatcher.py",
+        "            while edits != lane.edits:",
+        "            while edits < 0:",
+        seed=0,
+    ),
+    Mutant(
+        "what is cancelled stays in memory",
+        "delivery/pipeline.py",
+        "        self._dispatcher.drop(endpoint_id, message_id)\n        self._wakeups.tell(Notice(cancelled",
+        "        self._wakeups.tell(Notice(cancelled",
+        seed=22,
+    ),
+    Mutant(
+        "what is expunged stays in memory",
+        "delivery/pipeline.py",
+        "        self._dispatcher.expunged(message_ids)\n        self._wakeups.tell(Notice(expunged",
+        "        self._wakeups.tell(Notice(expunged",
+        seed=0,
+    ),
+    Mutant(
+        "a lane that is full takes more",
+        "delivery/schedule/lane.py",
+        "            most = 1\n",
+        "            most = MAX_QUEUED\n",
+        seed=0,
+    ),
+    Mutant(
+        "the timers forget nothing",
+        "delivery/schedule/timers.py",
+        "        if len(self._earliest) > self._capacity:\n",
+        "        if len(self._earliest) > 100 * self._capacity:\n",
+        seed=0,
+    ),
 )
 
 

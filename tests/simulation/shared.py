@@ -125,6 +125,17 @@ class Server:
         self._held: dict[str | None, list[int]] = {}
         """As :meth:`held_by` says it, since holders last changed."""
         self.lines: list[Line] = []
+        self.violated: Callable[[str], None] = lambda _what: None
+
+    def look_at_recorded(self, line: Line, outcomes: Outcomes) -> None:
+        """What is to come of a delivery is said by who holds its endpoint; a success counts, whoever had it."""
+        for change in outcomes.deliveries:
+            holder = self.holders[shard_of(change.endpoint_id)]
+            if change.status is not DeliveryStatus.SUCCEEDED and holder != line.member_id:
+                self.violated(
+                    f"{line.loop.name} records at {self.timeline.now:.3f} as {line.member_id} what is to come of "
+                    f"{change.message_id} at {change.endpoint_id}, which is held by {holder}"
+                )
 
     def wake(self, line: Line) -> None:
         """An engine has committed something that others should hear of."""
@@ -378,6 +389,7 @@ class _Deliveries(SqliteDeliveries):
         def record(session: Session) -> Turns:
             if outcomes.member is not None and outcomes.member not in self._line.server.members:
                 raise LateOutcomesError(outcomes.member)
+            self._line.server.look_at_recorded(self._line, outcomes)
             return new.record(session)
 
         return self._line.told_with(await self._database.write(record))

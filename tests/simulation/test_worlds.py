@@ -56,12 +56,6 @@ def test_what_is_promised_holds_in_more_worlds() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
-def test_what_is_promised_holds_for_orders_batches_breakers_filters_and_transformations() -> None:
-    run("--seeds", "0-7", "--asking", "all", "--jobs", "2")
-
-
-@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_ten_days_of_a_small_platform() -> None:
     summary = run("--days", "10", "--seed", "3")

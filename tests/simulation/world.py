@@ -337,6 +337,7 @@ class World:
         ]
         self.server = Server(self.timeline, random.Random(self.chance.getrandbits(64))) if self.draw.hosts > 1 else None
         if self.server is not None:
+            self.server.violated = self.violated
             self.disk.is_shared, self.disk.on_connected = True, with_shards
             # Who is cut off sends by what it knows until its lease ends, and another looks for it then.
             self.model.lag_s = 12.0
@@ -897,7 +898,10 @@ class World:
         if self.engine is None:
             return
         application = self._application()
-        for _ in range(self.chance.choice((10, 40))):
+        self._create_many(application, self.chance.choice((10, 40)))
+
+    def _create_many(self, application: str, count: int) -> None:
+        for _ in range(count):
             message = self._new_message(application)
             self._call("create", lambda engine, message=message: self._send(engine, message))  # type: ignore[misc]
 
@@ -908,9 +912,7 @@ class World:
             return
         receiver = self._receivers[endpoint.host]
         self._mode("failing", 20.0, receiver)
-        for _ in range(40):
-            message = self._new_message(endpoint.application)
-            self._call("create", lambda engine, message=message: self._send(engine, message))  # type: ignore[misc]
+        self._create_many(endpoint.application, 40)
 
     def _do_later(self) -> None:
         if self.engine is None or self.model.clock_was_set:
