@@ -575,7 +575,8 @@ class Model:
         began: float | None = None
         longest = 0.0
         crossed_at: float | None = None
-        last = began_at = 0.0
+        last = began_at = failed_ran = 0.0
+        unsure = False
         for at, success in sorted(outcomes):
             if any(last < reset <= at for reset in resets):
                 began = None
@@ -584,11 +585,17 @@ class Model:
                 began = None
                 continue
             ran = self.ran(at)
+            # A silence of two windows ends it; one of about that length may, or may not.
+            silence_s, failed_ran = ran - failed_ran, ran
+            if silence_s > 2 * self.window_s + 2.0:
+                began = None
+            elif silence_s > 2 * self.window_s - 2.0:
+                unsure = True
             if began is None:
-                began, began_at = ran, at
+                began, began_at, unsure = ran, at, False
             lost_s = self.kept_every_s * sum(life.killed and began_at < life.ended <= at for life in self.lives)
             longest = max(longest, ran - began)
-            if ran - lost_s - began >= self.window_s + 2.0 and crossed_at is None:
+            if ran - lost_s - began >= self.window_s + 2.0 and crossed_at is None and not unsure:
                 crossed_at = at
         if by_window and longest < self.window_s - 2.0:
             self.violated(f"{endpoint.key} was disabled after {longest:.1f} s of failure, less than the window")

@@ -128,20 +128,22 @@ class Lines:
                 continue
             tried = sorted(attempt for one in line for attempt in one.tried)
             ends = list(accumulate((one.ended for one in tried), max))
-            settled = sorted(at for one in line for at in self._settled_by_hand(one.message, endpoint))
+            settled = sorted(at for one in line for at in self._settled_otherwise(one.message, endpoint))
             for one in line:
                 if one.tried:
                     first = min(one.tried).began
-                    others, others_by_hand = bisect_left(tried, (first,)), bisect_left(settled, first + TOLD_LATER_S)
+                    others, others_besides = bisect_left(tried, (first,)), bisect_left(settled, first + TOLD_LATER_S)
                     found[one.message.number] = max(
-                        ends[others - 1] if others else 0.0, settled[others_by_hand - 1] if others_by_hand else 0.0
+                        ends[others - 1] if others else 0.0, settled[others_besides - 1] if others_besides else 0.0
                     )
         return found
 
-    def _settled_by_hand(self, message: Message, endpoint: Endpoint) -> Collection[float]:
+    def _settled_otherwise(self, message: Message, endpoint: Endpoint) -> Collection[float]:
         delivery = self._model.deliveries.get((message.number, endpoint.key))
         skipped_at = float("inf") if delivery is None else delivery.skipped_sure
-        return [at for at in (message.cancelled_sure, message.expunged_at, skipped_at) if at != float("inf")]
+        # One that is to be sent later has the others wait until then, and is perhaps cancelled without an attempt.
+        found = (message.cancelled_sure, message.expunged_at, skipped_at, message.later)
+        return [at for at in found if 0.0 < at < float("inf")]
 
     def stopped(self, endpoint: Endpoint, made: Iterable[Made]) -> set[str | None]:
         """The ordering keys whose order waits for somebody."""

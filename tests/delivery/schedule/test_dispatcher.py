@@ -128,3 +128,33 @@ async def test_a_look_that_is_out_of_date_when_it_ends_is_made_again_at_once(
             dispatcher.look_for_due()
             first.set()
             (await began.get()).set()
+
+
+async def test_nothing_is_sent_to_what_is_disabled_while_the_message_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An endpoint goes by event types, and that of a retry has to be read: what holds after that decides."""
+    clock = ManualClock(datetime(2026, 1, 1, tzinfo=UTC))
+    async with (
+        Receiver([500, 200]) as receiver,
+        local_engine(tmp_path / "e.db", clock, retry_schedule=["5m"]) as engine,
+    ):
+        endpoint = await acme(engine, receiver.url, timeout_by_event_type={"a.b": timedelta(seconds=5)})
+        await send(engine)
+        await engine.join(timeout=5)
+        attempter = engine.services.flow._dispatcher._attempter
+        read, began, go_on = attempter._event_type_of, asyncio.Event(), asyncio.Event()
+
+        async def held(message_id: str) -> str | None:
+            began.set()
+            await go_on.wait()
+            return await read(message_id)
+
+        monkeypatch.setattr(attempter, "_event_type_of", held)
+        clock.advance(timedelta(minutes=5))
+        async with asyncio.timeout(20):
+            await began.wait()
+            await engine.endpoints.disable("acme", endpoint.id)
+            go_on.set()
+            await engine.join(timeout=5)
+        assert len(receiver.requests) == 1

@@ -31,7 +31,6 @@ from webhook_engine.delivery.http.sender import Sender
 from webhook_engine.delivery.mail.mailer import Mailer
 from webhook_engine.delivery.measures import Measures
 from webhook_engine.delivery.troubles import Lack, lack_of
-from webhook_engine.errors import StoreUnavailableError
 from webhook_engine.ids import IdSource
 from webhook_engine.log import get_logger
 from webhook_engine.model import AttemptStatus, DeliveryStatus, Exchange, Health, TriggerType, UsualExchange
@@ -102,6 +101,12 @@ class Attempter:
         self._tracing = tracing
         self._mailer = mailer
 
+    async def with_event_type(self, due: Due) -> Due:
+        """The same with the event type of its message, where that is not known yet. Raises ``StoreError``."""
+        if due.event_type:
+            return due
+        return msgspec.structs.replace(due, event_type=await self._event_type_of(due.message_id) or "")
+
     async def attempt(
         self,
         target: Target,
@@ -112,15 +117,11 @@ class Attempter:
     ) -> Outcome | Postponed:
         """Make one attempt. ``state`` gives the endpoint's state, which may change until the response is there.
 
+        It begins at once: nothing is awaited before. So ``due`` has its event type if the target goes by that.
         ``request``: what is sent for this delivery and for those behind it.
         """
-        event_type = ""
-        if target.by_event_type is not None or target.transforming is not None:
-            try:
-                event_type = due.event_type or await self._event_type_of(due.message_id) or ""
-            except StoreUnavailableError as error:
-                return Postponed(due, _own_trouble(lack_of(error) or Lack.DISK, f"the message cannot be read: {error}"))
-            target = target.of_event_type(event_type)
+        event_type = due.event_type or ""
+        target = target.of_event_type(event_type)
         begun = sent = self._begin(target, due, payload, request or due)
         if target.transforming is None:
             response, signature, encoding = await self._send(begun)

@@ -115,11 +115,16 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     mail_to: str | None = None
     """The address that gets e-mails instead of requests."""
 
+    @property
+    def goes_by_event_type(self) -> bool:
+        """Whether the event type of a message must be known before it is sent."""
+        return self.by_event_type is not None or self.transforming is not None
+
     def of_event_type(self, event_type: str) -> Target:
         """The same for messages of this event type."""
-        wanted = self.by_event_type or {}
-        name = nearest(wanted, event_type)
-        if name is None:
+        wanted = self.by_event_type
+        name = None if wanted is None else nearest(wanted, event_type)
+        if wanted is None or name is None:
             return self
         destination, rules = wanted[name]
         return msgspec.structs.replace(self, destination=destination, rules=rules)

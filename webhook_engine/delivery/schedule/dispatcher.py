@@ -655,17 +655,26 @@ class Dispatcher(Service):
             slot = self._lanes.take(self._clock.monotonic())
 
     async def _attempt(self, lane: Lane, due: Due) -> None:
-        target, member_id = lane.target, self._ownership.member_id
-        closed = target is not None and target.closed and (target.deleted or due.manual_id is None)
-        if target is None or closed or not self._ownership.may_begin():
+        target = self._target(lane, due)
+        if target is not None and target.goes_by_event_type and not due.event_type:
+            try:
+                due = await self._attempter.with_event_type(due)
+            except (StoreError, MemoryError) as error:
+                lane.postpone(due)
+                self._hold(lane, error)
+                return
+            # Meanwhile the lease may have ended, and the endpoint been edited.
+            target = self._target(lane, due)
+        if target is None:
             self._abandon(lane, due)
             return
         if due.payload is None or due.message_id in self._just_expunged:
-            self._record(lane, self._attempter.give_up(target, due), member_id)
+            self._record(lane, self._attempter.give_up(target, due), self._ownership.member_id)
             return
         if target.batch is not None and due.order_key is not None and due.manual_id is None:
-            await self._attempt_together(lane, target, due, target.batch, member_id)
+            await self._attempt_together(lane, due, target.batch)
             return
+        member_id = self._ownership.member_id
         made = await self._attempter.attempt(target, due, due.payload, lane.state)
         if isinstance(made, Postponed):
             lane.postpone(due)
@@ -673,9 +682,7 @@ class Dispatcher(Service):
         else:
             self._record(lane, made, member_id)
 
-    async def _attempt_together(
-        self, lane: Lane, target: Target, due: Due, batch: Batch, member_id: str | None
-    ) -> None:
+    async def _attempt_together(self, lane: Lane, due: Due, batch: Batch) -> None:
         """Make one attempt of a delivery and of those that go with it."""
         try:
             members = await self._gathered(lane, due, batch)
@@ -684,6 +691,10 @@ class Dispatcher(Service):
             self._hold(lane, error)
             return
         if not members:
+            return
+        target, member_id = self._target(lane, due), self._ownership.member_id
+        if target is None:
+            self._abandon(lane, due)
             return
         now = self._clock.now()
         other_ids = [self._ids.new("atmpt_", now) for _ in members[1:]]
@@ -697,6 +708,13 @@ class Dispatcher(Service):
         for other in of_the_others(made, members[1:], other_ids):
             self._record(lane, other, member_id)
         self._record(lane, made, member_id)
+
+    def _target(self, lane: Lane, due: Due) -> Target | None:
+        """What to send a delivery to; ``None`` where no attempt of it may begin now, which any await may change."""
+        target = lane.target
+        if target is None or not self._ownership.may_begin():
+            return None
+        return None if target.closed and (target.deleted or due.manual_id is None) else target
 
     def _record(self, lane: Lane, outcome: Outcome, member_id: str | None) -> None:
         """An attempt was made, or given up: its lane learns from it, and it is recorded."""
