@@ -544,7 +544,10 @@ class World:
         if endpoint is None:
             return
         self.say(f"{endpoint.key} was disabled: {event.reason}")
-        if endpoint.closed[-1].value is True and endpoint.closed[-1].sure < self.timeline.now:
+        last = endpoint.closed[-1]
+        # Who is paused may have called for it long before.
+        enabled_since = any(not span.value and last.sure < span.sure < math.inf for span in endpoint.closed)
+        if last.value is True and last.sure < self.timeline.now and not enabled_since:
             self.violated(f"{endpoint.key} was disabled by the engine, and was disabled already")
         endpoint.disabled_by_engine.append((self.timeline.now, event.reason))
         now = self.timeline.now
