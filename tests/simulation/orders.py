@@ -152,7 +152,10 @@ class Lines:
         return {
             one.message.ordering_key
             for one in made
-            if one.kind == "fail" and one.reason == EXHAUSTED and not self._skipped(one.message, endpoint)
+            # One that was skipped may be recovered, and stop the order once more.
+            if one.kind == "fail"
+            and one.reason == EXHAUSTED
+            and (endpoint.again or not self._skipped(one.message, endpoint))
         }
 
     def check(self, endpoint: Endpoint, made: Iterable[Made]) -> None:

@@ -1303,7 +1303,10 @@ class World:
         try:
             await engine.join(timeout=60)
             # What is looked at must not become too old meanwhile.
-            engine._flow.retention.policy = RetentionPolicy(timedelta(seconds=LONG_S), timedelta(seconds=LONG_S))
+            for host in self.hosts:
+                if host.engine is not None:
+                    long = timedelta(seconds=LONG_S)
+                    host.engine._flow.retention.policy = RetentionPolicy(long, long)
             await self._check(engine)
             await engine.stop()
         except Exception as error:  # noqa: BLE001 (whatever it is, it is what was found)
