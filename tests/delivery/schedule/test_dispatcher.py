@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from engines import acme, local_engine, send, send_many, until
+from engines import acme, destination, local_engine, send, send_many, until
 from receivers import Receiver, Reply, Request, hanging
 
-from webhook_engine import ManualClock
+from webhook_engine import AttemptStatus, ManualClock
 from webhook_engine.delivery.schedule import dispatcher as dispatcher_module
+from webhook_engine.store.order import Turns
+from webhook_engine.store.records import Outcomes
 
 
 async def test_a_retry_from_before_a_restart_is_made_although_a_new_message_came_first(tmp_path: Path) -> None:
@@ -158,3 +160,39 @@ async def test_nothing_is_sent_to_what_is_disabled_while_the_message_is_read(
             go_on.set()
             await engine.join(timeout=5)
         assert len(receiver.requests) == 1
+
+
+async def test_what_waits_for_an_endpoint_is_settled_when_its_disabling_is_committed_and_not_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a crash in between, the endpoint would be enabled, and what was to come lost; and a look is for nothing."""
+    async with Receiver([410]) as receiver, local_engine(tmp_path / "e.db") as engine:
+        await acme(engine, receiver.url)
+        deliveries = engine.services.store.deliveries
+        record, began, go_on, early = deliveries.record, asyncio.Event(), asyncio.Event(), []
+
+        async def held(outcomes: Outcomes) -> Turns:
+            began.set()
+            await go_on.wait()
+            return await record(outcomes)
+
+        async def settle_pending(*given: Any, **options: Any) -> int:
+            early.append(not go_on.is_set())
+            return await settle(*given, **options)
+
+        settle = deliveries.settle_pending
+        monkeypatch.setattr(deliveries, "record", held)
+        monkeypatch.setattr(deliveries, "settle_pending", settle_pending)
+        async with asyncio.timeout(20):
+            await send(engine)
+            await began.wait()
+            messages = await send_many(engine, 3)
+            for _ in range(100):
+                await asyncio.sleep(0)
+            go_on.set()
+            await engine.join(timeout=10)
+        assert early
+        assert not any(early)
+        assert len(receiver.requests) == 1
+        found = [await destination(engine, one) for one in messages]
+        assert {one.status for one in found} == {AttemptStatus.FAIL}

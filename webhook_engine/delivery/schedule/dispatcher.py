@@ -442,6 +442,10 @@ class Dispatcher(Service):
                 lane.begin_loading()
                 self.errand(self._load(lane))
             return
+        if lane.disabling:
+            # Until that is committed, the database says otherwise; what is scheduled is settled then.
+            self._lanes.line_up(lane)
+            return
         if lane.target.closed and (lane.scheduled or lane.stored_from is not None) and lane.load is Load.RESTING:
             lane.begin_settling()
             self.errand(self._close(lane, deleted=lane.target.deleted))

@@ -183,6 +183,11 @@ class Lane:
         """Whether its endpoint is disabled or deleted; while its target is being read anew, whether it was before."""
         return self._closed if self.target is None else self.target.closed
 
+    @property
+    def disabling(self) -> bool:
+        """Whether it is closed by an outcome that is not committed yet."""
+        return self._disabling is not None
+
     def state(self) -> EndpointState:
         """What is known of its endpoint now."""
         return EndpointState(self.health, self.closed, self.breaker)
