@@ -41,6 +41,8 @@ def worlds_of(arguments: argparse.Namespace) -> list[tuple[int, dict[str, Any]]]
         fixed = {"days": True, "span_s": arguments.days * 86_400}
     if arguments.engines is not None:
         fixed |= {"hosts": arguments.engines, "days": False}
+    if arguments.plain:
+        fixed |= {"plain": True}
     if arguments.asking is not None:
         fixed |= {"kinds": list(KINDS) if arguments.asking == "all" else arguments.asking.split(",")}
     if arguments.known:
@@ -79,6 +81,7 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=1, help="how many worlds at once")
     parser.add_argument("--days", type=float, help="a small platform, for so many days")
     parser.add_argument("--asking", metavar="KINDS", help="what endpoints may ask for, such as order,stop")
+    parser.add_argument("--plain", action="store_true", help="endpoints ask for nothing; much is kept, and for long")
     parser.add_argument("--engines", type=int, help="so many of them on one server; drawn by default")
     arguments = parser.parse_args()
     failed, simulated_s, requests, count, began = [], 0.0, 0, 0, time.monotonic()
@@ -97,7 +100,8 @@ def main() -> int:
                     print(f"seed {result.seed}: {violation}")
                 engines = "" if result.engines is None else f" --engines {result.engines}"
                 asking = "" if arguments.asking is None else f" --asking {arguments.asking}"
-                days = "" if arguments.days is None else f" --days {arguments.days:g}"
+                days = " --plain" if arguments.plain else ""
+                days += "" if arguments.days is None else f" --days {arguments.days:g}"
                 again = f"python tests/simulation/run.py --seed {result.seed}{engines}{asking}{days} --log"
                 print(f"again: {again}", flush=True)
             if arguments.first:

@@ -299,7 +299,8 @@ class World:
         self._folder = str(folder)
         self.chance = random.Random(seed)
         # In every second world endpoints ask for more than the ordinary.
-        asked_for = KINDS if random.Random(f"kinds {seed}").random() < 0.5 else ()
+        plain = fixed.pop("plain", False)
+        asked_for = KINDS if random.Random(f"kinds {seed}").random() < 0.5 and not plain else ()
         self.draw = draw(self.chance, **{"kinds": asked_for, **fixed})
         self._fixed_hosts = fixed.get("hosts")
         self.timeline = Timeline()
@@ -323,11 +324,11 @@ class World:
         if "breaker" in self.draw.kinds:
             self.draw.actions["outage"] = self.draw.span_s / 4
         retention = random.Random(f"retention {seed}")
-        if retention.random() < 0.25:
+        if retention.random() < 0.25 and not plain:
             self.model.attempts_kept_s = self._scale() * retention.choice((20.0, 60.0))
             self.model.payload_kept_s = min(self._scale() * retention.choice((5.0, 30.0)), self.model.attempts_kept_s)
         bounds = random.Random(f"bounds {seed}")
-        self.bounds = Bounds.drawn(bounds) if bounds.random() < 0.3 else None
+        self.bounds = Bounds.drawn(bounds) if bounds.random() < 0.3 and not plain else None
         # Where few requests may be under way at once, a burst takes its time.
         self.model.patience_s = 4.0 if self.draw.max_in_flight >= 64 and self.draw.max_per_endpoint >= 8 else 60.0
         self.disk.write_s = self.model.write_s = self.draw.write_s
