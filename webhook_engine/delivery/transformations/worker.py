@@ -18,6 +18,7 @@ import platform
 import resource
 import sys
 import time
+from functools import cache
 from typing import Any, NoReturn
 
 import quickjs
@@ -168,6 +169,7 @@ class _Program(ctypes.Structure):
 _LIBC: Any = ctypes.CDLL(None, use_errno=True)
 
 
+@cache
 def _filter() -> ctypes.Structure | None:
     """A filter that lets these system calls through and answers EPERM to all others; ``None`` where there is none."""
     known = _ARCHITECTURES.get(platform.machine()) if sys.platform == "linux" else None
