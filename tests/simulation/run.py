@@ -100,9 +100,9 @@ def main() -> int:
                     print(f"seed {result.seed}: {violation}")
                 engines = "" if result.engines is None else f" --engines {result.engines}"
                 asking = "" if arguments.asking is None else f" --asking {arguments.asking}"
-                days = " --plain" if arguments.plain else ""
-                days += "" if arguments.days is None else f" --days {arguments.days:g}"
-                again = f"python tests/simulation/run.py --seed {result.seed}{engines}{asking}{days} --log"
+                plain = " --plain" if arguments.plain else ""
+                days = "" if arguments.days is None else f" --days {arguments.days:g}"
+                again = f"python tests/simulation/run.py --seed {result.seed}{engines}{asking}{plain}{days} --log"
                 print(f"again: {again}", flush=True)
             if arguments.first:
                 break

@@ -91,7 +91,7 @@ class Filtering:
                 plan = plan_of(routes)
                 found = candidates(plan, message.event_type, message.channels)
                 filters = filters_of(plan, found)
-                passing = await self._process.passing(filters.values(), message.payload) if filters else ()
+                passing = await self._process.passing(filters.values(), message.payload)
                 arrival.found = plan, let_through(found, filters, passing)
         except (MemoryError, RuntimeError, StoreError):
             pass  # No memory, thread or database: it is done like a small one, and fails like it where it must.

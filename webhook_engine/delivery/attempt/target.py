@@ -122,11 +122,12 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 
     def of_event_type(self, event_type: str) -> Target:
         """The same for messages of this event type."""
-        wanted = self.by_event_type
-        name = None if wanted is None else nearest(wanted, event_type)
-        if wanted is None or name is None:
+        if self.by_event_type is None:
             return self
-        destination, rules = wanted[name]
+        name = nearest(self.by_event_type, event_type)
+        if name is None:
+            return self
+        destination, rules = self.by_event_type[name]
         return msgspec.structs.replace(self, destination=destination, rules=rules)
 
     @property

@@ -19,6 +19,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import IO, TypeVar
 
+from webhook_engine.delivery.processes.child import READY
+
 __all__ = ["KeptProcess", "NotStartedError"]
 
 T = TypeVar("T")
@@ -26,7 +28,6 @@ T = TypeVar("T")
 STARTING_S = 60.0
 MAX_ANSWER = 16_000_000
 _CHILD = Path(__file__).with_name("child.py")
-_READY = b"ready"
 
 
 class NotStartedError(Exception):
@@ -119,7 +120,7 @@ class KeptProcess:
         if process.stdin is not None:
             os.set_blocking(process.stdin.fileno(), False)
         try:
-            if self._read(process, len(_READY), time.monotonic() + STARTING_S) == _READY:
+            if self._read(process, len(READY), time.monotonic() + STARTING_S) == READY:
                 return process
         except (OSError, EOFError, TimeoutError):
             pass

@@ -485,6 +485,11 @@ class Dispatcher(Service):
             log.error("lane.waiting", endpoint_id=lane.endpoint_id, error=repr(error), again_in_s=round(pause, 1))
         self._release_in(lane, pause)
 
+    def _put_off(self, lane: Lane, due: Due, error: Exception | None = None) -> None:
+        """An attempt could not be made: the delivery is where it was, in the database, and its lane waits."""
+        lane.postpone(due)
+        self._hold(lane, error)
+
     def _release_in(self, lane: Lane, pause: float) -> None:
         if (timer := self._held.pop(lane, None)) is not None:
             timer.cancel()
@@ -648,8 +653,7 @@ class Dispatcher(Service):
             except Exception as error:
                 # A fault of the engine's own: the delivery is where it was, in the database, and is tried again.
                 log.exception("attempt.broken", message_id=slot.due.message_id, endpoint_id=lane.endpoint_id)
-                lane.postpone(slot.due)
-                self._hold(lane, error)
+                self._put_off(lane, slot.due, error)
             finally:
                 self._lanes.release(slot)
             if lane.target is None or lane.stored_from is not None:
@@ -664,8 +668,7 @@ class Dispatcher(Service):
             try:
                 due = await self._attempter.with_event_type(due)
             except (StoreError, MemoryError) as error:
-                lane.postpone(due)
-                self._hold(lane, error)
+                self._put_off(lane, due, error)
                 return
             # Meanwhile the lease may have ended, and the endpoint been edited.
             target = self._target(lane, due)
@@ -681,8 +684,7 @@ class Dispatcher(Service):
         member_id = self._ownership.member_id
         made = await self._attempter.attempt(target, due, due.payload, lane.state)
         if isinstance(made, Postponed):
-            lane.postpone(due)
-            self._hold(lane)
+            self._put_off(lane, due)
         else:
             self._record(lane, made, member_id)
 
@@ -691,8 +693,7 @@ class Dispatcher(Service):
         try:
             members = await self._gathered(lane, due, batch)
         except (StoreError, MemoryError) as error:
-            lane.postpone(due)
-            self._hold(lane, error)
+            self._put_off(lane, due, error)
             return
         if not members:
             return
@@ -705,8 +706,7 @@ class Dispatcher(Service):
         payload = body_of(members)
         made = await self._attempter.attempt(target, due, payload, lane.state, request_of(members, payload))
         if isinstance(made, Postponed):
-            lane.postpone(due)
-            self._hold(lane)
+            self._put_off(lane, due)
             return
         # Before the first one: who is recorded with it must not get its turn, and be sent once more.
         for other in of_the_others(made, members[1:], other_ids):
