@@ -73,4 +73,4 @@ class Mailbox:
         del server, session, envelope, mechanism
         assert isinstance(data, LoginPassword)
         given = (data.login.decode(), data.password.decode())
-        return AuthResult(success=given == self._login)
+        return AuthResult(success=given == self._login, handled=False)

@@ -18,6 +18,7 @@ DOCUMENTED = {
     "aiohappyeyeballs",
     "aiohttp",
     "aiohttp.abc",
+    "aiosmtplib",
     "aiosqlite",
     "asgiref.sync",
     "asyncpg",
@@ -100,6 +101,7 @@ DOCUMENTED = {
 
 FEW_PLACES = {
     "aiohappyeyeballs": ["delivery/http/dial.py"],
+    "aiosmtplib": ["delivery/mail/mailer.py"],
     "httptools": ["delivery/http/reader.py", "server/plain_request.py", "server/relayed.py"],
     "quickjs": ["delivery/transformations/worker.py"],
 }

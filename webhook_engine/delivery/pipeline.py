@@ -305,7 +305,7 @@ class Pipeline:
         await self.filter_process.__aexit__(None, None, None)
         await self._sender.__aexit__(None, None, None)
         if self._mailer is not None:
-            await self._mailer.close()
+            self._mailer.close()
 
     async def precheck(self, url: URL, application_id: str) -> FailureKind | None:
         """In what way nothing can be sent to a URL, as far as looking its name up tells, within some seconds."""

@@ -1,20 +1,15 @@
-"""Sends letters to the mail server, by SMTP (RFC 5321) with TLS (RFC 8314, RFC 3207).
-
-The standard library's client blocks, so it runs in a few threads of its own; a server that hangs holds up nothing else.
-"""
+"""Sends letters to the mail server, by SMTP (RFC 5321) with TLS (RFC 8314, RFC 3207)."""
 
 from __future__ import annotations
 
 import asyncio
-import smtplib
 import ssl
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from email.message import EmailMessage
 from email.utils import format_datetime, parseaddr
 from typing import Literal
 
+import aiosmtplib
 import msgspec
 
 from webhook_engine.clock import Clock, to_datetime
@@ -42,6 +37,7 @@ class MailSettings(msgspec.Struct, frozen=True, kw_only=True):
     password: str | None = None
     template: str = DEFAULT_TEMPLATE
     timeout_s: float = 15.0
+    """For all that is said about one letter, from connecting to leaving."""
     ca_file: str | None = None
 
 
@@ -52,7 +48,8 @@ class Mailer:
         self._settings = settings
         self._clock = clock
         self._links = links
-        self._threads: ThreadPoolExecutor | None = None
+        self._places: asyncio.Semaphore | None = None
+        """Made where it is used, for it belongs to the event loop of one run of the engine."""
 
     async def send(
         self, to: str, application_id: str, endpoint_id: str, message_id: str, payload: bytes, now: int
@@ -66,17 +63,16 @@ class Mailer:
             written = self._written(to, links, message_id, payload, now)
         except ValueError as error:
             return Response(0, str(error), FailureKind.PROTOCOL, 0, sent=False)
+        if self._places is None:
+            self._places = asyncio.Semaphore(AT_ONCE)
         began = self._clock.monotonic()
-        if self._threads is None:
-            self._threads = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="webhook-engine-mail")
-        response = await asyncio.get_running_loop().run_in_executor(self._threads, self._hand_over, written)
+        async with self._places:
+            response = await self._hand_over(written)
         return msgspec.structs.replace(response, duration_ms=int((self._clock.monotonic() - began) * 1_000))
 
-    async def close(self) -> None:
-        """Wait for what is on its way."""
-        threads, self._threads = self._threads, None
-        if threads is not None:
-            await asyncio.to_thread(threads.shutdown)
+    def close(self) -> None:
+        """Nothing is on its way any more; another event loop may follow."""
+        self._places = None
 
     def _written(self, to: str, links: LetterLinks, message_id: str, payload: bytes, now: int) -> EmailMessage:
         letter = letter_of(payload, links, self._settings.template)
@@ -94,62 +90,68 @@ class Mailer:
         written.set_content(letter.text)
         return written
 
-    def _hand_over(self, written: EmailMessage) -> Response:
+    async def _hand_over(self, written: EmailMessage) -> Response:
         settings = self._settings
-        server = f"{settings.host}:{settings.port}"
+        server = f"the mail server {settings.host}:{settings.port}"
+        client = aiosmtplib.SMTP(
+            hostname=settings.host,
+            port=settings.port,
+            username=settings.username,
+            password=None if settings.username is None else settings.password or "",
+            use_tls=settings.security == "tls",
+            start_tls=settings.security == "starttls",
+            timeout=None,
+        )
+        response: Response | None = None
         try:
-            client = self._connected()
-            try:
-                return _sent(client, written)
-            finally:
-                # What was accepted stays so, however the server takes its leave.
-                with suppress(smtplib.SMTPException, OSError, ValueError):
-                    client.quit()
-                client.close()
-        except smtplib.SMTPException as error:
-            return _not_sent(f"the mail server {server} cannot be used: {error}")
+            # One time for everything: a server that says a little now and then has no more of it.
+            async with asyncio.timeout(settings.timeout_s):
+                # To read the authorities takes tens of milliseconds, in which the loop must not stand still.
+                plain = settings.security == "none"
+                context = None if plain else await asyncio.to_thread(_trusting, settings.ca_file)
+                await client.connect(tls_context=context)
+                response = await _sent(client, written)
+                await client.quit()
+        except TimeoutError:
+            trouble = f"{server} does not come to an end within {settings.timeout_s:g} s"
+        except aiosmtplib.SMTPResponseException as error:
+            trouble = f"{server} cannot be used: {error.code} {_readable(error.message)}"
         except OSError as error:
-            return _not_sent(f"the mail server {server} cannot be reached: {error or type(error).__name__}")
-        except ValueError as error:
-            return _not_sent(f"the mail server {server} says what nobody understands: {error}")
-
-    def _connected(self) -> smtplib.SMTP:
-        settings = self._settings
-        context = ssl.create_default_context()
-        if settings.ca_file is not None:
-            context.load_verify_locations(settings.ca_file)
-        if settings.security == "tls":
-            client: smtplib.SMTP = smtplib.SMTP_SSL(
-                settings.host, settings.port, timeout=settings.timeout_s, context=context
-            )
-        else:
-            client = smtplib.SMTP(settings.host, settings.port, timeout=settings.timeout_s)
-        try:
-            if settings.security == "starttls":
-                client.starttls(context=context)
-            if settings.username is not None:
-                client.login(settings.username, settings.password or "")
-        except BaseException:
+            trouble = f"{server} cannot be reached: {str(error) or type(error).__name__}"
+        except (aiosmtplib.SMTPException, ValueError) as error:
+            trouble = f"{server} cannot be used: {error}"
+        finally:
             client.close()
-            raise
-        return client
+        # What was accepted stays so, however the server takes its leave.
+        return response or _not_sent(trouble)
 
 
-def _sent(client: smtplib.SMTP, written: EmailMessage) -> Response:
+def _trusting(ca_file: str | None) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    if ca_file is not None:
+        context.load_verify_locations(ca_file)
+    return context
+
+
+async def _sent(client: aiosmtplib.SMTP, written: EmailMessage) -> Response:
     """What the server says of a letter; raises ``SMTPException`` where it refuses us, and not the reader."""
     try:
-        client.send_message(written)
-    except smtplib.SMTPRecipientsRefused as refused:
-        [(code, text)] = refused.recipients.values()
-        return _refused(code, text)
-    except smtplib.SMTPDataError as refused:
-        return _refused(refused.smtp_code, refused.smtp_error)
+        await client.send_message(written)
+    except aiosmtplib.SMTPRecipientsRefused as refused:
+        [said] = refused.recipients
+        return _refused(said)
+    except aiosmtplib.SMTPDataError as refused:
+        return _refused(refused)
     return Response(250, "accepted by the mail server", None, 0)
 
 
-def _refused(code: int, text: bytes | str) -> Response:
-    said = text.decode(errors="replace") if isinstance(text, bytes) else text
-    return Response(code, said, FailureKind.STATUS, 0)
+def _refused(said: aiosmtplib.SMTPResponseException) -> Response:
+    return Response(said.code, _readable(said.message), FailureKind.STATUS, 0)
+
+
+def _readable(text: str) -> str:
+    """Without what was no UTF-8, which is in it as halves of characters."""
+    return text.encode(errors="surrogateescape").decode(errors="replace")
 
 
 def _not_sent(text: str) -> Response:
