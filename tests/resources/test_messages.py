@@ -20,6 +20,7 @@ from webhook_engine import (
 )
 from webhook_engine.clock import to_datetime
 from webhook_engine.model import DeliveryStatus
+from webhook_engine.resources import pagination
 
 
 async def test_a_message_is_returned_and_kept_as_given(engine: Engine, clock: ManualClock) -> None:
@@ -204,3 +205,15 @@ async def test_several_messages_are_accepted_at_once_or_none_of_them(engine: Eng
     stored = [one.payload async for one in engine.messages.iterate("acme")]
     assert stored == [b'{"id":5}', b'{"id":3}', b'{"n":2}', b'{"id":1}']
     assert await engine.messages.create_many("acme", []) == []
+
+
+async def test_a_page_of_what_is_rare_is_short_and_goes_on(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    rare = [(await send(engine, channels=["rare"] if not number % 7 else None)).id for number in range(20)][::7]
+    monkeypatch.setattr(pagination, "LOOKED_AT", 4)
+    pages, iterator = [], None
+    while not pages or not pages[-1].done:
+        pages.append(await engine.messages.list("acme", channel="rare", iterator=iterator))
+        iterator = pages[-1].iterator
+    assert [[one.id for one in page.data] for page in pages] == [[], [rare[2]], [], [rare[1]], [rare[0]]]
+    everything = await engine.messages.list("acme", limit=30)
+    assert (len(everything.data), everything.done) == (20, True)

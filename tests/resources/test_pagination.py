@@ -15,9 +15,10 @@ from webhook_engine.clock import from_datetime, microseconds, to_datetime
 from webhook_engine.errors import ValidationError
 from webhook_engine.ids import IdSource, id_bounds
 from webhook_engine.model import Message, Page
-from webhook_engine.resources.pagination import PageRequest, by_key, by_time, everything, walk
+from webhook_engine.resources import pagination
+from webhook_engine.resources.pagination import PageRequest, by_key, by_time, everything, page_of, walk
 from webhook_engine.rules.pages import MAX_PAGE
-from webhook_engine.store.records import Span, fitting
+from webhook_engine.store.records import Edge, Span, fitting
 
 NOW = from_datetime(datetime(2030, 6, 1, tzinfo=UTC))
 DAY = microseconds(timedelta(days=1))
@@ -139,6 +140,41 @@ def check_walks(wanted: list[str], get) -> None:
         if got.done:
             break
     assert back == wanted
+
+
+@given(st.lists(st.booleans(), max_size=40), st.integers(1, 4), st.integers(1, 5))
+async def test_a_list_that_passes_over_most_is_read_part_by_part(fit: list[bool], limit: int, looked_at: int) -> None:
+    """Both ways each is seen once, and no page is looked for among more than so many."""
+    ids = IdSource()
+    keys = [ids.new("msg_", NOW - DAY) for _ in fit]
+    wanted = [key for key, fits in zip(keys, fit, strict=True) if fits]
+
+    async def edge(span: Span, count: int) -> Edge | None:
+        found = read(keys, msgspec.structs.replace(span, limit=count + 1))
+        return Edge(*found[count - 1 :]) if len(found) > count else None
+
+    async def look(span: Span) -> list[str]:
+        assert len(read(keys, msgspec.structs.replace(span, limit=len(keys)))) <= looked_at
+        return [key for key in read(keys, msgspec.structs.replace(span, limit=len(keys))) if key in wanted][
+            : span.limit
+        ]
+
+    async def walked(iterator: str | None, *, up: bool) -> list[str]:
+        seen: list[str] = []
+        while True:
+            got = await page_of(timed(iterator, limit=limit), edge, look, str)
+            seen += reversed(got.data) if up else got.data
+            if got.done:
+                return seen
+            iterator = got.prev_iterator if up else got.iterator
+            assert iterator is not None
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(pagination, "LOOKED_AT", looked_at)
+        assert await walked(None, up=False) == wanted[::-1]
+        assert await walked(f"-{id_bounds('msg_', NOW - 2 * DAY)[0]}", up=True) == wanted
+        oldest = await page_of(timed(after=to_datetime(NOW - 2 * DAY), limit=limit), edge, look, str)
+        assert oldest.done or oldest.iterator is not None
 
 
 def aged(*days: float) -> list[str]:

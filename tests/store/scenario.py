@@ -105,6 +105,10 @@ async def run_the_lists(store: Store, application_id: str, endpoint_id: str) -> 
         await store.applications.list(ORGANIZATION, span)
         await store.endpoints.list(application_id, span)
         await store.deliveries.list_by_message("msg_1", span)
+        await store.messages.edge(application_id, span, 3)
+        for status in (None, *AttemptStatus):
+            await store.deliveries.edge(endpoint_id, status, span, 3)
+            await store.attempts.edge(endpoint_id, status, span, 3)
         for archived, flags in itertools.product((True, False), (None, ("beta",))):
             await store.event_types.list(ORGANIZATION, span, include_archived=archived, feature_flags=flags)
         for status, kind, of_application in itertools.product(

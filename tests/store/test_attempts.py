@@ -171,3 +171,21 @@ async def test_an_expunged_response_is_gone(store: Store, world: World) -> None:
     assert await store.attempts.expunge(sent.id, "atmpt_none") is False
     listed = await store.attempts.list_by_message(sent.id, Span(descending=False), AttemptFilter())
     assert [one.response for one in listed] == ["EXPUNGED", "secret"]
+
+
+@pytest.mark.parametrize("descending", [True, False])
+async def test_an_edge_tells_where_a_part_of_the_list_ends(store: Store, world: World, descending: bool) -> None:
+    _, endpoint = await world.pair()
+    sent = await world.send(endpoint)
+    made = [
+        world.new_attempt(sent, endpoint, status=AttemptStatus.FAIL if number % 3 else AttemptStatus.SUCCESS)
+        for number in range(9)
+    ]
+    await store.deliveries.record(Outcomes(attempts=made))
+    span = Span(descending=descending)
+    for status in (None, AttemptStatus.SUCCESS, AttemptStatus.FAIL):
+        keys = [one.id for one in made if status in (None, one.status)][:: -1 if descending else 1]
+        for count in (1, len(keys) - 1):
+            edge = await store.attempts.edge(endpoint.endpoint.id, status, span, count)
+            assert edge == (keys[count - 1], keys[count])
+        assert await store.attempts.edge(endpoint.endpoint.id, status, span, len(keys)) is None

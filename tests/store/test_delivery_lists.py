@@ -112,3 +112,16 @@ async def test_what_is_still_to_come_is_counted(store: Store, world: World) -> N
     await world.send(await world.endpoint(application))
     assert await store.deliveries.count_pending(endpoint.endpoint.id) == (8, 8)
     assert await store.deliveries.count_pending("ep_none") == (0, 0)
+
+
+@pytest.mark.parametrize("descending", [True, False])
+async def test_an_edge_tells_where_a_part_of_the_list_ends(store: Store, world: World, descending: bool) -> None:
+    _, endpoint = await world.pair()
+    made = await make_every_kind(store, world, endpoint)
+    span = Span(descending=descending)
+    for status in (None, *AttemptStatus):
+        keys = [message.id for message, its in made if status in (None, its)][:: -1 if descending else 1]
+        for count in (1, len(keys) - 1):
+            edge = await store.deliveries.edge(endpoint.endpoint.id, status, span, count)
+            assert edge == (keys[count - 1], keys[count])
+        assert await store.deliveries.edge(endpoint.endpoint.id, status, span, len(keys)) is None

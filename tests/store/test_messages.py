@@ -227,3 +227,14 @@ async def test_an_expunged_payload_is_gone_and_the_message_stays(store: Store, w
     assert due.payload is None
     taken = addressed(world.new_message(application.id, event_id="inv-1"), endpoint)
     assert list(await store.messages.add([taken])) == [taken]
+
+
+async def test_an_edge_tells_where_a_part_of_a_list_ends(store: Store, world: World) -> None:
+    application, endpoint = await world.pair()
+    await world.pair()
+    sent = [(await world.send(endpoint)).id for _ in range(5)]
+    for span, keys in ((Span(), sent[::-1]), (Span(descending=False, low=sent[0]), sent[1:])):
+        for count in range(1, len(keys)):
+            assert await store.messages.edge(application.id, span, count) == (keys[count - 1], keys[count])
+        assert await store.messages.edge(application.id, span, len(keys)) is None
+        assert await store.messages.edge("app_other", span, 1) is None

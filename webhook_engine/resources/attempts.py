@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import datetime
+from functools import partial
 from operator import attrgetter
 
 import msgspec
@@ -71,14 +72,20 @@ class Attempts:
         """A page of the attempts of an endpoint, newest first; at most 250. Without bounds it goes 90 days back.
 
         ``status`` is that of the attempt; ``status_code_class`` is 0, 100, … 500: codes up to 99 above it.
-        ``event_types``, ``channel`` and ``tag`` are those of the message. Raises ``NotFoundError`` and
-        ``ValidationError``.
+        ``event_types``, ``channel`` and ``tag`` are those of the message. Where filters leave out nearly everything, a
+        page may be short, or empty, and not the last: go on from its ``iterator`` until it is ``done``.
+        Raises ``NotFoundError`` and ``ValidationError``.
         """
         request = self._by_time("atmpt_", limit, iterator, before, after)
         where = _attempt_filter(status, status_code_class, event_types, channel, tag)
         _, stored = await self._endpoint(application, endpoint)
-        rows = await self._services.store.attempts.list_by_endpoint(stored.endpoint.id, request.span, where)
-        return request.cut(rows, _ID)
+        attempts, endpoint_id = self._services.store.attempts, stored.endpoint.id
+        return await pagination.page_of(
+            request,
+            partial(attempts.edge, endpoint_id, where.status) if where.passes_over else None,
+            lambda span: attempts.list_by_endpoint(endpoint_id, span, where),
+            _ID,
+        )
 
     async def list_by_message(
         self,
@@ -125,8 +132,8 @@ class Attempts:
     ) -> Page[AttemptedMessage]:
         """A page of the messages that went to an endpoint or are on their way, newest first; at most 250.
 
-        ``status``: ``PENDING`` was never attempted, ``SENDING`` was attempted and will be again.
-        Raises ``NotFoundError`` and ``ValidationError``.
+        ``status``: ``PENDING`` was never attempted, ``SENDING`` was attempted and will be again. With other filters a
+        page may be short, as in :meth:`list_by_endpoint`. Raises ``NotFoundError`` and ``ValidationError``.
         """
         request = self._by_time("msg_", limit, iterator, before, after)
         where = DeliveryFilter(
@@ -135,8 +142,13 @@ class Attempts:
             with_content=values.boolean("with_content", with_content),
         )
         _, stored = await self._endpoint(application, endpoint)
-        rows = await self._services.store.deliveries.list_by_endpoint(stored.endpoint.id, request.span, where)
-        return request.cut(rows, _MESSAGE_ID)
+        deliveries, endpoint_id = self._services.store.deliveries, stored.endpoint.id
+        return await pagination.page_of(
+            request,
+            partial(deliveries.edge, endpoint_id, where.status) if where.passes_over else None,
+            lambda span: deliveries.list_by_endpoint(endpoint_id, span, where),
+            _MESSAGE_ID,
+        )
 
     async def list_attempted_destinations(
         self, application: str, message: str, *, limit: int = DEFAULT_PAGE, iterator: str | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from operator import attrgetter
 from typing import TypedDict, Unpack
 
@@ -166,14 +167,21 @@ class Messages:
         """A page of messages, newest first; at most 250. Without bounds, the list goes 90 days back.
 
         ``event_types``, ``channel`` and ``tag`` leave out messages without them; without ``with_content`` the
-        payloads are ``None``. Raises ``NotFoundError`` and ``ValidationError``.
+        payloads are ``None``. Where they leave out nearly everything, a page may be short, or empty, and not the last:
+        go on from its ``iterator`` until it is ``done``. Raises ``NotFoundError`` and ``ValidationError``.
         """
         request = pagination.by_time(
             "msg_", limit=limit, iterator=iterator, before=before, after=after, now=self._services.clock.now()
         )
         where = message_filter(event_types, channel, tag, with_content)
         found = await self._application(application)
-        return request.cut(await self._services.store.messages.list(found.id, request.span, where), _ID)
+        messages = self._services.store.messages
+        return await pagination.page_of(
+            request,
+            partial(messages.edge, found.id) if where.passes_over else None,
+            lambda span: messages.list(found.id, span, where),
+            _ID,
+        )
 
     async def iterate(
         self,

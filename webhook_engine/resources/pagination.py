@@ -18,9 +18,20 @@ from webhook_engine.ids import id_bounds, timestamp_of
 from webhook_engine.model import Page
 from webhook_engine.rules import values
 from webhook_engine.rules.pages import iterator_after, iterator_before, key_of, page_size
-from webhook_engine.store.records import Span, fitting
+from webhook_engine.store.records import Edge, Span, fitting
 
-__all__ = ["MAX_BYTES", "Order", "PageRequest", "by_key", "by_time", "everything", "goes_up", "shortened", "walk"]
+__all__ = [
+    "MAX_BYTES",
+    "Order",
+    "PageRequest",
+    "by_key",
+    "by_time",
+    "everything",
+    "goes_up",
+    "page_of",
+    "shortened",
+    "walk",
+]
 
 T = TypeVar("T")
 
@@ -32,6 +43,8 @@ MAX_BYTES = 4 * 1024 * 1024
 """Of payloads, responses or schemas in one page: it ends with the element that goes beyond."""
 WINDOW = microseconds(timedelta(days=90))
 """A list by time without bounds of its own looks so far back."""
+LOOKED_AT = 5_000
+"""Elements among which those of one page of a filtered list are looked for."""
 AHEAD = microseconds(timedelta(hours=1))
 """How far ahead of the clock an element may be, for clocks that were set back."""
 
@@ -55,6 +68,31 @@ class PageRequest(msgspec.Struct, frozen=True):
             prev_iterator=iterator_before(key(data[0])) if data else None,
             done=len(rows) == len(data),
         )
+
+
+async def page_of(
+    request: PageRequest,
+    edge: Callable[[Span, int], Awaitable[Edge | None]] | None,
+    read: Callable[[Span], Awaitable[Sequence[T]]],
+    key: Callable[[T], str],
+) -> Page[T]:
+    """A page of a list. ``edge`` is given where a filter may leave out nearly everything.
+
+    Then it is looked for among a bounded number of elements. Where that gives less than a page, it is a short one,
+    maybe an empty one, that is not the last.
+    """
+    ends = await edge(request.span, LOOKED_AT) if edge else None
+    if ends is None:
+        return request.cut(await read(request.span), key)
+    bound = "low" if request.span.descending else "high"
+    page = request.cut(await read(msgspec.structs.replace(request.span, **{bound: ends.following})), key)
+    if not page.done:
+        return page
+    if request.reverse:
+        # Whoever goes the other way from here meets what was found, or nothing.
+        iterator = page.iterator or iterator_after(ends.last)
+        return Page(data=page.data, iterator=iterator, prev_iterator=iterator_before(ends.last), done=False)
+    return Page(data=page.data, iterator=iterator_after(ends.last), prev_iterator=page.prev_iterator, done=False)
 
 
 def by_key(*, limit: object, iterator: object, order: object, prefix: str = "") -> PageRequest:

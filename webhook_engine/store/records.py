@@ -7,6 +7,7 @@ garbage collector's sight (``gc=False``): it can be part of no cycle, and there 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -29,6 +30,7 @@ from webhook_engine.model import (
 from webhook_engine.store.kept_responses import KeptResponse
 
 __all__ = [
+    "MAX_MERGED_EVENT_TYPES",
     "AddressedMessage",
     "ApplicationChanges",
     "ApplicationFilter",
@@ -38,6 +40,7 @@ __all__ = [
     "DeliveryFilter",
     "Due",
     "DueAgain",
+    "Edge",
     "EndpointChanges",
     "EndpointCondition",
     "EventTypeChanges",
@@ -68,6 +71,15 @@ class Span(msgspec.Struct, frozen=True, kw_only=True):
     limit: int = 50
     max_bytes: int | None = None
     """Of what the elements carry; a list is read up to the first element beyond it, see :func:`fitting`."""
+
+
+class Edge(NamedTuple):
+    """Where a part of a list ends, and that it goes on."""
+
+    last: str
+    """The key of the last element of the part."""
+    following: str
+    """That of the one behind it."""
 
 
 def fitting(elements: Sequence[object], max_bytes: int | None) -> int:
@@ -375,6 +387,10 @@ class ApplicationFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Without those that have an endpoint whose URL begins with one of these."""
 
 
+MAX_MERGED_EVENT_TYPES = 20
+"""Event types asked for by which a list of messages is merged from one range each; with more, one range is filtered."""
+
+
 class MessageFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which messages of an application to list."""
 
@@ -382,6 +398,11 @@ class MessageFilter(msgspec.Struct, frozen=True, kw_only=True):
     channel: str | None = None
     tag: str | None = None
     with_content: bool = True
+
+    @property
+    def passes_over(self) -> bool:
+        """Whether what does not fit is read too, however much that is."""
+        return self.channel is not None or self.tag is not None or len(self.event_types or ()) > MAX_MERGED_EVENT_TYPES
 
 
 class MessageSearch(msgspec.Struct, frozen=True, kw_only=True):
@@ -411,6 +432,11 @@ class AttemptFilter(msgspec.Struct, frozen=True, kw_only=True):
     tag: str | None = None
     endpoint_id: str | None = None
 
+    @property
+    def passes_over(self) -> bool:
+        """Whether what does not fit is read too, however much that is."""
+        return (self.status_code_class, self.event_types, self.channel, self.tag) != (None, None, None, None)
+
 
 class DeliveryFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which messages of an endpoint to list."""
@@ -426,6 +452,11 @@ class DeliveryFilter(msgspec.Struct, frozen=True, kw_only=True):
     channel: str | None = None
     tag: str | None = None
     with_content: bool = True
+
+    @property
+    def passes_over(self) -> bool:
+        """Whether what does not fit is read too, however much that is."""
+        return (self.event_types, self.channel, self.tag) != (None, None, None)
 
 
 WORK_DONE = "done"

@@ -39,6 +39,7 @@ from webhook_engine.store.records import (
     DeliveryFilter,
     Due,
     DueAgain,
+    Edge,
     EndpointChanges,
     EventTypeChanges,
     MessageFilter,
@@ -199,6 +200,10 @@ class MessageStore(Protocol):
 
     async def list(self, application_id: str, span: Span, where: MessageFilter) -> Sequence[Message]:
         """In the order of ids."""
+        ...
+
+    async def edge(self, application_id: str, span: Span, count: int) -> Edge | None:
+        """Where the first ``count`` of the span end, read from an index; ``None``: there are not more."""
         ...
 
     async def search(
@@ -414,6 +419,10 @@ class DeliveryStore(Protocol):
         """In the order of message ids."""
         ...
 
+    async def edge(self, endpoint_id: str, status: AttemptStatus | None, span: Span, count: int) -> Edge | None:
+        """Where the first ``count`` of that list end, of one status or of all; see :meth:`MessageStore.edge`."""
+        ...
+
     async def list_by_message(self, message_id: str, span: Span) -> Sequence[AttemptedDestination]:
         """In the order of endpoint ids; deleted endpoints included."""
         ...
@@ -436,6 +445,10 @@ class AttemptStore(Protocol):
 
     async def list_by_endpoint(self, endpoint_id: str, span: Span, where: AttemptFilter) -> Sequence[Attempt]:
         """In the order of ids."""
+        ...
+
+    async def edge(self, endpoint_id: str, status: AttemptStatus | None, span: Span, count: int) -> Edge | None:
+        """Where the first ``count`` of that list end, of one status or of all; see :meth:`MessageStore.edge`."""
         ...
 
     async def list_by_message(self, message_id: str, span: Span, where: AttemptFilter) -> Sequence[Attempt]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
-from webhook_engine.store.records import Span, carried_bytes
+from webhook_engine.store.records import Edge, Span, carried_bytes
+from webhook_engine.store.rows import Row
 
-__all__ = ["LAST", "bounds", "direction", "up_to"]
+__all__ = ["LAST", "bounds", "direction", "edge_of", "up_to"]
 
 T = TypeVar("T")
 
@@ -37,3 +38,8 @@ def up_to(elements: Iterable[T], max_bytes: int | None) -> list[T]:
             break
         carried += carried_bytes(element)
     return found
+
+
+def edge_of(found: Sequence[Row]) -> Edge | None:
+    """The edge out of the keys of two elements, if there are two."""
+    return Edge(found[0][0], found[1][0]) if len(found) == 2 else None

@@ -10,9 +10,9 @@ from webhook_engine.model import Attempt, AttemptStatus
 from webhook_engine.store import rows
 from webhook_engine.store.postgresql.connection import Session
 from webhook_engine.store.postgresql.database import Database
-from webhook_engine.store.postgresql.filters import MESSAGE_OF, Parameters, message_conditions
-from webhook_engine.store.records import AttemptFilter, Span
-from webhook_engine.store.spans import bounds, direction
+from webhook_engine.store.postgresql.filters import MESSAGE_OF, Parameters, edge_of_ranges, message_conditions
+from webhook_engine.store.records import AttemptFilter, Edge, Span
+from webhook_engine.store.spans import bounds, direction, edge_of
 
 __all__ = ["PostgresqlAttempts"]
 
@@ -76,6 +76,18 @@ class PostgresqlAttempts:
         ]
         sql = f"SELECT * FROM ({' UNION ALL '.join(ranges)}) AS merged ORDER BY id {direction(span)} LIMIT $4"
         return await self._database.read_span(sql, parameters.values, rows.attempt, span.max_bytes)
+
+    async def edge(self, endpoint_id: str, status: AttemptStatus | None, span: Span, count: int) -> Edge | None:
+        """Where the first ``count`` of the span end."""
+        statuses: Sequence[AttemptStatus] = STATUSES if status is None else (status,)
+        ranges = [
+            f"""
+            (SELECT id FROM webhook_attempt WHERE endpoint_id = $1 AND status = {one:d} AND id > $2 AND id < $3
+            ORDER BY id {direction(span)} LIMIT $4 + 1)
+            """
+            for one in statuses
+        ]
+        return edge_of(await self._database.read_long(edge_of_ranges(ranges, span), endpoint_id, *bounds(span), count))
 
     async def list_by_message(self, message_id: str, span: Span, where: AttemptFilter) -> Sequence[Attempt]:
         """In the order of ids."""

@@ -14,6 +14,7 @@ from webhook_engine.store.postgresql.connection import Session
 from webhook_engine.store.postgresql.database import Database
 from webhook_engine.store.postgresql.delivery_lists import (
     destinations_of_message,
+    edge_of_messages,
     messages_of_endpoint,
     statuses_of_messages,
 )
@@ -32,6 +33,7 @@ from webhook_engine.store.records import (
     DeliveryFilter,
     Due,
     DueAgain,
+    Edge,
     Outcomes,
     Place,
     ReplayCandidate,
@@ -602,6 +604,10 @@ class PostgresqlDeliveries:
     async def list_by_endpoint(self, endpoint_id: str, span: Span, where: DeliveryFilter) -> Sequence[AttemptedMessage]:
         """In the order of message ids."""
         return await messages_of_endpoint(self._database, endpoint_id, span, where)
+
+    async def edge(self, endpoint_id: str, status: AttemptStatus | None, span: Span, count: int) -> Edge | None:
+        """Where the first ``count`` of that list end, of one status or of all."""
+        return await edge_of_messages(self._database, endpoint_id, span, count, status)
 
     async def list_by_message(self, message_id: str, span: Span) -> Sequence[AttemptedDestination]:
         """In the order of endpoint ids; deleted endpoints included."""

@@ -10,11 +10,11 @@ from webhook_engine.model import AttemptedDestination, AttemptedMessage, Attempt
 from webhook_engine.store import rows
 from webhook_engine.store.order import scheduled_at
 from webhook_engine.store.postgresql.database import Database
-from webhook_engine.store.postgresql.filters import MESSAGE_OF, Parameters, message_conditions
-from webhook_engine.store.records import DeliveryFilter, Span
-from webhook_engine.store.spans import bounds, direction
+from webhook_engine.store.postgresql.filters import MESSAGE_OF, Parameters, edge_of_ranges, message_conditions
+from webhook_engine.store.records import DeliveryFilter, Edge, Span
+from webhook_engine.store.spans import bounds, direction, edge_of
 
-__all__ = ["destinations_of_message", "messages_of_endpoint", "statuses_of_messages"]
+__all__ = ["destinations_of_message", "edge_of_messages", "messages_of_endpoint", "statuses_of_messages"]
 
 _STATE = ("status", "attempt_count", "due_at", "reason")
 _MESSAGE_COLUMNS = rows.columns(rows.MESSAGE, "message")
@@ -84,6 +84,21 @@ async def messages_of_endpoint(
         )
 
     return await database.read_span(sql, parameters.values, made, span.max_bytes)
+
+
+async def edge_of_messages(
+    database: Database, endpoint_id: str, span: Span, count: int, status: AttemptStatus | None
+) -> Edge | None:
+    """Where the first ``count`` of the messages of an endpoint end."""
+    ranges = [
+        f"""
+        (SELECT message_id AS id FROM webhook_delivery
+        WHERE endpoint_id = $1 AND status = {one:d} AND attempted = {attempted} AND message_id > $2 AND message_id < $3
+        ORDER BY message_id {direction(span)} LIMIT $4 + 1)
+        """
+        for one, attempted in (_ALL if status is None else _OF_STATUS[status])
+    ]
+    return edge_of(await database.read_long(edge_of_ranges(ranges, span), endpoint_id, *bounds(span), count))
 
 
 _STANDING = """

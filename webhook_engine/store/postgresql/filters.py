@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-__all__ = ["MESSAGE_OF", "Parameters", "message_conditions"]
+from collections.abc import Sequence
+
+from webhook_engine.store.records import Span
+from webhook_engine.store.spans import direction
+
+__all__ = ["MESSAGE_OF", "Parameters", "edge_of_ranges", "message_conditions"]
 
 MESSAGE_OF = "LATERAL (SELECT * FROM webhook_message WHERE id = {}.message_id OFFSET 0) AS message"
 """Fenced off, so that each message is looked up, and nobody goes through all of them to meet a few."""
@@ -31,3 +36,10 @@ def message_conditions(
         if wanted is not None:
             conditions.append(f"AND message.{name}::jsonb ? {parameters.add(wanted)}::text")
     return " ".join(conditions)
+
+
+def edge_of_ranges(ranges: Sequence[str], span: Span) -> str:
+    """The two ids around the edge of a list that is merged from ranges of ids; ``$4`` says after how many it is."""
+    return f"""
+    SELECT id FROM ({" UNION ALL ".join(ranges)}) AS merged ORDER BY id {direction(span)} LIMIT 2 OFFSET $4 - 1
+    """  # noqa: S608 (only what is written here)

@@ -20,8 +20,15 @@ from webhook_engine.store.postgresql.message_search import search
 from webhook_engine.store.postgresql.order import add_in_order, lock_order
 from webhook_engine.store.postgresql.sharding import HOLD_SHARDS, adding
 from webhook_engine.store.postgresql.sharing import check_routing, tell_of_deliveries
-from webhook_engine.store.records import AddressedMessage, MessageFilter, MessageSearch, Span
-from webhook_engine.store.spans import bounds, direction
+from webhook_engine.store.records import (
+    MAX_MERGED_EVENT_TYPES,
+    AddressedMessage,
+    Edge,
+    MessageFilter,
+    MessageSearch,
+    Span,
+)
+from webhook_engine.store.spans import bounds, direction, edge_of
 
 __all__ = ["NewMessages", "PostgresqlMessages"]
 
@@ -30,9 +37,6 @@ _STORED = (*rows.MESSAGE, *rows.CONTENT)
 _TYPES = {"deliver_at": "bigint", "created_at": "bigint", "payload_expires_at": "bigint", "payload": "bytea"}
 _STORED_TYPES = [_TYPES.get(name, "text") for name in _STORED]
 _WIDTH = len(_STORED)
-
-MAX_MERGED_EVENT_TYPES = 20
-"""Event types asked for by which a list is merged from one range each; with more, one range is filtered."""
 
 # An outbox row that is not there any more was moved by another engine. Those that were not added are returned.
 _ADD_MESSAGES = f"""
@@ -73,6 +77,7 @@ SELECT {_COLUMNS}, payload, content_type FROM webhook_message AS message WHERE a
 LIMIT 1
 """
 
+_IDS = "SELECT id FROM webhook_message WHERE application_id = $1 AND id > $2 AND id < $3"
 _EVENT_TYPE = "SELECT event_type FROM webhook_message WHERE id = $1"
 
 _EXPUNGE = """
@@ -126,6 +131,11 @@ class PostgresqlMessages:
             ranges = [f"{select} {within}"]
         sql = f"SELECT * FROM ({' UNION ALL '.join(ranges)}) AS merged ORDER BY id {direction(span)} LIMIT $4"
         return await self._database.read_span(sql, parameters.values, rows.message, span.max_bytes)
+
+    async def edge(self, application_id: str, span: Span, count: int) -> Edge | None:
+        """Where the first ``count`` of the span end."""
+        sql = f"{_IDS} ORDER BY id {direction(span)} LIMIT 2 OFFSET $4"
+        return edge_of(await self._database.read_long(sql, application_id, *bounds(span), count - 1))
 
     async def search(
         self, application_id: str, span: Span, where: MessageSearch, window: int, max_bytes: int

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from webhook_engine.model import Attempt, AttemptStatus
 from webhook_engine.store import rows
-from webhook_engine.store.records import AttemptFilter, RecordedAttempt, Span
-from webhook_engine.store.spans import bounds, direction
+from webhook_engine.store.records import AttemptFilter, Edge, RecordedAttempt, Span
+from webhook_engine.store.spans import bounds, direction, edge_of
 from webhook_engine.store.sqlite.batches import BatchStatement
 from webhook_engine.store.sqlite.connection import Session, Value
 from webhook_engine.store.sqlite.database import Database
@@ -81,6 +81,19 @@ class SqliteAttempts:
         ]
         sql = f"{' UNION ALL '.join(ranges)} ORDER BY 1 {direction(span)} LIMIT :limit"
         return await self._list(sql, {"endpoint": endpoint_id, **parameters}, span)
+
+    async def edge(self, endpoint_id: str, status: AttemptStatus | None, span: Span, count: int) -> Edge | None:
+        """Where the first ``count`` of the span end."""
+        statuses: Sequence[AttemptStatus] = STATUSES if status is None else (status,)
+        ranges = [
+            f"""
+            SELECT id FROM webhook_attempt INDEXED BY webhook_attempt_by_endpoint
+            WHERE endpoint_id = ?1 AND status = {one:d} AND id > ?2 AND id < ?3
+            """
+            for one in statuses
+        ]
+        sql = f"{' UNION ALL '.join(ranges)} ORDER BY 1 {direction(span)} LIMIT 2 OFFSET ?4"
+        return edge_of(await self._database.read_long(sql, (endpoint_id, *bounds(span), count - 1)))
 
     async def list_by_message(self, message_id: str, span: Span, where: AttemptFilter) -> Sequence[Attempt]:
         """In the order of ids."""

@@ -9,13 +9,13 @@ from collections.abc import Iterator, Sequence
 from webhook_engine.model import AttemptedDestination, AttemptedMessage, AttemptStatus, DeliveryStatus
 from webhook_engine.store import rows
 from webhook_engine.store.order import scheduled_at
-from webhook_engine.store.records import DeliveryFilter, Span
-from webhook_engine.store.spans import bounds, direction, up_to
+from webhook_engine.store.records import DeliveryFilter, Edge, Span
+from webhook_engine.store.spans import bounds, direction, edge_of, up_to
 from webhook_engine.store.sqlite.connection import Session
 from webhook_engine.store.sqlite.database import Database
 from webhook_engine.store.sqlite.filters import message_conditions
 
-__all__ = ["destinations_of_message", "messages_of_endpoint", "statuses_of_messages"]
+__all__ = ["destinations_of_message", "edge_of_messages", "messages_of_endpoint", "statuses_of_messages"]
 
 _STATE = ("status", "attempt_count", "due_at", "reason")
 _MESSAGE_COLUMNS = rows.columns(rows.MESSAGE, "message")
@@ -88,6 +88,21 @@ async def messages_of_endpoint(
         return up_to(listed(), span.max_bytes)
 
     return await database.read_long_with(read)
+
+
+async def edge_of_messages(
+    database: Database, endpoint_id: str, span: Span, count: int, status: AttemptStatus | None
+) -> Edge | None:
+    """Where the first ``count`` of the messages of an endpoint end."""
+    ranges = [
+        f"""
+        SELECT message_id FROM webhook_delivery INDEXED BY webhook_delivery_by_status
+        WHERE endpoint_id = ?1 AND status = {one:d} AND attempted = {attempted} AND message_id > ?2 AND message_id < ?3
+        """
+        for one, attempted in (_ALL if status is None else _OF_STATUS[status])
+    ]
+    sql = f"{' UNION ALL '.join(ranges)} ORDER BY 1 {direction(span)} LIMIT 2 OFFSET ?4"
+    return edge_of(await database.read_long(sql, (endpoint_id, *bounds(span), count - 1)))
 
 
 _STATUSES_OF_MESSAGES = """

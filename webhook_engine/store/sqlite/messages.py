@@ -10,8 +10,16 @@ from typing import cast
 
 from webhook_engine.model import Message
 from webhook_engine.store import rows
-from webhook_engine.store.records import AddressedMessage, MessageFilter, MessageSearch, NewMessage, Span
-from webhook_engine.store.spans import bounds, direction
+from webhook_engine.store.records import (
+    MAX_MERGED_EVENT_TYPES,
+    AddressedMessage,
+    Edge,
+    MessageFilter,
+    MessageSearch,
+    NewMessage,
+    Span,
+)
+from webhook_engine.store.spans import bounds, direction, edge_of
 from webhook_engine.store.sqlite.batches import BatchStatement
 from webhook_engine.store.sqlite.connection import Row, Session
 from webhook_engine.store.sqlite.database import Database
@@ -24,9 +32,6 @@ from webhook_engine.store.sqlite.order import add_in_order
 __all__ = ["NewMessages", "SqliteMessages"]
 
 _COLUMNS = rows.columns(rows.MESSAGE, "message")
-
-MAX_MERGED_EVENT_TYPES = 20
-"""Event types asked for by which a list is merged from one range each; with more, one range is filtered."""
 
 _ADD_MESSAGES = BatchStatement(
     f"""
@@ -73,6 +78,11 @@ UNION ALL
 SELECT {_COLUMNS}, payload, content_type FROM webhook_message AS message INDEXED BY webhook_message_by_event_id
 WHERE application_id = ?1 AND event_id = ?2
 LIMIT 1
+"""
+
+_IDS = """
+SELECT id FROM webhook_message INDEXED BY webhook_message_by_application
+WHERE application_id = ?1 AND id > ?2 AND id < ?3
 """
 
 _EVENT_TYPE = "SELECT event_type FROM webhook_message WHERE id = ?1"
@@ -129,6 +139,11 @@ class SqliteMessages:
             ranges = [f"{select} webhook_message_by_application WHERE {within}"]
         sql = f"{' UNION ALL '.join(ranges)} ORDER BY 1 {direction(span)} LIMIT :limit"
         return await self._database.read_span(sql, parameters, rows.message, span.max_bytes)
+
+    async def edge(self, application_id: str, span: Span, count: int) -> Edge | None:
+        """Where the first ``count`` of the span end."""
+        sql = f"{_IDS} ORDER BY id {direction(span)} LIMIT 2 OFFSET ?4"
+        return edge_of(await self._database.read_long(sql, (application_id, *bounds(span), count - 1)))
 
     async def search(
         self, application_id: str, span: Span, where: MessageSearch, window: int, max_bytes: int
