@@ -85,6 +85,20 @@ async def test_nobody_is_shown_a_pause_where_the_breaker_was_switched_off(tmp_pa
         assert (await engine.endpoints.get("acme", endpoint.id)).paused_until is None
 
 
+async def test_the_pause_is_over_once_the_configuration_gives_nobody_a_breaker(tmp_path: Path) -> None:
+    async with Receiver(500) as receiver:
+        async with local_engine(tmp_path / "e.db", circuit_breaker=True, retry_schedule=["1h"]) as engine:
+            asks = await acme(engine, receiver.url, circuit_breaker=True)
+            asks_not = await engine.endpoints.create("acme", url=receiver.url)
+            await send_many(engine, FEWEST)
+            await engine.join(timeout=5)
+            before = [(await engine.endpoints.get("acme", one.id)).paused_until for one in (asks, asks_not)]
+        assert None not in before
+        async with local_engine(tmp_path / "e.db") as engine:
+            after = [(await engine.endpoints.get("acme", one.id)).paused_until for one in (asks, asks_not)]
+        assert after == [before[0], None]
+
+
 async def test_without_one_each_message_goes_down_the_ladder(tmp_path: Path) -> None:
     async with Receiver(500) as receiver, local_engine(tmp_path / "e.db", retry_schedule=[]) as engine:
         endpoint = await acme(engine, receiver.url)

@@ -193,3 +193,17 @@ async def test_some_endpoint_is_found_if_there_is_any(store: Store, world: World
     assert await store.endpoints.first() is None
     added = await world.endpoint(await world.application())
     assert await store.endpoints.first() == added
+
+
+async def test_a_pause_ends_where_no_circuit_breaker_is_asked_for(store: Store, world: World) -> None:
+    application = await world.application()
+    until = world.tick()
+    asking = [
+        await world.endpoint(application, health=Health(paused_until=until), paused_until=to_datetime(until), **asked)
+        for asked in ({}, {"circuit_breaker": False}, {"timeout": timedelta(seconds=1)}, {"circuit_breaker": True})
+    ]
+    assert await store.endpoints.of_application(application.id) == asking
+    await store.endpoints.end_pauses()
+    after = await store.endpoints.of_application(application.id)
+    assert [stored.health.paused_until is None for stored in after] == [True, True, True, False]
+    assert after[3] == asking[3]

@@ -277,6 +277,9 @@ class Pipeline:
         await self._sender.__aenter__()
         await self.filter_process.__aenter__()
         self._first_id = ""
+        if not self._settings.circuit_breaker:
+            # Of another run, which had one for all.
+            await self._store.endpoints.end_pauses()
         for service in self._services:
             await service.start()
             if service is self.timekeeper:

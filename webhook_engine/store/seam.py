@@ -139,6 +139,10 @@ class EndpointStore(Protocol):
         """Sets ``updated_at`` to ``now``; ``None`` if there is no such endpoint."""
         ...
 
+    async def end_pauses(self) -> None:
+        """End the pause of each endpoint that does not ask for a circuit breaker itself."""
+        ...
+
     async def delete(self, endpoint_id: str, now: int, messages: Sequence[AddressedMessage] = ()) -> bool:
         """Deletes it and the positions of its pollers; pending deliveries are left to ``settle_pending``."""
         ...

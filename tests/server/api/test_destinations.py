@@ -6,6 +6,7 @@ import importlib.util
 import json
 
 import pytest
+from api_clients import Client
 from engines import until
 from receivers import Receiver
 from svix.api import SvixAsync
@@ -82,6 +83,19 @@ async def test_what_is_no_destination(svix: SvixAsync, app: str) -> None:
         )
     with pytest.raises(HTTPValidationError):
         await svix.destination.create(app, fifo("ftp://a.example"))
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("/app/acme/destination/main/next-event", "Further routes of destinations of the hosted API"),
+        ("/app/acme/stream/sink", "The older name of destinations of the hosted API"),
+        ("/app/acme/endpoint/main/oauth", "Routes for OAuth of the hosted API"),
+    ],
+)
+async def test_what_only_the_hosted_api_has_is_refused_by_its_name(api: Client, path: str, said: str) -> None:
+    refused = await api.get(path)
+    assert (refused.status, refused.json["detail"]) == (404, f"{said}: this server does not have it.")
 
 
 @pytest.mark.skipif(importlib.util.find_spec("quickjs") is None, reason="the extra is not installed")

@@ -9,10 +9,10 @@ from webhook_engine.server.errors import ApiError
 __all__ = ["not_allowed", "not_found"]
 
 _FEATURES = {
-    ("app", "*", "endpoint", "*", "oauth"): "OAuth for endpoints",
-    ("app", "*", "endpoint", "*", "mtls"): "Client certificates for endpoints",
-    ("app", "*", "destination"): "FIFO destinations",
-    ("app", "*", "stream"): "FIFO destinations",
+    ("app", "*", "endpoint", "*", "oauth"): "Routes for OAuth",
+    ("app", "*", "endpoint", "*", "mtls"): "Routes for client certificates",
+    ("app", "*", "destination"): "Further routes of destinations",
+    ("app", "*", "stream"): "The older name of destinations",
     ("app", "*", "integration"): "Integrations",
     ("app", "*", "inbound"): "Inbound addresses",
     ("app", "*", "autoconfig"): "Automatic configuration of endpoints",

@@ -70,6 +70,12 @@ UPDATE webhook_endpoint SET deleted = true, uid = NULL, updated_at = $2 WHERE id
 """
 
 
+_END_PAUSES = """
+UPDATE webhook_endpoint SET paused_until = NULL
+WHERE paused_until IS NOT NULL AND options::jsonb ->> 'circuit_breaker' IS DISTINCT FROM 'true'
+"""
+
+
 class PostgresqlEndpoints:
     """See :class:`~webhook_engine.store.seam.EndpointStore`."""
 
@@ -149,6 +155,10 @@ class PostgresqlEndpoints:
             return _endpoint(found)
 
         return await self._database.write(change)
+
+    async def end_pauses(self) -> None:
+        """End the pause of each endpoint that does not ask for a circuit breaker itself."""
+        await self._database.write(lambda session: session.change(_END_PAUSES))
 
     async def delete(self, endpoint_id: str, now: int, messages: Sequence[AddressedMessage] = ()) -> bool:
         """Deletes it and the positions of its pollers."""

@@ -57,6 +57,12 @@ UPDATE webhook_endpoint SET deleted = 1, uid = NULL, updated_at = ?2 WHERE id = 
 """
 
 
+_END_PAUSES = """
+UPDATE webhook_endpoint SET paused_until = NULL
+WHERE paused_until IS NOT NULL AND json_extract(options, '$.circuit_breaker') IS NOT 1
+"""
+
+
 class SqliteEndpoints:
     """See :class:`~webhook_engine.store.seam.EndpointStore`."""
 
@@ -127,6 +133,10 @@ class SqliteEndpoints:
             return rows.endpoint(found[0])
 
         return await self._database.write(change)
+
+    async def end_pauses(self) -> None:
+        """End the pause of each endpoint that does not ask for a circuit breaker itself."""
+        await self._database.write(lambda session: session.change(_END_PAUSES))
 
     async def delete(self, endpoint_id: str, now: int, messages: Sequence[AddressedMessage] = ()) -> bool:
         """Deletes it and the positions of its pollers."""
