@@ -37,6 +37,7 @@ PROVED_BY: Mapping[str, str] = {
     "delivery/accept/": "delivery/accept/test_relay.py",
     "delivery/accept/source_relay.py": "outbox/test_sources.py",
     "delivery/http/problems.py": "delivery/http/test_response.py",
+    "delivery/mail/settings.py": "delivery/mail/test_mailer.py",
     "delivery/measures.py": "server/test_metrics.py",
     "delivery/schedule/figures.py": "server/test_metrics.py",
     "delivery/notices.py": "cluster/",

@@ -19,7 +19,7 @@ from webhook_engine.delivery.attempt.decision import Rules
 from webhook_engine.delivery.attempt.retry import RetrySchedule
 from webhook_engine.delivery.http.own_inbox import OwnInboxes
 from webhook_engine.delivery.mail.letters import DEFAULT_TEMPLATE
-from webhook_engine.delivery.mail.mailer import MailSettings
+from webhook_engine.delivery.mail.settings import MailSettings
 from webhook_engine.delivery.measures import Measures
 from webhook_engine.delivery.notifier import Handler
 from webhook_engine.delivery.ownership import Share

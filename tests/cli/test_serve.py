@@ -50,8 +50,8 @@ async def test_it_loads_nothing_that_it_does_not_need_yet(tmp_path: Path) -> Non
     loaded = set((await process.communicate())[0].decode().split())
     assert "webhook_engine.server.listener" in loaded
     unneeded = {
-        "asyncpg", "click", "cryptography.x509", "jsonschema_rs", "jwt", "opentelemetry", "prometheus_client",
-        "psycopg", "pydantic", "pygments", "quickjs", "rich", "typer", "yaml",
+        "aiosmtplib", "asyncpg", "click", "cryptography.x509", "jsonschema_rs", "jwt", "opentelemetry",
+        "prometheus_client", "psycopg", "pydantic", "pygments", "quickjs", "rich", "typer", "yaml",
         "webhook_engine.importing", "webhook_engine.server.metrics", "webhook_engine.store.postgresql",
         "webhook_engine.testing",
     }  # fmt: skip

@@ -35,7 +35,7 @@ from webhook_engine.delivery.http.own_inbox import OwnInboxes
 from webhook_engine.delivery.http.response import Response
 from webhook_engine.delivery.http.sender import Sender
 from webhook_engine.delivery.mail.links import letter_links
-from webhook_engine.delivery.mail.mailer import Mailer, MailSettings
+from webhook_engine.delivery.mail.settings import MailSettings
 from webhook_engine.delivery.measures import Measures
 from webhook_engine.delivery.notices import Notices
 from webhook_engine.delivery.notifier import Handler, Notifier
@@ -72,6 +72,8 @@ if TYPE_CHECKING:
     from yarl import URL
 
     from webhook_engine.delivery.http.response import FailureKind
+    from webhook_engine.delivery.mail.letters import LetterLinks
+    from webhook_engine.delivery.mail.mailer import Mailer
     from webhook_engine.delivery.tracing import Tracing
 
 __all__ = ["Pipeline", "PipelineSettings"]
@@ -142,7 +144,7 @@ class Pipeline:
         self._mailer = (
             None
             if settings.mail is None
-            else Mailer(settings.mail, clock, lambda *alert: letter_links(cipher, base_url(), *alert))
+            else _mailer(settings.mail, clock, lambda *alert: letter_links(cipher, base_url(), *alert))
         )
         self._sender = Sender(
             timeout_s=settings.timeout_s,
@@ -526,3 +528,9 @@ class Pipeline:
     def _recorded(self, batch: Sequence[Outcome], turns: Turns) -> None:
         self.measures.changes_recorded(outcome.change for outcome in batch)
         self._dispatcher.recorded(batch, turns)
+
+
+def _mailer(settings: MailSettings, clock: Clock, links: Callable[[str, str], LetterLinks]) -> Mailer:
+    from webhook_engine.delivery.mail.mailer import Mailer  # noqa: PLC0415 (few engines send mail)
+
+    return Mailer(settings, clock, links)

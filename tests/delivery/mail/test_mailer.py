@@ -15,7 +15,8 @@ from mailboxes import Mailbox
 from webhook_engine import Clock
 from webhook_engine.delivery.http.response import FailureKind, Response
 from webhook_engine.delivery.mail.letters import LetterLinks
-from webhook_engine.delivery.mail.mailer import AT_ONCE, Mailer, MailSettings
+from webhook_engine.delivery.mail.mailer import AT_ONCE, Mailer
+from webhook_engine.delivery.mail.settings import MailSettings
 from webhook_engine.delivery.troubles import Lack
 
 PAYLOAD = b'{"type":"endpoint.failing","data":{"endpointUrl":"https://example.com/\\n","appName":"\xc3\x84cme"}}'

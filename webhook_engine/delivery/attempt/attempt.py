@@ -28,7 +28,6 @@ from webhook_engine.delivery.attempt.transforming import CANCELLED, Transformer
 from webhook_engine.delivery.elapsed import Moment
 from webhook_engine.delivery.http.response import FailureKind, Response
 from webhook_engine.delivery.http.sender import Sender
-from webhook_engine.delivery.mail.mailer import Mailer
 from webhook_engine.delivery.measures import Measures
 from webhook_engine.delivery.troubles import Lack, lack_of
 from webhook_engine.ids import IdSource
@@ -37,6 +36,7 @@ from webhook_engine.model import AttemptStatus, DeliveryStatus, Exchange, Health
 from webhook_engine.store.records import DeliveryChange, Due, EndpointCondition, RecordedAttempt
 
 if TYPE_CHECKING:
+    from webhook_engine.delivery.mail.mailer import Mailer
     from webhook_engine.delivery.tracing import Tracing
 
 __all__ = ["Attempter", "Begun", "EndpointState"]

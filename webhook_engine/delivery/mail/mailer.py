@@ -7,38 +7,23 @@ import ssl
 from collections.abc import Callable
 from email.message import EmailMessage
 from email.utils import format_datetime, parseaddr
-from typing import Literal
 
 import aiosmtplib
 import msgspec
 
 from webhook_engine.clock import Clock, to_datetime
 from webhook_engine.delivery.http.response import FailureKind, Response
-from webhook_engine.delivery.mail.letters import DEFAULT_TEMPLATE, LetterLinks, letter_of
+from webhook_engine.delivery.mail.letters import LetterLinks, letter_of
+from webhook_engine.delivery.mail.settings import MailSettings
 from webhook_engine.delivery.troubles import Lack
 from webhook_engine.log import get_logger
 
-__all__ = ["MailSettings", "Mailer"]
+__all__ = ["Mailer"]
 
 log = get_logger("mail")
 
 AT_ONCE = 4
 """Letters on their way; mail servers take no more from one client gladly."""
-
-
-class MailSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The mail server, and who the letters are from."""
-
-    host: str
-    port: int
-    security: Literal["starttls", "tls", "none"]
-    sender: str
-    username: str | None = None
-    password: str | None = None
-    template: str = DEFAULT_TEMPLATE
-    timeout_s: float = 15.0
-    """For all that is said about one letter, from connecting to leaving."""
-    ca_file: str | None = None
 
 
 class Mailer:
