@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -278,3 +279,23 @@ def kept(message: NewMessage, **fields: Any) -> Message:
 def ids(records: Sequence[Any]) -> list[str]:
     """The ids of records that have one."""
     return [record.id for record in records]
+
+
+async def make_every_kind(
+    store: Store, world: World, endpoint: StoredEndpoint
+) -> list[tuple[NewMessage, AttemptStatus]]:
+    """Messages of every status, type, channel and tag; some settled without an attempt."""
+    made = []
+    kinds = itertools.product(AttemptStatus, ("a", "b"), (None, ("x",)), (None, ("t", "u")))
+    for number, (status, event_type, channels, tags) in enumerate(kinds):
+        message = await world.send(endpoint, event_type=event_type, channels=channels, tags=tags)
+        made.append((message, status))
+        attempted = status is AttemptStatus.SENDING or (number % 2 == 0 and status is not AttemptStatus.SUCCESS)
+        if status is AttemptStatus.SENDING:
+            changed = change(message, endpoint, DeliveryStatus.PENDING, START * 2)
+        elif status is AttemptStatus.PENDING:
+            continue
+        else:
+            changed = change(message, endpoint, DeliveryStatus(status), reason="why", attempted=attempted)
+        await store.deliveries.record(Outcomes(deliveries=[changed]))
+    return made

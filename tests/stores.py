@@ -102,6 +102,15 @@ def outside(database: Path) -> Iterator[sqlite3.Connection | psycopg.Connection]
         yield connection
 
 
+ROW = "INSERT INTO webhook_outbox (application, event_type, payload) VALUES (?, ?, ?)"
+
+
+def add_rows(database: Path, *rows: tuple[object, ...], sql: str = ROW) -> None:
+    """Commit rows to the outbox of an engine as any program may."""
+    with outside(database) as connection:
+        connection.cursor().executemany(sql.replace("?", "%s") if ON_POSTGRESQL else sql, rows)
+
+
 def refuse_messages(database: Path, pattern: str, words: str) -> None:
     """Let nobody add a message with an event type like this (``*`` stands for anything)."""
     if not ON_POSTGRESQL:

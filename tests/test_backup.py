@@ -8,7 +8,6 @@ import tarfile
 from pathlib import Path
 
 import pytest
-from commands import run
 from engines import acme, local_engine, send, send_many
 from receivers import Receiver
 from stores import query
@@ -84,13 +83,3 @@ async def test_what_is_no_backup_is_refused_and_leaves_nothing(tmp_path: Path) -
         with pytest.raises(StoreError):
             restore(config(target / "a.db"), source)
         assert list(target.iterdir()) == []
-
-
-def test_the_commands(tmp_path: Path) -> None:
-    there = {"WEBHOOK_ENGINE_STORE__URL": f"sqlite:///{tmp_path}/a.db"}
-    done = run("backup", str(tmp_path / "file"), **there)
-    assert done.returncode == 1
-    assert "there is no database" in done.stderr
-    done = run("restore", str(tmp_path / "file"), **there)
-    assert done.returncode == 2
-    assert "no such file" in done.stderr

@@ -19,12 +19,10 @@ TESTS = Path(__file__).parent
 PROVED_BY: Mapping[str, str] = {
     # Commands are tried as people run them, and the daemon's as a process.
     "cli/": "cli/test_client.py",
-    "cli/backup.py": "test_backup.py",
     "cli/errors.py": "cli/test_main.py",
     "cli/demo/": "cli/test_demo.py",
     "cli/listen.py": "server/play/",
     "cli/restore.py": "test_backup.py",
-    "cli/rotate.py": "secrets/test_rotation.py",
     "cli/terminal.py": "cli/test_main.py",
     "cli/token.py": "server/test_tokens.py",
     # What joins the parts is tried with the parts in it: an engine, real time or a clock moved by hand, real sockets.
@@ -33,7 +31,6 @@ PROVED_BY: Mapping[str, str] = {
     "native_threads.py": "integrations/test_flask.py",
     "shared.py": "shared/",
     "version.py": "test_packaging.py",
-    "rules/quantities.py": "config/test_values.py",
     "delivery/accept/": "delivery/accept/test_relay.py",
     "delivery/accept/source_relay.py": "outbox/test_sources.py",
     "delivery/http/problems.py": "delivery/http/test_response.py",
@@ -47,13 +44,8 @@ PROVED_BY: Mapping[str, str] = {
     "delivery/tasks/reports.py": "server/api/test_tasks.py",
     # Managers are tried through the engine, as programs call them.
     "resources/announce.py": "delivery/test_notifier.py",
-    "resources/endpoint_credentials.py": "engine/test_authentication.py",
     "delivery/attempt/transforming.py": "engine/test_transformations.py",
-    "delivery/transformations/host_modules.py": "engine/test_transformations.py",
-    "resources/endpoint_transformation.py": "engine/test_transformations.py",
-    "resources/lookup.py": "resources/test_applications.py",
     "resources/message_search.py": "portal/test_find.py",
-    "resources/organization.py": "resources/test_applications.py",
     "resources/portal.py": "portal/test_sessions.py",
     "resources/portal_links.py": "portal/test_sessions.py",
     "resources/services.py": "resources/",
@@ -66,7 +58,6 @@ PROVED_BY: Mapping[str, str] = {
     # Other programs' connections and databases are real ones.
     # Sources are tried with recorded answers and filled databases.
     "importing/": "importing/",
-    "outbox/dialect.py": "outbox/test_drivers.py",
     "outbox/wakeup.py": "delivery/accept/test_relay.py",
     "integrations/": "integrations/test_starlette.py",
     "integrations/django/": "integrations/test_django.py",
@@ -86,7 +77,6 @@ PROVED_BY: Mapping[str, str] = {
     "server/pages.py": "portal/test_proxy.py",
     "server/play/": "server/play/",
     "server/portal/": "portal/",
-    "server/seen_keys.py": "server/test_idempotency.py",
     # The store is tried against its seam, and SQLite besides by what can go wrong with a file.
     "store/": "store/",
     "store/rows.py": "store/",
@@ -95,7 +85,6 @@ PROVED_BY: Mapping[str, str] = {
     "store/sqlite/": "store/sqlite/test_database.py",
     "store/sqlite/copy.py": "test_backup.py",
     "store/sqlite/enqueue.py": "outbox/test_enqueue.py",
-    "store/sqlite/filters.py": "store/test_delivery_lists.py",
     "sync/": "sync/test_sync_engine.py",
     "sync/managers.py": "sync/test_managers_stub.py",
     "sync/shared.py": "shared/test_workers.py",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,7 +13,7 @@ import pytest
 from engines import acme, attempts_of, destination, local_engine, send, send_many, until
 from receivers import Receiver
 
-from webhook_engine import ConfigError, Engine, OutgoingWebhook, ValidationError, Webhook, transformation
+from webhook_engine import Engine, OutgoingWebhook, Webhook
 from webhook_engine.rules.user_info import MASK
 
 needs_scripts = pytest.mark.skipif(importlib.util.find_spec("quickjs") is None, reason="the extra is not installed")
@@ -133,47 +132,6 @@ async def test_credentials_go_nowhere_else(tmp_path: Path, away: bool) -> None:
             assert attempt.request_headers.get("authorization") == (None if away else MASK)
 
 
-async def test_an_endpoint_chooses_among_those_that_there_are(tmp_path: Path) -> None:
-    async with Receiver() as receiver, local_engine(tmp_path / "e.db") as engine:
-        with pytest.raises(ValidationError, match="discord, slack, teams"):
-            await acme(engine, receiver.url, transformation="own")
-        endpoint = await acme(engine, receiver.url, transformation="slack")
-        assert endpoint.transformation == "slack"
-        await send(engine)
-        await engine.join(timeout=5)
-        assert receiver.requests[0].payload["text"] == "invoice.paid"
-        await engine.endpoints.update("acme", endpoint.id, transformation=None)
-        await send(engine)
-        await engine.join(timeout=5)
-        assert receiver.requests[1].payload == {"n": 1}
-
-
-MODULE = """
-from webhook_engine import transformation
-
-@transformation("shout")
-async def shout(webhook):
-    webhook.payload = {"text": webhook.event_type.upper()}
-"""
-
-
-async def test_modules_of_the_configuration_have_theirs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "own_hooks.py").write_text(MODULE)
-    (tmp_path / "no_hooks.py").write_text("")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    modules = {"transformations__modules": ["own_hooks"]}
-    async with Receiver() as receiver, local_engine(tmp_path / "e.db", **modules) as engine:
-        await acme(engine, receiver.url, transformation="shout")
-        await send(engine)
-        await engine.join(timeout=5)
-        assert receiver.bodies == [b'{"text":"INVOICE.PAID"}']
-    for name, words in (("nowhere_to_be_found", "cannot be imported"), ("no_hooks", "has no function")):
-        with pytest.raises(ConfigError, match=words):
-            local_engine(tmp_path / "f.db", transformations__modules=[name])
-    sys.modules.pop("own_hooks")
-    assert transformation("a")(raising) is raising
-
-
 SCRIPT = """
 function handler(webhook) {
   webhook.payload = {said: webhook.eventType, n: webhook.payload.n, by: webhook.variables.who};
@@ -210,36 +168,6 @@ async def test_a_script_of_the_consumer_changes_what_is_sent(tmp_path: Path) -> 
         await engine.join(timeout=10)
         assert receiver.bodies[-1] == b'{"n":1}'
     assert b"webhook.variables.who" not in b"".join(path.read_bytes() for path in tmp_path.glob("e.db*"))
-
-
-@needs_scripts
-async def test_a_script_is_tried_without_sending_anything(tmp_path: Path) -> None:
-    settings = {"transformations__scripts": True}
-    async with Receiver() as receiver, local_engine(tmp_path / "e.db", **settings) as engine:
-        endpoint = await acme(engine, receiver.url)
-
-        async def tried(code: str) -> Any:
-            return await engine.endpoints.simulate_transformation(
-                "acme", endpoint.id, code=code, payload={"n": 2}, event_type="a.b", variables={"who": "us"}
-            )
-
-        trial = await tried(SCRIPT)
-        assert (trial.payload, trial.url, trial.method) == ('{"said":"a.b","n":2,"by":"us"}', receiver.url, "POST")
-        assert (trial.headers, trial.problem) == ({"X-Said": "1"}, None)
-        assert (await tried("function handler(webhook) { return {...webhook, cancel: true} }")).cancelled
-        assert "no such" in (await tried("function handler(webhook) { throw Error('no such') }")).problem
-        assert "url" in (await tried("function handler(webhook) { webhook.url = 'x'; return webhook }")).problem
-        assert (await tried("function handler(webhook) { console.log(7); return webhook }")).logs == ("7",)
-        with pytest.raises(ValidationError):
-            await tried("short")
-        assert receiver.requests == []
-
-
-async def test_scripts_are_off_until_the_operator_allows_them(tmp_path: Path) -> None:
-    async with local_engine(tmp_path / "e.db") as engine:
-        endpoint = await acme(engine, "http://127.0.0.1:9/")
-        with pytest.raises(ConfigError, match=r"transformations\.scripts = true"):
-            await engine.endpoints.patch_transformation("acme", endpoint.id, code=SCRIPT)
 
 
 @needs_scripts

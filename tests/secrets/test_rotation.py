@@ -6,13 +6,10 @@ import stat
 from pathlib import Path
 
 from aiohttp import BasicAuth
-from commands import run
 from engines import acme, local_engine, send
 from receivers import Receiver
 
-from webhook_engine import Config
 from webhook_engine.secrets.rotation import rotate
-from webhook_engine.server.tokens import TokenKeys
 
 
 async def test_a_new_main_secret_keeps_every_signing_secret(tmp_path: Path) -> None:
@@ -47,21 +44,3 @@ async def test_a_new_main_secret_keeps_the_passwords_in_urls(tmp_path: Path) -> 
             await send(engine)
             await engine.join(timeout=5)
         assert BasicAuth.decode(receiver.requests[0].headers["authorization"]) == ("shop", "secret", "latin1")
-
-
-def test_tokens_of_the_old_jwt_secret_are_good_until_its_file_is_removed(tmp_path: Path) -> None:
-    config = Config.for_database(tmp_path / "a.db")
-    old = TokenKeys.of(config).sign({"sub": "org_1"})
-    done = run("rotate", "jwt-secret", WEBHOOK_ENGINE_STORE__URL=f"sqlite:///{tmp_path}/a.db")
-    assert done.returncode == 0, done.stderr
-    keys = TokenKeys.of(config)
-    assert keys.verified(old) == {"sub": "org_1"}
-    assert keys.sign({"sub": "org_1"}) != old
-    (tmp_path / "a.db.jwt_secret.older").unlink()
-    assert TokenKeys.of(config).verified(old) is None
-
-
-def test_a_configured_secret_is_rotated_in_the_configuration(tmp_path: Path) -> None:
-    environment = {"WEBHOOK_ENGINE_STORE__URL": f"sqlite:///{tmp_path}/a.db"}
-    assert run("rotate", "main-secret", **environment).returncode == 2
-    assert run("rotate", "main-secret", WEBHOOK_ENGINE_SECURITY__MAIN_SECRET="x", **environment).returncode == 2

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
-from api_clients import Answer, Client
+from api_clients import Client
 from engines import until
 from receivers import Receiver
 
 from webhook_engine import Engine
-from webhook_engine.server.api.canonical import canonical_json
-from webhook_engine.server.api.instants import parse_instant
 
 
 @pytest.mark.parametrize("path", ["//root/api/v1/app/", "//root//api/v1/app", "//root/api/v1//app//?limit=1"])
@@ -23,122 +19,6 @@ async def test_slashes_make_no_difference_and_are_not_redirected(api: Client, pa
 
 async def test_answers_are_compact_json(acme: Client) -> None:
     assert (await acme.get("/app?limit=0")).text == '{"data":[],"iterator":null,"done":false}'
-
-
-@pytest.mark.parametrize(
-    ("given", "shown"),
-    [
-        ('{"test":"value"}', '{"test":"value"}'),
-        ("{ }", "{}"),
-        ('{"b":1, "a":2.0}', '{"a":2.0,"b":1}'),
-        ('{"n":1e400,"m":12345678901234567890123,"z":-0}', '{"m":12345678901234567890123,"n":1e400,"z":-0}'),
-        ('{"a":1,"a":2}', '{"a":2}'),
-        (r'{"\u00e9":"\/","\ud83d\ude00":null}', '{"é":"/","😀":null}'),
-        ('{"Z":1,"a":{"y":[1.50,{"b":1,"a":2}],"x":true}}', '{"Z":1,"a":{"x":true,"y":[1.50,{"a":2,"b":1}]}}'),
-    ],
-)
-async def test_payload_is_shown_sorted_with_its_own_numbers_and_delivered_to_the_byte(
-    acme: Client, given: str, shown: str
-) -> None:
-    async with Receiver() as receiver:
-        await acme.post("/app/acme/endpoint", {"url": receiver.url})
-        made = await acme.post("/app/acme/msg", f'{{"eventType":"a", "payload" : {given} }}')
-        assert made.status == 202
-        assert f'"payload":{shown},"channels"' in made.text
-        got = await acme.get(f"/app/acme/msg/{made.json['id']}")
-        assert f'"payload":{shown},' in got.text
-        await receiver.wait_for(1)
-        assert receiver.bodies == [given.encode()]
-    hidden = await acme.get(f"/app/acme/msg/{made.json['id']}?with_content=false")
-    assert '"payload":{},' in hidden.text
-
-
-def test_what_is_no_json_has_no_canonical_form() -> None:
-    assert canonical_json(b"<xml/>") is None
-    assert canonical_json(b'{"a":NaN}') is None
-    assert canonical_json(b"[" * 100_000 + b"]" * 100_000) is None
-    assert canonical_json(b'{"a":"\\ud800"}') == '{"a":"\ufffd"}'.encode()
-
-
-async def test_data_is_another_name_of_payload(acme: Client) -> None:
-    made = await acme.post("/app/acme/msg", {"eventType": "a", "data": {"x": 1}})
-    assert made.json["payload"] == {"x": 1}
-
-
-async def test_raw_payload_is_delivered_instead_and_shown_as_text(acme: Client) -> None:
-    async with Receiver() as receiver:
-        await acme.post("/app/acme/endpoint", {"url": receiver.url})
-        made = await acme.post(
-            "/app/acme/msg",
-            {"eventType": "a", "payload": {}, "transformationsParams": {"rawPayload": "<x/>", "headers": {"a": "b"}}},
-        )
-        assert (made.json["payload"], made.json["payloadEncoding"]) == ("<x/>", "utf-8")
-        await receiver.wait_for(1)
-        assert receiver.bodies == [b"<x/>"]
-
-
-@pytest.mark.parametrize(
-    ("payload", "shown", "encoding"),
-    [
-        (b"<x>\xc3\xa9</x>", "<x>é</x>", "utf-8"),
-        (b'say "hi"\\\n', 'say "hi"\\\n', "utf-8"),
-        (b"", "", "utf-8"),
-        (b'{"a":NaN}', '{"a":NaN}', "utf-8"),
-        (b"[" * 5000 + b"]" * 5000, "[" * 5000 + "]" * 5000, "utf-8"),
-        (b"\xff\x00", "/wA=", "base64"),
-        (b'{"a":"\xff"}', "eyJhIjoi/yJ9", "base64"),
-        (b"[1, 2]", [1, 2], None),
-        (b'"text"', "text", None),
-    ],
-)
-async def test_a_payload_that_is_no_json_is_shown_wherever_payloads_are(
-    acme: Client, engine: Engine, payload: bytes, shown: object, encoding: str | None
-) -> None:
-    await acme.post("/app/acme/endpoint", {"url": "http://127.0.0.1:9/", "uid": "e"})
-    message = await engine.messages.create("acme", event_type="a", payload=payload)
-    await engine.join(timeout=10)
-    poll = f"/app/acme/poller/sink?iterator=msg_{'0' * 27}"
-
-    async def polled() -> Any:
-        return (await acme.get(poll)).json["data"]
-
-    found = [
-        (await acme.get(f"/app/acme/msg/{message.id}")).json,
-        (await acme.get("/app/acme/msg")).json["data"][0],
-        (await acme.get("/app/acme/attempt/endpoint/e?with_msg=true")).json["data"][0]["msg"],
-        (await acme.get(f"/app/acme/attempt/msg/{message.id}?with_msg=true")).json["data"][0]["msg"],
-        (await acme.get("/app/acme/endpoint/e/msg")).json["data"][0],
-        (await acme.get("/app/acme/message-state?with_content=true")).json["data"][0],
-        (await until(polled, timeout=20))[0],
-    ]
-    assert [(each["payload"], each.get("payloadEncoding")) for each in found] == [(shown, encoding)] * len(found)
-    hidden = (await acme.get(f"/app/acme/msg/{message.id}?with_content=false")).json
-    assert (hidden["payload"], hidden.get("payloadEncoding")) == ({}, None)
-
-
-async def test_the_content_type_of_a_payload_is_shown_and_checked(acme: Client) -> None:
-    async def create(headers: object) -> Answer:
-        params = {"rawPayload": "<x/>", "headers": headers}
-        return await acme.post("/app/acme/msg", {"eventType": "a", "payload": {}, "transformationsParams": params})
-
-    made = await create({"X-Foo": 1, "Content-Type": "application/xml"})
-    assert made.json["contentType"] == "application/xml"
-    [listed] = (await acme.get("/app/acme/msg")).json["data"]
-    assert listed["contentType"] == "application/xml"
-    for ignored in ({}, {"content-type": None}, ["content-type"], None, "x"):
-        assert "contentType" not in (await create(ignored)).json
-    for wrong in ("", "a\nb", 5, "ü"):
-        refused = await create({"content-type": wrong})
-        assert refused.status == 422
-        [problem] = refused.json["detail"]
-        assert problem["loc"] == ["body", "transformationsParams", "headers", "content-type"]
-
-
-async def test_expunged_payload_is_shown_as_expired(acme: Client) -> None:
-    made = await acme.post("/app/acme/msg", {"eventType": "a", "payload": {}})
-    deleted = await acme.delete(f"/app/acme/msg/{made.json['id']}/content")
-    assert (deleted.status, deleted.text) == (204, "")
-    assert '"payload":{"expired":true}' in (await acme.get(f"/app/acme/msg/{made.json['id']}")).text
 
 
 async def test_nulls_and_absences_are_those_of_each_type(acme: Client) -> None:
@@ -348,61 +228,6 @@ class TestErrors:
         assert (await acme.post("/app/acme/msg", message)).text == (
             '{"code":"conflict","detail":"A conflict has occurred"}'
         )
-
-
-NOW = datetime(2026, 1, 1, 10, 0, 0, 123456, tzinfo=UTC)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "2026-01-01 10:00:00.123456789 UTC",
-        "2026-01-01T10:00:00.123456Z",
-        "2026-1-1t10:0:0.123456z",
-        "2026-01-01T12:00:00.123456+02:00",
-        "2026-01-01T12:00:00.123456 0200",
-        "2026-01-01T05:00:00.123456-05:00",
-        "2026-01-01T10:00:00.123456",
-    ],
-)
-def test_dates_are_read_in_all_their_forms(text: str) -> None:
-    assert parse_instant(text) == NOW
-
-
-@pytest.mark.parametrize(
-    "text", ["", "x", "2026-13-01T00:00:00Z", "2026-02-30T00:00:00Z", "0001-01-01T00:00:00+23:00", "9" * 1000]
-)
-def test_what_is_no_date_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"time"):
-        parse_instant(text)
-
-
-@pytest.mark.parametrize(
-    "query",
-    [
-        "event_types=a&event_types=b",
-        "event_types=a,b",
-        "event_types[]=a&event_types[]=b",
-        "event_types%5B0%5D=a&event_types%5B1%5D=b",
-    ],
-)
-async def test_lists_in_queries_have_four_spellings(acme: Client, query: str) -> None:
-    for event_type in "abc":
-        await acme.post("/app/acme/msg", {"eventType": event_type, "payload": {}})
-    found = (await acme.get(f"/app/acme/msg?{query}")).json["data"]
-    assert [each["eventType"] for each in found] == ["b", "a"]
-    assert (await acme.get("/app/acme/msg?event_types=")).json["detail"][0]["loc"] == ["query", "__all__"]
-
-
-async def test_after_alone_pages_from_the_oldest_and_shows_the_newest_first(acme: Client) -> None:
-    ids = [(await acme.post("/app/acme/msg", {"eventType": "a", "payload": {}})).json["id"] for _ in range(3)]
-    since = (datetime.now(UTC) - timedelta(hours=1)).strftime("%Y-%m-%d %H:%M:%S UTC").replace(" ", "%20")
-    page = (await acme.get(f"/app/acme/msg?limit=2&after={since}")).json
-    assert [each["id"] for each in page["data"]] == [ids[1], ids[0]]
-    everything = (await acme.get("/app/acme/msg")).json
-    assert everything["done"] is True
-    assert everything["iterator"] == ids[0]
-    assert everything["prevIterator"] == f"-{ids[2]}"
 
 
 async def test_health_needs_no_token_and_openapi_neither(api: Client) -> None:

@@ -2,67 +2,17 @@
 
 from __future__ import annotations
 
-import itertools
-
 import pytest
-from records import START, World, change, kept, manual
+from records import START, World, kept, make_every_kind, manual
 
 from webhook_engine.clock import to_datetime
 from webhook_engine.model import AttemptedMessage, AttemptStatus, DeliveryStatus
-from webhook_engine.store.records import DeliveryFilter, NewMessage, Outcomes, Span, StoredEndpoint
+from webhook_engine.store.records import DeliveryFilter, Span
 from webhook_engine.store.seam import Store
 
 EVERYTHING = Span(limit=1_000)
-SUCCESS, PENDING, FAIL = AttemptStatus.SUCCESS, AttemptStatus.PENDING, AttemptStatus.FAIL
-SENDING, CANCELED = AttemptStatus.SENDING, AttemptStatus.CANCELED
 
-
-async def make_every_kind(
-    store: Store, world: World, endpoint: StoredEndpoint
-) -> list[tuple[NewMessage, AttemptStatus]]:
-    """Messages of every status, type, channel and tag; some settled without an attempt."""
-    made = []
-    kinds = itertools.product(AttemptStatus, ("a", "b"), (None, ("x",)), (None, ("t", "u")))
-    for number, (status, event_type, channels, tags) in enumerate(kinds):
-        message = await world.send(endpoint, event_type=event_type, channels=channels, tags=tags)
-        made.append((message, status))
-        attempted = status is SENDING or (number % 2 == 0 and status is not SUCCESS)
-        if status is SENDING:
-            changed = change(message, endpoint, DeliveryStatus.PENDING, START * 2)
-        elif status is PENDING:
-            continue
-        else:
-            changed = change(message, endpoint, DeliveryStatus(status), reason="why", attempted=attempted)
-        await store.deliveries.record(Outcomes(deliveries=[changed]))
-    return made
-
-
-@pytest.mark.parametrize("descending", [True, False])
-async def test_messages_of_an_endpoint_are_filtered_in_every_combination(
-    store: Store, world: World, descending: bool
-) -> None:
-    application, endpoint = await world.pair()
-    made = await make_every_kind(store, world, endpoint)
-    await world.send(await world.endpoint(application))
-    low, high = made[2][0].id, made[-3][0].id
-    for status, event_types, channel, tag in itertools.product(
-        (None, *AttemptStatus), (None, ("a",), ("a", "b", "z")), (None, "x"), (None, "u")
-    ):
-        expected = [
-            (message.id, is_status)
-            for message, is_status in made
-            if low < message.id < high
-            and (status is None or is_status is status)
-            and (event_types is None or message.event_type in event_types)
-            and (channel is None or channel in (message.channels or ()))
-            and (tag is None or tag in (message.tags or ()))
-        ]
-        where = DeliveryFilter(status=status, event_types=event_types, channel=channel, tag=tag)
-        for limit in (3, 1_000):
-            span = Span(low=low, high=high, descending=descending, limit=limit)
-            listed = await store.deliveries.list_by_endpoint(endpoint.endpoint.id, span, where)
-            in_order = expected[::-1] if descending else expected
-            assert [(one.message.id, one.status) for one in listed] == in_order[:limit], where
+PENDING, SENDING, SUCCESS = AttemptStatus.PENDING, AttemptStatus.SENDING, AttemptStatus.SUCCESS
 
 
 async def test_a_listed_message_tells_how_it_stands(store: Store, world: World) -> None:

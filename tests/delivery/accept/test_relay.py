@@ -15,38 +15,18 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from engines import Answers, acme, destination, ids_of, local_engine, noticed_within, until
+from engines import Answers, acme, destination, ids_of, local_engine, until
 from receivers import Receiver
-from stores import ON_POSTGRESQL, about_the_file, outside, query
+from stores import ON_POSTGRESQL, ROW, about_the_file, add_rows, outside, query
 
 from webhook_engine import AttemptStatus
 from webhook_engine.outbox import enqueue
 from webhook_engine.store.postgresql.outbox import PostgresqlOutbox
 from webhook_engine.store.sqlite.outbox import SqliteOutbox
 
-ROW = "INSERT INTO webhook_outbox (application, event_type, payload) VALUES (?, ?, ?)"
-
-
-def insert(database: Path, *rows: tuple[object, ...], sql: str = ROW) -> None:
-    """Commit rows as any program may."""
-    with outside(database) as connection:
-        connection.cursor().executemany(sql.replace("?", "%s") if ON_POSTGRESQL else sql, rows)
-
 
 def waiting(database: Path) -> int:
     return query(database, "SELECT count(*) FROM webhook_outbox WHERE error IS NULL")[0][0]
-
-
-async def test_a_row_is_noticed_within_100_ms(tmp_path: Path) -> None:
-    database = tmp_path / "e.db"
-
-    async def add() -> None:
-        insert(database, ("acme", "a.b", "{}"))
-
-    async with Receiver() as receiver, local_engine(database) as engine:
-        await acme(engine, receiver.url)
-        await engine.join(timeout=5)
-        await noticed_within(0.1, receiver, add)
 
 
 @about_the_file
@@ -103,7 +83,7 @@ async def test_join_waits_for_rows_that_were_committed_before(tmp_path: Path) ->
     async with Receiver() as receiver, local_engine(database) as engine:
         await acme(engine, receiver.url)
         for number in range(1, 11):
-            insert(database, *([("acme", "a.b", "{}")] * 20))
+            add_rows(database, *([("acme", "a.b", "{}")] * 20))
             await engine.join(timeout=10)
             assert len(receiver.requests) == 20 * number
 
@@ -113,7 +93,7 @@ async def test_rows_that_wait_at_the_start_are_delivered(tmp_path: Path) -> None
     async with Receiver() as receiver:
         async with local_engine(database) as engine:
             await acme(engine, receiver.url)
-        insert(database, *([("acme", "a.b", "{}")] * 1_200))
+        add_rows(database, *([("acme", "a.b", "{}")] * 1_200))
         async with local_engine(database) as engine:
             await engine.join(timeout=20)
             assert len(receiver.requests) == len(set(ids_of(receiver))) == 1_200
@@ -173,12 +153,12 @@ async def test_a_poison_row_is_set_aside_with_its_error_and_holds_up_nothing(
     }
     async with Receiver() as receiver, local_engine(database) as engine:
         await acme(engine, receiver.url)
-        insert(database, ("acme", "before", "{}"))
+        add_rows(database, ("acme", "before", "{}"))
         try:
-            insert(database, tuple(row.values()), sql=FULL_ROW)
+            add_rows(database, tuple(row.values()), sql=FULL_ROW)
         except (sqlite3.IntegrityError, psycopg.Error):
             pytest.skip("the table itself refuses it")
-        insert(database, ("acme", "after", "{}"))
+        add_rows(database, ("acme", "after", "{}"))
         await engine.join(timeout=5)
         assert waiting(database) == 0
         types = Counter([message.event_type async for message in engine.messages.iterate("acme")])
@@ -190,7 +170,7 @@ async def test_a_poison_row_is_set_aside_with_its_error_and_holds_up_nothing(
             assert ON_POSTGRESQL or failed_at.endswith("Z")
             await until(lambda: len(receiver.requests) == 2)
         # A second look takes nothing up again.
-        insert(database, ("acme", "last", "{}"))
+        add_rows(database, ("acme", "last", "{}"))
         await engine.join(timeout=5)
         assert query(database, "SELECT error, failed_at FROM webhook_outbox") == set_aside
 
@@ -200,9 +180,9 @@ async def test_a_row_with_an_event_id_that_is_taken_is_dropped_as_a_duplicate(tm
     sql = "INSERT INTO webhook_outbox (application, event_type, payload, event_id) VALUES (?, ?, ?, ?)"
     async with Receiver() as receiver, local_engine(database) as engine:
         await acme(engine, receiver.url)
-        insert(database, *([("acme", "a.b", "{}", "same")] * 5), sql=sql)
+        add_rows(database, *([("acme", "a.b", "{}", "same")] * 5), sql=sql)
         await engine.join(timeout=5)
-        insert(database, *([("acme", "a.b", "{}", "same")] * 5), sql=sql)
+        add_rows(database, *([("acme", "a.b", "{}", "same")] * 5), sql=sql)
         await engine.join(timeout=5)
         assert len(receiver.requests) == 1
         assert query(database, "SELECT count(*) FROM webhook_outbox") == [(0,)]
@@ -227,7 +207,7 @@ async def test_a_database_that_refuses_for_a_while_makes_no_row_be_sent_twice(
 
         monkeypatch.setattr(outbox, "waiting", sometimes)
         for _ in range(5):
-            insert(database, *([("acme", "a.b", "{}")] * 30))
+            add_rows(database, *([("acme", "a.b", "{}")] * 30))
             await engine.join(timeout=10)
         assert len(receiver.requests) == len(set(ids_of(receiver))) == 150
         assert looked > 5
@@ -245,7 +225,7 @@ async def test_a_restart_in_the_middle_of_a_move_sends_every_row_once(tmp_path: 
     async with Receiver() as receiver:
         async with local_engine(database) as engine:
             await acme(engine, receiver.url)
-        insert(database, *([("acme", "a.b", json.dumps({"n": n})) for n in range(2_000)]))
+        add_rows(database, *([("acme", "a.b", json.dumps({"n": n})) for n in range(2_000)]))
         rounds = 0
         while waiting(database):
             rounds += 1
@@ -280,7 +260,7 @@ asyncio.run(main())
 
     asyncio.run(make())
     total = 3_000
-    insert(database, *([("acme", "a.b", json.dumps({"n": n})) for n in range(total)]))
+    add_rows(database, *([("acme", "a.b", json.dumps({"n": n})) for n in range(total)]))
     for _ in range(3):
         child = subprocess.Popen([sys.executable, "-c", program, str(database)], stdout=subprocess.PIPE)
         assert child.stdout
