@@ -44,6 +44,15 @@ def test_a_page_has_each_event_type_with_its_fields_and_an_example() -> None:
         assert text in page, text
 
 
+def test_an_example_is_made_where_the_schema_has_none() -> None:
+    schema = {"type": "object", "required": ["id"], "properties": {"id": {"type": "string", "examples": ["in_7"]}}}
+    assert "&quot;id&quot;: &quot;in_7&quot;" in catalogue_page([event_type(schema)], "Shop")
+    # Where none can be, or it would say nothing, there is none.
+    impossible = {**schema, "not": {}}
+    for one in (impossible, {"description": "Anything"}, None):
+        assert "<pre>" not in catalogue_page([event_type(one)], "Shop")
+
+
 def test_a_schema_that_refers_to_itself_comes_to_an_end() -> None:
     node = {"anyOf": [{"$ref": "#/definitions/Node"}, {"type": "null"}]}
     many = {f"child{number}": {"$ref": "#/definitions/Node"} for number in range(30)}

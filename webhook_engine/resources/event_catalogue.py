@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from html import escape
 from itertools import islice
 from typing import Any, Protocol
 
+from webhook_engine.resources.examples import examples_in
+from webhook_engine.resources.schema_examples import NoExampleError
 from webhook_engine.rules.schema_references import resolved
 
 __all__ = ["CataloguedEventType", "catalogue_page", "openapi_document"]
@@ -104,9 +107,10 @@ def _section(one: CataloguedEventType) -> str:
             "<table><thead><tr><th>field</th><th>type</th><th>always there</th><th>what it is</th></tr></thead>"
         )
         parts += [f"<tbody>{''.join(rows)}</tbody></table>"]
-    examples = schema.get("examples")
-    if isinstance(examples, Sequence) and examples:
-        parts.append(f"<pre>{escape(json.dumps(examples[0], indent=2, ensure_ascii=False))}</pre>")
+    with suppress(NoExampleError):
+        parts += [
+            f"<pre>{escape(json.dumps(one, indent=2, ensure_ascii=False))}</pre>" for one in examples_in(schema)[:1]
+        ]
     parts.append("</section>")
     return "\n".join(parts)
 
