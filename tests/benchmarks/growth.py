@@ -16,6 +16,7 @@ import argparse
 import asyncio
 import contextlib
 import logging
+import os
 import random
 import shutil
 import sqlite3
@@ -30,6 +31,7 @@ from pathlib import Path
 import psycopg
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+os.environ["WEBHOOK_ENGINE_TEST_SERVERS"] = "1"
 
 from database_servers import postgresql
 

@@ -59,7 +59,15 @@ def celery_app() -> Any:
     from celery import Celery
 
     app = Celery("others", broker=os.environ["BENCH_BROKER"])
-    app.conf.update(task_acks_late=True, task_ignore_result=True, worker_hijack_root_logger=False)
+    app.conf.update(
+        task_acks_late=True,
+        task_ignore_result=True,
+        worker_hijack_root_logger=False,
+        # For each that uses one, as its documentation advises: of ten, the default, some acknowledgements get none, and
+        # their jobs come again after an hour.
+        broker_pool_limit=CONCURRENCY,
+        broker_transport_options={"max_connections": 2 * CONCURRENCY},
+    )
     sessions = threading.local()
 
     @app.task(name="deliver")
@@ -212,6 +220,7 @@ def _redis() -> Iterator[None]:
 @contextlib.contextmanager
 def _postgres() -> Iterator[None]:
     sys.path.insert(0, str(Path(__file__).parent.parent))
+    os.environ["WEBHOOK_ENGINE_TEST_SERVERS"] = "1"
     from database_servers import postgresql
 
     with postgresql(durable=True) as url:
