@@ -41,7 +41,7 @@ async def test_it_gets_the_time_that_it_asks_for_and_others_what_is_configured(t
         assert (attempt.status, attempt.failure, attempt.response) == (
             AttemptStatus.FAIL,
             "timeout",
-            "request timed out: no answer within 0.05 s",
+            "request timed out: no response within 0.05 s",
         )
         assert not (await engine.attempts.list_by_endpoint("acme", "usual")).data
         enough.set()
@@ -91,7 +91,7 @@ async def test_the_bounds_are_the_operators_and_hold_as_they_are_today(tmp_path:
         await send(engine)
         await engine.join(timeout=5)
         [attempt] = (await engine.attempts.list_by_endpoint("acme", "e")).data
-        assert attempt.response == "request timed out: no answer within 0.02 s"
+        assert attempt.response == "request timed out: no response within 0.02 s"
 
 
 async def test_only_what_passes_its_filter_is_sent_and_a_replay_keeps_to_it(tmp_path: Path) -> None:

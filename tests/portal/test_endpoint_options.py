@@ -34,7 +34,7 @@ async def test_it_is_asked_for_kept_and_taken_back(stage: Stage, receiver: Recei
     page = await settings(stage, endpoint)
     save, saved = page.get_by_role("button", name="Save changes"), page.get_by_text(SAVED)
     more = page.locator("details.more")
-    seconds = more.get_by_label("Seconds for an answer").first
+    seconds = more.get_by_label("Seconds for a response").first
     # By the keyboard alone.
     await more.locator("> summary").focus()
     await page.keyboard.press("Enter")
@@ -47,7 +47,7 @@ async def test_it_is_asked_for_kept_and_taken_back(stage: Stage, receiver: Recei
     await page.keyboard.press("Enter")
     await page.keyboard.type("invoice.*")
     row = more.locator(".times")
-    await row.get_by_label("Seconds for an answer").fill("3")
+    await row.get_by_label("Seconds for a response").fill("3")
     await row.get_by_label("Retries").select_option("None: one attempt only")
     await more.get_by_label("Method").select_option("PUT")
     await more.get_by_label("Content type").fill("application/cloudevents+json")

@@ -211,7 +211,7 @@ async def test_the_statistics_are_told_by_answer_and_duration_and_lead_to_what_w
     await page.get_by_label("Period").select_option("1 hour")
     await expect(page.locator(".chart-parts a")).to_have_count(60)
     await page.get_by_label("What to show").select_option("Duration")
-    await expect(page.locator(".chart-legend")).to_contain_text("95 % of the answers")
+    await expect(page.locator(".chart-legend")).to_contain_text("95 % of the responses")
     await page.get_by_label("What to show").select_option("Answers")
     last = page.locator(".chart-parts a").last
     await last.focus()

@@ -131,7 +131,7 @@ async def test_an_inbox_fails_twice_and_then_answers_with_what_was_typed(stage: 
     await viewer.goto(link)
     await expect(viewer.get_by_text("3 requests")).to_be_visible()
     await expect(viewer.get_by_role("region", name="Body")).to_contain_text("second")
-    for name in ("Clear", "Save answer", "Verify signatures", "Stop sharing"):
+    for name in ("Clear", "Save response", "Verify signatures", "Stop sharing"):
         await expect(viewer.get_by_role("button", name=name)).to_have_count(0)
     token = address.rstrip("/").rpartition("/")[2]
     assert token not in await viewer.content()

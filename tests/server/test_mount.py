@@ -287,8 +287,8 @@ async def test_the_wait_of_a_client_that_has_left_is_given_up(engine: Engine) ->
     async with served(in_fastapi(engine)) as site, aiohttp.ClientSession() as session:
         async with session.post(f"{site}/webhooks/play/") as response:
             inbox = await response.json()
-        set_answer = f"{site}/webhooks/play/inbox/{inbox['token']}"
-        async with session.put(set_answer, json={"status": 200, "delayMs": 30_000}) as response:
+        set_response = f"{site}/webhooks/play/inbox/{inbox['token']}"
+        async with session.put(set_response, json={"status": 200, "delayMs": 30_000}) as response:
             assert response.status == 200
         with pytest.raises(TimeoutError):
             await session.post(inbox["url"], data=b"{}", timeout=aiohttp.ClientTimeout(total=0.5))

@@ -32,7 +32,7 @@ from webhook_engine.store.kept_responses import KeptResponse
 from webhook_engine.store.members import Member
 from webhook_engine.store.moving import TABLES, Moved, move
 from webhook_engine.store.opening import opened_for_moving
-from webhook_engine.store.play import PlayAnswer, PlayInbox, PlayLimits, PlayRequest
+from webhook_engine.store.play import PlayInbox, PlayLimits, PlayRequest, PlayResponse
 from webhook_engine.store.portal_links import PortalLink
 from webhook_engine.store.positions import Position
 from webhook_engine.store.postgresql import PostgresqlStore
@@ -106,7 +106,7 @@ async def fill_store(store: SqliteStore, world: World, messages: int) -> None:
     )  # fmt: skip
     await store.kept_responses.keep([KeptResponse(digest=b"\xff" * 32, encrypted=b"\x00" * 50, expires_at=LATER)])
     await store.play.add(
-        PlayInbox(token="t", created_at=START, expires_at=LATER, answer=PlayAnswer(status=503)), LIMITS
+        PlayInbox(token="t", created_at=START, expires_at=LATER, response=PlayResponse(status=503)), LIMITS
     )
     request = PlayRequest(id="r", received_at=START, method="PUT", path="/?", headers=[("a", "ö")], body=b"\x00")
     await store.play.receive("t", request, LIMITS)

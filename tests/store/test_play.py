@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from records import SECOND, START
 
-from webhook_engine.store.play import PlayAnswer, PlayInbox, PlayLimits, PlayRequest
+from webhook_engine.store.play import PlayInbox, PlayLimits, PlayRequest, PlayResponse
 from webhook_engine.store.seam import Store
 
 LIMITS = PlayLimits(inboxes=10, requests=5, body_bytes=1_000, total_bytes=10_000)
@@ -49,22 +49,24 @@ async def test_the_newest_requests_stay(store: Store) -> None:
 
 async def test_an_inbox_answers_as_it_is_told_to(store: Store) -> None:
     await store.play.add(inbox("a"), LIMITS)
-    answer = PlayAnswer(status=503, delay_ms=20, headers=(("X-A", "b"),), body="{}", fail_status=429, failures_left=2)
-    changed = await store.play.set_answer("a", answer, START)
+    response = PlayResponse(
+        status=503, delay_ms=20, headers=(("X-A", "b"),), body="{}", fail_status=429, failures_left=2
+    )
+    changed = await store.play.set_response("a", response, START)
     assert changed is not None
-    assert changed.answer == answer
+    assert changed.response == response
     assert await store.play.get("a", START) == changed
-    assert await store.play.set_answer("none", answer, START) is None
+    assert await store.play.set_response("none", response, START) is None
 
 
 async def test_an_inbox_fails_so_often_as_it_is_told_to(store: Store) -> None:
     await store.play.add(inbox("a"), LIMITS)
-    await store.play.set_answer("a", PlayAnswer(failures_left=2), START)
+    await store.play.set_response("a", PlayResponse(failures_left=2), START)
     left = []
     for number in range(4):
         found = await store.play.receive("a", request(number), LIMITS)
         assert found is not None
-        left.append(found.answer.failures_left)
+        left.append(found.response.failures_left)
     assert left == [2, 1, 0, 0]
 
 

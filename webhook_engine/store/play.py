@@ -7,10 +7,10 @@ from typing import Any, Protocol
 
 import msgspec
 
-__all__ = ["PlayAnswer", "PlayInbox", "PlayLimits", "PlayRequest", "PlayStore", "answer_columns", "inbox_of"]
+__all__ = ["PlayInbox", "PlayLimits", "PlayRequest", "PlayResponse", "PlayStore", "inbox_of", "response_columns"]
 
 
-class PlayAnswer(msgspec.Struct, frozen=True, kw_only=True):
+class PlayResponse(msgspec.Struct, frozen=True, kw_only=True):
     """How an inbox answers what it receives."""
 
     status: int = 200
@@ -29,7 +29,7 @@ class PlayInbox(msgspec.Struct, frozen=True, kw_only=True):
     token: str
     created_at: int
     expires_at: int
-    answer: PlayAnswer = PlayAnswer()
+    response: PlayResponse = PlayResponse()
     view_token: str | None = None
     """Whoever knows it may see what the inbox receives, and no more."""
 
@@ -69,7 +69,7 @@ class PlayStore(Protocol):
         """The inbox with this token."""
         ...
 
-    async def set_answer(self, token: str, answer: PlayAnswer, now: int) -> PlayInbox | None:
+    async def set_response(self, token: str, response: PlayResponse, now: int) -> PlayInbox | None:
         """Change how an inbox answers; ``None`` if there is no such inbox."""
         ...
 
@@ -102,7 +102,7 @@ class PlayStore(Protocol):
 
 
 class _Kept(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Of an answer what has no column of its own."""
+    """What of a response has no column of its own."""
 
     headers: Sequence[tuple[str, str]] = ()
     body: str | None = None
@@ -112,22 +112,22 @@ class _Kept(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 _NOTHING = _Kept()
 
 
-def answer_columns(answer: PlayAnswer) -> tuple[int, int, str | None, int]:
-    """An answer as its columns: status, delay, the rest as JSON, and the failures that are left."""
-    kept = _Kept(headers=tuple(answer.headers), body=answer.body, fail_status=answer.fail_status)
+def response_columns(response: PlayResponse) -> tuple[int, int, str | None, int]:
+    """A response as its columns: status, delay, the rest as JSON, and the failures that are left."""
+    kept = _Kept(headers=tuple(response.headers), body=response.body, fail_status=response.fail_status)
     rest = None if kept == _NOTHING else msgspec.json.encode(kept).decode()
-    return answer.status, answer.delay_ms, rest, answer.failures_left
+    return response.status, response.delay_ms, rest, response.failures_left
 
 
 def inbox_of(row: Sequence[Any]) -> PlayInbox:
-    """An inbox from its columns: token, created, expires, those of the answer, and the token of its view."""
+    """An inbox from its columns: token, created, expires, those of the response, and the token of its view."""
     token, created_at, expires_at, status, delay_ms, rest, failures_left, view_token = row
     kept = _NOTHING if rest is None else msgspec.json.decode(rest, type=_Kept)
     return PlayInbox(
         token=token,
         created_at=created_at,
         expires_at=expires_at,
-        answer=PlayAnswer(
+        response=PlayResponse(
             status=status,
             delay_ms=delay_ms,
             headers=tuple(kept.headers),

@@ -67,7 +67,7 @@ def test_what_takes_more_ends_the_process() -> None:
     code = (
         "import msgspec; from webhook_engine.delivery.accept import filter_worker\n"
         "filter_worker.SPARE_BYTES, filter_worker.MEMORY_A_BYTE = 16_000_000, 8\n"
-        "try: filter_worker.answer(msgspec.msgpack.encode((False, [b'{}'], b'[' + b'[[]],' * 400_000 + b'0]')))\n"
+        "try: filter_worker.reply(msgspec.msgpack.encode((False, [b'{}'], b'[' + b'[[]],' * 400_000 + b'0]')))\n"
         "except MemoryError: print('refused')"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
@@ -116,7 +116,7 @@ async def test_who_is_cancelled_does_no_harm_to_the_next(process: FilterProcess)
 
 
 async def test_where_every_process_dies_a_thread_does_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "dying.py").write_text("import os\ndef answer(job): os._exit(1)")
+    (tmp_path / "dying.py").write_text("import os\ndef reply(job): os._exit(1)")
     monkeypatch.setattr(filter_process, "_PROGRAM", tmp_path / "dying.py")
     async with FilterProcess() as process:
         assert await process.passing(READY, ITEMS) == passing(READY, ITEMS)

@@ -153,7 +153,7 @@ def test_interim_responses_are_bounded() -> None:
     reader = ResponseReader(LIMIT)
     for _ in range(MAX_INTERIM_RESPONSES):
         assert not reader.feed(b"HTTP/1.1 100 Continue\r\n\r\n")
-    with pytest.raises(MalformedError, match="more than 100 interim answers"):
+    with pytest.raises(MalformedError, match="more than 100 interim responses"):
         reader.feed(b"HTTP/1.1 100 Continue\r\n\r\n")
 
 

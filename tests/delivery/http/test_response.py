@@ -137,12 +137,15 @@ async def test_what_is_odd_in_the_head_changes_no_success_and_closes_the_connect
     [
         (
             head("Content-Length: 100") + b"partial",
-            "partial\n[the answer {}, but its body broke off: it ended too soon]",
+            "partial\n[the response {}, but its body broke off: it ended too soon]",
         ),
-        (head("Transfer-Encoding: chunked") + b"7\r\npart", "part\n[the answer {}, but its body broke off: it ended"),
-        (head("Content-Length: 100"), "[the answer {}, but its body broke off: it ended too soon]"),
-        (head("Transfer-Encoding: chunked") + b"2\r\nok\r\nzz\r\n", "ok\n[the answer {}, but its body broke off: its"),
-        (head("Transfer-Encoding: chunked") + b"-2\r\nok\r\n", "[the answer {}, but its body broke off: its chunks"),
+        (head("Transfer-Encoding: chunked") + b"7\r\npart", "part\n[the response {}, but its body broke off: it ended"),
+        (head("Content-Length: 100"), "[the response {}, but its body broke off: it ended too soon]"),
+        (
+            head("Transfer-Encoding: chunked") + b"2\r\nok\r\nzz\r\n",
+            "ok\n[the response {}, but its body broke off: its",
+        ),
+        (head("Transfer-Encoding: chunked") + b"-2\r\nok\r\n", "[the response {}, but its body broke off: its chunks"),
         (head("Content-Length: -2") + b"ok", "ok"),
         (head("Transfer-Encoding: gzip") + b"ok", "ok"),
         (head(*[f"X-{number}: y" for number in range(5_000)], "Content-Length: 2") + b"ok", "ok"),
@@ -160,7 +163,7 @@ async def test_what_is_odd_in_the_body_changes_no_verdict(raw: bytes, text: str,
 async def test_a_body_that_is_reset_changes_no_verdict() -> None:
     answer = await exchange(receivers.resetting_within_body())
     assert (answer.status_code, answer.failure) == (200, None)
-    assert answer.text.startswith("partial\n[the answer 200 came, but its body broke off: Connection reset by peer")
+    assert answer.text.startswith("partial\n[the response 200 came, but its body broke off: Connection reset by peer")
 
 
 async def test_many_headers_do_not_cost_the_connection() -> None:
@@ -205,7 +208,7 @@ async def test_what_has_no_status_line_or_too_large_a_head_is_a_failure(raw: byt
         (b"", b"\r\n" * 30_000),
         (head("Transfer-Encoding: chunked"), b"1\r\nx\r\n" * 10_000),
     ],
-    ids=["interim answers", "headers", "trailers", "chunk extensions", "empty lines", "tiny chunks"],
+    ids=["interim responses", "headers", "trailers", "chunk extensions", "empty lines", "tiny chunks"],
 )
 async def test_a_flood_ends_in_time_and_leaves_the_event_loop_to_others(first: bytes, again: bytes) -> None:
     longest, done = 0.0, False

@@ -186,9 +186,9 @@ async def test_a_compressed_body_is_not_decompressed() -> None:
 @pytest.mark.parametrize(
     ("make", "status", "kind", "words"),
     [
-        (receivers.hanging, 0, FailureKind.TIMEOUT, "request timed out: no answer within 0.4 s"),
-        (receivers.trickling, 200, None, "the answer 200 came, but its body did not end within 0.4 s"),
-        (lambda: receivers.trickling(status=500), 500, FailureKind.STATUS, "the answer 500 came, but its body did"),
+        (receivers.hanging, 0, FailureKind.TIMEOUT, "request timed out: no response within 0.4 s"),
+        (receivers.trickling, 200, None, "the response 200 came, but its body did not end within 0.4 s"),
+        (lambda: receivers.trickling(status=500), 500, FailureKind.STATUS, "the response 500 came, but its body did"),
     ],
 )
 async def test_a_slow_exchange_ends_in_time_and_a_status_that_came_stands(
@@ -247,14 +247,14 @@ async def test_cancelling_goes_through(sender: Sender) -> None:
 @pytest.mark.parametrize(
     ("make", "status", "kind", "words"),
     [
-        (receivers.resetting, 0, FailureKind.CONNECT, "broke off before the answer: Connection reset by peer"),
-        (lambda: receivers.malformed(b""), 0, FailureKind.CONNECT, "broke off before the answer: it was closed"),
-        (receivers.cutting_headers, 0, FailureKind.CONNECT, "within the headers of the answer: it was closed"),
-        (receivers.resetting_within_headers, 0, FailureKind.CONNECT, "within the headers of the answer"),
+        (receivers.resetting, 0, FailureKind.CONNECT, "broke off before the response: Connection reset by peer"),
+        (lambda: receivers.malformed(b""), 0, FailureKind.CONNECT, "broke off before the response: it was closed"),
+        (receivers.cutting_headers, 0, FailureKind.CONNECT, "within the headers of the response: it was closed"),
+        (receivers.resetting_within_headers, 0, FailureKind.CONNECT, "within the headers of the response"),
         (receivers.malformed, 0, FailureKind.PROTOCOL, "is not valid HTTP: "),
         (lambda: receivers.malformed(b"HTTP/1.1 abc\r\n\r\n"), 0, FailureKind.PROTOCOL, "is not valid HTTP: "),
         (receivers.huge_headers, 0, FailureKind.PROTOCOL, "is not valid HTTP: its headers are larger than 256 kB"),
-        (receivers.continuing_endlessly, 0, FailureKind.PROTOCOL, "more than 100 interim answers (100)"),
+        (receivers.continuing_endlessly, 0, FailureKind.PROTOCOL, "more than 100 interim responses (100)"),
         (lambda: receivers.malformed(b"HTTP/1.1 000 No\r\n\r\n"), 0, FailureKind.PROTOCOL, "there is no status 000"),
     ],
 )
@@ -318,7 +318,7 @@ async def test_a_server_that_closes_at_once_is_a_connection_that_broke_off(sende
         for _ in range(20):
             answer = await send(sender, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
             assert (answer.status_code, answer.failure) == (0, FailureKind.CONNECT)
-            assert "broke off before the answer" in answer.text
+            assert "broke off before the response" in answer.text
 
 
 # Connections that were idle.

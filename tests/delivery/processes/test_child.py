@@ -24,7 +24,7 @@ def framed(*said: bytes) -> bytes:
 @pytest.fixture
 def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setattr(os, "nice", lambda _: 0)
-    (tmp_path / "program.py").write_text("def answer(job): return job[::-1]")
+    (tmp_path / "program.py").write_text("def reply(job): return job[::-1]")
     return str(tmp_path / "program.py")
 
 

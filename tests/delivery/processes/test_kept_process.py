@@ -22,7 +22,7 @@ pytestmark = [no_engine, pytest.mark.skipif(os.name != "posix", reason="there ar
 PROGRAM = """
 import json, os, sys, time
 
-def answer(job):
+def reply(job):
     if job == b"die":
         os._exit(3)
     if job == b"hang":

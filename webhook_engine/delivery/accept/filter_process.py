@@ -108,8 +108,8 @@ class FilterProcess:
             return ()
         async with self._one_at_a_time.here():
             for _ in range(TRIES):
-                if (answer := await self._asked(question is refusing, filters, payload)) is not None:
-                    said: list[T] = json.loads(answer)
+                if (reply := await self._asked(question is refusing, filters, payload)) is not None:
+                    said: list[T] = json.loads(reply)
                     return said
             return await asyncio.to_thread(question, filters, payload)
 

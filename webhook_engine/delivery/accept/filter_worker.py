@@ -19,7 +19,7 @@ MEMORY_A_BYTE = 64
 _JOB = msgspec.msgpack.Decoder(tuple[bool, list[bytes], bytes])
 
 
-def answer(job: bytes) -> bytes:
+def reply(job: bytes) -> bytes:
     """For each filter whether the payload passes, or the condition that does not hold, as JSON."""
     why, said, payload = _JOB.decode(job)
     _bound_memory(SPARE_BYTES + MEMORY_A_BYTE * len(payload))

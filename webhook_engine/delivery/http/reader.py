@@ -136,7 +136,7 @@ class ResponseReader:
                 return after
             self._interim += 1
             if self._interim > MAX_INTERIM_RESPONSES:
-                raise MalformedError(f"more than {MAX_INTERIM_RESPONSES} interim answers ({head.status})")
+                raise MalformedError(f"more than {MAX_INTERIM_RESPONSES} interim responses ({head.status})")
             data = after
 
     def _more(self, pending: bytearray, data: bytes) -> bytes:

@@ -241,11 +241,11 @@ class Sender:
         if missing or came.odd:
             log.info("response.odd", host=prepared.target.host, status_code=status, odd=came.odd, missing=missing)
         if missing:
-            text = f"{text}\n[the answer {status} came, but {missing}]".lstrip()
+            text = f"{text}\n[the response {status} came, but {missing}]".lstrip()
         if 200 <= status < 300:
             return None, text
         if status < 200:
-            text = f"the answer was {status} {came.reason.decode('latin-1')}, which the request did not ask for"
+            text = f"the response was {status} {came.reason.decode('latin-1')}, which the request did not ask for"
         return FailureKind.STATUS, text
 
     def _no_response(self, connection: Connection, target: Origin, within: str) -> NoResponseError:
@@ -256,13 +256,13 @@ class Sender:
             return OwnTroubleError(Lack.PROXY, text)
         match connection.error:
             case None:
-                return NoResponseError(FailureKind.TIMEOUT, f"request timed out: no answer {within}")
+                return NoResponseError(FailureKind.TIMEOUT, f"request timed out: no response {within}")
             case MalformedError() as error:
-                return NoResponseError(FailureKind.PROTOCOL, f"the answer of {target} is not valid HTTP: {error}")
+                return NoResponseError(FailureKind.PROTOCOL, f"the response of {target} is not valid HTTP: {error}")
             case ssl.SSLError() as error:
                 return NoResponseError(FailureKind.TLS, f"TLS with {target} failed: {problem(error)}")
             case error:
-                when = "within the headers of the answer" if connection.heard else "before the answer"
+                when = "within the headers of the response" if connection.heard else "before the response"
                 what = f"the connection to {target} broke off {when}"
                 return own_trouble(what, error) or NoResponseError(FailureKind.CONNECT, f"{what}: {problem(error)}")
 

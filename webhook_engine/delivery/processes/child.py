@@ -2,8 +2,8 @@
 
     python -I child.py PROGRAM [FOLDER…]
 
-``PROGRAM`` is the path of a module with ``answer(job: bytes) -> bytes``, and the folders are where it finds what it
-imports. Jobs come on the standard input and their answers go to the standard output, each after its length in four
+``PROGRAM`` is the path of a module with ``reply(job: bytes) -> bytes``, and the folders are where it finds what it
+imports. Jobs come on the standard input and their replies go to the standard output, each after its length in four
 bytes. It is started by its path and imports nothing of the package. It ends where its input does: with the engine, also
 if that is killed.
 """
@@ -27,12 +27,12 @@ def main(program: str, folders: list[str]) -> None:
     """Do jobs until there are no more."""
     sys.path += [one for one in folders if one not in sys.path]
     _stand_behind()
-    answer = _answers_of(program)
+    reply = _replies_of(program)
     stdin, stdout = sys.stdin.buffer, sys.stdout.buffer
     stdout.write(READY)
     stdout.flush()
     while job := _read(stdin):
-        said = answer(job)
+        said = reply(job)
         stdout.write(struct.pack(">I", len(said)) + said)
         stdout.flush()
 
@@ -45,14 +45,14 @@ def _stand_behind() -> None:
         session.write(str(NICE))
 
 
-def _answers_of(program: str) -> Callable[[bytes], bytes]:
+def _replies_of(program: str) -> Callable[[bytes], bytes]:
     spec = importlib.util.spec_from_file_location("program", program)
     if spec is None or spec.loader is None:
         raise ImportError(program)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    answer: Callable[[bytes], bytes] = module.answer
-    return answer
+    reply: Callable[[bytes], bytes] = module.reply
+    return reply
 
 
 def _read(stdin: BinaryIO) -> bytes:

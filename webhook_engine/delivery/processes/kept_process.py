@@ -26,7 +26,7 @@ __all__ = ["KeptProcess", "NotStartedError"]
 T = TypeVar("T")
 
 STARTING_S = 60.0
-MAX_ANSWER = 16_000_000
+MAX_REPLY = 16_000_000
 _CHILD = Path(__file__).with_name("child.py")
 
 
@@ -62,7 +62,7 @@ class KeptProcess:
             raise
 
     def do(self, job: bytes, limit_s: float) -> bytes | None:
-        """What it answers; ``None`` if that took too long or it died, and then it is gone. Blocks.
+        """Its reply; ``None`` if that took too long or it died, and then it is gone. Blocks.
 
         Raises ``NotStartedError``.
         """
@@ -74,7 +74,7 @@ class KeptProcess:
             self._write(process, struct.pack(">I", len(job)), ends_at)
             self._write(process, job, ends_at)
             (length,) = struct.unpack(">I", self._read(process, 4, ends_at))
-            if length <= MAX_ANSWER:
+            if length <= MAX_REPLY:
                 return self._read(process, length, ends_at + 1)
         except (OSError, EOFError, TimeoutError):
             pass

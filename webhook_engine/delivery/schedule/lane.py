@@ -35,7 +35,7 @@ from webhook_engine.store.records import Due, StoredEndpoint
 __all__ = ["RETRIES", "SILENT", "Lane", "Load", "Memory", "Standing"]
 
 INITIAL_LIMIT = 2
-EARNED_BY_ANSWER = 2
+EARNED_BY_RESPONSE = 2
 """Requests that a lane may begin after a response, and before the next, without being silent."""
 MAX_QUEUED = 4_096
 MAX_QUEUED_UNPROVEN = 256
@@ -161,7 +161,7 @@ class Lane:
         while many want.
         """
         only_retries = not (self._first or self._manual)
-        return only_retries | SILENT if self.in_flight > 0 and self.unanswered >= EARNED_BY_ANSWER else only_retries
+        return only_retries | SILENT if self.in_flight > 0 and self.unanswered >= EARNED_BY_RESPONSE else only_retries
 
     @property
     def known(self) -> int:

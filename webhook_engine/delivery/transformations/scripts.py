@@ -59,7 +59,7 @@ class Said(msgspec.Struct, frozen=True):
             raise TransformationError(f"the script returned {name} that cannot be read") from None
 
 
-class _Answer(msgspec.Struct):
+class _Reply(msgspec.Struct):
     text: str | None = None
     same: bool = False
     error: str | None = None
@@ -159,11 +159,11 @@ class Scripts:
             self._hand_out()
 
 
-def _said(answer: bytes | None) -> Said:
-    if answer is None:
+def _said(reply: bytes | None) -> Said:
+    if reply is None:
         raise TransformationError("the script took too long", timed_out=True)
     try:
-        read = msgspec.json.decode(answer, type=_Answer)
+        read = msgspec.json.decode(reply, type=_Reply)
         if read.text is None:
             error = read.error or "it said nothing"
             raise TransformationError(f"the script failed: {error}", timed_out=error == "it took too long")

@@ -66,7 +66,7 @@ _ARCHITECTURES = {
 }
 
 
-def answer(job: bytes) -> bytes:
+def reply(job: bytes) -> bytes:
     """What came of a job, as JSON; so is the job."""
     return _in_child(job, _filter())
 
@@ -117,12 +117,12 @@ def _in_child(job: bytes, filtered: ctypes.Structure | None) -> bytes:
     os.close(writing)
     try:
         with os.fdopen(reading, "rb") as pipe:
-            answer = pipe.read(MAX_JOB)
+            reply = pipe.read(MAX_JOB)
     finally:
         _, status = os.waitpid(child, 0)
-    if not answer or os.waitstatus_to_exitcode(status) != 0:
+    if not reply or os.waitstatus_to_exitcode(status) != 0:
         return b'{"error": "it needs too much memory or time"}'
-    return answer
+    return reply
 
 
 def _child(job: bytes, writing: int, filtered: ctypes.Structure | None) -> NoReturn:
@@ -131,9 +131,9 @@ def _child(job: bytes, writing: int, filtered: ctypes.Structure | None) -> NoRet
         sys.unraisablehook = lambda _: None
         wanted = json.loads(job)
         _confine(wanted["memory"], wanted["seconds"], filtered)
-        answer = memoryview(json.dumps(run(wanted)).encode())
-        while answer:
-            answer = answer[os.write(writing, answer) :]
+        reply = memoryview(json.dumps(run(wanted)).encode())
+        while reply:
+            reply = reply[os.write(writing, reply) :]
         code = 0
     finally:
         os._exit(code)
@@ -176,9 +176,9 @@ def _filter() -> ctypes.Structure | None:
     if known is None or _LIBC.prctl(21, 0, 0, 0, 0) < 0:  # PR_GET_SECCOMP
         return None
     audit, calls = known
-    load, equal, answer = 0x20, 0x15, 0x06
-    program = [(load, 0, 0, 4), (equal, 1, 0, audit), (answer, 0, 0, 0x80000000), (load, 0, 0, 0)]
+    load, equal, done = 0x20, 0x15, 0x06
+    program = [(load, 0, 0, 4), (equal, 1, 0, audit), (done, 0, 0, 0x80000000), (load, 0, 0, 0)]
     program += [(equal, len(calls) - place, 0, call) for place, call in enumerate(calls)]
-    program += [(answer, 0, 0, 0x00050001), (answer, 0, 0, 0x7FFF0000)]
+    program += [(done, 0, 0, 0x00050001), (done, 0, 0, 0x7FFF0000)]
     instructions = (_Instruction * len(program))(*(_Instruction(*one) for one in program))
     return _Program(len(program), instructions)

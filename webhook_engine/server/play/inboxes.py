@@ -11,8 +11,8 @@ from webhook_engine.config.loading import PlayConfig
 from webhook_engine.ids import IdSource
 from webhook_engine.rules.inboxes import is_token
 from webhook_engine.secrets.signing import Webhook, WebhookVerificationError
-from webhook_engine.server.play.answers import checked
-from webhook_engine.store.play import PlayAnswer, PlayInbox, PlayLimits, PlayRequest, PlayStore
+from webhook_engine.server.play.responses import checked
+from webhook_engine.store.play import PlayInbox, PlayLimits, PlayRequest, PlayResponse, PlayStore
 
 __all__ = ["Inboxes", "why_not_verified"]
 
@@ -55,12 +55,12 @@ class Inboxes:
         """The inbox, if it has not expired."""
         return await self._store.get(token, self._clock.now()) if is_token(token) else None
 
-    async def set_answer(self, token: str, answer: PlayAnswer) -> PlayInbox | None:
+    async def set_response(self, token: str, response: PlayResponse) -> PlayInbox | None:
         """Choose how the inbox answers from now on; raises ``ValidationError``."""
-        answer = checked(answer)
+        response = checked(response)
         if not is_token(token):
             return None
-        return await self._store.set_answer(token, answer, self._clock.now())
+        return await self._store.set_response(token, response, self._clock.now())
 
     async def share(self, inbox: PlayInbox, *, shared: bool) -> PlayInbox | None:
         """Let what the inbox receives be seen by whoever has a link, or by nobody; a link that there is stays."""

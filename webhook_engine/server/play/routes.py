@@ -17,11 +17,11 @@ from multidict import CIMultiDict
 from webhook_engine.errors import ValidationError
 from webhook_engine.server.errors import ApiError
 from webhook_engine.server.pages import Files, only, page_headers
-from webhook_engine.server.play.answers import BODILESS
 from webhook_engine.server.play.inboxes import Inboxes, why_not_verified
+from webhook_engine.server.play.responses import BODILESS
 from webhook_engine.server.play.wire import (
-    AnswerIn,
     RequestsOut,
+    ResponseIn,
     VerifyIn,
     VerifyOut,
     inbox_out,
@@ -30,14 +30,14 @@ from webhook_engine.server.play.wire import (
 )
 from webhook_engine.server.portal.appearance import Appearance
 from webhook_engine.server.protocol import read_body
-from webhook_engine.store.play import PlayAnswer, PlayInbox
+from webhook_engine.store.play import PlayInbox, PlayResponse
 
 __all__ = ["PlayPages"]
 
 T = TypeVar("T")
 
 MAX_CONTROL_BODY = 512 * 1024
-"""An answer with its body, whose characters may be escaped."""
+"""A response with its body, whose characters may be escaped."""
 
 # What an inbox answers must never become a page of this origin.
 _INERT = {
@@ -97,7 +97,7 @@ class PlayPages:
     async def _inbox(self, request: web.BaseRequest, inbox: PlayInbox) -> web.StreamResponse:
         only(request, "GET", "HEAD", "PUT", "DELETE")
         if request.method == "PUT":
-            return await self._set_answer(request, inbox.token)
+            return await self._set_response(request, inbox.token)
         if request.method == "DELETE":
             await self._inboxes.clear(inbox.token)
             return web.Response(status=204)
@@ -105,10 +105,10 @@ class PlayPages:
         shown = RequestsOut(inbox=inbox_out(inbox, self._base_url), requests=[request_out(one) for one in requests])
         return _json(200, shown)
 
-    async def _set_answer(self, request: web.BaseRequest, token: str) -> web.StreamResponse:
-        wanted = await _given(request, AnswerIn)
+    async def _set_response(self, request: web.BaseRequest, token: str) -> web.StreamResponse:
+        wanted = await _given(request, ResponseIn)
         try:
-            inbox = await self._inboxes.set_answer(token, wanted.answer())
+            inbox = await self._inboxes.set_response(token, wanted.response())
         except ValidationError as error:
             raise ApiError(422, "validation", str(error)) from None
         if inbox is None:
@@ -145,9 +145,9 @@ class PlayPages:
         inbox = await self._inboxes.receive(token, request.method, request.raw_path, headers, body)
         if inbox is None:
             raise _gone()
-        if inbox.answer.delay_ms:
-            await asyncio.sleep(inbox.answer.delay_ms / 1_000)
-        return _answered(inbox.answer)
+        if inbox.response.delay_ms:
+            await asyncio.sleep(inbox.response.delay_ms / 1_000)
+        return _answered(inbox.response)
 
     async def _found(self, token: str) -> PlayInbox:
         inbox = await self._inboxes.get(token)
@@ -156,18 +156,18 @@ class PlayPages:
         return inbox
 
 
-def _answered(answer: PlayAnswer) -> web.Response:
-    failing = answer.failures_left > 0
-    status = answer.fail_status if failing else answer.status
+def _answered(response: PlayResponse) -> web.Response:
+    failing = response.failures_left > 0
+    status = response.fail_status if failing else response.status
     if status in BODILESS:
         return web.Response(status=status, headers=_INERT)
     text = "ok\n" if status < 300 else f"Play answers {status}, as was chosen on its page\n"
     if failing:
         return web.Response(status=status, text=text, headers=_INERT)
-    own = CIMultiDict(answer.headers)
+    own = CIMultiDict(response.headers)
     kind = own.get("Content-Type", "text/plain; charset=utf-8")
     own.popall("Content-Type", None)
-    body = text if answer.body is None else answer.body
+    body = text if response.body is None else response.body
     headers = CIMultiDict({**_INERT, "Content-Type": kind})
     headers.extend(own)
     return web.Response(status=status, body=body.encode("utf-8", "replace"), headers=headers)

@@ -10,13 +10,13 @@ import msgspec
 
 from webhook_engine.clock import to_datetime
 from webhook_engine.rules.inboxes import INBOX_PATH
-from webhook_engine.store.play import PlayAnswer, PlayInbox, PlayRequest
+from webhook_engine.store.play import PlayInbox, PlayRequest, PlayResponse
 
 __all__ = [
-    "AnswerIn",
     "InboxOut",
     "RequestOut",
     "RequestsOut",
+    "ResponseIn",
     "SharedOut",
     "SharedRequestsOut",
     "VerifyIn",
@@ -88,7 +88,7 @@ class RequestsOut(_Wire, frozen=True, kw_only=True):
     requests: Sequence[RequestOut]
 
 
-class AnswerIn(_Wire, frozen=True, kw_only=True):
+class ResponseIn(_Wire, frozen=True, kw_only=True):
     """How an inbox shall answer."""
 
     status: int = 200
@@ -98,9 +98,9 @@ class AnswerIn(_Wire, frozen=True, kw_only=True):
     fail_status: int = 500
     failures_left: int = 0
 
-    def answer(self) -> PlayAnswer:
+    def response(self) -> PlayResponse:
         """What is asked for."""
-        return PlayAnswer(
+        return PlayResponse(
             status=self.status,
             delay_ms=self.delay_ms,
             headers=tuple(self.headers),
@@ -111,7 +111,7 @@ class AnswerIn(_Wire, frozen=True, kw_only=True):
 
 
 class VerifyIn(_Wire, frozen=True, kw_only=True):
-    """A signing secret; it is used for this answer and kept nowhere."""
+    """A signing secret; it is used for this request and kept nowhere."""
 
     secret: str
 
@@ -130,12 +130,12 @@ def inbox_out(inbox: PlayInbox, base_url: str) -> InboxOut:
         view_url=f"{base_url}/play/view/{inbox.token}",
         created_at=to_datetime(inbox.created_at),
         expires_at=to_datetime(inbox.expires_at),
-        status=inbox.answer.status,
-        delay_ms=inbox.answer.delay_ms,
-        headers=inbox.answer.headers,
-        body=inbox.answer.body,
-        fail_status=inbox.answer.fail_status,
-        failures_left=inbox.answer.failures_left,
+        status=inbox.response.status,
+        delay_ms=inbox.response.delay_ms,
+        headers=inbox.response.headers,
+        body=inbox.response.body,
+        fail_status=inbox.response.fail_status,
+        failures_left=inbox.response.failures_left,
         share_url=None if inbox.view_token is None else f"{base_url}/play/shared/{inbox.view_token}",
     )
 

@@ -20,7 +20,7 @@ Row: TypeAlias = Any
 """A record of asyncpg: a tuple to whoever reads it. What a column holds is known by the query."""
 
 CONNECT_TIMEOUT_S = 5.0
-ANSWER_TIMEOUT_S = 30.0
+REPLY_TIMEOUT_S = 30.0
 """How long a statement may take, also where the server has vanished without a word."""
 ROWS_AT_A_TIME = 10
 OLDEST_SERVER = 140_000
@@ -206,7 +206,7 @@ class Connector:
             return await asyncpg.connect(
                 self._dsn,
                 timeout=self._timeout,
-                command_timeout=None if patient else ANSWER_TIMEOUT_S,
+                command_timeout=None if patient else REPLY_TIMEOUT_S,
                 server_settings=dict(settings) or None,
                 **options,
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from webhook_engine.store.play import PlayAnswer, PlayInbox, PlayLimits, PlayRequest, answer_columns, inbox_of
+from webhook_engine.store.play import PlayInbox, PlayLimits, PlayRequest, PlayResponse, inbox_of, response_columns
 from webhook_engine.store.postgresql.connection import Session
 from webhook_engine.store.postgresql.database import Database
 from webhook_engine.store.rows import Row
@@ -39,7 +39,7 @@ SELECT token, created_at, expires_at, status, delay_ms, answer, failures_left, v
 FROM webhook_play_inbox WHERE token = $1 AND expires_at > $2 FOR UPDATE
 """
 
-_SET_ANSWER = """
+_SET_RESPONSE = """
 UPDATE webhook_play_inbox
 SET status = $2, delay_ms = $3, answer = $4, failures_left = $5, used_at = greatest(used_at, $6) WHERE token = $1
 """
@@ -103,11 +103,11 @@ class PostgresqlPlay:
 
     async def add(self, inbox: PlayInbox, limits: PlayLimits) -> None:
         """Removes expired inboxes, and where there are too many, those never used and then those idle for longest."""
-        now, answer = inbox.created_at, inbox.answer
+        now, response = inbox.created_at, inbox.response
 
         async def change(session: Session) -> None:
             await session.change(_EXPIRE, now)
-            await session.change(_ADD, inbox.token, now, inbox.expires_at, now, *answer_columns(answer))
+            await session.change(_ADD, inbox.token, now, inbox.expires_at, now, *response_columns(response))
             await session.change(_MAKE_ROOM, inbox.token, limits.inboxes)
 
         await self._database.write(change)
@@ -117,11 +117,11 @@ class PostgresqlPlay:
         found = await self._database.read(_GET, token, now)
         return _inbox(found[0]) if found else None
 
-    async def set_answer(self, token: str, answer: PlayAnswer, now: int) -> PlayInbox | None:
+    async def set_response(self, token: str, response: PlayResponse, now: int) -> PlayInbox | None:
         """Change how an inbox answers; ``None`` if there is no such inbox."""
 
         async def change(session: Session) -> PlayInbox | None:
-            await session.change(_SET_ANSWER, token, *answer_columns(answer), now)
+            await session.change(_SET_RESPONSE, token, *response_columns(response), now)
             return _inbox(await session.row(_GET, token, now))
 
         return await self._database.write(change)

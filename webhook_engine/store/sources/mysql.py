@@ -15,7 +15,7 @@ from webhook_engine.store.sources.database import SourceDatabase
 __all__ = ["MysqlSource"]
 
 CONNECT_TIMEOUT_S = 10
-ANSWER_TIMEOUT_S = 60
+REPLY_TIMEOUT_S = 60
 DEFAULT_PORT = 3306
 
 _OPTIONS = {
@@ -108,7 +108,7 @@ def _arguments(name: str, url: str) -> dict[str, Any]:
         "charset": "utf8mb4",
         "autocommit": True,
         "connect_timeout": CONNECT_TIMEOUT_S,
-        "read_timeout": ANSWER_TIMEOUT_S,
-        "write_timeout": ANSWER_TIMEOUT_S,
+        "read_timeout": REPLY_TIMEOUT_S,
+        "write_timeout": REPLY_TIMEOUT_S,
         **options,
     }

@@ -144,8 +144,8 @@ FROM stretch CROSS JOIN target CROSS JOIN {_ENDED.format(low="stretch.low", high
 
 # What is counted by is one number, of which groups are made in half of the time that it takes with its parts apart.
 _TENS = 10_000_000_000
-_WITHOUT_ANSWERS = f"({{place}} * 100 + attempt.status) * {_TENS}"
-_WITH_ANSWERS = f"""
+_WITHOUT_RESPONSES = f"({{place}} * 100 + attempt.status) * {_TENS}"
+_WITH_RESPONSES = f"""
 (({{place}} * 10 + attempt.status_code / 100) * 10 + attempt.status) * {_TENS} + CASE
     WHEN attempt.duration_ms < 100 THEN attempt.duration_ms
     WHEN attempt.duration_ms < 1000 THEN attempt.duration_ms - attempt.duration_ms % 10
@@ -237,12 +237,12 @@ class SqliteInsight:
         self, application_id: str, endpoint_id: str | None, ranges: Sequence[Range]
     ) -> Sequence[Counted]:
         """Attempts counted in each stretch."""
-        found = await self._database.read_long(*_counting(_WITHOUT_ANSWERS, application_id, endpoint_id, ranges))
+        found = await self._database.read_long(*_counting(_WITHOUT_RESPONSES, application_id, endpoint_id, ranges))
         return [Counted(key // _TENS // 100, AttemptStatus(key // _TENS % 10), count) for key, count in found]
 
     async def durations(self, application_id: str, endpoint_id: str | None, ranges: Sequence[Range]) -> Sequence[Timed]:
         """The same by answer and by how long they took."""
-        found = await self._database.read_long(*_counting(_WITH_ANSWERS, application_id, endpoint_id, ranges))
+        found = await self._database.read_long(*_counting(_WITH_RESPONSES, application_id, endpoint_id, ranges))
         return [
             Timed(
                 key // _TENS // 100,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from webhook_engine.store.play import PlayAnswer, PlayInbox, PlayLimits, PlayRequest, answer_columns, inbox_of
+from webhook_engine.store.play import PlayInbox, PlayLimits, PlayRequest, PlayResponse, inbox_of, response_columns
 from webhook_engine.store.sqlite.connection import Row, Session
 from webhook_engine.store.sqlite.database import Database
 
@@ -32,7 +32,7 @@ SELECT token, created_at, expires_at, status, delay_ms, answer, failures_left, v
 FROM webhook_play_inbox WHERE token = ? AND expires_at > ?
 """
 
-_SET_ANSWER = """
+_SET_RESPONSE = """
 UPDATE webhook_play_inbox SET status = ?, delay_ms = ?, answer = ?, failures_left = ?, used_at = max(used_at, ?)
 WHERE token = ?
 """
@@ -92,11 +92,11 @@ class SqlitePlay:
 
     async def add(self, inbox: PlayInbox, limits: PlayLimits) -> None:
         """Removes expired inboxes, and where there are too many, those never used and then those idle for longest."""
-        now, answer = inbox.created_at, inbox.answer
+        now, response = inbox.created_at, inbox.response
 
         def change(session: Session) -> None:
             session.change(_EXPIRE, (now,))
-            session.change(_ADD, (inbox.token, now, inbox.expires_at, now, *answer_columns(answer)))
+            session.change(_ADD, (inbox.token, now, inbox.expires_at, now, *response_columns(response)))
             session.change(_MAKE_ROOM, (inbox.token, limits.inboxes))
 
         await self._database.write(change)
@@ -105,11 +105,11 @@ class SqlitePlay:
         """The inbox with this token."""
         return _inbox(await self._database.read(_GET, (token, now)))
 
-    async def set_answer(self, token: str, answer: PlayAnswer, now: int) -> PlayInbox | None:
+    async def set_response(self, token: str, response: PlayResponse, now: int) -> PlayInbox | None:
         """Change how an inbox answers; ``None`` if there is no such inbox."""
 
         def change(session: Session) -> PlayInbox | None:
-            session.change(_SET_ANSWER, (*answer_columns(answer), now, token))
+            session.change(_SET_RESPONSE, (*response_columns(response), now, token))
             return _inbox(session.rows(_GET, (token, now)))
 
         return await self._database.write(change)

@@ -92,7 +92,7 @@ function furtherForm(inbox, save) {
     headers: field(t("Answer headers"), headers, { hint: t("One a line, like Retry-After: 10. Content-Type, Retry-After, and those that begin with X-, Webhook- or RateLimit-.") }),
     body: field(t("Answer body"), body, { hint: t("Nothing: a few words of Play’s own.") }),
   };
-  const submit = button(t("Save answer"), undefined, { submit: true });
+  const submit = button(t("Save response"), undefined, { submit: true });
 
   /** What was typed; undefined if something of it is not allowed, which is told at its field. */
   function typed() {

@@ -116,7 +116,7 @@ function comparison(attempt, exchange, others, signal) {
   const rest = others().filter(({ id }) => id !== attempt.id);
   if (!rest.length) return undefined;
   const result = h("div", { class: "comparison" });
-  const choices = rest.map((each) => [each.id, `${attemptName(each)} · ${each.responseStatusCode || t("No answer")} · ${fullTime(each.timestamp)}`]);
+  const choices = rest.map((each) => [each.id, `${attemptName(each)} · ${each.responseStatusCode || t("No response")} · ${fullTime(each.timestamp)}`]);
   const choice = select([["", t("Compare with…")], ...choices], { class: "input small-input", "aria-label": t("Compare with another attempt") });
   choice.addEventListener("change", async () => {
     const other = rest.find(({ id }) => id === choice.value);

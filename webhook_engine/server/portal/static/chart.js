@@ -29,11 +29,11 @@ const ANSWERS = [
   ["other", "3xx", ({ answers }) => answers.redirected, { answer: "3xx" }],
   ["wait", "4xx", ({ answers }) => answers.refused, { answer: "4xx" }],
   ["bad", "5xx", ({ answers }) => answers.broken, { answer: "5xx" }],
-  ["none", t("No answer"), ({ answers }) => answers.none, {}],
+  ["none", t("No response"), ({ answers }) => answers.none, {}],
 ];
 const TIMES = [
-  ["most", t("Half of the answers"), ({ p50Ms }) => p50Ms ?? 0],
-  ["rest", t("95 % of the answers"), ({ p50Ms, p95Ms }) => (p95Ms ?? 0) - (p50Ms ?? 0)],
+  ["most", t("Half of the responses"), ({ p50Ms }) => p50Ms ?? 0],
+  ["rest", t("95 % of the responses"), ({ p50Ms, p95Ms }) => (p95Ms ?? 0) - (p50Ms ?? 0)],
 ];
 const VIEWS = {
   results: { name: t("Results"), layers: RESULTS, write: number },
@@ -109,8 +109,8 @@ function figures({ data, p50Ms, p95Ms }, endpoint) {
     [number(success), "good", t("Successes")],
     [fail ? h("a", { href: addressOf({ endpoint, since, until: new Date(Date.now() + AHEAD_MS).toISOString(), state: "2" }) }, number(fail)) : number(fail), "bad", t("Failures")],
     [rate, "", t("Failure rate")],
-    [time(p50Ms), "", t("Half of the answers")],
-    [time(p95Ms), "", t("95 % of the answers")],
+    [time(p50Ms), "", t("Half of the responses")],
+    [time(p95Ms), "", t("95 % of the responses")],
   ];
   return h("div", { class: "numbers" }, cells.map(([value, kind, what]) => h("div", {}, h("span", { class: "n" }, value), h("span", { class: "what" }, kind && h("span", { class: `dot ${kind}` }), what))));
 }

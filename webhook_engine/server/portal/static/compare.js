@@ -13,7 +13,7 @@ function rowsOf(attempt, exchange) {
   const rows = new Map([
     [t("Time"), fullTime(attempt.timestamp)],
     [t("URL"), attempt.url],
-    [t("Status"), exchange.statusLine || (attempt.responseStatusCode ? String(attempt.responseStatusCode) : t("No answer"))],
+    [t("Status"), exchange.statusLine || (attempt.responseStatusCode ? String(attempt.responseStatusCode) : t("No response"))],
     [t("Duration"), duration(attempt.responseDurationMs)],
   ]);
   for (const [, name, part] of phasesOf(exchange.timing)) rows.set(name, duration(Math.round(part)));
@@ -45,7 +45,7 @@ export function compared(...both) {
     ),
     h("p", { class: "hint" }, t("{n} more are the same.", { n: equal })),
     mine.response === theirs.response
-      ? h("p", { class: "hint" }, t("Both answers have the same body."))
+      ? h("p", { class: "hint" }, t("Both responses have the same body."))
       : h("div", { class: "columns even" }, both.map(([attempt]) => codeBox(t("Response of {attempt}", { attempt: attemptName(attempt) }), attempt.response, { json: true }))),
   );
 }

@@ -9,7 +9,7 @@ import { button, field, input, select } from "./ui.js";
 
 /** What these fields are called, by their names in the API. */
 export const MORE_NAMES = {
-  timeout: t("Seconds for an answer"),
+  timeout: t("Seconds for a response"),
   retrySchedule: t("Retries"),
   byEventType: t("Other times for some event types"),
   method: t("Method"),

@@ -24,7 +24,7 @@ const ANSWERS = [
   ["3xx", "3xx"],
   ["4xx", "4xx"],
   ["5xx", "5xx"],
-  ["timeout", t("No answer in time")],
+  ["timeout", t("No response in time")],
   ["connect", t("No connection")],
   ["dns", t("Name not found")],
   ["tls", t("No secure connection")],

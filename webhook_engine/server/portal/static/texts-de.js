@@ -6,7 +6,7 @@ export default {
   "Show more": "Mehr anzeigen",
   "Applications": "Anwendungen",
   "List": "Liste",
-  "No answer": "Keine Antwort",
+  "No response": "Keine Antwort",
   "Event catalogue": "Ereigniskatalog",
   "now": "jetzt",
   "{title} · Webhooks": "{title} · Webhooks",

@@ -6,7 +6,7 @@ export default {
   "Show more": "Mostrar más",
   "Applications": "Aplicaciones",
   "List": "Lista",
-  "No answer": "Sin respuesta",
+  "No response": "Sin respuesta",
   "Event catalogue": "Catálogo de eventos",
   "now": "ahora",
   "{title} · Webhooks": "{title} · Webhooks",

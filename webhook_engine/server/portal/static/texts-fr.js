@@ -6,7 +6,7 @@ export default {
   "Show more": "Afficher plus",
   "Applications": "Applications",
   "List": "Liste",
-  "No answer": "Pas de réponse",
+  "No response": "Pas de réponse",
   "Event catalogue": "Catalogue d’événements",
   "now": "maintenant",
   "{title} · Webhooks": "{title} · Webhooks",

@@ -4,7 +4,7 @@ export default {
   "Show more": "さらに表示",
   "Applications": "アプリケーション",
   "List": "一覧",
-  "No answer": "応答なし",
+  "No response": "応答なし",
   "Event catalogue": "イベントカタログ",
   "now": "今",
   "{title} · Webhooks": "{title} · Webhook",

@@ -6,7 +6,7 @@ export default {
   "Show more": "Mostrar mais",
   "Applications": "Aplicações",
   "List": "Lista",
-  "No answer": "Sem resposta",
+  "No response": "Sem resposta",
   "Event catalogue": "Catálogo de eventos",
   "now": "agora",
   "{title} · Webhooks": "{title} · Webhooks",

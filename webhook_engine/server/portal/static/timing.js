@@ -14,7 +14,7 @@ export function phasesOf({ lookupMs, connectMs, tlsMs, firstByteMs, totalMs }) {
   ].filter(([, , part]) => part !== null);
   if (firstByteMs === null) return known;
   const rest = totalMs - known.reduce((sum, [, , part]) => sum + part, 0);
-  return rest > 1 ? [...known, ["rest", t("Rest of the answer"), rest]] : known;
+  return rest > 1 ? [...known, ["rest", t("Rest of the response"), rest]] : known;
 }
 
 const finely = (milliseconds) => (milliseconds >= 10 ? duration(Math.round(milliseconds)) : t("{n} ms", { n: Math.round(milliseconds * 10) / 10 }));

@@ -80,7 +80,7 @@ export function endpointBadge(endpoint, doing = {}) {
 /** How the receiver answered one attempt. */
 export function codeBadge(attempt) {
   const good = attempt.status === 0;
-  const code = attempt.responseStatusCode || (failureOf(attempt) === "blocked" ? t("Blocked") : t("No answer"));
+  const code = attempt.responseStatusCode || (failureOf(attempt) === "blocked" ? t("Blocked") : t("No response"));
   return h("span", { class: `state ${good ? "good" : "bad"}` }, icon(good ? "check" : "cross", 14), String(code));
 }
 

@@ -16,8 +16,8 @@ const PLACEHOLDER = "whsec_…";
 const mistakes = (timeoutMs) => [
   [t("The body was parsed first."), t("The signature is over the exact bytes. Verify the raw body before any framework turns it into JSON and back.")],
   [t("The secret is another one."), t("Each endpoint has its own; the one of a test endpoint does not fit the real one. Copy all of it, with its prefix whsec_.")],
-  [t("The answer is not a success."), t("Answer with a status from 200 to 299. Anything else, redirects included, counts as a failure and is tried again.")],
-  [t("The answer comes too late."), t("An answer that takes longer than {span} counts as a failure. Queue the event first, and do the work afterwards.", { span: span(timeoutMs) })],
+  [t("The response is not a success."), t("Answer with a status from 200 to 299. Anything else, redirects included, counts as a failure and is tried again.")],
+  [t("The response comes too late."), t("A response that takes longer than {span} counts as a failure. Queue the event first, and do the work afterwards.", { span: span(timeoutMs) })],
 ];
 
 /** What was found out of a request: [whether that is good, title, what to do]. */

@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 
 from webhook_engine.errors import ValidationError
-from webhook_engine.store.play import PlayAnswer
+from webhook_engine.store.play import PlayResponse
 
-__all__ = ["BODILESS", "MAX_ANSWER_BODY", "MAX_DELAY_MS", "MAX_FAILURES", "MAX_HEADERS", "checked"]
+__all__ = ["BODILESS", "MAX_DELAY_MS", "MAX_FAILURES", "MAX_HEADERS", "MAX_RESPONSE_BODY", "checked"]
 
 MAX_DELAY_MS = 30_000
-MAX_ANSWER_BODY = 65_536
+MAX_RESPONSE_BODY = 65_536
 """Bytes."""
 MAX_HEADERS = 20
 MAX_VALUE = 1_000
@@ -42,22 +42,22 @@ _COMMANDS = (
 """Beginnings of names that servers, proxies and browsers obey."""
 
 
-def checked(answer: PlayAnswer) -> PlayAnswer:
-    """The answer, if it is allowed; raises ``ValidationError``."""
-    for field, status in (("status", answer.status), ("failStatus", answer.fail_status)):
+def checked(response: PlayResponse) -> PlayResponse:
+    """The response, if it is allowed; raises ``ValidationError``."""
+    for field, status in (("status", response.status), ("failStatus", response.fail_status)):
         if not 200 <= status <= 599:
             raise ValidationError(field, "must be from 200 to 599")
-    if not 0 <= answer.delay_ms <= MAX_DELAY_MS:
+    if not 0 <= response.delay_ms <= MAX_DELAY_MS:
         raise ValidationError("delayMs", f"must be from 0 to {MAX_DELAY_MS}")
-    if not 0 <= answer.failures_left <= MAX_FAILURES:
+    if not 0 <= response.failures_left <= MAX_FAILURES:
         raise ValidationError("failuresLeft", f"must be from 0 to {MAX_FAILURES}")
-    if answer.body is not None and len(answer.body.encode("utf-8", "surrogatepass")) > MAX_ANSWER_BODY:
-        raise ValidationError("body", f"must have at most {MAX_ANSWER_BODY} bytes")
-    if len(answer.headers) > MAX_HEADERS:
+    if response.body is not None and len(response.body.encode("utf-8", "surrogatepass")) > MAX_RESPONSE_BODY:
+        raise ValidationError("body", f"must have at most {MAX_RESPONSE_BODY} bytes")
+    if len(response.headers) > MAX_HEADERS:
         raise ValidationError("headers", f"must be at most {MAX_HEADERS}")
-    for name, value in answer.headers:
+    for name, value in response.headers:
         _check_header(name, value)
-    return answer
+    return response
 
 
 def _check_header(name: str, value: str) -> None:
