@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from playwright.async_api import Locator, Page, expect
 from receivers import Receiver, refusing
+
+from webhook_engine.resources import pagination
 
 from .conftest import Stage, staged
 
@@ -98,6 +102,24 @@ async def test_a_search_is_in_the_address_and_can_be_passed_on(stage: Stage, rec
     await expect(colleague.get_by_text("No message fits these filters.")).to_be_visible()
     await colleague.get_by_role("button", name="Any time").click()
     await expect(rows(colleague)).to_have_count(25)
+
+
+async def test_what_is_rare_among_much_that_waits_is_found(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What waits is read as two lists, of which each page may be short and not the last."""
+    endpoint = await stage.engine.endpoints.create("acme", url="https://example.com")
+    later = datetime.now(UTC) + timedelta(hours=1)
+    for number in range(12):
+        event_type = "invoice.paid" if number % 6 else "user.created"
+        await stage.engine.messages.create("acme", event_type=event_type, payload={"n": number}, deliver_at=later)
+    monkeypatch.setattr(pagination, "LOOKED_AT", 3)
+    page = await stage.portal()
+    await page.goto(f"{stage.url}/portal/#/endpoints/{endpoint.id}")
+    await expect(rows(page)).to_have_count(12)
+    await page.get_by_label("State").select_option("1")
+    await expect(rows(page)).to_have_count(12)
+    await page.get_by_label("Event type").select_option("user.created")
+    await expect(rows(page)).to_have_count(2)
+    assert stage.problems == []
 
 
 async def test_selected_messages_are_sent_again_to_where_they_failed(tmp_path: Path, receiver: Receiver) -> None:

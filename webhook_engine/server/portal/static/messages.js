@@ -65,9 +65,12 @@ export function endpointMessages(endpoint, signal) {
     const pages = await Promise.all(
       ["1", "3"].map((status) => get(app("endpoint", endpoint, "msg"), { ...query, status }, signal)),
     );
-    const data = pages.flatMap((each) => each.data).sort((a, b) => (a.id < b.id ? 1 : -1));
+    // Either may end early. What is older than the end of one is for the next page, where it is read of both.
+    const end = pages.filter(({ done }) => !done).map(({ iterator }) => iterator).sort().at(-1);
+    const data = pages.flatMap((each) => each.data).filter(({ id }) => !end || id >= end).sort((a, b) => (a.id < b.id ? 1 : -1));
     const cut = data.slice(0, query.limit);
-    return { data: cut, iterator: cut.at(-1)?.id, done: cut.length === data.length && pages.every(({ done }) => done) };
+    const all = cut.length === data.length;
+    return { data: cut, iterator: all && end ? end : cut.at(-1)?.id, done: all && !end };
   };
   return messageList(signal, {
     read: ({ text, answer, endpoint_id, ...query }) => read({ ...query, with_content: false, expanded_statuses: true }),
