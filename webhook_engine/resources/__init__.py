@@ -1,1 +1,1 @@
-"""What a caller does: one module for each kind of resource, with its rules of validation and addressing."""
+"""What callers can do: one module for each kind of resource, with its validation and addressing."""

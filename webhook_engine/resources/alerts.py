@@ -1,7 +1,7 @@
 """Alerts: how the consumer hears that an endpoint fails, is disabled, has recovered or does not keep up.
 
-An alert is kept and sent as an endpoint of its own is, by the same outbox: it belongs to an application of the
-organization ``alerts.organization`` whose uid names the application that it is about.
+An alert is stored as an endpoint and sent through the same outbox. It belongs to an application of the organization
+``alerts.organization`` whose uid names the application that the alert is about.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from webhook_engine.rules.message import MessageDraft
 __all__ = ["AlertLinks", "Alerts"]
 
 MAX_ALERTS: Final = 20
-"""Of one application."""
+"""Alerts that one application may have."""
 KIND: Final = "kind"
 
 
@@ -53,15 +53,15 @@ class Alerts:
         events: Collection[str] | None = None,
         confirmed: bool = True,
     ) -> Alert:
-        """Tell somebody of what happens to the endpoints of an application.
+        """Add an alert: notify somebody of what happens to the endpoints of an application.
 
         ``kind``: ``email`` (``to`` is an address), ``slack``, ``discord`` or ``teams`` (the URL of an incoming webhook
         there) or ``webhook`` (a URL that gets the operational events as they are, signed). ``events``: by default
         ``endpoint.failing``, ``.disabled``, ``.recovered`` and ``.backlog``; ``message.attempt.exhausted`` as well.
-        ``confirmed=False``: an address hears nothing until it has opened the link in the letter that asks for it.
+        ``confirmed=False``: an address gets no alerts until somebody opens the link in its confirmation e-mail.
 
-        Raises ``NotFoundError``, and ``ValidationError``, also where no mail server is configured and where
-        there are 20 alerts already.
+        Raises ``NotFoundError``, and ``ValidationError``, also if no mail server is configured or the application has
+        20 alerts already.
         """
         found = await self._services.directory.find_application(self._organization_id, application)
         wanted = alert_kind("kind", kind)
@@ -99,7 +99,7 @@ class Alerts:
     async def update(
         self, application: str, alert: str, *, events: Collection[str] | UnsetType | None = UNSET
     ) -> Alert:
-        """Tell of other events from now on; raises ``NotFoundError`` and ``ValidationError``."""
+        """Change which events are notified from now on; raises ``NotFoundError`` and ``ValidationError``."""
         found, endpoint = await self._find(application, alert)
         if events is UNSET:
             return _alert(found.id, endpoint)
@@ -108,17 +108,17 @@ class Alerts:
         return _alert(found.id, changed)
 
     async def get_secret(self, application: str, alert: str) -> str:
-        """What a receiver of a ``webhook`` verifies with; raises ``NotFoundError``."""
+        """The secret that the receiver of a ``webhook`` alert verifies with; raises ``NotFoundError``."""
         _, endpoint = await self._find(application, alert)
         return await self._endpoints.get_secret(endpoint.application_id, endpoint.id)
 
     async def delete(self, application: str, alert: str) -> None:
-        """Tell nothing more; raises ``NotFoundError``."""
+        """Delete an alert; raises ``NotFoundError``."""
         _, endpoint = await self._find(application, alert)
         await self._endpoints.delete(endpoint.application_id, endpoint.id)
 
     async def test(self, application: str, alert: str) -> Message:
-        """Send a message that says that it is a test, at once; raises ``NotFoundError``."""
+        """Send a test message at once; raises ``NotFoundError``."""
         found, endpoint = await self._find(application, alert)
         holder = await self._applications.get(endpoint.application_id)
         return await self._send(found, holder, endpoint, TEST)
@@ -160,7 +160,7 @@ class Alerts:
         return mail_url(mail_address("to", to))
 
     def _options(self, kind: str) -> OptionValues:
-        """A letter tells of all that comes within a short time, in the order in which it happened."""
+        """An e-mail collects all events of a short time, in the order in which they happened."""
         if kind in CHATS:
             return {"transformation": kind}
         if kind != "email":
@@ -170,7 +170,7 @@ class Alerts:
 
 
 class AlertLinks:
-    """What the links in letters do. They need no token: who has one may do this, and nothing else."""
+    """What the links in e-mails do. They need no token: a link allows its one action and nothing else."""
 
     def __init__(self, services: Services) -> None:
         self._services = services
@@ -178,7 +178,7 @@ class AlertLinks:
         self._endpoints = Endpoints(services, services.policy.alerts_organization)
 
     async def confirm(self, key: str) -> bool:
-        """Let an address get what it was asked about; ``False`` if the link is of nothing that is there."""
+        """Activate the alerts to an address; ``False`` if the link belongs to no alert."""
         found = endpoint_of_link(self._services.cipher, CONFIRM_LINK, key)
         if found is None:
             return False
@@ -189,7 +189,7 @@ class AlertLinks:
         return True
 
     async def unsubscribe(self, key: str) -> bool:
-        """Send nothing more to an address; ``False`` if the link is none. One that was used before still is one."""
+        """Stop the alerts to an address; ``False`` if the link belongs to no alert. A link may be used again."""
         found = endpoint_of_link(self._services.cipher, UNSUBSCRIBE_LINK, key)
         if found is None:
             return False

@@ -1,4 +1,4 @@
-"""Changes of endpoints are announced, with an event for each, and apply at once."""
+"""Announcing changes of endpoints: they are published with an event each, and apply at once."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ __all__ = ["announcing", "now_changed"]
 def announcing(
     services: Services, application: Application, endpoints: Sequence[Endpoint], kinds: Sequence[type[EndpointEvent]]
 ) -> AbstractAsyncContextManager[Publication]:
-    """Announce a change of endpoints, as they will be then, with an event of each kind for each of them.
+    """Publish an event of each kind for each endpoint, as it will be after the change.
 
-    The block makes the change, and stores the webhooks of the publication with it.
+    The block makes the change, and stores the webhooks of the publication in the same commit.
     """
     now = to_datetime(services.clock.now())
     return services.flow.publishing(
@@ -40,6 +40,6 @@ def announcing(
 
 
 def now_changed(services: Services, application: Application, stored: StoredEndpoint) -> None:
-    """A committed change of an endpoint applies from the next attempt."""
+    """Apply a committed change of an endpoint from the next attempt."""
     services.directory.forget_endpoints(application.id)
     services.flow.endpoint_changed(stored)

@@ -47,7 +47,7 @@ class Applications:
     ) -> Application:
         """Add an application.
 
-        ``uid``: a name of your own for it, unique in the organization. ``throttle_rate``: messages per second to all
+        ``uid``: your own name for it, unique in the organization. ``throttle_rate``: messages per second to all
         its endpoints together, 1 to 65535. Raises ``ConflictError`` if the uid is taken, and ``ValidationError``.
         """
         now = self._services.clock.now()
@@ -72,7 +72,7 @@ class Applications:
         throttle_rate: int | None = None,
         metadata: Mapping[str, str] | None = None,
     ) -> Application:
-        """The application with this uid as it is, or else a new one as by :meth:`create`."""
+        """Return the application with this uid unchanged, or create it as :meth:`create` does."""
         names.uid("uid", uid, "app_")
         existing = await self._by_uid(uid)
         if existing is not None:
@@ -101,8 +101,8 @@ class Applications:
     ) -> Page[Application]:
         """A page of applications in the order of their creation; at most 250. Raises ``ValidationError``.
 
-        ``without_endpoints`` and ``with_disabled_endpoints``: whether these are listed too. ``no_endpoint_at``: leaves
-        out those that have an endpoint whose URL begins with one of these.
+        ``without_endpoints`` and ``with_disabled_endpoints``: whether to list these too. ``no_endpoint_at``: leave out
+        applications that have an endpoint whose URL begins with one of these.
         """
         request = pagination.by_key(limit=limit, iterator=iterator, order=order, prefix="app_")
         where = ApplicationFilter(
@@ -159,7 +159,7 @@ class Applications:
 
     @asynccontextmanager
     async def _edit(self, key: str) -> AsyncIterator[Application]:
-        """Hold an application, so that edits come one after another; raises ``NotFoundError`` if there is none."""
+        """Lock an application, so that edits run one after another; raises ``NotFoundError`` if there is none."""
         application_id = (await self.get(key)).id
         async with self._services.edits.holding(application_id):
             yield await self.get(application_id)
@@ -200,7 +200,7 @@ async def add_application(services: Services, application: Application) -> None:
 
 
 def application_name(value: object) -> str:
-    """What people call an application; raises ``ValidationError``."""
+    """Check the name of an application; raises ``ValidationError``."""
     return values.text("name", value, least=1, most=MAX_NAME)
 
 

@@ -1,4 +1,4 @@
-"""Attempts: what was sent, what came of it, and sending once more by hand."""
+"""Attempts: what was sent, what the result was, and resending by hand."""
 
 from __future__ import annotations
 
@@ -72,8 +72,8 @@ class Attempts:
         """A page of the attempts of an endpoint, newest first; at most 250. Without bounds it goes 90 days back.
 
         ``status`` is that of the attempt; ``status_code_class`` is 0, 100, … 500: codes up to 99 above it.
-        ``event_types``, ``channel`` and ``tag`` are those of the message. Where filters leave out nearly everything, a
-        page may be short, or empty, and not the last: go on from its ``iterator`` until it is ``done``.
+        ``event_types``, ``channel`` and ``tag`` are those of the message. If the filters leave out nearly everything, a
+        page may be short or empty without being the last: go on from its ``iterator`` until it is ``done``.
         Raises ``NotFoundError`` and ``ValidationError``.
         """
         request = self._by_time("atmpt_", limit, iterator, before, after)
@@ -163,7 +163,7 @@ class Attempts:
         return request.cut(rows, _ENDPOINT_ID)
 
     async def list_unsent_destinations(self, application: str, message: str) -> Sequence[UnsentDestination]:
-        """The endpoints that a message was not sent to, oldest first, each with what keeps it from it as it is now.
+        """The endpoints that a message was not sent to, oldest first, each with the reason as things stand now.
 
         Raises ``NotFoundError``.
         """
@@ -206,7 +206,7 @@ class Attempts:
             yield attempt
 
     async def resend(self, application: str, message: str, endpoint: str) -> None:
-        """Send a message to an endpoint once, now: also if it was delivered before, or the endpoint is disabled.
+        """Send a message to an endpoint once, now, even if it was delivered before or the endpoint is disabled.
 
         Success settles the delivery; failure leaves its schedule as it was. The request is durable when this returns;
         the attempt follows. Raises ``PayloadUnavailableError`` if there is nothing left to send, and ``NotFoundError``.
@@ -235,7 +235,7 @@ class Attempts:
             raise _payload_unavailable(stored)
 
     async def expunge_content(self, application: str, message: str, attempt_id: str) -> None:
-        """Delete the response that an attempt got, for good. Raises ``NotFoundError``."""
+        """Delete the response of an attempt permanently. Raises ``NotFoundError``."""
         _, stored = await self._message(application, message)
         required_key("attempt", attempt_id)
         if not await self._services.store.attempts.expunge(stored.id, attempt_id):

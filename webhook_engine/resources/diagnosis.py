@@ -1,4 +1,4 @@
-"""Why a request that somebody received does not verify: of an endpoint, whose keys and messages are known here."""
+"""Diagnosing why a received request does not verify, with the endpoint's keys and messages at hand."""
 
 from __future__ import annotations
 
@@ -25,39 +25,39 @@ PREFIXES = ("webhook", "svix")
 
 
 class Finding(StrEnum):
-    """What was found out of a request."""
+    """What the diagnosis of a request found."""
 
     VERIFIED = "verified"
     MISSING_HEADER = "missing_header"
     BAD_TIMESTAMP = "bad_timestamp"
     OLD_SECRET = "old_secret"  # noqa: S105
-    """It is signed with a secret of before a rotation."""
+    """It is signed with a secret that was rotated since."""
     OTHER_ENDPOINT = "other_endpoint"
     BODY_REFORMATTED = "body_reformatted"
-    """It says the same as what was sent, written differently."""
+    """The body has the same JSON content as the one sent, formatted differently."""
     BODY_TRIMMED = "body_trimmed"
-    """Blanks or line breaks around it were added or lost."""
+    """Whitespace around the body was added or removed."""
     BODY_CHANGED = "body_changed"
     SIGNATURE_CHANGED = "signature_changed"
-    """The body is what was sent, but one of the headers is not."""
+    """The body is the one sent, but a signed header differs."""
     UNKNOWN = "unknown"
     """Neither the signature nor the message is known here."""
 
 
 class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found out of a request, and about what."""
+    """What the diagnosis found, with the details that belong to it."""
 
     finding: Finding
     header: str | None = None
-    """That is missing."""
+    """The header that is missing."""
     age_s: int | None = None
-    """How long ago it was signed, if it was."""
+    """How many seconds ago it was signed, if it was."""
     endpoint: Endpoint | None = None
-    """That it was meant for."""
+    """The endpoint that it was sent to."""
 
 
 def parse_headers(text: str) -> dict[str, str]:
-    """Headers as they are pasted: from a log, from developer tools, from a command line, as JSON. Pure."""
+    """Parse pasted headers: from a log, from developer tools, from a command line, or as JSON. Pure."""
     try:
         said = json.loads(text)
     except ValueError:
@@ -71,7 +71,7 @@ def parse_headers(text: str) -> dict[str, str]:
 async def diagnose(
     services: Services, application: Application, stored: StoredEndpoint, headers: Mapping[str, str], body: bytes
 ) -> Diagnosis:
-    """Look into a request that an endpoint received, or should have."""
+    """Diagnose a request that an endpoint received, or should have received."""
     prefix = next((one for one in PREFIXES if f"{one}-signature" in headers or f"{one}-id" in headers), PREFIXES[0])
     for name in ("id", "timestamp", "signature"):
         if not headers.get(f"{prefix}-{name}"):
@@ -107,7 +107,7 @@ async def diagnose(
 
 
 def _keys(services: Services, stored: StoredEndpoint) -> Iterator[SigningKey]:
-    """The keys of an endpoint, the current one first; those that cannot be read are left out, except for that."""
+    """The keys of an endpoint, the current one first. A replaced key that cannot be decrypted is left out."""
     endpoint_id = stored.endpoint.id
     yield SigningKey.parse(decrypt_secret(services.cipher, endpoint_id, stored.encrypted_key))
     for old in stored.old_keys:
@@ -118,7 +118,7 @@ def _keys(services: Services, stored: StoredEndpoint) -> Iterator[SigningKey]:
 
 
 def _change(sent: bytes, body: bytes) -> Finding:
-    """What happened to a body on its way. Pure."""
+    """Compare the body received with the one sent. Pure."""
     if sent.strip() == body.strip():
         return Finding.BODY_TRIMMED
     try:

@@ -1,4 +1,4 @@
-"""How an edit is made: one at a time for each thing that is edited, by whichever engine."""
+"""Locks for edits: one edit at a time for each object, across all engines."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["EditLocks"]
 log = get_logger("resources")
 
 PATIENCE_S = 10.0
-"""Longer than an engine that died with an edit is still believed to be alive."""
+"""Seconds to wait for a lock: longer than the claim of an engine that died during an edit lasts."""
 LOOKS_EVERY_S = 0.02
 CLAIMED_FOR = microseconds(timedelta(seconds=60))
 
@@ -29,13 +29,13 @@ class EditLocks:
     """A lock for each application and endpoint that is being edited, by id, so that no edit loses another's."""
 
     def __init__(self, claims: KeptResponseStore | None = None, now: Callable[[], int] = lambda: 0) -> None:
-        """``claims``: where engines that share a database see what another one edits; ``None`` if there are none."""
+        """``claims``: where engines that share a database claim what they edit; ``None`` for a single engine."""
         self._claims = claims
         self._now = now
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def of(self, key: str) -> asyncio.Lock:
-        """The lock of one thing in this engine; it exists as long as somebody holds it or waits for it."""
+        """The lock of one object in this engine; it exists as long as it is held or waited for."""
         lock = self._locks.get(key)
         if lock is None:
             lock = self._locks[key] = asyncio.Lock()
@@ -43,9 +43,8 @@ class EditLocks:
 
     @asynccontextmanager
     async def holding(self, key: str) -> AsyncIterator[None]:
-        """Nobody else edits this one meanwhile, in this engine or another.
-
-        Raises ``StoreUnavailableError`` where another engine does for too long.
+        """Hold the lock of one object, in this engine and in all others.
+        Raises ``StoreUnavailableError`` if another engine holds it for too long.
         """
         async with self.of(key):
             if self._claims is None:

@@ -1,4 +1,4 @@
-"""What can be done with an endpoint besides editing it: try it out, catch up on what it missed, count."""
+"""Actions on an endpoint other than edits: send an example, recover, replay, cancel, statistics."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ TRIAL = "webhook.ping"
 
 STATS_SPAN = microseconds(timedelta(days=28))
 TOLERANCE = microseconds(timedelta(minutes=5))
-"""How much older than allowed a bound may be, since a caller takes the time before the call arrives."""
+"""How much older than allowed a bound may be: the caller read its clock before the call arrived."""
 
 
 class EndpointActions:
@@ -64,7 +64,7 @@ class EndpointActions:
         return await send_to(self._services, found, only, MessageDraft(name, PING if payload is None else payload))
 
     async def try_authentication(self, application: str, endpoint: str) -> AuthenticationTrial:
-        """Ask for an access token, where one is needed, and send an example."""
+        """Request an access token if one is needed, and send an example."""
         _, stored = await self._editor.find(application, endpoint)
         got = await self._services.flow.ask_for_token(stored.endpoint.id)
         if isinstance(got, Response):
@@ -75,13 +75,13 @@ class EndpointActions:
         )
 
     async def recover(self, application: str, endpoint: str, since: datetime, until: datetime | None = None) -> Task:
-        """Send again what failed."""
+        """Start a task that sends failed messages again."""
         return await self._start(TaskKind.RECOVER, application, endpoint, since, until, step=1)
 
     async def replay_missing(
         self, application: str, endpoint: str, since: datetime, until: datetime | None = None
     ) -> Task:
-        """Send what was never on its way."""
+        """Start a task that sends messages which never had a delivery to the endpoint."""
         return await self._start(TaskKind.REPLAY, application, endpoint, since, until, step=ID_STEP)
 
     async def bulk_replay(
@@ -92,12 +92,12 @@ class EndpointActions:
         until: datetime | None,
         where: DeliveryFilter,
     ) -> Task:
-        """Send once more what was sent, of what is chosen by ``where``."""
+        """Start a task that resends the deliveries that ``where`` selects."""
         chosen = msgspec.to_builtins(where)
         return await self._start(TaskKind.BULK_REPLAY, application, endpoint, since, until, step=ID_STEP, filter=chosen)
 
     async def cancel_pending(self, application: str, endpoint: str, created_before: datetime | None = None) -> int:
-        """Cancel what is scheduled; returns how many."""
+        """Cancel scheduled deliveries; returns how many."""
         services = self._services
         now = services.clock.now()
         bound = now + ID_STEP if created_before is None else values.instant("created_before", created_before)
@@ -107,7 +107,7 @@ class EndpointActions:
     async def stats(
         self, application: str, endpoint: str, since: datetime | None = None, until: datetime | None = None
     ) -> EndpointStats:
-        """Count what became of attempts, and what is scheduled now."""
+        """Count attempts by result, and what is scheduled now."""
         store, now = self._services.store, self._services.clock.now()
         end = now if until is None else values.instant("until", until)
         if end > now:
@@ -144,7 +144,7 @@ class EndpointActions:
         services = self._services
         found = await self._editor.application(application)
         now = services.clock.now()
-        # A bound is exclusive: one step after now, so that what happened just now is in.
+        # The upper bound is exclusive: one step after now, so that it includes what happened just now.
         begin, end = self._bounds(since, until, now, now + step)
         _, stored = await self._editor.find(found.id, endpoint)
         return await start_task(
@@ -158,7 +158,7 @@ class EndpointActions:
 
     def _bounds(self, since: object, until: object, now: int, latest: int) -> tuple[int, int]:
         begin = values.instant("since", since)
-        # Not later than now, or what fails again during the task would be taken up by it for ever.
+        # Not later than now, or the task would keep taking up what fails again while it runs.
         end = latest if until is None else min(values.instant("until", until), latest)
         oldest = self._services.policy.recover_max_age
         if begin < now - microseconds(oldest) - TOLERANCE:
@@ -171,7 +171,7 @@ class EndpointActions:
 async def send_to(
     services: Services, application: Application, endpoint_id: str | None, draft: MessageDraft
 ) -> Message:
-    """Send a message to one endpoint alone, disabled or not, as one manual attempt; without one, to all it matches."""
+    """Send a message to one endpoint only, disabled or not, as one manual attempt; without one, to all that match."""
     message = services.flow.intake.message_of(application, draft)
     await services.flow.accept(message, manual_to=endpoint_id)
     return as_message(message)

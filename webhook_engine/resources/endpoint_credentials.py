@@ -1,4 +1,4 @@
-"""What an endpoint proves itself with to its receiver: kept encrypted, and shown with masks in the place of secrets."""
+"""The credentials that requests to an endpoint carry: stored encrypted, and shown with their secrets masked."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from webhook_engine.store.records import EndpointChanges, StoredEndpoint
 __all__ = ["SECRET_OPTIONS", "checked_credentials", "credentials_of", "require_one_proof", "with_credentials"]
 
 SECRET_OPTIONS = ("authentication", "tls")
-"""Options whose secrets are kept apart."""
+"""Options whose secrets are stored separately."""
 
 Credentials = Mapping[str, Mapping[str, str]]
 
@@ -34,7 +34,7 @@ Credentials = Mapping[str, Mapping[str, str]]
 async def checked_credentials(
     services: Services, given: Mapping[str, object], before: Credentials
 ) -> dict[str, dict[str, str] | None]:
-    """What of the options has secrets, with these; ``before`` is what is stored. Raises ``ValidationError``."""
+    """Check the options that have secrets; ``before`` is the stored endpoint. Raises ``ValidationError``."""
     result: dict[str, dict[str, str] | None] = {}
     if "authentication" in given:
         result["authentication"] = rules.checked(
@@ -57,7 +57,7 @@ def with_credentials(
     before: Credentials,
     checked: Mapping[str, dict[str, str] | None],
 ) -> tuple[EndpointOptions, bytes | None]:
-    """The options as they are shown, with what was checked, and all credentials, encrypted."""
+    """The options as shown, with the checked ones in place, and all credentials, encrypted."""
     shown: dict[str, Any] = {}
     if "authentication" in checked:
         proof = checked["authentication"]
@@ -70,7 +70,7 @@ def with_credentials(
 
 
 def require_one_proof(cipher: Cipher, before: StoredEndpoint, changes: EndpointChanges) -> None:
-    """Raise ``ValidationError`` if after these changes two things would say who asks."""
+    """Raise ``ValidationError`` if requests would be authenticated in two ways after these changes."""
     options = before.endpoint.options if changes.options is UNSET else changes.options
     if options.authentication is None:
         return
@@ -89,12 +89,12 @@ def require_one_proof(cipher: Cipher, before: StoredEndpoint, changes: EndpointC
 
 
 def credentials_of(cipher: Cipher, stored: StoredEndpoint) -> dict[str, dict[str, str]]:
-    """What an endpoint proves itself with; raises ``SecretsUnreadableError``."""
+    """Decrypt the credentials of an endpoint; raises ``SecretsUnreadableError``."""
     return decrypt_credentials(cipher, stored.endpoint.id, stored.encrypted_credentials)
 
 
 def _check_tls(tls: Mapping[str, str]) -> None:
-    from webhook_engine.secrets.certificates import check_authorities, check_pair  # noqa: PLC0415 (few say this)
+    from webhook_engine.secrets.certificates import check_authorities, check_pair  # noqa: PLC0415 (few endpoints have certificates)
 
     if "certificate" in tls:
         check_pair("tls", tls["certificate"], tls["key"])

@@ -1,4 +1,4 @@
-"""Finding endpoints, and changing one: nobody else edits it meanwhile, and everybody concerned hears of it."""
+"""Finding an endpoint and editing it, under its lock and with the events that announce the change."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class EndpointEditor:
 
     @asynccontextmanager
     async def edit(self, application: Application, endpoint: str) -> AsyncIterator[EndpointEdit]:
-        """Hold an endpoint, so that edits come one after another; raises ``NotFoundError`` if there is none."""
+        """Lock an endpoint, so that edits run one after another; raises ``NotFoundError`` if there is none."""
         endpoint_id = (await self.services.directory.find_endpoint(application, endpoint)).endpoint.id
         async with self.services.edits.holding(endpoint_id):
             before = await self.services.store.endpoints.get(application.id, endpoint_id)
@@ -70,7 +70,7 @@ class EndpointEditor:
 
 
 class EndpointEdit:
-    """One change of one endpoint, which is held; ``before`` is how it is until then."""
+    """An edit of a locked endpoint; ``before`` is its state before the edit."""
 
     def __init__(self, services: Services, application: Application, before: StoredEndpoint) -> None:
         self.before = before
@@ -78,21 +78,21 @@ class EndpointEdit:
         self._application = application
 
     async def change(self, changes: EndpointChanges, *events: type[EndpointEvent]) -> Endpoint:
-        """Make changes and announce them; returns the endpoint as it is then. Raises ``ValidationError``."""
+        """Make changes and announce them; returns the changed endpoint. Raises ``ValidationError``."""
         require_one_proof(self._services.cipher, self.before, changes)
         return await shielded(self._change(changes, events))
 
     async def enable(self, changes: EndpointChanges) -> Endpoint:
-        """Make changes, and let the endpoint get messages again if it is disabled."""
+        """Make changes, and enable the endpoint if it is disabled."""
         if not self.before.endpoint.disabled:
             return await self.change(changes, EndpointUpdatedEvent)
-        # What was scheduled before the disabling must not come to life again.
+        # Deliveries scheduled before the endpoint was disabled must not be sent now.
         await self._services.flow.settle(self.before.endpoint.id)
         changes = msgspec.structs.replace(changes, condition=EndpointCondition())
         return await self.change(changes, EndpointUpdatedEvent, EndpointEnabledEvent)
 
     async def disable(self, changes: EndpointChanges) -> Endpoint:
-        """Make changes, and if the endpoint is enabled, send nothing more to it."""
+        """Make changes, and disable the endpoint if it is enabled."""
         if self.before.endpoint.disabled:
             return await self.change(changes, EndpointUpdatedEvent)
         condition = EndpointCondition(
@@ -103,7 +103,7 @@ class EndpointEdit:
         return after
 
     async def delete(self) -> None:
-        """Delete the endpoint, and cancel what is scheduled for it."""
+        """Delete the endpoint, and cancel its scheduled deliveries."""
         await shielded(self._delete())
         await self._services.flow.settle(self.before.endpoint.id)
 
@@ -124,7 +124,7 @@ class EndpointEdit:
         return after.endpoint
 
     def _resumes(self, changes: EndpointChanges) -> bool:
-        """Whether it has no circuit breaker from now on, and so has nothing to wait for as a whole."""
+        """Whether the endpoint has no circuit breaker any more, so that its pause ends."""
         if changes.options is UNSET:
             return False
         own = changes.options.circuit_breaker
@@ -144,7 +144,7 @@ def _stops(endpoint: Endpoint) -> bool:
 
 
 async def _let_go_on(services: Services, endpoint_id: str) -> None:
-    """Let the orders of an endpoint go on that have stopped: it does not want that any more."""
+    """Resume the stopped orders of an endpoint, which does not stop on exhausted retries any more."""
     released = RELEASED_AT_ONCE
     while released:
         released, turns = await services.store.deliveries.release(endpoint_id, RELEASED_AT_ONCE, services.clock.now())

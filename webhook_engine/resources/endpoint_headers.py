@@ -1,4 +1,4 @@
-"""The headers that an endpoint wants besides those of every webhook."""
+"""The endpoint's own headers, sent besides those of every webhook."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ __all__ = ["OwnHeaders"]
 
 
 class OwnHeaders:
-    """The own headers of endpoints, which are kept encrypted."""
+    """The own headers of endpoints, stored encrypted."""
 
     def __init__(self, editor: EndpointEditor) -> None:
         self._editor = editor
         self._services = editor.services
 
     async def get(self, application: str, endpoint: str) -> EndpointHeaders:
-        """The headers; values that are secret are left out."""
+        """The headers, without secret values."""
         _, stored = await self._editor.find(application, endpoint)
         return _shown(decrypt_headers(self._services.cipher, stored.endpoint.id, stored.encrypted_headers))
 
@@ -45,7 +45,7 @@ class OwnHeaders:
 
 
 def _shown(headers: Mapping[str, str]) -> EndpointHeaders:
-    """The headers for people to see: of sensitive ones only the names."""
+    """The headers as shown: only the names of sensitive ones."""
     return EndpointHeaders(
         headers={name: value for name, value in headers.items() if not header_rules.is_sensitive(name)},
         sensitive=tuple(name for name in headers if header_rules.is_sensitive(name)),

@@ -1,4 +1,4 @@
-"""The order of an endpoint's messages: where it stands, and what somebody can do where it does not go on."""
+"""The order of an endpoint's messages: its state, and skipping a message that holds it up."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ SKIPPED = "skipped by hand"
 
 
 class Orders:
-    """The orders of an endpoint, one for each ordering key that something waits with."""
+    """The orders of an endpoint, one for each ordering key with waiting messages."""
 
     def __init__(self, editor: EndpointEditor) -> None:
         self._editor = editor
         self._services = editor.services
 
     async def list(self, application: str, endpoint: str, *, after: str | None, limit: int) -> Sequence[EndpointOrder]:
-        """By ordering key; first the one of the messages without a key."""
+        """Sorted by ordering key; messages without a key come first."""
         most = values.integer("limit", limit, 1, MAX_ORDERS)
         _, stored = await self._editor.find(application, endpoint)
         heads = await self._services.store.deliveries.line_heads(stored.endpoint.id, after, most, MOST_COUNTED)
         return [_shown(head) for head in heads]
 
     async def skip(self, application: str, endpoint: str, message: str) -> None:
-        """Let an order go on without a message; raises ``NotFoundError`` if it has no place in one."""
+        """Let an order go on without a message; raises ``NotFoundError`` if the message is in no order."""
         found, stored = await self._editor.find(application, endpoint)
         skipped = await find_message(self._services, found, message)
         if not await shielded(_skip(self._services, skipped.id, stored.endpoint.id)):

@@ -23,7 +23,7 @@ __all__ = ["EndpointSecrets", "ReplacedSecret", "signing_key"]
 
 
 class ReplacedSecret(msgspec.Struct, frozen=True, kw_only=True):
-    """A signing secret that was replaced: what the consumer verifies with, and when it stops being used."""
+    """A replaced signing secret: what the consumer verifies with, and when it expires."""
 
     secret: str
     expires_at: datetime
@@ -33,7 +33,7 @@ class ReplacedSecret(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EndpointSecrets:
-    """What the messages to an endpoint are signed with."""
+    """The signing secrets of endpoints."""
 
     def __init__(self, editor: EndpointEditor) -> None:
         self._editor = editor
@@ -46,7 +46,7 @@ class EndpointSecrets:
         return SigningKey.parse(secret).public
 
     async def replaced(self, application: str, endpoint: str) -> Sequence[ReplacedSecret]:
-        """The secrets that were replaced and still sign, the newest first."""
+        """The replaced secrets that still sign, newest first."""
         _, stored = await self._editor.find(application, endpoint)
         now = self._services.flow.believed_now()
         return [
@@ -67,7 +67,7 @@ class EndpointSecrets:
         secret: str | None = None,
         grace_period: timedelta = limits.DEFAULT_GRACE,
     ) -> str:
-        """Put a new signing secret in the place of the current one, and return what the consumer verifies with."""
+        """Replace the signing secret, and return what the consumer verifies with."""
         found = await self._editor.application(application)
         key = signing_key(secret, self._services.policy)
         grace = limits.grace_period("grace_period", grace_period)
@@ -78,7 +78,7 @@ class EndpointSecrets:
                 old_keys=rotation.still_valid(
                     edit.before.encrypted_key,
                     edit.before.old_keys,
-                    # A clock that is ahead for a moment must not end for good what still signs.
+                    # A clock that is ahead for a moment must not expire secrets that still sign.
                     now=self._services.flow.believed_now(),
                     grace=grace,
                     is_new=lambda encrypted: self._holds(encrypted, endpoint_id, key),
@@ -88,7 +88,7 @@ class EndpointSecrets:
         return key.public
 
     def _holds(self, encrypted: bytes, endpoint_id: str, key: SigningKey) -> bool:
-        """Whether an encrypted secret is this key; one that cannot be read, which is a reason to rotate it, is none."""
+        """Whether an encrypted secret is this key; ``False`` if it cannot be decrypted, which is a reason to rotate."""
         try:
             return decrypt_secret(self._services.cipher, endpoint_id, encrypted) == key.secret
         except SecretsUnreadableError:

@@ -1,4 +1,4 @@
-"""The script that a consumer has for an endpoint: kept encrypted, and tried on an example."""
+"""The consumer's script for an endpoint: stored encrypted, and simulated on an example."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from webhook_engine.store.records import EndpointChanges
 __all__ = ["EndpointScripts"]
 
 MAX_PAYLOAD = 1_000_000
-"""Bytes of an example to try a script on."""
+"""Bytes of an example payload for a simulation."""
 
 
 class EndpointScripts:
@@ -36,7 +36,7 @@ class EndpointScripts:
         self._services = editor.services
 
     async def get(self, application: str, endpoint: str) -> EndpointTransformation:
-        """The script of an endpoint; without one, there is no code."""
+        """The script of an endpoint; ``code`` is ``None`` if it has none."""
         _, stored = await self._editor.find(application, endpoint)
         return _read(credentials_of(self._services.cipher, stored).get("script"))
 
@@ -88,7 +88,7 @@ class EndpointScripts:
         event_type: str,
         variables: Mapping[str, str] | None,
     ) -> TransformationTrial:
-        """What a script would make of a webhook to this endpoint; nothing is sent."""
+        """Run a script on a webhook to this endpoint, and send nothing."""
         self._require_allowed()
         _, stored = await self._editor.find(application, endpoint)
         shown, checked = stored.endpoint, rules.code("code", code)
@@ -142,7 +142,7 @@ def _read(kept: Mapping[str, str] | None) -> EndpointTransformation:
 
 
 def _written(script: EndpointTransformation) -> dict[str, str]:
-    """With texts alone, as credentials are kept."""
+    """As a mapping of strings, the form in which credentials are stored."""
     kept = {"enabled": "true" if script.enabled else "false", "variables": json.dumps(dict(script.variables))}
     if script.updated_at is not None:
         kept["updated_at"] = str(from_datetime(script.updated_at))

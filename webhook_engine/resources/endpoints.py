@@ -94,11 +94,10 @@ class Endpoints:
         """Add an endpoint; it gets the messages that are created from then on.
 
         ``url``: http or https, kept in its normal form; a password in it is encrypted, and masked wherever it is shown.
-        ``event_types``: registered ones, ``invoice.*`` for all that begin so, ``None`` for all. ``channels``: 1 to 10;
-        only messages with one of these.
-        ``throttle_rate``: messages per second, 1 to 65535.
+        ``event_types``: registered ones, ``invoice.*`` for all with this prefix, ``None`` for all.
+        ``channels``: 1 to 10; only messages with one of these. ``throttle_rate``: messages per second, 1 to 65535.
         ``secret``: ``whsec_…`` or ``whsk_…``, by default a generated one. ``headers``: sent with every message.
-        ``options``: what else it asks for, such as ``timeout="5s"``; see
+        ``options``: further settings of the endpoint, such as ``timeout="5s"``; see
         :class:`~webhook_engine.rules.endpoint_options.OptionValues`.
 
         Raises ``NotFoundError``, ``ConflictError`` if the uid is taken in the application, and ``ValidationError``.
@@ -199,7 +198,7 @@ class Endpoints:
     ) -> Endpoint:
         """Change what is given, and leave the rest; ``None`` unsets. It applies from the next attempt.
 
-        ``event_types``: registered ones, or such as the endpoint has already, archived or not.
+        ``event_types``: registered ones, or those that the endpoint has already, archived or not.
         A ``url`` with the mask that was shown keeps its password. ``disabled`` works like :meth:`disable` and
         :meth:`enable`. Raises ``NotFoundError``, ``ConflictError`` if the uid is taken, and ``ValidationError``.
         """
@@ -266,7 +265,7 @@ class Endpoints:
         return await self._secrets.get(application, endpoint)
 
     async def replaced_secrets(self, application: str, endpoint: str) -> Sequence[ReplacedSecret]:
-        """The secrets that were replaced and with which messages are still signed, the newest first.
+        """The replaced secrets that messages are still signed with, newest first.
 
         Raises like :meth:`get_secret`.
         """
@@ -288,7 +287,7 @@ class Endpoints:
         secret: str | None = None,
         grace_period: timedelta = limits.DEFAULT_GRACE,
     ) -> str:
-        """Put a new signing secret in the place of the current one, and return it as :meth:`get_secret` does.
+        """Replace the signing secret, and return the new one as :meth:`get_secret` does.
 
         ``secret``: ``whsec_…`` or ``whsk_…``; by default one is generated. For ``grace_period`` (up to 7 days) messages
         are signed with the replaced secret too. Raises ``RotationLimitError`` if ten replaced secrets are still valid,
@@ -325,23 +324,22 @@ class Endpoints:
     ) -> Message:
         """Send an example of an event type to this endpoint alone, at once and only once.
 
-        It is sent whatever the endpoint's filters, also if the endpoint is disabled. Without an endpoint it is a
-        message like any other, for all that it matches. ``payload`` takes the place of the example: JSON, or what
-        becomes JSON. ``svix.ping`` and
-        ``webhook.ping`` need no registration; of other event types it is one of the ``examples`` in the JSON Schema of
-        version "1". Raises ``ExampleUnavailableError`` if there is none, ``NotFoundError`` and ``ValidationError``.
+        It ignores the endpoint's filters, and is sent to a disabled endpoint too. Without an endpoint it is a message
+        like any other, for all endpoints that match. ``payload`` replaces the example: JSON, or a value that can be
+        written as JSON. ``svix.ping`` and ``webhook.ping`` need no registration. For other event types the example is
+        one of the ``examples`` in the JSON Schema of version "1". Raises ``ExampleUnavailableError`` if there is none,
+        ``NotFoundError`` and ``ValidationError``.
         """
         return await self._actions.send_example(
             application, endpoint, event_type, example_index=example_index, payload=payload
         )
 
     async def recover(self, application: str, endpoint: str, since: datetime, until: datetime | None = None) -> Task:
-        """Send again all that failed for this endpoint in [``since``, ``until``), as a durable background task.
-
-        That is what failed for good then (its retries used up, aborted by the receiver, or its endpoint disabled),
-        whenever its message was created: it gets a full run through the retry schedule. What failed an attempt then
-        and waits for a retry has this retry at once, and goes on in the schedule from there. What was delivered or
-        cancelled since is not sent. The attempts are scheduled ones: they count in the failure window like any other.
+        """Send again what failed for this endpoint in [``since``, ``until``), as a durable background task.
+        Deliveries that failed permanently in that span (retries exhausted, aborted by the receiver, or endpoint
+        disabled) get a full run through the retry schedule, whenever their message was created. Deliveries that failed
+        an attempt in that span and wait for a retry are retried at once, and go on in the schedule from there. What was
+        delivered or cancelled since is not sent. The attempts count in the failure window like any other.
         ``since`` is at most ``delivery.recover_max_age`` ago, ``until`` is now by default. Raises ``NotFoundError``
         and ``ValidationError``.
         """
@@ -350,7 +348,7 @@ class Endpoints:
     async def replay_missing(
         self, application: str, endpoint: str, since: datetime, until: datetime | None = None
     ) -> Task:
-        """Send the messages of [``since``, ``until``) that match this endpoint and were never on their way to it.
+        """Send the messages of [``since``, ``until``) that match this endpoint and never had a delivery to it.
 
         A durable background task with the bounds of :meth:`recover`. Raises ``NotFoundError`` and ``ValidationError``.
         """
@@ -369,10 +367,9 @@ class Endpoints:
         status: AttemptStatus | int | None = None,
         status_code_class: int | None = None,
     ) -> Task:
-        """Send once more what was sent to this endpoint of the messages of [``since``, ``until``), also successes.
-
-        ``status`` is that of the delivery; ``status_code_class`` (0, 100, … 500) goes by its latest attempt. What is
-        still under way is left alone. A durable background task with the bounds of :meth:`recover`. Raises
+        """Resend the messages of [``since``, ``until``) that were sent to this endpoint, successful ones included.
+        ``status`` is that of the delivery; ``status_code_class`` (0, 100, … 500) is that of its latest attempt. Pending
+        deliveries are left alone. A durable background task with the bounds of :meth:`recover`. Raises
         ``NotFoundError`` and ``ValidationError``.
         """
         where = DeliveryFilter(
@@ -397,10 +394,10 @@ class Endpoints:
         enabled: bool | UnsetType = UNSET,
         variables: Mapping[str, str] | UnsetType | None = UNSET,
     ) -> EndpointTransformation:
-        """Change the consumer's own script for an endpoint; ``None`` takes it away. It applies from the next attempt.
+        """Change the consumer's own script for an endpoint; ``None`` removes it. It applies from the next attempt.
 
         ``code``: JavaScript of 10 to 51200 characters that declares ``handler(webhook)``.
-        Raises ``NotFoundError``, ``ValidationError``, and ``ConfigError`` where scripts are not allowed.
+        Raises ``NotFoundError``, ``ValidationError``, and ``ConfigError`` if scripts are not allowed.
         """
         return await self._scripts.patch(application, endpoint, code=code, enabled=enabled, variables=variables)
 
@@ -414,7 +411,7 @@ class Endpoints:
         event_type: str,
         variables: Mapping[str, str] | None = None,
     ) -> TransformationTrial:
-        """What a script would make of a webhook to this endpoint; nothing is stored or sent.
+        """Run a script on a webhook to this endpoint, and return the result; nothing is stored or sent.
 
         ``variables``: those of the endpoint by default. Raises as :meth:`patch_transformation`.
         """
@@ -423,18 +420,15 @@ class Endpoints:
         )
 
     async def try_authentication(self, application: str, endpoint: str) -> AuthenticationTrial:
-        """Find out whether requests to an endpoint are authenticated as they should be.
-
-        Where they carry an access token, a new one is asked for; then an example (``webhook.ping``) is sent, whose
-        attempt tells what the receiver said. Raises ``NotFoundError``.
+        """Test how requests to an endpoint are authenticated.
+        If they carry an access token, a new one is requested. Then an example (``webhook.ping``) is sent, whose attempt
+        shows the receiver's response. Raises ``NotFoundError``.
         """
         return await self._actions.try_authentication(application, endpoint)
 
     async def cancel_pending(self, application: str, endpoint: str, created_before: datetime | None = None) -> int:
-        """Cancel what is scheduled for this endpoint of the messages created before then; returns how many.
-
-        Without ``created_before`` it is everything that is scheduled now. Raises ``NotFoundError`` and
-        ``ValidationError``.
+        """Cancel the scheduled deliveries of messages created before ``created_before``; returns how many.
+        Without ``created_before``, cancel all that are scheduled now. Raises ``NotFoundError`` and ``ValidationError``.
         """
         return await self._actions.cancel_pending(application, endpoint, created_before)
 
@@ -449,7 +443,7 @@ class Endpoints:
         return await self._actions.stats(application, endpoint, since, until)
 
     def _options(self, given: Mapping[str, object]) -> tuple[dict[str, object], dict[str, Any]]:
-        """Those with secrets as they were given, and the others as they are kept."""
+        """Split into the options with secrets, as given, and the others, in stored form."""
         secret = {name: given[name] for name in SECRET_OPTIONS if name in given}
         others = {name: value for name, value in given.items() if name not in secret}
         return secret, endpoint_options.checked(others, self._services.policy.endpoint_options)
@@ -474,17 +468,16 @@ class Endpoints:
     async def orders(
         self, application: str, endpoint: str, *, after: str | None = None, limit: int = DEFAULT_PAGE
     ) -> Sequence[EndpointOrder]:
-        """Where the messages of an endpoint with ``ordering`` stand, for each ordering key that something waits with.
-
-        In the order of keys, first those without one. ``after``: the key of the last one that was listed, ``""`` for
-        none. Raises ``NotFoundError`` and ``ValidationError``.
+        """The state of an endpoint with ``ordering``, for each ordering key with waiting messages.
+        Sorted by key; messages without a key come first. ``after``: the key of the last one listed, ``""`` for no key.
+        Raises ``NotFoundError`` and ``ValidationError``.
         """
         return await self._orders.list(application, endpoint, after=after, limit=limit)
 
     async def skip(self, application: str, endpoint: str, message: str) -> None:
         """Let the order of an endpoint go on without a message, which is cancelled unless it has failed.
 
-        Raises ``NotFoundError``, also if the message has no place in the order.
+        Raises ``NotFoundError``, also if the message is not in the order.
         """
         await self._orders.skip(application, endpoint, message)
 
@@ -501,7 +494,7 @@ class Endpoints:
     async def _event_types(
         self, value: object, application: Application | None = None, endpoint: str | None = None
     ) -> tuple[str, ...] | None:
-        """Registered ones, or those that the endpoint has already, though they may have been archived since."""
+        """Check event types: registered ones, or those that the endpoint has already, even if archived since."""
         wanted = names.wanted_event_types("event_types", value)
         if not wanted:
             return wanted
@@ -515,7 +508,7 @@ class Endpoints:
         return wanted
 
     def _with_user_info(self, before: StoredEndpoint, changes: EndpointChanges) -> EndpointChanges:
-        """A new URL as it is stored: masked, with its password encrypted apart, or with the one that is there."""
+        """A new URL in stored form: masked, with its password encrypted separately or the stored one kept."""
         if changes.url is UNSET:
             return changes
         shown, user_info, kept = merged("url", changes.url, before.endpoint.url)
@@ -528,12 +521,12 @@ def _id(endpoint: Endpoint) -> str:
 
 
 async def unknown_event_types(store: EventTypeStore, organization_id: str, wanted: Sequence[str]) -> list[str]:
-    """Those that are not registered, or archived; and of ``invoice.*``, where no event type begins so."""
+    """Those that are not registered, or archived; and patterns such as ``invoice.*`` that match no event type."""
     exact = [name for name in wanted if not names.is_wildcard(name)]
     unknown = set(await store.unknown(organization_id, exact)) if exact else set()
     for name in wanted:
         if names.is_wildcard(name):
-            # What comes after a dot in the order of names, and before everything else.
+            # "/" follows "." in the order of names, so the span has just the names with this prefix.
             below = Span(low=name[:-1], high=f"{name[:-2]}/", descending=False, limit=1)
             if not await store.list(organization_id, below, include_archived=False, feature_flags=None):
                 unknown.add(name)
@@ -541,5 +534,5 @@ async def unknown_event_types(store: EventTypeStore, organization_id: str, wante
 
 
 def endpoint_description(value: object) -> str:
-    """What an endpoint is for, in words; raises ``ValidationError``."""
+    """Check the description of an endpoint; raises ``ValidationError``."""
     return values.text("description", value, most=MAX_DESCRIPTION)

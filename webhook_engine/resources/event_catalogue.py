@@ -1,4 +1,4 @@
-"""What consumers are given of the event types: an OpenAPI 3.1 document of webhooks, and a page to read. Pure."""
+"""The catalogue of event types for consumers: an OpenAPI 3.1 document of webhooks, and an HTML page. Pure."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from webhook_engine.rules.schema_references import resolved
 __all__ = ["CataloguedEventType", "catalogue_page", "openapi_document"]
 
 MOST_FIELDS = 500
-"""Of one event type: a schema may refer to itself."""
+"""Fields shown of one event type; a bound, since a schema may refer to itself."""
 MOST_CHOICES = 10
 
 
@@ -40,7 +40,7 @@ class CataloguedEventType(Protocol):
 
     @property
     def group_name(self) -> str | None:
-        """Under which heading it stands."""
+        """The heading that it is listed under."""
         ...
 
     @property
@@ -52,7 +52,7 @@ class CataloguedEventType(Protocol):
 def openapi_document(event_types: Iterable[CataloguedEventType], title: str, version: str) -> dict[str, Any]:
     """An OpenAPI 3.1 document with a webhook for each event type, with the schema of its newest version.
 
-    The import of OpenAPI documents makes the same event types of it.
+    Importing this document gives the same event types.
     """
     return {
         "openapi": "3.1.0",
@@ -62,7 +62,7 @@ def openapi_document(event_types: Iterable[CataloguedEventType], title: str, ver
 
 
 def catalogue_page(event_types: Sequence[CataloguedEventType], title: str) -> str:
-    """A page of HTML that needs nothing else: every event type with its fields and an example, by heading."""
+    """A self-contained HTML page: every event type with its fields and an example, by heading."""
     by_group: dict[str, list[CataloguedEventType]] = {}
     for one in event_types:
         by_group.setdefault(one.group_name or "", []).append(one)

@@ -48,10 +48,10 @@ class EventTypes:
         feature_flags: Collection[str] = (),
         group_name: str | None = None,
     ) -> EventType:
-        """Register an event type, or put this one in the place of an archived one.
+        """Register an event type, or replace an archived one.
 
         ``schemas``: JSON Schemas by version, ``{"1": {...}}``; the ``examples`` of version 1 are what ``send_example``
-        sends. ``feature_flags``: only who has one of them is shown the event type; none is for everybody.
+        sends. ``feature_flags``: show the event type only to those who have one of them; empty: to everybody.
         Raises ``ConflictError`` if there is one of that name, and ``ValidationError``.
         """
         now = to_datetime(self._services.clock.now())
@@ -77,7 +77,7 @@ class EventTypes:
     async def get(self, name: str, *, feature_flags: Collection[str] | None = None) -> EventType:
         """An event type, archived or not; raises ``NotFoundError``.
 
-        With ``feature_flags``, as somebody sees it who has these: one that has flags, but none of them, is not found.
+        With ``feature_flags``, as shown to those who have them: an event type that has only other flags is not found.
         """
         required_key("event type", name)
         flags = None if feature_flags is None else names.feature_flags("feature_flags", feature_flags)
@@ -97,7 +97,7 @@ class EventTypes:
     ) -> Page[EventType]:
         """A page of event types in the order of their names; at most 250.
 
-        Without ``with_content`` the schemas are ``None``. With ``feature_flags``, as somebody sees it who has these.
+        Without ``with_content`` the schemas are ``None``. ``feature_flags`` as for :meth:`get`.
         Raises ``ValidationError``.
         """
         request = pagination.by_key(limit=limit, iterator=iterator, order="ascending")
@@ -151,9 +151,9 @@ class EventTypes:
     async def sync(self, events: Iterable[type], *, allow_breaking: bool = False) -> Sequence[EventType]:
         """Register what these classes declare (see :func:`webhook_engine.event`): name, description, schema, examples.
 
-        What is registered already is brought up to date, and its other versions stay. Returns the event types in the
-        order of the classes. Raises ``BreakingChangeError``, before anything is changed, where the schema of a version
-        changes so that consumers break, and ``ValidationError``.
+        Event types already registered are updated, and keep their other versions. Returns the event types in the order
+        of the classes. Raises ``BreakingChangeError``, before anything is changed, if the schema of a version changes
+        so that consumers break, and ``ValidationError``.
         """
         declared = declarations(events)
         allowed = values.boolean("allow_breaking", allow_breaking)
@@ -168,7 +168,7 @@ class EventTypes:
         return await self._services.store.event_types.get(self._organization_id, name)
 
     async def delete(self, name: str, *, expunge: bool = False) -> None:
-        """Archive an event type, so that it is no longer offered; with ``expunge`` remove it altogether.
+        """Archive an event type, so that it is no longer offered; with ``expunge``, delete it.
 
         Endpoints that have it in their filter keep it. Raises ``NotFoundError``.
         """
@@ -180,7 +180,7 @@ class EventTypes:
             raise NotFoundError("event type", name)
 
     async def _put_in_place_of_builtin(self, event_type: EventType) -> bool:
-        """An operational event type that the engine has registered, and nobody changed, gives way."""
+        """Replace an operational event type that the engine registered and nobody changed; returns whether it did."""
         found = await self._services.store.event_types.get(self._organization_id, event_type.name)
         if found is None or not is_as_registered(found):
             return False
@@ -207,7 +207,7 @@ class EventTypes:
 
 
 async def _schemas(value: object) -> dict[str, object] | None:
-    """Checked beside the event loop: a schema may be large."""
+    """Check schemas in a thread, since they may be large."""
     if isinstance(value, Mapping) and value:
         return await asyncio.to_thread(json_schema.checked, "schemas", value)
     return json_schema.checked("schemas", value)

@@ -13,12 +13,12 @@ from webhook_engine.resources.schema_examples import NoExampleError, example_fro
 __all__ = ["PING", "example_of", "examples_in", "is_ping"]
 
 PING = b'{"success": true}'
-"""The payload of the event types that every engine knows."""
+"""The payload of the built-in event types."""
 
 _PINGS = frozenset({"svix.ping", "webhook.ping"})
 _VERSION = "1"
 _SAYING_NOTHING = frozenset({"examples", "title", "description", "$schema", "$id", "$comment"})
-"""Members of a schema that leave open what it allows."""
+"""Schema members that do not restrict the value."""
 
 
 def is_ping(event_type: str) -> bool:
@@ -27,7 +27,7 @@ def is_ping(event_type: str) -> bool:
 
 
 def examples_in(schema: Mapping[str, Any]) -> Sequence[object]:
-    """Those in a JSON Schema, or one that is made from it; none where it leaves everything open.
+    """The examples in a JSON Schema, or one made from it; none if the schema allows anything.
 
     Raises :class:`~webhook_engine.resources.schema_examples.NoExampleError`.
     """
@@ -40,7 +40,7 @@ def examples_in(schema: Mapping[str, Any]) -> Sequence[object]:
 def example_of(event_type: EventType, index: int) -> bytes:
     """The example at ``index`` in the schema of version 1, as compact JSON; raises ``ExampleUnavailableError``.
 
-    A schema without examples has one, which is made from it.
+    For a schema without examples, one is made from it.
     """
     schema = (event_type.schemas or {}).get(_VERSION)
     try:

@@ -1,7 +1,6 @@
-"""What another server kept, as it is taken over: the form between any source and this engine.
-
-Ids, dates and secrets are those of the source. What a field says is checked where it is taken over, so that one thing
-that is not allowed here costs that thing and nothing else.
+"""Records of another server in the form in which they are imported, whatever the source.
+Ids, dates and secrets are those of the source. Each record is checked when it is imported, so that an invalid one is
+refused alone.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ __all__ = [
 
 
 class Kind(StrEnum):
-    """What is taken over, in the order in which one needs the other."""
+    """Kinds of records, in the order of import: each kind may refer to earlier ones."""
 
     EVENT_TYPE = "event type"
     APPLICATION = "application"
@@ -36,14 +35,14 @@ class Kind(StrEnum):
 
 
 class ImportStatus(StrEnum):
-    """What became of one thing, or in a dry run would become of it."""
+    """The result for one record, or in a dry run the result that it would have."""
 
     CREATED = "created"
     UPDATED = "updated"
     SAME = "same"
-    """It was here already, as it is there."""
+    """It exists here already, equal to the source."""
     DIFFERENT = "different"
-    """It was here already, and was left as it is here."""
+    """It exists here already, differs, and was left unchanged."""
     REFUSED = "refused"
 
 
@@ -58,11 +57,11 @@ class ImportedEventType(msgspec.Struct, frozen=True, kw_only=True, rename="camel
     feature_flags: tuple[str, ...] = ()
     group_name: str | None = None
     only_named: bool = False
-    """Nothing but its name is known, so that whatever is here of it already is as good."""
+    """Only its name is known, so an event type that exists here already counts as equal."""
 
 
 class ImportedApplication(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """An application, addressed by its id where it has one of our form, or else by its uid."""
+    """An application, addressed by its id if that has our form, otherwise by its uid."""
 
     name: str
     id: str | None = None
@@ -73,7 +72,7 @@ class ImportedApplication(msgspec.Struct, frozen=True, kw_only=True, rename="cam
 
 
 class ImportedKey(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A signing secret that was replaced, and until when messages are signed with it too."""
+    """A replaced signing secret, and until when messages are signed with it too."""
 
     secret: str
     expires_at: datetime
@@ -83,7 +82,7 @@ class ImportedKey(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class ImportedEndpoint(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """An endpoint of the application with this id or uid, addressed as an application is."""
+    """An endpoint, addressed as an application is. ``application`` is an id or uid."""
 
     application: str
     url: str
@@ -97,15 +96,15 @@ class ImportedEndpoint(msgspec.Struct, frozen=True, kw_only=True, rename="camel"
     version: int = 1
     disabled: bool = False
     secret: str | None = None
-    """``None``: the source does not tell, and a new one is made."""
+    """``None``: the source does not give it, and a new one is generated."""
     old_keys: tuple[ImportedKey, ...] | None = None
-    """Newest first; ``None``: the source does not tell."""
+    """Newest first; ``None``: the source does not give them."""
     headers: dict[str, str] = {}
     hidden_headers: tuple[str, ...] = ()
-    """Names of headers whose values the source does not tell; what is here under these names stays."""
+    """Names of headers whose values the source does not give; existing values of these headers stay."""
     metadata: dict[str, str] = {}
     options: dict[str, Any] = {}
-    """What else it asks for, by the names of :class:`~webhook_engine.rules.endpoint_options.OptionValues`."""
+    """Further settings, by the names of :class:`~webhook_engine.rules.endpoint_options.OptionValues`."""
     created_at: datetime | None = None
 
     def __repr__(self) -> str:
@@ -113,7 +112,7 @@ class ImportedEndpoint(msgspec.Struct, frozen=True, kw_only=True, rename="camel"
 
 
 class ImportedMessage(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """A message of the application with this id or uid, as it was accepted by the source. Nothing is sent of it."""
+    """A message as it was accepted by the source; importing it sends nothing. ``application`` is an id or uid."""
 
     application: str
     id: str
@@ -129,7 +128,7 @@ class ImportedMessage(msgspec.Struct, frozen=True, kw_only=True, rename="camel")
 
 
 class ImportedBatch(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Some things to take over, each by itself."""
+    """Records to import, each on its own."""
 
     event_types: Sequence[ImportedEventType] = ()
     applications: Sequence[ImportedApplication] = ()
@@ -138,7 +137,7 @@ class ImportedBatch(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class ImportOutcome(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """What became of one of them."""
+    """The result for one record."""
 
     kind: Kind
     key: str
@@ -147,6 +146,6 @@ class ImportOutcome(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     id: str | None = None
     """Its id here; for an event type its name."""
     differs: tuple[str, ...] = ()
-    """The fields in which it is different here, or was until it was updated."""
+    """The fields that differ here, or differed until it was updated."""
     problem: str | None = None
     """Why it was refused."""

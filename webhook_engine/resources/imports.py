@@ -1,4 +1,4 @@
-"""Taking over what another server kept, with its ids, secrets and dates; again and again without doubling anything."""
+"""Importing the records of another server with their ids, secrets and dates. An import may be repeated."""
 
 from __future__ import annotations
 
@@ -60,11 +60,11 @@ __all__ = ["DISABLED_THERE", "Imports"]
 
 DISABLED_THERE = "was disabled where it was imported from"
 AHEAD = microseconds(timedelta(minutes=1))
-"""How far the clock of another server may be ahead."""
+"""How far the clock of another server may be ahead, in microseconds."""
 
 
 class Imports:
-    """Takes over event types, applications, endpoints and messages of another server for an organization."""
+    """Imports event types, applications, endpoints and messages of another server into an organization."""
 
     def __init__(self, services: Services, organization_id: str) -> None:
         self._services = services
@@ -76,13 +76,11 @@ class Imports:
     async def take(
         self, batch: ImportedBatch, *, dry_run: bool = False, update: bool = False
     ) -> Sequence[ImportOutcome]:
-        """Take over what is not here yet, each thing by itself; returns what became of each, in the order given.
-
-        What is here already is left as it is, or with ``update`` made as it is there. With ``dry_run`` nothing is
-        changed, and the outcomes say what would become of each; that applications and event types of an earlier batch
-        are not here yet is then no matter. Messages are kept as they were accepted there, and nothing is sent of them:
-        :meth:`Endpoints.replay_missing` can. Raises ``StoreUnavailableError``; what was taken over before that stays,
-        and the batch can be given again.
+        """Import records that do not exist yet, each on its own; returns an outcome for each, in the order given.
+        Existing records are left unchanged, or with ``update`` made equal to the source. With ``dry_run`` nothing is
+        changed, and the outcomes say what would happen; applications and event types of an earlier batch need not exist
+        then. Messages are stored but not sent; :meth:`Endpoints.replay_missing` can send them. Raises
+        ``StoreUnavailableError``; what was imported before that stays, and the batch can be repeated.
         """
         if not isinstance(batch, ImportedBatch):
             raise ValidationError("batch", f"must be an ImportedBatch, not {type(batch).__name__}")
@@ -185,7 +183,7 @@ class Imports:
         return _made(Kind.ENDPOINT, wanted.key, wanted.id if dry else endpoint_id)
 
     def _checked(self, given: ImportedEndpoint, now: int) -> _Wanted:
-        """What is given in the form in which it is kept; raises ``ValidationError``."""
+        """Check a record and convert it to stored form; raises ``ValidationError``."""
         own_id = None if given.id is None else _id("id", given.id, "ep_", now)
         uid = names.uid("uid", given.uid, "ep_")
         key = own_id or uid
@@ -220,7 +218,7 @@ class Imports:
         )
 
     async def _require_registered(self, event_types: object) -> None:
-        """Archived ones may stay in a filter: whoever chose them did so before that."""
+        """Raise ``ValidationError`` for unregistered event types; archived ones may have been chosen before that."""
         if not isinstance(event_types, tuple) or not event_types:
             return
         store = self._services.store.event_types
@@ -256,7 +254,7 @@ class Imports:
         return tuple(differs)
 
     async def _update(self, edit: EndpointEdit, wanted: _Wanted, now: int) -> None:
-        """Make an endpoint as it is there; what the source does not tell stays."""
+        """Make an endpoint equal to the source; what the source does not give stays."""
         endpoint, cipher = edit.before.endpoint, self._services.cipher
         headers = wanted.headers
         if wanted.hidden:
@@ -358,7 +356,7 @@ class Imports:
     async def _message(
         self, given: ImportedMessage, places: Mapping[str, str | None], now: int, dry: bool
     ) -> AddressedMessage | None:
-        """What is stored; ``None`` in a dry run that would make the application first."""
+        """The message to store; ``None`` in a dry run that would create its application first."""
         message_id = _id("id", given.id, MESSAGE_PREFIX, now)
         application = await self._owner(given.application, places, dry)
         if application is None:
@@ -375,7 +373,7 @@ class Imports:
         return AddressedMessage(self._services.flow.intake.message_of_then(application, message_id, created, draft), ())
 
     async def _message_here(self, addressed: AddressedMessage) -> str | None:
-        """The id of the message that is here under this id or event id."""
+        """The id of the existing message with this id or event id."""
         message, store = addressed.message, self._services.store.messages
         found = await store.get(message.application_id, message.id)
         if found is None and message.event_id is not None:
@@ -383,7 +381,7 @@ class Imports:
         return None if found is None else found.id
 
     async def _owner(self, key: str, places: Mapping[str, str | None], dry: bool) -> Application | None:
-        """The application that something belongs to; ``None`` in a dry run in which it would be made first."""
+        """The application that a record belongs to; ``None`` in a dry run that would create it first."""
         place = places.get(key, key)
         if place is None:
             raise ValidationError("application", f"{key!r} was refused")
@@ -397,7 +395,7 @@ class Imports:
 
 
 class _Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """An endpoint as it should be, checked, in the form in which it is kept but for the encryption."""
+    """The wanted state of an endpoint: checked, in stored form, but not encrypted yet."""
 
     key: str
     id: str | None
@@ -410,12 +408,12 @@ class _Wanted(msgspec.Struct, frozen=True, kw_only=True):
     headers: dict[str, str]
     options: dict[str, Any]
     credentials: dict[str, dict[str, str] | None] = {}
-    """What it proves itself with, of what the source tells."""
+    """The credentials that the source gives."""
     hidden: set[str]
 
 
 class _Fields(msgspec.Struct, frozen=True, kw_only=True):
-    """What of an endpoint is neither secret nor a state."""
+    """The fields of an endpoint that are neither secrets nor state."""
 
     uid: object
     url: object
@@ -457,7 +455,7 @@ def _refused(kind: Kind, key: str, problem: str) -> ImportOutcome:
 
 
 def _differing(here: Application | Endpoint | EventType, wanted: Mapping[str, object]) -> tuple[str, ...]:
-    """The fields that are different here. The order of names in a filter says nothing."""
+    """The fields that differ here. The order of names in a filter does not matter."""
     return tuple(name for name, value in wanted.items() if _plain(getattr(here, name)) != _plain(value))
 
 
@@ -474,7 +472,7 @@ def _without(headers: Mapping[str, str], hidden: set[str]) -> dict[str, str]:
 
 
 def _old_keys(given: Sequence[ImportedKey], now: int) -> tuple[tuple[str, int], ...]:
-    """Those that still sign, newest first; raises ``ValidationError``."""
+    """The keys that still sign, newest first; raises ``ValidationError``."""
     kept = []
     for place, one in enumerate(given):
         try:
@@ -489,7 +487,7 @@ def _old_keys(given: Sequence[ImportedKey], now: int) -> tuple[tuple[str, int], 
 
 
 def _id(field: str, value: object, prefix: str, now: int) -> str:
-    """An id of our form that was not made in the future, since new ones must come after it."""
+    """Check that an id has our form and no future timestamp, since new ids must sort after it."""
     if not isinstance(value, str) or not is_id(prefix, value):
         raise ValidationError(field, f"must be {prefix!r} and 27 letters and digits, not {value!r}")
     if timestamp_of(value) > now + AHEAD:

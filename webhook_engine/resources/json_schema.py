@@ -1,4 +1,4 @@
-"""The JSON Schemas of an event type must be ones: valid after draft 7, which is what they are shown and read as."""
+"""Validation of the JSON Schemas of event types, as draft 7."""
 
 from __future__ import annotations
 
@@ -27,10 +27,9 @@ def checked(field: str, value: object) -> dict[str, object] | None:
 def fault(schema: Mapping[str, object]) -> str | None:
     """What is wrong with a schema, and where in it; ``None`` for one that is valid.
 
-    What newer drafts have added is let pass, as draft 7 does with keywords that it does not know. Nothing that the
-    schema refers to is fetched.
+    Keywords of newer drafts are ignored, as draft 7 ignores unknown keywords. References are never fetched.
     """
-    import jsonschema_rs  # noqa: PLC0415 (large, and of use only where there are schemas)
+    import jsonschema_rs  # noqa: PLC0415 (large, and needed only for schemas)
 
     if not is_shallow(schema, _DEEPEST):
         return f"it is nested deeper than {_DEEPEST} levels"
@@ -46,7 +45,7 @@ def fault(schema: Mapping[str, object]) -> str | None:
 
 
 def is_shallow(value: object, deepest: int) -> bool:
-    """Whether mappings and lists are nested at most so deep."""
+    """Whether mappings and lists are nested at most ``deepest`` levels deep."""
     level: list[object] = [value]
     for _ in range(deepest):
         level = [inner for outer in level for inner in _inside(outer)]

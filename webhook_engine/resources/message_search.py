@@ -1,4 +1,4 @@
-"""Finding messages of which little is known: an id, a URL, a word in the payload, how they went."""
+"""Searching messages by an id, a URL, a text in the payload, or how they were delivered."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from webhook_engine.store.records import MessageSearch, Span
 __all__ = ["Found", "find", "search_of"]
 
 WINDOW = 2_000
-"""Messages that are looked at in one go of the database."""
+"""Messages examined in one query."""
 WINDOW_BYTES = 16 * 1024 * 1024
-"""Payloads that are looked through in one go."""
+"""Bytes of payloads examined in one query."""
 MAX_WINDOWS = 25
 PATIENCE_S = 0.2
-"""How long is looked on, once something was looked at, before there is an answer."""
+"""Seconds after which a search returns what it has, once it has examined a window."""
 MAX_TEXT = 500
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found, newest first, and how far was looked."""
+    """What was found, newest first, and how far the search has come."""
 
     messages: list[Message]
     iterator: str | None
-    """The last message that was looked at; look on from there."""
+    """The last message examined; the next search goes on from there."""
     looked_to: datetime | None
     done: bool
-    """Whether all were looked at."""
+    """Whether all messages were examined."""
 
 
 def search_of(
@@ -46,7 +46,7 @@ def search_of(
     failure: str | None,
     event_types: Collection[str] | None,
 ) -> MessageSearch:
-    """What is looked for, checked; raises ``ValidationError``."""
+    """Check the search criteria; raises ``ValidationError``."""
     wanted = None if text is None else text.strip()
     if wanted and len(wanted) > MAX_TEXT:
         raise ValidationError("text", f"must have at most {MAX_TEXT} characters")
@@ -67,10 +67,9 @@ async def find(
     before: datetime | None,
     after: datetime | None,
 ) -> Found:
-    """Look through the messages from the newest on, until a page is full or it has taken long enough.
-
-    A text that is the id or the event id of a message finds that one; the id, uid or URL of an endpoint finds what was
-    sent there; any other text is looked for in the payloads.
+    """Search messages from the newest on, until a page is full or the time is up.
+    A text that is the id or event id of a message finds that message. The id, uid or URL of an endpoint finds what was
+    sent there. Any other text is searched for in the payloads.
     """
     low = None if after is None else id_bounds("msg_", values.instant("after", after))[0]
     high = iterator or (None if before is None else id_bounds("msg_", values.instant("before", before))[0])
@@ -99,14 +98,14 @@ async def find(
 
 
 def _alone(where: MessageSearch) -> bool:
-    """Whether nothing but a text was asked for."""
+    """Whether the text is the only criterion."""
     return where == MessageSearch(text=where.text)
 
 
 async def _understood(
     services: Services, application: Application, where: MessageSearch, endpoint: str | None
 ) -> tuple[MessageSearch, Message | None]:
-    """What the text means, and the message that it names."""
+    """Resolve the text: the search that it stands for, and the message that it names."""
     text, endpoint_ids = where.text, None
     only = None if text is None else await services.store.messages.get(application.id, text)
     if endpoint is not None:
@@ -120,7 +119,7 @@ async def _understood(
 
 
 async def _endpoints(services: Services, application: Application, text: str) -> tuple[str, ...]:
-    """The endpoints that a text names, if it does."""
+    """The endpoints that a text names, if any."""
     if text.startswith(("http://", "https://")):
         stored = await services.store.endpoints.of_application(application.id)
         return tuple(one.endpoint.id for one in stored if text in one.endpoint.url)

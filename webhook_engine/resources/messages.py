@@ -1,4 +1,4 @@
-"""Messages: accepting them, and what became of their payloads."""
+"""Messages: creating, listing, polling, searching, expunging and cancelling them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _ID = attrgetter("id")
 
 
 class SharedFields(TypedDict, total=False):
-    """What several messages may have in common."""
+    """Arguments that several messages may share."""
 
     channels: Collection[str] | None
     tags: Collection[str] | None
@@ -76,22 +76,22 @@ class Messages:
         default: Default | None = None,
         ordering_key: str | None = None,
     ) -> Message:
-        """Accept a message; when this returns, it is durable and on its way to the endpoints that want it.
+        """Accept a message. When this returns, it is durable, and scheduled for the endpoints that match.
 
         ``event``: an instance of a class declared with :func:`webhook_engine.event`, which says its event type and its
         payload, and is checked; or give ``event_type`` and ``payload``.
         ``payload``: ``bytes`` or ``str`` are sent exactly as given; a mapping, list, dataclass or model is written as
         compact JSON, dates, times, ``Decimal``, ``UUID`` and ``Enum`` in the usual forms.
-        ``event_id``: a name of your own, unique per application; sending it again raises ``ConflictError``.
+        ``event_id``: your own id, unique per application; using it again raises ``ConflictError``.
         ``channels``: 1 to 10; only endpoints without channels, or with one of these, get the message.
         ``tags``: up to 5, to find the message again.
-        ``deliver_at``: not before then, up to 31 days ahead; what is past means now.
+        ``deliver_at``: when to send it, up to 31 days ahead; a time in the past means now.
         ``payload_retention_period``: days (1 to 90) after which the payload is deleted, or ``payload_retention_hours``
         (1 to 2160); by default as configured.
-        ``content_type``: what the payload is sent as, ``application/json`` by default.
-        ``ordering_key``: what it keeps its order with, at endpoints that get their messages in order; by default with
-        all that have none.
-        ``default``: as that of ``json.dumps``, for what has no usual form; ``NotImplemented`` leaves it to those above.
+        ``content_type``: that of the payload, ``application/json`` by default.
+        ``ordering_key``: endpoints with ``ordering`` keep the order among messages with the same key; messages without
+        a key form one order.
+        ``default``: as in ``json.dumps``, for values of other types; ``NotImplemented`` means the forms above.
 
         Raises ``NotFoundError`` for an unknown application, ``ValidationError`` for a value that is not allowed and
         ``StoreUnavailableError`` if it cannot be stored right now.
@@ -121,9 +121,9 @@ class Messages:
     ) -> Sequence[Message]:
         """Accept several messages at once, of typed events or of mappings with the arguments of :meth:`create`.
 
-        All are checked before the first is accepted. Then each is accepted by itself, in as few commits as possible;
-        where the event id of one is taken, ``ConflictError`` is raised when the others are accepted. ``shared`` are
-        arguments that all have in common.
+        All are validated before the first is accepted. Then each is accepted on its own, in as few commits as possible.
+        If the event id of one is taken, ``ConflictError`` is raised after the others are accepted. ``shared`` are
+        arguments for all of them.
         """
         intake = self._services.flow.intake
         messages = []
@@ -167,7 +167,7 @@ class Messages:
         """A page of messages, newest first; at most 250. Without bounds, the list goes 90 days back.
 
         ``event_types``, ``channel`` and ``tag`` leave out messages without them; without ``with_content`` the
-        payloads are ``None``. Where they leave out nearly everything, a page may be short, or empty, and not the last:
+        payloads are ``None``. If they leave out nearly everything, a page may be short or empty without being the last:
         go on from its ``iterator`` until it is ``done``. Raises ``NotFoundError`` and ``ValidationError``.
         """
         request = pagination.by_time(
@@ -194,7 +194,7 @@ class Messages:
         tag: str | None = None,
         with_content: bool = True,
     ) -> AsyncIterator[Message]:
-        """Every message there is, newest first; the filters are those of :meth:`list`."""
+        """Every message, newest first; the filters are those of :meth:`list`."""
         span = pagination.everything("msg_", before, after)
         where = message_filter(event_types, channel, tag, with_content)
         found = await self._application(application)
@@ -220,9 +220,9 @@ class Messages:
         ``iterator`` goes on after an earlier page; without it, it begins with what was created after ``after``, or
         with the oldest message of the last 90 days.
 
-        A message shows up one second after its creation, because ids are in the order of creation and what comes
-        later must not be passed over. A row that stays longer than that in an outbox, because its transaction takes
-        so long or because the engine does not run, may be passed over: it is found by a poll with an earlier ``after``.
+        A message shows up one second after its creation, so that none with an earlier id is skipped. A row that stays
+        longer than that in an outbox, because its transaction is long or the engine is not running, may be skipped; a
+        poll with an earlier ``after`` finds it.
         Raises ``NotFoundError`` and ``ValidationError``.
         """
         return await self._polling.poll(application, limit, iterator, after, only(event_type, channel))
@@ -238,17 +238,15 @@ class Messages:
         event_type: str | None = None,
         channel: str | None = None,
     ) -> tuple[Sequence[Message], str, bool]:
-        """Like :meth:`poll`, with the position kept by the engine, so that it outlives the client.
-
-        ``iterator``, that of the page before, says that the client is done with that page: this becomes the position
-        of the consumer, durably, and what comes after it is returned. Without it, what comes after the position is
-        returned, again and again until an iterator is given. A consumer without a position begins with the oldest
-        message of the last 90 days. So nothing is passed over, and after a crash the last page may come once more.
-
-        ``sink`` is an endpoint or a name of your own, and ``consumer`` a name in it; each consumer has its position.
-        Give a consumer to one client at a time: the last iterator given counts. An application has at most 1000
-        consumers; those that stood still for 90 days give way to new ones.
-        Raises ``NotFoundError``, ``ValidationError``, and ``PositionLimitError`` where a new one finds no room.
+        """Like :meth:`poll`, with the position stored by the engine, so that it outlives the client.
+        ``iterator``, that of the page before, acknowledges that page: it is durably stored as the consumer's position,
+        and the page after it is returned. Without it, the page after the stored position is returned, the same one
+        until an iterator is given. A consumer without a position begins with the oldest message of the last 90 days.
+        So no message is skipped, and after a crash the last page may be returned again.
+        ``sink`` is an endpoint or your own name, and ``consumer`` a name in it; each consumer has its own position.
+        Let one client at a time use a consumer: the last iterator given counts. An application has at most 1000
+        consumers; new ones replace those unused for 90 days.
+        Raises ``NotFoundError``, ``ValidationError``, and ``PositionLimitError`` if there are too many consumers.
         """
         return await self._polling.consumer_poll(
             application, sink, consumer, limit, iterator, only(event_type, channel)
@@ -276,12 +274,11 @@ class Messages:
         before: datetime | None = None,
         after: datetime | None = None,
     ) -> Found:
-        """Look for messages, from the newest on. What takes long is cut: look on from ``iterator`` until it is done.
-
-        ``text``: an id or event id; the id, uid or URL of an endpoint; or a text in the payload, whose capital and
-        small letters of ASCII are the same. ``status``: how it stands at all its endpoints together, or at
-        ``endpoint``. ``status_codes``: an attempt was answered with one from the first to the second. ``failure``: an
-        attempt failed in that way. Raises ``NotFoundError`` and ``ValidationError``.
+        """Search messages, newest first. A long search is cut: go on from ``iterator`` until it is ``done``.
+        ``text``: an id or event id; the id, uid or URL of an endpoint; or a text in the payload, ignoring the case of
+        ASCII letters. ``status``: that at all its endpoints together, or at ``endpoint``. ``status_codes``: first and
+        last of a range; an attempt got a status code in it. ``failure``: an attempt failed in this way. Raises
+        ``NotFoundError`` and ``ValidationError``.
         """
         found = await self._application(application)
         wanted = None if status is None else AttemptStatus(status)
@@ -297,20 +294,18 @@ class Messages:
         )
 
     async def expunge_content(self, application: str, message: str) -> None:
-        """Delete the payload of a message for good; no attempt that begins after this returns sends it.
-
-        A request that is in flight meanwhile is not called back. A delivery that is still scheduled fails when it is
-        due, without an attempt, with the reason "payload expired or expunged". Raises ``NotFoundError``.
+        """Delete the payload of a message permanently; no attempt that begins after this returns sends it.
+        Requests in flight are not interrupted. A scheduled delivery fails when it is due, without an attempt, with the
+        reason "payload expired or expunged". Raises ``NotFoundError``.
         """
         found = await self._application(application)
         stored = await find_message(self._services, found, message)
         await shielded(_expunge(self._services, [stored.id]))
 
     async def expunge_contents(self, application: str, messages: Collection[str]) -> dict[str, bool]:
-        """Delete the payloads of up to 1000 messages for good; tells of each whether there is such a message.
-
-        What is still scheduled of them fares as :meth:`expunge_content` says. Raises ``NotFoundError`` for an unknown
-        application, and ``ValidationError``.
+        """Delete the payloads of up to 1000 messages permanently; returns for each whether the message exists.
+        Scheduled deliveries fail as :meth:`expunge_content` says. Raises ``NotFoundError`` for an unknown application,
+        and ``ValidationError``.
         """
         wanted = keys("messages", messages, MAX_EXPUNGED)
         found = await self._application(application)
@@ -322,7 +317,7 @@ class Messages:
         return {key: message_id is not None for key, message_id in ids.items()}
 
     async def expunge_all_contents(self, application: str) -> Task:
-        """Delete the payloads of all messages there are now, for good, as a durable background task.
+        """Delete the payloads of all present messages permanently, as a durable background task.
 
         Raises ``NotFoundError``.
         """

@@ -1,7 +1,6 @@
-"""Event types out of an OpenAPI document: each of its ``webhooks`` (or ``x-webhooks``) is one. Pure.
-
-Each event type gets its schema with copies of the components that it refers to, so a small document may stand for a
-very large outcome. How large is added up first, and nothing is copied before it is known to be within the bounds.
+"""Event types from an OpenAPI document: each of its ``webhooks`` (or ``x-webhooks``) is one. Pure.
+Each event type gets its schema with copies of the components that it refers to, so a small document may expand to a
+very large result. The size is computed first, and nothing is copied before it is known to be within the bounds.
 """
 
 from __future__ import annotations
@@ -43,9 +42,9 @@ def imported_event_types(
 ) -> list[ImportedEventType]:
     """The event types of a document, in its order.
 
-    The schema of each is that of its JSON body, on its own: the components that it refers to come along as its
-    ``definitions``. ``go_on`` is called before each, and may raise to stop the work.
-    Raises ``ValidationError`` for what is no OpenAPI document with webhooks, or would become too large.
+    The schema of each is that of its JSON body, self-contained: the components that it refers to are in its
+    ``definitions``. ``go_on`` is called before each, and may raise to stop.
+    Raises ``ValidationError`` if this is no OpenAPI document with webhooks, or would become too large.
     """
     if not is_shallow(document, MAX_DEPTH):
         raise ValidationError("spec", f"must be nested at most {MAX_DEPTH} levels deep")
@@ -120,7 +119,7 @@ class _Part(msgspec.Struct, frozen=True):
     size: int
     """As JSON, in bytes."""
     names: tuple[str, ...]
-    """The components that it refers to itself."""
+    """The components that it refers to directly."""
 
 
 class _Plan(msgspec.Struct, frozen=True):
@@ -131,7 +130,7 @@ class _Plan(msgspec.Struct, frozen=True):
 
 
 class _Expansion:
-    """Makes schemas stand alone, as long as all of them together stay within the bound."""
+    """Makes schemas self-contained, as long as all of them together stay within the bound."""
 
     def __init__(self, components: Mapping[str, Any]) -> None:
         self._components = components
@@ -139,7 +138,7 @@ class _Expansion:
         self._left = MAX_EXPANDED
 
     def planned(self, schema: dict[str, Any]) -> _Plan:
-        """What the schema refers to, however far; raises ``ValidationError`` if that is more than is left."""
+        """The components that a schema needs, directly or not; raises ``ValidationError`` if they are too large."""
         own = _part(schema)
         self._take(own.size)
         needed: dict[str, None] = {}

@@ -1,4 +1,4 @@
-"""The event types of operational webhooks, with a schema and an example each, for their endpoints to choose from."""
+"""The event types of operational webhooks, with a schema and an example each."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from webhook_engine.store.seam import EventTypeStore
 __all__ = ["is_as_registered", "operational_event_types", "register_operational_event_types"]
 
 MOST: Final = 100
-"""Event types of the organization that are read at once; further ones are asked for by name."""
+"""Event types of the organization that are read at once; the rest are looked up by name."""
 
 _NOW: Final = datetime(2030, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)
 _SINCE: Final = _NOW - timedelta(days=5)
@@ -87,7 +87,7 @@ _EXAMPLES: Final[tuple[OperationalEvent, ...]] = (
 
 
 def operational_event_types(organization_id: str, now: datetime) -> Iterator[EventType]:
-    """Every operational event as an event type of the organization that holds their endpoints."""
+    """Every operational event as an event type of the organization that has the operational endpoints."""
     for example in _EXAMPLES:
         body = example.body()
         yield EventType(
@@ -113,7 +113,7 @@ def is_as_registered(event_type: EventType) -> bool:
 
 
 async def register_operational_event_types(store: EventTypeStore, organization_id: str, now: int) -> None:
-    """Add those that are missing; one that somebody has changed or archived stays so. Raises ``StoreError``."""
+    """Register the missing ones; those changed or archived by somebody stay. Raises ``StoreError``."""
     span = Span(descending=False, limit=MOST)
     rows = await store.list(organization_id, span, include_archived=True, feature_flags=None)
     there = {event_type.name: event_type for event_type in rows}
@@ -127,7 +127,7 @@ async def register_operational_event_types(store: EventTypeStore, organization_i
 
 
 def _schema(value: object, path: tuple[str, ...]) -> dict[str, Any]:
-    """What values like this one look like, as a JSON Schema of draft 7."""
+    """A JSON Schema (draft 7) for values like this one."""
     name = path[-1] if path else ""
     if isinstance(value, Mapping):
         if len(path) == 2 and name == _OPEN:

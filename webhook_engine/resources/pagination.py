@@ -1,7 +1,6 @@
-"""From what a caller asks of a list to the stretch of it that is read, and from what was read to a page. Pure.
-
-A list is read with one element more than asked for, which tells whether anything follows. A page is in the order of the
-list, whether it is the one after an element or the one before it.
+"""Pagination: from a caller's request to the span that is read, and from the rows read to a page. Pure.
+One element more than requested is read, which tells whether anything follows. A page is in the order of the list,
+whether it is the next one or the previous one.
 """
 
 from __future__ import annotations
@@ -38,15 +37,15 @@ T = TypeVar("T")
 Order = Literal["ascending", "descending"]
 
 WALK_BATCH = 100
-"""Elements read at once where a list is walked from end to end."""
+"""Elements read at once when a whole list is iterated."""
 MAX_BYTES = 4 * 1024 * 1024
-"""Of payloads, responses or schemas in one page: it ends with the element that goes beyond."""
+"""Bytes of payloads, responses or schemas in one page; the element that exceeds this is the last one."""
 WINDOW = microseconds(timedelta(days=90))
-"""A list by time without bounds of its own looks so far back."""
+"""How far back a list by time goes without bounds, in microseconds."""
 LOOKED_AT = 5_000
-"""Elements among which those of one page of a filtered list are looked for."""
+"""Elements examined at most for one page of a filtered list."""
 AHEAD = microseconds(timedelta(hours=1))
-"""How far ahead of the clock an element may be, for clocks that were set back."""
+"""How far ahead of the clock an element may be, in microseconds, since the clock may have been set back."""
 
 
 class PageRequest(msgspec.Struct, frozen=True):
@@ -55,10 +54,10 @@ class PageRequest(msgspec.Struct, frozen=True):
     span: Span
     limit: int
     reverse: bool
-    """Whether what is read comes in the reverse of the order of the list."""
+    """Whether the rows read are in reverse order of the list."""
 
     def cut(self, rows: Sequence[T], key: Callable[[T], str]) -> Page[T]:
-        """The page out of what was read; it may end before ``limit``, where there is much in its elements."""
+        """Make a page of the rows read; it may end before ``limit`` if its elements are large."""
         data = list(rows[: min(self.limit, fitting(rows, self.span.max_bytes))])
         if self.reverse:
             data.reverse()
@@ -76,10 +75,9 @@ async def page_of(
     read: Callable[[Span], Awaitable[Sequence[T]]],
     key: Callable[[T], str],
 ) -> Page[T]:
-    """A page of a list. ``edge`` is given where a filter may leave out nearly everything.
-
-    Then it is looked for among a bounded number of elements. Where that gives less than a page, it is a short one,
-    maybe an empty one, that is not the last.
+    """A page of a list. ``edge`` is given if a filter may leave out nearly everything.
+    Then only a bounded number of elements is examined. If they give less than a page, it is short or empty without
+    being the last.
     """
     ends = await edge(request.span, LOOKED_AT) if edge else None
     if ends is None:
@@ -89,7 +87,7 @@ async def page_of(
     if not page.done:
         return page
     if request.reverse:
-        # Whoever goes the other way from here meets what was found, or nothing.
+        # Going back from here gives what was found, or nothing.
         iterator = page.iterator or iterator_after(ends.last)
         return Page(data=page.data, iterator=iterator, prev_iterator=iterator_before(ends.last), done=False)
     return Page(data=page.data, iterator=iterator_after(ends.last), prev_iterator=page.prev_iterator, done=False)
@@ -115,8 +113,8 @@ def by_key(*, limit: object, iterator: object, order: object, prefix: str = "") 
 def by_time(prefix: str, *, limit: object, iterator: object, before: object, after: object, now: int) -> PageRequest:
     """A page of a list in the order of time, newest first; the keys are ids with this prefix.
 
-    Bounds on time are bounds on ids: exact to four milliseconds, ``after`` inclusive and ``before`` exclusive. Only
-    where neither is given, the list ends 90 days from the iterator, or from ``now``. ``after`` without ``before`` and
+    Bounds on time are bounds on ids: exact to four milliseconds, ``after`` inclusive and ``before`` exclusive. If
+    neither is given, the list ends 90 days before the iterator, or before ``now``. ``after`` without ``before`` and
     ``iterator`` gives the oldest page.
     """
     count = page_size("limit", limit)
@@ -149,7 +147,7 @@ def goes_up(iterator: str | None, before: object, after: object) -> bool:
 
 
 def shortened(page: Page[T], count: int, key: Callable[[T], str], *, upward: bool) -> Page[T]:
-    """The part of a page that was read first, at least one element; the rest is on the next one."""
+    """Cut a page to its first ``count`` elements in reading order, at least one; the rest is on the next page."""
     if count >= len(page.data):
         return page
     data = page.data[-count:] if upward else page.data[:count]
@@ -168,7 +166,7 @@ def everything(prefix: str, before: object, after: object) -> Span:
 async def walk(
     read: Callable[[Span], Awaitable[Sequence[T]]], key: Callable[[T], str], span: Span | None = None
 ) -> AsyncIterator[T]:
-    """Every element of a list from one end to the other; what is added behind the walker is not seen."""
+    """Every element of a list, from one end to the other, without those added behind the current position."""
     span = span or Span(descending=False, limit=WALK_BATCH, max_bytes=MAX_BYTES)
     while True:
         rows = await read(span)

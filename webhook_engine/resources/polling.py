@@ -1,4 +1,4 @@
-"""Pulling messages instead of having them sent; the engine may keep how far each client has come."""
+"""Polling messages instead of having them sent; the engine may store each client's position."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ __all__ = ["Polling", "held_back_from", "message_filter", "only"]
 
 POLLED_BACK = microseconds(timedelta(days=90))
 SETTLED_AFTER = microseconds(timedelta(seconds=1))
-"""How long a message is held back, for rows that were enqueued before it and are still on their way in."""
+"""How long a message is held back, in microseconds, for outbox rows with earlier ids that are not accepted yet."""
 MAX_POSITIONS = 1000
-"""Positions kept for an application."""
+"""Positions stored for an application."""
 IDLE_AFTER = microseconds(timedelta(days=90))
-"""A position that stood still for so long gives way to another one, where there are too many."""
+"""A position unused for so long (in microseconds) may be replaced if there are too many."""
 USE_NOTED_EVERY = microseconds(timedelta(days=1))
 
 Polled = tuple[Sequence[Message], str, bool]
@@ -88,7 +88,7 @@ class Polling:
     async def _pull(self, application: Application, start: str, most: int, where: MessageFilter) -> Polled:
         services = self._services
         high = held_back_from(services.clock.now())
-        # After the clock was set back, ids are ahead of it; then only how long ago they were made tells.
+        # After the clock was set back, ids are ahead of it, so only elapsed time tells which have settled.
         if (settled := services.flow.settled_id()) is not None:
             high = max(high, f"msg_{settled}~")
         high = min(high, services.flow.oldest_unstored() or high)
@@ -110,7 +110,7 @@ class Polling:
             )
 
     async def _sink(self, application: Application, sink: str) -> str:
-        """The id where it is an endpoint, so that its uid leads to the same positions."""
+        """The id if the sink is an endpoint, so that its uid and its id share positions."""
         names.name("sink", sink)
         stored = await self._services.directory.endpoint(application.id, sink)
         return sink if stored is None else stored.endpoint.id
@@ -128,7 +128,7 @@ def held_back_from(now: int) -> str:
 
 
 def message_filter(event_types: object, channel: object, tag: object, with_content: object) -> MessageFilter:
-    """What to list, validated."""
+    """Check the filters of a list."""
     return MessageFilter(
         **message_choice(event_types, channel, tag),
         with_content=values.boolean("with_content", with_content),
@@ -136,7 +136,7 @@ def message_filter(event_types: object, channel: object, tag: object, with_conte
 
 
 def only(event_type: str | None, channel: str | None) -> MessageFilter:
-    """What to pull, validated."""
+    """Check the filters of a poll."""
     return message_filter(None if event_type is None else [event_type], channel, None, True)
 
 

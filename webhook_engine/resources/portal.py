@@ -1,4 +1,4 @@
-"""The way into the consumers' portal: a URL that opens one session, once, within a short time."""
+"""Access to the consumers' portal: a URL that opens one session, once, within a short time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["Portal", "PortalEntrance"]
 
 
 class PortalEntrance:
-    """Where the portal is and how one gets in; shared by all organizations of an engine."""
+    """The portal's URL and its links; shared by all organizations of an engine."""
 
     def __init__(self, links: PortalLinks, session_ttl: timedelta, public_url: str | None) -> None:
         self.links = links
@@ -25,11 +25,11 @@ class PortalEntrance:
 
     @property
     def base_url(self) -> str | None:
-        """How browsers reach the server; ``None`` where nothing is known to serve."""
+        """The URL at which browsers reach the server; ``None`` if none is known."""
         return self._public_url or self._served_at
 
     def serve_at(self, base_url: str | None) -> None:
-        """From now on the portal is at this URL; ``None`` means that it is not served any more."""
+        """Set the URL of the portal; ``None`` means that it is not served any more."""
         self._served_at = base_url
 
 
@@ -49,11 +49,10 @@ class Portal:
         feature_flags: Collection[str] = (),
         read_only: bool = False,
     ) -> str:
-        """A URL to hand to the consumer, who opens it in a browser: good for one use within ``portal.link_ttl``.
-
-        ``expiry``: how long the session lasts, ``portal.session_ttl`` by default. ``feature_flags``: of the event types
-        to show besides those without a flag. ``read_only``: look, and change nothing. Raises ``NotFoundError``,
-        ``ValidationError``, and ``PortalUnavailableError`` where nothing serves and no ``server.public_url`` is set.
+        """A URL that the consumer opens in a browser: valid for one use within ``portal.link_ttl``.
+        ``expiry``: how long the session lasts, ``portal.session_ttl`` by default. ``feature_flags``: also show event
+        types with these flags. ``read_only``: the session may change nothing. Raises ``NotFoundError``,
+        ``ValidationError``, and ``PortalUnavailableError`` if no server runs and no ``server.public_url`` is set.
         """
         base_url = self._entrance.base_url
         if base_url is None:

@@ -50,7 +50,7 @@ class PortalLinks:
         return key
 
     async def open(self, key: str) -> PortalLink | None:
-        """What a key stands for; ``None`` if it was used, has expired or never was. It is used up then."""
+        """Use up a key and return its link; ``None`` if it was used, has expired or never existed."""
         if not key or len(key) > _LONGEST_KEY:
             return None
         return await self._store.take(_digest(key), self._clock.now())

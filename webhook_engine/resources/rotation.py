@@ -1,4 +1,4 @@
-"""What becomes of an endpoint's signing secrets when a new one takes their place. Pure."""
+"""Rotation of an endpoint's signing secrets. Pure."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def still_valid(
     """The rotated secrets after one more rotation, newest first: ``replaced``, and those that have not expired.
 
     ``now`` and ``grace`` are in microseconds; without grace the replaced secret is dropped at once. ``is_new`` tells
-    whether an encrypted secret is the one that takes the place: a secret that returns is current, and no old one any
-    more. Raises ``RotationLimitError`` if there would be more than ten.
+    whether an encrypted secret is the new one: if an old secret becomes current again, it leaves the old ones.
+    Raises ``RotationLimitError`` if there would be more than ten.
     """
     candidates = [OldKey(encrypted=replaced, expires_at=now + grace), *old_keys]
     kept = [key for key in candidates if key.expires_at > now and not is_new(key.encrypted)]

@@ -1,8 +1,8 @@
 """An example made from a JSON Schema, for an event type whose schema has none of its own. Pure.
 
-It is the plainest value that the schema seems to allow: what the schema names itself (``const``, ``default``, the first
-of ``examples`` or ``enum``), and otherwise one by type, format and bounds. It is checked against the schema afterwards,
-since a schema can ask for more than can be guessed.
+It is the simplest value that the schema seems to allow: one given in the schema (``const``, ``default``, the first of
+``examples`` or ``enum``), otherwise one by type, format and bounds. It is validated against the schema afterwards,
+since not every constraint can be met by guessing.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from typing import Any, Final, NoReturn
 __all__ = ["NoExampleError", "example_from"]
 
 DEEPEST: Final = 12
-"""Levels from which on only what is required is made, so that a schema that refers to itself comes to an end."""
+"""Depth from which on only required members are made, so that a recursive schema ends."""
 MAX_DEPTH: Final = 40
 MAX_STEPS: Final = 5_000
-"""Schemas that are looked at: one that refers to itself twice asks for twice as many with each level."""
+"""Schemas visited at most: a schema that refers to itself twice doubles the number with each level."""
 MAX_SIZE: Final = 1024 * 1024
-"""Characters of all that the schema names and of all strings together."""
+"""Characters of all values taken from the schema and of all strings together."""
 LONGEST: Final = 10_000
 """Characters of one string."""
 
@@ -54,7 +54,7 @@ class NoExampleError(ValueError):
 
 def example_from(schema: Mapping[str, Any]) -> object:
     """A value that the schema allows; raises :class:`NoExampleError`."""
-    import jsonschema_rs  # noqa: PLC0415 (large, and of use only where there are schemas)
+    import jsonschema_rs  # noqa: PLC0415 (large, and needed only for schemas)
 
     try:
         value = _Maker(schema).value(schema, 0)
@@ -96,7 +96,7 @@ class _Maker:
         return self._of_type(self._merged(schema, depth), depth)
 
     def _named(self, value: object) -> object:
-        """A value that the schema says itself, or a string; it may be large, and be asked for again and again."""
+        """Count a value given in the schema, or a string: it may be large, and used many times."""
         self._size_left -= len(value) if isinstance(value, str) else len(json.dumps(value, default=str))
         if self._size_left < 0:
             raise NoExampleError(TOO_MUCH)
@@ -141,11 +141,11 @@ class _Maker:
         return [self.value(items, depth + 1) for _ in range(max(1, least))]
 
     def _merged(self, schema: Mapping[str, Any], depth: int) -> Mapping[str, Any]:
-        """With what it has to agree with beside itself, and the first of what it may choose from."""
+        """The schema merged with its ``allOf`` and the first of its alternatives."""
         parts = [*_listed(schema, "allOf")]
         for name in ("oneOf", "anyOf"):
             choices = [choice for choice in _listed(schema, name) if choice is not False]
-            # Null is hardly an example of anything.
+            # Null is a poor example.
             parts += sorted(choices, key=_only_null)[:1]
         if not parts:
             return schema
@@ -222,7 +222,7 @@ def _number(schema: Mapping[str, Any], *, whole: bool) -> int | float:
 
 
 def _joined(key: str, one: Any, other: Any) -> Any:
-    """What two parts of a schema that both hold ask for together, as far as that is plain."""
+    """Merge two constraints that both hold, as far as that is simple."""
     if key == "properties" and isinstance(one, Mapping) and isinstance(other, Mapping):
         return {**one, **other}
     if key == "required" and isinstance(one, list) and isinstance(other, list):

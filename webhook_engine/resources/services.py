@@ -1,4 +1,4 @@
-"""What the managers of the resources work with."""
+"""The parts of an engine that the managers use."""
 
 from __future__ import annotations
 
@@ -28,20 +28,21 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     recover_max_age: timedelta
     endpoint_options: OptionBounds
     circuit_breaker: bool
-    """For endpoints that do not say whether they have one."""
+    """The default for endpoints that do not set it."""
     alerts_organization: str
     mail_organizations: frozenset[str]
-    """Those whose endpoints may be addresses for e-mail."""
+    """Organizations whose endpoints may be e-mail addresses."""
     sends_mail: bool
     """Whether a mail server is configured."""
     digest: timedelta
-    """For how long an e-mail waits for more to tell."""
+    """How long an e-mail waits to collect further events."""
 
 
 class Services:
     """The parts of an engine that its managers share.
 
-    What acts (the store, the flow and what belongs to them) is given only to a caller in the engine's own event loop.
+    The store, the flow and what belongs to them are available only in the engine's own event loop; elsewhere they raise
+    ``EngineNotRunningError``.
     """
 
     __slots__ = ("_directory", "_edits", "_flow", "_home", "_store", "cipher", "clock", "ids", "policy")
@@ -83,7 +84,7 @@ class Services:
 
     @property
     def flow(self) -> Pipeline:
-        """What delivers."""
+        """The delivery pipeline."""
         self._home.require()
         return self._flow
 

@@ -1,4 +1,4 @@
-"""Background tasks: how the recovery or the replay of an endpoint goes on; and counting what was used."""
+"""Background tasks: the progress of recoveries and replays, and counting usage."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from webhook_engine.store.records import Span
 __all__ = ["Tasks"]
 
 MAX_COUNTED = 1_000
-"""Applications named for which usage is counted; without names it is all of them, however many."""
+"""Applications that one count of usage may name; without names it counts all."""
 FIRST_NAP_S = 0.01
 LONGEST_NAP_S = 0.5
 
@@ -40,7 +40,7 @@ class Tasks:
         self._organization_id = organization_id
 
     async def get(self, task_id: str, *, application: str | None = None) -> Task:
-        """A task as it stands; raises ``NotFoundError``, also if it is another application's than the given one."""
+        """A task and its progress; raises ``NotFoundError``, also if it is not of the given application."""
         required_key("task", task_id)
         application_id = await self._application_id(application)
         task = await self._services.store.tasks.get(self._organization_id, task_id)
@@ -78,24 +78,22 @@ class Tasks:
             yield found
 
     async def pause(self, task_id: str, *, application: str | None = None) -> Task:
-        """Leave a task where it stands, until it is resumed; one that is not running stays as it is.
-
-        Raises ``NotFoundError``, also if it is another application's than the given one.
+        """Pause a running task until it is resumed; any other is left unchanged.
+        Raises ``NotFoundError``, also if it belongs to another application than the given one.
         """
         task = await self.get(task_id, application=application)
         await shielded(self._services.flow.pause_task(task))
         return await self.get(task_id)
 
     async def resume(self, task_id: str, *, application: str | None = None) -> Task:
-        """Let a paused task go on from where it stands; any other stays as it is. Raises ``NotFoundError``."""
+        """Resume a paused task; any other is left unchanged. Raises ``NotFoundError``."""
         task = await self.get(task_id, application=application)
         await shielded(self._services.flow.resume_task(task))
         return await self.get(task_id)
 
     async def cancel(self, task_id: str, *, application: str | None = None) -> Task:
-        """End a task that has not ended: it has failed then, with the error "cancelled". Raises ``NotFoundError``.
-
-        What it has scheduled so far is delivered all the same.
+        """End an unfinished task: it fails with the error "cancelled". Raises ``NotFoundError``.
+        What it has scheduled so far is still delivered.
         """
         task = await self.get(task_id, application=application)
         if task.status in _NOT_ENDED:
@@ -119,8 +117,8 @@ class Tasks:
     ) -> tuple[Task, Sequence[str]]:
         """Count how many deliveries the messages of [``since``, ``until``) have, for each application.
 
-        Returns the task, whose ``data`` has the result when it has finished, and which of ``applications`` there are
-        not. Raises ``ValidationError``, also if there is none of them.
+        Returns the task, whose ``data`` has the result when it has finished, and those of ``applications`` that do not
+        exist. Raises ``ValidationError``, also if none of them exists.
         """
         begin, end = values.instant("since", since), values.instant("until", until)
         if begin >= end:

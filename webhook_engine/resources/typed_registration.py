@@ -1,4 +1,4 @@
-"""What a typed event makes of its event type: the fields to register, and what of it would break consumers. Pure."""
+"""Registration of typed events: the fields of the event type, and changes that would break consumers. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["EventTypeFields", "Registered", "Registration", "broken_by", "fields
 
 
 class EventTypeFields(TypedDict):
-    """What is registered of a typed event."""
+    """The registered fields of a typed event."""
 
     description: str
     deprecated: bool
@@ -23,11 +23,11 @@ class EventTypeFields(TypedDict):
 
 
 class Registered(Protocol):
-    """What is registered already under the name of a typed event."""
+    """The event type already registered under the name of a typed event."""
 
     @property
     def group_name(self) -> str | None:
-        """Under which heading it is shown."""
+        """The heading that it is listed under."""
         ...
 
     @property
@@ -40,7 +40,7 @@ R = TypeVar("R", bound=Registered)
 
 
 class Registration(NamedTuple, Generic[R]):
-    """A typed event, what is registered under its name, and what is to be."""
+    """A typed event, the event type registered under its name, and the fields to register."""
 
     name: str
     registered: R | None
@@ -50,9 +50,8 @@ class Registration(NamedTuple, Generic[R]):
 def registrations(
     declared: Sequence[Declaration], known: Mapping[str, R], *, allow_breaking: bool
 ) -> Sequence[Registration[R]]:
-    """What to register of typed events, each event type once, in their order; ``known`` is what is registered, by name.
-
-    Raises ``BreakingChangeError`` where consumers rely on what changes, unless that is allowed.
+    """What to register for typed events, each event type once, in their order; ``known``: registered ones by name.
+    Raises ``BreakingChangeError`` if a schema changes so that consumers break, unless that is allowed.
     """
     if not allow_breaking and (problems := [line for one in declared for line in broken_by(one, known.get(one.name))]):
         raise BreakingChangeError(problems)
@@ -61,7 +60,7 @@ def registrations(
         registered, earlier = known.get(one.name), planned.get(one.name)
         fields = fields_of(one, registered)
         if earlier is not None:
-            # Another version of the same event type, which has both then.
+            # Another version of the same event type, which then has both.
             fields["schemas"] = {**earlier.fields["schemas"], one.version: one.schema}
             fields["group_name"] = one.group_name or earlier.fields["group_name"]
         planned[one.name] = Registration(one.name, registered, fields)
@@ -69,7 +68,7 @@ def registrations(
 
 
 def fields_of(declaration: Declaration, registered: Registered | None) -> EventTypeFields:
-    """The fields of the event type: those of the class, with the schemas of the other versions that there are."""
+    """The fields of the event type: those of the class, with the schemas of other registered versions."""
     schemas = (registered.schemas or {}) if registered else {}
     group_name = declaration.group_name
     return EventTypeFields(
@@ -82,7 +81,7 @@ def fields_of(declaration: Declaration, registered: Registered | None) -> EventT
 
 
 def broken_by(declaration: Declaration, registered: Registered | None) -> Sequence[str]:
-    """What of the schema breaks consumers of the version that is registered, a line each."""
+    """The schema changes that break consumers of the registered version, a line each."""
     before = (registered.schemas or {}).get(declaration.version) if registered else None
     return [
         f"{declaration.name} version {declaration.version}: {line}"
