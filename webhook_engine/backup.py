@@ -1,7 +1,7 @@
 """Backup and restore: one file with the database and the secrets that were generated beside it.
 
 The file is a tar archive that only its owner may read: anyone who has it can sign in the name of every endpoint.
-Secrets that are configured, and not generated, are not in it: they belong to wherever the configuration is kept.
+Configured secrets are not in it: they are backed up with the configuration.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ SECRETS = tuple(name for one in SecretFile for name in (one.value, f"{one}.older
 
 
 class Saved(msgspec.Struct, frozen=True):
-    """What a backup or a restore has dealt with."""
+    """What a backup or a restore has saved."""
 
     size_bytes: int
     secrets: Sequence[str]
     missing: Sequence[str]
-    """Secrets that are not generated, but configured: to be kept elsewhere."""
+    """Secrets that are configured, not generated: back them up separately."""
 
 
 def back_up(config: Config, target: Path) -> Saved:
     """Write a backup to the new file ``target``; an engine may run meanwhile.
 
-    The database is as it was at one moment. Raises ``StoreError`` if there is something at ``target`` already.
+    The database is a consistent snapshot. Raises ``StoreError`` if ``target`` exists already.
     """
     database = _file(config)
     if target.exists():
@@ -68,9 +68,8 @@ def back_up(config: Config, target: Path) -> Saved:
 
 
 def restore(config: Config, source: Path) -> Saved:
-    """Put the database and the secrets of a backup where the configuration has them.
-
-    Nothing is replaced: raises ``StoreError`` if one of the files is there, or if the backup is damaged.
+    """Restore the database and the secrets of a backup to the configured paths.
+    No file is replaced: raises ``StoreError`` if one exists already, or if the backup is damaged.
     """
     database = _file(config)
     wanted = {DATABASE: database, **{name: beside(database, name) for name in SECRETS}}
@@ -83,7 +82,7 @@ def restore(config: Config, source: Path) -> Saved:
         if problems:
             raise StoreError(f"{source}: the database in it is damaged: {'; '.join(problems)}; take another backup")
         size = Path(directory, DATABASE).stat().st_size
-        # The database comes last: where it is, everything is.
+        # The database comes last: if it is there, the restore is complete.
         for name in names:
             Path(directory, name).replace(wanted[name])
         _sync(database.absolute().parent)
@@ -91,17 +90,17 @@ def restore(config: Config, source: Path) -> Saved:
 
 
 def database_problems(database: Path) -> list[str]:
-    """What is wrong with a database file; nothing if it is sound. An engine may run on it."""
+    """The problems found in a database file; empty if it is intact. An engine may run on it."""
     return problems_of(database)
 
 
 def gets_smaller(database: Path) -> bool:
-    """Whether the file gives back the space of what retention deletes, instead of only using it again."""
+    """Whether the file shrinks when retention deletes rows, instead of only reusing the space."""
     return shrinks(database)
 
 
 def clock_last_seen(database: Path) -> int | None:
-    """What the clock said last while an engine ran on the file, in microseconds; ``None`` if unknown."""
+    """The last clock time stored by an engine on this file, in microseconds since the epoch; ``None`` if unknown."""
     return clock_seen_at(database)
 
 

@@ -30,20 +30,19 @@ class Clock:
         return time.monotonic()
 
     def process(self) -> float:
-        """Seconds that run on as long as the process is there, whatever a test does with the other two."""
+        """Seconds of real time that never run backwards, even if a test controls the other two."""
         return _process_s()
 
     def on_jump(self, wake: Callable[[], None]) -> Callable[[], None]:
-        """Ask for ``wake()`` when the time is set by hand; returns a function that ends the asking.
-
-        The system's clock cannot tell when somebody sets it; who waits for an instant naps in bounded steps.
+        """Call ``wake()`` when the time is set by hand; returns a function that unsubscribes.
+        The system's clock does not notify when it is set, so code that waits for an instant sleeps in bounded steps.
         """
         del wake
         return lambda: None
 
 
 class ManualClock(Clock):
-    """A clock that stands still until a test moves it; what waits on it is woken at once."""
+    """A clock that stands still until a test moves it, which wakes at once what waits on it."""
 
     def __init__(self, start: datetime | None = None) -> None:
         self._now = from_datetime(start) if start else int(time.time() * 1_000_000)
@@ -81,7 +80,7 @@ class ManualClock(Clock):
 
 
 def span(by: timedelta | float = 0.0, **units: float) -> timedelta:
-    """A duration as a test writes it: a ``timedelta``, or seconds, or units as ``timedelta`` has them."""
+    """A duration as given by a test: a ``timedelta``, or seconds, or units as ``timedelta`` has them."""
     return (by if isinstance(by, timedelta) else timedelta(seconds=by)) + timedelta(**units)
 
 
@@ -89,7 +88,7 @@ def _elapsed_s() -> float:
     return os.times().elapsed
 
 
-# Neither is moved by what makes time stand still in tests; the first costs far less, but is not there on every system.
+# freezegun and the like change neither. The first is much cheaper, but not available on every system.
 _process_s = partial(time.clock_gettime, time.CLOCK_MONOTONIC) if hasattr(time, "clock_gettime") else _elapsed_s
 
 

@@ -1,6 +1,6 @@
 """The core of the engine: builds the parts, starts and stops them, and has no rule of its own.
 
-The server is built on it. What a host program uses is :class:`~webhook_engine.Engine`, which is this and can serve.
+The server is built on it. Host programs use :class:`~webhook_engine.Engine`, which adds the server.
 """
 
 from __future__ import annotations
@@ -149,9 +149,8 @@ class EngineCore(Organization):
         return Organization(self._services, organization_id, self._entrance)
 
     def on(self, kind: type[E]) -> Callable[[Handler[E]], Handler[E]]:
-        """Decorate a function, coroutine or plain, that is to be called with every event of a class.
-
-        It runs after the change is committed. If it raises, that is logged and harms nothing.
+        """Decorate a function or coroutine function to be called with every event of a class.
+        It runs after the change is committed. An exception that it raises is logged and has no other effect.
         """
 
         def register(handler: Handler[E]) -> Handler[E]:
@@ -161,10 +160,9 @@ class EngineCore(Organization):
         return register
 
     def transformation(self, name: str) -> Callable[[Fn], Fn]:
-        """Decorate a function that endpoints may choose by this name, to change their requests before these are signed.
-
-        It gets an :class:`OutgoingWebhook`, and changes it or returns another. Say so before the engine is started, and
-        in each engine on the same database. Raises ``ConfigError`` if the name is taken.
+        """Decorate a function that endpoints may choose by this name, to change their requests before they are signed.
+        It gets an :class:`OutgoingWebhook`, and changes it or returns another. Register it before the engine is
+        started, in each engine on the same database. Raises ``ConfigError`` if the name is taken.
         """
 
         def register(function: Fn) -> Fn:
@@ -174,7 +172,7 @@ class EngineCore(Organization):
         return register
 
     def served_at(self, *base_urls: str, by: object) -> None:
-        """A server tells where it is reached, how browsers do so first; without URLs, that it has stopped."""
+        """Register the URLs of a server, the one for browsers first; without URLs, the server has stopped."""
         self._served.pop(by, None)
         if base_urls:
             self._served[by] = base_urls
@@ -183,21 +181,21 @@ class EngineCore(Organization):
         self._entrance.serve_at(urls[0] if urls and self.config.server.portal else None)
 
     def before_stop(self, close: Callable[[], Awaitable[None]]) -> None:
-        """Let this be done when the engine is next stopped, before anything of it ends."""
+        """Call ``close`` when the engine is next stopped, before any of its parts."""
         self._closing.append(close)
 
     def serves_inbox(self, url: URL) -> bool:
-        """Whether a URL is an inbox of Play that this engine serves itself."""
+        """Whether a URL is a Play inbox that this engine serves itself."""
         return self._own_inboxes.covers(url)
 
     @property
     def services(self) -> Services:
-        """What the managers work with, for the parts of this package that are built on an engine."""
+        """The parts that the managers use, for code of this package that is built on an engine."""
         return self._services
 
     @property
     def tracing(self) -> Tracing | None:
-        """What makes the traces, where they are wanted."""
+        """The OpenTelemetry tracing; ``None`` if it is disabled."""
         return self._tracing
 
     @property
@@ -207,27 +205,27 @@ class EngineCore(Organization):
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop | None:
-        """The event loop that it was started in, if it runs in this process."""
+        """The event loop that the engine was started in; ``None`` if it does not run in this process."""
         return self._home.loop if self.running else None
 
     def share(self) -> Share:
-        """What part of the database is this engine's."""
+        """The share of the database that this engine holds."""
         return self._flow.share()
 
     def lane_figures(self) -> LaneFigures:
-        """How the queues of the endpoints stand at this moment."""
+        """The present figures of the endpoints' lanes."""
         return self._flow.lane_figures()
 
     def believes_clock(self) -> bool:
-        """Whether what is old by the clock may be forgotten."""
+        """Whether the clock is trusted enough to delete what is old by it."""
         return self._flow.timekeeper.believes()
 
     def believed_now(self) -> int:
-        """What the clock says, without what it gained at once and is not believed yet."""
+        """The clock's time without a recent jump ahead that is not trusted yet, in microseconds since the epoch."""
         return self._flow.believed_now()
 
     def keep_for(self, policy: RetentionPolicy) -> None:
-        """Delete from now on what is older than this."""
+        """Set the retention policy from now on."""
         self._flow.retention.policy = policy
 
     @property
@@ -241,7 +239,7 @@ class EngineCore(Organization):
         self._require_running()
 
     async def crashed(self) -> BaseException:
-        """Wait until a part of the engine fails for good, and return why; a daemon ends then."""
+        """Wait until a part of the engine fails permanently, and return the exception; a daemon then exits."""
         self._home.require()
         assert self._crashing is not None  # noqa: S101 (made when the engine was started)
         await self._crashing.wait()
@@ -259,13 +257,13 @@ class EngineCore(Organization):
             raise self._crash
 
     async def start(self) -> None:
-        """Open the database and begin to deliver, with what was left over from before.
+        """Open the database and begin to deliver, what was left pending first.
 
         Raises ``EngineAlreadyRunningError``, ``SchemaVersionError``, ``StoreUnavailableError``,
         ``SecretsUnreadableError`` if the main secret is not the one that the endpoints' secrets were encrypted with,
-        ``ConfigError`` if there are no endpoints yet, and another engine on the database has another main secret, or
-        ``EngineNotRunningError`` where none can run.
-        After a failure it may be tried again.
+        ``ConfigError`` if there are no endpoints yet and another engine on the database has another main secret, or
+        ``EngineNotRunningError`` if gevent or eventlet has replaced the process's threads.
+        After a failure it may be called again.
         """
         if self._left_behind:
             raise EngineNotRunningError(AFTER_FORK)
@@ -276,7 +274,7 @@ class EngineCore(Organization):
         self._home.enter()
         self._crash = None
         self._crashing = asyncio.Event()
-        # Another engine may have had the database since.
+        # Another engine may have changed the database since.
         self._directory.clear()
         try:
             await self._store.open()
@@ -301,8 +299,8 @@ class EngineCore(Organization):
     async def stop(self) -> None:
         """Let what is in flight finish within ``delivery.shutdown_grace``, record it, and close the database.
 
-        Stopping twice, before starting, or in a forked process is harmless. A cancelled stop is carried through all
-        the same.
+        Stopping twice, before starting, or in a forked process is harmless. A stop that is cancelled is still
+        completed.
         """
         if not self._running or self._left_behind:
             return
@@ -311,7 +309,7 @@ class EngineCore(Organization):
         await shielded(self._stop())
 
     async def join(self, timeout: float | None = None) -> None:
-        """Wait until all that was accepted or enqueued before has its deliveries, and nothing is due or in flight.
+        """Wait until everything accepted or enqueued so far has been routed, and nothing is due or in flight.
 
         Deliveries scheduled for later do not count. ``timeout`` is in seconds; raises ``TimeoutError``.
         """
@@ -322,9 +320,8 @@ class EngineCore(Organization):
         self._require_running()
 
     async def agree(self, secret: SharedSecret, file: SecretFile) -> None:
-        """Raise ``ConfigError`` if another engine that runs on the database has another secret.
-
-        ``file`` is where it is if it was generated.
+        """Raise ``ConfigError`` if another engine that runs on the database has a different secret.
+        ``file`` names the file of the secret if it was generated.
         """
         other = await self._flow.ownership.agree(secret)
         if other is not None:
@@ -337,9 +334,8 @@ class EngineCore(Organization):
             )
 
     async def _unlock(self) -> SharedSecret | None:
-        """Get the main secret ready, and make sure that it is the one that this database was used with.
-
-        Returns it where nothing that is encrypted can tell.
+        """Load the main secret, and check it against what the database has encrypted.
+        Returns it if the database has nothing encrypted to check it against.
         """
         configured = self.config.security.main_secret
         path = SecretFile.MAIN.of(self.config.store.files)
@@ -382,7 +378,7 @@ class EngineCore(Organization):
 
     @property
     def _left_behind(self) -> bool:
-        """Whether it was started by a process that this one was forked from, where it goes on."""
+        """Whether it was started in the parent process before a fork, and goes on running there."""
         return self._running and self._process != os.getpid()
 
     def _require_running(self) -> None:
@@ -398,7 +394,7 @@ def _tracing(config: Config) -> Tracing | None:
     if not config.tracing.enabled:
         return None
     try:
-        # OpenTelemetry is an extra, and takes its time to import: nobody pays for it who does not want it.
+        # OpenTelemetry is an extra, and slow to import: load it only if it is enabled.
         from webhook_engine.delivery.tracing import Tracing  # noqa: PLC0415
     except ImportError as error:
         raise config.tracing.unavailable(error) from error
@@ -467,7 +463,7 @@ def _pipeline_settings(config: Config) -> PipelineSettings:
 
 
 def _option_bounds(delivery: DeliveryConfig) -> OptionBounds:
-    """What holds for all may be asked for by each."""
+    """The bounds of endpoint options; they always allow the configured defaults."""
     return OptionBounds(
         timeout=max(delivery.timeout, delivery.endpoint_max_timeout),
         retries=max(len(delivery.retry_schedule), delivery.endpoint_max_retries),

@@ -21,26 +21,26 @@ class Engine(EngineCore):
         async with Engine.open("webhooks.db") as engine:
             await engine.messages.create("acme", event_type="invoice.paid", payload={"id": 1})
 
-    One engine at a time holds a database; it may be started again after it stopped. Its managers work for one
-    organization; :meth:`organization` gives the same managers for another.
+    On SQLite, one engine at a time holds a database. An engine may be started again after it stopped. Its managers
+    work for one organization; :meth:`organization` gives the same managers for another.
     """
 
     def serve(self, listen: str | None = None) -> Server:
         """The HTTP API, the portal and Play in this process, for ``async with engine.serve(…) as server:``.
 
-        ``listen`` is as ``server.listen``, which holds without it; ``server.url`` tells what it became. The engine must
-        be running for as long as the server.
+        ``listen`` overrides the setting ``server.listen``; ``server.url`` is the resulting URL. The engine must run for
+        as long as the server.
         """
-        from webhook_engine.server.listener import Server  # noqa: PLC0415 (a host that serves nothing need not load it)
+        from webhook_engine.server.listener import Server  # noqa: PLC0415 (not needed by hosts that serve nothing)
 
         return Server(self, listen)
 
     def asgi(self) -> Mount:
         """The same as an ASGI application, to mount in your own: ``app.mount("/webhooks", engine.asgi())``.
 
-        It serves while the engine runs in the same event loop, and answers 503 otherwise. As an application by itself
-        it starts the engine and stops it. Set ``server.public_url`` to how browsers reach it; without that, links
-        carry the address that the first request came to.
+        It serves while the engine runs in the same event loop, and responds 503 otherwise. Run as the top-level
+        application, it starts and stops the engine. Set ``server.public_url`` to the URL for browsers; without it,
+        links use the address of the first request.
         """
         from webhook_engine.server.mount import Mount  # noqa: PLC0415 (as above)
 

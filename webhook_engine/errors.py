@@ -30,17 +30,17 @@ AFTER_FORK = (
     "make and start another one after the fork (gunicorn: in post_fork, or without preload_app), "
     "or share one engine between the processes (SharedEngine, SyncSharedEngine)"
 )
-"""What an ``EngineNotRunningError`` says in a process that was forked from one with a running engine."""
+"""The text of ``EngineNotRunningError`` in a process that was forked from one with a running engine."""
 
 
 class WebhookEngineError(Exception):
     """Base of every error that Webhook Engine raises on purpose.
 
-    Each survives pickling and copying, with its attributes and notes: worker processes hand them on.
+    Each can be pickled and copied with its attributes and notes, since worker processes pass them on.
     """
 
     def __reduce__(self) -> tuple[Callable[..., WebhookEngineError], tuple[object, ...], dict[str, object]]:
-        # An exception is made anew from its text by default, which is not what these are made from.
+        # By default an exception is rebuilt from its text, but these take other arguments.
         return _made_again, (type(self), *self.args), self.__dict__
 
 
@@ -103,7 +103,7 @@ class ConflictError(WebhookEngineError):
 
 
 class PositionLimitError(WebhookEngineError):
-    """The application keeps as many positions of message pollers as it may; use the name of one of them again."""
+    """The application has the maximum number of poller positions; reuse the name of an existing consumer."""
 
 
 class PayloadUnavailableError(WebhookEngineError):
@@ -119,7 +119,7 @@ class SecretsUnreadableError(WebhookEngineError):
 
 
 class StoreError(WebhookEngineError):
-    """The database refused; nothing of the failed change was kept."""
+    """The database refused a change; nothing of it was stored."""
 
 
 class StoreUnavailableError(StoreError):

@@ -97,7 +97,7 @@ class EndpointFailingEvent(EndpointEvent, frozen=True, kw_only=True):
 
 
 class EndpointRecoveredEvent(EndpointEvent, frozen=True, kw_only=True):
-    """An endpoint of which ``endpoint.failing`` has warned took a message again, before it was disabled."""
+    """An endpoint that ``endpoint.failing`` was sent for accepted a message again, before it was disabled."""
 
     type: ClassVar[str] = "endpoint.recovered"
 
@@ -109,12 +109,12 @@ class EndpointRecoveredEvent(EndpointEvent, frozen=True, kw_only=True):
 
 
 class EndpointBacklogEvent(EndpointEvent, frozen=True, kw_only=True):
-    """What is due for an endpoint has waited for longer than ``alerts.backlog_after``; told once until that is over."""
+    """A due delivery of an endpoint has waited longer than ``alerts.backlog_after``; sent once until that is over."""
 
     type: ClassVar[str] = "endpoint.backlog"
 
     waiting_since: datetime
-    """When the delivery that waits for longest was due."""
+    """When the delivery that has waited longest was due."""
 
     def data(self) -> dict[str, object]:
         """The members of ``data`` in the webhook."""
@@ -135,7 +135,7 @@ class EndpointDisabledEvent(EndpointEvent, frozen=True, kw_only=True):
 
 
 class LastAttempt(msgspec.Struct, frozen=True, kw_only=True):
-    """The attempt that made the event happen."""
+    """The attempt that caused the event."""
 
     id: str
     response_status_code: int
@@ -184,7 +184,7 @@ class MessageAttemptRecoveredEvent(MessageAttemptEvent, frozen=True, kw_only=Tru
 
 
 class BackgroundTaskFinishedEvent(OperationalEvent, frozen=True, kw_only=True):
-    """A background task came to its end."""
+    """A background task has ended."""
 
     type: ClassVar[str] = "background_task.finished"
 

@@ -1,7 +1,7 @@
 """The event loop that an engine was started in: the only one from which it may be called.
 
-What runs in one loop cannot be woken from another, nor from another thread: such a call would wait for ever, or leave
-behind what the engine's own calls trip over. So it is refused before it touches anything.
+Tasks of one loop cannot be woken from another loop or thread: such a call would hang, or leave state that breaks the
+engine's own calls. So it is refused before it changes anything.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ class HomeLoop:
 
     @property
     def entered(self) -> bool:
-        """Whether there is one."""
+        """Whether a loop was entered."""
         return self._loop is not None
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop | None:
-        """It, where it runs in this process."""
+        """The entered loop; ``None`` in a forked process."""
         return self._loop if self._process == os.getpid() else None
 
     def enter(self) -> None:
-        """The running loop is the one."""
+        """Remember the running loop."""
         self._loop = asyncio.get_running_loop()
         self._thread = threading.current_thread().name
         self._process = os.getpid()
 
     def leave(self) -> None:
-        """There is none any more."""
+        """Forget the loop."""
         self._loop = None
 
     def require(self) -> None:

@@ -15,7 +15,7 @@ __all__ = ["ID_STEP", "KSUID_LENGTH", "IdSource", "derived_id", "id_bounds", "is
 
 KSUID_LENGTH = 27
 ID_STEP = 4_000
-"""Microseconds that ids tell apart: what was made at an instant can have the id of anything within that time."""
+"""The resolution of ids, in microseconds: ids of the same step do not tell which is older."""
 _EPOCH_S = 1_400_000_000
 _RANDOM_BITS = 120
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -36,7 +36,7 @@ class IdSource:
         """The instant at which the next step begins."""
         self._high = 0
         self._low = 0
-        """The last id as a number: what its first 19 digits say, and its last eight."""
+        """The last id as a number, in two parts: its first 19 digits, and its last eight."""
         self._head = ""
         self._gaps: list[int] = []
 
@@ -45,11 +45,11 @@ class IdSource:
         if instant >= self._until:
             self._begin_step(instant)
         else:
-            # A random gap, so that an id does not give away the one before it; small, so that most digits stay.
+            # A random gap, so that ids cannot be guessed from one another; small, so that most digits stay.
             self._low += self._gaps.pop() if self._gaps else self._gap()
         if self._low >= _LOW:
             self._continue_at(self.last_value)
-        # Written out, because each delivery has two ids.
+        # Unrolled for speed, because each delivery has two ids.
         left, right = divmod(self._low, _BASE_4)
         first, second = divmod(left, _BASE_2)
         third, fourth = divmod(right, _BASE_2)
@@ -62,11 +62,11 @@ class IdSource:
 
     @property
     def last_value(self) -> int:
-        """The same as a number, which costs less to ask for."""
+        """The last id as a number, which is cheaper than :attr:`last`."""
         return self._high * _LOW + self._low
 
     def continue_after(self, identifier: str) -> None:
-        """Make no id that sorts before this one (with a prefix or without); what is no id is ignored."""
+        """Make only ids that sort after this one (with a prefix or without); invalid ids are ignored."""
         text = identifier[identifier.rfind("_") + 1 :]
         if is_id("", text):
             self._continue_at(max(self.last_value, _value_of(text)))
@@ -76,7 +76,7 @@ class IdSource:
         if step > self._step:
             self._step = step
             value = (step << _RANDOM_BITS) | int.from_bytes(os.urandom(15), "big")
-            # After ids ran ahead of the clock, a new step may still be behind them.
+            # If ids are ahead of the clock, a new step may still be behind the last id.
             last = value if value > last else last + self._gap()
         else:
             last += self._gap()
@@ -89,21 +89,21 @@ class IdSource:
 
     def _gap(self) -> int:
         if not self._gaps:
-            # One call of the system makes many gaps.
+            # One system call for many gaps.
             self._gaps = [(gap >> 24) + 1 for gap in struct.unpack("256Q", os.urandom(2048))]
         return self._gaps.pop()
 
 
 def derived_id(prefix: str, instant: int, name: str) -> str:
-    """The id of something made at ``instant`` that is known by another name elsewhere: always the same one."""
-    import hashlib  # noqa: PLC0415 (programs that enqueue do not wait for it)
+    """A deterministic id for something made at ``instant`` that has the id ``name`` elsewhere."""
+    import hashlib  # noqa: PLC0415 (not needed by programs that only enqueue)
 
     value = (_step_of(instant) << _RANDOM_BITS) | int.from_bytes(hashlib.sha256(name.encode()).digest()[:15], "big")
     return prefix + _base62(value)
 
 
 def text_of(value: int) -> str:
-    """An id without its prefix, of :attr:`IdSource.last_value`."""
+    """The id, without its prefix, for a value of :attr:`IdSource.last_value`."""
     return _base62(value)
 
 

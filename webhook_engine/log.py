@@ -18,7 +18,7 @@ __all__ = ["Logger", "get_logger"]
 Logger = structlog.stdlib.BoundLogger
 
 _THE_CALLER = 4
-"""How many calls up from structlog's own is the line that a record names."""
+"""Stack frames between structlog's own call and the caller that a record names."""
 
 
 def get_logger(name: str) -> Logger:

@@ -1,4 +1,4 @@
-"""A lock for what outlives an event loop: a lock of ``asyncio`` belongs to one, and the next may be another."""
+"""A lock for objects that outlive an event loop: an ``asyncio.Lock`` belongs to one loop."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["LoopLock"]
 
 
 class LoopLock:
-    """May be made where no event loop runs, and used in one after the other."""
+    """May be made outside an event loop, and used in several loops, one after another."""
 
     __slots__ = ("_made",)
 
@@ -16,7 +16,7 @@ class LoopLock:
         self._made: tuple[asyncio.AbstractEventLoop, asyncio.Lock] | None = None
 
     def here(self) -> asyncio.Lock:
-        """The lock of the event loop that runs."""
+        """The lock of the running event loop."""
         loop = asyncio.get_running_loop()
         if self._made is None or self._made[0] is not loop:
             self._made = (loop, asyncio.Lock())

@@ -1,8 +1,8 @@
-"""The vocabulary of the engine as typed, immutable records: what callers get back, and what flows inside.
+"""The vocabulary of the engine as typed, immutable records: public results, and values passed inside.
 
 The records in the first half are public. Their attributes are the names of the HTTP API in snake_case; times are
-aware UTC datetimes. The second half is what the parts of the engine hand to one another; there, an instant is an
-``int`` of microseconds since the epoch (see :mod:`webhook_engine.clock`).
+aware UTC datetimes. The parts of the engine pass the records of the second half to one another; there, an instant is
+an ``int`` of microseconds since the epoch (see :mod:`webhook_engine.clock`).
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ __all__ = [
 ]
 
 DEFAULT_ORGANIZATION = "org_23rb8YdGqMT0qIzpgGwdXfHirMu"
-"""The organization where none is named."""
+"""The organization if none is named."""
 
 T = TypeVar("T")
 
@@ -62,7 +62,7 @@ class DeliveryStatus(IntEnum):
 
 
 class AttemptStatus(IntEnum):
-    """How an attempt, or a message seen from an endpoint, stands; the numbers are those of the HTTP API."""
+    """The status of an attempt, or of a message at one endpoint; the numbers are those of the HTTP API."""
 
     SUCCESS = 0
     PENDING = 1
@@ -79,13 +79,13 @@ class TriggerType(IntEnum):
 
 
 class TaskStatus(StrEnum):
-    """How a background task stands."""
+    """The status of a background task."""
 
     RUNNING = "running"
     PAUSED = "paused"
-    """Somebody has stopped it for a while; it goes on from there when it is resumed."""
+    """It was paused, and goes on from there when it is resumed."""
     FINISHED = "finished"
-    """All that a recovery or replay is about is scheduled (it is delivered later), or the deletion is done."""
+    """The task is done; a recovery or replay has scheduled all its deliveries, which are made later."""
     FAILED = "failed"
 
 
@@ -109,7 +109,7 @@ class Application(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EndpointAuthentication(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How requests to an endpoint are authenticated; secrets are masked, and only what the type has is there."""
+    """How requests to an endpoint are authenticated; secrets are masked, and fields of other types are ``None``."""
 
     type: str
     """``basic``, ``bearer`` or ``oauth2``."""
@@ -125,19 +125,18 @@ class EndpointAuthentication(msgspec.Struct, frozen=True, kw_only=True, omit_def
 
 
 class EndpointTls(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What TLS is spoken with to an endpoint, in PEM; the key is masked."""
+    """The TLS settings of an endpoint, in PEM; the key is masked."""
 
     certificate: str | None = None
-    """With its chain."""
+    """The client certificate with its chain."""
     key: str | None = None
     ca: str | None = None
-    """The authorities that its own certificate may be of, in place of those of all others."""
+    """The certificate authorities trusted for this endpoint, instead of the system's."""
 
 
 class EndpointOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What an endpoint may ask for beyond its address and filters; ``None`` asks for nothing.
-
-    What is asked for is stored as one JSON object, under these names: once released, a name keeps its meaning.
+    """The options of an endpoint beyond its URL and filters; ``None``: not set.
+    They are stored as one JSON object under these names: once released, a name keeps its meaning.
     """
 
     timeout: timedelta | None = None
@@ -145,7 +144,7 @@ class EndpointOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     retry_schedule: tuple[timedelta, ...] | None = None
     """The delays after the first attempt; ``None``: those of ``delivery.retry_schedule``."""
     timeout_by_event_type: Mapping[str, timedelta] | None = None
-    """In the place of ``timeout`` for some event types, of which one may be all that begin so (``invoice.*``)."""
+    """Overrides ``timeout`` for some event types, or for all with a prefix (``invoice.*``)."""
     retry_schedule_by_event_type: Mapping[str, tuple[timedelta, ...]] | None = None
     authentication: EndpointAuthentication | None = None
     tls: EndpointTls | None = None
@@ -160,19 +159,19 @@ class EndpointOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     user_agent: str | None = None
     """``None``: the engine's own."""
     content_type: str | None = None
-    """Of payloads whose message names none; ``None``: ``application/json``."""
+    """The content type of payloads whose message has none; ``None``: ``application/json``."""
     ordering: str | None = None
     """``"fifo"``: it gets its messages one at a time, in the order in which they were accepted."""
     ordering_on_exhausted: str | None = None
-    """What happens to the order when the retries of a message are exhausted: ``"stop"``, or go on without it."""
+    """What to do when the retries of a message are exhausted: ``"stop"`` the order, or go on without the message."""
     batch_size: int | None = None
-    """How many messages of an order may go in one request, which then has them as a JSON array."""
+    """How many messages of an order may be sent in one request, as a JSON array."""
     batch_wait: timedelta | None = None
-    """For how long fewer than that wait for more; ``None``: they do not."""
+    """How long fewer messages wait for more; ``None``: they do not wait."""
     circuit_breaker: bool | None = None
-    """Whether it waits as a whole when too many attempts fail; ``None``: as ``delivery.circuit_breaker`` says."""
+    """Whether all its deliveries pause when too many attempts fail; ``None``: as ``delivery.circuit_breaker`` says."""
     transformation: str | None = None
-    """The name of a function of the platform that changes its requests."""
+    """The name of a function, registered by the platform, that changes its requests."""
 
 
 class Endpoint(EndpointOptions, frozen=True, kw_only=True, omit_defaults=False):
@@ -185,7 +184,7 @@ class Endpoint(EndpointOptions, frozen=True, kw_only=True, omit_defaults=False):
     url: str
     description: str
     event_types: tuple[str, ...] | None
-    """The event types it wants; ``None`` means all, and ``invoice.*`` all that begin with ``invoice.``."""
+    """The event types it subscribes to; ``None`` means all, and ``invoice.*`` all that begin with ``invoice.``."""
     channels: tuple[str, ...] | None
     throttle_rate: int | None
     """Messages per second; ``None`` is unlimited."""
@@ -195,12 +194,12 @@ class Endpoint(EndpointOptions, frozen=True, kw_only=True, omit_defaults=False):
     disabled_reason: str | None
     """Why it is disabled, in words for the consumer."""
     first_failure_at: datetime | None
-    """Start of the failure window that is open, or that disabled the endpoint."""
+    """Start of the open failure window, or of the one that disabled the endpoint."""
     metadata: Mapping[str, str]
     created_at: datetime
     updated_at: datetime
     paused_until: datetime | None = None
-    """Until when it waits as a whole, because too many attempts failed; see ``circuit_breaker``."""
+    """Until when its circuit breaker pauses all its deliveries; see ``circuit_breaker``."""
 
     @property
     def rate_limit(self) -> int | None:
@@ -214,7 +213,7 @@ class Endpoint(EndpointOptions, frozen=True, kw_only=True, omit_defaults=False):
 
     @property
     def options(self) -> EndpointOptions:
-        """What it asks for, apart from the rest."""
+        """Its options alone."""
         return EndpointOptions(**{name: getattr(self, name) for name in EndpointOptions.__struct_fields__})
 
 
@@ -226,13 +225,13 @@ class EndpointHeaders(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EndpointOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the messages of one ordering key stand, at an endpoint that gets them in order."""
+    """The state of one ordering key at an endpoint with ``ordering``."""
 
     ordering_key: str | None
     message_id: str
-    """Whose turn it is."""
+    """The message whose turn it is."""
     state: str
-    """``"sending"``, ``"retrying"``, or ``"stopped"``: its retries are exhausted, and all others wait for somebody."""
+    """``"sending"``, ``"retrying"``, or ``"stopped"``: its retries are exhausted, and the others wait for a person."""
     attempt_count: int
     next_attempt: datetime | None
     waiting: int
@@ -240,7 +239,7 @@ class EndpointOrder(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
-    """Who is told of what happens to the endpoints of an application, and how."""
+    """Who is notified of what happens to the endpoints of an application, and how."""
 
     id: str
     application_id: str
@@ -250,14 +249,14 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     """An address, or a URL with its password masked."""
     events: tuple[str, ...]
     active: bool
-    """Whether it is told: an address that was not confirmed yet is not, and neither is what failed for five days."""
+    """Whether it is sent: not to an unconfirmed address, and not after failing for five days."""
     inactive_reason: str | None
     created_at: datetime
     updated_at: datetime
 
 
 class EndpointStats(msgspec.Struct, frozen=True, kw_only=True):
-    """Attempts of an endpoint in a span of time, and what is still to come."""
+    """The number of attempts of an endpoint in a span of time, and of scheduled deliveries."""
 
     success: int
     pending: int
@@ -267,40 +266,40 @@ class EndpointStats(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EndpointTransformation(msgspec.Struct, frozen=True, kw_only=True):
-    """The script that a consumer has for an endpoint, in JavaScript."""
+    """The consumer's script for an endpoint, in JavaScript."""
 
     code: str | None
-    """It declares ``handler(webhook)``; ``None``: there is none."""
+    """The source, which declares ``handler(webhook)``; ``None``: there is no script."""
     enabled: bool
     variables: Mapping[str, str]
-    """What it gets as ``webhook.variables``."""
+    """What the script gets as ``webhook.variables``."""
     updated_at: datetime | None
 
 
 class TransformationTrial(msgspec.Struct, frozen=True, kw_only=True):
-    """What a script would make of a webhook."""
+    """The result of simulating a script."""
 
     url: str | None = None
     method: str | None = None
     payload: str | None = None
     headers: Mapping[str, str] = {}
-    """Those that it sets."""
+    """The headers that the script sets."""
     cancelled: bool = False
     logs: tuple[str, ...] = ()
-    """What it wrote on its console."""
+    """What the script wrote to its console."""
     problem: str | None = None
-    """Why it makes nothing that could be sent; ``None`` if it does."""
+    """Why the result cannot be sent; ``None`` if it can."""
 
 
 class AuthenticationTrial(msgspec.Struct, frozen=True, kw_only=True):
-    """What came of trying how requests to an endpoint are authenticated."""
+    """The result of testing an endpoint's authentication."""
 
     problem: str | None
     """Why there is no access token; ``None`` if there is one, or if none is needed."""
     token_life_s: int | None
-    """For how many seconds the access token is good; ``None`` where there is none."""
+    """For how many seconds the access token is valid; ``None`` if there is none."""
     message_id: str | None
-    """Of the example that was sent then; its attempt tells what the receiver said. ``None`` where none was sent."""
+    """The example that was sent; its attempt shows the receiver's response. ``None`` if none was sent."""
 
 
 class EventType(msgspec.Struct, frozen=True, kw_only=True):
@@ -338,42 +337,42 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     deliver_at: datetime | None
     timestamp: datetime
     content_type: str | None = None
-    """What the payload is sent as; ``None``: ``application/json``, or the payload was not asked for."""
+    """The content type of the payload; ``None``: ``application/json``, or the payload was not requested."""
     ordering_key: str | None = None
-    """What it keeps its order with, at endpoints that keep one; ``None``: with all that have none either."""
+    """Endpoints with ``ordering`` keep the order of messages with the same key; those without one form one order."""
 
 
 class UsualExchange(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What is kept of an exchange, beside the body of the response, where the message was sent as it is."""
+    """What is stored of an exchange, besides the response body, if the message was sent unchanged."""
 
     number: int | None
-    """Which attempt of the retry schedule it was, from 1 on; ``None`` for one by hand beside the schedule."""
+    """The number of the scheduled attempt, from 1; ``None`` for a manual one outside the schedule."""
     signature: str
-    """As it was sent: which keys were valid then cannot be told later. Empty where nothing was sent."""
+    """The signature that was sent, since the keys valid then are not known later. Empty if nothing was sent."""
     response_head: str
-    """The status line and the headers of the response, cut to 8 kB; empty where none came."""
+    """The status line and the headers of the response, cut to 8 kB; empty without a response."""
     lookup_us: int | None = None
-    """How long it took to look up the name, in microseconds; ``None`` on a connection that was kept."""
+    """How long the DNS look-up took, in microseconds; ``None`` on a reused connection."""
     connect_us: int | None = None
     tls_us: int | None = None
     first_byte_us: int | None = None
-    """From the request to the first byte of the response."""
+    """From the request to the first byte of the response, in microseconds."""
 
     @property
     def response_headers(self) -> Sequence[tuple[str, str]]:
-        """In their order."""
+        """The response headers, in order."""
         lines = self.response_head.splitlines()[1:]
         pairs = (line.partition(":") for line in lines if ":" in line and not line.startswith((" ", "\t")))
         return [(name.strip(), value.strip()) for name, _, value in pairs]
 
 
 class Exchange(UsualExchange, frozen=True, array_like=True, gc=False):
-    """What is kept of the exchange of an attempt beside the body of its response."""
+    """What is stored of an attempt's exchange, besides the response body."""
 
     sent_method: str | None = None
-    """The method of a request that a transformation made; ``None`` where the message was sent as it is."""
+    """The method of a transformed request; ``None`` if the message was sent unchanged."""
     sent_body: str | None = None
-    """What it sent in the place of the payload, cut to 64 kB; ``None`` as soon as the payload is gone."""
+    """The transformed body, cut to 64 kB; ``None`` once the payload is deleted."""
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
@@ -387,20 +386,20 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     response: str
     """The body of the response, cut to ``delivery.response_limit``; or what went wrong before there was one."""
     response_status_code: int
-    """0 where no response came."""
+    """0 if no response came."""
     response_duration_ms: int
     trigger_type: TriggerType
     timestamp: datetime
     """When the request began."""
     request_headers: Mapping[str, str]
-    """The headers that were sent; signatures and sensitive values are left out. Empty where nothing was sent."""
+    """The headers that were sent; signatures and sensitive values are left out. Empty if nothing was sent."""
     failure: str | None = None
-    """In what way it failed: ``status``, ``timeout``, ``dns``, ``connect``, ``tls``, ``blocked`` or ``protocol``.
+    """How it failed: ``status``, ``timeout``, ``dns``, ``connect``, ``tls``, ``blocked`` or ``protocol``.
 
-    ``None`` where it did not fail, and for attempts of before there was this.
+    ``None`` if it did not fail, and for attempts older than this field.
     """
     exchange: Exchange | None = None
-    """More of it; ``None`` for attempts of before there was this."""
+    """Details of the exchange; ``None`` for attempts older than this field."""
 
     @property
     def status_text(self) -> str:
@@ -414,7 +413,7 @@ class AttemptedMessage(msgspec.Struct, frozen=True, kw_only=True):
     message: Message
     status: AttemptStatus
     reason: str | None
-    """Why it failed without a last attempt saying so, for example ``endpoint disabled``."""
+    """Why it failed, if not by its last attempt, for example ``endpoint disabled``."""
     attempt_count: int
     next_attempt: datetime | None
 
@@ -440,14 +439,14 @@ class AttemptedDestination(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UnsentDestination(msgspec.Struct, frozen=True, kw_only=True):
-    """An endpoint that a message was not sent to, as it is now."""
+    """An endpoint that a message was not sent to, as things stand now."""
 
     endpoint: Endpoint
     obstacle: str
     """``disabled``, ``eventType``, ``channels`` or ``filter``; ``later``: it was added after the message was created;
     ``edited``: it was changed since, and would get the message now."""
     condition: Mapping[str, object] | None
-    """Of its filter: the first that does not hold; ``None`` where that cannot be told any more."""
+    """The first condition of its filter that does not hold; ``None`` if that is not known any more."""
     edited_since: bool
     """Whether it was changed after the message was created."""
 
@@ -490,10 +489,10 @@ class Health(msgspec.Struct, frozen=True, gc=False):
     last_failure_at: int | None = None
     warned: bool = False
     first_failure_ran: int | None = None
-    """For how long the engine had run then, in microseconds: what decides, since no clock that is set changes it."""
+    """How long the engine had run then, in microseconds. This decides, since setting the clock does not change it."""
     last_failure_ran: int | None = None
     paused_until: int | None = None
-    """Until when nothing is sent, where the endpoint has a circuit breaker."""
+    """Until when the circuit breaker sends nothing."""
 
 
 class OldKey(msgspec.Struct, frozen=True):

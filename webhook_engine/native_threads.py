@@ -1,7 +1,7 @@
 """Whether the threads of this process are threads: gevent and eventlet put something else in their place.
 
-An engine stands on threads that go on while others wait. Where those are greenlets, all of which run on one thread, its
-event loop would hold up the whole program, so an engine is refused there.
+An engine needs threads that run while others wait. If they are greenlets, all on one thread, its event loop would block
+the whole program, so an engine refuses to start there.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ __all__ = ["replaced_by", "require_native_threads"]
 
 
 def replaced_by() -> str | None:
-    """The library that has replaced the threads of this process; ``None`` if they are what they seem."""
-    # Neither library is imported for this: where it is not loaded, it has replaced nothing.
+    """The library that has replaced the threads of this process; ``None`` if they are native."""
+    # Neither library is imported for this: if it is not loaded, it has replaced nothing.
     gevent = sys.modules.get("gevent.monkey")
     if gevent is not None and gevent.is_module_patched("threading"):
         return "gevent"
@@ -26,7 +26,7 @@ def replaced_by() -> str | None:
 
 
 def require_native_threads() -> None:
-    """Raise ``EngineNotRunningError`` where an engine cannot run."""
+    """Raise ``EngineNotRunningError`` if the threads of this process are not native."""
     library = replaced_by()
     if library is not None:
         raise EngineNotRunningError(

@@ -3,9 +3,8 @@
 >>> async with SharedEngine.open("webhooks.db") as webhooks:      # the same in every worker
 ...     await webhooks.enqueue(application="acme", event_type="invoice.paid", payload={"id": 1})
 
-On an SQLite file the lock of the database decides which process runs the engine. The others try again and again, so
-that another takes over when that one ends, however it ends. On PostgreSQL every process runs one, and they share the
-work.
+On SQLite, the process that gets the database's lock runs the engine. The others keep trying, so that one of them takes
+over when that process ends, however it ends. On PostgreSQL every process runs an engine, and they share the work.
 """
 
 from __future__ import annotations
@@ -44,20 +43,19 @@ E = TypeVar("E", bound=OperationalEvent)
 Fn = TypeVar("Fn", bound=Function)
 
 TRY_EVERY_S = 0.25
-"""How often a process that does not lead tries to; a try costs one system call."""
+"""Seconds between tries of a process that does not lead; a try costs one system call."""
 PAUSE_AFTER_FAULT_S = 2.0
 
 
 class SharedEngine:
-    """Runs the engine in one of the processes that have this, or on PostgreSQL in each, and enqueues in all of them.
-
-    Messages enqueued here are durable when :meth:`enqueue` returns, whether any engine runs or not. What needs a
-    running engine, such as its managers, is at hand as :attr:`engine` in the process that leads.
+    """Runs the engine in one of the processes that start this (on PostgreSQL in each), and enqueues in all of them.
+    Messages enqueued here are durable when :meth:`enqueue` returns, whether an engine runs or not. What needs a
+    running engine, such as its managers, is available as :attr:`engine` in the process that leads.
     """
 
     def __init__(self, config: Config | None = None, *, clock: Clock | None = None) -> None:
         self._engine = Engine(config, clock=clock)
-        # Made absolute now, as the engine does: the process may change its directory.
+        # Make the path absolute now, as the engine does: the process may change its directory.
         self._write = outbox_writer(self._engine.config.store)
         self._task: asyncio.Task[None] | None = None
         self._home = HomeLoop()
@@ -100,21 +98,21 @@ class SharedEngine:
         return self._engine
 
     def on(self, kind: type[E]) -> Callable[[Handler[E]], Handler[E]]:
-        """Decorate a function that is to be called with every event of a class, in the process that leads."""
+        """Decorate a function to be called with every event of a class, in the process that leads."""
         return self._engine.on(kind)
 
     def asgi(self) -> Mount:
-        """What ``Engine.asgi`` is; it answers 503 where the engine does not run: on a file, in all but one."""
-        from webhook_engine.server.mount import Mount  # noqa: PLC0415 (a host that serves nothing need not load it)
+        """Like ``Engine.asgi``. It responds 503 in a process without the engine: on SQLite, in all but one."""
+        from webhook_engine.server.mount import Mount  # noqa: PLC0415 (not needed by hosts that serve nothing)
 
         return Mount(self._engine, self._live)
 
     def transformation(self, name: str) -> Callable[[Fn], Fn]:
-        """Decorate a function that endpoints may choose, as :meth:`Engine.transformation` has it."""
+        """Decorate a function that endpoints may choose, like :meth:`Engine.transformation`."""
         return self._engine.transformation(name)
 
     def metrics_collector(self) -> Collector:
-        """What ``Engine.metrics_collector`` is; `webhook_engine_up` tells where the engine runs."""
+        """Like ``Engine.metrics_collector``; ``webhook_engine_up`` tells where the engine runs."""
         return self._engine.metrics_collector()
 
     async def enqueue(
@@ -122,8 +120,8 @@ class SharedEngine:
     ) -> str:
         """Write a message to the outbox of the engine's own database, in a transaction of its own; returns its id.
 
-        The arguments are those of :func:`webhook_engine.outbox.enqueue`, which is the one to use where the message
-        belongs to a change in the program's database.
+        The arguments are those of :func:`webhook_engine.outbox.enqueue`. Use that function if the message belongs to a
+        change in the program's own database.
         """
         return await asyncio.to_thread(
             self.enqueue_blocking, application=application, organization=organization, **message
@@ -138,7 +136,7 @@ class SharedEngine:
         )
 
     async def wait_until_leading(self, timeout: float | None = None) -> Engine:
-        """Wait until this process runs the engine; raises ``TimeoutError`` after so many seconds."""
+        """Wait until this process runs the engine; raises ``TimeoutError`` after ``timeout`` seconds."""
         self._home.require()
         assert self._leading is not None  # noqa: S101 (made when this was started)
         async with asyncio.timeout(timeout):
@@ -146,10 +144,9 @@ class SharedEngine:
         return self._engine
 
     async def start(self, *, persist: bool = False) -> None:
-        """Run the engine, or try again and again while another process does.
-
-        Raises, for what no other process can help with, as ``Engine.start`` does. With ``persist`` it does not: it says
-        so in the log and in :attr:`problem`, and goes on trying, for a program that has more to do than webhooks.
+        """Run the engine, or keep trying while another process runs it.
+        Raises as ``Engine.start`` does, but not because another engine runs. With ``persist`` a failed start is logged
+        and shown by :attr:`problem`, and it keeps trying, for programs whose main work is not webhooks.
         """
         if self._home.entered:
             self._home.require()
@@ -173,7 +170,7 @@ class SharedEngine:
         try:
             await asyncio.wait((task,))
         finally:
-            # Not left to the task, which never came to it if it was cancelled before its first step, or has failed.
+            # Not done in the task: that may have failed, or been cancelled before its first step.
             try:
                 await self._step_down()
             finally:
@@ -192,7 +189,7 @@ class SharedEngine:
 
     @asynccontextmanager
     async def _live(self) -> AsyncIterator[None]:
-        if self._home.entered:  # Somebody has started it, and will stop it.
+        if self._home.entered:  # The program has started the engine itself, and will stop it.
             yield
             return
         await self.start(persist=True)
@@ -228,7 +225,7 @@ class SharedEngine:
         while True:
             if leads:
                 await self._until_crashed()
-            # Apart from one another, so that not all of them try in the same instant.
+            # With jitter, so that the processes do not try at the same time.
             await asyncio.sleep(TRY_EVERY_S * random.uniform(0.8, 1.2))  # noqa: S311 (no secret)
             if self._problem is not None:
                 await asyncio.sleep(PAUSE_AFTER_FAULT_S)

@@ -1,4 +1,4 @@
-"""Steps that are not cut off between one another: a commit and its announcement, or all that stopping takes."""
+"""Running steps that a cancellation must not interrupt, such as a commit and its announcement."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ T = TypeVar("T")
 
 
 async def shielded(steps: Coroutine[Any, Any, T]) -> T:
-    """Run steps that must not stop half-way, such as a commit and its announcement.
-
-    If the caller is cancelled meanwhile, the steps are finished first, and then the cancellation goes on.
+    """Run steps to their end, even if the caller is cancelled.
+    If the caller is cancelled meanwhile, ``CancelledError`` is raised after the steps have finished.
     """
     task = asyncio.create_task(steps)
     cancelled: asyncio.CancelledError | None = None
@@ -25,6 +24,6 @@ async def shielded(steps: Coroutine[Any, Any, T]) -> T:
             cancelled = error
     if cancelled is not None:
         if not task.cancelled():
-            task.exception()  # The cancellation is what the caller asked for, so it goes before a failure.
+            task.exception()  # The caller was cancelled, which takes precedence over a failure.
         raise cancelled
     return task.result()

@@ -91,7 +91,7 @@ class Declaration:
 
     @cached_property
     def _validator(self) -> Any:
-        import jsonschema_rs  # noqa: PLC0415 (programs that enqueue no typed events do not wait for it)
+        import jsonschema_rs  # noqa: PLC0415 (not needed without typed events)
 
         return jsonschema_rs.validator_for(self.schema)
 
@@ -105,7 +105,7 @@ def event(
     group_name: str | None = None,
     deprecated: bool = False,
 ) -> Callable[[type[T]], type[T]]:
-    """Declare a class as the payload of an event type, in one version; put it above what makes the class.
+    """Declare a class as the payload of an event type, in one version; put it above the class's other decorators.
 
     ``description``: the docstring of the class by default. ``examples``: instances, or what becomes of them in JSON.
     The description of a field is in ``field(metadata={"description": …})`` of a dataclass or attrs, in
@@ -181,7 +181,7 @@ def _schema(kind: type) -> dict[str, Any]:
         if not _refers_to(definitions, name):
             definitions.pop(name)
     if not issubclass(kind, msgspec.Struct):
-        # All fields of such a class are written, also those that have a default.
+        # All fields of such a class are encoded, also those with a default.
         for schema in (own, *definitions.values()):
             if "properties" in schema:
                 schema["required"] = list(schema["properties"])
@@ -210,5 +210,5 @@ def _refers_to(definitions: Mapping[str, object], name: str) -> bool:
 
 
 def _undescribed(kind: type, error: Exception) -> ValidationError:
-    reason = str(error).strip().splitlines()[-1]  # What comes before it is advice for those who call the library.
+    reason = str(error).strip().splitlines()[-1]  # The lines before it are advice for callers of the library.
     return ValidationError("event", f"{kind.__name__} has a field that JSON Schema cannot describe: {reason}")

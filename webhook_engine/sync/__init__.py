@@ -39,9 +39,8 @@ T = TypeVar("T")
 class SyncEngine(SyncManagers):
     """Delivers webhooks. Use it as a context manager, or with :meth:`start` and :meth:`stop`.
 
-    The managers are those of :class:`~webhook_engine.Engine`, with the same arguments, results and errors; what is
-    awaited there is waited for here. A process that was forked from one with a running engine has to make and start
-    its own.
+    The managers are those of :class:`~webhook_engine.Engine`, with the same arguments, results and errors, as blocking
+    calls. A process that was forked from one with a running engine has to make and start its own.
     """
 
     def __init__(self, config: Config | None = None, *, clock: Clock | None = None) -> None:
@@ -69,7 +68,7 @@ class SyncEngine(SyncManagers):
         return SyncManagers(self._engine.organization(organization_id), self._background)
 
     def on(self, kind: type[E]) -> Callable[[Callable[[E], object]], Callable[[E], object]]:
-        """Decorate a function that is to be called with every event of a class, as :meth:`Engine.on` has it.
+        """Decorate a function to be called with every event of a class, like :meth:`Engine.on`.
 
         It runs on a thread of its own, so that it may use this engine; coroutine functions run on the engine's loop.
         """
@@ -86,11 +85,11 @@ class SyncEngine(SyncManagers):
         return register
 
     def transformation(self, name: str) -> Callable[[Fn], Fn]:
-        """Decorate a function that endpoints may choose, as :meth:`Engine.transformation` has it."""
+        """Decorate a function that endpoints may choose, like :meth:`Engine.transformation`."""
         return self._engine.transformation(name)
 
     def metrics_collector(self) -> Collector:
-        """What ``Engine.metrics_collector`` is."""
+        """Like ``Engine.metrics_collector``."""
         return self._engine.metrics_collector()
 
     def start(self) -> None:
@@ -105,7 +104,7 @@ class SyncEngine(SyncManagers):
             raise
 
     def stop(self) -> None:
-        """Stop the engine as ``Engine.stop``, and end its thread. Stopping twice is harmless."""
+        """Stop the engine as ``Engine.stop`` does, and end its thread. Stopping twice is harmless."""
         if self._background.running:
             try:
                 self._background.run(self._engine.stop())
@@ -126,9 +125,8 @@ class SyncEngine(SyncManagers):
                 self._background.stop()
 
     def join(self, timeout: float | None = None) -> None:
-        """Wait until all that was accepted or enqueued before has its deliveries, and nothing is due or in flight.
-
-        Raises ``TimeoutError`` after so many seconds.
+        """Wait until everything accepted or enqueued so far has been routed, and nothing is due or in flight.
+        Raises ``TimeoutError`` after ``timeout`` seconds.
         """
         self._background.run(self._engine.join(timeout))
 
@@ -138,7 +136,7 @@ class SyncEngine(SyncManagers):
 
     @contextmanager
     def serve(self, listen: str | None = None) -> Iterator[Server]:
-        """The HTTP API, the portal and Play in this process, as ``Engine.serve`` has them."""
+        """Serve the HTTP API, the portal and Play in this process, like ``Engine.serve``."""
 
         async def server() -> Server:
             return self._engine.serve(listen)

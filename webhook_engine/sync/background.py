@@ -1,4 +1,4 @@
-"""An event loop on a thread of its own, for code that has none."""
+"""An event loop on a thread of its own, for code without one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 class BackgroundLoop:
-    """Runs coroutines for other threads, which wait for them. It may be started again after it was stopped."""
+    """Runs coroutines for other threads, which block until they are done. It may be stopped and started again."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -28,11 +28,11 @@ class BackgroundLoop:
 
     @property
     def running(self) -> bool:
-        """Whether it runs in this process: a fork takes no threads along."""
+        """Whether it runs in this process: a forked process has no such thread."""
         return self._loop is not None and self._process == os.getpid()
 
     def start(self) -> None:
-        """Begin; harmless where it runs already. Raises ``EngineNotRunningError`` where threads are not threads."""
+        """Start the thread, unless it runs. Raises ``EngineNotRunningError`` if threads are not native."""
         if self.running:
             return
         require_native_threads()
@@ -44,7 +44,7 @@ class BackgroundLoop:
         self._loop, self._thread, self._process = loop, thread, os.getpid()
 
     def stop(self) -> None:
-        """End the thread. What still runs on the loop is cancelled. Stopping twice is harmless."""
+        """End the thread, and cancel what still runs on the loop. Stopping twice is harmless."""
         loop, thread, here = self._loop, self._thread, self.running
         self._loop = self._thread = None
         if loop is None or thread is None or not here:
@@ -71,7 +71,7 @@ class BackgroundLoop:
             raise
 
     def walk(self, items: AsyncIterator[T]) -> Iterator[T]:
-        """What an asynchronous iterator gives, item by item, as far as it is wanted."""
+        """Iterate over an asynchronous iterator, lazily."""
         try:
             while item := self.run(_next(items)):
                 yield item[0]
@@ -99,7 +99,7 @@ async def _next(items: AsyncIterator[T]) -> tuple[T] | None:
 def _new_loop() -> asyncio.AbstractEventLoop:
     if sys.platform == "win32":
         return asyncio.new_event_loop()
-    import uvloop  # noqa: PLC0415 (not there on Windows)
+    import uvloop  # noqa: PLC0415 (not available on Windows)
 
     return uvloop.new_event_loop()
 

@@ -13,7 +13,7 @@ __all__ = ["SyncManagers"]
 
 
 class SyncManagers:
-    """The managers of one organization, each under the name that it has there."""
+    """The managers of one organization, under the same names as in ``Organization``."""
 
     def __init__(self, organization, background) -> None:
         self.id = organization.id
@@ -22,7 +22,7 @@ class SyncManagers:
 
 
 def managers_of(organization) -> dict[str, object]:
-    """The managers that hang off an organization, by their names."""
+    """The managers of an organization, by name."""
     return {
         name: value
         for name, value in vars(organization).items()

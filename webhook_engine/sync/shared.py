@@ -34,13 +34,12 @@ Fn = TypeVar("Fn", bound=Function)
 
 
 class SyncSharedEngine:
-    """Runs the engine on a thread of one of the processes that have this, and enqueues in all of them.
+    """Runs the engine on a thread of one of the processes that start this, and enqueues in all of them.
+    On PostgreSQL each of the processes runs an engine, and they share the work.
 
-    On PostgreSQL each of the processes runs one, and they share the work.
-
-    Start it after a fork, not before: a process that was forked has to start it again to take part in running the
-    engine, and may have inherited a lock of one of its threads. :meth:`start` does nothing where that is done. When the
-    process ends by itself, as a worker that is told to, :meth:`stop` is called.
+    Start it after a fork, not before: a forked process has to start it again to take part in running the engine, and
+    may have inherited a lock held by a thread. Calling :meth:`start` again does nothing. :meth:`stop` is called when
+    the process exits normally, as a worker that is told to stop does.
     """
 
     def __init__(self, config: Config | None = None, *, clock: Clock | None = None) -> None:
@@ -74,9 +73,8 @@ class SyncSharedEngine:
         return self._shared.problem
 
     def on(self, kind: type[E]) -> Callable[[Callable[[E], object]], Callable[[E], object]]:
-        """Decorate a function that is to be called with every event of a class, in the process that leads.
-
-        It runs on a thread of its own. Say so before :meth:`start`.
+        """Decorate a function to be called with every event of a class, in the process that leads.
+        It runs on a thread of its own. Register it before :meth:`start`.
         """
 
         def register(handler: Callable[[E], object]) -> Callable[[E], object]:
@@ -86,30 +84,30 @@ class SyncSharedEngine:
         return register
 
     def transformation(self, name: str) -> Callable[[Fn], Fn]:
-        """Decorate a function that endpoints may choose, as :meth:`Engine.transformation` has it."""
+        """Decorate a function that endpoints may choose, like :meth:`Engine.transformation`."""
         return self._shared.transformation(name)
 
     def metrics_collector(self) -> Collector:
-        """What ``Engine.metrics_collector`` is; `webhook_engine_up` tells where the engine runs."""
+        """Like ``Engine.metrics_collector``; ``webhook_engine_up`` tells where the engine runs."""
         return self._shared.metrics_collector()
 
     def enqueue(self, *, application: str, organization: str | None = None, **message: Unpack[MessageFields]) -> str:
         """Write a message to the outbox of the engine's own database, in a transaction of its own; returns its id.
 
-        The arguments are those of :func:`webhook_engine.outbox.enqueue`, which is the one to use where the message
-        belongs to a change in the program's database.
+        The arguments are those of :func:`webhook_engine.outbox.enqueue`. Use that function if the message belongs to a
+        change in the program's own database.
         """
         return self._shared.enqueue_blocking(application=application, organization=organization, **message)
 
     def start(self, *, persist: bool = False) -> None:
-        """Run the engine, or try again and again while another process does; harmless where that is done here.
+        """Run the engine, or keep trying while another process runs it; does nothing if it was started here already.
 
         ``persist`` is as for ``SharedEngine.start``.
         """
         with self._changing:
             if self._background.running:
                 return
-            # Nothing of an engine is of use in another process than the one that began it.
+            # An engine cannot be used in another process than the one that started it.
             self._shared = SharedEngine(self._config, clock=self._clock)
             self._background = BackgroundLoop("webhook-engine")
             for kind, handler in self._handlers:
@@ -120,7 +118,7 @@ class SyncSharedEngine:
             except BaseException:
                 self._background.stop()
                 raise
-            # The others would have to wait for the end of its lease.
+            # Otherwise the other engines would have to wait until its lease expires.
             atexit.register(self.stop)
 
     def stop(self) -> None:

@@ -1,4 +1,4 @@
-"""What became of the messages of an engine under test."""
+"""The deliveries of an engine under test."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Delivered:
 
     @property
     def delivered(self) -> bool:
-        """Whether it went to an endpoint, and every endpoint that it went to has it."""
+        """Whether it was sent to at least one endpoint, and every one has accepted it."""
         return bool(self.destinations) and all(one.status is AttemptStatus.SUCCESS for one in self.destinations)
 
     def __str__(self) -> str:
@@ -92,11 +92,10 @@ def assert_delivered(
     times: int | None = None,
     timeout: float = LONGEST_WAIT_S,
 ) -> Awaitable[Delivered] | Delivered:
-    """Wait until nothing is due, and raise ``AssertionError`` unless such a message was delivered; returns it.
-
-    Delivered means that it went to an endpoint at least, and that each endpoint that it went to has answered 2xx. What
-    is not given may be anything; ``payload`` is compared as JSON, or is a function that says whether it fits.
-    ``application`` is an id or uid, by default all. The error says what the messages are, and where they stand.
+    """Wait until nothing is due, and raise ``AssertionError`` unless a matching message was delivered; returns it.
+    Delivered means that it was sent to at least one endpoint, and each has responded 2xx. Arguments that are not given
+    match anything; ``payload`` is compared as JSON, or is a predicate. ``application`` is an id or uid, by default all.
+    The error lists the messages and their status.
     Awaited with an ``Engine``, called with a ``SyncEngine``.
     """
     wanted: Expectation[Delivered] = Expectation(

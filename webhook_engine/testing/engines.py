@@ -1,4 +1,4 @@
-"""An engine for a test: on a temporary file, allowed to call this machine, with a clock that the test moves."""
+"""An engine for tests: on a temporary file, allowed to send to this machine, with a clock that the test moves."""
 
 from __future__ import annotations
 
@@ -28,9 +28,8 @@ LONGEST_WAIT_S = 10.0
 
 @asynccontextmanager
 async def temporary_engine(*, clock: Clock | None = None, **settings: object) -> AsyncIterator[Engine]:
-    """A running engine on a file that is gone afterwards, with settings as for ``Engine.open``.
-
-    It may call receivers on this machine, and retries without jitter. ``clock`` is by default the system's.
+    """A running engine on a temporary file, with settings as for ``Engine.open``.
+    It may send to receivers on this machine, and retries without jitter. ``clock`` is the system's by default.
     """
     if _prepared.path is None:
         with _database() as path:
@@ -55,10 +54,8 @@ def temporary_sync_engine(*, clock: Clock | None = None, **settings: object) -> 
 
 
 async def travel(engine: Engine, clock: ManualClock, by: timedelta | float = 0.0, **units: float) -> None:
-    """Let time pass as ``clock.advance`` does, but stop at each instant at which a retry is due, and have it made.
-
-    So the whole retry schedule happens as it would in real time, within milliseconds. Returns when all is done that was
-    due meanwhile.
+    """Let time pass as ``clock.advance`` does, but stop whenever a retry is due, and wait until it is made.
+    So the whole retry schedule runs as in real time, within milliseconds. Returns when everything that was due is done.
     """
     ends_at = clock.now() + microseconds(span(by, **units))
     await engine.join(LONGEST_WAIT_S)
@@ -74,18 +71,18 @@ def _config(path: Path, settings: Mapping[str, object] = MappingProxyType({})) -
 
 
 class _Prepared:
-    """A database with the schema and nothing else, made once in a process: a copy is an empty database at once."""
+    """An empty database with its schema, made once in a process and copied for each test, which is faster."""
 
     def __init__(self) -> None:
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 
     @property
     def path(self) -> Path | None:
-        """Where it is, once it was made."""
+        """Its path; ``None`` until it is made."""
         return None if self._folder is None else Path(self._folder.name) / _NAME
 
     def keep(self, database: Path) -> None:
-        """Keep a copy of a database that was just made and closed."""
+        """Keep a copy of a new database that is closed."""
         folder = tempfile.TemporaryDirectory(prefix="webhook-engine-")
         shutil.copyfile(database, Path(folder.name) / _NAME)
         self._folder = folder

@@ -1,4 +1,4 @@
-"""What an assertion wants to find, and the words for it when it does not."""
+"""What an assertion expects, and the text of its failure."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ SHOWN_CHARACTERS = 300
 
 
 class _Any:
-    """Whatever it is."""
+    """The type of :data:`ANY`."""
 
     def __repr__(self) -> str:
         return "ANY"
 
 
 ANY: Final = _Any()
-"""For a payload that may be anything."""
+"""Matches any payload."""
 
 
 class Item(Protocol):
@@ -45,7 +45,7 @@ T = TypeVar("T", bound=Item)
 
 
 class Expectation(Generic[T]):
-    """A message with these attributes (``None``: whatever it is) and this payload."""
+    """The expected attributes (``None``: any) and payload of a message."""
 
     def __init__(self, where: str, attributes: Mapping[str, object], payload: object) -> None:
         self._where = where
@@ -53,7 +53,7 @@ class Expectation(Generic[T]):
         self._payload = payload
 
     def found_in(self, items: Sequence[T], times: int | None) -> T:
-        """The first that fits; ``AssertionError`` if there is none, or another number than ``times``."""
+        """The first match; raises ``AssertionError`` if there is none, or not exactly ``times``."""
         fitting = [item for item in items if self._fits(item)]
         if not fitting or (times is not None and len(fitting) != times):
             wanted = "one" if times is None else f"{times}"
@@ -72,7 +72,7 @@ class Expectation(Generic[T]):
         return item.payload == self._payload or self._encoded(item)
 
     def _encoded(self, item: T) -> bool:
-        """Whether it is what becomes of the payload as a program gives it: a tuple is a list then, and so on."""
+        """Whether the item equals the expected payload encoded as JSON, where a tuple becomes a list, and so on."""
         try:
             return bool(item.payload == json.loads(payload_bytes(self._payload)))
         except (ValidationError, ValueError):
@@ -86,7 +86,7 @@ class Expectation(Generic[T]):
 
 
 def describe(items: Sequence[Item]) -> str:
-    """What was there instead, a line each."""
+    """List the messages found, a line each."""
     if not items:
         return "nothing is there"
     lines = [_line(item) for item in items[:MOST_LISTED]]

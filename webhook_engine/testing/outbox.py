@@ -1,4 +1,4 @@
-"""What a program has written to the outbox, as seen from within its own transaction; no engine is needed."""
+"""Assertions on what a program has written to the outbox, in its own transaction. No engine is needed."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ _SELECT = f"SELECT {_COLUMNS} FROM {TABLE} WHERE error IS NULL ORDER BY id"  # n
 
 @dataclass(frozen=True)
 class Enqueued:
-    """A row of the outbox that no engine has taken yet."""
+    """An outbox row that no engine has accepted yet."""
 
     application: str
     event_type: str
     body: bytes
-    """What will be sent, byte for byte."""
+    """The exact bytes that will be sent."""
     event_id: str | None = None
     channels: tuple[str, ...] | None = None
     tags: tuple[str, ...] | None = None
@@ -58,7 +58,7 @@ class Enqueued:
 
 
 def enqueued(connection: Connection | None = None) -> list[Enqueued]:
-    """What is in the outbox, in order, as the connection's present transaction sees it.
+    """The rows in the outbox, in order, as the connection's current transaction sees them.
 
     ``connection`` is what :func:`~webhook_engine.outbox.enqueue` takes; without one, Django's default connection.
     """
@@ -92,10 +92,9 @@ def assert_enqueued(
     organization: str | None = None,
     times: int | None = None,
 ) -> Enqueued:
-    """Raise ``AssertionError`` unless such a message is in the outbox, and return it; the error says what is there.
-
-    What is not given may be anything. ``payload`` is compared as JSON, or is a function that says whether it fits.
-    ``times`` is how many there must be; by default one at least. ``connection`` is as for :func:`enqueued`.
+    """Raise ``AssertionError`` unless a matching message is in the outbox; returns it. The error lists the messages.
+    Arguments that are not given match anything. ``payload`` is compared as JSON, or is a predicate.
+    ``times`` is how many must match, at least one by default. ``connection`` is as for :func:`enqueued`.
     """
     return _expectation(event_type, payload, application, event_id, channels, tags, organization).found_in(
         enqueued(connection), times
@@ -121,7 +120,7 @@ async def assert_enqueued_async(
 
 
 def assert_nothing_enqueued(connection: Connection | None = None) -> None:
-    """Raise ``AssertionError`` if anything is in the outbox; the error says what."""
+    """Raise ``AssertionError`` if anything is in the outbox; the error lists it."""
     if there := enqueued(connection):
         raise AssertionError(f"the outbox should be empty; {describe(there)}")
 
@@ -169,7 +168,7 @@ async def _selected(driver: Driver, connection: Any) -> Sequence[Any]:
 
 
 def _read(rows: Sequence[Any]) -> list[Enqueued]:
-    # A connection may be set up to give its rows as mappings.
+    # A connection may be configured to return rows as mappings.
     return [_row(*(row.values() if isinstance(row, Mapping) else row)) for row in rows]
 
 

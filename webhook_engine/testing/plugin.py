@@ -24,11 +24,11 @@ __all__ = ["pytest_configure", "webhook_clock", "webhook_engine", "webhook_recei
 
 MARKER = "webhook_engine"
 
-# What the fixtures need is imported when one is used, so that other test runs do not wait for it.
+# The fixtures import what they need when used, so that other test runs do not pay for it.
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the marker known."""
+    """Register the marker."""
     config.addinivalue_line(
         "markers",
         f"{MARKER}(**settings): settings of the fixture webhook_engine, as for Engine.open (retry_schedule=['1s'])",
@@ -39,8 +39,8 @@ def pytest_configure(config: pytest.Config) -> None:
 def webhook_clock() -> ManualClock:
     """The clock of the fixture ``webhook_engine``; ``webhook_clock.advance(hours=5)`` lets time pass.
 
-    A retry is made when it is due by this clock: ``await webhook_engine.join()`` waits for it. To have the whole
-    schedule happen, ``await travel(webhook_engine, webhook_clock, days=2)`` stops at each retry on the way.
+    A retry is made when it is due by this clock: ``await webhook_engine.join()`` waits for it. To run the whole
+    schedule, ``await travel(webhook_engine, webhook_clock, days=2)`` stops at each retry on the way.
     """
     from webhook_engine.clock import ManualClock  # noqa: PLC0415
 
@@ -49,7 +49,7 @@ def webhook_clock() -> ManualClock:
 
 @async_fixture
 async def webhook_engine(request: pytest.FixtureRequest, webhook_clock: ManualClock) -> AsyncIterator[Engine]:
-    """A running engine on a temporary file, which may call receivers on this machine and has ``webhook_clock``.
+    """A running engine on a temporary file, which may send to receivers on this machine and uses ``webhook_clock``.
 
     ``@pytest.mark.webhook_engine(retry_schedule=["1s"])`` gives it settings, as ``Engine.open`` takes them.
     """
@@ -65,7 +65,7 @@ async def webhook_engine(request: pytest.FixtureRequest, webhook_clock: ManualCl
 @pytest.fixture
 def webhook_engine_in_use(request: pytest.FixtureRequest) -> Engine | None:
     """The fixture ``webhook_engine``, if the test uses it."""
-    # Asked for in a plain fixture: an asynchronous one cannot wait here for another.
+    # Requested in a plain fixture, since an asynchronous one cannot wait for another here.
     return request.getfixturevalue("webhook_engine") if "webhook_engine" in request.fixturenames else None
 
 
@@ -73,8 +73,8 @@ def webhook_engine_in_use(request: pytest.FixtureRequest) -> Engine | None:
 async def webhook_receiver(webhook_engine_in_use: Engine | None, webhook_clock: ManualClock) -> AsyncIterator[Receiver]:
     """A receiver on this machine: ``.url``, ``.requests``, ``.fail(n)``, ``.answer(status=…, delay=…)``.
 
-    In a test that uses ``webhook_engine`` too, it verifies each request with the secrets of the endpoints that have its
-    URL, and the test fails if one was not signed as it should be.
+    In a test that also uses ``webhook_engine``, it verifies each request with the secrets of the endpoints that have
+    its URL, and the test fails if a signature is wrong.
     """
     from webhook_engine.testing.receiver import Receiver  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""A receiver of webhooks for tests: notes what came, verifies it, and answers as the test says."""
+"""A receiver of webhooks for tests: records requests, verifies them, and responds as the test says."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ if TYPE_CHECKING:
 __all__ = ["Behaviour", "Receiver", "Reply", "Request", "Script", "Secrets"]
 
 SHOWN_CHARACTERS = 200
-"""Of a body, in the text of a failed assertion."""
+"""Characters of a body shown in the text of a failed assertion."""
 
 
 @dataclass(frozen=True)
 class Request:
-    """One request as it came."""
+    """A received request."""
 
     method: str
     target: str
     headers: CIMultiDict[str]
     body: bytes
     raw: bytes
-    """All bytes, to see names in the case in which they were sent."""
+    """All bytes, with header names in their original case."""
     connection: int
     """The number of the connection that it came over, from 1."""
     problem: WebhookVerificationError | None = None
-    """Why the signature is wrong; ``None`` where it is right, or where no secret is known to check it with."""
+    """Why the signature is wrong; ``None`` if it is right, or if no secret is known to verify it with."""
 
     @property
     def path(self) -> str:
@@ -62,18 +62,18 @@ class Request:
 
 @dataclass(frozen=True)
 class Reply:
-    """What to answer."""
+    """A response to send."""
 
     status: int = 200
     body: bytes = b"ok"
     headers: Mapping[str, str] = field(default_factory=dict)
     delay: float = 0.0
-    """Seconds before the answer."""
+    """Seconds to wait before the response."""
     close: bool = False
-    """Close the connection afterwards, without announcing it."""
+    """Close the connection afterwards, without a ``connection: close`` header."""
 
     def encoded(self) -> bytes:
-        """The bytes of the answer."""
+        """The bytes of the response."""
         try:
             phrase = HTTPStatus(self.status).phrase
         except ValueError:
@@ -85,20 +85,20 @@ class Reply:
 
 Answering = Callable[[Request], "int | Reply | Awaitable[int | Reply]"]
 Script = int | Reply | Sequence[int | Reply] | Answering
-"""A status; a whole answer; several, one after the other, of which the last one stays; or a function of the request."""
+"""A status; a whole response; several, used in turn, of which the last one stays; or a function of the request."""
 Behaviour = Callable[["Receiver", Request, asyncio.StreamReader, asyncio.StreamWriter], Awaitable[bool | None]]
-"""Answers one request by hand; returns whether the connection goes on to the next."""
+"""Responds to one request by hand; returns whether the connection goes on to the next."""
 Secrets = Collection[str] | Callable[[], Awaitable[Collection[str]]]
-"""What to verify with, or where to ask for it when a request comes."""
+"""The secrets to verify with, or a function that returns them when a request comes."""
 
 
 class Receiver:
-    """Takes webhooks on a port of its own, notes them as ``requests``, and answers 200 unless told otherwise.
+    """Listens on a port of its own, records webhooks as ``requests``, and responds 200 unless told otherwise.
 
     ``async with Receiver() as receiver`` runs it in the event loop of the test; ``with Receiver() as receiver`` runs it
-    in a thread, for tests without one. ``secrets`` (``whsec_…`` or ``whpk_…``) are what it verifies each request with;
-    one that does not verify is answered with 400, and its ``problem`` says why. Without secrets nothing is verified.
-    ``clock`` is that of the engine, where it is not the system's.
+    in a thread, for tests without one. It verifies each request with ``secrets`` (``whsec_…`` or ``whpk_…``): a request
+    that does not verify gets a 400, and its ``problem`` says why. Without secrets nothing is verified.
+    ``clock`` is that of the engine, if it is not the system's.
     """
 
     def __init__(
@@ -135,14 +135,14 @@ class Receiver:
 
     @property
     def url(self) -> str:
-        """Where it is."""
+        """The receiver's URL."""
         scheme = "https" if self._tls_context else "http"
         name = f"[{self._name}]" if ":" in self._name else self._name
         return f"{scheme}://{name}:{self.port}{self._path}"
 
     @property
     def bodies(self) -> list[bytes]:
-        """The bodies that came, in order."""
+        """The bodies received, in order."""
         return [request.body for request in self.requests]
 
     def answer(
@@ -154,21 +154,21 @@ class Receiver:
         headers: Mapping[str, str] | None = None,
         delay: float = 0.0,
     ) -> None:
-        """From now on, answer like this: by a script, or with a status, body and headers after ``delay`` seconds."""
+        """Set the response from now on: by a script, or a status, body and headers after ``delay`` seconds."""
         if script is None:
             script = Reply(status, body.encode() if isinstance(body, str) else body, headers or {}, delay)
         self._script, self._answered, self._failing = script, 0, []
 
     def fail(self, times: int = 1, *, status: int = 500) -> None:
-        """Answer the next requests with a failure, and go on then as before."""
+        """Respond to the next ``times`` requests with a failure, then go on as before."""
         self._failing += [status] * times
 
     def hang(self, times: int = 1) -> None:
-        """Take the next requests and never answer them."""
+        """Never respond to the next ``times`` requests."""
         self._failing += [Reply(delay=float("inf"))] * times
 
     async def wait_for(self, count: int, timeout: float = 5.0) -> list[Request]:
-        """Wait until so many requests have come in all, and return them; ``AssertionError`` after so many seconds."""
+        """Wait for ``count`` requests in all, and return them; raises ``AssertionError`` after ``timeout`` seconds."""
         arrived = asyncio.Event()
         self._waiting.add(arrived)
         try:
@@ -203,15 +203,15 @@ class Receiver:
         self.secrets = secrets
 
     def assert_verified(self) -> None:
-        """Raise ``AssertionError`` if a request came whose signature is wrong."""
+        """Raise ``AssertionError`` if a request had a wrong signature."""
         wrong = [request for request in self.requests if request.problem]
         if wrong:
             lines = [f"{one.method} {one.target} {_shown(one.body)}: {one.problem}" for one in wrong]
             raise AssertionError("\n  ".join([f"{len(wrong)} requests were not signed as they should be:", *lines]))
 
     async def start(self) -> None:
-        """Listen."""
-        # TLS is begun by hand, so that a handshake that fails is nothing but the end of its connection.
+        """Start to listen."""
+        # TLS is started by hand, so that a failed handshake only ends its own connection.
         self._server = await asyncio.start_server(self._serve, self._host, self.port)
         self.port = self._server.sockets[0].getsockname()[1]
 
@@ -273,7 +273,7 @@ class Receiver:
         finally:
             writer.close()
             with suppress(OSError, asyncio.CancelledError):
-                if secure:  # Nobody tells the writer of the end of a handshake.
+                if secure:  # The writer is not updated after a handshake.
                     await writer.wait_closed()
             self._tasks.discard(task)
 
