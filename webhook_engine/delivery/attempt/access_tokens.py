@@ -1,9 +1,9 @@
-"""Access tokens by client credentials (RFC 6749, section 4.4): asked for, kept, and renewed before they end.
+"""Access tokens by client credentials (RFC 6749, section 4.4): requested, cached, and renewed before they expire.
 
 ::
 
-    none ──► asked for ──► kept ──► soon over, or refused by the receiver ──► asked for again
-                 └── failed: everyone who waits for it gets that, and the next asks again
+    none ──► requested ──► cached ──► about to expire, or refused by the receiver ──► requested again
+                 └── failed: all waiting attempts get the failure, and the next one requests again
 """
 
 from __future__ import annotations
@@ -31,22 +31,23 @@ __all__ = ["AccessToken", "AccessTokens", "TokenClient", "token_of"]
 log = get_logger("access_tokens")
 
 MAX_KEPT = 10_000
-"""Tokens; the one that was used longest ago makes room."""
+"""Tokens in the cache; the least recently used one is evicted."""
 MAX_TOKEN = 16_384
-"""Characters."""
+"""Characters of a token."""
 LIFE_S = 300.0
-"""Of a token whose server does not say how long it lives."""
+"""Lifetime, in seconds, of a token whose server does not state one."""
 LONGEST_LIFE_S = 30 * 86_400.0
 MARGIN_S = 60.0
-"""A token is renewed so long before its end, or a tenth of its life where that is shorter."""
+"""A token is renewed so many seconds before it expires, or a tenth of its lifetime if that is shorter."""
 UNTRIED_S = 30.0
-"""A token that no receiver has taken yet and that is younger is not worth renewing: the next would be refused too."""
+"""A refused token younger than this (in seconds) that no receiver has accepted yet is not renewed: a new one would be
+refused too."""
 MAX_WORDS = 200
-"""Characters of what a token server says of a failure."""
+"""Characters of a token server's error text that are kept."""
 
 
 class TokenClient(msgspec.Struct, frozen=True):
-    """Who asks for a token, and where."""
+    """A client and its token server."""
 
     endpoint_id: str
     application_id: str
@@ -55,14 +56,14 @@ class TokenClient(msgspec.Struct, frozen=True):
     client_secret: str
     scope: str | None
     in_body: bool
-    """The client's credentials are sent in the form, and not in the ``authorization`` header."""
+    """Send the client's credentials in the form instead of the ``authorization`` header."""
     user_agent: str
 
     @classmethod
     def of(
         cls, endpoint_id: str, application_id: str, authentication: Mapping[str, str], user_agent: str
     ) -> TokenClient:
-        """That of an endpoint whose requests are authenticated by ``oauth2``."""
+        """The client of an endpoint with ``oauth2`` authentication."""
         return cls(
             endpoint_id,
             application_id,
@@ -75,7 +76,7 @@ class TokenClient(msgspec.Struct, frozen=True):
         )
 
     def request(self) -> tuple[Destination, bytes]:
-        """What is sent to the token server."""
+        """The request to the token server."""
         headers = {
             "content-type": "application/x-www-form-urlencoded",
             "accept": "application/json",
@@ -94,7 +95,7 @@ class TokenClient(msgspec.Struct, frozen=True):
 
 
 class AccessToken(msgspec.Struct, frozen=True):
-    """A token as it came."""
+    """A token from the server."""
 
     value: str
     life_s: float
@@ -105,14 +106,12 @@ class _Kept(msgspec.Struct):
     came_at: float
     renew_at: float
     taken: bool = False
-    """Whether a receiver has taken it."""
+    """Whether a receiver has accepted it."""
 
 
 class AccessTokens:
-    """The tokens of all endpoints; each is asked for by one request at a time, however many attempts wait for it.
-
-    What a request to a token server may take, in time and bytes, and which addresses it may go to, is up to ``sender``,
-    as for any other.
+    """The tokens of all endpoints; each is requested once at a time, however many attempts wait for it.
+    ``sender`` limits the time, size and addresses of requests to token servers, as of any other.
     """
 
     def __init__(self, sender: Sender, clock: Clock) -> None:
@@ -122,7 +121,7 @@ class AccessTokens:
         self._asking: dict[TokenClient, asyncio.Task[AccessToken | Response]] = {}
 
     async def get(self, client: TokenClient) -> str | Response:
-        """A token; or the failed attempt that it means that there is none."""
+        """A token, or the failed response if there is none."""
         kept = self._kept.get(client)
         if kept is not None and self._clock.monotonic() < kept.renew_at:
             self._kept.move_to_end(client)
@@ -131,21 +130,21 @@ class AccessTokens:
         return got if isinstance(got, Response) else got.value
 
     async def ask(self, client: TokenClient) -> AccessToken | Response:
-        """A new token from the server, which is kept; or the failed attempt."""
+        """Request a new token and cache it; returns it, or the failed response."""
         task = self._asking.get(client)
         if task is None:
-            # It is nobody's own: who waits for it may be cancelled, and the others have it all the same.
+            # A task of its own, since one of those who wait for it may be cancelled, and the others still need it.
             task = self._asking[client] = asyncio.create_task(self._ask(client), context=Context())
         return await asyncio.shield(task)
 
     def taken(self, client: TokenClient, token: str) -> None:
-        """A receiver took a request with this token."""
+        """Note that a receiver accepted a request with this token."""
         kept = self._kept.get(client)
         if kept is not None and kept.value == token:
             kept.taken = True
 
     def refused(self, client: TokenClient, token: str) -> bool:
-        """A receiver answered 401 to this token; returns whether another one is worth a try."""
+        """Note that a receiver responded 401 to this token; returns whether to try with another one."""
         kept = self._kept.get(client)
         if kept is None or kept.value != token:
             return True  # It was renewed meanwhile.
@@ -155,7 +154,7 @@ class AccessTokens:
         return True
 
     async def close(self) -> None:
-        """Ask no more, and forget all tokens."""
+        """Cancel all requests, and forget all tokens."""
         tasks = list(self._asking.values())
         for task in tasks:
             task.cancel()
@@ -184,7 +183,7 @@ class AccessTokens:
 
 
 def token_of(client: TokenClient, response: Response) -> AccessToken | Response:
-    """The token that a token server gave; or the failed attempt that it means that it gave none. Pure."""
+    """The token in a token server's response, or the failed response if there is none. Pure."""
     if response.failure is FailureKind.OWN:
         return response
     if response.status_code == 0:
@@ -192,7 +191,7 @@ def token_of(client: TokenClient, response: Response) -> AccessToken | Response:
     said = _object(response.text)
     if response.failure is not None:
         words = [str(said[name]) for name in ("error", "error_description") if isinstance(said.get(name), str)]
-        # What it was told, it may repeat.
+        # The server may echo the secret.
         told = shortened(": ".join(words)).replace(client.client_secret, MASK)[:MAX_WORDS]
         return _failed(response, f"the token server answered {response.status_code}" + (f" ({told})" if told else ""))
     value, kind = said.get("access_token"), said.get("token_type", "bearer")
@@ -204,7 +203,7 @@ def token_of(client: TokenClient, response: Response) -> AccessToken | Response:
 
 
 def _life(said: object) -> float:
-    """How long a token lives, in seconds."""
+    """The lifetime of a token, in seconds."""
     try:
         life = float(said) if isinstance(said, str | int | float) and not isinstance(said, bool) else LIFE_S
     except (ValueError, OverflowError):

@@ -4,7 +4,7 @@
 
     begin ─► sign ─► send ─► decide ─► outcome
                       │ the engine itself lacked something
-                      └───────────────► postponed: nothing is booked
+                      └───────────────► postponed: nothing is recorded
 """
 
 from __future__ import annotations
@@ -44,17 +44,17 @@ __all__ = ["Attempter", "Begun", "EndpointState"]
 log = get_logger("delivery")
 
 UNAUTHORIZED = 401
-# By names of their own: Python 3.11 takes as long to find a member in its class as for a call.
+# Bound to names, since on Python 3.11 looking up an enum member costs as much as a call.
 _SUCCESS, _SCHEDULED, _DISABLE = AttemptStatus.SUCCESS, TriggerType.SCHEDULED, Signal.DISABLE
 _OWN, _TRANSFORMATION = FailureKind.OWN, FailureKind.TRANSFORMATION
 MAX_BODY_KEPT = 65_536
-"""Bytes of the body of a request that are kept, where a transformation made it."""
+"""Bytes stored of a transformed request body."""
 MAX_HEAD_KEPT = 8_192
-"""Bytes of the head of a response that are kept."""
+"""Bytes stored of a response head."""
 
 
 class EndpointState(msgspec.Struct, frozen=True, gc=False):
-    """What is known of an endpoint at one moment."""
+    """The state of an endpoint at one moment."""
 
     health: Health
     closed: bool
@@ -64,7 +64,7 @@ class EndpointState(msgspec.Struct, frozen=True, gc=False):
 
 
 class Begun(msgspec.Struct, frozen=True, gc=False):
-    """What an attempt is before it is sent."""
+    """An attempt before it is sent."""
 
     id: str
     at: int
@@ -72,7 +72,7 @@ class Begun(msgspec.Struct, frozen=True, gc=False):
     due: Due
     payload: bytes
     request: Due
-    """What is sent in its place, where several go together."""
+    """The request that is sent; not ``due`` itself if it is a batch."""
 
 
 class Attempter:
@@ -102,7 +102,7 @@ class Attempter:
         self._mailer = mailer
 
     async def with_event_type(self, due: Due) -> Due:
-        """The same with the event type of its message, where that is not known yet. Raises ``StoreError``."""
+        """Return ``due`` with the event type of its message, read if unknown. Raises ``StoreError``."""
         if due.event_type:
             return due
         return msgspec.structs.replace(due, event_type=await self._event_type_of(due.message_id) or "")
@@ -117,8 +117,8 @@ class Attempter:
     ) -> Outcome | Postponed:
         """Make one attempt. ``state`` gives the endpoint's state, which may change until the response is there.
 
-        It begins at once: nothing is awaited before. So ``due`` has its event type if the target goes by that.
-        ``request``: what is sent for this delivery and for those behind it.
+        It begins at once, with nothing awaited before, so ``due`` must have its event type if the target needs it.
+        ``request``: the batch that is sent for this delivery and those behind it.
         """
         event_type = due.event_type or ""
         target = target.of_event_type(event_type)
@@ -161,11 +161,11 @@ class Attempter:
         return outcome
 
     def give_up(self, target: Target, due: Due) -> Outcome:
-        """The end of a delivery whose payload is gone; no attempt is made."""
+        """The outcome of a delivery whose payload is deleted; no attempt is made."""
         return self._end(target, due, DeliveryStatus.FAILED, EXPIRED)
 
     def _end(self, target: Target, due: Due, status: DeliveryStatus, reason: str) -> Outcome:
-        """The end of a delivery without an attempt."""
+        """The outcome that settles a delivery without an attempt."""
         change = DeliveryChange(
             due.message_id,
             due.endpoint_id,
@@ -184,7 +184,7 @@ class Attempter:
         return Begun(self._ids.new("atmpt_", now), now, target, due, payload, request)
 
     async def _send(self, begun: Begun) -> tuple[Response, str, str | None]:
-        """What came of the request, the signature that it had, and how its body was encoded."""
+        """Send the request; returns the response, the signature and the content encoding."""
         target, due = begun.target, begun.request
         if target.mail_to is not None:
             return await self._mail(target.mail_to, begun), "", None
@@ -196,7 +196,7 @@ class Attempter:
             signature = target.signature(due, begun.at, begun.payload)
             signed = target.header_lines(due, begun.at, signature, encoding)
         except Exception as error:
-            # Whatever is wrong with a key, its receiver has no part in it.
+            # A broken key is not the receiver's fault.
             log.exception("attempt.not_made", message_id=due.message_id, endpoint_id=due.endpoint_id)
             return _own_trouble(lack_of(error) or Lack.SECRETS, f"could not sign: {type(error).__name__}"), "", None
         try:
@@ -206,13 +206,13 @@ class Attempter:
         except Exception as error:
             if (lack := lack_of(error)) is not None:
                 return _own_trouble(lack, f"the request could not be made: {error or type(error).__name__}"), "", None
-            # Whatever is wrong with this one, it takes its way down the ladder like any failure, and is looked into.
+            # An unexpected error is retried on the schedule like any failure, and logged for us to fix.
             log.exception("attempt.not_made", message_id=due.message_id, endpoint_id=due.endpoint_id)
             text = f"the request could not be made: {type(error).__name__}"
             return Response(0, text, FailureKind.PROTOCOL, 0, sent=False), "", None
 
     async def _send_authorized(self, begun: Begun, signed: str, client: TokenClient) -> Response:
-        """Send the request with an access token; once more with a new one, where the receiver refuses a kept one."""
+        """Send the request with an access token, and again with a new one if the receiver refuses a cached one."""
         token = await self._access_tokens.get(client)
         if isinstance(token, Response):
             return token
@@ -235,7 +235,7 @@ class Attempter:
         return self._tracing.send(self._sender, begun.target, begun.due, begun.payload, begun.id, further)
 
     async def _mail(self, to: str, begun: Begun) -> Response:
-        """What the mail server said of a letter."""
+        """Send an e-mail; returns the mail server's reply as a response."""
         if self._mailer is None:
             return _own_trouble(Lack.MAIL, "no mail server is configured (alerts.smtp_host)")
         endpoint = begun.target.endpoint
@@ -266,7 +266,7 @@ def _exchange(due: Due, response: Response, signature: str) -> UsualExchange:
 
 
 def _transformed(begun: Begun, sent: Begun, response: Response, signature: str) -> Exchange:
-    """The same, with what a transformation made of the request."""
+    """The exchange of a transformed request."""
     usual = _exchange(sent.due, response, signature)
     return Exchange(
         usual.number,
@@ -277,7 +277,7 @@ def _transformed(begun: Begun, sent: Begun, response: Response, signature: str) 
         usual.tls_us,
         usual.first_byte_us,
         sent.target.destination.method,
-        # A request for several messages is nobody's own: who deletes one of them would leave it in the others.
+        # The body of a batch is not stored: deleting one message would leave it in the attempts of the others.
         sent.payload[:MAX_BODY_KEPT].decode("utf-8", "replace") if begun.request is begun.due else None,
     )
 
@@ -292,7 +292,7 @@ def _outcome(
     before: Health,
     now: int,
 ) -> Outcome:
-    """Everything that follows from a decision. ``sent`` is what was sent in the place of ``begun``."""
+    """The outcome that follows from a decision. ``sent`` is the request as transformed."""
     due, target = begun.due, begun.target
     attempt = RecordedAttempt(
         begun.id,
@@ -329,7 +329,7 @@ def _outcome(
 
 
 def _paused(decision: Decision, before: EndpointState, breaker: Breaker, moment: Moment) -> Decision:
-    """The same with what the circuit breaker says of the endpoint."""
+    """The decision with the circuit breaker's pause applied."""
     until = before.health.paused_until
     if breaker.until is None:
         until = None

@@ -1,8 +1,8 @@
-"""Several messages of one order in one request. Pure: no I/O, no clock.
+"""Batches: several messages of one order in one request. Pure: no I/O, no clock.
 
-The body is a JSON array with an object for each message; the request has an id of its own, made of theirs, so that the
-same messages have it on every repeat. What comes of the request holds for each of them: the first one goes down the
-ladder, and those behind it wait with it.
+The body is a JSON array with an object for each message. The batch has an id of its own, derived from those of its
+messages, so that every retry has the same one. The outcome applies to all of them: the first one goes through the retry
+schedule, and those behind it wait with it.
 """
 
 from __future__ import annotations
@@ -25,14 +25,13 @@ from webhook_engine.store.records import DeliveryChange, Due, RecordedAttempt
 __all__ = ["MAX_BATCH_BYTES", "body_of", "gathered", "of_the_others", "request_of", "waits_until"]
 
 MAX_BATCH_BYTES = 1024 * 1024
-"""Of payloads in one request; a single one may be larger."""
+"""Bytes of payloads in one request; a single payload may be larger."""
 
 
 def gathered(members: Sequence[Member], now: int) -> Sequence[Member]:
-    """Those who go together, of the first ones of an order.
-
-    A batch that failed is sent again as it was. Nobody goes whose time has not come, whose payload is gone, or with
-    whom the payloads would be larger than ``MAX_BATCH_BYTES``.
+    """The members of the next batch, out of the first ones of an order.
+    A failed batch is retried unchanged. A new one ends before a message that is not due, has no payload, or would
+    make the payloads larger than ``MAX_BATCH_BYTES``.
     """
     if not members:
         return ()
@@ -55,7 +54,7 @@ def gathered(members: Sequence[Member], now: int) -> Sequence[Member]:
 
 
 def waits_until(found: Sequence[Member], batch: Batch, now: int) -> int | None:
-    """Until when the first ones of an order wait for more to go with them; ``None``: they go now."""
+    """Until when the first ones of an order wait for a larger batch; ``None``: send now."""
     if not found:
         return None
     head, members = found[0].due, gathered(found, now)
@@ -65,21 +64,20 @@ def waits_until(found: Sequence[Member], batch: Batch, now: int) -> int | None:
 
 
 def request_of(members: Sequence[Member], body: bytes) -> Due:
-    """What is signed and sent, in the place of one message."""
+    """The batch as a delivery, to be signed and sent."""
     ids = "\n".join(member.due.message_id for member in members)
     batch_id = "batch_" + hashlib.sha256(ids.encode()).hexdigest()[:32]
     return msgspec.structs.replace(members[0].due, message_id=batch_id, payload=body, content_type=None)
 
 
 def body_of(members: Sequence[Member]) -> bytes:
-    """The messages as a JSON array, each payload byte for byte where it is JSON, and as a text where it is not."""
+    """The messages as a JSON array; each payload is included byte for byte if it is JSON, otherwise as a string."""
     return b"[" + b",".join(_element(member) for member in members) + b"]"
 
 
 def of_the_others(outcome: Outcome, others: Sequence[Member], ids: Sequence[str]) -> Iterator[Outcome]:
-    """What the outcome of a request means for those that went with the first one of an order.
-
-    ``ids``: of their attempts, made when the request began: when that was is read from them.
+    """The outcomes of the other members of a batch, from that of the first one.
+    ``ids``: those of their attempts, made when the request began, because they carry its time.
     """
     for member, attempt_id in zip(others, ids, strict=True):
         due = member.due
@@ -116,7 +114,7 @@ def _rfc3339(instant: int) -> str:
 def _change(first: DeliveryChange, due: Due) -> DeliveryChange:
     status, reason, settled_at = first.status, first.reason, first.settled_at
     if first.stops:
-        # The order has stopped at the first one: the others wait behind it.
+        # The order stops at the first one, and the others wait behind it.
         status, reason, settled_at = DeliveryStatus.PENDING, None, None
     due_at = NOT_YET if status is DeliveryStatus.PENDING else None
     return DeliveryChange(due.message_id, due.endpoint_id, status, due_at, due.step, reason, settled_at, ordered=True)

@@ -1,4 +1,4 @@
-"""The circuit breaker of an endpoint: when it waits as a whole, and when it is tried again. Pure: no I/O, no clock.
+"""The circuit breaker of an endpoint: when to pause all its deliveries, and when to probe it. Pure: no I/O, no clock.
 
 ::
 
@@ -8,7 +8,7 @@
         │                                                       └───── it failed: twice as long ─┘      │
         └───────────────────────────────── any success ─────────────────────────────────────────────────┘
 
-Instants are microseconds that the engine ran, which no clock that is set changes.
+Instants are in microseconds of the engine's running time, which setting the clock does not change.
 """
 
 from __future__ import annotations
@@ -20,32 +20,32 @@ from webhook_engine.store.records import Due
 __all__ = ["CLOSED", "Breaker", "after_failure", "after_success", "resumed", "step"]
 
 SPAN = 60_000_000
-"""Microseconds after which what was counted counts half."""
+"""Half-life of the counts, in microseconds."""
 FEWEST = 10
-"""Attempts that must have been made before they are judged."""
+"""Minimum number of attempts before the failure rate counts."""
 RATE = 0.5
-"""The share of failures from which on the endpoint waits."""
+"""The share of failures from which on the endpoint is paused."""
 FIRST_PAUSE = 30_000_000
 LONGEST_PAUSE = 30 * 60_000_000
 
 
 class Breaker(msgspec.Struct, frozen=True, gc=False):
-    """What was met lately, and until when nothing is sent."""
+    """Recent successes and failures, and until when nothing is sent."""
 
     attempts: float = 0.0
     failures: float = 0.0
     counted_from: int = 0
     pauses: int = 0
-    """In a row, without a success in between."""
+    """Consecutive pauses, without a success in between."""
     until: int | None = None
-    """When the pause is over, from which on one attempt at a time is made; ``None`` while it is closed."""
+    """When the pause ends; after that, one attempt at a time probes the endpoint. ``None`` while it is closed."""
 
 
 CLOSED = Breaker()
 
 
 def step(breaker: Breaker, due: Due, ran: int, *, failed: bool) -> Breaker:
-    """After an attempt; one that a person asked for is no reason to wait."""
+    """The breaker after an attempt; a failed manual attempt does not count."""
     if not failed:
         return after_success(breaker, ran)
     return after_failure(breaker, ran) if due.manual_id is None else breaker
@@ -59,7 +59,7 @@ def after_success(breaker: Breaker, ran: int) -> Breaker:
 
 
 def after_failure(breaker: Breaker, ran: int) -> Breaker:
-    """After a failed attempt of the schedule. What was under way when the pause began changes nothing."""
+    """The breaker after a failed scheduled attempt. Attempts in flight when the pause began do not count."""
     if breaker.until is not None:
         return breaker if ran < breaker.until else _paused(breaker, ran)
     counted = _counted(breaker, 1, ran)
@@ -69,7 +69,7 @@ def after_failure(breaker: Breaker, ran: int) -> Breaker:
 
 
 def resumed(ran: int, left: int) -> Breaker:
-    """Of an endpoint of which another run, or another engine, knew that it had ``left`` microseconds to wait."""
+    """The breaker of an endpoint that a former run, or another engine, paused for ``left`` more microseconds."""
     return Breaker(pauses=1, until=ran + min(max(left, 0), LONGEST_PAUSE))
 
 

@@ -1,4 +1,4 @@
-"""What becomes of a delivery after an attempt. Pure: no I/O; the caller gives the time and the random number.
+"""The next state of a delivery after an attempt. Pure: no I/O; the caller gives the time and the random number.
 
 ::
 
@@ -42,13 +42,13 @@ FAILING_AFTER = 4
 
 GONE = 410
 
-# By names of their own: Python 3.11 takes as long to find a member in its class as for a call.
+# Bound to names, since on Python 3.11 looking up an enum member costs as much as a call.
 _SUCCEEDED = DeliveryStatus.SUCCEEDED
 _NO_SIGNAL, _DISABLE = Signal.NONE, Signal.DISABLE
 
 
 class Rules(msgspec.Struct, frozen=True, kw_only=True):
-    """The configured part of the decision."""
+    """The settings that a decision depends on."""
 
     schedule: RetrySchedule
     failure_window: int
@@ -56,14 +56,14 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     disable_on_gone: bool
 
     def of(self, retry_schedule: Sequence[timedelta] | None) -> Rules:
-        """The same for an endpoint with these delays of its own; ``None``: it has none."""
+        """These rules with an endpoint's own delays; ``None``: it has none."""
         if retry_schedule is None:
             return self
         return msgspec.structs.replace(self, schedule=self.schedule.with_delays(retry_schedule))
 
 
 class Turn(Enum):
-    """What there is to report of the delivery."""
+    """What to report about the delivery."""
 
     NONE = "none"
     FAILING = "failing"
@@ -80,7 +80,7 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     change: DeliveryChange
     turn: Turn
     health: Health
-    """Of the endpoint, after this attempt."""
+    """The endpoint's failure window after this attempt."""
     signal: Signal
     disabled_reason: str | None
     """Set when ``signal`` is ``DISABLE``."""

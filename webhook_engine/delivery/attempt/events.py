@@ -1,4 +1,4 @@
-"""Which operational events an attempt gives rise to. Pure."""
+"""The operational events that an attempt causes. Pure."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def events_of(
     started_at: int,
     now: int,
 ) -> Sequence[OperationalEvent]:
-    """The events about an attempt that was decided upon at ``now``; mostly none.
+    """The events of an attempt that was decided at ``now``; usually none.
 
     ``before`` is the endpoint's failure window before it.
     """

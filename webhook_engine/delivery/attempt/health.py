@@ -42,8 +42,8 @@ def after_success(health: Health) -> tuple[Health, Signal]:
 def after_failure(health: Health, now: int, ran: int, window: int) -> tuple[Health, Signal]:
     """The window after a failed scheduled attempt, and what to do about it; times in microseconds.
 
-    ``ran`` is for how long the engine has run: it alone decides, and ``now`` is only kept, for people to see. A manual
-    attempt never opens or crosses a window; do not ask for it.
+    ``ran`` is how long the engine has run; it alone decides, and ``now`` is only stored for display. Do not call this
+    for a manual attempt, which never opens or crosses a window.
     """
     since, last = health.first_failure_ran, health.last_failure_ran
     if health.first_failure_at is None or since is None or last is None or ran - last > 2 * window:

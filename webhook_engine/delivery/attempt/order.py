@@ -1,4 +1,4 @@
-"""What an attempt means for the order that its endpoint keeps. Pure: no I/O, no clock."""
+"""The effect of an attempt on its endpoint's order. Pure: no I/O, no clock."""
 
 from __future__ import annotations
 
@@ -12,11 +12,9 @@ __all__ = ["in_order"]
 
 
 def in_order(change: DeliveryChange, due: Due, endpoint: Endpoint) -> DeliveryChange:
-    """The same change with what it means for the order; unchanged where there is none.
-
-    A delivery that is settled gives its turn to the next one. One whose retries are exhausted keeps it where the
-    endpoint says that its order stops there; what else ends a delivery was somebody's wish, or
-    nothing can be done about it.
+    """The change with its effect on the order; unchanged for an endpoint without one.
+    A settled delivery passes its turn to the next one. A delivery whose retries are exhausted keeps its turn if the
+    endpoint's order stops there. Other ends of a delivery were requested, or are final.
     """
     if due.order_key is None and endpoint.ordering is None:
         return change

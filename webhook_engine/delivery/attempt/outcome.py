@@ -1,4 +1,4 @@
-"""What an attempt comes to: a value, which the lane applies and the recorder commits."""
+"""The outcome of an attempt: a value that the lane applies and the recorder commits."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ ASKING_FOR_LESS = frozenset({429, 502, 503, 504})
 
 
 class Reaction(IntEnum):
-    """How a receiver bore a request."""
+    """How a receiver coped with a request."""
 
     QUICK = 0
-    """A response within a second, whatever it said."""
+    """A response within a second, whatever its status."""
     SLOW = 1
     """A response, but late."""
     OVERLOADED = 2
-    """The receiver asked for less, or could not be reached."""
+    """The receiver asked to slow down, or could not be reached."""
     TIMEOUT = 3
 
 
@@ -38,38 +38,38 @@ _QUICK = Reaction.QUICK
 
 
 class Outcome(msgspec.Struct, frozen=True, gc=False):
-    """What an attempt came to, or why none was made."""
+    """The result of an attempt, or why none was made."""
 
     due: Due
     application_id: str
     change: DeliveryChange
     attempt: RecordedAttempt | None = None
-    """``None`` where there was nothing to send."""
+    """``None`` if there was nothing to send."""
     reaction: Reaction | None = None
-    """``None`` where nothing was sent."""
+    """``None`` if nothing was sent."""
     health: Health | None = None
-    """Of the endpoint from now on; ``None``: as it was."""
+    """The endpoint's new failure window; ``None``: unchanged."""
     condition: EndpointCondition | None = None
-    """Of the endpoint, if there is something new to record."""
+    """The endpoint's new condition, if there is something to record."""
     closed: Target | None = None
-    """The endpoint as it is from now on, if this disables it."""
+    """The disabled endpoint, if this disables it."""
     events: Sequence[OperationalEvent] = ()
     breaker: Breaker | None = None
-    """The endpoint's circuit breaker from now on; ``None``: it has none."""
+    """The endpoint's new circuit breaker state; ``None``: it has none."""
     member_id: str | None = None
-    """The member that this engine was when the attempt began; ``None`` where there are no others."""
+    """The engine's member id when the attempt began; ``None`` if engines do not share the database."""
 
     @property
     def succeeded(self) -> bool:
-        """Whether the delivery succeeded, which stands whoever says so and how late."""
+        """Whether the delivery succeeded. A success counts even if a former holder of the endpoint reports it late."""
         return self.change.status is DeliveryStatus.SUCCEEDED
 
     def late(self) -> Outcome:
-        """What is left of a success when another engine holds the endpoint: it settles the delivery."""
+        """The part of a success that still applies when another engine holds the endpoint: it settles the delivery."""
         return msgspec.structs.replace(self, condition=None, events=(), member_id=None)
 
     def due_again(self, moment: Moment) -> Outcome:
-        """The same by a clock that may have been set since: a retry comes after the time that it was given."""
+        """The outcome adjusted to a clock that was set since: a retry comes after the delay that it was given."""
         change = self.change
         if change.due_at is None or change.due_at >= NOT_YET:
             return self
@@ -79,20 +79,20 @@ class Outcome(msgspec.Struct, frozen=True, gc=False):
         return msgspec.structs.replace(self, change=msgspec.structs.replace(change, due_at=due_at))
 
     def without_attempt(self) -> Outcome:
-        """The same without what the database refuses to keep, so that the delivery goes on."""
+        """The outcome without the attempt that the database refuses to store, so that the delivery goes on."""
         return msgspec.structs.replace(self, attempt=None, events=())
 
 
 class Postponed(msgspec.Struct, frozen=True, gc=False):
-    """No attempt could be made, because the engine itself lacked something; it is to be tried again soon."""
+    """No attempt could be made, because the engine itself lacked something; try again soon."""
 
     due: Due
     response: Response
-    """What was lacking."""
+    """Says what the engine lacked."""
 
 
 def reaction_to(response: Response) -> Reaction:
-    """What a response, or its absence, says of how much the receiver can bear."""
+    """What a response, or its absence, tells about the receiver's load."""
     if response.timed_out:
         return Reaction.TIMEOUT
     if response.status_code in ASKING_FOR_LESS or response.status_code == 0:

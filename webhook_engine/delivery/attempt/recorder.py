@@ -1,7 +1,6 @@
-"""The recorder: outcomes of attempts, committed in batches with everything that follows from them.
-
-Nobody waits for an outcome, so whatever arrives while one commit runs goes into the next. An outcome is kept until it
-is committed: while the database refuses, the recorder tries again, and the dispatcher stops sending.
+"""The recorder commits outcomes of attempts in batches, with everything that follows from them.
+Outcomes that arrive during a commit go into the next one. An outcome is kept until it is committed: while the database
+refuses, the recorder retries, and the dispatcher stops sending.
 """
 
 from __future__ import annotations
@@ -29,13 +28,12 @@ MAX_BATCH = 1_000
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 5.0
 STOP_PATIENCE_S = 10.0
-"""How long a stopping engine tries to record in a database that refuses."""
+"""How long a stopping engine retries while the database refuses, in seconds."""
 
 
 class Recorder(Service):
-    """Commits outcomes; ``on_recorded`` gets each batch when it is committed.
-
-    ``on_dropped`` gets what came too late: the engine had lost its lease, and another one makes these attempts.
+    """Commits outcomes; ``on_recorded`` gets each batch after its commit.
+    ``on_dropped`` gets outcomes that came too late: the engine lost its lease, and another one makes these attempts.
     """
 
     def __init__(
@@ -56,7 +54,7 @@ class Recorder(Service):
         self._committing = 0
 
     async def start(self) -> None:
-        """Begin; what an earlier run could not record is made again."""
+        """Start. Outcomes that an earlier run could not record are dropped, so their attempts are made again."""
         self._waiting, self._committing = [], 0
         await super().start()
 
@@ -66,13 +64,13 @@ class Recorder(Service):
         return len(self._waiting) + self._committing
 
     def add(self, outcome: Outcome) -> None:
-        """Record an outcome soon."""
+        """Queue an outcome for the next commit."""
         if not self._waiting:
             self.nudge()
         self._waiting.append(outcome)
 
     async def run(self) -> None:
-        """Commit what arrives, and all of it before ending."""
+        """Commit outcomes as they arrive; commit all of them before returning."""
         while True:
             if not self._waiting:
                 if self.stopping:
@@ -87,7 +85,7 @@ class Recorder(Service):
                 return
 
     async def _commit(self, batch: Sequence[Outcome]) -> bool:
-        """Commit a batch, sooner or later; ``False`` if the engine stops and the database still refuses."""
+        """Commit a batch, with retries; ``False`` if the engine stops and the database still refuses."""
         events = [event for outcome in batch for event in outcome.events]
         pause, waited = FIRST_PAUSE_S, 0.0
         committed = False
@@ -118,7 +116,7 @@ class Recorder(Service):
                 waited += pause
                 pause = min(pause * 2, LONGEST_PAUSE_S)
             except Exception:
-                # One of them is at fault. It must hold up neither the others nor the engine.
+                # One of them is refused. It must block neither the others nor the engine.
                 if committed or (len(batch) == 1 and batch[0].attempt is None):
                     raise
                 log.exception("outcomes.refused", count=len(batch))
@@ -138,7 +136,7 @@ def _outcomes(batch: Sequence[Outcome], webhooks: Sequence[AddressedMessage], ma
     return Outcomes(
         attempts=[outcome.attempt for outcome in batch if outcome.attempt is not None],
         deliveries=[outcome.change for outcome in batch],
-        # The last one of an endpoint stands, except that a disabling is never undone by what came in after it.
+        # The last one of an endpoint wins, except that later outcomes never undo a disabling.
         conditions=_conditions(batch),
         messages=webhooks,
         mark=mark,
@@ -147,7 +145,7 @@ def _outcomes(batch: Sequence[Outcome], webhooks: Sequence[AddressedMessage], ma
 
 
 def _of_one_member(waiting: Sequence[Outcome]) -> int:
-    """How many from the first on may go into one commit. Pure."""
+    """How many of the first outcomes may go into one commit: those with the same member id. Pure."""
     first = waiting[0].member_id
     for count, outcome in enumerate(islice(waiting, MAX_BATCH)):
         if outcome.member_id != first:

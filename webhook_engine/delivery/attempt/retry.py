@@ -22,7 +22,7 @@ class RetrySchedule:
         self._jitter = jitter
 
     def with_delays(self, delays: Sequence[timedelta]) -> RetrySchedule:
-        """Other delays, spread in the same way."""
+        """A schedule with other delays and the same jitter."""
         return RetrySchedule(delays, self._jitter)
 
     def __len__(self) -> int:
@@ -43,9 +43,8 @@ class RetrySchedule:
 
 
 def retry_after(header: str | None, now: int) -> int | None:
-    """Microseconds that a ``Retry-After`` header (RFC 9110, 10.2.3) asks to wait; rubbish counts as no header.
-
-    A date in the past asks for nothing, which is 0.
+    """Microseconds to wait by a ``Retry-After`` header (RFC 9110, 10.2.3); ``None`` without one, or if it is invalid.
+    A date in the past gives 0.
     """
     if header is None:
         return None

@@ -1,4 +1,4 @@
-"""What an endpoint means for sending: address, headers and keys, prepared once and used for many attempts."""
+"""Targets: an endpoint's destination, headers and keys, prepared once and used for many attempts."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ JSON = "application/json"
 
 GZIP = "gzip"
 WORTH_COMPRESSING = 512
-"""Bytes; below, the header that tells of it costs what is gained."""
+"""Bytes; for smaller payloads the extra header costs more than compression saves."""
 MUCH_TO_COMPRESS = 32 * 1024
-"""Bytes; above, it would keep the event loop for more than a millisecond."""
+"""Bytes; larger payloads would block the event loop for more than a millisecond."""
 COMPRESSION_LEVEL = 6
 
 
 class Body(NamedTuple):
-    """What is sent of a payload: the bytes that are signed."""
+    """The body of a request: the bytes that are signed and sent."""
 
     content: bytes
     encoding: str | None = None
@@ -57,61 +57,61 @@ class Body(NamedTuple):
 
 
 class Batch(msgspec.Struct, frozen=True):
-    """How many messages an endpoint wants in one request."""
+    """An endpoint's batch settings."""
 
     size: int
     """Messages in one request, at most."""
     wait: int
-    """Microseconds for which less than that wait for more."""
+    """Microseconds for which an incomplete batch waits."""
 
 
 class Transforming(msgspec.Struct, frozen=True, kw_only=True):
-    """What an endpoint has its requests changed by, and what is needed to put them together anew."""
+    """An endpoint's transformations, and what is needed to rebuild its requests."""
 
     name: str | None
-    """Of a function of the platform."""
+    """The name of a function registered by the platform."""
     script: str | None
-    """The consumer's own, in JavaScript."""
+    """The consumer's script, in JavaScript."""
     variables: Mapping[str, str]
-    """For the script."""
+    """The script's variables."""
     headers: Mapping[str, str]
-    """The endpoint's own."""
+    """The endpoint's own headers."""
     authorization: str | None
-    """Of each request, where it is always the same."""
+    """The ``authorization`` header, if it is the same for every request."""
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):
-    """An endpoint, ready to be sent to."""
+    """An endpoint, prepared for sending."""
 
     endpoint: Endpoint
     application_uid: str | None
     destination: Destination
-    """Where to, with what every request carries."""
+    """The URL, with the headers of every request."""
     headers: Mapping[str, str]
-    """The same for people to see, with the content type of most messages: sensitive values are masked."""
+    """The headers as shown, with the default content type; sensitive values are masked."""
     keys: Sequence[tuple[SigningKey, int | None]]
     """Current key first, each with the instant at which it expires."""
     content_type: str
-    """Of payloads whose message names none."""
+    """For payloads whose message has none."""
     compressed: bool
-    """Whether payloads are sent compressed where that makes them smaller."""
+    """Whether to compress payloads if that makes them smaller."""
     lines: Sequence[tuple[str, str, str]]
-    """For each set of header lines of an attempt, what stands before its id, its timestamp and its signature."""
+    """For each set of signature headers, the text before the id, the timestamp and the signature."""
     rules: Rules
-    """What is decided by after an attempt."""
+    """The rules that the decision after an attempt follows."""
     by_event_type: Mapping[str, tuple[Destination, Rules]] | None
-    """Where to and by what rules for some event types; ``None``: the same for all."""
+    """Destination and rules for some event types; ``None``: the same for all."""
     throttle: Throttle
     application_throttle: Throttle
     deleted: bool
     token_client: TokenClient | None = None
-    """Who asks for the access token that each request carries; ``None`` where none does."""
+    """The client that requests access tokens; ``None`` if requests carry none."""
     batch: Batch | None = None
-    """How many messages go together, where several do."""
+    """The batch settings; ``None``: one message per request."""
     breaks: bool = False
     """Whether it has a circuit breaker."""
     transforming: Transforming | None = None
-    """What each request is changed by before it is signed; ``None`` where it stays as it is."""
+    """The transformations of each request before it is signed; ``None`` if there are none."""
     mail_to: str | None = None
     """The address that gets e-mails instead of requests."""
 
@@ -121,7 +121,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
         return self.by_event_type is not None or self.transforming is not None
 
     def of_event_type(self, event_type: str) -> Target:
-        """The same for messages of this event type."""
+        """The target for messages of this event type."""
         if self.by_event_type is None:
             return self
         name = nearest(self.by_event_type, event_type)
@@ -137,16 +137,16 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def closed(self) -> bool:
-        """Whether nothing but a manual attempt may be sent."""
+        """Whether only manual attempts may be sent."""
         return self.endpoint.disabled or self.deleted
 
     def disabled(self, reason: str | None) -> Target:
-        """The same for an endpoint that is disabled from now on."""
+        """The target of the endpoint once it is disabled."""
         endpoint = msgspec.structs.replace(self.endpoint, disabled=True, disabled_reason=reason)
         return msgspec.structs.replace(self, endpoint=endpoint)
 
     async def body(self, payload: bytes) -> Body:
-        """What is sent of a payload; a large one is compressed beside the event loop."""
+        """The body for a payload; a large one is compressed in a thread."""
         if not self.compressed or len(payload) < WORTH_COMPRESSING:
             return Body(payload)
         if len(payload) < MUCH_TO_COMPRESS:
@@ -159,7 +159,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
         return sign(keys, due.message_id, now // 1_000_000, body)
 
     def header_lines(self, due: Due, now: int, signature: str, encoding: str | None = None) -> str:
-        """The header lines of one attempt: what the body is, and the signatures over it."""
+        """The header lines of one attempt: content type and encoding, and the signatures."""
         lines = f"content-type: {due.content_type or self.content_type}\r\n"
         if encoding is not None:
             lines = f"content-encoding: {encoding}\r\n{lines}"
@@ -169,7 +169,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
         return lines
 
     def shown_headers(self, due: Due, encoding: str | None = None) -> Mapping[str, str]:
-        """What an attempt carries, for people to see: sensitive values are masked, signatures left out."""
+        """The headers of an attempt as shown: sensitive values are masked, signatures left out."""
         shown = self.headers if due.content_type is None else {**self.headers, "content-type": due.content_type}
         return shown if encoding is None else {**shown, "content-encoding": encoding}
 
@@ -189,7 +189,7 @@ def _by_event_type(
     timeouts, schedules = endpoint.timeout_by_event_type or {}, endpoint.retry_schedule_by_event_type or {}
     found = {}
     for event_type in {**timeouts, **schedules}:
-        # What is said of an event type and what is said of all that begin so add up.
+        # Settings for an event type and for its prefix are combined.
         timeout = for_event_type(event_type, timeouts, endpoint.timeout)
         schedule = for_event_type(event_type, schedules, endpoint.retry_schedule)
         within = timeout_within(timeout, bounds)
@@ -199,7 +199,7 @@ def _by_event_type(
 
 
 def lines_of(prefixes: Sequence[str]) -> Sequence[tuple[str, str, str]]:
-    """Of the header lines of an attempt, all but what is its own: for each prefix the three names."""
+    """The fixed parts of the signature headers of an attempt: for each prefix the three names."""
     return [(f"{prefix}-id: ", f"\r\n{prefix}-timestamp: ", f"\r\n{prefix}-signature: ") for prefix in prefixes]
 
 
@@ -215,10 +215,9 @@ def prepare(
     application_throttle: Throttle,
     circuit_breaker: bool = False,
 ) -> Target:
-    """Decrypt and lay out what sending to an endpoint needs.
-
-    Without an application, it was deleted with its endpoints. Raises ``SecretsUnreadableError`` if the endpoint's
-    secrets were encrypted with another main secret.
+    """Decrypt and prepare what sending to an endpoint needs.
+    ``application`` is ``None`` if it was deleted with its endpoints. Raises ``SecretsUnreadableError`` if the
+    endpoint's secrets were encrypted with another main secret.
     """
     endpoint = stored.endpoint
     keys: list[tuple[SigningKey, int | None]] = [
@@ -299,7 +298,7 @@ def _transforming(
 
 
 def _authorization(authentication: Mapping[str, str]) -> str:
-    """The header of a request that needs to ask nobody first."""
+    """The ``authorization`` header for authentication without access tokens."""
     if authentication["type"] == "basic":
         return _basic(authentication["username"], authentication["password"])
     return f"Bearer {authentication['token']}"
@@ -316,7 +315,7 @@ def _identity(tls: Mapping[str, str] | None) -> Identity | None:
 
 
 def batch_of(endpoint: Endpoint) -> Batch | None:
-    """How many messages an endpoint wants in one request; ``None``: one."""
+    """The batch settings of an endpoint; ``None``: one message per request."""
     if endpoint.ordering is None or endpoint.batch_size is None:
         return None
     return Batch(endpoint.batch_size, 0 if endpoint.batch_wait is None else microseconds(endpoint.batch_wait))

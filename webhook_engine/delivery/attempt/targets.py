@@ -1,4 +1,4 @@
-"""Reads endpoints, and makes targets of them."""
+"""Loads endpoints and prepares targets."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["Targets"]
 
 
 class Targets:
-    """The endpoints as they are in the store. The targets of an application share its rate limit."""
+    """Loads targets from the store. The targets of an application share its rate limit."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class Targets:
         self._throttles: WeakValueDictionary[str, Throttle] = WeakValueDictionary()
 
     async def load(self, endpoint_id: str) -> tuple[Target, StoredEndpoint]:
-        """An endpoint, ready to be sent to, and as it is stored; raises a ``WebhookEngineError`` if that cannot be."""
+        """Load an endpoint; returns its target and its stored form. Raises ``WebhookEngineError`` if that fails."""
         stored = await self._endpoints.load(endpoint_id)
         if stored is None:
             raise NotFoundError("endpoint", endpoint_id)

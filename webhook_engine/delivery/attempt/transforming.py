@@ -1,4 +1,4 @@
-"""From a request as it would be sent to what a transformation makes of it: checked, and ready to be signed."""
+"""Applying transformations to a request; the result is checked and ready to be signed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CANCELLED = "cancelled by the transformation"
 
 
 class AsSent(msgspec.Struct, frozen=True, gc=False):
-    """What takes the place of an attempt's target, delivery and payload, for the request alone."""
+    """The transformed target, delivery and payload, used for one request only."""
 
     target: Target
     request: Due
@@ -36,7 +36,7 @@ class AsSent(msgspec.Struct, frozen=True, gc=False):
 
 
 class Transformer:
-    """Applies what an endpoint has chosen: the platform's function first, then the consumer's own script."""
+    """Applies an endpoint's transformations: the platform's function first, then the consumer's script."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class Transformer:
         timeout_s: float,
         https_only: bool,
     ) -> None:
-        """Without ``scripts`` the operator does not allow them."""
+        """``scripts`` is ``None`` if the operator does not allow scripts."""
         self._functions = functions
         self._scripts = scripts
         self._timeout_s = timeout_s
@@ -55,9 +55,8 @@ class Transformer:
     async def apply(
         self, target: Target, request: Due, event_type: str, payload: bytes, wanted: Transforming
     ) -> AsSent | Response | None:
-        """What is sent instead of ``request``, for a message of this event type and those that go with it.
-
-        The failed attempt where that cannot be told; ``None`` where nothing is to be sent.
+        """Transform ``request``, for a message of this event type and the rest of its batch.
+        Returns a failed response if the transformation fails, and ``None`` if nothing is to be sent.
         """
         try:
             result = await self._applied(target, request, event_type, payload, wanted)
@@ -70,7 +69,7 @@ class Transformer:
     async def try_script(
         self, application_id: str, code: str, variables: Mapping[str, str], webhook: OutgoingWebhook, payload: bytes
     ) -> tuple[Transformed | None, list[str]]:
-        """What a script makes of a webhook, and what it wrote. Raises ``TransformationError``, ``ValidationError``."""
+        """Run a script; returns the webhook and the log. Raises ``TransformationError`` and ``ValidationError``."""
         webhook, said = await self._by_script(application_id, code, variables, webhook)
         return await self._checked(payload, webhook, said.size), list(said.logs)
 
@@ -126,14 +125,14 @@ class Transformer:
         return _by_said(webhook, said), said
 
     async def _checked(self, payload: bytes, webhook: OutgoingWebhook, size: int) -> Transformed | None:
-        """``size``: of what a script has made."""
+        """Check a transformed webhook; ``size``: bytes of what a script returned."""
         if max(len(payload), size) <= LARGE:
             return transformed(payload, webhook, https_only=self._https_only)
         return await asyncio.to_thread(transformed, payload, webhook, https_only=self._https_only)
 
 
 def _by_said(webhook: OutgoingWebhook, said: Said) -> OutgoingWebhook:
-    """The webhook with what a script has returned, which may be anything."""
+    """The webhook with what a script returned, which may be anything."""
     headers, content_type = said.value("headers") or {}, webhook.content_type
     if not isinstance(headers, Mapping) or not all(isinstance(value, str) for value in headers.values()):
         raise ValidationError("headers", "must be an object of strings")
@@ -155,14 +154,14 @@ def _by_said(webhook: OutgoingWebhook, said: Said) -> OutgoingWebhook:
 
 
 async def _read(payload: bytes, content_type: str | None, *, as_it_is: bool) -> object:
-    """What JSON says, or that JSON ``as_it_is``; ``bytes`` where it is none."""
+    """Parse a JSON payload, or keep it raw with ``as_it_is``; ``bytes`` if it is not JSON."""
     if not is_json(content_type):
         return payload
     read = _checked_json if as_it_is else json.loads
     try:
         return read(payload) if len(payload) <= LARGE else await asyncio.to_thread(read, payload)
     except (ValueError, msgspec.DecodeError, RecursionError):
-        return payload  # Its sender says that it is JSON, and sent something else.
+        return payload  # Declared as JSON by its sender, but it is not.
 
 
 def _checked_json(payload: bytes) -> msgspec.Raw:
@@ -176,7 +175,7 @@ def _as_sent(target: Target, request: Due, wanted: Transforming, result: Transfo
     at_home = url.origin() == before.url.origin()
     own = result.headers
     if not at_home:
-        # Whoever changes where a request goes shall not learn there what the endpoint proves itself with.
+        # A transformation that redirects a request must not get the endpoint's credentials sent there.
         kept = {name.lower(): value for name, value in wanted.headers.items()}
         own = {name: value for name, value in own.items() if not is_sensitive(name) or kept.get(name.lower()) != value}
     headers = CIMultiDict({"user-agent": before.headers["user-agent"]})
