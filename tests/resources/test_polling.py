@@ -9,7 +9,7 @@ import pytest
 
 from webhook_engine import Engine, ManualClock, NotFoundError, PositionLimitError, ValidationError
 from webhook_engine.clock import to_datetime
-from webhook_engine.resources import polling
+from webhook_engine.resources import pagination, polling
 
 
 async def create(engine: Engine, clock: ManualClock, *numbers: int) -> None:
@@ -38,6 +38,23 @@ async def test_a_page_comes_again_until_its_iterator_is_given(engine: Engine, cl
     assert await pulled(engine, iterator) == ([], iterator)
     await create(engine, clock, 6)
     assert (await pulled(engine))[0] == [6]
+
+
+async def test_what_is_rare_is_looked_for_part_by_part(
+    engine: Engine, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await create(engine, clock, *range(10))
+    rare = await engine.messages.create("acme", event_type="a", payload={"n": 10}, channels=["rare"])
+    clock.advance(timedelta(minutes=1))
+    monkeypatch.setattr(pagination, "LOOKED_AT", 4)
+    polled, iterator, done = [], None, False
+    while not done:
+        page, iterator, done = await engine.messages.consumer_poll(
+            "acme", "warehouse", "one", channel="rare", iterator=iterator
+        )
+        polled.append([one.id for one in page])
+    assert polled == [[], [], [rare.id]]
+    assert iterator == rare.id
 
 
 async def test_the_position_outlives_the_engine(tmp_path: Path, clock: ManualClock) -> None:

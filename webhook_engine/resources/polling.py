@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+import msgspec
+
 from webhook_engine.clock import microseconds
 from webhook_engine.errors import PositionLimitError, ValidationError
 from webhook_engine.ids import id_bounds, is_id
 from webhook_engine.model import Application, Message
+from webhook_engine.resources import pagination
 from webhook_engine.resources.pagination import MAX_BYTES
 from webhook_engine.resources.services import Services
 from webhook_engine.rules import names, values
@@ -94,10 +97,17 @@ class Polling:
         high = min(high, services.flow.oldest_unstored() or high)
         if (elsewhere := await services.flow.stored_elsewhere()) is not None:
             high = min(high, f"msg_{elsewhere}~")
+        messages = services.store.messages
         span = Span(low=start, high=high, descending=False, limit=most, max_bytes=MAX_BYTES)
-        found = await services.store.messages.list(application.id, span, where)
+        ends = await messages.edge(application.id, span, pagination.LOOKED_AT) if where.passes_over else None
+        if ends is not None:
+            span = msgspec.structs.replace(span, high=ends.following)
+        found = await messages.list(application.id, span, where)
         page = found[: fitting(found, span.max_bytes)]
-        return page, page[-1].id if page else start, len(page) < most and len(page) == len(found)
+        is_all = len(page) < most and len(page) == len(found)
+        if ends is not None and is_all:
+            return page, ends.last, False
+        return page, page[-1].id if page else start, is_all
 
     async def _keep(self, application: Application, sink: str, consumer: str, after: str) -> None:
         now = self._services.clock.now()
