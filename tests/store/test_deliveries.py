@@ -164,16 +164,15 @@ async def test_a_recovery_neither_skips_nor_goes_round_in_circles(
 ) -> None:
     """Many may have failed at the same instant, and some may have no payload any more."""
     _, endpoint = await world.pair()
-    expected = set()
-    for offset, expunged in settled:
-        message = await world.send(endpoint)
-        await store.deliveries.record(
-            Outcomes(deliveries=[change(message, endpoint, FAILED, settled_at=START + offset)])
-        )
-        if expunged:
-            await store.messages.expunge(message.id)
-        else:
-            expected.add(message.id)
+    messages = await asyncio.gather(*(world.send(endpoint) for _ in settled))
+    failed = [
+        change(message, endpoint, FAILED, settled_at=START + offset)
+        for message, (offset, _) in zip(messages, settled, strict=True)
+    ]
+    await store.deliveries.record(Outcomes(deliveries=failed))
+    gone = {message.id for message, (_, expunged) in zip(messages, settled, strict=True) if expunged}
+    await store.messages.expunge(*gone)
+    expected = {message.id for message in messages} - gone
     task = await world.task()
     since: int | None = START
     counts = []
