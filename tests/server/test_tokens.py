@@ -6,7 +6,7 @@ import time
 
 import jwt
 import pytest
-from api_clients import JWT_SECRET, Client, Tokens
+from api_clients import Client, Tokens
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -18,21 +18,6 @@ async def test_clocks_may_be_a_quarter_of_an_hour_apart(api: Client, tokens: Tok
     assert (await api.with_token(tokens.organization(exp=now - 800)).get("/app")).status == 200
     assert (await api.with_token(tokens.organization(iat=now + 800, nbf=now)).get("/app")).status == 200
     assert (await api.with_token(tokens.organization(iat=None, exp=None, nbf=None)).get("/app")).status == 200
-
-
-async def test_a_link_to_the_portal_opens_once(acme: Client) -> None:
-    wanted = {"featureFlags": ["beta"], "capabilities": ["ViewBase"], "sessionId": "s"}
-    access = (await acme.post("/auth/app-portal-access/acme", wanted)).json
-    key = access["url"].partition("#key=")[2]
-    opened = await acme.with_token(None).post("/auth/portal-session", {"key": key})
-    assert opened.status == 200
-    visitor = acme.with_token(opened.json["token"])
-    assert (await visitor.get("/app/acme")).status == 200
-    assert (await visitor.post("/app/acme/endpoint", {"url": "http://e.com"})).status == 403
-    again = await acme.with_token(None).post("/auth/portal-session", {"key": key})
-    assert again.status == 401
-    claims = jwt.decode(opened.json["token"], JWT_SECRET, algorithms=["HS256"])
-    assert (claims["feature_flags"], claims["capabilities"], claims["session_id"]) == (["beta"], ["ViewBase"], "s")
 
 
 _PRIVATE = Ed25519PrivateKey.generate()

@@ -63,10 +63,16 @@ async def serving(database: Path, **settings: Any) -> AsyncIterator[Client]:
         yield one
 
 
-@pytest_asyncio.fixture(loop_scope="session")
+@pytest_asyncio.fixture
 async def client(tmp_path: Path) -> AsyncIterator[Client]:
     """A client as most tests use it."""
     async with serving(tmp_path / "engine.db") as one:
+        yield one
+
+
+@pytest_asyncio.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    async with Receiver() as one:
         yield one
 
 
