@@ -69,6 +69,7 @@ def back_up(config: Config, target: Path) -> Saved:
 
 def restore(config: Config, source: Path) -> Saved:
     """Restore the database and the secrets of a backup to the configured paths.
+
     No file is replaced: raises ``StoreError`` if one exists already, or if the backup is damaged.
     """
     database = _file(config)

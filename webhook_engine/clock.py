@@ -35,6 +35,7 @@ class Clock:
 
     def on_jump(self, wake: Callable[[], None]) -> Callable[[], None]:
         """Call ``wake()`` when the time is set by hand; returns a function that unsubscribes.
+
         The system's clock does not notify when it is set, so code that waits for an instant sleeps in bounded steps.
         """
         del wake

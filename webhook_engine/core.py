@@ -150,6 +150,7 @@ class EngineCore(Organization):
 
     def on(self, kind: type[E]) -> Callable[[Handler[E]], Handler[E]]:
         """Decorate a function or coroutine function to be called with every event of a class.
+
         It runs after the change is committed. An exception that it raises is logged and has no other effect.
         """
 
@@ -161,6 +162,7 @@ class EngineCore(Organization):
 
     def transformation(self, name: str) -> Callable[[Fn], Fn]:
         """Decorate a function that endpoints may choose by this name, to change their requests before they are signed.
+
         It gets an :class:`OutgoingWebhook`, and changes it or returns another. Register it before the engine is
         started, in each engine on the same database. Raises ``ConfigError`` if the name is taken.
         """
@@ -321,6 +323,7 @@ class EngineCore(Organization):
 
     async def agree(self, secret: SharedSecret, file: SecretFile) -> None:
         """Raise ``ConfigError`` if another engine that runs on the database has a different secret.
+
         ``file`` names the file of the secret if it was generated.
         """
         other = await self._flow.ownership.agree(secret)
@@ -335,6 +338,7 @@ class EngineCore(Organization):
 
     async def _unlock(self) -> SharedSecret | None:
         """Load the main secret, and check it against what the database has encrypted.
+
         Returns it if the database has nothing encrypted to check it against.
         """
         configured = self.config.security.main_secret

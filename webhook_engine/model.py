@@ -136,6 +136,7 @@ class EndpointTls(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 class EndpointOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The options of an endpoint beyond its URL and filters; ``None``: not set.
+
     They are stored as one JSON object under these names: once released, a name keeps its meaning.
     """
 

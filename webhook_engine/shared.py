@@ -49,6 +49,7 @@ PAUSE_AFTER_FAULT_S = 2.0
 
 class SharedEngine:
     """Runs the engine in one of the processes that start this (on PostgreSQL in each), and enqueues in all of them.
+
     Messages enqueued here are durable when :meth:`enqueue` returns, whether an engine runs or not. What needs a
     running engine, such as its managers, is available as :attr:`engine` in the process that leads.
     """
@@ -145,6 +146,7 @@ class SharedEngine:
 
     async def start(self, *, persist: bool = False) -> None:
         """Run the engine, or keep trying while another process runs it.
+
         Raises as ``Engine.start`` does, but not because another engine runs. With ``persist`` a failed start is logged
         and shown by :attr:`problem`, and it keeps trying, for programs whose main work is not webhooks.
         """

@@ -13,6 +13,7 @@ T = TypeVar("T")
 
 async def shielded(steps: Coroutine[Any, Any, T]) -> T:
     """Run steps to their end, even if the caller is cancelled.
+
     If the caller is cancelled meanwhile, ``CancelledError`` is raised after the steps have finished.
     """
     task = asyncio.create_task(steps)

@@ -44,6 +44,7 @@ class EditLocks:
     @asynccontextmanager
     async def holding(self, key: str) -> AsyncIterator[None]:
         """Hold the lock of one object, in this engine and in all others.
+
         Raises ``StoreUnavailableError`` if another engine holds it for too long.
         """
         async with self.of(key):

@@ -336,6 +336,7 @@ class Endpoints:
 
     async def recover(self, application: str, endpoint: str, since: datetime, until: datetime | None = None) -> Task:
         """Send again what failed for this endpoint in [``since``, ``until``), as a durable background task.
+
         Deliveries that failed permanently in that span (retries exhausted, aborted by the receiver, or endpoint
         disabled) get a full run through the retry schedule, whenever their message was created. Deliveries that failed
         an attempt in that span and wait for a retry are retried at once, and go on in the schedule from there. What was
@@ -368,6 +369,7 @@ class Endpoints:
         status_code_class: int | None = None,
     ) -> Task:
         """Resend the messages of [``since``, ``until``) that were sent to this endpoint, successful ones included.
+
         ``status`` is that of the delivery; ``status_code_class`` (0, 100, … 500) is that of its latest attempt. Pending
         deliveries are left alone. A durable background task with the bounds of :meth:`recover`. Raises
         ``NotFoundError`` and ``ValidationError``.
@@ -421,6 +423,7 @@ class Endpoints:
 
     async def try_authentication(self, application: str, endpoint: str) -> AuthenticationTrial:
         """Test how requests to an endpoint are authenticated.
+
         If they carry an access token, a new one is requested. Then an example (``webhook.ping``) is sent, whose attempt
         shows the receiver's response. Raises ``NotFoundError``.
         """
@@ -428,6 +431,7 @@ class Endpoints:
 
     async def cancel_pending(self, application: str, endpoint: str, created_before: datetime | None = None) -> int:
         """Cancel the scheduled deliveries of messages created before ``created_before``; returns how many.
+
         Without ``created_before``, cancel all that are scheduled now. Raises ``NotFoundError`` and ``ValidationError``.
         """
         return await self._actions.cancel_pending(application, endpoint, created_before)
@@ -469,6 +473,7 @@ class Endpoints:
         self, application: str, endpoint: str, *, after: str | None = None, limit: int = DEFAULT_PAGE
     ) -> Sequence[EndpointOrder]:
         """The state of an endpoint with ``ordering``, for each ordering key with waiting messages.
+
         Sorted by key; messages without a key come first. ``after``: the key of the last one listed, ``""`` for no key.
         Raises ``NotFoundError`` and ``ValidationError``.
         """

@@ -1,4 +1,5 @@
 """Records of another server in the form in which they are imported, whatever the source.
+
 Ids, dates and secrets are those of the source. Each record is checked when it is imported, so that an invalid one is
 refused alone.
 """

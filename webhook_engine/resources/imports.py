@@ -77,6 +77,7 @@ class Imports:
         self, batch: ImportedBatch, *, dry_run: bool = False, update: bool = False
     ) -> Sequence[ImportOutcome]:
         """Import records that do not exist yet, each on its own; returns an outcome for each, in the order given.
+
         Existing records are left unchanged, or with ``update`` made equal to the source. With ``dry_run`` nothing is
         changed, and the outcomes say what would happen; applications and event types of an earlier batch need not exist
         then. Messages are stored but not sent; :meth:`Endpoints.replay_missing` can send them. Raises

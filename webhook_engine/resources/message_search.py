@@ -68,6 +68,7 @@ async def find(
     after: datetime | None,
 ) -> Found:
     """Search messages from the newest on, until a page is full or the time is up.
+
     A text that is the id or event id of a message finds that message. The id, uid or URL of an endpoint finds what was
     sent there. Any other text is searched for in the payloads.
     """

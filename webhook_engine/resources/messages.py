@@ -239,6 +239,7 @@ class Messages:
         channel: str | None = None,
     ) -> tuple[Sequence[Message], str, bool]:
         """Like :meth:`poll`, with the position stored by the engine, so that it outlives the client.
+
         ``iterator``, that of the page before, acknowledges that page: it is durably stored as the consumer's position,
         and the page after it is returned. Without it, the page after the stored position is returned, the same one
         until an iterator is given. A consumer without a position begins with the oldest message of the last 90 days.
@@ -246,6 +247,7 @@ class Messages:
         ``sink`` is an endpoint or your own name, and ``consumer`` a name in it; each consumer has its own position.
         Let one client at a time use a consumer: the last iterator given counts. An application has at most 1000
         consumers; new ones replace those unused for 90 days.
+
         Raises ``NotFoundError``, ``ValidationError``, and ``PositionLimitError`` if there are too many consumers.
         """
         return await self._polling.consumer_poll(
@@ -275,6 +277,7 @@ class Messages:
         after: datetime | None = None,
     ) -> Found:
         """Search messages, newest first. A long search is cut: go on from ``iterator`` until it is ``done``.
+
         ``text``: an id or event id; the id, uid or URL of an endpoint; or a text in the payload, ignoring the case of
         ASCII letters. ``status``: that at all its endpoints together, or at ``endpoint``. ``status_codes``: first and
         last of a range; an attempt got a status code in it. ``failure``: an attempt failed in this way. Raises
@@ -295,6 +298,7 @@ class Messages:
 
     async def expunge_content(self, application: str, message: str) -> None:
         """Delete the payload of a message permanently; no attempt that begins after this returns sends it.
+
         Requests in flight are not interrupted. A scheduled delivery fails when it is due, without an attempt, with the
         reason "payload expired or expunged". Raises ``NotFoundError``.
         """
@@ -304,6 +308,7 @@ class Messages:
 
     async def expunge_contents(self, application: str, messages: Collection[str]) -> dict[str, bool]:
         """Delete the payloads of up to 1000 messages permanently; returns for each whether the message exists.
+
         Scheduled deliveries fail as :meth:`expunge_content` says. Raises ``NotFoundError`` for an unknown application,
         and ``ValidationError``.
         """

@@ -1,4 +1,5 @@
 """Event types from an OpenAPI document: each of its ``webhooks`` (or ``x-webhooks``) is one. Pure.
+
 Each event type gets its schema with copies of the components that it refers to, so a small document may expand to a
 very large result. The size is computed first, and nothing is copied before it is known to be within the bounds.
 """

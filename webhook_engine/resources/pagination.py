@@ -1,4 +1,5 @@
 """Pagination: from a caller's request to the span that is read, and from the rows read to a page. Pure.
+
 One element more than requested is read, which tells whether anything follows. A page is in the order of the list,
 whether it is the next one or the previous one.
 """
@@ -76,6 +77,7 @@ async def page_of(
     key: Callable[[T], str],
 ) -> Page[T]:
     """A page of a list. ``edge`` is given if a filter may leave out nearly everything.
+
     Then only a bounded number of elements is examined. If they give less than a page, it is short or empty without
     being the last.
     """

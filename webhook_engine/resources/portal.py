@@ -50,6 +50,7 @@ class Portal:
         read_only: bool = False,
     ) -> str:
         """A URL that the consumer opens in a browser: valid for one use within ``portal.link_ttl``.
+
         ``expiry``: how long the session lasts, ``portal.session_ttl`` by default. ``feature_flags``: also show event
         types with these flags. ``read_only``: the session may change nothing. Raises ``NotFoundError``,
         ``ValidationError``, and ``PortalUnavailableError`` if no server runs and no ``server.public_url`` is set.

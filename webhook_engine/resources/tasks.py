@@ -79,6 +79,7 @@ class Tasks:
 
     async def pause(self, task_id: str, *, application: str | None = None) -> Task:
         """Pause a running task until it is resumed; any other is left unchanged.
+
         Raises ``NotFoundError``, also if it belongs to another application than the given one.
         """
         task = await self.get(task_id, application=application)
@@ -93,6 +94,7 @@ class Tasks:
 
     async def cancel(self, task_id: str, *, application: str | None = None) -> Task:
         """End an unfinished task: it fails with the error "cancelled". Raises ``NotFoundError``.
+
         What it has scheduled so far is still delivered.
         """
         task = await self.get(task_id, application=application)

@@ -51,6 +51,7 @@ def registrations(
     declared: Sequence[Declaration], known: Mapping[str, R], *, allow_breaking: bool
 ) -> Sequence[Registration[R]]:
     """What to register for typed events, each event type once, in their order; ``known``: registered ones by name.
+
     Raises ``BreakingChangeError`` if a schema changes so that consumers break, unless that is allowed.
     """
     if not allow_breaking and (problems := [line for one in declared for line in broken_by(one, known.get(one.name))]):

@@ -126,6 +126,7 @@ class SyncEngine(SyncManagers):
 
     def join(self, timeout: float | None = None) -> None:
         """Wait until everything accepted or enqueued so far has been routed, and nothing is due or in flight.
+
         Raises ``TimeoutError`` after ``timeout`` seconds.
         """
         self._background.run(self._engine.join(timeout))

@@ -35,6 +35,7 @@ Fn = TypeVar("Fn", bound=Function)
 
 class SyncSharedEngine:
     """Runs the engine on a thread of one of the processes that start this, and enqueues in all of them.
+
     On PostgreSQL each of the processes runs an engine, and they share the work.
 
     Start it after a fork, not before: a forked process has to start it again to take part in running the engine, and
@@ -74,6 +75,7 @@ class SyncSharedEngine:
 
     def on(self, kind: type[E]) -> Callable[[Callable[[E], object]], Callable[[E], object]]:
         """Decorate a function to be called with every event of a class, in the process that leads.
+
         It runs on a thread of its own. Register it before :meth:`start`.
         """
 

@@ -93,6 +93,7 @@ def assert_delivered(
     timeout: float = LONGEST_WAIT_S,
 ) -> Awaitable[Delivered] | Delivered:
     """Wait until nothing is due, and raise ``AssertionError`` unless a matching message was delivered; returns it.
+
     Delivered means that it was sent to at least one endpoint, and each has responded 2xx. Arguments that are not given
     match anything; ``payload`` is compared as JSON, or is a predicate. ``application`` is an id or uid, by default all.
     The error lists the messages and their status.

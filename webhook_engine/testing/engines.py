@@ -29,6 +29,7 @@ LONGEST_WAIT_S = 10.0
 @asynccontextmanager
 async def temporary_engine(*, clock: Clock | None = None, **settings: object) -> AsyncIterator[Engine]:
     """A running engine on a temporary file, with settings as for ``Engine.open``.
+
     It may send to receivers on this machine, and retries without jitter. ``clock`` is the system's by default.
     """
     if _prepared.path is None:
@@ -55,6 +56,7 @@ def temporary_sync_engine(*, clock: Clock | None = None, **settings: object) -> 
 
 async def travel(engine: Engine, clock: ManualClock, by: timedelta | float = 0.0, **units: float) -> None:
     """Let time pass as ``clock.advance`` does, but stop whenever a retry is due, and wait until it is made.
+
     So the whole retry schedule runs as in real time, within milliseconds. Returns when everything that was due is done.
     """
     ends_at = clock.now() + microseconds(span(by, **units))

@@ -93,6 +93,7 @@ def assert_enqueued(
     times: int | None = None,
 ) -> Enqueued:
     """Raise ``AssertionError`` unless a matching message is in the outbox; returns it. The error lists the messages.
+
     Arguments that are not given match anything. ``payload`` is compared as JSON, or is a predicate.
     ``times`` is how many must match, at least one by default. ``connection`` is as for :func:`enqueued`.
     """

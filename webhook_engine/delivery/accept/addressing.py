@@ -1,4 +1,4 @@
-"""A message with the endpoints that it goes to, and the shards that these belong to. Pure."""
+"""Addressing a message: the endpoints that it goes to, and their shards. Pure."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def addressed(
     outbox_id: int | None = None,
     response: KeptResponse | None = None,
 ) -> AddressedMessage:
-    """Whom a message goes to: all endpoints that it matches, or the one that a person named.
+    """Address a message to all endpoints that match, or to the one that a person named.
 
-    ``among``: those that it matches, where they were found already.
+    ``among``: the matching ones, if they are known already.
     """
     plan = plan_of(routes)
     ids: Sequence[str] = ()

@@ -1,8 +1,6 @@
-"""Asks filters: about a small payload at once, about a large one in a process of its own.
+"""Evaluates filters: on a small payload in place, on a large one in a separate process.
 
-Reading a large one would hold up all threads of this process.
-
-Where there can be no such process, a thread has to do.
+Parsing a large payload would block all threads of this process. If no such process can be started, a thread is used.
 """
 
 from __future__ import annotations
@@ -34,16 +32,16 @@ T = TypeVar("T")
 Question = Callable[[Collection[PayloadFilter], bytes], Sequence[T]]
 
 TRIES = 2
-"""Before a thread has to do: a process may be killed, and the next one works."""
+"""Tries with a process before a thread is used: a process may be killed, and the next one works."""
 LIMIT_S = 10.0
-"""Filters are bounded in steps, which a busy machine takes within this, many times over."""
+"""Timeout in seconds. Filters are bounded in steps, which take far less even on a busy machine."""
 NOT_AGAIN_WITHIN_S = 600.0
-"""After it could not be started."""
+"""Seconds for which no process is started after a failed start."""
 _PROGRAM = Path(__file__).with_name("filter_worker.py")
 
 
 class FilterProcess:
-    """The process, started with the first large payload, and ended with the engine."""
+    """The filter process, started with the first large payload, and stopped with the engine."""
 
     def __init__(self) -> None:
         self._process = KeptProcess(_PROGRAM)
@@ -53,7 +51,7 @@ class FilterProcess:
 
     @property
     def pid(self) -> int | None:
-        """``None`` where none was started yet."""
+        """Its process id; ``None`` if none was started yet."""
         return self._process.pid
 
     async def __aenter__(self) -> FilterProcess:
@@ -69,20 +67,20 @@ class FilterProcess:
             await asyncio.to_thread(self._process.kill)
 
     async def passing(self, filters: Collection[PayloadFilter], payload: bytes) -> Sequence[bool]:
-        """Of each filter, whether it lets a payload through.
+        """Whether the payload passes, for each filter.
 
-        Raises ``MemoryError`` and ``RuntimeError`` where there is neither process nor thread.
+        Raises ``MemoryError`` or ``RuntimeError`` if neither a process nor a thread is available.
         """
         return await self._ask(passing, filters, payload)
 
     async def refusing(
         self, filters: Collection[PayloadFilter], payload: bytes
     ) -> Sequence[Mapping[str, object] | None]:
-        """Of each filter, the first condition that does not hold of a payload; raises as :meth:`passing`."""
+        """The first condition that the payload does not meet, for each filter; raises as :meth:`passing`."""
         return await self._ask(refusing, filters, payload)
 
     async def passes(self, endpoint: Endpoint, payload: bytes | None) -> bool:
-        """Whether the endpoint's filter lets a payload through."""
+        """Whether a payload passes the endpoint's filter."""
         if endpoint.filter is None:
             return True
         return all(await self.passing([PayloadFilter(endpoint.filter)], payload or b""))
@@ -90,7 +88,7 @@ class FilterProcess:
     async def obstacles(
         self, endpoints: Sequence[Endpoint], event_type: str, channels: Iterable[str] | None, payload: bytes
     ) -> Sequence[Unsent | None]:
-        """Of each endpoint, why it does not get such a message; ``None`` if it does."""
+        """Why the message is not sent, for each endpoint; ``None`` if it is."""
         found = [obstacle(one, event_type, channels) for one in endpoints]
         filters = {
             place: PayloadFilter(one.filter)

@@ -1,4 +1,4 @@
-"""What asks filters about large payloads, in a process that the engine keeps; see :mod:`.filter_process`."""
+"""The program of the filter process, which evaluates filters on large payloads; see :mod:`.filter_process`."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import msgspec
 from webhook_engine.delivery.accept.payload_filter import PayloadFilter, passing, refusing
 
 KEPT = 1_000
-"""Filters that are ready."""
+"""Filters in the cache."""
 SPARE_BYTES = 128 * 1024 * 1024
 MEMORY_A_BYTE = 64
-"""Of a payload; as lists in lists it takes 34 when it is read."""
+"""Bytes of memory allowed for each byte of a payload; nested lists take 34 when parsed."""
 
 _JOB = msgspec.msgpack.Decoder(tuple[bool, list[bytes], bytes])
 
 
 def reply(job: bytes) -> bytes:
-    """For each filter whether the payload passes, or the condition that does not hold, as JSON."""
+    """For each filter, whether the payload passes or which condition it does not meet, as JSON."""
     why, said, payload = _JOB.decode(job)
     _bound_memory(SPARE_BYTES + MEMORY_A_BYTE * len(payload))
     filters = [_ready(one) for one in said]

@@ -1,7 +1,7 @@
-"""Large payloads and the filters that they meet: read beside the event loop, so that nobody else waits for them.
+"""Filtering of large payloads outside the event loop, so that other messages do not wait for it.
 
-While a message of an application is there, those of the same application that come after it wait behind it: messages
-are accepted in the order in which they come. Those of others pass.
+Later messages of the same application wait behind a message that is being filtered, because the messages of an
+application are accepted in the order in which they arrive. Those of other applications do not wait.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from webhook_engine.store.records import NewMessage
 __all__ = ["Arrival", "Filtering"]
 
 TRIES = 3
-"""Of a message whose endpoints are edited each time while its payload is looked at."""
+"""Tries for a message whose endpoints are edited each time while its payload is filtered."""
 
 
 class Arrival:
-    """A message that was accepted, and is not stored yet."""
+    """A message that has arrived and is not stored yet."""
 
     __slots__ = ("accepted", "asked", "found", "manual_to", "message", "outbox_id", "response")
 
@@ -43,29 +43,29 @@ class Arrival:
         self.response = response
         self.accepted = accepted
         self.asked = False
-        """Whether it has been here."""
+        """Whether it was filtered."""
         self.found: tuple[Plan, Sequence[str]] | None = None
-        """The endpoints that it goes to, and by which plan."""
+        """The endpoints that it goes to, and the plan by which they were found."""
 
 
 class Filtering:
-    """Takes arrivals aside, and gives them ``back``, in their order and to be stored before all that came later."""
+    """Holds arrivals while they are filtered, and passes them to ``back`` in order, to be stored before later ones."""
 
     def __init__(self, directory: Directory, process: FilterProcess, back: Callable[[Sequence[Arrival]], None]) -> None:
         self._directory = directory
         self._process = process
         self._back = back
         self._lines: dict[str, deque[Arrival]] = {}
-        """By application: the one that is asked about, and those behind it."""
+        """By application: the message that is being filtered, and those waiting behind it."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     def __iter__(self) -> Iterator[Arrival]:
-        """All that are here."""
+        """All arrivals held."""
         for line in self._lines.values():
             yield from line
 
     def takes(self, arrival: Arrival) -> bool:
-        """Take an arrival aside, if it has to be."""
+        """Hold an arrival if it needs filtering or has to wait; returns whether it is held."""
         application_id = arrival.message.application_id
         if self._lines and (line := self._lines.get(application_id)) is not None:
             line.append(arrival)
@@ -94,7 +94,7 @@ class Filtering:
                 passing = await self._process.passing(filters.values(), message.payload)
                 arrival.found = plan, let_through(found, filters, passing)
         except (MemoryError, RuntimeError, StoreError):
-            pass  # No memory, thread or database: it is done like a small one, and fails like it where it must.
+            pass  # No memory, thread or database: handle it like a small payload, which may then fail.
         finally:
             arrival.asked = True
             self._back(self._lines.pop(message.application_id))

@@ -1,4 +1,4 @@
-"""The intake: makes a message of what a caller says, or of an outbox row, by the same rules."""
+"""The intake makes messages from a caller's arguments and from outbox rows, by the same rules."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class MessageLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Intake:
-    """Makes new messages, which the router takes. Nothing is stored by it."""
+    """Makes new messages for the router. It stores nothing."""
 
     def __init__(self, directory: Directory, clock: Clock, ids: IdSource, limits: MessageLimits) -> None:
         self._directory = directory
@@ -51,11 +51,11 @@ class Intake:
     def message_of_then(
         self, application: Application, message_id: str, created_at: int, draft: MessageDraft
     ) -> NewMessage:
-        """A message that was accepted before and elsewhere, with its id and time; raises ``ValidationError``."""
+        """A message that was accepted earlier by another server, with its id and time; raises ``ValidationError``."""
         return prepare(application, self._limits, message_id, created_at, draft)
 
     async def message_of_row(self, row: OutboxRow) -> NewMessage:
-        """The message that an outbox row asks for.
+        """The message of an outbox row.
 
         Raises ``NotFoundError`` or ``ValidationError`` if it can never be delivered.
         """
@@ -67,7 +67,7 @@ class Intake:
 def prepare(
     application: Application, limits: MessageLimits, message_id: str, now: int, draft: MessageDraft
 ) -> NewMessage:
-    """A message that may be accepted; raises ``ValidationError``. Pure.
+    """Validate a draft and make a message of it; raises ``ValidationError``. Pure.
 
     ``message_id`` was made for ``now`` (microseconds), which becomes the time of the message.
     """
@@ -97,9 +97,9 @@ def prepare(
 
 
 def from_row(row: OutboxRow, application: Application, limits: MessageLimits, fresh_id: str, now: int) -> NewMessage:
-    """A message for a row that somebody wrote to the outbox; raises ``ValidationError``. Pure.
+    """The message of an outbox row; raises ``ValidationError``. Pure.
 
-    The id that the writer gave it is kept, and the time in it is the message's; otherwise it gets ``fresh_id``.
+    An id given by the writer is kept, and its timestamp is the message's; otherwise it gets ``fresh_id``.
     """
     created_at = now
     if row.message_id is not None:
@@ -137,7 +137,7 @@ def as_message(new: NewMessage) -> Message:
 
 
 def _tags(text: str | None) -> tuple[list[str] | None, str | None]:
-    """The tags, and the ordering key, which stands with them where there is one."""
+    """The tags and the ordering key, which share a column."""
     if text is None or not text.lstrip().startswith("{"):
         return _json_array("tags", text), None
     try:

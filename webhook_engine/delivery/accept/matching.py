@@ -36,21 +36,21 @@ class Obstacle(StrEnum):
     CHANNELS = "channels"
     FILTER = "filter"
     LATER = "later"
-    """It was added after the message."""
+    """It was created after the message."""
     EDITED = "edited"
-    """It would get it now."""
+    """It was edited since, and would match now."""
 
 
 class Unsent(msgspec.Struct, frozen=True):
-    """That an endpoint does not get a message, and why."""
+    """Why an endpoint does not get a message."""
 
     obstacle: Obstacle
     condition: Mapping[str, object] | None = None
-    """Of its filter: the first that does not hold."""
+    """The first condition of its filter that does not hold."""
 
 
 def matches(endpoint: Endpoint, event_type: str, channels: Iterable[str] | None) -> bool:
-    """Whether the endpoint wants messages of this event type with these channels.
+    """Whether the endpoint subscribes to messages of this event type with these channels.
 
     An endpoint without event types takes all; ``invoice.*`` takes what begins with ``invoice.``. An endpoint with
     channels takes only messages that share one; a message without channels shares none.
@@ -61,7 +61,7 @@ def matches(endpoint: Endpoint, event_type: str, channels: Iterable[str] | None)
 
 
 def obstacle(endpoint: Endpoint, event_type: str, channels: Iterable[str] | None) -> Unsent | None:
-    """Why the endpoint does not get such a message; ``None`` if it does, or if that is up to its filter."""
+    """Why the endpoint does not get such a message; ``None`` if it matches as far as its payload filter allows."""
     if endpoint.disabled:
         return Unsent(Obstacle.DISABLED)
     if endpoint.event_types is not None and nearest(endpoint.event_types, event_type) is None:
@@ -72,13 +72,13 @@ def obstacle(endpoint: Endpoint, event_type: str, channels: Iterable[str] | None
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """What the messages of an application are routed by, made ready once for all of them."""
+    """The routing data of an application, prepared once for all its messages."""
 
     enabled: Sequence[tuple[str, Endpoint | None]]
-    """The ids of the endpoints, with what those ask for that do not take every message."""
+    """The ids of the enabled endpoints, each with the endpoint itself if it does not match every message."""
     filters: Mapping[str, PayloadFilter]
     ordered: frozenset[str]
-    """Those that get their messages one at a time."""
+    """The ids of endpoints with ``ordering``."""
     shards: Mapping[str, int]
 
 
@@ -105,12 +105,12 @@ def _plan(endpoints: Sequence[StoredEndpoint]) -> Plan:
 
 
 def candidates(plan: Plan, event_type: str, channels: Iterable[str] | None) -> list[str]:
-    """The ids of the enabled endpoints that a new message goes to if their filters let it through."""
+    """The ids of the enabled endpoints that a new message goes to if it passes their filters."""
     return [one for one, asks in plan.enabled if asks is None or matches(asks, event_type, channels)]
 
 
 def filters_of(plan: Plan, ids: Iterable[str]) -> Mapping[str, PayloadFilter]:
-    """The filters of those that have one."""
+    """The filters of the endpoints that have one."""
     return {one: plan.filters[one] for one in ids if one in plan.filters} if plan.filters else {}
 
 
@@ -122,6 +122,6 @@ def recipients(plan: Plan, event_type: str, channels: Iterable[str] | None, payl
 
 
 def let_through(ids: Iterable[str], filters: Iterable[str], passing: Iterable[bool]) -> list[str]:
-    """The ids without those whose filter does not let the payload through."""
+    """The ids without those whose filter the payload does not pass."""
     refusing = {one for one, passes in zip(filters, passing, strict=True) if not passes}
     return [one for one in ids if one not in refusing]

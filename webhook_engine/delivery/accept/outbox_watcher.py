@@ -1,4 +1,4 @@
-"""A service that looks into an outbox again and again: now and then, and soon after this process wrote to one."""
+"""A service that polls an outbox regularly, and soon after this process wrote to it."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ __all__ = ["OutboxWatcher", "messages_of"]
 log = get_logger("outbox")
 
 SOON_S = (0.001, 0.002, 0.005, 0.01, 0.02)
-"""When to look after somebody enqueued here: the row comes with a commit that follows in the next moment, or later."""
+"""Delays of the polls after this process enqueued, in seconds: the row appears with a commit that follows soon."""
 CATCH_UP_LOOKS_EVERY_S = 0.001
 
 
 class OutboxWatcher(Service):
-    """Base of what moves rows out of one outbox."""
+    """Base class of the services that move rows out of one outbox."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self.asked = False
-        """Whether to look whatever the database says."""
+        """Whether to poll even if the database reports no change."""
         self._rounds = 0
         self._soon: list[float] = []
         self._forget: Callable[[], None] | None = None
 
     async def start(self) -> None:
-        """Begin, with what was left in the outbox."""
+        """Start, with the rows left in the outbox."""
         self.asked = True
         loop = asyncio.get_running_loop()
 
@@ -46,7 +46,7 @@ class OutboxWatcher(Service):
         await super().start()
 
     async def stop(self) -> None:
-        """End, when what is begun is finished."""
+        """Stop after the current work."""
         if self._forget is not None:
             self._forget()
             self._forget = None
@@ -54,7 +54,7 @@ class OutboxWatcher(Service):
 
     async def catch_up(self) -> None:
         """Return when every row that was committed before the call has been moved or set aside."""
-        # The round that is under way may have looked before the call; the one after it has not.
+        # The current round may have polled before the call; the one after it has not.
         target = self._rounds + 2
         while self._rounds < target and not self.stopping:
             self.asked = True
@@ -62,11 +62,11 @@ class OutboxWatcher(Service):
             await asyncio.sleep(CATCH_UP_LOOKS_EVERY_S)
 
     def looked(self) -> None:
-        """A round is over, and all that it found is moved."""
+        """Note the end of a round, which has moved all rows that it found."""
         self._rounds += 1
 
     async def rest(self, seconds: float) -> None:
-        """Wait until it is time for the next look: at most so long."""
+        """Wait until the next poll, at most ``seconds``."""
         await self.nap(min(self._soon.pop(0), seconds) if self._soon else seconds)
 
     def _hurry(self) -> None:
@@ -78,7 +78,7 @@ class OutboxWatcher(Service):
 async def messages_of(
     rows: Iterable[OutboxRow], intake: Intake, source: str | None = None
 ) -> tuple[list[tuple[OutboxRow, NewMessage]], list[RefusedRow]]:
-    """Rows with their messages, in their order, and those that can never be delivered, with the reasons."""
+    """The rows with their messages, in order, and the rows that can never be delivered, with the reasons."""
     made: list[tuple[OutboxRow, NewMessage]] = []
     refused: list[RefusedRow] = []
     for row in rows:
@@ -89,7 +89,7 @@ async def messages_of(
         except WebhookEngineError as error:
             refused.append(_set_aside(row, str(error), source))
         except Exception as error:
-            # Whatever it is, one row must not hold up those behind it.
+            # Whatever the error, one row must not block those behind it.
             log.exception("outbox.not_understood", outbox_id=row.id, source=source)
             refused.append(_set_aside(row, repr(error), source))
     return made, refused

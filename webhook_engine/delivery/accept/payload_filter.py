@@ -1,8 +1,8 @@
-"""A filter on payloads, made ready once and asked for many messages. Pure.
+"""Evaluation of payload filters, compiled once and used for many messages. Pure.
 
-What a filter says is in :mod:`webhook_engine.rules.payload_filter`. How long an answer takes is bounded: by the number
-of its conditions, and for lists by the size of the payload. Where that is not enough the message is sent: what a
-consumer gets too much it can leave aside, what it does not get it never hears of.
+The language of filters is described in :mod:`webhook_engine.rules.payload_filter`. The time of an evaluation is
+bounded: by the number of conditions, and for lists by the size of the payload. If the bound is exceeded the message is
+sent: a consumer can ignore a message that it does not want, but never learns of one that it does not get.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ import msgspec
 __all__ = ["Content", "PayloadFilter", "passing", "refusing"]
 
 BYTES_A_STEP = 8
-"""For each of them, a payload is worth one step in its lists."""
+"""Bytes of a payload that allow one step in lists."""
 STEPS_AT_LEAST = 1_000
 SEARCHED_A_STEP = 256
-"""Characters of a text that are searched through in one step."""
+"""Characters of a text searched in one step."""
 
 
 class _Nothing(Enum):
@@ -29,7 +29,7 @@ class _Nothing(Enum):
 
 
 NOTHING = _Nothing.NOTHING
-"""What is found where there is nothing."""
+"""The value of a missing member."""
 
 
 _UNREAD = object()
@@ -40,7 +40,7 @@ class _TooMuchError(Exception):
 
 
 class Content:
-    """The payload of one message as its filters see it: read when the first one asks."""
+    """The payload of one message, parsed when its first filter needs it."""
 
     __slots__ = ("_payload", "_read", "steps")
 
@@ -48,11 +48,11 @@ class Content:
         self._payload = payload
         self._read: object = _UNREAD
         self.steps = STEPS_AT_LEAST + len(payload or b"") // BYTES_A_STEP
-        """How many are left for all filters."""
+        """Steps left for all filters."""
 
     @property
     def value(self) -> object:
-        """``NOTHING`` if it is no JSON."""
+        """The parsed payload; ``NOTHING`` if it is not JSON."""
         if self._read is _UNREAD:
             try:
                 self._read = NOTHING if self._payload is None else _ANYTHING.decode(self._payload)
@@ -61,7 +61,7 @@ class Content:
         return self._read
 
     def step(self, steps: int = 1) -> None:
-        """Raises ``_TooMuchError`` where none are left."""
+        """Use up steps; raises ``_TooMuchError`` if none are left."""
         self.steps -= steps
         if self.steps < 0:
             raise _TooMuchError
@@ -73,7 +73,7 @@ Test = Callable[[object, Content], bool]
 
 
 class PayloadFilter:
-    """A filter as the rules have checked it, ready to be asked."""
+    """A compiled filter, validated before."""
 
     __slots__ = ("_all", "_said", "_steps", "_text")
 
@@ -81,12 +81,12 @@ class PayloadFilter:
         self._said = said
         self._all = _filter(said)
         self._steps = 2 * _size(said)
-        """What it may take whatever the payload is, beside lists."""
+        """Steps that it may take whatever the payload, apart from lists."""
         self._text: bytes | None = None
 
     @property
     def text(self) -> bytes:
-        """What it says, as JSON."""
+        """Its source as JSON."""
         if self._text is None:
             self._text = json.dumps(self._said).encode()
         return self._text
@@ -96,7 +96,7 @@ class PayloadFilter:
         return self._holds(self._all, content)
 
     def refused_by(self, content: Content) -> dict[str, object] | None:
-        """The first of its conditions that does not hold; ``None`` if all do."""
+        """The first condition that does not hold; ``None`` if all do."""
         for name, wanted in self._said.items():
             if not self._holds(_filter({name: wanted}), content):
                 return {name: wanted}
@@ -112,13 +112,13 @@ class PayloadFilter:
 
 
 def passing(filters: Iterable[PayloadFilter], payload: bytes) -> list[bool]:
-    """Of each filter, whether it lets a payload through; they share its steps."""
+    """Whether the payload passes, for each filter; they share its steps."""
     content = Content(payload)
     return [one.passes(content) for one in filters]
 
 
 def refusing(filters: Iterable[PayloadFilter], payload: bytes) -> list[dict[str, object] | None]:
-    """Of each filter, the first condition that does not hold of a payload; they share its steps."""
+    """The first condition that the payload does not meet, for each filter; they share its steps."""
     content = Content(payload)
     return [one.refused_by(content) for one in filters]
 
@@ -269,7 +269,7 @@ def _none(test: Test) -> Test:
 
 
 def _of_items(holds: Callable[[object], bool], *, whole: bool = False) -> Test:
-    """Of a value, or of some item where it is a list (or the list is meant as a whole)."""
+    """Test a value, or for a list any item of it (or the list as a whole)."""
 
     def of_items(value: object, content: Content) -> bool:
         content.step()
@@ -320,7 +320,7 @@ def _comparison(name: str, wanted: object) -> Callable[[object], bool]:
 
 
 def _key(value: object) -> object:
-    """What a scalar is compared by: true is not 1, and 1 is 1.0. Lists and objects are equal to no scalar."""
+    """The comparison key of a scalar: true is not 1, and 1 equals 1.0. Lists and objects equal no scalar."""
     if isinstance(value, bool):
         return (value,)
     return value if value is None or isinstance(value, str | int | float) else _OTHER
@@ -330,7 +330,7 @@ _OTHER = object()
 
 
 def _same(value: object, wanted: object) -> bool:
-    """Whether two values of JSON are equal, as deep as what is wanted is."""
+    """Whether two JSON values are equal, compared to the depth of ``wanted``."""
     if isinstance(wanted, list):
         return (
             isinstance(value, list)

@@ -1,8 +1,8 @@
-"""The relay: moves outbox rows into the flow, each exactly once, and sets aside what can never be delivered.
+"""The relay moves outbox rows into the flow, each exactly once, and sets aside rows that can never be delivered.
 
-In the engine's own database a row goes in the commit that stores its message. Where engines share that, each moves the
-rows of its own shards, but only one of them looks for new ones all the time, and tells the others of theirs. What comes
-from other databases is moved by a :class:`~webhook_engine.delivery.accept.source_relay.SourceRelay` for each.
+In the engine's own database, the commit that stores a message deletes its row. If several engines share the database,
+each moves the rows of its own shards, but only one polls for new rows all the time, and notifies the others of theirs.
+Rows of other databases are moved by one :class:`~webhook_engine.delivery.accept.source_relay.SourceRelay` each.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ log = get_logger("outbox")
 
 LOOK_EVERY_S = 0.05
 LOOK_IF_NOT_TOLD_EVERY_S = 2.0
-"""Whoever looks for all may have died, and somebody else does a few seconds later."""
+"""Seconds between polls of the other engines, since the one that polls all the time may have died."""
 PAGE = 500
 LONGEST_PAUSE_S = 5.0
 
 
 class Relay(OutboxWatcher):
-    """Watches the outbox of the engine's own database, and sees to those of the other sources."""
+    """Watches the outbox of the engine's own database, and starts and stops the relays of the other sources."""
 
     def __init__(
         self,
@@ -52,7 +52,7 @@ class Relay(OutboxWatcher):
         self._ownership = ownership
         self._wakeups = wakeups
         self._told = False
-        """Whether another engine asked for the next look, and has told all that are concerned."""
+        """Whether another engine requested the next poll, and has notified all engines concerned."""
         self._outbox = outbox
         self._router = router
         self._intake = intake
@@ -60,7 +60,7 @@ class Relay(OutboxWatcher):
         self._others = [SourceRelay(source, router, intake, ownership) for source in sources]
 
     async def start(self) -> None:
-        """Begin, with what was left in the outboxes. Other databases may be out of reach yet."""
+        """Start, with the rows left in the outboxes. Other databases may still be unreachable."""
         await super().start()
         for other in self._others:
             other.on_crash = self.on_crash
@@ -75,13 +75,13 @@ class Relay(OutboxWatcher):
         await asyncio.gather(super().catch_up(), *(other.catch_up() for other in self._others))
 
     def told(self, shards: Collection[int]) -> None:
-        """Another engine saw rows for these shards."""
+        """Poll soon: another engine saw rows for these shards."""
         if not self._ownership.shards.isdisjoint(shards):
             self._told = True
             self.nudge()
 
     async def run(self) -> None:
-        """Look, move, nap."""
+        """Poll, move rows, wait."""
         pause = LOOK_EVERY_S
         while not self.stopping:
             asked, self.asked = self.asked, False
@@ -101,7 +101,7 @@ class Relay(OutboxWatcher):
             await self.rest(pause)
 
     def _look_every_s(self) -> float:
-        """Who is not the one that looks all the time is told of rows, again and again as long as they are there."""
+        """Seconds between polls. Engines other than the polling one are notified of their rows while there are any."""
         looks_for_all = self._ownership.holds(SHARD_OF_ALL)
         return LOOK_EVERY_S if looks_for_all or not self._wakeups.are_heard else LOOK_IF_NOT_TOLD_EVERY_S
 
@@ -129,7 +129,7 @@ class Relay(OutboxWatcher):
         try:
             await self._router.accept(message, outbox_id=row.id)
         except ConflictError:
-            # The same event is there already, and the row went with the attempt to add it once more.
+            # A message with this event id exists already; the row was deleted all the same.
             log.info("outbox.duplicate", outbox_id=row.id, application=row.application, event_id=row.event_id)
         except EngineNotRunningError:
             log.debug("outbox.left", outbox_id=row.id)

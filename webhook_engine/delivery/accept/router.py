@@ -1,7 +1,7 @@
-"""The router: gives each accepted message its deliveries, and stores both in one commit.
+"""The router creates the deliveries of each accepted message, and stores both in one commit.
 
-Messages that arrive while a commit runs are taken and stored together with the next one. A message whose caller was
-cancelled meanwhile is accepted all the same.
+Messages that arrive during a commit are stored together in the next one. A message whose caller was cancelled meanwhile
+is still accepted.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ __all__ = ["Router"]
 MAX_BATCH = 1_000
 MAX_BATCH_BYTES = 8 * 1024 * 1024
 FILTERED_AT_ONCE = 256 * 1024
-"""Bytes of payloads that are filtered before others have their turn on the event loop: some milliseconds."""
+"""Bytes of payloads filtered before yielding to the event loop, which take some milliseconds."""
 A_FILTERED_MESSAGE = 4 * 1024
-"""What a message counts as at least."""
+"""Bytes that a filtered message counts as at least."""
 
 
 class Router(Service):
-    """Accepts messages; ``on_stored`` gets what was committed, before the callers are told."""
+    """Accepts messages; ``on_stored`` gets what was committed, before the callers' futures are done."""
 
     def __init__(
         self,
@@ -65,11 +65,11 @@ class Router(Service):
         self._filtered_bytes = 0
         self._batch: Sequence[Arrival] = ()
         self.batches = 0
-        """How many are stored."""
+        """The number of batches stored."""
 
     @property
     def storing(self) -> bool:
-        """Whether a batch is on its way into the database."""
+        """Whether a batch is being stored."""
         return bool(self._storing)
 
     @property
@@ -89,9 +89,9 @@ class Router(Service):
         outbox_id: int | None = None,
         response: KeptResponse | None = None,
     ) -> asyncio.Future[None]:
-        """Store a message with its deliveries, and with the response to be kept; durable when the future is done.
+        """Store a message with its deliveries and the idempotent response; durable when the future is done.
 
-        It raises ``ConflictError`` if its event id is taken, ``StoreUnavailableError`` if the database refuses.
+        The future raises ``ConflictError`` if the event id is taken, ``StoreUnavailableError`` if the database refuses.
         """
         if self.left_behind:
             raise EngineNotRunningError(AFTER_FORK)
@@ -106,7 +106,7 @@ class Router(Service):
         return accepted
 
     async def run(self) -> None:
-        """Store what arrives with its deliveries, and all of it before ending."""
+        """Store messages as they arrive, with their deliveries; store all of them before returning."""
         while True:
             if not self._arrivals:
                 if self.stopping and not any(True for _ in self._filtering):
@@ -125,7 +125,7 @@ class Router(Service):
             except MemoryError:
                 _refuse(batch, StoreUnavailableError("not enough memory to store the message; try again later"))
             except Exception as error:
-                # Nobody must wait for a router that is dead.
+                # No caller must wait for a router that has crashed.
                 _refuse(self._unstored(), EngineNotRunningError(f"the engine has crashed: {error!r}"))
                 self._arrivals.clear()
                 raise
@@ -147,7 +147,7 @@ class Router(Service):
 
     async def _store(self, batch: Sequence[Arrival]) -> None:
         while True:
-            # One after the other: what is not in memory yet is read once for all messages of an application.
+            # Sequentially, so that the routes of an application are read once for all its messages.
             found = [await self._addressed(arrival) for arrival in batch]
             made = [one for one in found if one is not None]
             try:
@@ -171,7 +171,7 @@ class Router(Service):
                 arrival.accepted.set_result(None)
 
     async def _addressed(self, arrival: Arrival) -> AddressedMessage | None:
-        """Whom a message goes to; ``None`` if its application was deleted meanwhile."""
+        """Address a message; ``None`` if its application was deleted meanwhile."""
         message = arrival.message
         routes = self._directory.cached_routes(message.application_id)
         if routes is None:
@@ -198,7 +198,7 @@ class Router(Service):
         return (*self._batch, *self._filtering, *self._arrivals)
 
     def _give_back(self, arrivals: Sequence[Arrival]) -> None:
-        # A crash has refused what was waiting; whoever was cancelled has not been refused.
+        # After a crash the waiting messages are refused already; those of cancelled callers are still accepted.
         waiting = [one for one in arrivals if one.accepted.cancelled() or not one.accepted.done()]
         self._arrivals.extendleft(reversed(waiting))
         self.nudge()

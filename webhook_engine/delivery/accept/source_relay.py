@@ -1,11 +1,11 @@
-"""Moves the rows of one other database's outbox into the flow, each exactly once.
+"""The source relay moves the outbox rows of another database into the flow, each exactly once.
 
 ::
 
     row ─► message id, kept in the row ─► message stored ─► row removed
 
-Each step is durable before the next. A process that dies in between leaves a row whose message id tells the next one
-what is there already.
+Each step is durable before the next. After a crash in between, the message id in the row tells the next process
+whether the message is stored already.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ LONGEST_PAUSE_S = 5.0
 
 
 class SourceRelay(OutboxWatcher):
-    """Watches the outbox of one other database, and comes back to it however long it is out of reach."""
+    """Watches the outbox of another database, and keeps retrying while it is unreachable."""
 
     def __init__(self, source: OutboxSource, router: Router, intake: Intake, ownership: Ownership) -> None:
         super().__init__(f"relay of {source.name}")
@@ -45,7 +45,7 @@ class SourceRelay(OutboxWatcher):
         self._intake = intake
 
     async def run(self) -> None:
-        """Look, move, nap."""
+        """Poll, move rows, wait."""
         problem, pause = "", FIRST_PAUSE_S
         try:
             while not self.stopping:
@@ -69,7 +69,7 @@ class SourceRelay(OutboxWatcher):
 
     async def _round(self) -> None:
         if not self._ownership.holds(self._shard):
-            # Another engine moves them. What is there when this one takes over is looked for whatever the source says.
+            # Another engine moves them. When this one takes over, it polls even if the source reports no change.
             self.asked = True
             return
         await self._source.open()
@@ -110,7 +110,7 @@ class SourceRelay(OutboxWatcher):
                 raise done
 
     async def _accept(self, row: OutboxRow, message: NewMessage) -> bool | StoreError:
-        """Whether the message is stored, now or before; the error if the engine's own database refused."""
+        """Store a message; returns whether it is stored, now or earlier, or the error of the engine's own database."""
         try:
             await self._router.accept(message)
         except ConflictError:

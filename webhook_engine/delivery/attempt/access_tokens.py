@@ -111,6 +111,7 @@ class _Kept(msgspec.Struct):
 
 class AccessTokens:
     """The tokens of all endpoints; each is requested once at a time, however many attempts wait for it.
+
     ``sender`` limits the time, size and addresses of requests to token servers, as of any other.
     """
 

@@ -30,6 +30,7 @@ MAX_BATCH_BYTES = 1024 * 1024
 
 def gathered(members: Sequence[Member], now: int) -> Sequence[Member]:
     """The members of the next batch, out of the first ones of an order.
+
     A failed batch is retried unchanged. A new one ends before a message that is not due, has no payload, or would
     make the payloads larger than ``MAX_BATCH_BYTES``.
     """
@@ -77,6 +78,7 @@ def body_of(members: Sequence[Member]) -> bytes:
 
 def of_the_others(outcome: Outcome, others: Sequence[Member], ids: Sequence[str]) -> Iterator[Outcome]:
     """The outcomes of the other members of a batch, from that of the first one.
+
     ``ids``: those of their attempts, made when the request began, because they carry its time.
     """
     for member, attempt_id in zip(others, ids, strict=True):

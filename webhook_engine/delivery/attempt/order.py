@@ -13,6 +13,7 @@ __all__ = ["in_order"]
 
 def in_order(change: DeliveryChange, due: Due, endpoint: Endpoint) -> DeliveryChange:
     """The change with its effect on the order; unchanged for an endpoint without one.
+
     A settled delivery passes its turn to the next one. A delivery whose retries are exhausted keeps its turn if the
     endpoint's order stops there. Other ends of a delivery were requested, or are final.
     """

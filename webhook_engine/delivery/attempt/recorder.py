@@ -1,4 +1,5 @@
 """The recorder commits outcomes of attempts in batches, with everything that follows from them.
+
 Outcomes that arrive during a commit go into the next one. An outcome is kept until it is committed: while the database
 refuses, the recorder retries, and the dispatcher stops sending.
 """
@@ -33,6 +34,7 @@ STOP_PATIENCE_S = 10.0
 
 class Recorder(Service):
     """Commits outcomes; ``on_recorded`` gets each batch after its commit.
+
     ``on_dropped`` gets outcomes that came too late: the engine lost its lease, and another one makes these attempts.
     """
 

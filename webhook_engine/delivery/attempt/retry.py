@@ -44,6 +44,7 @@ class RetrySchedule:
 
 def retry_after(header: str | None, now: int) -> int | None:
     """Microseconds to wait by a ``Retry-After`` header (RFC 9110, 10.2.3); ``None`` without one, or if it is invalid.
+
     A date in the past gives 0.
     """
     if header is None:

@@ -216,6 +216,7 @@ def prepare(
     circuit_breaker: bool = False,
 ) -> Target:
     """Decrypt and prepare what sending to an endpoint needs.
+
     ``application`` is ``None`` if it was deleted with its endpoints. Raises ``SecretsUnreadableError`` if the
     endpoint's secrets were encrypted with another main secret.
     """

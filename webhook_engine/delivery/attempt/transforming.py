@@ -56,6 +56,7 @@ class Transformer:
         self, target: Target, request: Due, event_type: str, payload: bytes, wanted: Transforming
     ) -> AsSent | Response | None:
         """Transform ``request``, for a message of this event type and the rest of its batch.
+
         Returns a failed response if the transformation fails, and ``None`` if nothing is to be sent.
         """
         try:

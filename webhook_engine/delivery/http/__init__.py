@@ -1,1 +1,1 @@
-"""One HTTP request, and what came of it."""
+"""The HTTP client: one request and its response or failure."""

@@ -1,4 +1,4 @@
-"""One connection to a receiver, over which one request after the other is sent."""
+"""A connection to a receiver, over which requests are sent one after another."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ from webhook_engine.delivery.http.tls import Identity
 __all__ = ["Connection", "Keeper", "Origin", "State"]
 
 CLOSED_WHILE_IDLE_S = 1.0
-"""News that a connection was closed before the request came take no longer than that, wherever the other side is."""
+"""Seconds within which we learn that a connection was closed before the request arrived, however far the peer is."""
 LOOKED_AT_AFTER_S = 0.01
-"""A connection that was idle for longer is looked at once more before it is used: the loop may be late in reading."""
+"""A connection idle for longer (in seconds) is polled before reuse, since the event loop may be late in reading."""
 MAX_EARLY = 65_536
-"""Bytes that are kept of what comes before the first request."""
+"""Bytes kept of data that arrives before the first request."""
 MAX_JOINED = 65_536
-"""A body up to this size is sent in one piece with its head."""
+"""A body up to this size, in bytes, is sent in one write with its head."""
 
 
 class State(IntEnum):
-    """What a connection is for at present."""
+    """The state of a connection."""
 
     NEW = 0
     """Connected, and nothing was sent yet."""
     ACTIVE = 1
-    """A request was sent; its response is awaited, or was not taken away yet."""
+    """A request was sent; its response is incomplete, or was not fetched yet."""
     IDLE = 2
-    """The last response is read; another request may be sent."""
+    """The last response was read; another request may be sent."""
     CLOSED = 3
 
 
-# By names of their own where a request passes: Python 3.11 takes as long to find a member in its class as for a call.
+# Bound to names on the hot path, since on Python 3.11 looking up an enum member costs as much as a call.
 _NEW, _ACTIVE, _IDLE, _CLOSED = State
 
 _MAY_FOLLOW = (
@@ -48,19 +48,19 @@ _MAY_FOLLOW = (
     (_ACTIVE, _CLOSED),
     (),
 )
-"""For each state."""
+"""The states that may follow each state."""
 
 
 class Origin(NamedTuple):
-    """Where a connection leads to."""
+    """The origin that a connection leads to."""
 
     host: str
     port: int
     tls: bool
     is_proxy: bool = False
-    """Requests are written as a proxy wants them."""
+    """Whether requests are written in the form for proxies."""
     identity: Identity | None = None
-    """Who we are there; what one is connected as is used for no other."""
+    """The client's TLS identity; a connection is only reused for the same one."""
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
@@ -68,20 +68,20 @@ class Origin(NamedTuple):
 
 
 class Keeper(Protocol):
-    """Who wants to know of the connections that there are."""
+    """An observer of connections."""
 
     def connected(self, connection: Connection) -> None:
-        """It is connected."""
+        """The connection is established."""
 
     def closed(self, connection: Connection) -> None:
-        """It will not be used any more, for whatever reason; said once."""
+        """The connection will not be used any more; called once."""
 
     def gone(self, connection: Connection) -> None:
         """Its socket is closed."""
 
 
 class Connection(asyncio.Protocol):
-    """Sends a request, reads its response and knows in which state that leaves the connection."""
+    """Sends requests, reads responses and keeps the state of the connection."""
 
     __slots__ = (
         "_asked_at",
@@ -115,31 +115,31 @@ class Connection(asyncio.Protocol):
         self._asked_at = 0.0
         self._early = b""
         self._unread: Callable[[], Sequence[object]] | None = None
-        """Looks whether there is something to read; made when it is first needed."""
+        """Polls whether there is something to read; made on first use."""
         self.state = _NEW
         self.reader = ResponseReader(response_limit)
         self.error: Exception | None = None
-        """Why there is no more of the response: ``MalformedError``, or an ``OSError`` of the connection."""
+        """Why the response ended early: ``MalformedError``, or an ``OSError`` of the connection."""
         self.expired = False
-        """The time of the exchange was over before the response was complete."""
+        """The exchange timed out before the response was complete."""
         self.heard = False
-        """Something came since the request was sent."""
+        """Data arrived since the request was sent."""
         self.heard_at = 0.0
-        """When, by the event loop's clock."""
+        """When it first arrived, by the event loop's clock."""
         self.lookup_us: int | None = None
-        """How long the look-up of the name took, before it was connected, and so on."""
+        """How long the DNS look-up took, in microseconds; the attributes below likewise."""
         self.connect_us: int | None = None
         self.tls_us: int | None = None
         self.reused = False
-        """It had served before the present request."""
+        """The connection was used before the present request."""
         self.idle_since = 0.0
         self.awaits_proxy = False
-        """It is being connected to the proxy, and nothing was asked of that yet."""
+        """It is connecting to the proxy, which has received nothing yet."""
 
     def ask(self, head: bytes, body: bytes) -> asyncio.Future[None]:
-        """Send a request; the future is done as soon as no more of its response will be read."""
+        """Send a request; the future is done when no more of its response will be read."""
         if self.state is _CLOSED:
-            # The other side closed it as soon as it was there.
+            # The peer closed the connection right after it was made.
             self.error = self.error or ConnectionError("it was closed")
             closed = self._loop.create_future()
             closed.set_result(None)
@@ -161,13 +161,13 @@ class Connection(asyncio.Protocol):
         return waiter
 
     def rest(self) -> bool:
-        """Its response is taken away; returns whether the connection can serve another request, or is closed now."""
+        """Finish the exchange after its response was fetched; returns whether it is reusable, and closes it if not."""
         transport = self._transport
         if (
             self.state is _ACTIVE
             and transport is not None
             and self.reader.reusable
-            # It was answered before it was sent to its end, and the rest of it would be taken for the next request.
+            # The response came before the whole request was sent, whose rest would be taken for the next request.
             and not transport.get_write_buffer_size()
             and not transport.is_closing()
         ):
@@ -179,11 +179,11 @@ class Connection(asyncio.Protocol):
 
     @property
     def was_closed_while_idle(self) -> bool:
-        """Whether the request met a connection that had served before just as the other side closed it.
+        """Whether the peer closed a reused connection just as the request was sent.
 
-        An idle connection may be closed at the moment when it is used again. Most likely the request was never seen; a
-        new connection tells. If a byte of a response came, or if the other side took its time, it may have been at work
-        on the request: then that was an attempt, and failed.
+        The peer may close an idle connection at the moment when it is reused. Most likely it never saw the request,
+        which is sent again over a new connection. If a byte of a response came, or if the peer closed late, it may have
+        processed the request: then that was a failed attempt.
         """
         if not self.reused or self.heard or self.error is None:
             return False
@@ -191,14 +191,14 @@ class Connection(asyncio.Protocol):
 
     @property
     def timing(self) -> Timing:
-        """How long the parts of the present exchange took; what was not done, or not to its end, has no time."""
+        """The durations of the parts of this exchange; ``None`` for parts that were not done or not finished."""
         first_byte_us = int((self.heard_at - self._asked_at) * 1e6) if self.heard else None
         if self.reused:
             return Timing(None, None, None, first_byte_us)
         return Timing(self.lookup_us, self.connect_us, self.tls_us, first_byte_us)
 
     def end(self) -> None:
-        """The exchange is over: close the connection, unless its response was taken away."""
+        """End the exchange: close the connection, unless its response was fetched."""
         if self.state is _ACTIVE or self.state is _NEW:
             self.close()
 
@@ -210,13 +210,13 @@ class Connection(asyncio.Protocol):
         return self._loop.time() - self.idle_since < LOOKED_AT_AFTER_S or not self._has_unread()
 
     def expire(self) -> None:
-        """The time of the exchange is over: what has come is all there is."""
+        """Time out the exchange: what has arrived so far is the response."""
         if self._waiter is not None:
             self.expired = True
             self._finish()
 
     def close(self) -> None:
-        """Drop the connection at once, with no closing handshake that the other side could draw out."""
+        """Abort the connection at once, without a closing handshake that the peer could delay."""
         if self.state is _CLOSED:
             return
         self._become(_CLOSED)
@@ -229,7 +229,7 @@ class Connection(asyncio.Protocol):
         self._keeper.closed(self)
 
     def _has_unread(self) -> bool:
-        """Whether something came that the event loop did not come to read: an end, or what nobody has asked for."""
+        """Whether there is data or an end of stream that the event loop has not read yet."""
         if self._unread is None:
             transport = cast("asyncio.Transport", self._transport)
             self._unread = _look_at(transport.get_extra_info("socket").fileno())
@@ -245,22 +245,22 @@ class Connection(asyncio.Protocol):
         if waiter is not None and not waiter.done():
             waiter.set_result(None)
 
-    # What the transport calls.
+    # Called by the transport.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The connection is there."""
+        """The connection is established."""
         self._transport = cast("asyncio.Transport", transport)
         self._keeper.connected(self)
         if self.state is _CLOSED:
             self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        """Bytes came."""
+        """Data arrived."""
         if self.state is _NEW and len(self._early) < MAX_EARLY:
-            self._early += data  # A greeting, or a refusal that waits for no request: it is the response to the first.
+            self._early += data  # A greeting, or an early refusal: it is the response to the first request.
             return
         if self._waiter is None:
-            # Nobody asked for them; they would be taken for the response to the next request.
+            # Unsolicited data would be taken for the response to the next request.
             self.close()
             return
         if not self.heard:
@@ -274,11 +274,11 @@ class Connection(asyncio.Protocol):
             self._finish()
 
     def eof_received(self) -> None:
-        """The other side sends no more; the transport is closed thereafter."""
+        """The peer sends no more; the transport closes afterwards."""
         self._ended(None)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The connection is over."""
+        """The connection was closed."""
         self._ended(exc)
         self._keeper.gone(self)
 
@@ -294,7 +294,7 @@ class Connection(asyncio.Protocol):
 
 
 def _look_at(descriptor: int) -> Callable[[], Sequence[object]]:
-    """What gives something whenever there is something to read from a socket, as long as that is open."""
+    """Make a function that polls an open socket: its result is not empty if there is something to read."""
     if not hasattr(select, "poll"):
         return lambda: select.select([descriptor], [], [], 0)[0]
     poll = select.poll()

@@ -1,4 +1,4 @@
-"""When the time of an exchange is over: counted only while the event loop runs."""
+"""Timeouts of exchanges, counted only while the event loop runs."""
 
 from __future__ import annotations
 
@@ -8,55 +8,55 @@ from typing import Protocol
 __all__ = ["Deadlines", "Expiring"]
 
 LOOK_EVERY_S = 0.5
-"""How often at least it is looked whether the event loop stood still, while there are exchanges."""
+"""Maximum seconds between checks whether the event loop was blocked, while there are exchanges."""
 LATE_S = 0.1
-"""A timer that is later than that tells that the process was stopped or the event loop was kept busy."""
+"""A timer later than this (in seconds) shows that the process was suspended or the event loop was blocked."""
 READING_S = 0.05
-"""After that, the event loop gets this time to read what has arrived before anything expires."""
+"""Seconds that the event loop then gets to read what has arrived, before anything expires."""
 
 
 class Expiring(Protocol):
-    """What has a time."""
+    """Something with a timeout."""
 
     def expire(self) -> None:
-        """The time is over."""
+        """Time out."""
 
 
 class Deadlines:
-    """Expires what lasts longer than ``timeout_s``.
+    """Expires exchanges that last longer than ``timeout_s``.
 
-    All have the same time, so the oldest is always the next; one timer for it is cheaper than one for each. A time in
-    which the event loop did not run, since the process was stopped or something else kept the loop busy, counts for
-    nobody: responses that arrived meanwhile could not be read.
+    All have the same timeout, so the oldest always expires first; one timer is cheaper than one for each. Time in which
+    the event loop did not run, because the process was suspended or the loop was blocked, does not count: responses
+    that arrived meanwhile could not be read.
     """
 
     def __init__(self, timeout_s: float) -> None:
         self._timeout_s = timeout_s
         self._loop = asyncio.get_running_loop()
         self._under_way: dict[Expiring, float] = {}
-        """The deadlines, in the order in which they come, on a clock that stands still while the event loop does."""
+        """The deadlines, earliest first, on a clock that stops while the event loop is blocked."""
         self._stood_still_s = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self._reading = False
 
     @property
     def idle(self) -> bool:
-        """Whether there is nothing that could expire."""
+        """Whether there are no exchanges."""
         return not self._under_way
 
     def begin(self, one: Expiring) -> None:
-        """Its time runs from now on."""
+        """Start the timeout of an exchange."""
         now = self._loop.time()
         self._under_way[one] = now - self._stood_still_s + self._timeout_s
         if self._timer is None or self._timer.when() > now + self._timeout_s:
             self._look_at(now + min(self._timeout_s, LOOK_EVERY_S))
 
     def end(self, one: Expiring) -> None:
-        """It is finished."""
+        """Remove an exchange."""
         self._under_way.pop(one, None)
 
     def close(self) -> None:
-        """Expect nothing more."""
+        """Cancel the timer."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -1,4 +1,4 @@
-"""How many file descriptors this process may have, and how many of them idle connections to receivers may take."""
+"""Limits of file descriptors: of this process, and of its idle connections to receivers."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ if sys.platform != "win32":
     import resource
 
 MAX_IDLE = 4_096
-"""More idle connections are not kept, however many descriptors there are."""
+"""Idle connections kept at most, however many descriptors there are."""
 IDLE_SHARE = 4
-"""Of all descriptors, one of so many may be an idle connection."""
+"""One of so many descriptors may be an idle connection."""
 
 
 def soft_limit() -> int | None:
-    """How many descriptors this process may have now; ``None`` if there is no limit, or none that can be told."""
+    """How many descriptors this process may have now; ``None`` if there is no limit, or it is unknown."""
     if sys.platform == "win32":
         return None
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -24,5 +24,5 @@ def soft_limit() -> int | None:
 
 
 def most_idle(limit: int | None) -> int:
-    """How many idle connections there may be with so many descriptors."""
+    """The maximum number of idle connections for a limit of descriptors."""
     return MAX_IDLE if limit is None else max(1, min(MAX_IDLE, limit // IDLE_SHARE))

@@ -1,4 +1,4 @@
-"""How a connection is made: look up the name, refuse addresses, connect, and speak TLS."""
+"""Dialling: look up the name, check the addresses, connect, and start TLS."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from webhook_engine.delivery.troubles import Lack
 __all__ = ["Dialler"]
 
 NEXT_ADDRESS_AFTER_S = 0.25
-"""How long one address is given before the next is tried beside it (RFC 8305)."""
+"""Seconds after which the next address is tried in parallel (RFC 8305)."""
 HANDSHAKE_S = 600.0
-"""For TLS; longer than any exchange may take, whose own time is what counts."""
+"""Timeout of the TLS handshake, in seconds: longer than any exchange, whose own timeout applies."""
 
 
 class Dialler:
     """Makes connections, through a proxy or directly, and only to addresses that ``guard`` accepts.
 
-    Without a guard all are accepted: so it is for the engine's own inbox. The proxy's own address is not judged.
-    ``tls`` is what is spoken where the origin has no identity of its own, by default what trusts the authorities of the
-    system; ``ca_file`` is trusted there too.
+    Without a guard all are accepted, as for the engine's own inbox. The proxy's own address is not checked.
+    ``tls`` is the context for origins without an identity of their own; by default it trusts the system's authorities
+    and ``ca_file``.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Dialler:
         self._loop = asyncio.get_running_loop()
 
     async def dial(self, connection: Connection, application_id: str) -> None:
-        """Connect it to where it leads. Raises ``NoResponseError``; a connection that fails is closed."""
+        """Connect to the connection's origin. Raises ``NoResponseError``; a connection that fails is closed."""
         origin = connection.origin
         try:
             if self._proxy is None:
@@ -76,9 +76,9 @@ class Dialler:
             raise
 
     async def check(self, target: Origin, application_id: str) -> Sequence[AddressInfo]:
-        """The addresses of a target that may be connected to. Raises ``NoResponseError`` if there is none.
+        """The allowed addresses of a target. Raises ``NoResponseError`` if there is none.
 
-        A target behind a proxy is refused if any of its addresses is: the proxy would not ask.
+        A target behind a proxy is refused if any of its addresses is, since the proxy may choose any of them.
         """
         host = target.host.rstrip(".")
         written = _other_form(host)
@@ -112,19 +112,19 @@ class Dialler:
         except (OSError, RuntimeError, MemoryError) as error:
             if trouble := own_trouble(f"could not connect to {origin}", error, found):
                 raise trouble from error
-            # The words of a library may name the addresses, which are nobody's business.
+            # The library's text may contain addresses, which must not be disclosed.
             told = problem(error) if getattr(error, "errno", None) else "none of its addresses could be reached"
             raise NoResponseError(FailureKind.CONNECT, f"could not connect to {origin}: {told}") from error
 
     async def _context(self, origin: Origin) -> ssl.SSLContext:
-        """What TLS is spoken with. Raises ``NoResponseError``."""
+        """The TLS context for an origin. Raises ``NoResponseError``."""
         if origin.identity is None and self._tls is not None:
             return self._tls
         what = "the endpoint's own certificates cannot be used"
         try:
             if origin.identity is not None:
                 return await origin.identity.context(self._ca_file)
-            # Reading the authorities takes tens of milliseconds and a mebibyte: not before somebody speaks TLS.
+            # Loading the authorities takes tens of milliseconds and a mebibyte, so not before TLS is needed.
             what = "the authorities of the system cannot be read"
             self._tls = await asyncio.to_thread(client_context)
             return self._tls
@@ -132,7 +132,7 @@ class Dialler:
             raise own_trouble(what, error) or NoResponseError(FailureKind.TLS, f"{what}: {problem(error)}") from error
 
     async def _begin(self, protocol: Callable[[], asyncio.BaseProtocol], sock: socket.socket, origin: Origin) -> None:
-        """Make a connection of a socket, with TLS if that is spoken there."""
+        """Start the protocol on a connected socket, with TLS if the origin uses it."""
         try:
             if origin.tls:
                 await self._loop.create_connection(
@@ -151,7 +151,7 @@ class Dialler:
             raise
 
     async def _reach_proxy(self, protocol: Callable[[], asyncio.BaseProtocol], proxy: Proxy) -> None:
-        """Connect to the proxy; whatever keeps us from it is no failure of the target."""
+        """Connect to the proxy; an error here is not the target's failure."""
         try:
             found = await self._look_up(proxy.origin, "")
             sock = await self._connect(proxy.origin, found)
@@ -195,7 +195,7 @@ class Dialler:
 
 
 def _failed(error: BaseException, origin: Origin) -> NoResponseError | None:
-    """What it means that a connection could not be begun whose socket is connected; ``None`` if it says nothing."""
+    """The failure of starting a connected socket, from its error; ``None`` for an error of another kind."""
     if trouble := own_trouble(f"could not connect to {origin}", error):
         return trouble
     match error:
@@ -210,12 +210,12 @@ def _failed(error: BaseException, origin: Origin) -> NoResponseError | None:
 
 
 def _server_name(origin: Origin) -> str:
-    """What the certificate must be for: an address without its scope, a name without a final dot."""
+    """The name that the certificate must be for: an address without its scope, a name without a final dot."""
     return origin.host.partition("%")[0].rstrip(".")
 
 
 def _other_form(host: str) -> str | None:
-    """How ``2130706433`` and the like are properly written; ``None`` for a name, and for what is in its usual form."""
+    """The usual form of an address written like ``2130706433``; ``None`` for a name or an address in its usual form."""
     try:
         address = socket.inet_ntoa(socket.inet_aton(host))
     except (OSError, UnicodeError):

@@ -1,13 +1,13 @@
 """Which addresses may be connected to. Pure: no I/O, no names, only addresses.
 
-Everything that is not plain public unicast is refused, unless ``delivery.allow_subnets`` names it. An IPv6 address may
-carry an IPv4 address inside; then each of them is judged:
+Everything except public unicast is refused, unless ``delivery.allow_subnets`` names it. An IPv6 address may contain an
+IPv4 address; then both are checked:
 
 * IPv4-mapped (``::ffff:10.0.0.1``) *is* that IPv4 address; only the IPv4 rules and IPv4 subnets count.
 * NAT64, 6to4, Teredo and IPv4-compatible addresses are refused as such. Where their own range is allowed, the address
   inside must be acceptable too: allowing ``64:ff9b::/96`` opens public IPv4 behind NAT64, and still not ``10.0.0.0/8``.
 
-Addresses of cloud metadata services hand out credentials; they stay refused whatever is allowed.
+Cloud metadata services hand out credentials; their addresses stay refused whatever is allowed.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
 BLOCKED = "requests to this IP range are blocked"
-"""How the text of every refusal begins."""
+"""The beginning of the text of every refusal."""
 
 _METADATA: frozenset[Address] = frozenset(
     map(
@@ -89,15 +89,15 @@ _LOW_32 = 0xFFFF_FFFF
 
 
 class AddressGuard:
-    """Judges addresses; ``allow_subnets`` are the private networks that may be called."""
+    """Checks addresses; ``allow_subnets`` are the private networks that requests may go to."""
 
     def __init__(self, allow_subnets: Iterable[Network] = ()) -> None:
         self._allowed = tuple(map(_unmapped, allow_subnets))
 
     def refusal(self, address: str | IPv4Address | IPv6Address) -> str | None:
-        """Why no connection may be made to the address, in words for the attempt; ``None`` if it may.
+        """Why no connection may be made to the address, as text for the attempt; ``None`` if it is allowed.
 
-        The text names the kind of range and not the address: who owns a name shall not learn from it what the name
+        The text names the kind of range and not the address, so that the owner of a name does not learn what it
         resolves to inside our network.
         """
         try:
@@ -123,7 +123,7 @@ def _label(address: Address) -> str | None:
 
 
 def _layers(address: Address) -> Iterator[Address]:
-    """The address itself, without its scope, and the IPv4 addresses that it carries."""
+    """The address itself, without its scope, and the IPv4 addresses that it contains."""
     if isinstance(address, IPv4Address):
         yield address
         return
@@ -149,7 +149,7 @@ def _split_by_octet_8(number: int) -> int:
 
 
 def _unmapped(subnet: Network) -> Network:
-    """A subnet written in IPv4-mapped form, as the IPv4 subnet that it is."""
+    """The IPv4 subnet for a subnet in IPv4-mapped form."""
     if isinstance(subnet, IPv6Network) and subnet.subnet_of(_MAPPED):
         return IPv4Network((int(subnet.network_address) & _LOW_32, subnet.prefixlen - 96))
     return subnet

@@ -1,8 +1,8 @@
-"""The head of a response: where it ends, and what it says. Pure, and lenient, because the status decides.
+"""Parsing the head of a response. Pure, and lenient, because the status decides.
 
-A receiver that has sent a complete head with a final status has processed the request, or refused it. What is odd in
-the rest of the head never changes that; it only makes the connection unfit for another request, since nobody can be
-sure where the next response would begin.
+A receiver that has sent a complete head with a final status has processed the request, or refused it. Errors in the
+rest of the head do not change that. They only make the connection unfit for reuse, since it is uncertain where the next
+response would begin.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import msgspec
 __all__ = ["MAX_HEAD", "Body", "Head", "MalformedError", "check_beginning", "end_of_head", "read_head"]
 
 MAX_HEAD = 256 * 1024
-"""Bytes of heads that are read of one response, those of interim responses included."""
+"""Bytes of heads read for one response, interim responses included."""
 
 _MAX_SHOWN = 40
 _BEGINNING = b"HTTP/"
@@ -27,18 +27,18 @@ _END = re.compile(rb"\n\r?\n")
 _FOLD = re.compile(rb"\r?\n[ \t]+")
 _FIELD = re.compile(_FIELDS, re.IGNORECASE)
 _LOWER_FIELD = re.compile(_FIELDS)
-"""For a head in lower case, which is made more quickly than letters are compared in both."""
+"""For a lower-cased head, since lower-casing it is faster than matching case-insensitively."""
 _USUAL = b"HTTP/1.1 2"
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 _BODILESS = (204, 304)
 
 
 class MalformedError(Exception):
-    """What came cannot be the head of a response."""
+    """The data received cannot be the head of a response."""
 
 
 class Body(Enum):
-    """How it is known where the body ends."""
+    """How the end of the body is determined."""
 
     NONE = "there is none"
     LENGTH = "by its length"
@@ -50,29 +50,29 @@ _BY_LENGTH = Body.LENGTH
 
 
 class Head(msgspec.Struct, frozen=True, gc=False):
-    """What a head says."""
+    """A parsed head."""
 
     status: int
     reason: bytes
     size: int
-    """How many bytes it has."""
+    """Its size in bytes."""
     body: Body
     length: int
-    """Of the body, where that is known beforehand."""
+    """Length of the body in bytes, if known beforehand."""
     reusable: bool
-    """Whether the connection may be used again after the body."""
+    """Whether the connection may be reused after the body."""
     odd: str | None = None
-    """What is wrong with it, in words for the log."""
+    """What is wrong with the head, as text for the log."""
     retry_after: str | None = None
-    """The header as it came."""
+    """The ``Retry-After`` header as received."""
     control: str | None = None
-    """The ``webhook-delivery`` header as it came."""
+    """The ``webhook-delivery`` header as received."""
     raw: bytes = b""
-    """The head itself."""
+    """The bytes of the head."""
 
 
 def check_beginning(data: bytes | bytearray) -> None:
-    """Raise ``MalformedError`` as soon as it is certain that this does not become a status line."""
+    """Raise ``MalformedError`` as soon as the data cannot become a status line."""
     if data.startswith(_BEGINNING) if len(data) >= len(_BEGINNING) else _BEGINNING.startswith(data):
         line_end = data.find(b"\n")
         if line_end < 0 or _STATUS_LINE.match(data):
@@ -82,20 +82,20 @@ def check_beginning(data: bytes | bytearray) -> None:
 
 
 def end_of_head(data: bytes | bytearray, start: int = 0) -> int:
-    """Where the head ends that ``data`` begins with; -1 if more is to come. The end is not before ``start``."""
+    """The end of the head at the beginning of ``data``; -1 if it is incomplete. The end is not before ``start``."""
     found = _END.search(data, max(0, start - 2))
     return found.end() if found else -1
 
 
 def read_head(data: bytes) -> Head | None:
-    """The head that ``data`` begins with; ``None`` if more of it is to come.
+    """Parse the head at the beginning of ``data``; ``None`` if it is incomplete.
 
-    Raises ``MalformedError`` if this is no head of a response.
+    Raises ``MalformedError`` if it is no head of a response.
     """
     whole = _WELL_FORMED.match(data)
     if whole is not None:
         size = whole.end()
-        # Nothing but a line break may look like one.
+        # All line breaks are CRLF, so no other byte can be taken for one.
         if data.count(b"\n", 0, size) == data.count(b"\r\n", 0, size) and data.find(b"\0", 0, size) < 0:
             raw = data[:size]
             fields = _LOWER_FIELD.findall(raw.lower())
@@ -118,7 +118,7 @@ def read_head(data: bytes) -> Head | None:
 
 
 def _interpreted(head: bytes, odd: str | None) -> Head:
-    """What a whole head says."""
+    """Interpret a complete head."""
     line = _STATUS_LINE.match(head)
     if line is None:
         check_beginning(head)
@@ -158,7 +158,7 @@ def _interpreted(head: bytes, odd: str | None) -> Head:
 
 
 def _body(status: int, lengths: list[bytes], codings: list[bytes]) -> tuple[Body, int, str | None]:
-    """How the body ends, and what is odd about it."""
+    """How the body ends, its length, and what is wrong with its headers."""
     if status < 200 or status in _BODILESS:
         return Body.NONE, 0, None
     if not codings and not lengths:

@@ -1,12 +1,12 @@
-"""Which names are looked up next. A look-up that hangs holds its place for long, so places are given with care.
+"""The queue of DNS look-ups. A look-up that hangs occupies its slot for long, so slots are rationed.
 
 Pure decisions, no I/O, no awaiting. Three rules keep names that hang from delaying the look-ups of others:
 
-* Names that were never looked up, and those that were slow the last time, together get only a part of the places, and
-  slow ones only a part of that.
-* No application that has any gets more than a third of the places that are free. However many of them have names that
-  hang, places stay free for the others.
-* Applications take turns. A name that several of them ask for is looked up once, at the first turn of any of them.
+* New names, and names that were slow the last time, together get only a share of the slots, and slow ones only a
+  share of that.
+* An application that holds slots gets at most a third of the free ones. However many applications have names that
+  hang, slots stay free for the others.
+* Applications take turns. A name that several of them need is looked up once, at the first turn of any of them.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ FREE_SHARE = 3
 
 
 class Pace(IntEnum):
-    """How long the look-up of a name may take, as far as is known; better ones first."""
+    """How fast the look-up of a name is likely to be; fastest first."""
 
     QUICK = 0
-    """The last one was quick."""
+    """The last look-up was quick."""
     UNKNOWN = 1
     SLOW = 2
-    """The last one was slow."""
+    """The last look-up was slow."""
 
 
 SHARES = {Pace.QUICK: 1.0, Pace.UNKNOWN: 3 / 4, Pace.SLOW: 1 / 4}
-"""Of all places, for names of this pace and worse."""
+"""Share of all slots for names of this pace or slower."""
 
 
 class LookUp:
-    """One name that is to be looked up."""
+    """A name to look up."""
 
     __slots__ = ("applications", "begun", "charged_to", "host", "pace")
 
@@ -44,33 +44,33 @@ class LookUp:
         self.host = host
         self.pace = pace
         self.applications: dict[str, None] = {}
-        """Who asks for it."""
+        """The applications that need it, in order."""
         self.charged_to = ""
-        """The application at whose turn it was begun."""
+        """The application whose turn it took."""
         self.begun = False
 
 
 class LookUpQueue:
-    """Look-ups that wait for a place, and how the places are taken."""
+    """Waiting look-ups, and the slots in use."""
 
     def __init__(self, places: int = PLACES) -> None:
         self._most = {pace: max(1, int(places * share)) for pace, share in SHARES.items()}
         self._held: dict[Pace, Counter[str]] = {pace: Counter() for pace in Pace}
-        """Places, by the application that they are charged to."""
+        """Slots in use, by the application that they are charged to."""
         self._waiting: dict[Pace, OrderedDict[str, dict[LookUp, None]]] = {pace: OrderedDict() for pace in Pace}
 
     def __len__(self) -> int:
         return len({look_up for turns in self._waiting.values() for line in turns.values() for look_up in line})
 
     def add(self, look_up: LookUp, application_id: str) -> None:
-        """An application asks for it; harmless if it has asked before, or if it was begun."""
+        """Queue a look-up for an application; harmless if it is queued already, or has begun."""
         if look_up.begun or application_id in look_up.applications:
             return
         look_up.applications[application_id] = None
         self._waiting[look_up.pace].setdefault(application_id, {})[look_up] = None
 
     def withdraw(self, look_up: LookUp) -> None:
-        """Nobody asks for it any more."""
+        """Remove a look-up that nobody needs any more."""
         turns = self._waiting[look_up.pace]
         for application_id in look_up.applications:
             line = turns[application_id]
@@ -80,7 +80,7 @@ class LookUpQueue:
         look_up.applications.clear()
 
     def take(self) -> LookUp | None:
-        """The look-up that begins now; ``None`` if none may. Its place is given back with :meth:`release`."""
+        """Take the next look-up to begin; ``None`` if there is none or no slot. :meth:`release` frees its slot."""
         for pace in Pace:
             room = self._room(pace)
             if room <= 0:
@@ -105,7 +105,7 @@ class LookUpQueue:
             del held[look_up.charged_to]
 
     def _room(self, pace: Pace) -> int:
-        """Free places that a name of this pace may have: none may eat into the share of a better one."""
+        """Free slots for a name of this pace, which leave the shares of faster names untouched."""
         held, room = 0, self._most[Pace.QUICK]
         for other in reversed(Pace):
             held += self._held[other].total()

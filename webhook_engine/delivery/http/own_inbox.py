@@ -1,4 +1,4 @@
-"""Which URLs are inboxes of Play that this engine serves itself: only they may be on a private address. Pure."""
+"""Recognizing Play inboxes that this engine serves itself: only they may be on a private address. Pure."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ __all__ = ["OwnInboxes"]
 
 
 class OwnInboxes:
-    """Knows where the engine is served, while it is. Nothing but an inbox at exactly that origin is covered."""
+    """Knows the origins at which the engine is served. Only inboxes at exactly these origins are covered."""
 
     def __init__(self) -> None:
         self._bases: tuple[URL, ...] = ()
 
     def serve_at(self, base_urls: Iterable[str]) -> None:
-        """From now on the server is reached at these URLs; none of them means that it is not served any more."""
+        """Set the URLs of the server; none means that it has stopped."""
         urls = [URL(base) for base in base_urls]
         self._bases = tuple(url for url in urls if url.scheme in ("http", "https") and url.raw_host)
 
     def covers(self, url: URL) -> bool:
-        """Whether a request to this URL arrives in an inbox of this engine, and nowhere else."""
+        """Whether a request to this URL can only reach an inbox of this engine."""
         return bool(self._bases) and any(
             _same_origin(url, base) and _is_inbox(url.raw_path, base.raw_path) for base in self._bases
         )
@@ -38,6 +38,6 @@ def _origin(url: URL) -> tuple[str, str, int | None]:
 
 
 def _is_inbox(path: str, base: str) -> bool:
-    """The path is compared as it is sent, so that no encoding or dot leads elsewhere."""
+    """Whether a path is that of an inbox, compared as sent, so that no encoding or dot segment leads elsewhere."""
     base = base.rstrip("/")
     return path.startswith(base) and is_inbox_path(path[len(base) :]) is not None

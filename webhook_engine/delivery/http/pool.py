@@ -1,4 +1,4 @@
-"""The connections that there are: those in use, and the idle ones, kept for the next request to the same place."""
+"""The connection pool: connections in use, and idle ones kept for the next request to the same origin."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from webhook_engine.delivery.http.response import FailureKind, NoResponseError
 __all__ = ["Pool"]
 
 KEEPALIVE_S = 30.0
-"""How long an idle connection is kept; it is looked in half of that time, so up to half of it longer."""
+"""Seconds for which an idle connection is kept; checked every half of that, so up to half longer."""
 CLOSING_S = 5.0
-"""The event loop closes a dropped connection in its next turns; longer than that is not waited for."""
+"""Seconds to wait at most until the event loop has closed aborted connections."""
 
 
 class Pool:
@@ -24,14 +24,14 @@ class Pool:
     def __init__(self, dialler: Dialler, response_limit: int) -> None:
         self.dialler = dialler
         self.response_limit = response_limit
-        """Bytes of the body of a response that are read and kept."""
+        """Bytes of a response body that are read and kept."""
         self._loop = asyncio.get_running_loop()
         self._open: set[Connection] = set()
         """All whose sockets are not closed yet."""
         self._idle: dict[Origin, list[Connection]] = {}
-        """The one that was used last comes last."""
+        """Idle connections by origin, the most recently used one last."""
         self._by_use: OrderedDict[Connection, None] = OrderedDict()
-        """All idle ones, in the same order."""
+        """All idle connections, the most recently used one last."""
         self._max_idle = most_idle(soft_limit())
         self._timer: asyncio.TimerHandle | None = None
         self._all_gone = asyncio.Event()
@@ -39,29 +39,29 @@ class Pool:
 
     @property
     def idle_count(self) -> int:
-        """Connections kept for the next request."""
+        """The number of idle connections."""
         return len(self._by_use)
 
     @property
     def open_count(self) -> int:
-        """Connections in use or idle."""
+        """The number of connections in use or idle."""
         return sum(connection.state is not State.CLOSED for connection in self._open)
 
     def new(self, origin: Origin) -> Connection:
-        """A connection that is still to be connected."""
+        """Make a new, unconnected connection."""
         return Connection(origin, self, response_limit=self.response_limit, loop=self._loop)
 
     async def connect(self, connection: Connection, application_id: str) -> None:
-        """Connect a new one. Raises ``NoResponseError``."""
+        """Connect a new connection. Raises ``NoResponseError``."""
         try:
             await self.dialler.dial(connection, application_id)
         except NoResponseError as error:
             if error.kind is FailureKind.OWN:
-                self._drop_idle()  # What they hold may be what is lacking.
+                self._drop_idle()  # They may hold the descriptors or ports that are lacking.
             raise
 
     def take(self, origin: Origin) -> Connection | None:
-        """An idle connection that leads there, if there is one."""
+        """Take an idle connection to an origin; ``None`` if there is none."""
         idle = self._idle.get(origin)
         while idle:
             connection = idle.pop()
@@ -72,10 +72,10 @@ class Pool:
         return None
 
     def give_back(self, connection: Connection) -> None:
-        """Its response was read: keep it for the next request, if it can serve another one.
+        """Return a connection after its response was read, to keep it for the next request if it is reusable.
 
-        Where there is no room, the connection that was used longest ago makes it: an endpoint that is sent to often
-        keeps its connections, however many others there are.
+        If the pool is full, the least recently used connection is closed: busy endpoints keep their connections,
+        however many others there are.
         """
         if not connection.rest():
             return
@@ -115,22 +115,22 @@ class Pool:
         if self._by_use:
             self._timer = self._loop.call_later(KEEPALIVE_S / 2, self._close_old)
 
-    # What connections tell.
+    # Called by connections.
 
     def connected(self, connection: Connection) -> None:
-        """It is connected."""
+        """A connection is established."""
         self._open.add(connection)
         if self._is_closed:
             connection.close()
 
     def closed(self, connection: Connection) -> None:
-        """It will not be used any more."""
+        """A connection will not be used any more."""
         if connection in self._by_use:
             del self._by_use[connection]
             self._idle[connection.origin].remove(connection)
 
     def gone(self, connection: Connection) -> None:
-        """Its socket is closed."""
+        """The socket of a connection is closed."""
         self._open.discard(connection)
         if not self._open:
             self._all_gone.set()

@@ -1,4 +1,4 @@
-"""What errors of libraries and of the system say, in words for an attempt."""
+"""Texts for attempts from errors of libraries and of the system."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import ssl
 __all__ = ["problem", "shortened"]
 
 MAX_LENGTH = 500
-"""Characters of a library's own words that are kept."""
+"""Characters kept of an error's text."""
 
 
 def problem(error: BaseException) -> str:
-    """What an error says, without its class and its numbers."""
+    """The text of an error, without its class and its numbers."""
     match error:
         case ssl.SSLCertVerificationError():
             return error.verify_message.rstrip(".")
@@ -28,5 +28,5 @@ def problem(error: BaseException) -> str:
 
 
 def shortened(text: str) -> str:
-    """As much of a text as is worth keeping, on one line."""
+    """Shorten a text to one line of at most ``MAX_LENGTH`` characters."""
     return " ".join(text.split())[:MAX_LENGTH]

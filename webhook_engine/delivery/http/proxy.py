@@ -1,4 +1,4 @@
-"""The proxy that requests go through: it is given plain requests whole, and opens tunnels for those with TLS."""
+"""The HTTP proxy: plain requests are forwarded, and requests with TLS go through a tunnel."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from webhook_engine.delivery.troubles import Lack
 __all__ = ["AUTHENTICATION_REQUIRED", "Proxy", "Tunnel", "open_tunnel"]
 
 AUTHENTICATION_REQUIRED = 407
-"""What only a proxy answers."""
+"""The status that only a proxy responds with."""
 
 
 class Proxy:
@@ -26,14 +26,14 @@ class Proxy:
         parts = URL(url)
         self.origin = Origin(parts.raw_host or "", parts.port or 0, parts.scheme == "https", is_proxy=True)
         self.header = ""
-        """The header line for the proxy alone, with its line break; empty if it needs none."""
+        """The ``Proxy-Authorization`` header line with its line break; empty without credentials."""
         if parts.user or parts.password:
             credentials = f"{parts.user or ''}:{parts.password or ''}".encode()
             self.header = f"Proxy-Authorization: Basic {base64.b64encode(credentials).decode()}\r\n"
 
 
 async def open_tunnel(transport: asyncio.Transport, tunnel: Tunnel, proxy: Proxy, target: Origin) -> None:
-    """Have the proxy connect to the target; what is sent thereafter goes there. Raises ``NoResponseError``."""
+    """Let the proxy connect to the target; what is sent afterwards goes there. Raises ``NoResponseError``."""
     transport.write(f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n{proxy.header}\r\n".encode())
     try:
         status = await tunnel.answered
@@ -44,12 +44,12 @@ async def open_tunnel(transport: asyncio.Transport, tunnel: Tunnel, proxy: Proxy
     if 200 <= status < 300:
         return
     text = f"the proxy did not connect to {target}: it answered {status}"
-    # 5xx is how proxies say that they did not reach the target; anything else, that they refuse to work for us.
+    # 5xx means that the proxy did not reach the target; anything else, that it refuses to serve us.
     raise NoResponseError(FailureKind.CONNECT, text) if status >= 500 else OwnTroubleError(Lack.PROXY, text)
 
 
 class Tunnel(asyncio.Protocol):
-    """The connection to the proxy until it leads to the target."""
+    """The connection to the proxy until the tunnel is open."""
 
     def __init__(self) -> None:
         self.transport: asyncio.Transport | None = None
@@ -58,11 +58,11 @@ class Tunnel(asyncio.Protocol):
         self._came = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """The connection to the proxy is there."""
+        """The connection to the proxy is established."""
         self.transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        """A part of the response came."""
+        """A part of the response arrived."""
         if self.answered.done():
             return
         self._came += data
@@ -72,12 +72,12 @@ class Tunnel(asyncio.Protocol):
             self.answered.set_exception(error)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The proxy has closed it."""
+        """The proxy closed the connection."""
         if not self.answered.done():
             self.answered.set_exception(exc or ConnectionError("it was closed"))
 
     def close(self) -> None:
-        """Drop the connection."""
+        """Abort the connection."""
         self.answered.cancel()
         if self.transport is not None:
             self.transport.abort()

@@ -1,4 +1,4 @@
-"""Reads one response after the other from the bytes of a connection, in whatever pieces they come. No I/O."""
+"""Reading the responses of a connection, one after another, from bytes in pieces of any size. No I/O."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from webhook_engine.delivery.http.head import (
 __all__ = ["ResponseReader"]
 
 MAX_INTERIM_RESPONSES = 100
-"""Such as ``100 Continue`` or ``103 Early Hints``. A server that sends more keeps us busy for nothing."""
+"""Interim responses accepted before the final one, such as ``100 Continue`` or ``103 Early Hints``."""
 _SWITCHING_PROTOCOLS = 101
 _CHUNKED_HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-"""What makes the parser expect chunks: the real head was read before, with more patience than it has."""
+"""Makes the parser expect chunks: the real head was parsed before, more leniently than it would."""
 CHUNK_OVERHEAD = 256 * 1024
-"""Bytes that may be spent on the sizes of chunks, their extensions and trailers, beside what the body has."""
+"""Bytes allowed for chunk sizes, extensions and trailers, besides the body."""
 
 
 LONGEST_LINE_LOOKED_AT = 4096
-"""As long as no more has come, each piece is looked at for whether it becomes a status line; later, only the end is."""
+"""Up to so many bytes, each piece is checked for a valid status line; beyond, only for the end of the head."""
 LONGEST_REMEMBERED = 4096
-"""Bytes of the last response."""
+"""Bytes of the last response that are remembered, to recognize an identical one."""
 
 
 class ResponseReader:
-    """The response that is being read; :meth:`begin` makes it ready for the next one."""
+    """Reads one response; :meth:`begin` prepares for the next one."""
 
     __slots__ = (
         "_chunks",
@@ -55,7 +55,7 @@ class ResponseReader:
         self.limit = limit
         self._chunks: HttpResponseParser | None = None
         self._pending: bytearray | None = None
-        # Most receivers say the same again and again: what was read whole is not read twice.
+        # Most receivers send the same response each time, so an identical one is not parsed again.
         self._same: bytes | None = None
         self._same_head: Head | None = None
         self.begin()
@@ -65,13 +65,13 @@ class ResponseReader:
         self.head: Head | None = None
         """The final head, once it is complete."""
         self.body: bytes | bytearray = b""
-        """What came of the body; reading ends soon after the limit."""
+        """The body so far; reading ends soon after the limit."""
         self.done = False
         """The response is complete, with its body."""
         self.rest = False
-        """More came than belongs to the response."""
+        """More data came than belongs to the response."""
         self.broken: str | None = None
-        """Why no more of the body can be read."""
+        """Why the rest of the body cannot be read."""
         self._pending = None
         self._searched = 0
         self._head_bytes = 0
@@ -81,11 +81,11 @@ class ResponseReader:
 
     @property
     def reusable(self) -> bool:
-        """Whether the next response is certain to begin where this one ended."""
+        """Whether the next response certainly begins where this one ended."""
         return self.done and not self.rest and self.head is not None and self.head.reusable
 
     def feed(self, data: bytes) -> bool:
-        """Take more bytes; returns whether that is enough. Raises ``MalformedError`` for what is no response."""
+        """Process more bytes; returns whether reading is done. Raises ``MalformedError`` if this is no response."""
         if self.head is None:
             if data == self._same and not self._head_bytes:
                 self.head = self._same_head
@@ -105,7 +105,7 @@ class ResponseReader:
         return self._read_body(self.head, data)
 
     def end(self, why: str | None) -> None:
-        """The connection ended, as it may or because something is wrong with it."""
+        """The connection ended; ``why`` is the error, if any."""
         if self.head is not None and not self.done:
             self._chunks = None
             if self.head.body is Body.CLOSE and why is None:
@@ -140,7 +140,7 @@ class ResponseReader:
             data = after
 
     def _more(self, pending: bytearray, data: bytes) -> bytes:
-        """All of the head if it is whole now; nothing if it is not."""
+        """The head if it is complete now; empty otherwise."""
         known = len(pending)
         pending += data
         if end_of_head(pending, self._searched) >= 0:
@@ -196,17 +196,17 @@ class ResponseReader:
         if self.done or self.broken is not None:
             self._chunks = None
 
-    # What the parser of chunks calls.
+    # Called by the parser of chunks.
 
     def on_body(self, data: bytes) -> None:
-        """A piece of the body, out of its chunk."""
+        """A piece of the body."""
         if not self.done:
             self._keep(data)
 
     def on_message_begin(self) -> None:
-        """Something begins: the response, or what does not belong to it any more."""
+        """A message begins: the response, or extra data after it."""
         self.rest = self.done
 
     def on_message_complete(self) -> None:
-        """The last chunk and its trailers are read."""
+        """The last chunk and its trailers were read."""
         self.done = True

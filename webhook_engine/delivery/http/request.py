@@ -1,4 +1,4 @@
-"""What a request is on the wire (RFC 9112): a head, most of which is the same each time, and a body."""
+"""Requests on the wire (RFC 9112): a head, most of which is the same each time, and a body."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ _BREAKING = "\r\n\0"
 
 
 class Prepared(NamedTuple):
-    """What is the same for all requests to a destination."""
+    """The parts that are the same for all requests to a destination."""
 
     pool: Pool
-    """The connections that they use."""
+    """The pool that they use."""
     origin: Origin
-    """Where these lead to: the destination itself, or the proxy."""
+    """The destination's origin, or the proxy."""
     target: Origin
     beginning: bytes
     ending: str
     """Header lines for the proxy alone."""
     checked_first: bool
-    """Whether the target is checked before each request: who connects to it is the proxy."""
+    """Whether the target's addresses are checked before each request, because the proxy connects to it."""
 
 
 class Destination:
     """A URL, and the headers that every request to it carries.
 
-    Where a body ends is said by us only: on a connection that others use too, a false length would be an attack. So
-    such headers are left out, and so is a user name in the URL, which belongs into the ``authorization`` header.
+    Headers that frame the body are left out, since on a shared connection a false length would allow request smuggling.
+    So are credentials in the URL, which belong in the ``authorization`` header.
     """
 
     __slots__ = ("application_id", "headers", "identity", "is_token_server", "method", "prepared", "timeout_s", "url")
@@ -60,19 +60,19 @@ class Destination:
         for name in _LENGTHS:
             self.headers.popall(name, None)
         self.application_id = application_id
-        """Whose it is; applications have a fair share each of what many want, such as looking up names."""
+        """The application that owns it; shared resources such as DNS look-ups are divided fairly among applications."""
         self.method = method
         self.timeout_s = timeout_s
-        """For a whole exchange; ``None``: the sender's own."""
+        """Timeout of a whole exchange; ``None``: the sender's default."""
         self.identity = identity
-        """Who we are there, where TLS asks for it."""
+        """Our TLS identity for this destination; ``None``: none."""
         self.is_token_server = is_token_server
-        """It is asked for an access token; of its responses as much is read as one may need."""
+        """It is a token server; its responses have a limit of their own, large enough for a token."""
         self.prepared: Prepared | None = None
-        """What the sender has prepared for it; its own affair."""
+        """Cached by the sender."""
 
     def with_timeout(self, timeout_s: float | None) -> Destination:
-        """The same with another time for a whole exchange."""
+        """The destination with another timeout."""
         other = copy.copy(self)
         other.timeout_s = timeout_s
         return other
@@ -81,7 +81,7 @@ class Destination:
 def beginning(destination: Destination, *, through_proxy: bool) -> bytes:
     """The lines that all requests to a destination begin with: the request line, ``Host``, and its headers.
 
-    A proxy is given the whole URL, a server the path. Raises ``ValueError`` for what HTTP cannot carry.
+    A proxy gets the whole URL, a server the path. Raises ``ValueError`` for characters that HTTP does not allow.
     """
     url = destination.url
     target = str(url.with_fragment(None)) if through_proxy else url.raw_path_qs

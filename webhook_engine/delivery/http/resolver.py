@@ -1,11 +1,11 @@
-"""Names to addresses, in threads of its own, so that a name that hangs delays no other.
+"""DNS resolver with threads of its own, so that a name that hangs delays no other.
 
-A look-up cannot be ended from outside; one that hangs holds its thread as long as the system's resolver takes. So the
-threads are the engine's own and not those of the host program, a name is looked up once at a time however many wait for
-it, and which name comes next is decided in :mod:`~webhook_engine.delivery.http.lookup_queue`. While a new look-up waits
-or hangs, or fails for a reason that will pass, the last good addresses of a name serve for a while.
+A look-up cannot be cancelled: one that hangs occupies its thread as long as the system's resolver takes. So the threads
+are separate from those of the host program, each name is looked up once at a time however many wait for it, and
+:mod:`~webhook_engine.delivery.http.lookup_queue` decides which name is next. While a new look-up waits, hangs or fails
+temporarily, the last good addresses of a name are used for a while.
 
-The threads are daemons: a look-up that never ends does not keep the interpreter from ending.
+The threads are daemons: a look-up that never ends does not keep the interpreter from exiting.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ from webhook_engine.delivery.http.lookup_queue import PLACES, LookUp, LookUpQueu
 __all__ = ["AddressInfo", "Resolver", "will_pass"]
 
 KEEP_S = 10.0
-"""How long addresses are used again without being looked up again."""
+"""Seconds for which addresses are cached."""
 STALE_S = 3_600.0
-"""How long they serve if a new look-up does not come to an end."""
+"""Seconds for which stale addresses are used if a new look-up does not succeed."""
 STALE_AFTER_S = 0.2
-"""How long a new look-up is waited for where there are addresses that could serve."""
+"""Seconds to wait for a new look-up if there are stale addresses."""
 SLOW_AFTER_S = 1.0
 MAX_NAMES = 5_000
-"""Names that are remembered."""
+"""Names in the cache."""
 MAX_NAMES_PER_APPLICATION = 500
 LOOK_UP_DESCRIPTORS = 8
-"""A look-up has some files and sockets open at a time; so many are more than it needs."""
+"""File descriptors that must be free for a look-up; more than it needs."""
 MAX_ADDRESSES = 8
-"""Of one name; more are not tried."""
+"""Addresses of one name that are used at most."""
 
 SocketAddress: TypeAlias = tuple[str, int] | tuple[str, int, int, int]
 AddressInfo: TypeAlias = tuple[socket.AddressFamily, socket.SocketKind, int, str, SocketAddress]
@@ -49,21 +49,21 @@ _NO_SUCH_NAME = {socket.EAI_NONAME, getattr(socket, "EAI_NODATA", socket.EAI_NON
 
 
 class Resolver:
-    """Looks names up; one for all that is sent. Used from one event loop."""
+    """Resolves names for all requests of an engine. Used from one event loop."""
 
     def __init__(self) -> None:
         self._names = _Names()
         self._queue = LookUpQueue(PLACES)
         self._under_way: dict[str, _UnderWay] = {}
-        """Look-ups that wait for a place or have one, by name."""
+        """Queued and running look-ups, by name."""
         self._threads = _Threads(PLACES)
 
     async def look_up(self, host: str, port: int, application_id: str = "") -> Sequence[AddressInfo]:
-        """The addresses of a name, or of an address in text; never none.
+        """The addresses of a name or of a literal address; never empty.
 
-        ``application_id`` is whom it is looked up for; what the engine needs for itself has none. Raises ``OSError``:
-        ``socket.gaierror`` if the name cannot be looked up, another one if this process lacks what that takes, such as
-        file descriptors.
+        ``application_id`` is the application that needs it; empty for the engine itself. Raises ``OSError``:
+        ``socket.gaierror`` if the name cannot be resolved, another one if this process lacks a resource such as file
+        descriptors.
         """
         if literal := _literal(host):
             return _with_port(literal, port)
@@ -73,7 +73,7 @@ class Resolver:
         return _with_port(found, port)
 
     async def close(self) -> None:
-        """Let the threads go; look-ups that still hang are forgotten."""
+        """End the threads; look-ups that still hang are abandoned."""
         under_way, self._under_way = self._under_way, {}
         for one in under_way.values():
             self._queue.withdraw(one.look_up)
@@ -93,7 +93,7 @@ class Resolver:
             await asyncio.wait([one.found], timeout=patience)
         finally:
             one.waiting -= 1
-            # A name that has addresses will be asked for again, and there are not many of them.
+            # A name with stale addresses will be needed again, and there are few such names.
             if not (one.waiting or stale or one.look_up.begun or one.found.done()):
                 self._queue.withdraw(one.look_up)
                 del self._under_way[host]
@@ -102,7 +102,7 @@ class Resolver:
         return one.found.result()
 
     def _begin(self) -> None:
-        """Begin as many look-ups as there are places for."""
+        """Begin as many look-ups as there are slots."""
         while (look_up := self._queue.take()) is not None:
             one = self._under_way[look_up.host]
             try:
@@ -112,7 +112,7 @@ class Resolver:
                 self._end(one, (), problem, 0.0)
 
     def _work(self, one: _UnderWay) -> None:
-        """On a thread: look up, and tell the event loop."""
+        """On a thread: look up the name, and pass the result to the event loop."""
         addresses: Sequence[AddressInfo] = ()
         problem: OSError | None = None
         began_at = one.loop.time()
@@ -145,7 +145,7 @@ class Resolver:
 
 
 class _UnderWay:
-    """A look-up, and who waits for it."""
+    """A look-up, and the number of its waiters."""
 
     __slots__ = ("asked_at", "found", "look_up", "loop", "waiting")
 
@@ -158,7 +158,7 @@ class _UnderWay:
 
 
 class _Name:
-    """What is remembered of a name."""
+    """The cache entry of a name."""
 
     __slots__ = ("addresses", "application_id", "found_at", "slow")
 
@@ -170,7 +170,7 @@ class _Name:
 
 
 class _Names:
-    """The names that were looked up last; no application can push out those of all others."""
+    """The names looked up most recently; no application can evict those of all others."""
 
     def __init__(self) -> None:
         self._names: OrderedDict[str, _Name] = OrderedDict()
@@ -180,7 +180,7 @@ class _Names:
         return len(self._names)
 
     def addresses(self, host: str, now: float, max_age_s: float) -> Sequence[AddressInfo]:
-        """Those that a name had, if that is no longer ago."""
+        """The cached addresses of a name, if they are not older than ``max_age_s``."""
         name = self._names.get(host)
         return () if name is None or now - name.found_at >= max_age_s else name.addresses
 
@@ -191,7 +191,7 @@ class _Names:
         return Pace.SLOW if name.slow else Pace.QUICK
 
     def learn(self, host: str, application_id: str, *, slow: bool) -> _Name:
-        """A look-up has ended; what is remembered of its name."""
+        """Record the end of a look-up; returns the cache entry of its name."""
         name = self._names.get(host)
         if name is None:
             name = self._names[host] = _Name(application_id)
@@ -219,7 +219,7 @@ def _addresses(host: str) -> Sequence[AddressInfo]:
     except OSError as error:
         if isinstance(error, socket.gaierror) and error.errno == socket.EAI_MEMORY:
             raise OSError(errno.ENOMEM, "there is not enough memory to look up a name") from error
-        # Without a descriptor the system's resolver says that no name server is there, or no such name, and the like.
+        # Without descriptors the system's resolver reports a missing name server or name, or the like.
         _have_descriptors()
         raise
     if not found:
@@ -231,14 +231,14 @@ def _addresses(host: str) -> Sequence[AddressInfo]:
 
 
 def _have_descriptors() -> None:
-    """Raises ``OSError`` if there are not as many descriptors left as a look-up takes."""
+    """Raise ``OSError`` if there are fewer free descriptors than a look-up needs."""
     with ExitStack() as probes:
         for _ in range(LOOK_UP_DESCRIPTORS):
             probes.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
 
 
 def _literal(host: str) -> Sequence[AddressInfo]:
-    """The address that a text is; nothing if it is a name, or an address in some other form."""
+    """The address that a text denotes; empty for a name, or an address in some other form."""
     try:
         address = ip_address(host)
     except ValueError:
@@ -258,18 +258,18 @@ def _with_port(found: Sequence[AddressInfo], port: int) -> Sequence[AddressInfo]
 
 
 def will_pass(error: BaseException | None) -> bool:
-    """Whether a look-up failed and says nothing about the name by that."""
+    """Whether a look-up failed temporarily, which says nothing about the name."""
     return error is not None and not (isinstance(error, socket.gaierror) and error.errno in _NO_SUCH_NAME)
 
 
 def _fail(future: asyncio.Future[Sequence[AddressInfo]], error: OSError) -> None:
     if not future.done():
         future.set_exception(error)
-        future.exception()  # The caller may be gone by now, which is no reason for a warning.
+        future.exception()  # The caller may have gone; retrieve the exception so that asyncio logs no warning.
 
 
 class _Threads:
-    """At most ``limit`` daemon threads, begun when there is work for them."""
+    """At most ``limit`` daemon threads, started on demand."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
@@ -278,7 +278,7 @@ class _Threads:
         self._count = 0
 
     def submit(self, work: Callable[[], None]) -> None:
-        """Have something done; raises ``RuntimeError`` if there is no thread to do it and none can be started."""
+        """Run a function on a thread; raises ``RuntimeError`` if there is no thread and none can be started."""
         if not self._idle.acquire(blocking=False) and self._count < self._limit:
             try:
                 threading.Thread(target=self._run, name="webhook-engine-dns", daemon=True).start()
@@ -290,7 +290,7 @@ class _Threads:
         self._work.put(work)
 
     def close(self) -> None:
-        """Let them end, each when it has done its work."""
+        """End the threads, each after its current work."""
         for _ in range(self._count):
             self._work.put(None)
         self._count = 0

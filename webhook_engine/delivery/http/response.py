@@ -1,4 +1,4 @@
-"""What came of one exchange with a receiver: a response, or why there is none."""
+"""The result of one exchange with a receiver: a response, or why there is none."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ __all__ = ["FailureKind", "NoResponseError", "OwnTroubleError", "Response", "Tim
 
 
 class FailureKind(StrEnum):
-    """In what way an exchange failed."""
+    """How an exchange failed."""
 
     STATUS = "status"
     """A response came, with a status outside 200-299."""
     TIMEOUT = "timeout"
     DNS = "dns"
     CONNECT = "connect"
-    """There was no connection, or it ended before the response."""
+    """The connection could not be made, or ended before the response."""
     TLS = "tls"
     BLOCKED = "blocked"
     TRANSFORMATION = "transformation"
-    """What the endpoint's transformation made cannot be sent, or it made nothing."""
+    """The endpoint's transformation failed, or its result cannot be sent."""
     AUTHENTICATION = "authentication"
-    """There is no access token to send with the request."""
+    """No access token could be obtained for the request."""
     PROTOCOL = "protocol"
-    """What came is not HTTP, or broke off; or the request cannot be put into HTTP."""
+    """The response is not HTTP, or incomplete; or the request cannot be written as HTTP."""
     OWN = "own"
     """The engine itself lacked something, such as a file descriptor or its proxy: not the receiver's failure."""
 
 
 class Timing(msgspec.Struct, frozen=True, gc=False):
-    """How long the parts of an exchange took, in microseconds; ``None``: not done, as on a connection that was kept."""
+    """The durations of the parts of an exchange, in microseconds; ``None``: not done, as on a reused connection."""
 
     lookup_us: int | None
     connect_us: int | None
@@ -43,10 +43,10 @@ class Timing(msgspec.Struct, frozen=True, gc=False):
 
 
 class Response(msgspec.Struct, frozen=True, gc=False):
-    """What came of one exchange."""
+    """The result of one exchange."""
 
     status_code: int
-    """0 where none came."""
+    """0 if no response came."""
     text: str
     """The body, cut to the limit (base64 if it is not UTF-8); or what went wrong."""
     failure: FailureKind | None
@@ -54,21 +54,21 @@ class Response(msgspec.Struct, frozen=True, gc=False):
     retry_after: str | None = None
     """The header as it came."""
     control: str | None = None
-    """The ``webhook-delivery`` header as it came."""
+    """The ``webhook-delivery`` header as received."""
     lack: Lack | None = None
-    """What the engine lacked, where the failure is its own."""
+    """What the engine lacked, if the failure is its own."""
     timed_out: bool = False
-    """The time was over before the response was complete. If its head was, the status stands."""
+    """The exchange timed out before the response was complete. If its head was complete, the status counts."""
     sent: bool = True
     """Whether anything of the request may have been sent; without a connection nothing was."""
     timing: Timing | None = None
-    """``None`` where no connection was begun."""
+    """``None`` if no connection was started."""
     head: bytes = b""
-    """The status line and the headers, as they came."""
+    """The status line and the headers, as received."""
 
 
 class NoResponseError(Exception):
-    """There is no response to a request: in what way that failed, and the text for the attempt."""
+    """There is no response to a request; has the kind of failure and the text for the attempt."""
 
     def __init__(self, kind: FailureKind, text: str) -> None:
         super().__init__(text)

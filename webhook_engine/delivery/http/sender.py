@@ -1,4 +1,4 @@
-"""The sender: makes one HTTP exchange and says what came of it, whatever that was."""
+"""The sender makes HTTP exchanges and returns the result of each, failures included."""
 
 from __future__ import annotations
 
@@ -36,20 +36,19 @@ log = get_logger("sender")
 T = TypeVar("T")
 
 TOKEN_RESPONSE_LIMIT = 65_536
-"""Bytes that are read of the response of a token server, whatever is kept of others."""
+"""Bytes read of a token server's response, whatever the limit for other responses."""
 PRECHECK_S = 3.0
-"""How long somebody waits to be told whether a name is known."""
+"""Seconds that a caller waits to learn whether a name resolves."""
 
 
 class Sender:
     """Sends requests over pooled connections; an async context manager that can be closed twice and started again.
 
-    ``timeout_s`` bounds the whole exchange, from the look-up of the name to the end of the body, where a destination
-    has no other. ``response_limit``
-    is how many bytes of the body are read and kept. ``proxy`` is the URL of an HTTP proxy for all requests; targets are
-    still looked up and checked here first. ``ca_file`` names authorities that are trusted beside those of the system,
-    or ``ssl_context`` says all about TLS. ``own_inboxes`` are the URLs that the engine itself serves: only they are
-    exempt from the guard, they never share a connection with others and they do not go through the proxy.
+    ``timeout_s`` is the default timeout of a whole exchange, from the DNS look-up to the end of the body.
+    ``response_limit`` is how many bytes of the body are read and kept. ``proxy`` is the URL of an HTTP proxy for all
+    requests; targets are still resolved and checked here first. ``ca_file`` is trusted besides the system's
+    authorities; ``ssl_context`` replaces both. ``own_inboxes`` are the URLs that the engine itself serves: only they
+    are exempt from the guard; they never share a connection with others and do not go through the proxy.
     """
 
     def __init__(
@@ -75,7 +74,7 @@ class Sender:
         self._started = False
 
     async def start(self) -> None:
-        """Get ready to send."""
+        """Start; sending is possible from then on."""
         await self.close()
         self._loop = asyncio.get_running_loop()
         self._tls = self._ssl_context or (client_context(self._ca_file) if self._ca_file is not None else None)
@@ -110,9 +109,9 @@ class Sender:
         await self.close()
 
     async def send(self, destination: Destination, further: str, body: bytes) -> Response:
-        """Send the body and return the response. What fails becomes a response too; cancelling goes through.
+        """Send the body and return the response. Failures are returned as responses too; ``CancelledError`` is raised.
 
-        ``further`` are header lines of this request alone, each with its line break.
+        ``further`` are header lines for this request only, each with its line break.
         """
         began = self._clock.monotonic()
         timeout_s = destination.timeout_s
@@ -176,9 +175,9 @@ class Sender:
         )
 
     async def precheck(self, url: URL, application_id: str) -> FailureKind | None:
-        """In what way nothing can be sent to a URL, as far as looking its name up tells: it is blocked, or not known.
+        """Check a URL by a DNS look-up; returns how sending would fail: blocked addresses, or an unknown name.
 
-        ``None`` too where that does not show within some seconds, or where names cannot be looked up just now.
+        ``None`` if it would not, if the look-up takes more than some seconds, or if names cannot be resolved right now.
         """
         if self._own_inboxes.covers(url):
             return None
@@ -193,7 +192,7 @@ class Sender:
         return None
 
     def _prepare(self, destination: Destination) -> Prepared:
-        """What is the same for each request to a destination. Raises ``ValueError`` for what HTTP cannot carry."""
+        """The fixed parts of requests to a destination. Raises ``ValueError`` for what HTTP does not allow."""
         own = self._own_inboxes.covers(destination.url)
         pool = self._own if own else self._world if not destination.is_token_server else self._for_tokens()
         prepared = destination.prepared
@@ -204,7 +203,7 @@ class Sender:
     async def _ask_anew(
         self, exchange: _Exchange, prepared: Prepared, destination: Destination, lines: bytes, body: bytes
     ) -> Connection:
-        """Send the request over a new connection, which has read all of the response that will be read."""
+        """Send the request over a new connection; returns it after reading the response."""
         connection = exchange.connection = prepared.pool.new(prepared.origin)
         await self._in_time(exchange, prepared.pool.connect(connection, destination.application_id))
         exchange.sent = True
@@ -212,7 +211,7 @@ class Sender:
         return connection
 
     async def _in_time(self, exchange: _Exchange, work: Coroutine[None, None, T]) -> T:
-        """Do what comes before the request. Raises ``NoResponseError`` when the time is over."""
+        """Run the steps before the request. Raises ``NoResponseError`` on timeout."""
         try:
             async with asyncio.timeout(0 if exchange.expired else None) as exchange.limit:
                 done = await work
@@ -230,7 +229,7 @@ class Sender:
     def _judge(
         self, came: Head, connection: Connection, prepared: Prepared, exchange: _Exchange
     ) -> tuple[FailureKind | None, str]:
-        """What a response means, and the text that is kept of it. The status decides, whatever is odd in the rest."""
+        """Judge a response, and build the text to store. The status decides, whatever is wrong with the rest."""
         reader, status = connection.reader, came.status
         text = _text(reader.body, prepared.pool.response_limit) if reader.body else ""
         missing = None
@@ -276,7 +275,7 @@ class Sender:
         return Pool(dialler, self._response_limit if response_limit is None else response_limit)
 
     def _deadlines_of(self, timeout_s: float) -> Deadlines:
-        """Those with a time of their own, as long as there are any."""
+        """The deadlines for a timeout, shared while there are exchanges with it."""
         deadlines = self._other_deadlines.get(timeout_s)
         if deadlines is None:
             deadlines = self._other_deadlines[timeout_s] = Deadlines(timeout_s)
@@ -284,7 +283,7 @@ class Sender:
 
 
 class _Exchange:
-    """One request while it is under way: what ends when its time is over."""
+    """An exchange in progress, which can time out."""
 
     __slots__ = ("_loop", "_timeout_s", "connection", "expired", "limit", "sent")
 
@@ -292,20 +291,20 @@ class _Exchange:
         self._loop = loop
         self._timeout_s = timeout_s
         self.connection: Connection | None = None
-        """What it is sent over."""
+        """The connection that it uses."""
         self.limit: asyncio.Timeout | None = None
-        """Of what is done before it can be sent."""
+        """The timeout of the steps before the request."""
         self.expired = False
         self.sent = False
-        """Whether anything of it may be on its way."""
+        """Whether any part of the request may have been sent."""
 
     @property
     def within(self) -> str:
-        """How long it may take, in words."""
+        """The timeout as text."""
         return f"within {self._timeout_s:g} s"
 
     def expire(self) -> None:
-        """The time is over."""
+        """Time out."""
         self.expired = True
         if self.limit is not None:
             self.limit.reschedule(self._loop.time())
@@ -323,7 +322,7 @@ def _prepared(destination: Destination, pool: Pool, proxy: Proxy | None) -> Prep
 
 
 def _target(url: URL, identity: Identity | None = None) -> Origin:
-    # As it is written and not as it reads: there are names in punycode that do not decode.
+    # The encoded form, since some names in punycode cannot be decoded.
     host = (url.raw_host or "").lower()
     if ":" in host:
         host = host.replace("%25", "%")
@@ -343,6 +342,6 @@ def _text(body: bytes | bytearray, limit: int) -> str:
 
 
 def _not_made(error: Exception, url: URL) -> NoResponseError:
-    """What to say of a request that could not even be put together."""
+    """The failure of a request that could not be built."""
     what = f"the request to {url.raw_host}:{url.port} could not be made"
     return own_trouble(what, error) or NoResponseError(FailureKind.PROTOCOL, f"{what}: {problem(error)}")

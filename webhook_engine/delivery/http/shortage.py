@@ -1,4 +1,4 @@
-"""What the engine itself may have lacked when a request failed: that is not the endpoint's failure."""
+"""Recognizing failures caused by a lack of the engine's own resources, which are not the endpoint's failures."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _MISSING = {
 
 
 def own_trouble(what: str, error: BaseException, tried: Sequence[AddressInfo] = ()) -> OwnTroubleError | None:
-    """What to raise if an error says that the engine lacked something; ``None`` if it is about the other side.
+    """The exception to raise if an error shows that the engine lacked something; ``None`` if the peer failed.
 
-    ``what`` is what could not be done. ``tried`` are the addresses that were connected to.
+    ``what`` says what could not be done. ``tried`` are the addresses that were connected to.
     """
     lack = lack_of(error)
     if lack is None or (lack is Lack.PORTS and not _reached_from_here(tried)):
@@ -33,10 +33,10 @@ def own_trouble(what: str, error: BaseException, tried: Sequence[AddressInfo] = 
 
 
 def _reached_from_here(addresses: Sequence[AddressInfo]) -> bool:
-    """Whether this machine has an address from which any of these can be reached.
+    """Whether this machine has a source address for any of these.
 
-    ``EADDRNOTAVAIL`` also says that it has none, which is no shortage of ports. A datagram socket tells the two apart,
-    since its ports are others: connecting it sends nothing, and fails for lack of an address alone.
+    ``EADDRNOTAVAIL`` means a shortage of ports or no source address. A UDP socket tells the two apart, since it has
+    ports of its own: connecting it sends nothing, and fails only without a source address.
     """
     for family, _, _, _, address in addresses:
         try:

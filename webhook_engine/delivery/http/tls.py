@@ -1,4 +1,4 @@
-"""What certificates of receivers are checked against, and with which one we show who we are."""
+"""TLS contexts: the trusted authorities, and client certificates."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["Identity", "client_context"]
 
 
 def client_context(ca_file: str | None = None) -> ssl.SSLContext:
-    """Trusts the certificate authorities of the system, and those in a PEM file beside them.
+    """A context that trusts the system's certificate authorities, and those in a PEM file.
 
     Raises ``OSError`` if the file cannot be read, ``ssl.SSLError`` (an ``OSError`` too) if it holds no certificate.
     """
@@ -21,16 +21,16 @@ def client_context(ca_file: str | None = None) -> ssl.SSLContext:
 
 
 class Identity:
-    """How TLS is spoken with one receiver: who we are to it, and which authorities alone are trusted.
+    """The TLS settings for one receiver: our client certificate, and authorities trusted instead of the default ones.
 
-    Two with the same certificates are equal, so that connections of one are used for no other. It costs nothing until
-    the first connection.
+    Identities with the same certificates are equal, and connections are only shared among equal ones. The context is
+    built on the first connection.
     """
 
     __slots__ = ("_authorities", "_certificate", "_context", "_digest", "_key", "_making")
 
     def __init__(self, *, certificate: str | None, key: str | None, authorities: str | None) -> None:
-        """All in PEM. Without ``authorities``, those of every receiver are trusted."""
+        """All in PEM. Without ``authorities``, the default ones are trusted."""
         self._certificate = certificate
         self._key = key
         self._authorities = authorities
@@ -49,12 +49,12 @@ class Identity:
         return f"<Identity {self._digest[:4].hex()}>"
 
     async def context(self, ca_file: str | None) -> ssl.SSLContext:
-        """What connections are made with. ``ca_file`` is what all receivers may be certified by.
+        """The context for connections. ``ca_file`` has further authorities that are trusted for all receivers.
 
-        Raises ``OSError`` if that cannot be read, and ``ValueError`` or ``ssl.SSLError`` for what cannot be used.
+        Raises ``OSError`` if it cannot be read, and ``ValueError`` or ``ssl.SSLError`` if certificates are invalid.
         """
         if self._context is None:
-            # Reading keys and authorities takes tens of milliseconds, in which the loop must not stand still.
+            # Loading keys and authorities takes tens of milliseconds, for which the event loop must not be blocked.
             if self._making is None:
                 self._making = asyncio.ensure_future(asyncio.to_thread(self._make, ca_file))
             try:
@@ -78,7 +78,7 @@ class Identity:
 
 
 def _load(context: ssl.SSLContext, certificate: str, key: str) -> None:
-    """Give a context a certificate; it takes them from files only, where the key is of use to nobody else."""
+    """Load a certificate into a context. It only takes files, so the key is written encrypted."""
     from webhook_engine.secrets.certificates import locked_key  # noqa: PLC0415 (few receivers ask for a certificate)
 
     locked, password = locked_key(key)
@@ -93,7 +93,7 @@ def _load(context: ssl.SSLContext, certificate: str, key: str) -> None:
 
 @cache
 def _trusting_the_system() -> ssl.SSLContext:
-    """One for all engines of a process: to read the authorities of the system takes tens of milliseconds."""
+    """One context for all engines of a process, since loading the system's authorities takes tens of milliseconds."""
     return _made(None)
 
 

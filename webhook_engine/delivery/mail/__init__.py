@@ -1,1 +1,1 @@
-"""Alerts by e-mail: what a letter says, and the way to the mail server."""
+"""Alerts by e-mail: their texts, and sending them."""

@@ -1,7 +1,7 @@
-"""What an e-mail says of operational events: one or several in one letter. Pure.
+"""The texts of e-mails about one or several operational events. Pure.
 
-A message is the body of an operational event, ``{"type": …, "data": {…}}``; where several go together it is the JSON
-array that an ordered endpoint gets, with the body as ``payload`` of each element.
+A message is the body of an operational event, ``{"type": …, "data": {…}}``; a batch is the JSON array that an ordered
+endpoint gets, with the body as ``payload`` of each element.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ import msgspec
 __all__ = ["CONFIRM", "DEFAULT_TEMPLATE", "MOST_NAMED", "TEST", "Letter", "LetterLinks", "letter_of"]
 
 TEST = "alert.test"
-"""The type of the message that tries an alert."""
+"""The type of a test message of an alert."""
 
 CONFIRM = "alert.confirm"
-"""The type of the message that asks whether an address is to get alerts at all."""
+"""The type of the message that asks an address to confirm its alerts."""
 
 MOST_NAMED = 50
-"""Events that one letter tells of; how many more there are is said."""
+"""Events listed in one e-mail; of further ones only the number is given."""
 
 DEFAULT_TEMPLATE = """\
 ${subject}
@@ -66,7 +66,7 @@ _SAID: Mapping[str, tuple[str, str]] = {
         "it:\n\n{confirm}\n\nIf it was not, do nothing, and you will hear nothing more.",
     ),
 }
-"""Of each type what the subject says, and the text."""
+"""Subject and text by type."""
 
 
 class Letter(NamedTuple):
@@ -77,7 +77,7 @@ class Letter(NamedTuple):
 
 
 class LetterLinks(NamedTuple):
-    """Where a reader can go from a letter; ``None`` where nothing serves."""
+    """The links in an e-mail; ``None`` if no server runs."""
 
     portal: str | None = None
     unsubscribe: str | None = None
@@ -85,7 +85,7 @@ class LetterLinks(NamedTuple):
 
 
 def letter_of(payload: bytes, links: LetterLinks, template: str = DEFAULT_TEMPLATE) -> Letter:
-    """The letter about an event, or about several; raises ``ValueError`` if the payload holds none."""
+    """The e-mail about one or several events; raises ``ValueError`` if the payload has none."""
     events = _events(payload)
     said = [_say(event, links) for event in events[:MOST_NAMED]]
     more = len(events) - len(said)

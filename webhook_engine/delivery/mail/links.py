@@ -1,4 +1,4 @@
-"""Links in e-mails that need no sign-in: what they carry is encrypted, so that nobody can make one up."""
+"""Links in e-mails that need no sign-in: their content is encrypted, so that they cannot be forged."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def link_key(cipher: Cipher, purpose: str, application_id: str, endpoint_id: str
 
 
 def endpoint_of_link(cipher: Cipher, purpose: str, key: str) -> tuple[str, str] | None:
-    """The application and the endpoint that a key is about; ``None`` if it is none of this purpose."""
+    """The application and the endpoint of a key; ``None`` if the key is invalid for this purpose."""
     try:
         encrypted = base64.urlsafe_b64decode(key + "=" * (-len(key) % 4))
         application_id, _, endpoint_id = cipher.decrypt(encrypted, purpose).decode().partition(" ")
@@ -32,7 +32,7 @@ def endpoint_of_link(cipher: Cipher, purpose: str, key: str) -> tuple[str, str] 
 
 
 def letter_links(cipher: Cipher, base_url: str | None, application_id: str, endpoint_id: str) -> LetterLinks:
-    """Where the reader of a letter about an alert can go; nowhere if nothing serves."""
+    """The links in an e-mail about an alert; none if no server runs."""
     if base_url is None:
         return LetterLinks()
 

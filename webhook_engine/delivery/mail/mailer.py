@@ -1,4 +1,4 @@
-"""Sends letters to the mail server, by SMTP (RFC 5321) with TLS (RFC 8314, RFC 3207)."""
+"""Sends e-mails over SMTP (RFC 5321) with TLS (RFC 8314, RFC 3207)."""
 
 from __future__ import annotations
 
@@ -23,25 +23,26 @@ __all__ = ["Mailer"]
 log = get_logger("mail")
 
 AT_ONCE = 4
-"""Letters on their way; mail servers take no more from one client gladly."""
+"""E-mails sent concurrently; many mail servers limit the connections of a client."""
 
 
 class Mailer:
-    """Sends letters. ``links`` gives those of an alert by its application and endpoint."""
+    """Sends e-mails. ``links`` gives the links of an alert by its application and endpoint."""
 
     def __init__(self, settings: MailSettings, clock: Clock, links: Callable[[str, str], LetterLinks]) -> None:
         self._settings = settings
         self._clock = clock
         self._links = links
         self._places: asyncio.Semaphore | None = None
-        """Made where it is used, for it belongs to the event loop of one run of the engine."""
+        """Made on first use, since it belongs to the event loop of one run of the engine."""
 
     async def send(
         self, to: str, application_id: str, endpoint_id: str, message_id: str, payload: bytes, now: int
     ) -> Response:
-        """Send what a message tells to an address. What the mail server says becomes the response.
+        """Send a message to an address; returns the mail server's reply as the response.
 
-        That it cannot be reached, or refuses this engine, is the engine's own trouble and not the reader's failure.
+        If the server cannot be reached, or refuses this engine, that is the engine's own trouble, not a failure of the
+        recipient.
         """
         links = self._links(application_id, endpoint_id)
         try:
@@ -56,7 +57,7 @@ class Mailer:
         return msgspec.structs.replace(response, duration_ms=int((self._clock.monotonic() - began) * 1_000))
 
     def close(self) -> None:
-        """Nothing is on its way any more; another event loop may follow."""
+        """Reset after the last e-mail; another event loop may follow."""
         self._places = None
 
     def _written(self, to: str, links: LetterLinks, message_id: str, payload: bytes, now: int) -> EmailMessage:
@@ -66,7 +67,7 @@ class Mailer:
         written["To"] = to
         written["Subject"] = letter.subject
         written["Date"] = format_datetime(to_datetime(now))
-        # The same on every repeat, so that a mailbox can tell.
+        # The same on every retry, so that mailboxes can deduplicate.
         written["Message-ID"] = f"<{message_id}@{parseaddr(self._settings.sender)[1].partition('@')[2]}>"
         written["Auto-Submitted"] = "auto-generated"
         if links.unsubscribe is not None:  # one click, RFC 8058
@@ -89,9 +90,9 @@ class Mailer:
         )
         response: Response | None = None
         try:
-            # One time for everything: a server that says a little now and then has no more of it.
+            # One timeout for everything, so that a server cannot extend it with slow replies.
             async with asyncio.timeout(settings.timeout_s):
-                # To read the authorities takes tens of milliseconds, in which the loop must not stand still.
+                # Loading the authorities takes tens of milliseconds, for which the event loop must not be blocked.
                 plain = settings.security == "none"
                 context = None if plain else await asyncio.to_thread(_trusting, settings.ca_file)
                 await client.connect(tls_context=context)
@@ -107,7 +108,7 @@ class Mailer:
             trouble = f"{server} cannot be used: {error}"
         finally:
             client.close()
-        # What was accepted stays so, however the server takes its leave.
+        # An accepted e-mail stays accepted, even if closing the session fails.
         return response or _not_sent(trouble)
 
 
@@ -119,7 +120,7 @@ def _trusting(ca_file: str | None) -> ssl.SSLContext:
 
 
 async def _sent(client: aiosmtplib.SMTP, written: EmailMessage) -> Response:
-    """What the server says of a letter; raises ``SMTPException`` where it refuses us, and not the reader."""
+    """Send an e-mail; returns the server's reply. Raises ``SMTPException`` if it refuses us, not the recipient."""
     try:
         await client.send_message(written)
     except aiosmtplib.SMTPRecipientsRefused as refused:
@@ -135,7 +136,7 @@ def _refused(said: aiosmtplib.SMTPResponseException) -> Response:
 
 
 def _readable(text: str) -> str:
-    """Without what was no UTF-8, which is in it as halves of characters."""
+    """Replace surrogates, which stand for bytes that are not UTF-8."""
     return text.encode(errors="surrogateescape").decode(errors="replace")
 
 

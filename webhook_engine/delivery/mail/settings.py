@@ -1,4 +1,4 @@
-"""How letters reach the mail server."""
+"""Settings of the mail server."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["MailSettings"]
 
 
 class MailSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """The mail server, and who the letters are from."""
+    """The mail server, and the sender of the e-mails."""
 
     host: str
     port: int
@@ -22,5 +22,5 @@ class MailSettings(msgspec.Struct, frozen=True, kw_only=True):
     password: str | None = None
     template: str = DEFAULT_TEMPLATE
     timeout_s: float = 15.0
-    """For all that is said about one letter, from connecting to leaving."""
+    """Timeout in seconds for one e-mail, from connecting to closing the session."""
     ca_file: str | None = None

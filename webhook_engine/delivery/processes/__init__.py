@@ -1,1 +1,1 @@
-"""Processes that an engine keeps beside itself, for work that must not hold up its event loop."""
+"""Helper processes of an engine, for work that must not block its event loop."""

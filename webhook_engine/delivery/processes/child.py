@@ -1,11 +1,11 @@
-"""The main module of a process that an engine keeps: asks a program, job by job.
+"""The main module of a helper process: runs a program, job by job.
 
     python -I child.py PROGRAM [FOLDER…]
 
 ``PROGRAM`` is the path of a module with ``reply(job: bytes) -> bytes``, and the folders are where it finds what it
-imports. Jobs come on the standard input and their replies go to the standard output, each after its length in four
-bytes. It is started by its path and imports nothing of the package. It ends where its input does: with the engine, also
-if that is killed.
+imports. Jobs come on the standard input and their replies go to the standard output, each preceded by its length in
+four bytes. It is started by its path and imports nothing of the package. It exits at the end of its input, so with the
+engine, even if that is killed.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from typing import BinaryIO
 
 READY = b"ready"
 NICE = 5
-"""By how much it stands behind the engine, where both want the processor."""
+"""Niceness relative to the engine."""
 
 
 def main(program: str, folders: list[str]) -> None:
-    """Do jobs until there are no more."""
+    """Do jobs until the input ends."""
     sys.path += [one for one in folders if one not in sys.path]
     _stand_behind()
     reply = _replies_of(program)
@@ -40,7 +40,7 @@ def main(program: str, folders: list[str]) -> None:
 def _stand_behind() -> None:
     with suppress(OSError):  # A unit of systemd may forbid it.
         os.nice(NICE)
-    # Where Linux shares the processor among sessions (sched(7), autogroup), what counts is the value of the session.
+    # If Linux schedules by session (sched(7), autogroup), the session's nice value counts.
     with suppress(OSError), open("/proc/self/autogroup", "w") as session:
         session.write(str(NICE))
 

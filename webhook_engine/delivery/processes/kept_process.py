@@ -1,6 +1,6 @@
-"""A process that is started when it is first asked, and kept; what it runs is :mod:`.child` with a program of ours.
+"""A helper process, started on first use and reused; it runs :mod:`.child` with one of our programs.
 
-It is no copy of the host program, and nothing of that is run in it.
+It is not forked from the host program, and runs none of its code.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ class KeptProcess:
 
     @property
     def pid(self) -> int | None:
-        """``None`` where there is none."""
+        """Its process id; ``None`` if it does not run."""
         return None if self._process is None else self._process.pid
 
     async def in_thread(self, work: Callable[[], T], threads: Executor | None = None) -> T:
-        """Do what blocks, such as :meth:`do`. Whoever is cancelled waits until the process is free for the next."""
-        # What is large is written and read in the thread too.
+        """Run blocking work, such as :meth:`do`, in a thread. A cancelled caller waits until the process is free."""
+        # Large jobs are written and read in the thread too.
         working = asyncio.get_running_loop().run_in_executor(threads, work)
         try:
             return await asyncio.shield(working)
@@ -62,7 +62,7 @@ class KeptProcess:
             raise
 
     def do(self, job: bytes, limit_s: float) -> bytes | None:
-        """Its reply; ``None`` if that took too long or it died, and then it is gone. Blocks.
+        """Do a job and return the reply; ``None`` if it took too long or the process died, which then is gone. Blocks.
 
         Raises ``NotStartedError``.
         """
@@ -82,14 +82,14 @@ class KeptProcess:
         return None
 
     def interrupt(self) -> None:
-        """Let what it is at fail soon; for another thread than that which waits for it."""
+        """Make the current job fail soon; to be called from another thread than the one that waits for it."""
         process = self._process
         if process is not None and process.returncode is None:
             with suppress(OSError):
                 os.killpg(process.pid, signal.SIGKILL)
 
     def kill(self) -> None:
-        """End it, and what it has started. Blocks."""
+        """Kill it, and the processes that it has started. Blocks."""
         process, self._process = self._process, None
         if process is None:
             return

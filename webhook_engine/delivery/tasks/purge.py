@@ -23,7 +23,7 @@ class Purge:
         self._on_expunged = on_expunged
 
     async def step(self, task: Task, progress: TaskProgress) -> TaskProgress:
-        """Delete the payloads of one page; returns how far the task is then."""
+        """Delete the payloads of one page; returns the new progress."""
         data: dict[str, Any] = dict(progress.data)
         span = Span(
             low=progress.cursor,

@@ -21,7 +21,7 @@ APPLICATIONS_AT_ONCE = 50
 
 
 class Reports:
-    """Makes a page of a report; returns how far the task is then, with what was found so far."""
+    """Makes a page of a report; returns the new progress, with the result so far."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -31,7 +31,7 @@ class Reports:
         data = _data(progress)
         low, high = (id_bounds("msg_", data[name])[0] for name in ("since", "until"))
         stats = [dict(entry) for entry in data["appStats"]]
-        # The cursor is the last application that is done, or the one under way with the last message looked at.
+        # The cursor is the last application done, or the current one with the last message counted.
         cursor, _, message_id = (progress.cursor or "").partition(" ")
         if message_id:
             count, after = await self._store.deliveries.count_of_messages(

@@ -1,9 +1,9 @@
-"""The task runner: background tasks that schedule deliveries again, page by page, so that a restart goes on.
+"""The task runner runs background tasks page by page, so that they continue after a restart.
 
-``endpoint.recover`` takes an endpoint's failed deliveries; ``endpoint.replay`` makes deliveries of messages that match
-the endpoint and never had one; ``endpoint.bulk-replay`` takes all that are settled and pass the caller's filters.
-These only schedule: the endpoint's lane paces the sending. The tasks of a whole application or organization are in
-:mod:`purge` and :mod:`reports`.
+``endpoint.recover`` reschedules an endpoint's failed deliveries; ``endpoint.replay`` creates deliveries for messages
+that match the endpoint and never had one; ``endpoint.bulk-replay`` reschedules settled deliveries that the caller's
+filters select. They only schedule: the endpoint's lane paces the sending. The tasks of a whole application or
+organization are in :mod:`purge` and :mod:`reports`.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ log = get_logger("tasks")
 
 PAGE = 500
 RETRIES = "retries:"
-"""What the cursor of a recovery begins with while it brings retries forward; what has failed for good comes after."""
+"""Prefix of a recovery's cursor while it brings retries forward; permanently failed deliveries come after that."""
 READ_TO_THE_END = frozenset({TaskKind.PURGE, TaskKind.REPLAY, TaskKind.USAGE})
-"""They read messages in the order of ids, which is not that in which several engines store them."""
+"""Tasks that read messages by id, which is not the order in which several engines store them."""
 CANCELLED = "cancelled"
-"""The error of a task that somebody has cancelled."""
+"""The error of a cancelled task."""
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 10.0
 
@@ -63,7 +63,7 @@ class TaskRunner:
         added: Callable[[], None],
         expunged: Callable[[Collection[str]], None],
     ) -> None:
-        """``added`` is called when there is a task for some engine; ``expunged`` gets what a purge has deleted."""
+        """``added`` is called when a task was added for any engine; ``expunged`` gets what a purge has deleted."""
         self._store = store
         self._directory = directory
         self._dispatcher = dispatcher
@@ -73,7 +73,7 @@ class TaskRunner:
         self._filter_process = filter_process
         self._added = added
         self._shards: dict[str, int] = {}
-        """Of the tasks under way."""
+        """The shards of running tasks."""
         self._looking: asyncio.Task[None] | None = None
         self._look_again = False
         reports = Reports(store)
@@ -93,16 +93,16 @@ class TaskRunner:
 
     @property
     def running(self) -> int:
-        """Tasks under way."""
+        """The number of running tasks."""
         return len(self._running)
 
     async def start(self) -> None:
-        """Go on with the tasks that were running when the engine stopped."""
+        """Continue the tasks that were running when the engine stopped."""
         self._stopping, self._started = asyncio.Event(), True
         await self._begin_ours()
 
     async def stop(self) -> None:
-        """Leave the running tasks where they stand, each after the page that it is at."""
+        """Stop the running tasks, each after its current page."""
         if self._started:
             self._stopping.set()
         if self._looking is not None:
@@ -120,14 +120,14 @@ class TaskRunner:
             self._added()
 
     async def pause(self, task: Task) -> bool:
-        """Leave a task where it stands after the page that it is at; ``False`` if it is not running."""
+        """Pause a task after its current page; ``False`` if it is not running."""
         paused = await self._store.tasks.turn(task.id, TaskStatus.RUNNING, TaskStatus.PAUSED, self._clock.now())
         if paused:
             log.info("task.paused", task_id=task.id, task=task.task)
         return paused
 
     async def resume(self, task: Task) -> bool:
-        """Let a paused task go on; ``False`` if it is not paused."""
+        """Resume a paused task; ``False`` if it is not paused."""
         resumed = await self._store.tasks.turn(task.id, TaskStatus.PAUSED, TaskStatus.RUNNING, self._clock.now())
         if resumed:
             log.info("task.resumed", task_id=task.id, task=task.task)
@@ -135,12 +135,12 @@ class TaskRunner:
         return resumed
 
     async def cancel(self, task: Task) -> None:
-        """End a task that runs or is paused; what it has scheduled so far stays so. Nothing, if it has ended."""
+        """Cancel a running or paused task; what it has scheduled stays scheduled. Does nothing if it has ended."""
         progress = TaskProgress(task_id=task.id, status=TaskStatus.RUNNING, cursor=None, data=task.data)
         await self._end(task, _failed(progress, CANCELLED))
 
     def look(self) -> None:
-        """Tasks may have been added for this engine, or become its own: look for them soon."""
+        """Check soon for tasks that were added for this engine, or whose shards it gained."""
         if not self._started or self._stopping.is_set():
             return
         self._look_again = True
@@ -148,7 +148,7 @@ class TaskRunner:
             self._looking = asyncio.create_task(self._look())
 
     def busy_shards(self) -> set[int]:
-        """Shards of which a task is under way; one that is not this engine's any more ends after its page."""
+        """Shards with running tasks; a task whose shard is not this engine's any more stops after its page."""
         return set(self._shards.values())
 
     async def _look(self) -> None:
@@ -169,7 +169,7 @@ class TaskRunner:
                     self._begin(task, cursor, shard)
 
     async def _shard(self, task: Task) -> int:
-        """A task belongs to the shard of its endpoint, or to one of its own."""
+        """The shard of a task: that of its endpoint, or one of its own."""
         if self._ownership.alone or task.endpoint_id is None:
             return shard_of(task.id)
         stored = await self._store.endpoints.load(task.endpoint_id)
@@ -186,11 +186,11 @@ class TaskRunner:
         self._running.pop(task_id, None)
         self._shards.pop(task_id, None)
         if halted:
-            # It may have been resumed before this one had ended, and been taken for one under way.
+            # It may have been resumed before this run ended, and taken for running.
             self.look()
 
     async def _run(self, task: Task, cursor: str | None, shard: int, halted: set[str]) -> None:
-        """Run a task to its end, or until somebody pauses or cancels it: then it is put into ``halted``."""
+        """Run a task until it ends, or is paused or cancelled: then it is added to ``halted``."""
         progress = TaskProgress(task_id=task.id, status=TaskStatus.RUNNING, cursor=cursor, data=task.data)
         pause = FIRST_PAUSE_S
         ended = False
@@ -219,7 +219,7 @@ class TaskRunner:
                 progress = _failed(progress, repr(error))
 
     async def _halted(self, task: Task) -> bool:
-        """Whether somebody has paused or cancelled it, on whatever engine."""
+        """Whether it was paused or cancelled, on any engine."""
         stored = await self._store.tasks.get(task.organization_id, task.id)
         return stored is None or stored.status is not TaskStatus.RUNNING
 
@@ -246,13 +246,13 @@ class TaskRunner:
         return after
 
     async def _all_stored(self, progress: TaskProgress) -> bool:
-        """Whether every engine has stored what it accepted before the end of the span that a task looks at."""
+        """Whether every engine has stored all messages that it accepted before the end of the task's span."""
         below = await self._store.leases.stored_below()
         until = progress.data.get("until")
         return below is None or not isinstance(until, int) or f"msg_{below}" >= id_bounds("msg_", until)[0]
 
     async def _recover(self, stored: StoredEndpoint, progress: TaskProgress) -> TaskProgress:
-        # Retries first: those that fail for good meanwhile have failed too late to be taken once more.
+        # Retries first: those that fail permanently meanwhile do so too late to be taken up again.
         if progress.cursor is None or progress.cursor.startswith(RETRIES):
             return await self._bring_forward(stored, progress)
         endpoint_id, since = stored.endpoint.id, int(progress.cursor)
@@ -285,7 +285,7 @@ class TaskRunner:
             if endpoint.filter is None:
                 wanted.append(one.message_id)
                 continue
-            # One payload at a time: a page of them may be more than there is memory for.
+            # One payload at a time: a page of them may not fit into memory.
             message = await self._store.messages.get(endpoint.application_id, one.message_id)
             if message is not None and await self._filter_process.passes(endpoint, message.payload):
                 wanted.append(one.message_id)
@@ -310,7 +310,7 @@ class TaskRunner:
         return moved
 
     async def _end(self, task: Task, progress: TaskProgress) -> None:
-        """Record how a task ended and publish it in one commit, so that no crash comes between."""
+        """Record the end of a task and its event in one commit, so that a crash cannot separate them."""
         status = TaskStatus.FINISHED if progress.status is TaskStatus.RUNNING else progress.status
         now = self._clock.now()
         application = await self._directory.application(task.organization_id, task.application_id or "")

@@ -1,8 +1,8 @@
-"""Transformations that the platform has written in Python: registered by name, and run with a time limit.
+"""Transformations written by the platform in Python: registered by name, and run with a timeout.
 
-A coroutine function runs in the engine's event loop, and is cancelled when its time is over. A plain one runs in a
-thread: when its time is over nobody waits for it any more, but nothing can stop it. So each name has few threads of its
-own, and while all of them are taken by functions that do not end, its requests fail, and nobody else's do.
+A coroutine function runs in the engine's event loop, and is cancelled on timeout. A plain function runs in a thread: on
+timeout the engine stops waiting for it, but cannot stop it. So each name has few threads of its own: if all of them
+hang, only requests with that transformation fail.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from webhook_engine.rules import names
 __all__ = ["Function", "Functions", "TransformationError", "named_in", "transformation"]
 
 Function = Callable[[OutgoingWebhook], "OutgoingWebhook | Awaitable[OutgoingWebhook | None] | None"]
-"""Changes what it gets and returns nothing, or returns another; a coroutine function or a plain one."""
+"""A function or coroutine function that changes the webhook and returns ``None``, or returns another one."""
 
 F = TypeVar("F", bound=Function)
 
 THREADS_EACH = 4
-"""Calls of one plain function at a time; the others wait for their turn within their time."""
+"""Concurrent calls of one plain function; further calls wait, within their timeout."""
 _MARK = "__webhook_engine_transformation__"
 
 
 class TransformationError(Exception):
-    """A transformation failed: why, in words for the attempt."""
+    """A transformation failed; has the text for the attempt."""
 
     def __init__(self, text: str, *, timed_out: bool = False) -> None:
         super().__init__(text)
@@ -40,7 +40,7 @@ class TransformationError(Exception):
 
 
 def transformation(name: str) -> Callable[[F], F]:
-    """Mark a function of a module as a transformation, for ``transformations.modules`` to find it there."""
+    """Mark a function as a transformation, so that ``transformations.modules`` registers it."""
 
     def mark(function: F) -> F:
         setattr(function, _MARK, names.name("name", name))
@@ -57,16 +57,16 @@ def named_in(module: ModuleType) -> Iterator[tuple[str, Function]]:
 
 
 class Functions:
-    """The transformations that there are, by their names."""
+    """The registered transformations, by name."""
 
     def __init__(self, ready: Mapping[str, Function]) -> None:
-        """``ready``: those that are there without anybody's doing, until another takes the name."""
+        """``ready``: built-in ones, which may be replaced under the same name."""
         self._ready = dict(ready)
         self._own: dict[str, Function] = {}
         self._running: dict[str, _Threads] = {}
 
     def register(self, name: str, function: Function) -> None:
-        """Add one; raises ``ValidationError`` for a name that cannot be, and ``ConfigError`` for one that is taken."""
+        """Register one; raises ``ValidationError`` for an invalid name, and ``ConfigError`` for one that is taken."""
         name = names.name("name", name)
         if self._own.setdefault(name, function) is not function:
             raise ConfigError(f"there are two transformations with the name {name}; give one of them another name")
@@ -79,7 +79,7 @@ class Functions:
         return sorted(self._own.keys() | self._ready.keys())
 
     def check(self, field: str, name: object) -> str | None:
-        """A name that an endpoint may have; raises ``ValidationError``."""
+        """Check the name of an endpoint's transformation; raises ``ValidationError``."""
         if name is None:
             return None
         if not isinstance(name, str) or name not in self:
@@ -89,7 +89,7 @@ class Functions:
         return name
 
     async def call(self, name: str, webhook: OutgoingWebhook, timeout_s: float) -> OutgoingWebhook:
-        """What a transformation makes of a request. Raises ``TransformationError``."""
+        """Apply a transformation to a request. Raises ``TransformationError``."""
         function = self._own.get(name) or self._ready.get(name)
         if function is None:
             raise TransformationError(f"there is no transformation {name!r} here; it was registered when it was chosen")
@@ -126,7 +126,7 @@ class Functions:
 
 
 class _Threads:
-    """A few threads at a time, each of which ends with its call; those that hang hold nobody up at exit."""
+    """A few daemon threads at a time, one for each call; those that hang do not block the exit of the process."""
 
     def __init__(self, most: int) -> None:
         self._free = asyncio.Semaphore(most)
@@ -151,7 +151,7 @@ class _Threads:
                 result = function(webhook)
             except BaseException as error:  # noqa: BLE001 (it is raised where the result is awaited)
                 failed = error if isinstance(error, Exception) else RuntimeError(type(error).__name__)
-            with suppress(RuntimeError):  # The event loop is over, and nobody waits.
+            with suppress(RuntimeError):  # The event loop is closed, so nobody waits.
                 loop.call_soon_threadsafe(finish, result, failed)
 
         threading.Thread(target=work, name="webhook-engine-transformation", daemon=True).start()

@@ -1,4 +1,4 @@
-"""Modules of the platform that have transformations, named in the configuration."""
+"""Loading the platform's modules with transformations, which the configuration names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a transformation gets and may change: one request, before it is signed and sent."""
+"""The request that a transformation gets and may change, before it is signed and sent."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["METHODS", "OutgoingWebhook", "Transformed", "is_json", "transformed"
 
 METHODS = ("POST", "PUT", "PATCH")
 MAX_BODY = 2_000_000
-"""Bytes that a transformation may make of a payload."""
+"""Bytes that a transformed payload may have."""
 JSON = "application/json"
 
 
@@ -25,19 +25,19 @@ class OutgoingWebhook(msgspec.Struct, kw_only=True, weakref=True):
     """One request that is about to be sent; a transformation changes it in place, or returns another."""
 
     payload: Any
-    """The payload as JSON says it; ``bytes`` where the message says that it is something else.
+    """The parsed JSON payload; ``bytes`` if the message has another content type.
 
-    Whatever JSON can say is sent as compact JSON, ``bytes`` and ``str`` as they are. What is left as it was is sent in
-    the very bytes that were given.
+    JSON values are sent as compact JSON, ``bytes`` and ``str`` as they are. An unchanged payload keeps its original
+    bytes.
     """
     headers: dict[str, str]
     """The endpoint's own headers; the engine's are added afterwards."""
     url: str
     method: str = "POST"
     content_type: str | None = None
-    """What the payload is; ``None``: JSON."""
+    """The content type of the payload; ``None``: JSON."""
     cancel: bool = False
-    """Send nothing, now and later: the delivery is cancelled."""
+    """Cancel the delivery: send nothing, now or later."""
     event_type: str
     message_id: str
     event_id: str | None = None
@@ -47,7 +47,7 @@ class OutgoingWebhook(msgspec.Struct, kw_only=True, weakref=True):
 
 
 class Transformed(msgspec.Struct, frozen=True):
-    """What became of a request, checked."""
+    """A transformed request, validated."""
 
     body: bytes
     content_type: str | None
@@ -57,7 +57,7 @@ class Transformed(msgspec.Struct, frozen=True):
 
 
 def is_json(content_type: str | None) -> bool:
-    """Whether a payload is JSON by what is said of it."""
+    """Whether a content type means JSON."""
     if content_type is None:
         return True
     kind = content_type.partition(";")[0].strip().lower()
@@ -65,9 +65,9 @@ def is_json(content_type: str | None) -> bool:
 
 
 def transformed(before: bytes, webhook: OutgoingWebhook, *, https_only: bool) -> Transformed | None:
-    """What is to be sent, or ``None`` where nothing is. ``before`` is the payload as it was stored.
+    """Validate a transformed webhook; ``None`` if nothing is to be sent. ``before`` is the stored payload.
 
-    Raises ``ValidationError`` for what may not be sent.
+    Raises ``ValidationError`` if it may not be sent.
     """
     if not isinstance(webhook.cancel, bool):
         raise ValidationError("cancel", f"must be true or false, not {type(webhook.cancel).__name__}")
@@ -100,7 +100,7 @@ def _body(before: bytes, payload: object) -> bytes:
         raise ValidationError("payload", f"must be an object, an array, or bytes, not {type(payload).__name__}")
     after = payload_bytes(payload, MAX_BODY)
     try:
-        # What says the same as before stays the same to the byte.
+        # An equal payload keeps its original bytes.
         return before if payload_bytes(json.loads(before)) == after else after
     except (ValueError, RecursionError, ValidationError):
         return after

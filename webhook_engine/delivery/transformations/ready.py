@@ -1,7 +1,7 @@
-"""Transformations for chat programs: each makes of a message what the program's incoming webhooks take. Pure.
+"""Built-in transformations for chat programs: each converts a message for the program's incoming webhooks. Pure.
 
-A message is shown by its event type, and by a line for each of its values; what they would be too long for is cut, and
-says so. Who wants it nicer registers a function of their own under the same name.
+A message is shown by its event type, and a line for each of its values; what is too long is cut, with a note. For
+another layout, register your own function under the same name.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ TEAMS_TEXT = 6_000
 
 
 def slack(webhook: OutgoingWebhook) -> None:
-    """A text for notifications, and a header with a section (Block Kit)."""
+    """Convert to Block Kit: a text for notifications, and a header with a section."""
     title, lines = _shown(webhook)
     body = _cut("\n".join(f"*{_slack(name)}*: {_slack(value)}" for name, value in lines), SLACK_TEXT)
     blocks: list[object] = [{"type": "header", "text": {"type": "plain_text", "text": title[:150]}}]
@@ -38,7 +38,7 @@ def slack(webhook: OutgoingWebhook) -> None:
 
 
 def discord(webhook: OutgoingWebhook) -> None:
-    """An embed, which mentions nobody."""
+    """Convert to an embed, which mentions nobody."""
     title, lines = _shown(webhook)
     body = _cut("\n".join(f"**{_marked(name)}**: {_marked(value)}" for name, value in lines), DISCORD_TEXT)
     embed = {"title": title[:DISCORD_TITLE], "description": body}
@@ -46,7 +46,7 @@ def discord(webhook: OutgoingWebhook) -> None:
 
 
 def teams(webhook: OutgoingWebhook) -> None:
-    """An adaptive card, as webhooks of the Workflows app take it."""
+    """Convert to an adaptive card, for webhooks of the Workflows app."""
     title, lines = _shown(webhook)
     facts: list[object] = []
     room = TEAMS_TEXT
@@ -82,7 +82,7 @@ def _shown(webhook: OutgoingWebhook) -> tuple[str, list[tuple[str, str]]]:
     if isinstance(payload, bytes):
         payload = {"payload": payload.decode("utf-8", "replace")}
     if isinstance(payload, Mapping) and isinstance(payload.get("data"), Mapping | list):
-        payload = payload["data"]  # As Standard Webhooks lays payloads out.
+        payload = payload["data"]  # The payload structure of Standard Webhooks.
     lines: list[tuple[str, str]] = []
     for name, value in _values("", payload, MAX_DEPTH):
         if len(lines) == MAX_LINES:
@@ -107,10 +107,10 @@ def _cut(text: str, most: int) -> str:
 
 
 def _slack(text: str) -> str:
-    """Without what Slack would take for a mention or a link."""
+    """Escape what Slack would take for a mention or a link."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _marked(text: str) -> str:
-    """Without what Markdown would take for more than text."""
+    """Escape Markdown."""
     return "".join("\\" + each if each in "\\`*_{}[]()<>#|~" else each for each in text)

@@ -1,7 +1,7 @@
-"""Runs scripts of consumers in processes of their own, a few at a time, and kills what takes too long.
+"""Runs consumers' scripts in separate processes, a few at a time, and kills those that take too long.
 
-Applications take turns, and none has more than half of the processes: whatever the scripts of one do, those of the
-others come to their turn. What keeps a script in is told in :mod:`webhook_engine.delivery.transformations.worker`.
+Applications take turns, and none has more than half of the processes, so the scripts of one application cannot block
+those of others. The sandbox is described in :mod:`webhook_engine.delivery.transformations.worker`.
 """
 
 from __future__ import annotations
@@ -25,34 +25,34 @@ __all__ = ["SLOWLY", "Said", "ScriptLimits", "Scripts", "missing"]
 log = get_logger("scripts")
 
 SLOWLY = 3
-"""A machine that is busy takes this many times as long for a script as it computes, before it is killed."""
+"""A script is killed after this many times its CPU time limit, since it takes longer on a busy machine."""
 _PROGRAM = Path(__file__).with_name("worker.py")
 
 
 class ScriptLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """What one run of a script may take."""
+    """The limits of one run of a script."""
 
     processes: int = 2
     memory_bytes: int = 32_000_000
     time_s: float = 1.0
-    """Of computing."""
+    """Seconds of CPU time."""
     output: int = 2_000_000
-    """Characters of what it returns."""
+    """Characters of its result."""
 
 
 class Said(msgspec.Struct, frozen=True):
-    """What a script returned, and what it wrote on its console."""
+    """What a script returned, and what it wrote to its console."""
 
     webhook: Mapping[str, msgspec.Raw]
     """The value of each member, as JSON."""
     logs: Sequence[str] = ()
     same: bool = False
-    """The payload says what it said before."""
+    """Whether the payload is unchanged."""
     size: int = 0
-    """Characters of all."""
+    """Characters of the whole result."""
 
     def value(self, name: str, default: object = None) -> object:
-        """Of a member that is small. Raises ``TransformationError`` if nobody can read it."""
+        """The value of a small member. Raises ``TransformationError`` if it cannot be parsed."""
         try:
             return msgspec.json.decode(self.webhook[name]) if name in self.webhook else default
         except (msgspec.DecodeError, RecursionError):
@@ -66,7 +66,7 @@ class _Reply(msgspec.Struct):
 
 
 def missing() -> str | None:
-    """Why no script can be run here; ``None`` if they can."""
+    """Why scripts cannot be run here; ``None`` if they can."""
     if not hasattr(os, "fork"):
         return "scripts of consumers need an operating system with fork, such as Linux"
     if importlib.util.find_spec("quickjs") is None:
@@ -75,7 +75,7 @@ def missing() -> str | None:
 
 
 class Scripts:
-    """The processes for scripts; they are started when the first script is run."""
+    """The processes for scripts, started when the first script is run."""
 
     def __init__(self, limits: ScriptLimits) -> None:
         self._limits = limits
@@ -83,11 +83,11 @@ class Scripts:
         self._free: list[KeptProcess] = []
         self._all: list[KeptProcess] = []
         self._waiting: OrderedDict[str, deque[asyncio.Future[KeptProcess]]] = OrderedDict()
-        """By application, the one whose turn is next first. What waits is bounded by the attempts in flight."""
+        """Waiting runs by application, the next one first. Their number is bounded by the attempts in flight."""
         self._held: Counter[str] = Counter()
 
     async def run(self, application_id: str, code: str, webhook: Mapping[str, object]) -> Said:
-        """What a script makes of a webhook, which may have ``msgspec.Raw``. Raises ``TransformationError``."""
+        """Run a script on a webhook, which may contain ``msgspec.Raw``. Raises ``TransformationError``."""
         worker = await self._turn(application_id)
         try:
             return await worker.in_thread(lambda: self._do(worker, code, webhook), self._threads)
@@ -109,7 +109,7 @@ class Scripts:
         return _said(worker.do(msgspec.json.encode(job), limits.time_s * SLOWLY + 0.5))
 
     async def close(self) -> None:
-        """End all processes; it may be used again afterwards."""
+        """Stop all processes; scripts may be run again afterwards."""
         for worker in self._all:
             worker.interrupt()
         threads, self._threads = self._threads, None

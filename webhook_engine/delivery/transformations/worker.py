@@ -1,12 +1,11 @@
-"""What runs scripts of consumers, in a process that the engine keeps. It imports nothing of the package.
+"""The program of the script process, which runs consumers' scripts. It imports nothing of the package.
 
-For each job it forks: the child gives up all that it could do harm with, runs one script, and ends. So no script meets
-what another has left behind, and what one breaks is gone with it. Who started the process kills it, with its child,
-when a job takes too long.
+It forks for each job: the child drops its privileges, runs one script, and exits. So scripts share no state, and a
+crash affects only one. The engine kills the process with its child when a job takes too long.
 
-What keeps a script in, from the inside out: QuickJS, which gives it nothing but the language, with bounds of its own on
-memory, stack and time; limits of the operating system on memory, CPU time, files and processes; and on Linux a filter
-that leaves the child nine or so system calls, none of which opens, connects or starts anything.
+The sandbox, from the inside out: QuickJS, which offers only the language, with limits of its own on memory, stack and
+time; limits of the operating system on memory, CPU time, files and processes; and on Linux a seccomp filter that allows
+the child a few system calls, none of which opens, connects or starts anything.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ MAX_LOGS = 50
 MAX_LOG = 500
 STACK_BYTES = 256 * 1024
 SPARE_BYTES = 96 * 1024 * 1024
-"""Of address space, beside what the script may have: for what is read and written around it."""
+"""Bytes of address space besides the script's own limit, for reading the job and writing the result."""
 
 PRELUDE = """
 (() => {
@@ -67,14 +66,14 @@ _ARCHITECTURES = {
 
 
 def reply(job: bytes) -> bytes:
-    """What came of a job, as JSON; so is the job."""
+    """Do a job; the job and its result are JSON."""
     return _in_child(job, _filter())
 
 
 def run(job: dict[str, Any]) -> dict[str, Any]:
-    """What a script says of a webhook: ``text`` is JSON that nobody has looked into, or ``error`` why there is none.
+    """Run a script on a webhook: ``text`` is its result, JSON that is not parsed yet; ``error``: why there is none.
 
-    ``same``: its payload says what it said before.
+    ``same``: whether the payload is unchanged.
     """
     context = quickjs.Context()
     context.set_memory_limit(job["memory"])
@@ -171,7 +170,7 @@ _LIBC: Any = ctypes.CDLL(None, use_errno=True)
 
 @cache
 def _filter() -> ctypes.Structure | None:
-    """A filter that lets these system calls through and answers EPERM to all others; ``None`` where there is none."""
+    """A seccomp filter that allows these system calls and fails all others with EPERM; ``None`` if unsupported."""
     known = _ARCHITECTURES.get(platform.machine()) if sys.platform == "linux" else None
     if known is None or _LIBC.prctl(21, 0, 0, 0, 0) < 0:  # PR_GET_SECCOMP
         return None

@@ -1,1 +1,1 @@
-"""What the engine does for its own database: it deletes what is old."""
+"""Upkeep of the engine's database."""

@@ -1,4 +1,4 @@
-"""Notices endpoints that do not keep up: what is due for them has waited for too long."""
+"""Detects endpoints that do not keep up: their due deliveries have waited for too long."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ log = get_logger("backlog")
 LOOK_EVERY_S = 60.0
 PAGE = 500
 MOST_TOLD = 10_000
-"""Endpoints that are known to be late at once; further ones are not told of until some have caught up."""
+"""Late endpoints tracked at once; further ones are not reported until some have caught up."""
 
 
 def newly_late(
     scheduled: Sequence[tuple[str, int]], told: Collection[str], before: int
 ) -> tuple[Sequence[tuple[str, int]], Collection[str]]:
-    """Of endpoints with their earliest due instants: those late and not told of yet, and all that are late. Pure.
+    """From the earliest due instants of endpoints: the late ones not reported yet, and all late ones. Pure.
 
-    Late is what was due before ``before``.
+    Late means due before ``before``.
     """
     late = [(endpoint_id, due_at) for endpoint_id, due_at in scheduled if due_at < before]
     return [each for each in late if each[0] not in told], [endpoint_id for endpoint_id, _ in late]
 
 
 class Backlog(Service):
-    """Publishes ``endpoint.backlog`` for each endpoint of ours that falls behind by more than ``after``, once."""
+    """Publishes ``endpoint.backlog`` once for each endpoint of this engine that falls behind by more than ``after``."""
 
     def __init__(
         self,
@@ -57,10 +57,10 @@ class Backlog(Service):
         self._ours = ours
         self._told: set[str] = set()
         self.looks = 0
-        """How many are done."""
+        """The number of checks done."""
 
     async def run(self) -> None:
-        """Look now and then."""
+        """Check regularly."""
         while not self.stopping:
             await self.nap(LOOK_EVERY_S)
             if self.stopping:

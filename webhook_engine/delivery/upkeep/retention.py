@@ -1,8 +1,8 @@
-"""Retention: deletes what is old, a little at a time, and gives the space back.
+"""Retention deletes old data in small steps, and frees the space.
 
-Deliveries share the writer with it. So a step takes a few milliseconds, and after each the writer has several times as
-long for everybody else. A pass goes from the oldest message to the youngest that is old enough; what it met on the way
-and had to leave, because an attempt is still to come, is where the next pass begins.
+It shares the database writer with deliveries. So a step takes a few milliseconds, and then leaves the writer to others
+for several times as long. A pass goes from the oldest message to the newest expired one. The next pass begins at the
+first message that this one had to keep because it still has scheduled attempts.
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ SHORTEST_NAP_S = 0.05
 FIRST_BATCH = 50
 SMALLEST_BATCH, LARGEST_BATCH = 8, 1_000
 STEP_S = 0.01
-"""How long a step should keep the writer from others; batches grow and shrink towards it."""
+"""Seconds that a step should occupy the writer; the batch size adapts to it."""
 SHARE = 0.2
-"""Of the time, how much may be spent on steps."""
+"""Share of the time that may be spent on steps."""
 RESERVE = 0.1
-"""Share of the file that stays free for what is to come."""
+"""Share of the file that stays free for new data."""
 SHRINK_BYTES = 256 * 1024
 
 
 class RetentionPolicy(msgspec.Struct, frozen=True):
-    """For how long things are kept."""
+    """How long each kind of data is kept."""
 
     payload: timedelta
     attempts: timedelta
@@ -53,7 +53,7 @@ class RetentionPolicy(msgspec.Struct, frozen=True):
 class Retention(Service):
     """Deletes what is older than :attr:`policy`, which may be replaced at any time.
 
-    ``is_ours`` says whether this engine is the one that does it, of those that share the database.
+    ``is_ours`` says whether this engine does it, among those that share the database.
     """
 
     def __init__(
@@ -70,9 +70,9 @@ class Retention(Service):
         super().__init__("retention")
         self.policy = policy
         self.passes = 0
-        """How often everything that is old enough was looked at."""
+        """The number of passes done."""
         self.looks = 0
-        """How often it was asked whether the clock may be believed."""
+        """The number of checks of the clock."""
         self._upkeep = upkeep
         self._clock = clock
         self._measures = measures
@@ -84,18 +84,18 @@ class Retention(Service):
         self._stop_watching_clock: Callable[[], None] = lambda: None
 
     async def start(self) -> None:
-        """Begin with a pass over everything."""
+        """Start with a pass over everything."""
         self._payloads_from = ""
         self._stop_watching_clock = self._clock.on_jump(self.nudge)
         await super().start()
 
     async def stop(self) -> None:
-        """End after the step that is under way."""
+        """Stop after the current step."""
         self._stop_watching_clock()
         await super().stop()
 
     async def run(self) -> None:
-        """Make a pass now and then."""
+        """Make a pass regularly."""
         while not self.stopping:
             try:
                 believed = self._believes_clock()
@@ -127,7 +127,7 @@ class Retention(Service):
             self._payloads_from, lambda after: self._upkeep.expire_payloads(after, payloads_until, self._batch)
         )
         if not self.stopping:
-            # The next pass begins before what was left this time, or where this one ended.
+            # The next pass begins just before the first one kept, or where this one ended.
             self._payloads_from = _just_before(kept) if kept else max(payloads_until, self._payloads_from)
         dropped += await self._repeat(lambda: self._expire_own_payloads(now))
         await self._repeat(lambda: self._upkeep.purge(now, self._batch))
@@ -139,14 +139,14 @@ class Retention(Service):
             log.info("retention.cleaned", messages=deleted, payloads=dropped, freed_bytes=freed)
 
     async def _expire_own_payloads(self, now: int) -> int:
-        # Unlike those of the common retention, they go although an attempt may still be scheduled, or in memory.
+        # Unlike payloads under the general retention, these expire even if an attempt is still scheduled, or in memory.
         expired = await self._upkeep.expire_own_payloads(now, self._batch)
         if expired:
             self._on_expired(expired)
         return len(expired)
 
     async def _walk(self, after: str, step: Callable[[str], Awaitable[Cleaned]]) -> tuple[int, str | None]:
-        """Step through the messages; how many were changed, and the first that was left."""
+        """Step through the messages; returns how many were changed, and the first that was kept."""
         changed, kept = 0, None
         cursor: str | None = after
         while cursor is not None and not self.stopping:
@@ -158,7 +158,7 @@ class Retention(Service):
         return changed, kept
 
     async def _repeat(self, step: Callable[[], Awaitable[int]], *, sized: bool = True) -> int:
-        """Step until there is nothing left to do."""
+        """Repeat a step until nothing is left; returns how many were changed."""
         total = 0
         while not self.stopping:
             done = await self._paced(step, sized=sized)
@@ -168,13 +168,13 @@ class Retention(Service):
         return total
 
     async def _paced(self, step: Callable[[], Awaitable[T]], *, sized: bool = True) -> T:
-        """Make one step, learn from how long it took, and leave the writer to others for a while."""
+        """Make one step, adapt the batch size to how long it took, and leave the writer to others for a while."""
         loop = asyncio.get_running_loop()
         began_at, spent_s = loop.time(), self._upkeep.spent_s
         result = await step()
         took = loop.time() - began_at
         if sized:
-            # What a commit takes on a slow disk, it takes for a small batch too.
+            # The time of the commit itself does not count: on a slow disk a small batch takes as long.
             self._batch = _next_batch(self._batch, self._upkeep.spent_s - spent_s)
         await asyncio.sleep(took * (1 / SHARE - 1))
         return result
@@ -187,5 +187,5 @@ def _next_batch(batch: int, spent_s: float) -> int:
 
 
 def _just_before(identifier: str) -> str:
-    """A text that sorts before this id and after every other one before it."""
+    """A text that sorts just before this id, after every lower one."""
     return identifier[:-1] + chr(ord(identifier[-1]) - 1) + "~"
