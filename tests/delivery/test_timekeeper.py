@@ -36,8 +36,9 @@ from webhook_engine import (
     StoreUnavailableError,
 )
 from webhook_engine.clock import from_datetime
-from webhook_engine.ids import id_bounds
-from webhook_engine.store.records import AddressedMessage
+from webhook_engine.delivery.timekeeper import KEPT_EVERY_S, Timekeeper
+from webhook_engine.ids import IdSource, id_bounds
+from webhook_engine.store.records import AddressedMessage, ClockMark
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 YEAR = timedelta(days=365)
@@ -485,3 +486,21 @@ async def test_a_message_that_is_stored_just_after_the_clock_was_set_back_goes_a
         message = await send(engine)
         await receiver.wait_for(1, timeout=5)
         assert receiver.requests[0].headers["webhook-id"] == message
+
+
+async def test_a_disk_that_stays_full_is_tried_less_and_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float | None] = []
+
+    class Full:
+        async def keep_clock_mark(self, mark: ClockMark) -> None:
+            if len(pauses) != 7:
+                raise StoreUnavailableError("the disk is full")
+
+    async def nap(self: Timekeeper, seconds: float | None = None) -> None:
+        pauses.append(seconds)
+        self.stopping = len(pauses) == 9
+
+    monkeypatch.setattr(Timekeeper, "nap", nap)
+    await Timekeeper(ManualClock(START), Full(), Full(), IdSource(), lambda: None).run()  # type: ignore[arg-type]
+
+    assert pauses == [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, KEPT_EVERY_S, 1.0]

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from simulation.model import Endpoint, Model
 
-__all__ = ["Met", "check_breaker"]
+__all__ = ["Met", "Pauses", "check_breaker"]
 
 SURELY = 20
 """Failures within a minute after which the endpoint waits, whatever was counted before."""
 FEW = 10
 """Successes of ten minutes that cannot outweigh them."""
-PAUSE_S = 30.0
+PAUSE_S, LONGEST_PAUSE_S = 30.0, 1_800.0
+_NOT_THE_ENGINES = ("receiver", "slow-receiver", "reach", "name")
 MINUTE_S, LONG_AGO_S = 60.0, 600.0
 
 
@@ -25,6 +26,43 @@ class Met(NamedTuple):
     began: float
     success: bool
     by_hand: bool
+
+
+class Pauses:
+    """What the engine says of endpoints that wait: so long as the rule says, and nothing is begun until then."""
+
+    def __init__(self, model: Model) -> None:
+        self._model = model
+        self._told: dict[str, tuple[float, float]] = {}
+        self._taken_at: dict[str, float] = {}
+        """When an endpoint was last asked, and may have said yes."""
+
+    def told(self, endpoint_id: str, now: float, until: float) -> None:
+        """An endpoint is to wait until then."""
+        pause_s = until - now
+        doubled = any(abs(pause_s - PAUSE_S * 2**times) < 0.5 for times in range(6)) or pause_s >= LONGEST_PAUSE_S - 0.5
+        if not doubled:
+            self._model.violated(f"{endpoint_id} waits for {pause_s:.3f} s from {now:.3f} on, which is no pause")
+        self._told[endpoint_id] = (now, until)
+
+    def taken(self, endpoint_id: str, now: float) -> None:
+        """It may have taken something: whatever it was told to wait for may be over."""
+        self._taken_at[endpoint_id] = now
+
+    def begins(self, endpoint: Endpoint, now: float) -> None:
+        """An attempt begins that nobody asked for by hand."""
+        told_at, until = self._told.get(endpoint.id, (now, now))
+        lately = told_at - self._model.timeout_s - 1
+        if (
+            told_at < now < until - 0.01
+            and self._taken_at.get(endpoint.id, -1.0) < lately
+            and not self._model.troubles.between(told_at - 1, now, leaving_out=_NOT_THE_ENGINES)
+            and True not in endpoint.values(endpoint.closed, lately, now)
+        ):
+            self._model.violated(
+                f"{endpoint.key}: an attempt begins at {now:.3f}, and it was said at {told_at:.3f} that it waits until "
+                f"{until:.3f}"
+            )
 
 
 def check_breaker(model: Model, endpoint: Endpoint, met: Sequence[Met]) -> None:
@@ -51,7 +89,7 @@ def _check_pause(
     silent_from, until = last + 1.0 + model.write_s, first + PAUSE_S - 0.5
     if (
         sum(at > first - LONG_AGO_S for at in successes) > FEW
-        or model.troubles.between(first - MINUTE_S, until, leaving_out=("receiver", "slow-receiver", "reach", "name"))
+        or model.troubles.between(first - MINUTE_S, until, leaving_out=_NOT_THE_ENGINES)
         or True in endpoint.values(endpoint.closed, first - 1, until)
         or any(one.success and last < one.ended < until for one in met)
     ):

@@ -22,6 +22,9 @@ __all__ = ["Disk", "DiskConnection"]
 
 T = TypeVar("T")
 
+QUICK_S = 0.001
+"""A job that takes no longer is told of at the instant at which it is done."""
+
 _FULL, _BUSY, _IOERR, _READONLY = 13, 5, 10, 8
 _KINDS = {
     "full": (_FULL, "database or disk is full"),
@@ -87,6 +90,10 @@ class Disk:
         if self.timeline.now < self.slow_until:
             most += self.slow_s
         return most * (0.1 + 0.9 * self._chance.random())
+
+    def instant_within(self, begins_at: float, takes_s: float) -> float:
+        """When a job is done. What takes long is told later than it is done: what was read may be old by then."""
+        return begins_at + takes_s * (self._chance.random() if takes_s > QUICK_S else 1.0)
 
     def fault_of(self, statement: str) -> sqlite3.OperationalError | None:
         """The error that a statement ends with, if any."""
@@ -163,9 +170,23 @@ class DiskConnection:
     async def run(self, job: Callable[[Session], T]) -> T:
         done: asyncio.Future[T] = self.loop.create_future()
         late_s = 0.0 if self.loop.line is None else self.loop.line.late_s
-        self._free_at = max(self._free_at, self.loop.time()) + self._disk.duration(writes=self.writes) + late_s
-        self.loop.call_at(self._free_at, self._do, job, done)
+        begins_at = max(self._free_at, self.loop.time())
+        takes_s = self._disk.duration(writes=self.writes) + late_s
+        self._free_at = begins_at + takes_s
+        done_at = self._disk.instant_within(begins_at, takes_s)
+        self.loop.call_at(done_at, self._do, job, done if done_at == self._free_at else self._told_later(done))
         return await done
+
+    def _told_later(self, done: asyncio.Future[Any]) -> asyncio.Future[Any]:
+        """What comes of a job that is done before its time is over: that is told only then."""
+        told_at, earlier = self._free_at, self.loop.create_future()
+
+        def tell(_: asyncio.Future[Any]) -> None:
+            error = earlier.exception()
+            self.loop.call_at(told_at, _settle, done, error, None if error else earlier.result())
+
+        earlier.add_done_callback(tell)
+        return earlier
 
     async def close(self) -> None:
         await self.run(lambda _session: None)
@@ -205,3 +226,12 @@ class DiskConnection:
                 return
         if not done.done():
             done.set_result(result)
+
+
+def _settle(done: asyncio.Future[Any], error: BaseException | None, result: object) -> None:
+    if done.done():
+        return
+    if error is not None:
+        done.set_exception(error)
+    else:
+        done.set_result(result)

@@ -15,6 +15,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from simulation.breaker import Pauses
 from simulation.network import Received
 from simulation.options import Options, changed
 from simulation.orders import Lines
@@ -215,6 +216,7 @@ class Model:
         self._lately: dict[tuple[str, str], deque[float]] = defaultdict(deque)
         self.paused_s: list[tuple[float, float]] = []
         self.lines = Lines(self)
+        self.pauses = Pauses(self)
 
     def violated(self, what: str) -> None:
         """Something does not hold."""
@@ -243,7 +245,11 @@ class Model:
         """
         endpoint = next((one for one in self.endpoints.values() if one.id == endpoint_id), None)
         message = self.by_number.get(number)
-        if endpoint is None or message is None or endpoint.options.reads_first:
+        if endpoint is None or message is None:
+            return
+        if not by_hand:
+            self.pauses.begins(endpoint, now)
+        if endpoint.options.reads_first:
             return
         what, told = f"message {number} to {endpoint.key}: an attempt begins at {now:.3f}", now - self.lag_s
         if message.expunged_at < told:

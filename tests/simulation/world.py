@@ -12,6 +12,7 @@ import hashlib
 import logging
 import math
 import random
+import re
 import shutil
 import socket
 import sqlite3
@@ -68,8 +69,7 @@ __all__ = ["Result", "prepare", "simulate"]
 
 BEGAN_AT = datetime(2030, 1, 1, tzinfo=UTC)
 EVENT_TYPES = ("user.created", "invoice.paid", "invoice.voided")
-STEPS_AT_MOST = 3_000_000
-"""A world that takes more has run wild."""
+LOOK_AT_MEMORY_EVERY_S = 0.5
 LOOKS = 8
 """How often the stored schedule is looked at in each world."""
 DAY = 86_400.0
@@ -142,7 +142,7 @@ def draw(
     if faults and chance.random() < 0.2:
         only = chance.choice(sorted(faults))
         faults = {only: faults[only] / 2}
-    messages = chance.choice((60, 150, 300))
+    messages = chance.choice((40, 100, 200))
     actions = {"create": span_s / messages}
     for action in ACTIONS[1:]:
         if chance.random() < 0.5:
@@ -236,6 +236,7 @@ def _paces(drawn: Draw) -> Iterator[None]:
                 (retention, "LONGEST_NAP_S", 7_200.0),
                 (backlog, "LOOK_EVERY_S", 7_200.0),
                 (timekeeper, "KEPT_EVERY_S", 7_200.0),
+                (recorder, "LONGEST_PAUSE_S", 60.0),
             ):
                 stack.enter_context(mock.patch.object(module, constant, seconds))
         yield
@@ -323,6 +324,9 @@ class World:
             self.draw.actions["cancel_many"] = self.draw.span_s / cancels.choice((3, 8))
         if "breaker" in self.draw.kinds:
             self.draw.actions["outage"] = self.draw.span_s / 4
+        self._hurry = random.Random(f"hurry {seed}")
+        if self._hurry.random() < 0.5:
+            self.draw.actions["hurry"] = self.draw.span_s / 6
         retention = random.Random(f"retention {seed}")
         if retention.random() < 0.25 and not plain:
             self.model.attempts_kept_s = self._scale() * retention.choice((20.0, 60.0))
@@ -554,6 +558,10 @@ class World:
         now = self.timeline.now
         endpoint.closed.append(Span(True, now - self.model.timeout_s - 60, now, found_at=now))
 
+    def endpoint_waits(self, endpoint_id: str, until: datetime) -> None:
+        """The engine says that a circuit breaker has an endpoint wait."""
+        self.model.pauses.told(endpoint_id, self.timeline.now, self._wall_at(until))
+
     # What goes wrong.
 
     def _begin_everything(self) -> None:
@@ -729,7 +737,7 @@ class World:
         line = self._line()
         if line is not None and not line.is_cut:
             line.is_cut = True
-            seconds = self.chance.choice((0.5, 4.0, 12.0))
+            seconds = self.chance.choice((0.5, 4.0, 6.0, 12.0))
             self._for(
                 "cut-off",
                 seconds,
@@ -789,6 +797,8 @@ class World:
         self.say(f"{request.path} gets message {told} {digest}: {receiver.mode}, {status}")
         for delivery in deliveries:
             delivery.requests.append((request, verdict))
+            if verdict != "failure":
+                self.model.pauses.taken(delivery.endpoint.id, now)
             self._verdicts.setdefault(id(request), []).append((delivery, len(delivery.requests) - 1))
         # What takes about as long as the engine waits may be heard or not.
         if verdict == "success" and request.closed_at is not None:
@@ -918,6 +928,28 @@ class World:
         self._mode("failing", 20.0, receiver)
         self._create_many(endpoint.application, 40)
 
+    def _do_hurry(self) -> None:
+        """A receiver takes its time, and somebody asks by hand for some of what waits for it."""
+        endpoint = self._some_endpoint()
+        if endpoint is None or self.engine is None:
+            return
+        receiver = self._receivers[endpoint.host]
+        if receiver.mode == "ok":
+            self._mode("slow", 5.0, receiver)
+        self._create_many(endpoint.application, 10)
+        self.timeline.after(self._hurry.choice((0.5, 2.0)), self._resend_waiting, endpoint)
+
+    def _resend_waiting(self, endpoint: Endpoint) -> None:
+        waiting = [
+            message
+            for message in self.model.messages[-30:]
+            if message.application == endpoint.application and message.id is not None and message.kept
+            if (delivery := self.model.deliveries.get((message.number, endpoint.key))) is None
+            or all(verdict == "failure" for _, verdict in delivery.requests)
+        ]
+        for message in self._hurry.sample(waiting, min(3, len(waiting))):
+            self._resend(message, endpoint)
+
     def _do_later(self) -> None:
         if self.engine is None or self.model.clock_was_set:
             return
@@ -954,7 +986,7 @@ class World:
                 self._resend(message)
             message = self._some_message()
 
-    def _resend(self, message: Message) -> None:
+    def _resend(self, message: Message, endpoint: Endpoint | None = None) -> None:
         keys = [
             one.key
             for one in self.model.endpoints.values()
@@ -962,7 +994,7 @@ class World:
         ]
         if not keys or self.engine is None:
             return
-        endpoint = self.model.endpoints[self.chance.choice(keys)]
+        endpoint = endpoint or self.model.endpoints[self.chance.choice(keys)]
         delivery = self.model.delivery(message, endpoint)
         asked = self.timeline.now
         delivery.manual.append((asked, math.inf))
@@ -1256,7 +1288,9 @@ class World:
         rest = 2 * sum(ladder_s) * (1 + self.draw.jitter) + 20 * self.model.timeout_s + 150.0
         if "breaker" in self.draw.kinds:
             # Pauses double: the last one may be as long as all that went before.
-            rest += 2_000.0 if self.draw.days else 2 * self.draw.span_s + 60.0
+            # After a clock was set back, a start knows of one only that it is none of more than half an hour.
+            long = self.draw.days or self.model.clock_was_set
+            rest += 2_000.0 if long else 2 * self.draw.span_s + 60.0
         # What is settled stays settled: a while is enough to see whether it does.
         self._quiet_s = 2 * self.model.timeout_s + 1.5 * max(ladder_s, default=0.0) + 10.0
         self._look_whether_settled(self.timeline.now + rest - self._quiet_s)
@@ -1265,7 +1299,7 @@ class World:
         if self.timeline.now >= at_last or self._settled():
             self.timeline.after(self._quiet_s, self._finish)
         else:
-            self.timeline.after(5.0, self._look_whether_settled, at_last)
+            self.timeline.after(5.0 if not self.draw.days else 300.0, self._look_whether_settled, at_last)
 
     def _look_at_schedule(self) -> None:
         """What is stored of retries is what the ladder says."""
@@ -1512,6 +1546,13 @@ class World:
             seen.append((host.life.name, ownership.shards))
         self.timeline.after(0.1, self._look_at_holders)
 
+    def _look_at_memory(self, bounds: Bounds) -> None:
+        for host in self.hosts:
+            if host.engine is not None and host.alive and host.loop is not None:
+                bounds.check(host.engine, host.loop.name, self.violated)
+        if not self.healing and not self.model.violations:
+            self.timeline.after(LOOK_AT_MEMORY_EVERY_S * self._scale(), self._look_at_memory, bounds)
+
     def _watched(self, begin: Callable[..., Begun]) -> Callable[..., Begun]:
         """An attempt begins for a reason, and only in the engine that holds the endpoint, as the server has it."""
 
@@ -1555,6 +1596,7 @@ class World:
                 stack.enter_context(_paces(self.draw))
                 if self.bounds is not None:
                     stack.enter_context(self.bounds.kept())
+                    self.timeline.after(LOOK_AT_MEMORY_EVERY_S, self._look_at_memory, self.bounds)
                 stack.enter_context(mock.patch.object(Attempter, "_begin", self._watched(Attempter._begin)))
                 if self.server is not None:
                     stack.enter_context(shared(self.server))
@@ -1605,6 +1647,9 @@ async def _all_destinations(engine: Engine, message: Message) -> Any:
         iterator = page.iterator
 
 
+_PAUSED = re.compile(r"endpoint\.paused endpoint_id=(\S+) until=(\S+)")
+
+
 class _Log(logging.Handler):
     def __init__(self, world: World) -> None:
         super().__init__()
@@ -1615,6 +1660,8 @@ class _Log(logging.Handler):
         if record.exc_info and record.exc_info[1] is not None:
             text += f": {record.exc_info[1]!r}"
         self._world.say(f"    log: {text}")
+        if (told := _PAUSED.search(text)) and not self._world.model.clock_was_set:
+            self._world.endpoint_waits(told[1], datetime.fromisoformat(told[2]))
         if "broken" in text or "crashed" in text or "not_made" in text:
             self._world.violated(f"the engine logged {text}"[:300])
 

@@ -27,7 +27,8 @@ __all__ = ["Timekeeper"]
 log = get_logger("clock")
 
 KEPT_EVERY_S = 60.0
-AGAIN_AFTER_ERROR_S = 1.0
+FIRST_PAUSE_S = 1.0
+LONGEST_PAUSE_S = 30.0
 PAGE = 500
 SETTLED_AFTER = 2_000_000
 """Microseconds after which a message whose id was made is stored, or known to be on its way."""
@@ -183,6 +184,7 @@ class Timekeeper(Service):
 
     async def run(self) -> None:
         """Keep the time now and then, and at once when the clock was set."""
+        again_s = FIRST_PAUSE_S
         while not self.stopping:
             pause = KEPT_EVERY_S
             try:
@@ -191,9 +193,10 @@ class Timekeeper(Service):
                 await self._upkeep.keep_clock_mark(self.mark())
                 if self._set_back:
                     await self._put_right()
+                again_s = FIRST_PAUSE_S
             except (StoreError, MemoryError) as error:
-                log.error("clock.not_kept", error=str(error) or repr(error), again_in_s=AGAIN_AFTER_ERROR_S)
-                pause = AGAIN_AFTER_ERROR_S
+                log.error("clock.not_kept", error=str(error) or repr(error), again_in_s=again_s)
+                pause, again_s = again_s, min(again_s * 2, LONGEST_PAUSE_S)
             if not self.stopping and not self._jumped:
                 await self.nap(pause)
 

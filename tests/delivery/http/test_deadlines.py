@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -126,3 +128,48 @@ async def test_a_response_is_read_though_the_loop_was_kept_busy_until_its_time_w
         await receiver.wait_for(2)
         stand_still(1.0)
         assert (await waiting).failure is None
+
+
+class SteppedLoop(asyncio.AbstractEventLoop):
+    """An event loop whose time goes from one timer to the next, and not a bit further."""
+
+    def __init__(self, now: float) -> None:
+        self.now = now
+        self.timer: tuple[float, Callable[..., object], tuple[object, ...]] | None = None
+
+    def time(self) -> float:
+        return self.now
+
+    def call_at(self, when: float, callback: Callable[..., object], *args: object) -> asyncio.TimerHandle:  # type: ignore[override]
+        self.timer = (when, callback, args)
+        return asyncio.TimerHandle(when, callback, args, self)
+
+    def get_debug(self) -> bool:
+        return False
+
+    def step(self) -> None:
+        assert self.timer is not None
+        (when, callback, args), self.timer = self.timer, None
+        self.now = max(self.now, when)
+        callback(*args)
+
+
+class Exchange:
+    over = False
+
+    def expire(self) -> None:
+        self.over = True
+
+
+async def test_a_time_that_is_over_but_for_what_no_clock_shows_is_over() -> None:
+    chance = random.Random(1)
+    for _ in range(1_000):
+        loop, exchange = SteppedLoop(chance.uniform(0, 1_000)), Exchange()
+        deadlines = Deadlines(chance.choice((1.0, 2.0, 15.0)))
+        deadlines._loop, deadlines._stood_still_s = loop, chance.uniform(0, 20)
+        deadlines.begin(exchange)
+        steps = 0
+        while not exchange.over:
+            loop.step()
+            steps += 1
+            assert steps < 100

@@ -13,6 +13,8 @@ LATE_S = 0.1
 """A timer later than this (in seconds) shows that the process was suspended or the event loop was blocked."""
 READING_S = 0.05
 """Seconds that the event loop then gets to read what has arrived, before anything expires."""
+SHORTEST_S = 0.000_001
+"""What has fewer seconds left is over: added to a clock with many digits they may change nothing, and so for ever."""
 
 
 class Expiring(Protocol):
@@ -80,7 +82,7 @@ class Deadlines:
         awake = now - self._stood_still_s
         while self._under_way:
             one, deadline = next(iter(self._under_way.items()))
-            if deadline > awake:
+            if deadline > awake + SHORTEST_S:
                 self._look_at(now + min(deadline - awake, LOOK_EVERY_S))
                 return
             del self._under_way[one]
