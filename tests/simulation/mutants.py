@@ -229,14 +229,6 @@ MUTANTS = (
         seed=1,
     ),
     Mutant(
-        "a target that was read before an edit is kept",
-        "delivery/schedule/dispatcher.py",
-        "while edits != lane.edits:",
-        "while edits == -1:",
-        seed=16,
-        worlds=["--plain"],
-    ),
-    Mutant(
         "timers forget nothing",
         "delivery/schedule/timers.py",
         "if len(self._earliest) > self._capacity:",
