@@ -66,8 +66,6 @@ PROVED_BY: Mapping[str, str] = {
     "server/api/": "server/test_wire_format.py",
     "server/api/attempt_stats.py": "server/api/test_insight.py",
     "server/api/endpoint_actions.py": "server/test_svix_sdk.py",
-    "server/api/diagnosis.py": "portal/test_verify.py",
-    "server/api/message_search.py": "portal/test_find.py",
     "server/api/unavailable.py": "server/api/test_routes.py",
     "server/consumer_pages.py": "portal/test_proxy.py",
     "server/pages.py": "portal/test_proxy.py",
