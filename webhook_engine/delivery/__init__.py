@@ -1,1 +1,1 @@
-"""The way of a message to its endpoints, one noun a module; ``docs/architecture.md`` draws it."""
+"""The delivery of messages to endpoints, one concept per module; ``docs/architecture.md`` has a diagram."""

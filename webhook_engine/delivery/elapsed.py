@@ -1,7 +1,7 @@
-"""How long the engine ran, and what is due when a clock was set. Pure: the caller gives what the clocks say.
+"""The engine's running time, and due times after the clock was set. Pure: the caller reads the clocks.
 
-What elapsed time decides (a failure window, the wait for a retry) is measured in the time that the engine *ran*: by the
-clock that only runs on, without pauses of the process, and without the time between two runs.
+What elapsed time decides (the failure window, the delay of a retry) is measured in the engine's *running time*: by the
+monotonic clock, without pauses of the process, and without the time between two runs.
 """
 
 from __future__ import annotations
@@ -11,42 +11,42 @@ import msgspec
 __all__ = ["JUMP", "PAUSE", "Clocks", "Elapsed", "Moment", "due_again", "elapsed"]
 
 JUMP = 100_000
-"""Microseconds by which the clock may differ from the time that passed without having been set."""
+"""Microseconds by which the clock may differ from the elapsed time without counting as set."""
 PAUSE = 1_000_000
-"""Microseconds without a look after which the process was stopped, or too busy to do anything."""
+"""Microseconds between two readings that count as a pause: the process was suspended, or too busy."""
 LIKE = 10
-"""By a tenth of it two lengths of time may differ and still be the same pause."""
+"""Two durations that differ by less than one part in this many count as the same pause."""
 EPOCH = 365 * 86_400 * 1_000_000
-"""No more can pass between two looks; a clock that claims it was replaced by another one, as in a test."""
+"""Microseconds that cannot pass between two readings: a clock that shows more was replaced, as in a test."""
 
 
 class Moment(msgspec.Struct, frozen=True, gc=False):
     """Now."""
 
     now: int
-    """What the clock says."""
+    """The wall clock's time, in microseconds since the epoch."""
     ran: int
     """Microseconds that engines have run on this database."""
 
 
 class Clocks(msgspec.Struct, frozen=True, gc=False):
-    """What the clocks say at one moment, in microseconds."""
+    """The readings of the clocks at one moment, in microseconds."""
 
     wall: int
-    """Since 1970; anybody may set it."""
+    """Since the epoch; it may be set."""
     monotonic: int
-    """It only runs on; a test may move it on."""
+    """It never goes back; a test may advance it."""
     process: int
-    """It runs on as long as the process is there; nobody moves it."""
+    """Real time since the process started; not even a test changes it."""
 
 
 class Elapsed(msgspec.Struct, frozen=True, gc=False):
     """What happened between two looks."""
 
     ran: int
-    """Microseconds that the engine ran."""
+    """Microseconds of running time."""
     jump: int
-    """Microseconds by which the wall clock was set, below 0 if back."""
+    """Microseconds by which the wall clock was set; negative if back."""
 
 
 NOTHING = Elapsed(0, 0)
@@ -70,8 +70,8 @@ def elapsed(before: Clocks, after: Clocks) -> Elapsed:
 def due_again(due_at: int, due_ran: int | None, *, promised: bool, now: int, ran: int) -> int:
     """When something scheduled for ``due_at`` is due by a clock that may have been set since; never later than before.
 
-    ``due_ran`` is when it is due in the time that the engine runs, ``None`` if it was due at once. What was
-    ``promised`` for an instant of the clock stays at that.
+    ``due_ran`` is when it is due in running time, ``None`` if it was due at once. With ``promised`` it was scheduled
+    for a clock time, which stays.
     """
     if promised:
         return due_at

@@ -1,4 +1,4 @@
-"""What the flow counts as it goes: plain numbers in memory, always on, for metrics to show."""
+"""Counters of the delivery flow: plain numbers in memory, always on, read by the metrics."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SUCCESS = "none"
 
 
 class Histogram:
-    """Counts values by how large they are."""
+    """Counts values by size."""
 
     __slots__ = ("_bounds", "_counts", "total")
 
@@ -39,7 +39,7 @@ class Histogram:
         self.total += value
 
     def buckets(self) -> Iterator[tuple[str, int]]:
-        """Each upper bound with how many values were no larger; the last is ``+Inf``."""
+        """The cumulative count for each upper bound; the last bound is ``+Inf``."""
         return zip((*map(str, self._bounds), "+Inf"), accumulate(self._counts), strict=True)
 
 
@@ -49,11 +49,11 @@ class Measures:
     def __init__(self) -> None:
         self.accepted = 0
         self.attempts: Counter[str] = Counter()
-        """By failure kind; ``none`` are the successes."""
+        """Attempts by failure kind; ``none`` means success."""
         self.settled: Counter[str] = Counter({"succeeded": 0, "failed": 0})
         self.attempt_seconds = Histogram(SECONDS)
         self.lag_seconds = Histogram(LAG)
-        """From the instant at which an attempt was due to that at which it was begun."""
+        """From when an attempt was due to when it began."""
         self.commit_changes = Histogram(CHANGES)
         self.commit_seconds = Histogram(COMMIT_SECONDS)
         self.troubles = Troubles()
@@ -61,22 +61,22 @@ class Measures:
         self.retention: Counter[str] = Counter({"payloads": 0, "messages": 0, "bytes": 0})
 
     def messages_accepted(self, count: int) -> None:
-        """Messages were stored with their deliveries."""
+        """Count messages stored with their deliveries."""
         self.accepted += count
 
     def attempt_made(self, due: Due, response: Response, started_at: int) -> None:
-        """An attempt was made, and something came of it."""
+        """Count an attempt that was made."""
         self.attempts[SUCCESS if response.failure is None else response.failure.value] += 1
         self.attempt_seconds.observe(response.duration_ms / 1_000)
         if due.due_at:
             self.lag_seconds.observe(max(0, started_at - due.due_at) / 1_000_000)
 
     def attempt_hindered(self, response: Response, now: int) -> None:
-        """No attempt could be made, because the engine itself lacked something."""
+        """Count an attempt that could not be made, because the engine itself lacked something."""
         self.troubles.met(response.lack or Lack.MEMORY, response.text, now)
 
     def changes_recorded(self, changes: Iterable[DeliveryChange]) -> None:
-        """Deliveries are what the outcomes of attempts made of them."""
+        """Count the recorded changes of deliveries."""
         for change in changes:
             if change.status is _SUCCEEDED:
                 self.settled["succeeded"] += 1
@@ -84,6 +84,6 @@ class Measures:
                 self.settled["failed"] += 1
 
     def committed(self, changes: int, seconds: float) -> None:
-        """The database has committed so many changes at once."""
+        """Count a commit of ``changes`` changes that took ``seconds``."""
         self.commit_changes.observe(changes)
         self.commit_seconds.observe(seconds)

@@ -1,4 +1,4 @@
-"""What follows here from what other engines on the database tell."""
+"""Handling notices from other engines on the same database."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ log = get_logger("flow")
 
 
 class Notices:
-    """Hands each notice to the parts that it concerns; ``now`` tells the time."""
+    """Passes each notice to the parts concerned; ``now`` returns the time."""
 
     def __init__(
         self,
@@ -42,12 +42,12 @@ class Notices:
         self._handlers: list[Callable[[Notice], None]] = []
 
     def on(self, handler: Callable[[Notice], None]) -> Callable[[], None]:
-        """Call this with every notice too; returns what ends it."""
+        """Call ``handler`` with every notice too; returns a function that unsubscribes it."""
         self._handlers.append(handler)
         return lambda: self._handlers.remove(handler)
 
     def take(self, notice: Notice) -> None:
-        """Another engine has told this."""
+        """Handle a notice from another engine."""
         holds, dispatcher = self._ownership.holds, self._dispatcher
         for organization_id, application_id, uid in notice.applications:
             self._directory.forget_application(organization_id, application_id, uid)
@@ -75,7 +75,7 @@ class Notices:
             handler(notice)
 
     def missed(self) -> None:
-        """Edits and deliveries of others may have gone unnoticed: everything is read anew."""
+        """Reload everything: notices of edits and deliveries may have been missed."""
         log.warning("notices.missed", consequence="everything is read anew")
         self._directory.clear()
         self._dispatcher.outdate_all()

@@ -1,4 +1,4 @@
-"""Operational events: to the handlers of the host program, and as webhooks of the operational application."""
+"""Notifies of operational events: the handlers of the host program, and endpoints by operational webhooks."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Handler = Callable[[E], Awaitable[object] | object]
 
 
 class Notifier:
-    """Makes webhooks of events, and calls the handlers of the host."""
+    """Makes webhooks of events, and calls the host's handlers."""
 
     def __init__(
         self, directory: Directory, intake: Intake, operational_organization: str, alerts_organization: str
@@ -45,13 +45,13 @@ class Notifier:
         self._handlers.append((kind, handler))  # type: ignore[arg-type]
 
     async def webhooks(self, events: Sequence[OperationalEvent]) -> list[AddressedMessage]:
-        """The events as messages of the operational applications of their organizations, where there are such.
+        """The events as messages of their organizations' operational applications, if there are any.
 
-        What an application has alerts for is a message of those too.
+        An event that an application has alerts for also becomes a message for those alerts.
         """
         made: list[AddressedMessage] = []
         for event in events:
-            # What happens to these webhooks themselves is not reported by webhook: it could go on for ever.
+            # Events about these webhooks themselves are not sent as webhooks: that could loop for ever.
             if event.organization_id in (self._operational, self._alerts):
                 continue
             if (found := await self._directory.application(self._operational, event.organization_id)) is not None:
@@ -68,11 +68,11 @@ class Notifier:
     ) -> Sequence[AddressedMessage]:
         message = self._intake.message_of(application, MessageDraft(event_type, msgspec.json.encode(body)))
         routes = await self._directory.fresh_routes(application.id)
-        # They are as fresh as can be, and what this tells of must not be refused for their sake.
+        # The routes are fresh, and a stale revision must not make the reported change fail.
         return () if routes is None else [msgspec.structs.replace(addressed(message, routes), revision=None)]
 
     async def _named(self, event: OperationalEvent) -> Mapping[str, object]:
-        """The body of an event with what people know the application and its endpoint by."""
+        """The body of an event, with the names of the application and its endpoint."""
         data = event.data()
         application = await self._directory.application(event.organization_id, event.application_id)
         routes = await self._directory.routes(event.application_id)
@@ -85,7 +85,7 @@ class Notifier:
         return {**event.body(), "data": data}
 
     def publish(self, event: OperationalEvent) -> None:
-        """Run the handlers, each in a task of its own; call it after what happened is committed."""
+        """Run the handlers, each in a task of its own. Call this after the change is committed."""
         log.info(event.type, **_loggable(event))
         for kind, handler in self._handlers:
             if isinstance(event, kind):
@@ -94,7 +94,7 @@ class Notifier:
                 task.add_done_callback(self._running.discard)
 
     async def stop(self, grace_s: float) -> None:
-        """Let running handlers finish for so long, then cancel them."""
+        """Let running handlers finish within ``grace_s`` seconds, then cancel them."""
         if self._running:
             _, late = await asyncio.wait(self._running, timeout=grace_s)
             for task in late:
@@ -108,7 +108,7 @@ async def _call(handler: Handler[OperationalEvent], event: OperationalEvent) -> 
         if inspect.isawaitable(result):
             await result
     except Exception:
-        # A handler is the host's code: its failure is the host's to see, and no reason to stop delivering.
+        # A handler is the host's code: its failure is logged for the host, and is no reason to stop delivering.
         log.exception("event.handler_failed", type=event.type, handler=getattr(handler, "__qualname__", repr(handler)))
 
 

@@ -1,14 +1,14 @@
-"""Which shards are ours: the lease of this engine, renewed again and again, and what is given and taken by it.
+"""Ownership of shards: this engine's lease, which is renewed regularly, and the shards gained and released with it.
 
 ::
 
-    join ─► renew ─► take what is free of our part ─► gained: the lanes of these shards are loaded
+    join ─► renew ─► take the free shards of our share ─► gained: the lanes of these shards are loaded
               │
-              ├────► give what is another's part ───► losing: their lanes are emptied; given when nothing is under way
+              ├────► release shards of others' shares ──► losing: lanes are emptied; released when nothing is in flight
               │
-              └────► lease lost ────────────────────► losing all of it; join again as another member
+              └────► lease lost ────────────────────────► losing all shards; join again as another member
 
-A database that one engine has to itself is the same with one lease, which never ends.
+A database with a single engine works the same, with one lease that never expires.
 """
 
 from __future__ import annotations
@@ -44,21 +44,21 @@ SOON_S = 0.02
 
 
 class Share(msgspec.Struct, frozen=True):
-    """What part of a database an engine has at one moment."""
+    """The share of a database that an engine holds at one moment."""
 
     members: int
-    """How many engines there are on the database."""
+    """The number of engines on the database."""
     shards: int
-    """How many this one holds."""
+    """The number of shards that this engine holds."""
     speaks_for_all: bool
-    """Whether it is the one that tells what is of the whole database, which must be told once."""
+    """Whether this engine reports figures of the whole database, which only one must do."""
 
 
 class Ownership(Service):
     """Holds the lease of this engine.
 
-    ``gained`` and ``losing`` get shards whose hands change; ``drained`` says which of those that are being given have
-    nothing under way any more; ``stored_below`` is what :meth:`LeaseStore.renew` asks for.
+    ``gained`` and ``losing`` get shards that change owners; ``drained`` says which of the shards being released have
+    nothing in flight any more; ``stored_below`` is the argument of :meth:`LeaseStore.renew`.
     """
 
     def __init__(
@@ -81,13 +81,13 @@ class Ownership(Service):
         self._drained = drained
         self._stored_below = stored_below
         self.alone = math.isinf(leases.ttl_s)
-        """Whether no other engine can be on the database."""
+        """Whether no other engine can use the database."""
         self.shards: frozenset[int] = frozenset()
-        """Held, and not being given back: what comes in for them is sent here."""
+        """Shards that are held and not being released: this engine sends their deliveries."""
         self.member_id: str | None = None
-        """What this engine is to others at the moment; ``None`` where there can be no others."""
+        """This engine's member id at the moment; ``None`` if there can be no other engines."""
         self.members = 0
-        """How many engines are on the database, as far as was known at the last renewal; 0 before the first."""
+        """The number of engines on the database at the last renewal; 0 before the first."""
         self._id = ""
         self._held: frozenset[int] = frozenset()
         self._giving: frozenset[int] = frozenset()
@@ -98,31 +98,31 @@ class Ownership(Service):
         self._changed: Callable[[], None] = lambda: None
 
     def holds(self, shard: int) -> bool:
-        """Whether what comes in for a shard is sent by this engine."""
+        """Whether this engine sends the deliveries of a shard."""
         return shard in self.shards
 
     def may_begin(self) -> bool:
-        """Whether an attempt may begin now: the lease cannot have ended yet, however long this process stood still."""
+        """Whether an attempt may begin now: the lease cannot have expired, however long this process was suspended."""
         return self._until == math.inf or self._clock.process() < self._until
 
     def gained_at(self, shard: int) -> float:
-        """Until when another engine may have sent to endpoints of this shard, by the monotonic clock."""
+        """Until when another engine may have sent to endpoints of this shard, in seconds of the monotonic clock."""
         return self._gained_at.get(shard, -math.inf)
 
     def wait_s(self, stored: StoredEndpoint) -> float:
-        """How long to wait before an endpoint is sent to, because another engine may not know yet that it has moved."""
+        """Seconds to wait before sending to an endpoint that moved, since another engine may not know that yet."""
         return 0.0 if self.alone else wait_after_move(stored.moved, self._held, self._leases.ttl_s)
 
     async def agree(self, secret: SharedSecret) -> Member | None:
-        """Tell the other engines which secret this one has; one that has another, and is told nothing then."""
+        """Register this engine's secret; returns an engine with a different one, and then registers nothing."""
         return await self._leases.agree(self._id, secret)
 
     def on_changed(self, changed: Callable[[], None]) -> None:
-        """Call this when the others should look at their shares: somebody came or went, or gave something back."""
+        """Call ``changed`` when other engines should check their shares: an engine joined, left or released a shard."""
         self._changed = changed
 
     async def start(self) -> None:
-        """Be a member, and take what is free of this engine's part."""
+        """Join as a member, and take the free shards of this engine's share."""
         self._held = self._giving = self.shards = frozenset()
         self._leaving = False
         await self._join()
@@ -130,7 +130,7 @@ class Ownership(Service):
         await super().start()
 
     async def run(self) -> None:
-        """Renew the lease, and see to it that everybody gets its part."""
+        """Renew the lease, and rebalance the shards among the engines."""
         if self.alone:
             while not self.stopping:
                 await self.nap()
@@ -145,7 +145,7 @@ class Ownership(Service):
                 if asked or self._clock.process() >= renew_at:
                     renew_at = self._clock.process() + RENEWED_EVERY_S
                     await self._round()
-                    # Who dies is replaced as soon as its lease has ended.
+                    # The shards of a dead engine are freed as soon as its lease has expired.
                     renew_at = min(renew_at, self._next_lapse_at)
                 else:
                     await self._give()
@@ -154,14 +154,14 @@ class Ownership(Service):
                 renew_at = self._clock.process() + AGAIN_AFTER_ERROR_S
 
     async def give_all(self) -> None:
-        """The engine stops: give everything back, each shard as soon as nothing of it is under way."""
+        """Release all shards before the engine stops, each as soon as nothing of it is in flight."""
         if not self.alone:
             self._leaving = True
             self._begin_to_give(self._held)
             self.nudge()
 
     async def stop(self) -> None:
-        """Be no member any more."""
+        """Leave: end the membership."""
         started = self._task is not None
         await super().stop()
         self.shards, self._until, self.members = frozenset(), -math.inf, 0
@@ -174,7 +174,7 @@ class Ownership(Service):
                 log.warning("lease.not_ended", error=str(error) or repr(error), consequence="it ends by itself")
 
     async def _asked(self, seconds: float) -> bool:
-        """Wait so long, or until somebody asks for a look; whether somebody did."""
+        """Wait for ``seconds``, or until a check is requested; returns whether it was requested."""
         began = self._clock.process()
         await self.nap(max(seconds, 0.001))
         return self._clock.process() - began < seconds
@@ -194,7 +194,7 @@ class Ownership(Service):
         self._changed()
 
     async def _round(self) -> None:
-        """Renew the lease, free what the dead hold, take and give."""
+        """Renew the lease, free the shards of expired members, take and release shards."""
         take: Collection[int] = ()
         for _ in range(3):
             asked_at = self._clock.process()
@@ -219,7 +219,7 @@ class Ownership(Service):
         await self._give()
 
     async def _bury(self, lapsed: Collection[str]) -> None:
-        """Free what the dead hold. Where another engine was quicker, it is free as well."""
+        """Free the shards of expired members. If another engine was faster, they are free already."""
         buried = [member for member in lapsed if await self._leases.bury(member)]
         if buried:
             log.warning("members.lapsed", members=buried, consequence="their shards are shared out")
@@ -231,14 +231,14 @@ class Ownership(Service):
         return plan(self._id, live, self._held, free)
 
     async def _begin_again(self) -> None:
-        """The lease was lost: others may hold what this engine held."""
+        """Start over after the lease was lost: other engines may hold the shards by now."""
         log.error("lease.lost", member=self._id, shards=len(self._held))
         self._until = -math.inf
         self._hold(frozenset())
         await self._join()
 
     def _hold(self, held: frozenset[int]) -> None:
-        """What the database says that this engine holds."""
+        """Update the shards held to those in the database."""
         gained, lost = held - self._held, self._held - held
         self._held = held
         self._giving &= held
@@ -265,7 +265,7 @@ class Ownership(Service):
             self._gained(kept)
 
     async def _give(self) -> None:
-        """Give back what is to be given and has nothing under way any more."""
+        """Release the shards to be released that have nothing in flight any more."""
         if not self._giving:
             return
         drained = frozenset(self._drained(self._giving)) & self._giving

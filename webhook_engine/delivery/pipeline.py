@@ -1,4 +1,4 @@
-"""The whole flow in one: builds its parts, starts and stops them in order, and is the face that the engine sees.
+"""The pipeline builds the parts of the delivery flow, starts and stops them in order, and is their interface.
 
 ::
 
@@ -83,7 +83,7 @@ log = get_logger("flow")
 JOIN_LOOKS_EVERY_S = 0.005
 JOIN_LOOKS_ELSEWHERE_EVERY_S = 0.05
 LOOK_AGAIN_S = 6.0
-"""After a change of hands: longer than a lease, and than any transaction of an engine that lost it."""
+"""Seconds after a change of owners: longer than a lease, and than any transaction of an engine that lost it."""
 
 
 class PipelineSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,7 +98,7 @@ class PipelineSettings(msgspec.Struct, frozen=True, kw_only=True):
     https_only: bool
     transformation_timeout_s: float
     scripts: ScriptLimits | None
-    """``None``: consumers may have none of their own."""
+    """``None``: consumers may not have scripts."""
     proxy: str | None
     ca_file: str | None
     signature_headers: Sequence[str]
@@ -109,7 +109,7 @@ class PipelineSettings(msgspec.Struct, frozen=True, kw_only=True):
     mail: MailSettings | None
     rules: Rules
     circuit_breaker: bool = False
-    """For endpoints that do not say whether they have one."""
+    """The default for endpoints that do not set it."""
     endpoint_options: OptionBounds
     retention: RetentionPolicy
     messages: MessageLimits
@@ -178,11 +178,11 @@ class Pipeline:
         self.ownership.on_changed(lambda: self._wakeups.tell(Notice(members=True)))
         self._directory = directory
         self._losing_at: int | None = None
-        """The batch that was being stored when a shard was lost last, if one was."""
+        """The number of the batch that was being stored when a shard was last lost; ``None`` if none was."""
         self._later: set[asyncio.TimerHandle] = set()
         self._ids = ids
         self._first_id = ""
-        """The last id from before this engine was started: its own are higher."""
+        """The last id from before this engine was started; its own ids are higher."""
         self._publisher = Publisher(self.notifier, self._schedule)
         self.timekeeper = Timekeeper(clock, store.upkeep, store.deliveries, ids, self._clock_set_back)
         self._recorder = Recorder(store.deliveries, self._publisher, self._recorded, self.timekeeper, self._dropped)
@@ -275,12 +275,12 @@ class Pipeline:
             service.on_crash = self._crashed
 
     async def start(self) -> None:
-        """Begin to deliver, with what was left over from before."""
+        """Begin to deliver, what was left pending first."""
         await self._sender.__aenter__()
         await self.filter_process.__aenter__()
         self._first_id = ""
         if not self._settings.circuit_breaker:
-            # Of another run, which had one for all.
+            # Left by an earlier run, in which circuit breakers were enabled by default.
             await self._store.endpoints.end_pauses()
         for service in self._services:
             await service.start()
@@ -289,13 +289,13 @@ class Pipeline:
         await self._tasks.start()
 
     async def stop(self) -> None:
-        """Accept nothing more, let requests in flight finish within the grace, record, and end."""
+        """Accept nothing more, let requests in flight finish within the grace period, record outcomes, and stop."""
         grace = self._settings.shutdown_grace_s
         for later in self._later:
             later.cancel()
         self._later.clear()
         await self.ownership.give_all()
-        # What makes work for the others ends first, and all of it at once: each may be in the midst of a step.
+        # Parts that create work stop first, concurrently, since each may be in the middle of a step.
         await asyncio.gather(self.retention.stop(), self._backlog.stop(), self._relay.stop(), self._tasks.stop())
         await self._router.stop()
         await self._dispatcher.drain(grace)
@@ -313,11 +313,11 @@ class Pipeline:
             self._mailer.close()
 
     async def precheck(self, url: URL, application_id: str) -> FailureKind | None:
-        """In what way nothing can be sent to a URL, as far as looking its name up tells, within some seconds."""
+        """Check a URL by a DNS look-up, within some seconds; returns how sending to it would fail."""
         return await self._sender.precheck(url, application_id)
 
     async def join(self) -> None:
-        """Return when all that was accepted or enqueued before has its deliveries, and nothing is due or unrecorded."""
+        """Wait until everything accepted or enqueued so far has been routed, and nothing is due or unrecorded."""
         await self._relay.catch_up()
         outstanding = Outstanding(self._store.deliveries, self._store.endpoints)
         while self._busy() or await self._due_anywhere(outstanding):
@@ -325,25 +325,24 @@ class Pipeline:
                 return
             await asyncio.sleep(JOIN_LOOKS_EVERY_S if self.ownership.alone else JOIN_LOOKS_ELSEWHERE_EVERY_S)
 
-    # What the resources ask of it.
+    # Called by the resources.
 
     def accept(
         self, message: NewMessage, *, manual_to: str | None = None, response: KeptResponse | None = None
     ) -> asyncio.Future[None]:
         """Store a message with its deliveries; durable when this returns.
 
-        With ``manual_to`` it goes to that endpoint alone, whatever its filters, as one manual attempt. ``response`` is
-        kept if and only if the message is stored.
-        It raises ``ConflictError`` if the event id is taken.
+        With ``manual_to`` it goes only to that endpoint, whatever its filters, as one manual attempt. ``response`` is
+        stored if and only if the message is stored. Raises ``ConflictError`` if the event id is taken.
         """
         return self._router.accept(message, manual_to=manual_to, response=response)
 
     def settled_id(self) -> str | None:
-        """The last id that was made so long ago that no lower one is still on its way, without its prefix."""
+        """The last id, without its prefix, made so long ago that all messages with lower ids are stored."""
         return self.timekeeper.settled_id()
 
     def believed_now(self) -> int:
-        """What the clock says, without what it gained at once and is not believed yet."""
+        """The clock's time without a recent jump ahead that is not trusted yet, in microseconds since the epoch."""
         return self.timekeeper.believed_now()
 
     def oldest_unstored(self) -> str | None:
@@ -351,9 +350,9 @@ class Pipeline:
         return self._router.oldest_unstored()
 
     async def stored_elsewhere(self) -> str | None:
-        """Other engines store no message with this id or a lower one any more (without its prefix).
+        """An id (without its prefix): other engines store no message with it or a lower one any more.
 
-        ``None`` where there are no others.
+        ``None`` if there are no others.
         """
         return await self._store.leases.stored_below()
 
@@ -362,48 +361,48 @@ class Pipeline:
         if not await self._store.deliveries.request_attempt(due):
             return False
         if self._tracing is not None and due.trace_context is None:
-            # The first of the message to this endpoint: what belongs to its trace is in the database.
+            # The first delivery of the message to this endpoint: its trace context is in the database.
             self._dispatcher.manual_stored(due.endpoint_id, due.due_at)
         elif not self.ownership.alone:
-            # Whoever holds the endpoint, this engine or another, is told with the request itself.
+            # The request itself notifies the engine that holds the endpoint, this one or another.
             self._wakeups.committed()
         else:
             self._dispatcher.schedule_manual(due)
         return True
 
     async def ask_for_token(self, endpoint_id: str) -> AccessToken | Response | None:
-        """A new access token for an endpoint, or why there is none; ``None`` if its requests carry none."""
+        """Request a new access token for an endpoint; returns it, the failed response, or ``None`` if it uses none."""
         target, _ = await self._targets.load(endpoint_id)
         return None if target.token_client is None else await self.access_tokens.ask(target.token_client)
 
     def endpoint_changed(self, stored: StoredEndpoint) -> None:
-        """An endpoint was changed or deleted; it applies from the next attempt."""
+        """Apply a change or deletion of an endpoint from the next attempt."""
         self._dispatcher.endpoint_changed(stored)
         self._wakeups.committed()
 
     def application_changed(self, application_id: str) -> None:
-        """An application was changed; its rate limit applies from the next attempt."""
+        """Apply a change of an application's rate limit from the next attempt."""
         self._dispatcher.application_changed(application_id)
         self._wakeups.committed()
 
     def cancelled(self, endpoint_id: str, message_id: str) -> None:
-        """A delivery was cancelled in the store; it is not made any more."""
+        """Remove a delivery that was cancelled in the store."""
         self._dispatcher.drop(endpoint_id, message_id)
         self._wakeups.tell(Notice(cancelled=[(endpoint_id, message_id)]))
 
     def turns_given(self, turns: Turns) -> None:
-        """Turns in the orders of endpoints were given in the store."""
+        """Schedule the deliveries that got their turns in the store."""
         self._dispatcher.given(turns)
         if not self.ownership.alone:
             self._wakeups.committed()
 
     def expunged(self, message_ids: Collection[str]) -> None:
-        """Payloads were deleted in the store; no attempt that begins from now on sends them."""
+        """Forget payloads that were deleted in the store; no attempt that begins from now on sends them."""
         self._dispatcher.expunged(message_ids)
         self._wakeups.tell(Notice(expunged=[*message_ids]))
 
     async def settle(self, endpoint_id: str) -> None:
-        """End all that is scheduled for an endpoint that is disabled or deleted; returns when nothing is left."""
+        """Settle everything scheduled for a disabled or deleted endpoint; returns when nothing is left."""
         stored = await self._store.endpoints.load(endpoint_id)
         if stored is not None and (stored.deleted or stored.endpoint.disabled):
             await self._dispatcher.settle(endpoint_id, deleted=stored.deleted)
@@ -413,18 +412,18 @@ class Pipeline:
         await self._tasks.add(task, cursor)
 
     async def pause_task(self, task: Task) -> bool:
-        """Leave a background task where it stands; ``False`` if it is not running."""
+        """Pause a background task; ``False`` if it is not running."""
         return await self._tasks.pause(task)
 
     async def resume_task(self, task: Task) -> bool:
-        """Let a paused background task go on; ``False`` if it is not paused."""
+        """Resume a paused background task; ``False`` if it is not paused."""
         resumed = await self._tasks.resume(task)
         if resumed:
             self.tell(Notice(tasks=True))
         return resumed
 
     async def cancel_task(self, task: Task) -> None:
-        """End a background task that has not ended yet."""
+        """Cancel a background task that has not ended."""
         await self._tasks.cancel(task)
 
     def rate_limited(self, endpoint_id: str) -> bool:
@@ -432,7 +431,7 @@ class Pipeline:
         return self._dispatcher.rate_limited(endpoint_id)
 
     def share(self) -> Share:
-        """What part of the database is this engine's."""
+        """The share of the database that this engine holds."""
         ownership = self.ownership
         return Share(
             members=ownership.members,
@@ -441,7 +440,7 @@ class Pipeline:
         )
 
     def lane_figures(self) -> LaneFigures:
-        """How the lanes stand at this moment."""
+        """The present figures of the lanes."""
         return self._dispatcher.lane_figures()
 
     def publishing(self, events: Sequence[OperationalEvent]) -> AbstractAsyncContextManager[Publication]:
@@ -453,28 +452,28 @@ class Pipeline:
         self.notifier.on(kind, handler)
 
     def on_notice(self, handler: Callable[[Notice], None]) -> Callable[[], None]:
-        """Call this with what other engines tell; returns what ends it."""
+        """Call ``handler`` with notices from other engines; returns a function that unsubscribes it."""
         return self._notices.on(handler)
 
     def tell(self, notice: Notice) -> None:
-        """Let other engines on the same database hear of this."""
+        """Notify the other engines on the same database."""
         self._wakeups.tell(notice)
 
-    # What its parts ask of one another.
+    # Called by its parts.
 
     def _busy(self) -> bool:
         return bool(self._router.backlog or self._tasks.running or not self._dispatcher.quiet())
 
     async def _due_anywhere(self, outstanding: Outstanding) -> bool:
-        """Whether some engine has something due, which may be what was accepted by this one."""
+        """Whether any engine has something due, which may include what this one accepted."""
         return not self.ownership.alone and await outstanding.any(self.timekeeper.look().now)
 
     def _gained(self, shards: Collection[int]) -> None:
         if self.ownership.alone:
-            return  # It has everything before anything else starts.
+            return  # The shards are all held before anything else starts.
         self._dispatcher.look_for_due()
         self._tasks.look()
-        # What the engine before this one was just storing is found when it must be there, or was never stored.
+        # By then the former owner's last transaction is over: what it was storing is found, or was never stored.
         again = asyncio.get_running_loop().call_later(LOOK_AGAIN_S, self._look_again)
         self._later.add(again)
 
@@ -509,7 +508,7 @@ class Pipeline:
         self._dispatcher.recorded(batch)
 
     def _crashed(self, service: Service, error: BaseException) -> None:
-        # What is sent now may never be recorded, and what is accepted may never be sent.
+        # The outcome of what is sent now may never be recorded, and what is accepted may never be sent.
         for one in self._services:
             one.stopping = True
             one.nudge()

@@ -1,4 +1,4 @@
-"""A change and the events about it: stored together, then sent and published. Written once, for all."""
+"""Publishing a change's events: their webhooks are stored with the change, then scheduled and published."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ __all__ = ["Publication", "Publisher"]
 
 
 class Publication:
-    """What is published once a change is stored."""
+    """The events to publish once a change is stored."""
 
     def __init__(self, webhooks: Sequence[AddressedMessage]) -> None:
         self.webhooks = webhooks
-        """To be stored with the change."""
+        """The webhooks to store with the change."""
         self.withdrawn = False
 
     def withdraw(self) -> None:
-        """There was nothing to change: publish nothing."""
+        """Publish nothing, because nothing was changed."""
         self.withdrawn = True
 
 
@@ -34,9 +34,9 @@ class Publisher:
 
     @asynccontextmanager
     async def publishing(self, events: Sequence[OperationalEvent]) -> AsyncIterator[Publication]:
-        """Publish events of a change when the block is done, which stores the change and applies it.
+        """Publish the events of a change after the block, which stores the change and applies it.
 
-        Where the block raises, nothing is published.
+        If the block raises, nothing is published.
         """
         publication = Publication(await self._notifier.webhooks(events) if events else ())
         yield publication

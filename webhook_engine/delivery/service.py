@@ -1,4 +1,4 @@
-"""A part of the engine with a task of its own: started, stopped, and never dead without a word."""
+"""Services: parts of the engine with a task of their own, whose crashes are always reported."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ log = get_logger("service")
 
 
 class Service:
-    """Base of the parts that run by themselves.
+    """Base class of services.
 
-    ``start`` returns when the part is at work. ``stop`` asks :meth:`run` to end (``self.stopping``) and returns when
-    it has ended; stopping twice, or before starting, is harmless. If :meth:`run` fails, ``on_crash`` gets the error.
+    ``start`` returns when the service works. ``stop`` tells :meth:`run` to return (``self.stopping``) and waits for
+    it; stopping twice, or before starting, is harmless. If :meth:`run` raises, ``on_crash`` gets the error.
     """
 
     def __init__(self, name: str) -> None:
@@ -30,11 +30,11 @@ class Service:
         self._task: asyncio.Task[None] | None = None
         self._process = 0
         self.loop: asyncio.AbstractEventLoop
-        """The one that it was started in; to ask for the running one costs a call of the system on Python 3.11."""
+        """The loop that it was started in; getting the running loop costs a system call on Python 3.11."""
 
     @property
     def left_behind(self) -> bool:
-        """Whether it was started by a process that this one was forked from."""
+        """Whether it was started in a parent process, before a fork."""
         return self._process not in (0, os.getpid())
 
     async def start(self) -> None:
@@ -43,11 +43,11 @@ class Service:
         self.loop = asyncio.get_running_loop()
         self.stopping = self.crashed = False
         self._nudged = asyncio.Event()  # Made here, because it belongs to the event loop that it is first used in.
-        # It outlives whatever the host was doing when it started the engine, so it is no part of that request or trace.
+        # An empty context: the task outlives the host's request or trace in which the engine was started.
         self._task = asyncio.create_task(self._guarded(), name=f"webhook-engine-{self.name}", context=Context())
 
     async def stop(self) -> None:
-        """End, when what is begun is finished."""
+        """Stop after the current work."""
         self.stopping = True
         self.nudge()
         if self._task:
@@ -55,12 +55,12 @@ class Service:
             self._task = None
 
     def nudge(self) -> None:
-        """There is something to do."""
+        """Wake the service: there is something to do."""
         if self._nudged is not None:
             self._nudged.set()
 
     async def nap(self, seconds: float | None = None) -> None:
-        """Wait for a nudge, at most so long."""
+        """Wait for a nudge, at most ``seconds``."""
         nudged = self._nudged
         assert nudged is not None  # noqa: S101 (made by `start`, before anything naps)
         try:

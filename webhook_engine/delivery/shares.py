@@ -1,8 +1,8 @@
-"""Who should hold which shards, and who may still send. Pure.
+"""Which member should hold which shards, and until when it may send. Pure.
 
-Every live member is asked for the same answer from the same list of members, so that no leader is needed. With
-rendezvous hashing a shard goes to the member that draws the highest number for it: when a member comes or goes, only
-the shards that it takes or leaves change hands.
+Every live member computes the same result from the same list of members, so no leader is needed. With rendezvous
+hashing a shard goes to the member with the highest hash for it: when a member joins or leaves, only its own shards
+change owners.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from webhook_engine.store.members import SHARDS
 __all__ = ["Plan", "lease_until", "plan", "share", "wait_after_move"]
 
 MARGIN_S = 0.25
-"""How much earlier than its lease an engine ends to send: what is begun still has to leave the process."""
+"""Seconds before the end of its lease at which an engine stops sending: requests still have to leave the process."""
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """What a member is to do about its shards."""
+    """The shards that a member is to release and to take."""
 
     give: frozenset[int]
-    """Held, and to be given back: somebody else's part."""
+    """Shards held that belong to another member's share."""
     take: frozenset[int]
-    """Free, and its own part."""
+    """Free shards that belong to its own share."""
 
 
 @lru_cache(maxsize=64)
@@ -40,24 +40,23 @@ def share(member_id: str, live: frozenset[str]) -> frozenset[int]:
 
 
 def plan(member_id: str, live: Collection[str], held: Collection[int], free: Collection[int]) -> Plan:
-    """What to give and what to take, as its lease stands."""
+    """The shards to release and to take, from the present state."""
     wanted = share(member_id, frozenset(live))
     return Plan(frozenset(held) - wanted, frozenset(free) & wanted)
 
 
 def lease_until(asked_at: float, ttl_s: float) -> float:
-    """Until when an engine may begin attempts after its lease was renewed, by the clock that ``asked_at`` is of.
+    """Until when an engine may begin attempts after renewing its lease, by the same clock as ``asked_at``.
 
-    ``asked_at`` is from before the renewal was sent, and the lease counts from when it arrived.
+    ``asked_at`` was read before the renewal was sent; the lease counts from when it arrived.
     """
     return asked_at + ttl_s - MARGIN_S
 
 
 def wait_after_move(moved: tuple[int, float] | None, held: Collection[int], ttl_s: float) -> float:
-    """Seconds until whoever held an endpoint by another shard has surely heard that it has moved.
+    """Seconds until the former holder of an endpoint that moved to another shard certainly knows.
 
-    ``moved``: that shard, and for how long the endpoint does not belong to it any more. ``held``: what this engine
-    holds.
+    ``moved``: the former shard, and the seconds since the move. ``held``: the shards of this engine.
     """
     if moved is None or moved[0] in held:
         return 0.0
@@ -66,7 +65,7 @@ def wait_after_move(moved: tuple[int, float] | None, held: Collection[int], ttl_
 
 @lru_cache(maxsize=64)
 def _draws(member_id: str) -> Sequence[bytes]:
-    """What a member draws for each shard, which is computed once: others come and go."""
+    """The hashes of a member for each shard, cached."""
     return [_drawn(member_id, shard) for shard in range(SHARDS)]
 
 

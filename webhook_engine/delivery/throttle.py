@@ -5,9 +5,9 @@ from __future__ import annotations
 __all__ = ["Throttle"]
 
 CATCH_UP_S = 0.05
-"""How far a throttle may lag behind its rate and still catch up; it absorbs late wake-ups, and allows no burst."""
+"""Seconds by which a throttle may lag behind its rate and catch up: absorbs late wake-ups, but allows no burst."""
 _NO_WAIT_S = 1e-6
-"""Shorter than any timer here can wait, and what sums of floats may differ by."""
+"""Seconds that count as no wait: shorter than any timer, and within float rounding errors."""
 
 
 class Throttle:
@@ -25,11 +25,11 @@ class Throttle:
         return wait if wait > _NO_WAIT_S else 0.0
 
     def resume(self, since: float) -> None:
-        """Until ``since`` somebody else may have sent messages."""
+        """Start from ``since``, until when another engine may have sent messages."""
         if self.rate is not None:
             self._next = max(self._next, since + 1 / self.rate)
 
     def spend(self, now: float) -> None:
-        """A message goes now."""
+        """Count a message that is sent now."""
         if self.rate is not None:
             self._next = max(self._next, now - CATCH_UP_S) + 1 / self.rate

@@ -1,8 +1,8 @@
-"""The timekeeper: notices when the clock is set, and sees to it that this changes nothing that elapsed time decides.
+"""The timekeeper detects when the clock is set, and keeps that from affecting what elapsed time decides.
 
-It is looked at again and again, at the latest every tenth of a second by the dispatcher. A clock that was set back puts
-off no retry: those that wait are put to where they belong. What the clock says is kept in the database, so that the
-next start can tell whether it was set meanwhile, and whether what is old by it may be deleted.
+The clocks are read regularly, by the dispatcher at least every tenth of a second. A clock that was set back delays no
+retry: scheduled retries are moved accordingly. The clock's time is stored in the database, so that the next start can
+tell whether it was set meanwhile, and whether what is old by it may be deleted.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 30.0
 PAGE = 500
 SETTLED_AFTER = 2_000_000
-"""Microseconds after which a message whose id was made is stored, or known to be on its way."""
+"""Microseconds after the making of its id within which a message is stored, or known to be unstored."""
 ID_MOMENT = 500_000
 SOON = 50_000
-"""Microseconds after a close look in which another one need not be close, unless the clock was set."""
+"""Microseconds after a full check in which a quick one suffices, unless the clock was set."""
 PLAUSIBLY_AHEAD = 3_600_000_000
-"""Microseconds by which the id of somebody else's message may be ahead of the clock and still be one to go by."""
+"""Microseconds by which another engine's message id may be ahead of the clock and still be trusted."""
 
 
 class Timekeeper(Service):
-    """Says what time it is. ``on_set_back`` is called when the clock was set back, and when all is put right then."""
+    """Gives the time. ``on_set_back`` is called when the clock was set back, and again when all retries are moved."""
 
     def __init__(
         self,
@@ -62,20 +62,20 @@ class Timekeeper(Service):
         self._set_back = False
         self._putting_right = False
         self._seen_before = 0
-        """What the clock said before it was set back, until that is made up for."""
+        """The clock's time before it was set back, until the retries are moved."""
         self._jumped = False
         self._seen_ran = self._seen_id = 0
-        """As they were at the last look."""
+        """Running time and last id at the last reading."""
         self._ids_made: deque[tuple[int, int]] = deque()
-        """``ran`` now and then, each with the last id that was made within a moment of it."""
+        """Samples of the running time, each with the last id made shortly before or after it."""
 
     @property
     def busy(self) -> bool:
-        """Whether a clock that was set back is still to be made up for."""
+        """Whether retries are still to be moved after the clock was set back."""
         return self._set_back or self._putting_right
 
     async def start(self) -> None:
-        """Begin where the last run ended, whatever the clock says now."""
+        """Start; running time continues from the last run, whatever the clock says now."""
         self._trust = ClockTrust()
         self._clocks = clocks = self._read()
         mark = await self._upkeep.clock_mark()
@@ -102,11 +102,11 @@ class Timekeeper(Service):
         await super().start()
 
     def look(self) -> Moment:
-        """What time it is. If the clock was set since the last look, that is noticed here."""
+        """Read the clocks; detects whether the wall clock was set since the last reading."""
         clock, before = self._clock, self._clocks
         wall, passed = clock.now(), round(clock.monotonic() * 1_000_000) - before.monotonic
         if 0 <= passed < SOON and -JUMP < wall - before.wall - passed < JUMP:
-            # Each attempt looks twice, and most of these looks need nothing but the time.
+            # Each attempt reads the time twice, and most readings need nothing else.
             self._seen_ran, self._seen_id = self._ran + passed, self._ids.last_value
             return Moment(wall, self._seen_ran)
         return self._look_closely()
@@ -147,23 +147,23 @@ class Timekeeper(Service):
         return believed
 
     def believed_now(self) -> int:
-        """What the clock says, without what is doubted of it."""
+        """The clock's time without a doubted jump, in microseconds since the epoch."""
         self.believes()
         return self._trust.believed_at(self._clocks.wall, self._ran / 1_000_000)
 
     def settled_id(self) -> str | None:
-        """The last id, without its prefix, that was made so long ago that no lower one is still on its way, if any.
+        """The last id, without its prefix, made so long ago that all messages with lower ids are stored, or ``None``.
 
-        By the time that the engine runs: after the clock was set back, ids are ahead of what it says.
+        Measured in running time, since after the clock was set back, ids are ahead of it.
         """
         self._look_closely()
         made_at, value = self._ids_made[0]
         return text_of(value) if made_at + ID_MOMENT + SETTLED_AFTER <= self._ran else None
 
     def settle(self) -> str:
-        """The same, but where no id was made for long: it is seen to that all that are made from now on are higher.
+        """Like :meth:`settled_id`, but if no id was made for long, advance the ids so that new ones are higher.
 
-        Other engines wait for this one to get there, also while it has nothing to do.
+        Other engines wait for this value to advance, even while this engine is idle.
         """
         settled = self.settled_id() or ""
         reached = id_bounds("", max(0, self.believed_now() - ID_MOMENT - SETTLED_AFTER))[0]
@@ -171,11 +171,11 @@ class Timekeeper(Service):
         return max(settled, reached)
 
     def mark(self) -> ClockMark:
-        """What is to be known of this moment at the next start."""
+        """The clock data to store for the next start."""
         moment, doubted_since = self._look_closely(), self._trust.doubted_since
         return ClockMark(
             ran=moment.ran,
-            # A start after a crash must find out that the clock was set back, as long as that is not made up for.
+            # A start after a crash must detect that the clock was set back until the retries are moved.
             seen_at=max(moment.now, self._seen_before),
             believed_at=self._trust.believed_at(moment.now, moment.ran / 1_000_000),
             doubted_ran=None if doubted_since is None else round(doubted_since * 1_000_000),
@@ -183,7 +183,7 @@ class Timekeeper(Service):
         )
 
     async def run(self) -> None:
-        """Keep the time now and then, and at once when the clock was set."""
+        """Store the clock data regularly, and at once when the clock was set."""
         again_s = FIRST_PAUSE_S
         while not self.stopping:
             pause = KEPT_EVERY_S
@@ -201,7 +201,7 @@ class Timekeeper(Service):
                 await self.nap(pause)
 
     async def stop(self) -> None:
-        """End, and keep the time once more."""
+        """Stop, and store the clock data once more."""
         await super().stop()
         try:
             await self._upkeep.keep_clock_mark(self.mark())
@@ -209,8 +209,8 @@ class Timekeeper(Service):
             log.warning("clock.not_kept", error=str(error), again_in_s=None)
 
     async def _put_right(self) -> None:
-        """Put what waits for an instant that lies too far ahead to where it belongs, page by page."""
-        # If it is set once more meanwhile, this begins anew.
+        """Move deliveries that are scheduled too far ahead, page by page."""
+        # If the clock is set again meanwhile, this starts again.
         self._set_back, self._putting_right = False, True
         after, moved, done = None, 0, False
         try:
@@ -238,7 +238,7 @@ class Timekeeper(Service):
             made.popleft()
 
     async def _guessed(self) -> ClockMark | None:
-        """What a database from before this was kept tells of the clock."""
+        """Clock data derived from a database that has none stored yet."""
         ran, newest = await self._upkeep.longest_ran(), await self._upkeep.newest_id("msg_~")
         if newest is None:
             return None

@@ -1,14 +1,14 @@
-"""Traces, through OpenTelemetry: how a message was accepted, and each of its attempts, however much later.
+"""OpenTelemetry traces: a span for accepting a message, and one for each attempt, however much later.
 
-The only module that makes spans. It is imported only where ``tracing.enabled`` says so; everywhere else stands ``None``
-in its place. Spans go to the tracer provider of the process, which is the host's own business; the daemon's is set up
-in :mod:`webhook_engine.server.trace_export`.
+This is the only module that makes spans. It is imported only with ``tracing.enabled``; otherwise there is no
+:class:`Tracing`, but ``None``. Spans go to the tracer provider of the process, which the host sets up; the daemon's is
+set up in :mod:`webhook_engine.server.trace_export`.
 
 ::
 
     caller's span ─► create (producer) ─► POST, the first attempt (client)
                           │           └─► POST, a retry, hours later or after a restart
-                          └ kept with the message as its trace context
+                          └ stored with the message as its trace context
 """
 
 from __future__ import annotations
@@ -37,26 +37,26 @@ log = get_logger("tracing")
 
 SYSTEM = "webhook_engine"
 LONGEST_STATE = 512
-"""Characters of a ``tracestate`` that everybody must pass on; a longer one is left out, as the standard allows."""
+"""Characters of a ``tracestate`` that must be propagated; a longer one is dropped, as the standard allows."""
 
 _TRACEPARENT, _TRACESTATE = "traceparent", "tracestate"
 _W3C = TraceContextTextMapPropagator()
 
 
 class Tracing:
-    """Makes the spans of an engine. A fault of a tracer never changes what becomes of a message."""
+    """Makes the spans of an engine. An error in a tracer never affects a message."""
 
     def __init__(self, *, send_traceparent: bool) -> None:
         self._tracer = trace.get_tracer("webhook_engine", __version__)
         self._send_traceparent = send_traceparent
 
     def continue_from(self, headers: CIMultiDictProxy[str]) -> None:
-        """Let the present task be part of the trace that a request comes from, and of no other one."""
-        # A task answers all requests of a connection, one after the other: each takes the place of the one before.
+        """Attach the current task to the trace of an incoming request, and to no other."""
+        # One task handles all requests of a connection, one after another: each replaces the trace of the last.
         context.attach(_context_of(headers.get(_TRACEPARENT), headers.getall(_TRACESTATE, [])))
 
     def accepting(self, message: NewMessage, stored: asyncio.Future[None]) -> NewMessage:
-        """The message as part of the caller's trace, or of a new one; its span lasts until it is ``stored``."""
+        """Add a message to the caller's trace, or to a new one; its span ends when it is ``stored``."""
         span = self._begin(
             f"create {message.event_type}",
             SpanKind.PRODUCER,
@@ -102,7 +102,7 @@ class Tracing:
             return trace.INVALID_SPAN
 
     def _propagated(self, span: Span, target: Target) -> str:
-        """The header line for the receiver, where it is wanted. What else a trace carries with it stays here."""
+        """The ``traceparent`` header line for the receiver, if enabled. Other trace data is not propagated."""
         if not self._send_traceparent or _TRACEPARENT in target.destination.headers:
             return ""
         traceparent = _carrier(span).get(_TRACEPARENT)
@@ -122,7 +122,7 @@ def _end(span: Span, failure: BaseException | str | None, status_code: int = 0) 
 
 
 def _described(target: Target, due: Due, attempt_id: str) -> dict[str, AttributeValue]:
-    """What a span may say about an attempt: no payload, no signature, no secret, and no query, which may be one."""
+    """The attributes of an attempt's span: no payload, signature or secret, and no query, which may contain one."""
     url = target.destination.url
     attributes: dict[str, AttributeValue] = {
         "http.request.method": target.destination.method,
@@ -144,7 +144,7 @@ def _described(target: Target, due: Due, attempt_id: str) -> dict[str, Attribute
 
 
 def _failure(response: Response) -> str | None:
-    """What went wrong, as a word of few: the status code, or the kind of failure."""
+    """The error type, with few distinct values: the status code, or the kind of failure."""
     if response.failure is FailureKind.STATUS:
         return str(response.status_code)
     return None if response.failure is None else response.failure.value
@@ -158,7 +158,7 @@ def _kept(span: Span) -> str | None:
 
 
 def _restored(kept: str | None) -> Context:
-    """What :func:`_kept` has kept, as the parent of a span."""
+    """The parent of a span, from what :func:`_kept` has stored."""
     traceparent, _, state = (kept or "").partition("\n")
     return _context_of(traceparent, [state] if state else [])
 
@@ -170,5 +170,5 @@ def _carrier(span: Span) -> dict[str, str]:
 
 
 def _context_of(traceparent: str | None, state: Sequence[str]) -> Context:
-    """A context with this span of somebody else, and nothing else; with nothing at all if it is not a valid one."""
+    """A context with only this remote span; empty if the span is invalid."""
     return _W3C.extract({_TRACEPARENT: [traceparent] if traceparent else [], _TRACESTATE: [*state]}, Context())

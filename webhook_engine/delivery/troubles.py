@@ -1,6 +1,6 @@
-"""What the engine itself lacks: told apart from the failures of receivers, counted, and said in the log.
+"""The engine's own troubles: distinguished from the failures of receivers, counted and logged.
 
-None of this is anybody's failure, so no attempt is booked for it; but without a word about it, deliveries would just be
+They are not the receivers' failures, so no attempt is recorded; but unless they are reported, deliveries would just be
 late.
 """
 
@@ -19,13 +19,13 @@ __all__ = ["Lack", "Trouble", "Troubles", "lack_of"]
 
 LOGGED_EVERY_S = 60
 RECENT_S = 60
-"""How long a trouble counts as present after it was last met."""
+"""Seconds for which a trouble counts as present after it last occurred."""
 
 log = get_logger("troubles")
 
 
 class Lack(StrEnum):
-    """What there is not enough of."""
+    """The resource that is lacking."""
 
     DESCRIPTORS = "descriptors"
     MEMORY = "memory"
@@ -61,9 +61,9 @@ _ADVICE = {
 
 
 def lack_of(error: BaseException) -> Lack | None:
-    """What this process lacked when the error came; ``None`` if it says something about the other side.
+    """What this process lacked when an error was raised; ``None`` if the peer failed.
 
-    The errors that it was made from or raised in place of are looked at too.
+    The causes and contexts of the error are examined too.
     """
     seen: BaseException | None = error
     while seen is not None:
@@ -71,7 +71,7 @@ def lack_of(error: BaseException) -> Lack | None:
             return Lack.MEMORY
         if isinstance(seen, SecretsUnreadableError):
             return Lack.SECRETS
-        # An error in the look-up of a name has numbers of its own, which mean something else.
+        # ``gaierror`` has error numbers of its own, which mean something else.
         if isinstance(seen, OSError) and seen.errno is not None and seen.errno > 0:
             return _BY_ERRNO.get(seen.errno)
         seen = seen.__cause__ or seen.__context__
@@ -79,12 +79,12 @@ def lack_of(error: BaseException) -> Lack | None:
 
 
 class Trouble(msgspec.Struct, frozen=True):
-    """How often something was lacking, and when last."""
+    """How often a resource was lacking, and when last."""
 
     lack: Lack
     count: int
     last_at: int
-    """Microseconds since 1970."""
+    """Microseconds since the epoch."""
     last_text: str
 
     @property
@@ -101,7 +101,7 @@ class Troubles:
         self._logged_at: dict[Lack, int] = {}
 
     def met(self, lack: Lack, text: str, now: int) -> None:
-        """Something was lacking."""
+        """Count a lack."""
         before = self._met.get(lack)
         count = 1 if before is None else before.count + 1
         trouble = self._met[lack] = Trouble(lack, count, now, text)
@@ -111,10 +111,10 @@ class Troubles:
             log.error("engine.lacks", what=lack.value, error=text, times=count, advice=trouble.advice)
 
     def count(self, lack: Lack) -> int:
-        """How often it was lacking."""
+        """How often a resource was lacking."""
         trouble = self._met.get(lack)
         return 0 if trouble is None else trouble.count
 
     def present(self, now: int) -> Sequence[Trouble]:
-        """What was lacking within the last minute."""
+        """The troubles of the last minute."""
         return [trouble for trouble in self._met.values() if abs(now - trouble.last_at) < RECENT_S * 1_000_000]

@@ -1,4 +1,4 @@
-"""What other engines have committed, as far as it concerns this one: read when one says so, and now and then anyway."""
+"""Wake-ups by other engines: what they have committed for this one is read when notified, and regularly anyway."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ log = get_logger("members")
 
 LONGEST_PAUSE_S = 2.0
 COALESCED_S = 0.005
-"""Notices that are told within this time go out, and come in, together."""
+"""Seconds within which notices are coalesced, when sent and when received."""
 MAX_UNTOLD = 10_000
 
 
 class Wakeups(Service):
-    """Hands notices of other engines to ``on_notice``; calls ``on_missed`` where some may have been missed."""
+    """Passes notices of other engines to ``on_notice``; calls ``on_missed`` if some may have been missed."""
 
     def __init__(
         self, store: WakeupStore | None, on_notice: Callable[[Notice], None], on_missed: Callable[[], None]
@@ -35,17 +35,17 @@ class Wakeups(Service):
 
     @property
     def are_heard(self) -> bool:
-        """Whether what another engine tells is heard of at once, and not only at the next look."""
+        """Whether notices arrive at once, and not only at the next poll."""
         return self._store is not None and self._store.are_heard
 
     async def start(self) -> None:
-        """Begin with what is told from now on."""
+        """Start to receive notices."""
         if self._store is not None:
             await self._store.start()
         await super().start()
 
     def tell(self, notice: Notice) -> None:
-        """Let the other engines hear of this soon."""
+        """Notify the other engines soon."""
         if self._store is None:
             return
         self._untold.append(notice)
@@ -58,7 +58,7 @@ class Wakeups(Service):
             self._store.committed()
 
     async def run(self) -> None:
-        """Wait, read, hand on."""
+        """Wait for notices, read them and pass them on."""
         store, pause = self._store, COALESCED_S
         if store is None:
             while not self.stopping:
@@ -81,7 +81,7 @@ class Wakeups(Service):
             await asyncio.sleep(pause)
 
     async def stop(self) -> None:
-        """End, when all is told."""
+        """Stop after sending all notices."""
         if self._telling is not None:
             await asyncio.gather(self._telling, return_exceptions=True)
         self.stopping = True
@@ -107,7 +107,7 @@ class Wakeups(Service):
 
 
 def _together(notices: list[Notice]) -> Notice:
-    """One notice that says what all of these say."""
+    """Merge notices into one."""
     if len(notices) == 1:
         return notices[0]
     return Notice(

@@ -1,1 +1,1 @@
-"""The one seam to a database: ``seam`` says what the engine needs of it, ``sqlite`` and ``postgresql`` have it."""
+"""Storage: ``seam`` is the interface that the engine needs, ``sqlite`` and ``postgresql`` implement it."""

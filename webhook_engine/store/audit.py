@@ -1,4 +1,4 @@
-"""Who changed what: the audit log of an organization."""
+"""The audit log of an organization: who changed what."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ AUDIT_PREFIX = "audit_"
 
 
 class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """One change that somebody made; the time of it is in the id."""
+    """One change; its time is in the id."""
 
     id: str
     organization_id: str
     application_id: str | None
     subject: str
-    """Whose token it was: an organization, or an application."""
+    """The subject of the token: an organization or an application."""
     token_id: str
     session_id: str | None
-    """Of the session of the portal, where the platform has given it a name."""
+    """The id of the portal session, if the platform has given it one."""
     action: str
     """The operation, such as ``endpoint.patch``."""
     target: str | None
     """What was changed: an id, a uid or a name."""
     changes: tuple[str, ...] = ()
-    """Which members were given; with their values where these are true, false or numbers."""
+    """The members that were given, with their values if these are booleans or numbers."""
     address: str | None = None
 
 
 class AuditFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which changes to list. All that is given has to fit."""
+    """Which changes to list. All given conditions must match."""
 
     application_id: str | None = None
     subject: str | None = None
@@ -44,12 +44,12 @@ class AuditFilter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AuditStore(Protocol):
-    """The audit log; nothing in it is ever changed, and upkeep deletes what is old."""
+    """The audit log. Entries are never changed; upkeep deletes old ones."""
 
     async def add(self, entry: AuditEntry) -> None:
-        """Keep a change that was made."""
+        """Store an entry."""
         ...
 
     async def list(self, organization_id: str, span: Span, where: AuditFilter) -> Sequence[AuditEntry]:
-        """In the order of ids."""
+        """List entries in the order of ids."""
         ...

@@ -1,12 +1,10 @@
-"""Applications and endpoints, kept in memory while they are in use.
+"""The cache of applications and endpoints in use.
 
-What is kept here is true as long as every change is announced with :meth:`Directory.forget_application` or
-:meth:`Directory.forget_endpoints` after it was committed. Thus an edit applies from the next message and the next
-attempt.
+Cached data stays correct as long as every change is announced with :meth:`Directory.forget_application` or
+:meth:`Directory.forget_endpoints` after its commit. So an edit applies from the next message and the next attempt.
 
-Where several engines share the database, those of others are announced a moment later. So what is kept serves only
-where the store checks by its revision that it is still true, which is when messages are stored; whoever asks for
-anything else gets it from the database.
+If several engines share the database, edits by others are announced a moment later. Then the cache is only used for
+storing messages, where the store checks its revision; everything else is read from the database.
 """
 
 from __future__ import annotations
@@ -27,7 +25,7 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 CAPACITY = 10_000
-"""Applications kept at most; each with its endpoints."""
+"""Applications cached at most, each with its endpoints."""
 
 
 class Directory:
@@ -40,7 +38,7 @@ class Directory:
         self._store = store
 
     def cached_application(self, organization_id: str, key: str) -> Application | None:
-        """An application by id or uid, if it is in memory: the fast way of :meth:`application`."""
+        """An application by id or uid, if it is cached: the fast path of :meth:`application`."""
         return self._applications.get((organization_id, key))
 
     async def application(self, organization_id: str, key: str) -> Application | None:
@@ -52,15 +50,15 @@ class Directory:
         )
 
     def cached_routes(self, application_id: str) -> Routes | None:
-        """What messages of an application are routed by, if it is in memory: the fast way of :meth:`routes`."""
+        """The routes of an application, if they are cached: the fast path of :meth:`routes`."""
         return self._routes.get(application_id)
 
     async def routes(self, application_id: str) -> Routes | None:
-        """What messages of an application are routed by; ``None`` if there is no such application any more."""
+        """The routes of an application; ``None`` if it does not exist any more."""
         return await self._routes.load(application_id, lambda: self._store.endpoints.routes(application_id))
 
     async def fresh_routes(self, application_id: str) -> Routes | None:
-        """The same as it is now, for whom the store does not ask whether it is still true."""
+        """The present routes, for callers whose revision the store does not check."""
         if self._shared:
             self.forget_endpoints(application_id)
         return await self.routes(application_id)
@@ -94,23 +92,23 @@ class Directory:
         return found
 
     def forget_application(self, organization_id: str, *keys: str | None) -> None:
-        """An application was added, changed or deleted: give its id, and its old and new uid."""
+        """Forget an application that was added, changed or deleted: give its id, and its old and new uid."""
         for key in keys:
             if key is not None:
                 self._applications.forget((organization_id, key))
 
     def forget_endpoints(self, application_id: str) -> None:
-        """An endpoint of the application was added, changed or deleted."""
+        """Forget the endpoints of an application, one of which was added, changed or deleted."""
         self._routes.forget(application_id)
 
     def clear(self) -> None:
-        """Forget all: it may have been changed by another engine."""
+        """Forget everything: another engine may have changed it."""
         self._applications.clear()
         self._routes.clear()
 
 
 class _Cache(Generic[K, V]):
-    """Keeps what was used last."""
+    """An LRU cache."""
 
     def __init__(self, capacity: int) -> None:
         self._capacity = capacity
@@ -130,7 +128,7 @@ class _Cache(Generic[K, V]):
         load = _Load()
         self._loads.setdefault(key, []).append(load)
         try:
-            # What was read while it changed may be the state before the change, and would stay for ever.
+            # A read during a change may return the state before it, which would stay cached for ever.
             while load.outdated:
                 load.outdated = False
                 value = await read()
@@ -154,7 +152,7 @@ class _Cache(Generic[K, V]):
 
 
 class _Load:
-    """A read under way."""
+    """A read in progress."""
 
     __slots__ = ("outdated",)
 

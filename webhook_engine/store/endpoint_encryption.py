@@ -1,8 +1,9 @@
-"""How the secrets of an endpoint are kept: encrypted, and each bound to its endpoint.
+"""Encryption of an endpoint's secrets, each bound to its endpoint.
 
-Signing keys, own headers, the user name and password of the URL, and what it proves itself with to its receiver.
+The secrets are signing keys, own headers, the user name and password of the URL, and credentials.
 
-An encrypted value opens only with the context it was encrypted with, so that a value copied to another row is noticed.
+An encrypted value can only be decrypted with the context it was encrypted with, so that a value copied to another row
+is detected.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ def decrypt_headers(cipher: Cipher, endpoint_id: str, encrypted: bytes | None) -
     if encrypted is None:
         return {}
     headers = msgspec.json.decode(cipher.decrypt(encrypted, _headers_context(endpoint_id)), type=dict[str, str])
-    # Earlier versions kept a header under each spelling of its name, and sent the last.
+    # Earlier versions stored a header under each spelling of its name, and sent the last.
     return each_once(headers)
 
 
@@ -70,14 +71,14 @@ def decrypt_user_info(cipher: Cipher, endpoint_id: str, encrypted: bytes | None)
 
 
 def encrypt_credentials(cipher: Cipher, endpoint_id: str, credentials: Mapping[str, object]) -> bytes | None:
-    """Encrypt what an endpoint proves itself with to its receiver, by option; ``None`` if there is nothing."""
+    """Encrypt the credentials of an endpoint, by option; ``None`` if there are none."""
     if not credentials:
         return None
     return cipher.encrypt(json.dumps(dict(credentials)).encode(), _credentials_context(endpoint_id))
 
 
 def decrypt_credentials(cipher: Cipher, endpoint_id: str, encrypted: bytes | None) -> dict[str, dict[str, str]]:
-    """What an endpoint proves itself with, by option; raises ``SecretsUnreadableError``."""
+    """The credentials of an endpoint, by option; raises ``SecretsUnreadableError``."""
     if encrypted is None:
         return {}
     plain = cipher.decrypt(encrypted, _credentials_context(endpoint_id))
@@ -85,7 +86,7 @@ def decrypt_credentials(cipher: Cipher, endpoint_id: str, encrypted: bytes | Non
 
 
 async def encrypt_again(upkeep: UpkeepStore, cipher: Cipher) -> int:
-    """Encrypt with the main secret of today what one before it has encrypted; returns of how many endpoints."""
+    """Re-encrypt with the current main secret what an earlier one has encrypted; returns for how many endpoints."""
 
     def again(encrypted: bytes, context: str) -> bytes | None:
         return cipher.encrypt(cipher.decrypt(encrypted, context), context) if cipher.is_outdated(encrypted) else None
@@ -94,7 +95,7 @@ async def encrypt_again(upkeep: UpkeepStore, cipher: Cipher) -> int:
 
 
 async def encrypt_urls(upkeep: UpkeepStore, cipher: Cipher) -> int:
-    """Encrypt what URLs of endpoints have in clear, as earlier versions stored it; returns of how many endpoints."""
+    """Encrypt passwords in URLs that earlier versions stored in clear; returns for how many endpoints."""
 
     def encrypt(endpoint_id: str, url: str) -> tuple[str, bytes] | None:
         shown, user_info = user_info_rules.split(url)

@@ -1,4 +1,4 @@
-"""What pages show of many things at once: how an organization stands, what fits a text, attempts over time."""
+"""Reads for overview pages: figures of an organization, search by text, attempts over time."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from webhook_engine.model import AttemptStatus
 __all__ = ["Counted", "EndpointStanding", "Figures", "Found", "InsightStore", "Range", "Timed", "Which"]
 
 Which = Literal["failing", "disabled", "backlogged"]
-"""Endpoints that fail and are not disabled, the longest first; those that are disabled, the latest first; those to
-which something is still to be sent, the most first."""
+"""Failing endpoints that are not disabled, longest failing first; disabled ones, latest first; those with pending
+deliveries, most first."""
 
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
-    """How an organization stands."""
+    """The figures of an organization."""
 
     applications: int
     endpoints: int
     disabled: int
     failing: int
     pending: int
-    """Deliveries that are still to come, counted up to some number of each endpoint."""
+    """Pending deliveries, counted up to a limit for each endpoint."""
     pending_more: bool
-    """Whether there are more than were counted."""
+    """Whether there are more than counted."""
     oldest_pending: str | None
-    """The oldest message that is still to be delivered somewhere."""
+    """The oldest message with a pending delivery."""
     recent_messages: int
 
 
 class EndpointStanding(msgspec.Struct, frozen=True):
-    """An endpoint as those see it who look after all of them."""
+    """An endpoint in an operator's overview."""
 
     id: str
     application_id: str
@@ -49,7 +49,7 @@ class EndpointStanding(msgspec.Struct, frozen=True):
 
 
 class Found(msgspec.Struct, frozen=True):
-    """Something that fits a text."""
+    """A search result."""
 
     kind: Literal["application", "endpoint", "message"]
     id: str
@@ -62,67 +62,67 @@ class Found(msgspec.Struct, frozen=True):
 
 
 class Range(msgspec.Struct, frozen=True):
-    """A stretch of attempts by their ids, from the first, inclusive, to the second."""
+    """A range of attempt ids, including the first, excluding the second."""
 
     low: str
     high: str
 
 
 class Counted(msgspec.Struct, frozen=True):
-    """How many attempts of a stretch ended in some way."""
+    """The number of attempts of a range with one status."""
 
     place: int
-    """Which of the stretches."""
+    """The index of the range."""
     status: AttemptStatus
     count: int
 
 
 class Timed(msgspec.Struct, frozen=True):
-    """How many attempts of a stretch had such an answer after such a time."""
+    """The number of attempts of a range with one class of status code and one duration."""
 
     place: int
     status: AttemptStatus
     code_class: int
-    """2 for 200 to 299 and so on; 0 where there was no answer."""
+    """2 for 200 to 299 and so on; 0 if there was no response."""
     duration_ms: int
-    """With two digits; what is below is left out."""
+    """Truncated to two significant digits."""
     count: int
 
 
 class InsightStore(Protocol):
-    """Reads for pages; each is bounded by what it says, and made from indexes."""
+    """Reads for pages; each is bounded, and served from indexes."""
 
     async def figures(self, organization_id: str, messages_from: str, most_pending: int, most_messages: int) -> Figures:
-        """Counts up to ``most_pending`` deliveries of each endpoint, and ``most_messages`` from that id on."""
+        """Count up to ``most_pending`` deliveries of each endpoint, and ``most_messages`` from ``messages_from`` on."""
         ...
 
     async def endpoints(
         self, organization_id: str, which: Which, limit: int, most_pending: int
     ) -> Sequence[EndpointStanding]:
-        """Up to ``limit`` endpoints, the first that somebody should look at."""
+        """Up to ``limit`` endpoints, the most urgent first."""
         ...
 
     async def find(self, organization_id: str, text: str, limit: int) -> Sequence[Found]:
-        """Up to ``limit`` of each kind: what has this id, uid or event id, or the text in its name, URL or description.
+        """Up to ``limit`` of each kind with this id, uid or event id, or the text in the name, URL or description.
 
-        What fits exactly comes first.
+        Exact matches come first.
         """
         ...
 
     async def pulse(self, application_id: str) -> str:
-        """A text that is another one after a message, an attempt or an edit of the application."""
+        """A text that changes with each message, attempt or edit of the application."""
         ...
 
     async def more_attempts(self, application_id: str, endpoint_id: str | None, within: Range, limit: int) -> bool:
-        """Whether there are more than ``limit`` attempts in a stretch."""
+        """Whether there are more than ``limit`` attempts in a range."""
         ...
 
     async def attempts(
         self, application_id: str, endpoint_id: str | None, ranges: Sequence[Range]
     ) -> Sequence[Counted]:
-        """Attempts of an endpoint, or of all of an application that are not deleted, counted in each stretch."""
+        """Count the attempts in each range, of one endpoint, or of all undeleted endpoints of an application."""
         ...
 
     async def durations(self, application_id: str, endpoint_id: str | None, ranges: Sequence[Range]) -> Sequence[Timed]:
-        """The same by answer and by how long they took."""
+        """Count attempts like :meth:`attempts`, by class of status code and duration."""
         ...

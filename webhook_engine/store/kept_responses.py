@@ -1,4 +1,4 @@
-"""The responses to requests with an idempotency key."""
+"""Stored responses to requests with an idempotency key."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ __all__ = ["KeptResponse", "KeptResponseStore"]
 
 
 class KeptResponse(msgspec.Struct, frozen=True, kw_only=True):
-    """The response to a request that came with an idempotency key, to be given again."""
+    """The response to a request with an idempotency key, to be repeated."""
 
     digest: bytes
-    """Of the token, the key and the request's target."""
+    """Digest of the token, the key and the request's target."""
     encrypted: bytes
     """Status and body, encrypted, since a response may hold a secret."""
     expires_at: int
@@ -24,7 +24,7 @@ class KeptResponseStore(Protocol):
     """Responses to requests with an idempotency key."""
 
     async def keep(self, responses: Sequence[KeptResponse]) -> None:
-        """Keep a batch of responses; one that goes with a message is kept by ``MessageStore.add``."""
+        """Store a batch of responses; ``MessageStore.add`` stores one that belongs to a message."""
         ...
 
     async def find(self, digest: bytes, now: int) -> KeptResponse | None:
@@ -32,16 +32,16 @@ class KeptResponseStore(Protocol):
         ...
 
     async def claim(self, digest: bytes, now: int, until: int) -> bool:
-        """Take a key for a request that is about to be done; ``False`` if it has a response, or another one has it.
+        """Claim a key for a request in progress; ``False`` if it has a response or is claimed.
 
-        A claim that nobody gives up, and for which no response is kept, ends at ``until``.
+        A claim that is not released, and for which no response is stored, expires at ``until``.
         """
         ...
 
     async def give_up(self, digest: bytes) -> None:
-        """End a claim without a response."""
+        """Release a claim without a response."""
         ...
 
     async def digests(self, after: bytes, limit: int, now: int) -> Sequence[bytes]:
-        """The digests of all responses that have not expired, in their order."""
+        """The digests of up to ``limit`` unexpired responses, in order, after ``after``."""
         ...

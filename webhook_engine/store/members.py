@@ -1,8 +1,8 @@
-"""Several engines on one database: who is there, and which shards each of them holds.
+"""Several engines on one database: the members, and the shards that each of them holds.
 
 Every endpoint belongs to one of :data:`SHARDS` shards, and each shard to one engine at a time. An engine is a *member*
-of the database from :meth:`LeaseStore.join` on, as long as it renews its lease; the id of a member stands for one such
-time, so that an engine whose lease ended comes back as another member. Leases end by the database's clock.
+of the database from :meth:`LeaseStore.join` on, as long as it renews its lease. An engine whose lease expired joins
+again with a new member id. Leases expire by the database's clock.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ __all__ = [
 SHARDS = 1_024
 ALL_SHARDS = frozenset(range(SHARDS))
 SHARD_OF_ALL = 0
-"""Whoever holds this one does what must be done once for the whole database."""
+"""The holder of this shard does what must be done once for the whole database."""
 
 
 class RoutingChangedError(StoreError):
-    """Messages were routed by what an application was before an edit; nothing was stored."""
+    """Messages were routed by an outdated revision of their application; nothing was stored."""
 
     def __init__(self, application_ids: Collection[str]) -> None:
         super().__init__(f"applications were edited meanwhile: {', '.join(sorted(application_ids))}")
@@ -64,24 +64,24 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
     started_at: int
     """Microseconds since the epoch, by the engine's own clock."""
     lease_s: float = 0.0
-    """Seconds that its lease still runs, by the database's clock; not above zero: it has ended."""
+    """Remaining seconds of its lease, by the database's clock; zero or less: it has expired."""
     shards: int = 0
-    """How many it holds."""
+    """The number of shards that it holds."""
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """What a member sees when it renews its lease."""
+    """The state that a member gets when it renews its lease."""
 
     held: Mapping[int, int]
-    """The shards that it holds, each with its generation, which grows at every change of hands."""
+    """The shards that it holds, each with its generation, which grows with every change of owner."""
     free: Collection[int]
-    """Shards that nobody holds."""
+    """Shards that no member holds."""
     live: Collection[str]
-    """Members whose lease runs; itself among them."""
+    """Members with an unexpired lease, including itself."""
     lapsed: Collection[str] = ()
-    """Members whose lease has ended, and who may still hold shards."""
+    """Members whose lease has expired, which may still hold shards."""
     next_lapse_s: float | None = None
-    """In how many seconds the next lease of another member ends, unless it is renewed."""
+    """Seconds until the next lease of another member expires, unless it is renewed."""
 
 
 class LeaseStore(Protocol):
@@ -89,71 +89,71 @@ class LeaseStore(Protocol):
 
     @property
     def ttl_s(self) -> float:
-        """How long a lease runs unless it is renewed; infinite where nobody else can be a member."""
+        """Duration of a lease in seconds; infinite if there can be no other member."""
         ...
 
     async def join(self, member: Member) -> None:
-        """Be a member, without shards at first."""
+        """Become a member, without shards at first."""
         ...
 
     async def renew(self, member_id: str, *, take: Collection[int] = (), stored_below: str = "") -> Standing | None:
-        """Renew the lease, and take those of these shards that nobody holds; ``None`` if the lease was lost.
+        """Renew the lease, and take those of ``take`` that no member holds; ``None`` if the lease was lost.
 
         ``stored_below``: every message that this member accepts from now on has a higher id, without its prefix.
         """
         ...
 
     def sends_for(self, shards: frozenset[int]) -> None:
-        """What is stored for any other shard from now on is told to whoever holds that."""
+        """Set this engine's shards; the holders of other shards are notified of what is stored for them."""
         ...
 
     async def give_back(self, member_id: str, shards: Collection[int]) -> None:
-        """Hold these shards no longer."""
+        """Release these shards."""
         ...
 
     async def bury(self, member_id: str) -> bool:
-        """Free the shards of a member whose lease has ended; ``False`` if it runs, or that is done."""
+        """Free the shards of a member whose lease has expired; ``False`` if it has not, or they are free already."""
         ...
 
     async def leave(self, member_id: str) -> None:
-        """Be no member any more, and hold nothing."""
+        """End the membership, and release all shards."""
         ...
 
     async def members(self) -> Sequence[Member]:
-        """All members, in the order in which they came."""
+        """All members, in the order in which they joined."""
         ...
 
     async def agree(self, member_id: str, secret: SharedSecret) -> Member | None:
-        """Tell the others which secret this member has; from now on, those with another one find out.
+        """Register this member's secret, so that members with a different one can detect it.
 
-        Returns one whose lease runs and who has told of another secret than this one accepts; nothing was told then.
+        Returns a live member with a secret that this one does not accept, if there is one; then nothing is registered.
         """
         ...
 
     async def stored_below(self) -> str | None:
-        """The lowest that another member has said of itself; ``None`` if there are no others."""
+        """The lowest ``stored_below`` of the other members; ``None`` if there are none."""
         ...
 
 
 class Given(msgspec.Struct, frozen=True, array_like=True):
-    """An endpoint that was given deliveries."""
+    """An endpoint that has new deliveries."""
 
     endpoint_id: str
     shard: int
     due_at: int
     """When the first of them is due."""
     message_ids: Sequence[str] = ()
-    """Of which messages; empty: they are to be looked for."""
+    """Their messages; empty: they have to be read from the database."""
     order_keys: Sequence[str] | None = ()
-    """Of those that keep an order, the keys, one for each; ``None``: they are too many."""
+    """The ordering keys of deliveries in an order, one for each; ``None``: too many."""
 
 
 class Notice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What engines tell one another; each concerns whoever holds the shards, or keeps what was changed in memory."""
+    """A notice between engines, for the holders of the shards, and for engines that have cached what was changed."""
 
     deliveries: Sequence[Given] = ()
     manual: Sequence[tuple[str, int]] = ()
-    """Endpoints to which an attempt was asked for: id and shard."""
+    """Endpoints with a requested manual attempt: id and shard."""
     endpoints: Sequence[tuple[str, str, int]] = ()
     """Endpoints that were edited: id, application id and shard."""
     applications: Sequence[tuple[str, str, str | None]] = ()
@@ -167,57 +167,57 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     revocations: bool = False
     """Tokens were revoked."""
     members: bool = False
-    """A member has come or gone, or given shards back."""
+    """A member joined or left, or released shards."""
     outbox: Sequence[int] = ()
-    """Rows of the outbox are waiting for whoever holds these shards."""
+    """Shards for which rows wait in the outbox."""
 
 
 class WakeupStore(Protocol):
-    """How an engine hears of what others have committed."""
+    """Wake-ups: notices of what other engines have committed."""
 
     @property
     def look_every_s(self) -> float:
-        """How often to look for what no wake-up told of."""
+        """Seconds between polls for what no wake-up announced."""
         ...
 
     @property
     def are_heard(self) -> bool:
-        """Whether a wake-up comes by itself, and is not only found at the next look."""
+        """Whether wake-ups arrive at once, and are not only found by polling."""
         ...
 
     async def start(self) -> None:
-        """Begin with what is told from now on."""
+        """Start with notices from now on."""
         ...
 
     async def wait(self, seconds: float) -> bool:
-        """Wait for a wake-up, at most so long; whether there was one."""
+        """Wait for a wake-up, at most ``seconds``; returns whether there was one."""
         ...
 
     async def read(self) -> tuple[Sequence[Notice], bool]:
-        """What was told since the last call, and whether something may have been missed before."""
+        """Notices since the last call, and whether earlier ones may have been missed."""
         ...
 
     async def due(self, wanted: Sequence[tuple[str, str]]) -> Sequence[Due]:
-        """Of these deliveries, by endpoint and message, those that are scheduled, and whose payloads fit together."""
+        """Those of these deliveries (endpoint and message ids) that are scheduled, as many as the size limit allows."""
         ...
 
     async def tell(self, notice: Notice) -> None:
-        """Store a notice, and wake the others."""
+        """Store a notice, and wake the other engines."""
         ...
 
     def committed(self) -> None:
-        """A notice was stored with an edit, a task or a manual attempt: wake the others soon.
+        """Wake the other engines soon: a notice was stored with an edit, a task or a manual attempt.
 
-        Those of deliveries wake them by themselves.
+        Notices of deliveries wake them without this.
         """
         ...
 
     async def close(self) -> None:
-        """Let the others hear of what was told last, and let go."""
+        """Send the last notices, and disconnect."""
         ...
 
 
 def shard_of(key: str) -> int:
-    """The shard of what has this id. The database computes the same for endpoints."""
+    """The shard of an id. The database computes the same for endpoints."""
     digest = sha256(key.encode()).digest()
     return digest[0] * 4 + (digest[1] >> 6)

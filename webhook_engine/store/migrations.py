@@ -1,4 +1,4 @@
-"""Numbered migrations of a schema, as every store has them: files like ``0001_initial.sql`` in a folder of its own."""
+"""Numbered migrations of a store's schema: files like ``0001_initial.sql`` in its folder ``migrations``."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Moving everything from one database to another: what is moved, in which order, and how it is checked.
+"""Moving all data from one database to another: the tables, their order, and the check.
 
-Rows go over in the order of their keys, a batch to a transaction. So the rows that are there after an interruption are
-the first ones, and the rest can follow. Until all of it is there and checked, no engine starts on the target.
+Rows are copied in the order of their keys, one batch per transaction. So after an interruption the first rows are
+there, and the copy can continue. Until all of it is copied and checked, no engine starts on the target.
 """
 
 from __future__ import annotations
@@ -48,56 +48,56 @@ TABLES = (
     "clock",
     "outbox",
 )
-"""Everything that is kept, by its name without the prefix; what refers to another comes after it."""
+"""All tables, by name without the prefix; a table comes after those that it refers to."""
 
 BATCH_ROWS = 5_000
 BATCH_BYTES = 8 * 1024 * 1024
-"""A batch has about so much at most, or one row that is larger."""
+"""Approximate maximum size of a batch; a single row may be larger."""
 
 SEPARATOR = "\x1f"
-"""Stands between the columns of a row where its digest is made: texts as they are, numbers in decimal, bytes as their
-hexadecimal SHA-256, and :data:`NOTHING` for what is not there."""
+"""Separates the columns of a row in its digest: texts as they are, numbers in decimal, bytes as their hexadecimal
+SHA-256, and :data:`NOTHING` for NULL."""
 NOTHING = "\x1e"
 NOT_COMPARED = {"outbox": ("created_at", "failed_at")}
-"""Columns by table that are a text in one database and an instant in the other; they are for people only."""
+"""Columns by table that are text in one database and a timestamp in the other; they are informative only."""
 
 Batch: TypeAlias = Sequence[Sequence[object]]
 
 
 class Sums(msgspec.Struct, frozen=True):
-    """What a table holds, so that it can be compared."""
+    """Checksums of a table, for comparison."""
 
     rows: int
     digests: int
-    """The sum of the first four bytes of each row's SHA-256, which is made as :data:`SEPARATOR` says."""
+    """The sum of the first four bytes of each row's SHA-256, computed as :data:`SEPARATOR` says."""
 
 
 class Occupancy(msgspec.Struct, frozen=True):
-    """What is in the target before anything is done to it."""
+    """What the target holds at the beginning."""
 
     tables: Sequence[str] = ()
-    """Those that hold rows."""
+    """The tables that have rows."""
     members: int = 0
-    """How many engines run on it."""
+    """The number of engines that run on it."""
     interrupted: bool = False
-    """Whether all that it holds comes from a copy that was not finished."""
+    """Whether all its rows come from an unfinished copy."""
 
 
 class Moved(msgspec.Struct, frozen=True):
-    """What was done, or would be."""
+    """The result of a move, or of a dry run."""
 
     rows: Mapping[str, int]
-    """How many rows each table has."""
+    """The number of rows by table."""
     already: Mapping[str, int]
-    """How many of them were there from an earlier time."""
+    """The number of rows by table that an earlier, interrupted run had copied."""
 
 
 class Source(Protocol):
-    """A database that is read, as it was at one moment."""
+    """A database to read, as a consistent snapshot."""
 
     @property
     def name(self) -> str:
-        """It, as people are told."""
+        """Its name in messages."""
         ...
 
     def columns(self, table: str) -> Sequence[str]:
@@ -105,7 +105,7 @@ class Source(Protocol):
         ...
 
     def sums(self, table: str) -> Sums:
-        """What a table holds."""
+        """The checksums of a table."""
         ...
 
     def batches(self, table: str, after: int) -> Iterator[Batch]:
@@ -113,26 +113,26 @@ class Source(Protocol):
         ...
 
     def require_still(self) -> None:
-        """Raises ``StoreError`` if somebody has written to it meanwhile."""
+        """Raise ``StoreError`` if the database was written to meanwhile."""
         ...
 
 
 class Target(Protocol):
-    """A database that is filled."""
+    """A database to fill."""
 
     @property
     def name(self) -> str:
-        """It, as people are told."""
+        """Its name in messages."""
         ...
 
     async def occupancy(self) -> Occupancy:
-        """What it holds; nothing is changed."""
+        """What it holds; changes nothing."""
         ...
 
     async def begin(self, origin: str) -> bool:
-        """Keep engines off until :meth:`finish`; whether what it holds comes from the same ``origin``.
+        """Lock engines out until :meth:`finish`; returns whether its rows come from the same ``origin``.
 
-        What an interrupted copy of anything else has left is removed.
+        The rows of an interrupted copy from another origin are deleted.
         """
         ...
 
@@ -141,11 +141,11 @@ class Target(Protocol):
         ...
 
     async def sums(self, table: str, columns: Sequence[str]) -> Sums:
-        """What a table holds."""
+        """The checksums of a table."""
         ...
 
     async def finish(self) -> None:
-        """Let engines start on it."""
+        """Allow engines to start on it."""
         ...
 
 
@@ -153,10 +153,10 @@ Told: TypeAlias = Callable[[str, int, int], None]
 
 
 async def move(source: Source, target: Target, told: Told, *, dry_run: bool = False) -> Moved:
-    """Bring everything from ``source`` to ``target``, or what is missing of it, and check it.
+    """Copy everything from ``source`` to ``target``, or what is missing, and check it.
 
-    ``told`` is called with a table, how many of its rows are there by now, and how many it has. Raises ``StoreError``
-    if the target holds anything else, or if it holds something else than the source at the end.
+    ``told`` is called with a table, the number of its rows copied so far, and their total. Raises ``StoreError``
+    if the target holds other data, or differs from the source at the end.
     """
     there = await target.occupancy()
     sums = {table: source.sums(table) for table in TABLES}

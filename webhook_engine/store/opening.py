@@ -1,4 +1,4 @@
-"""From the URL of a database to its store; the driver is loaded only when it is needed."""
+"""Opening the store of a configuration; the driver is loaded only when it is needed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = ["find_members", "inspect_server", "open_store", "opened_for_moving", 
 
 
 def open_store(config: StoreConfig) -> Store:
-    """The store that a configuration means, not opened yet; raises ``ConfigError`` if its driver is not installed."""
+    """The store of a configuration, not opened yet; raises ``ConfigError`` if its driver is not installed."""
     if config.path is not None:
         return SqliteStore(config.path)
     with _drivers():
@@ -31,12 +31,12 @@ def open_store(config: StoreConfig) -> Store:
 
 
 def outbox_writer(config: StoreConfig) -> Callable[[Callable[[Any], str]], str]:
-    """What runs a function with a connection to the outbox of this database, in a transaction of its own.
+    """Make a function that calls a function with a connection to this database, in a transaction of its own.
 
-    It returns what the function returned, when that is durable. Raises ``StoreUnavailableError``.
+    It returns the result after the commit. Raises ``StoreUnavailableError``.
     """
     if config.path is not None:
-        # Made absolute now, as the engine does: the process may change its directory.
+        # Make the path absolute now, as the engine does: the process may change its directory.
         path = config.path.resolve()
         return lambda write: write_to_outbox(path, write)
     with _drivers():
@@ -45,14 +45,14 @@ def outbox_writer(config: StoreConfig) -> Callable[[Callable[[Any], str]], str]:
 
 
 async def find_members(config: StoreConfig) -> Sequence[Member]:
-    """The engines on a database on a server; raises ``StoreUnavailableError`` if it cannot be reached."""
+    """The engines on a database server; raises ``StoreUnavailableError`` if it cannot be reached."""
     with _drivers():
         from webhook_engine.store.postgresql import inspection  # noqa: PLC0415 (its driver is an extra)
     return await inspection.find_members(config.url, config.schema)
 
 
 async def inspect_server(config: StoreConfig) -> Sequence[Remark]:
-    """What is to be said of a database on a server; raises ``StoreUnavailableError`` if it cannot be reached."""
+    """Check a database on a server; returns remarks. Raises ``StoreUnavailableError`` if it cannot be reached."""
     with _drivers():
         from webhook_engine.store.postgresql.inspection import inspect_database  # noqa: PLC0415 (its driver is an extra)
     return await inspect_database(config.url, config.schema)
@@ -60,7 +60,7 @@ async def inspect_server(config: StoreConfig) -> Sequence[Remark]:
 
 @asynccontextmanager
 async def opened_for_moving(source: StoreConfig, target: StoreConfig) -> AsyncIterator[tuple[Source, Target]]:
-    """The file of one configuration to be read, and the database on a server of another to be filled from it.
+    """Open the SQLite file of one configuration as source, and the PostgreSQL database of another as target.
 
     Raises ``ConfigError`` if they are not such, and ``StoreError`` if they cannot be used now.
     """

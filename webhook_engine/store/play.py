@@ -1,4 +1,4 @@
-"""What Play keeps in the store: temporary inboxes, and the requests that they received."""
+"""The data of Play: temporary inboxes, and the requests that they received."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ __all__ = ["PlayInbox", "PlayLimits", "PlayRequest", "PlayResponse", "PlayStore"
 
 
 class PlayResponse(msgspec.Struct, frozen=True, kw_only=True):
-    """How an inbox answers what it receives."""
+    """How an inbox responds to requests."""
 
     status: int = 200
     delay_ms: int = 0
     headers: Sequence[tuple[str, str]] = ()
     body: str | None = None
-    """``None``: words of Play's own."""
+    """``None``: Play's default text."""
     fail_status: int = 500
     failures_left: int = 0
-    """So many of the next requests get ``fail_status`` first, and words of Play's own."""
+    """How many of the next requests get ``fail_status`` and Play's default text."""
 
 
 class PlayInbox(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,11 +31,11 @@ class PlayInbox(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: int
     response: PlayResponse = PlayResponse()
     view_token: str | None = None
-    """Whoever knows it may see what the inbox receives, and no more."""
+    """A token that allows viewing the inbox, and nothing else."""
 
 
 class PlayRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A request that an inbox received, as it came."""
+    """A request that an inbox received."""
 
     id: str
     received_at: int
@@ -47,7 +47,7 @@ class PlayRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PlayLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """How much is kept; the oldest goes first."""
+    """How much is stored; the oldest is deleted first."""
 
     inboxes: int
     requests: int
@@ -62,7 +62,7 @@ class PlayStore(Protocol):
     """Inboxes and their requests. An inbox that has expired is not found any more."""
 
     async def add(self, inbox: PlayInbox, limits: PlayLimits) -> None:
-        """Removes expired inboxes, and where there are too many, those never used and then those idle for longest."""
+        """Add an inbox; deletes expired ones, and if there are too many, unused and then long idle ones."""
         ...
 
     async def get(self, token: str, now: int) -> PlayInbox | None:
@@ -70,11 +70,11 @@ class PlayStore(Protocol):
         ...
 
     async def set_response(self, token: str, response: PlayResponse, now: int) -> PlayInbox | None:
-        """Change how an inbox answers; ``None`` if there is no such inbox."""
+        """Change how an inbox responds; ``None`` if there is no such inbox."""
         ...
 
     async def share(self, token: str, view_token: str | None, now: int) -> PlayInbox | None:
-        """Let an inbox be seen by whoever knows a token, or by nobody; ``None`` if there is no such inbox."""
+        """Set or remove the token for viewing an inbox; ``None`` if there is no such inbox."""
         ...
 
     async def shared(self, view_token: str, now: int) -> PlayInbox | None:
@@ -82,9 +82,9 @@ class PlayStore(Protocol):
         ...
 
     async def receive(self, token: str, request: PlayRequest, limits: PlayLimits) -> PlayInbox | None:
-        """Keep a request and return its inbox as it was before; ``None`` if there is no such inbox.
+        """Store a request and return its inbox as it was before; ``None`` if there is no such inbox.
 
-        Of the failures that are left there is one less then.
+        Decrements ``failures_left``.
         """
         ...
 
@@ -93,7 +93,7 @@ class PlayStore(Protocol):
         ...
 
     async def trim(self, total_bytes: int) -> int:
-        """Remove the oldest requests of all inboxes beyond this size; returns the size of those that are left."""
+        """Delete the oldest requests of all inboxes beyond this size; returns the remaining size."""
         ...
 
     async def clear(self, token: str) -> None:
@@ -102,7 +102,7 @@ class PlayStore(Protocol):
 
 
 class _Kept(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What of a response has no column of its own."""
+    """The fields of a response without a column of their own."""
 
     headers: Sequence[tuple[str, str]] = ()
     body: str | None = None
@@ -113,7 +113,7 @@ _NOTHING = _Kept()
 
 
 def response_columns(response: PlayResponse) -> tuple[int, int, str | None, int]:
-    """A response as its columns: status, delay, the rest as JSON, and the failures that are left."""
+    """The columns of a response: status, delay, the rest as JSON, and the failures left."""
     kept = _Kept(headers=tuple(response.headers), body=response.body, fail_status=response.fail_status)
     rest = None if kept == _NOTHING else msgspec.json.encode(kept).decode()
     return response.status, response.delay_ms, rest, response.failures_left

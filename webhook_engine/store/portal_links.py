@@ -14,7 +14,7 @@ class PortalLink(msgspec.Struct, frozen=True, kw_only=True):
     """A link to the portal that was not opened yet; it is good for one use."""
 
     digest: bytes
-    """Of the key in the link, which itself is kept nowhere."""
+    """Digest of the key in the link; the key itself is not stored."""
     organization_id: str
     application_id: str
     """Empty for one that opens the operator's view."""
@@ -29,11 +29,11 @@ class PortalLinkStore(Protocol):
     """Links to the portal, by the digests of their keys."""
 
     async def add(self, link: PortalLink) -> None:
-        """Keep a link until it is opened."""
+        """Store a link."""
         ...
 
     async def take(self, digest: bytes, now: int) -> PortalLink | None:
-        """The link with this digest, which is gone then; ``None`` if there is none that is still good."""
+        """Remove and return the link with this digest; ``None`` if there is no valid one."""
         ...
 
     async def forget(self, application_id: str, session_ids: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""Which tokens are not accepted any more."""
+"""Revocations of tokens."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["Revocation", "RevocationStore"]
 
 
 class Revocation(msgspec.Struct, frozen=True, kw_only=True):
-    """Tokens that are not accepted any more."""
+    """A revocation of tokens."""
 
     subject: str
     """``token:…``, ``app:…`` or ``session:…``: what the tokens have in common."""

@@ -1,4 +1,4 @@
-"""A stretch of a list as SQL: a range of one column, in order, with a limit."""
+"""Spans of lists as SQL: a range of one column, in order, with a limit."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def bounds(span: Span) -> tuple[str, str]:
 
 
 def direction(span: Span) -> str:
-    """How to order it."""
+    """The SQL direction of the order."""
     return "DESC" if span.descending else "ASC"
 
 

@@ -1,4 +1,4 @@
-"""Opening and closing a store: one after the other, and a closing to its end."""
+"""Serializes opening and closing a store, and completes each closing."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class Turns:
         self._closing: asyncio.Task[None] | None = None
 
     def one_at_a_time(self) -> asyncio.Lock:
-        """What to hold meanwhile."""
+        """The lock to hold while opening."""
         return self._lock.here()
 
     async def close(self, let_go: Callable[[], Awaitable[None]]) -> None:
-        """Let go when its turn comes. A caller who gives up must not leave it half done; it goes on without him."""
+        """Close when the lock is free. If the caller is cancelled, closing continues to its end."""
 
         async def close() -> None:
             async with self.one_at_a_time():

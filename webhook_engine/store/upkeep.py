@@ -1,4 +1,4 @@
-"""What keeps a store fit while the engine runs: sizes for metrics, deletion of what is old, and new encryption."""
+"""Upkeep of a store while the engine runs: sizes for metrics, deletion of old data, and re-encryption."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from webhook_engine.store.records import ClockMark
 __all__ = ["Cleaned", "EncryptAgain", "EncryptUrl", "StoreFigures", "UpkeepStore"]
 
 EncryptAgain = Callable[[bytes, str], bytes | None]
-"""Given an encrypted value and its context, the value encrypted anew; ``None`` if it can stay as it is."""
+"""Given an encrypted value and its context, returns it re-encrypted; ``None`` if it can stay."""
 
 
 EncryptUrl = Callable[[str, str], tuple[str, bytes] | None]
@@ -20,52 +20,52 @@ EncryptUrl = Callable[[str, str], tuple[str, bytes] | None]
 
 
 class StoreFigures(msgspec.Struct, frozen=True, kw_only=True):
-    """How much there is of what."""
+    """Sizes and counts of a store."""
 
     pending: int = 0
     """Deliveries with an attempt scheduled, up to the limit of counting."""
     oldest_due_at: int | None = None
-    """When the scheduled attempt that is to be made first is due."""
+    """When the earliest scheduled attempt is due."""
     disabled_endpoints: int = 0
     outbox_waiting: int = 0
     outbox_set_aside: int = 0
     size_bytes: int = 0
     """The database with its write-ahead log."""
     free_bytes: int = 0
-    """Of that, what is free for new data."""
+    """The part of it that is free for new data."""
 
 
 class Cleaned(msgspec.Struct, frozen=True, kw_only=True):
-    """What one step of a cleaning has done."""
+    """The result of one step of a cleaning."""
 
     looked_at: int
     changed: int
     kept: str | None
-    """The first message that had to be left as it is, because something of it is still to come."""
+    """The first message that had to be kept, because it still has scheduled attempts."""
     cursor: str | None
-    """Where to go on; ``None`` when all is done."""
+    """Where to continue; ``None`` when all is done."""
 
 
 class UpkeepStore(Protocol):
-    """Housekeeping, in steps that are small enough to come between deliveries."""
+    """Housekeeping, in steps small enough to run between deliveries."""
 
     spent_s: float
-    """How long the steps have kept the writer busy so far, in seconds, not counting that they waited or committed."""
+    """Seconds for which the steps have occupied the writer so far, without waiting and committing."""
 
     async def figures(self, limit: int) -> StoreFigures:
         """Read from indexes; nothing is counted beyond ``limit``."""
         ...
 
     async def clock_mark(self) -> ClockMark | None:
-        """What the clock said last; ``None`` if that was never kept."""
+        """The last clock mark; ``None`` if there is none."""
         ...
 
     async def keep_clock_mark(self, mark: ClockMark) -> None:
-        """Keep what the clock says; ``ran`` and ``last_id`` never go back."""
+        """Store a clock mark; ``ran`` and ``last_id`` never go back."""
         ...
 
     async def longest_ran(self) -> int:
-        """The greatest ``ran`` that any endpoint's failure window knows; 0 if there is none."""
+        """The greatest ``ran`` in any endpoint's failure window; 0 if there is none."""
         ...
 
     async def newest_id(self, until: str) -> str | None:
@@ -73,13 +73,13 @@ class UpkeepStore(Protocol):
         ...
 
     async def ping(self) -> None:
-        """Have the writer do its next transaction, an empty one; returns when it has."""
+        """Run an empty transaction on the writer."""
         ...
 
     async def check(self, within_s: float) -> None:
-        """Raises ``StoreUnavailableError`` if nothing can be written now, or if that cannot be told within that time.
+        """Raise ``StoreUnavailableError`` if writing fails now, or takes longer than ``within_s`` seconds.
 
-        Costs at most one small write, however many ask at once, and none where something was just written.
+        Costs at most one small write, however many callers check at once, and none right after another write.
         """
         ...
 
@@ -116,13 +116,13 @@ class UpkeepStore(Protocol):
         ...
 
     async def shrink(self, reserve: float, most_bytes: int) -> int:
-        """Give up to ``most_bytes`` back to the file system, but keep this share of the database free; returns them."""
+        """Free up to ``most_bytes`` to the file system, but keep this share of the database free; returns how many."""
         ...
 
     async def encrypt_again(self, encrypt_again: EncryptAgain, after: str, limit: int) -> tuple[int, str | None]:
-        """Encrypt the secrets of up to ``limit`` endpoints anew, in the order of ids.
+        """Re-encrypt the secrets of up to ``limit`` endpoints, in the order of ids.
 
-        Returns how many were changed, and the id to go on from (``None`` at the end).
+        Returns how many were changed, and the id to continue from (``None`` at the end).
         """
         ...
 

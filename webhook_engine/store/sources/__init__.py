@@ -1,4 +1,4 @@
-"""The outbox in other databases: those of the programs that enqueue."""
+"""Outboxes in other databases: those of the programs that enqueue."""
 
 from webhook_engine.store.sources.database import SetAsideRow, SourceDatabase
 from webhook_engine.store.sources.named import source_database

@@ -1,4 +1,4 @@
-"""The outbox table through a blocking driver: the statements, which differ little from database to database."""
+"""The outbox table through a blocking driver: SQL statements that differ little between databases."""
 
 # ruff: noqa: S608 (only names of ours are put into statements, values never)
 
@@ -51,22 +51,22 @@ class SourceDatabase(ABC):
     """The expression for the value of ``failed_at``."""
     begin: ClassVar[str] = "BEGIN"
     claim: ClassVar[str | None] = None
-    """What locks the rows of a query until the end of the transaction and passes over those that another engine has.
+    """The clause that locks the rows of a query until the end of the transaction and skips those that are locked.
 
-    ``None``: no row can be locked by itself, and the lock on the whole outbox has to do.
+    ``None``: rows cannot be locked individually; the lock on the whole outbox is used.
     """
     claim_from: ClassVar[str] = TABLE
     before_claim: ClassVar[Sequence[str]] = ()
     """Statements for the transaction in which rows are claimed."""
     errors: tuple[type[Exception], ...]
-    """What the driver raises."""
+    """The exceptions of the driver."""
     look_every_s: float = 0.05
 
     def __init__(self, name: str) -> None:
         self.name = name
         self._connection: Any = None
         self._claimed: list[int] = []
-        """The rows that the transaction under way has locked."""
+        """The rows locked by the current transaction."""
 
     @property
     def connected(self) -> bool:
@@ -80,22 +80,22 @@ class SourceDatabase(ABC):
 
     @property
     def descriptor(self) -> int | None:
-        """A socket that becomes readable when the database tells that there is something; ``None`` if it never does."""
+        """A socket that becomes readable when the database notifies of rows; ``None`` if it never does."""
         return None
 
     def told(self) -> bool:
-        """Whether the database has told already that there is something, so that the socket will not do so."""
+        """Whether a notification was read already, so that the socket does not become readable for it."""
         return False
 
     @abstractmethod
     def _connect(self) -> Any:
-        """A connection that commits each statement by itself."""
+        """Open a connection in autocommit mode."""
 
     @abstractmethod
     def _take(self) -> None:
-        """Keep other engines off this outbox for as long as the connection lasts; raises ``StoreError`` if one is.
+        """Lock this outbox against other engines while the connection lasts; raises ``StoreError`` if another holds it.
 
-        Behind a pooler nothing lasts as long as the connection. There the claims of rows alone keep engines apart.
+        Behind a pooler no lock lasts as long as the connection. There only the row locks keep engines apart.
         """
 
     def _is_taken(self, error: Exception) -> bool:
@@ -122,32 +122,32 @@ class SourceDatabase(ABC):
         return True
 
     def rows(self, limit: int) -> list[OutboxRow]:
-        """Rows to be moved, oldest first. No other engine gets them until they are removed, set aside or released."""
+        """Claim rows to move, oldest first. No other engine gets them until they are removed, set aside or released."""
         if self.claim is None:
             return self._rows(f"WHERE {self.waiting} ORDER BY id LIMIT {limit:d}")
-        # Most often there is nothing, and then there is no transaction either.
+        # Usually there are no rows; then no transaction is needed.
         found = self._read(f"SELECT id FROM {TABLE} WHERE {self.waiting} ORDER BY id LIMIT {limit:d}")
         return self._claim([row_id for (row_id,) in found]) if found else []
 
     def identify(self, message_ids: Sequence[tuple[int, str]]) -> list[int]:
-        """Keep the message ids that rows without one were given; the rows that another engine has claimed meanwhile."""
+        """Store the message ids given to rows without one; returns rows that another engine has claimed meanwhile."""
         claimed = self._claimed
         statement = f"UPDATE {TABLE} SET message_id = {self.placeholder} WHERE id = {self.placeholder}"
         self._change([(statement, (message_id, row_id)) for row_id, message_id in message_ids])
         if self.claim is None:
             return []
-        # With the commit the claims have ended. A row that another engine has now brings its message id along.
+        # The commit has ended the claims. Another engine that claims a row now sees its message id.
         ours = {row.id for row in self._claim(claimed)}
         return [row_id for row_id in claimed if row_id not in ours]
 
     def release(self) -> None:
-        """Give up the claims that are left; harmless where there are none."""
+        """Release the remaining claims; harmless if there are none."""
         if self._claimed:
             self._claimed = []
             self._read("ROLLBACK", fetch=False)
 
     def remove(self, row_ids: Sequence[int]) -> None:
-        """Rows whose messages are stored."""
+        """Delete rows whose messages are stored."""
         self._change([(f"DELETE FROM {TABLE} WHERE id IN ({self._list(row_ids)})", row_ids)])
 
     def set_aside(self, refused: Sequence[RefusedRow]) -> None:
@@ -157,7 +157,7 @@ class SourceDatabase(ABC):
         )
         self._change([(statement, (row.error, row.id)) for row in refused])
 
-    # For people, who look after what was set aside.
+    # For the commands that manage rows set aside.
 
     def count_waiting(self) -> int:
         """How many rows wait to be moved."""
@@ -182,11 +182,11 @@ class SourceDatabase(ABC):
         ]
 
     def retry(self, row_ids: Sequence[int] | None) -> int:
-        """Let rows that were set aside be tried again, or all of them; how many there were."""
+        """Retry these rows that were set aside, or all of them; returns how many there were."""
         return self._change_set_aside(f"UPDATE {TABLE} SET error = NULL, failed_at = NULL", row_ids)
 
     def discard(self, row_ids: Sequence[int] | None) -> int:
-        """Delete rows that were set aside, or all of them; how many there were."""
+        """Delete these rows that were set aside, or all of them; returns how many there were."""
         return self._change_set_aside(f"DELETE FROM {TABLE}", row_ids)
 
     def _change_set_aside(self, statement: str, row_ids: Sequence[int] | None) -> int:
@@ -198,7 +198,7 @@ class SourceDatabase(ABC):
         return [_row(found) for found in self._read(f"SELECT id, {columns} FROM {place} {which}", values)]
 
     def _claim(self, row_ids: Sequence[int]) -> list[OutboxRow]:
-        """Begin a transaction with a lock on each of these rows that still waits and that nobody else has locked."""
+        """Begin a transaction that locks those of these rows that still wait and are not locked."""
         which = f"WHERE id IN ({self._list(row_ids)}) AND {self.waiting} ORDER BY id {self.claim}"
         for statement in (self.begin, *self.before_claim):
             self._read(statement, fetch=False)
@@ -212,7 +212,7 @@ class SourceDatabase(ABC):
         return rows
 
     def _column(self, name: str) -> str:
-        """How a column is read."""
+        """The SQL expression to read a column."""
         return name
 
     def _list(self, values: Sequence[object]) -> str:
@@ -232,7 +232,7 @@ class SourceDatabase(ABC):
                 cursor.close()
 
     def _change(self, statements: Sequence[tuple[str, Sequence[object]]]) -> int:
-        """All or nothing, with the claims that there are, which end; how many rows were changed."""
+        """Run statements in one transaction, which ends the claims; returns how many rows were changed."""
         changed = 0
         claimed, self._claimed = self._claimed, []
         with self._faults():
@@ -255,7 +255,7 @@ class SourceDatabase(ABC):
 
     @contextmanager
     def _faults(self) -> Iterator[None]:
-        """Turns what the driver raises into our errors, and drops the connection: a broken one is of no use."""
+        """Translate the driver's exceptions into our errors, and drop the connection, which may be broken."""
         try:
             yield
         except _TakenError:
@@ -283,7 +283,7 @@ class _TakenError(Exception):
 
 
 def _row(values: Sequence[Any]) -> OutboxRow:
-    """Anybody may have written anything into the table; nothing here fails."""
+    """Convert a row without errors, since programs may have written anything into the table."""
     row_id, message_id, organization, application, event_type, payload, event_id, channels, tags, deliver_at = values
     return OutboxRow(
         id=row_id,

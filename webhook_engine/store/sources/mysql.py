@@ -1,4 +1,4 @@
-"""The outbox in a MySQL or MariaDB database, which can tell nobody of a new row: it is asked for often."""
+"""The outbox in a MySQL or MariaDB database, which has no notifications, so it is polled often."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _OPTIONS = {
     "unix_socket",
 }
 _SSL_MODES = ("DISABLED", "PREFERRED", "REQUIRED", "VERIFY_CA", "VERIFY_IDENTITY")
-"""As MySQL's own programs have them."""
+"""The names that MySQL's own programs use."""
 _TAKEN = {1205, 3572}
 """The errors of MariaDB and of MySQL for a row that is locked."""
 _LOCK = "SELECT GET_LOCK(CONCAT('webhook_outbox.', MD5(DATABASE())), 0)"
@@ -43,8 +43,8 @@ class MysqlSource(SourceDatabase):
     placeholder = "%s"
     waiting = "failed_at IS NULL"
     now = "CURRENT_TIMESTAMP(6)"
-    # MariaDB 10.5 cannot pass over locked rows. By any other index, the places between rows would be locked too, and
-    # programs that enqueue would wait.
+    # MariaDB 10.5 cannot skip locked rows. With any other index, gaps between rows would be locked too, and block
+    # programs that enqueue.
     claim = "FOR UPDATE NOWAIT"
     claim_from = f"{TABLE} FORCE INDEX (PRIMARY)"
     errors = (pymysql.Error,)
@@ -57,7 +57,7 @@ class MysqlSource(SourceDatabase):
     def _connect(self) -> Any:
         connection = pymysql.connect(**self._arguments)
         if self._encrypted:
-            # Older versions of the driver go on without TLS where the server has none.
+            # Older versions of the driver continue without TLS if the server has none.
             with connection.cursor() as cursor:
                 cursor.execute("SHOW SESSION STATUS LIKE 'Ssl_cipher'")
                 if not (cursor.fetchone() or ("", ""))[1]:

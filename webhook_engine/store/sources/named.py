@@ -1,4 +1,4 @@
-"""From the URL of a database to its outbox; the driver is loaded only when one needs it."""
+"""Opening the outbox of a database URL; the driver is loaded only when it is needed."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _OTHERS = {"postgresql": ("PostgresqlSource", "psycopg"), "mysql": ("MysqlSource
 
 
 def source_database(url: str, schema: str | None = None) -> SourceDatabase:
-    """The outbox that a URL of ``outbox.sources`` means; raises ``ConfigError`` if its driver is not installed.
+    """The outbox of a URL in ``outbox.sources``; raises ``ConfigError`` if its driver is not installed.
 
-    ``schema``: that of the engine's own database, where the URL is of that one.
+    ``schema``: that of the engine's own database, if the URL is that database.
     """
     name = without_passwords(url)
     scheme = url.partition(":")[0]

@@ -18,7 +18,7 @@ LOCK_SPACE = 0x77686F62
 _OPTIONS: dict[str, Any] = {
     "connect_timeout": CONNECT_TIMEOUT_S,
     "application_name": "webhook-engine",
-    # A server that vanished without a word is noticed within a minute.
+    # Detects within a minute that the server has vanished.
     "keepalives_idle": 30,
     "keepalives_interval": 10,
     "keepalives_count": 3,
@@ -31,14 +31,14 @@ WHERE tgrelid = 'webhook_outbox'::regclass AND tgname = 'webhook_outbox_notify' 
 
 
 class PostgresqlSource(SourceDatabase):
-    """Listens to the notifications of the table's trigger; looks now and then all the same, often without trigger.
+    """Listens to the notifications of the table's trigger, and also polls, more often without a trigger.
 
-    Behind a pooler, such as PgBouncer in transaction mode, each transaction may run in another session. So nothing is
-    kept in one there: no lock that outlasts a transaction, no prepared statement, and no ``LISTEN``, but often a look.
+    Behind a pooler, such as PgBouncer in transaction mode, each transaction may run in another session. So no session
+    state is used there (lock that outlasts a transaction, prepared statement, ``LISTEN``), and polling is frequent.
     """
 
     placeholder = "%s"
-    # An engine whose machine vanishes in the midst of a move must not keep its claims for hours.
+    # An engine whose machine vanishes during a move must not keep its claims for hours.
     before_claim = ("SET LOCAL idle_in_transaction_session_timeout = '60s'",)
     claim = "FOR UPDATE SKIP LOCKED"
     errors = (psycopg.Error,)
@@ -63,7 +63,7 @@ class PostgresqlSource(SourceDatabase):
         connection = psycopg.connect(self._url, autocommit=True, prepare_threshold=None, **_OPTIONS)
         if self._schema is not None:
             connection.execute("SELECT set_config('search_path', quote_ident(%s), false)", (self._schema,))
-        # A pooler makes up the number of the process that it tells its clients.
+        # A pooler reports an invented process id to its clients.
         [process] = connection.execute("SELECT pg_backend_pid()").fetchone() or (0,)
         self._pooled = process != connection.info.backend_pid
         if self._pooled:
@@ -85,12 +85,12 @@ class PostgresqlSource(SourceDatabase):
             raise StoreUnavailableError(f"the outbox of {self.name}: another engine takes from it; stop that one")
 
     def changed(self) -> bool:
-        """Whether somebody may have written: here that is only known by looking."""
+        """Whether there may be new rows: always, since only a query can tell."""
         self._told = False
         return True
 
     def told(self) -> bool:
-        """Whether a notification came together with an earlier answer."""
+        """Whether a notification arrived with an earlier reply."""
         return self._told or (self._connection is not None and self._connection.pgconn.notifies() is not None)
 
     def _note(self, _: psycopg.Notify) -> None:

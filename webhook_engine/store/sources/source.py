@@ -1,9 +1,9 @@
-"""What the relay needs of the outbox in another database.
+"""The interface that the relay needs to the outbox in another database.
 
 A row is moved in three steps, each durable before the next: it gets a message id if it has none, the message is
-stored in the engine's database, and the row is removed. Whatever happens in between, the message id tells on the next
-round that the message is there already. Rows are claimed in the transaction that changes them, so that two engines
-never both take one, also where a pooler stands between them and the database.
+stored in the engine's database, and the row is deleted. After a crash in between, the message id tells the next round
+that the message is stored already. Rows are claimed in the transaction that changes them, so that two engines never
+both take one, even behind a pooler.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ class OutboxSource(Protocol):
 
     @property
     def look_every_s(self) -> float:
-        """After how long to look again, if nothing has told that there is something."""
+        """Seconds between polls without a notification."""
         ...
 
     async def open(self) -> None:
-        """Connect, and see to it as far as possible that no other engine does; harmless where that is done."""
+        """Connect, and lock out other engines as far as possible; harmless if connected."""
         ...
 
     async def close(self) -> None:
-        """Let go; harmless where nothing is held."""
+        """Disconnect; harmless if not connected."""
         ...
 
     def watch(self, nudge: Callable[[], None]) -> Callable[[], None]:
-        """Call ``nudge()`` when the database tells that there is something, until the returned function is called."""
+        """Call ``nudge()`` on notifications from the database, until the returned function is called."""
         ...
 
     async def changed(self) -> bool:
-        """Whether somebody may have written since the last call."""
+        """Whether there may be new rows since the last call."""
         ...
 
     async def waiting(self, limit: int) -> Sequence[OutboxRow]:
@@ -53,17 +53,17 @@ class OutboxSource(Protocol):
         ...
 
     async def identify(self, message_ids: Sequence[tuple[int, str]]) -> Sequence[int]:
-        """Keep the message ids that rows without one were given; the rows that another engine has meanwhile."""
+        """Store the message ids given to rows without one; returns rows that another engine has claimed meanwhile."""
         ...
 
     async def release(self) -> None:
-        """Leave the rows that are neither removed nor set aside to others; harmless where there are none."""
+        """Release the rows that are neither removed nor set aside; harmless if there are none."""
         ...
 
     async def remove(self, row_ids: Sequence[int]) -> None:
-        """Rows whose messages are stored."""
+        """Delete rows whose messages are stored."""
         ...
 
     async def set_aside(self, refused: Sequence[RefusedRow]) -> None:
-        """Keep rows that can never be delivered out of the way, with their errors."""
+        """Set aside rows that can never be delivered, with their errors."""
         ...

@@ -14,7 +14,7 @@ BUSY_TIMEOUT_S = 5.0
 
 
 class SqliteSource(SourceDatabase):
-    """Asks for ``data_version``, which changes with every commit of somebody else and costs next to nothing."""
+    """Polls ``data_version``, which changes with every commit by other connections and costs almost nothing."""
 
     placeholder = "?"
     now = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"
@@ -29,7 +29,7 @@ class SqliteSource(SourceDatabase):
 
     def _connect(self) -> sqlite3.Connection:
         self._seen_version = None
-        # Not one that would have to be made: a wrong path is more likely than a program that is late.
+        # Do not create the file: a wrong path is more likely than a program that starts late.
         connection = sqlite3.connect(
             f"{self._path.as_uri()}?mode=rw",
             uri=True,
@@ -50,11 +50,11 @@ class SqliteSource(SourceDatabase):
         self._lock.release()
 
     def changed(self) -> bool:
-        """Whether somebody committed since the last call."""
+        """Whether another connection has committed since the last call."""
         [(version,)] = self._read("PRAGMA data_version")
         before, self._seen_version = self._seen_version, version
         return bool(before != version)
 
     def _column(self, name: str) -> str:
-        # As bytes, no column can fail to be read, whatever somebody wrote into it.
+        # Bytes can always be read, whatever was written into the column.
         return f"CAST({name} AS BLOB)"

@@ -29,7 +29,7 @@ class ThreadedSource:
 
     @property
     def look_every_s(self) -> float:
-        """After how long to look again, if nothing has told that there is something."""
+        """Seconds between polls without a notification."""
         return self._database.look_every_s
 
     async def open(self) -> None:
@@ -38,14 +38,14 @@ class ThreadedSource:
             await self._run(self._database.connect)
 
     async def close(self) -> None:
-        """Let go, and end the thread; harmless where nothing is held."""
+        """Disconnect, and end the thread; harmless if not connected."""
         if self._thread is not None:
             await self._run(self._database.close)
             self._thread.shutdown(wait=False)
             self._thread = None
 
     def watch(self, nudge: Callable[[], None]) -> Callable[[], None]:
-        """Call ``nudge()`` when the database tells that there is something, until the returned function is called."""
+        """Call ``nudge()`` on notifications from the database, until the returned function is called."""
         descriptor = self._database.descriptor
         if descriptor is None:
             return _nothing
@@ -57,7 +57,7 @@ class ThreadedSource:
         return lambda: _discard(loop.remove_reader(descriptor))
 
     async def changed(self) -> bool:
-        """Whether somebody may have written since the last call."""
+        """Whether there may be new rows since the last call."""
         return await self._run(self._database.changed)
 
     async def waiting(self, limit: int) -> Sequence[OutboxRow]:
@@ -65,20 +65,20 @@ class ThreadedSource:
         return await self._run(self._database.rows, limit)
 
     async def identify(self, message_ids: Sequence[tuple[int, str]]) -> Sequence[int]:
-        """Keep the message ids that rows without one were given; the rows that another engine has meanwhile."""
+        """Store the message ids given to rows without one; returns rows that another engine has claimed meanwhile."""
         return await self._run(self._database.identify, message_ids)
 
     async def release(self) -> None:
-        """Leave the rows that are neither removed nor set aside to others; harmless where there are none."""
+        """Release the rows that are neither removed nor set aside; harmless if there are none."""
         if self._database.claiming:
             await self._run(self._database.release)
 
     async def remove(self, row_ids: Sequence[int]) -> None:
-        """Rows whose messages are stored."""
+        """Delete rows whose messages are stored."""
         await self._run(self._database.remove, row_ids)
 
     async def set_aside(self, refused: Sequence[RefusedRow]) -> None:
-        """Keep rows that can never be delivered out of the way, with their errors."""
+        """Set aside rows that can never be delivered, with their errors."""
         await self._run(self._database.set_aside, refused)
 
     async def _run(self, job: Callable[..., T], *arguments: object) -> T:
