@@ -18,7 +18,7 @@ _open = Database.open
 
 @contextmanager
 def copied_databases(folder: Path) -> Iterator[None]:
-    """Let what this process opens where no file is be a copy of one database that is made now, in ``folder``."""
+    """Let what this process opens where nothing is be a copy of one database that is made now, in ``folder``."""
     made = folder / "webhooks.db"
 
     async def make() -> None:
@@ -27,8 +27,9 @@ def copied_databases(folder: Path) -> Iterator[None]:
         await store.close()
 
     async def open_copy(database: Database) -> None:
-        if not database.path.exists():
-            with suppress(OSError):  # which SQLite then comes upon as well, and tells
+        with suppress(OSError):  # which SQLite then comes upon as well, and tells
+            # The lock of an engine makes the file, with nothing in it.
+            if not database.path.exists() or database.path.stat().st_size == 0:
                 shutil.copyfile(made, database.path)
         await _open(database)
 
