@@ -87,7 +87,7 @@ class Listing(msgspec.Struct, frozen=True):
 class Client:
     """A connection to a daemon, as a context manager; ``as_json`` is how the user wants to see its responses.
 
-    A path is given in its parts, of which each is quoted. Raises ``CommandError`` for whatever goes wrong.
+    A path is given as its segments, each of which is quoted. Raises ``CommandError`` for any failure.
     """
 
     def __init__(self, url: str, token: str | None, *, as_json: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""The daemon: an engine with its server, until it is told to stop. It knows nothing of command lines."""
+"""The daemon: runs an engine and its server until it is told to stop. Independent of the command line."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 
 class HttpServer:
-    """The API of a running server, as a context manager. A path is given in its parts, of which each is quoted."""
+    """The API of a running server, as a context manager. A path is given as its segments; each is quoted."""
 
     def __init__(self, product: str, url: str, token: str, *, pause_s: float = PAUSE_S) -> None:
         if not url.startswith(("http://", "https://")):

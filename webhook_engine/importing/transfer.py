@@ -1,4 +1,4 @@
-"""From a source to a target: the one that writes, in batches, and the report of what came of it."""
+"""Import from a source into a target: writes in batches, and reports the result."""
 
 from __future__ import annotations
 

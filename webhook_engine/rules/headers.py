@@ -59,7 +59,7 @@ def checked(field: str, value: object) -> dict[str, str]:
 
 
 def changed(field: str, before: Mapping[str, str], changes: object) -> dict[str, str]:
-    """Headers with some set anew, and those with the value ``None`` removed."""
+    """Headers with some replaced, and those with the value ``None`` removed."""
     after = {name.lower(): (name, value) for name, value in before.items()}
     for key, text in _items(field, changes):
         name = _name(field, key)

@@ -1,6 +1,6 @@
 """Rotation of generated secrets.
 
-Older main secrets only open what they have encrypted, until the engine has encrypted it anew when it starts. Older JWT
+Older main secrets only open what they have encrypted, until the engine encrypts it again when it starts. Older JWT
 secrets only check tokens, until somebody removes their file.
 """
 

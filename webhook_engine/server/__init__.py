@@ -1,1 +1,1 @@
-"""The daemon's HTTP: the API, and what is served beside it. Built on a running engine, which knows nothing of it."""
+"""The HTTP server: the API and the pages, on top of a running engine. The engine does not depend on it."""

@@ -24,7 +24,7 @@ AT_ONCE = 16
 HEADROOM = 16
 """One of so many descriptors stays free, whatever else this process has open."""
 LACKING_S = 0.1
-"""How long nobody is taken in after the system has refused a descriptor."""
+"""How long to accept no connection after the system has refused a descriptor."""
 TOLD_EVERY_S = 60.0
 
 _BODY = msgspec.json.encode(HttpError("overloaded", "The server has too many connections; try again soon."))
@@ -84,7 +84,7 @@ class Acceptor:
         self._loop.add_reader(self._listening, self._accept)
 
     async def stop(self) -> None:
-        """Take in nobody more. Stopping twice is harmless."""
+        """Stop accepting connections. Stopping twice is harmless."""
         if self._again is not None:
             self._again.cancel()
             self._again = None

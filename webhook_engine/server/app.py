@@ -125,7 +125,7 @@ class App:
 
         try:
             if EVENT_STREAM not in request.headers.get("accept", ""):
-                # Whoever calls one route after another must not wait for the end of what has none.
+                # A client that calls one route after another must not wait for a stream, which has no end.
                 raise ApiError(406, "not_acceptable", f"This is a stream: ask for it with `accept: {EVENT_STREAM}`.")
             principal = check()
             application = await principal.organization.applications.get(place.values[0])

@@ -30,7 +30,7 @@ class Connections(Generic[C]):
         return len(self._idle) + len(self._receiving) + len(self._working)
 
     def opened(self, connection: C) -> None:
-        """It is new, and waits for its first request."""
+        """Add a new connection, which waits for its first request."""
         self._idle[connection] = None
 
     def working(self, connection: C) -> None:
@@ -39,12 +39,12 @@ class Connections(Generic[C]):
             self._working[connection] = None
 
     def receiving(self, connection: C, now: float) -> None:
-        """It waits for the body of a request."""
+        """Mark a connection as waiting for a request body."""
         if self._forget(connection):
             self._receiving[connection] = now
 
     def idle(self, connection: C) -> None:
-        """The request is answered."""
+        """Mark the request of a connection as answered."""
         if self._forget(connection):
             self._idle[connection] = None
 
@@ -53,7 +53,7 @@ class Connections(Generic[C]):
         return connection in self._idle
 
     def closed(self, connection: C) -> None:
-        """It is gone."""
+        """Remove a closed connection."""
         self._forget(connection)
 
     def to_close(self, now: float) -> C | None:

@@ -66,7 +66,7 @@ class FrontDoor(Connection):
         """Something has come."""
         if self._reader is None or not data:  # With nothing, aiohttp asks itself to go on.
             super().data_received(data)
-        elif self._lent:  # It was sent before the response, so that nobody knows any more what ends where.
+        elif self._lent:  # Sent before the response: request boundaries are no longer known.
             self._hand_over(data)
         elif self._work is None and self._writable:
             self._read(self._reader, data)
@@ -166,14 +166,14 @@ class FrontDoor(Connection):
             self._places.receiving(self, loop.time())
 
     def _hand_over(self, data: bytes = b"") -> None:
-        """Let aiohttp have what came of a request, and everything that follows."""
+        """Hand the bytes of a request that were read, and all later ones, to aiohttp."""
         self._lose_patience()
         held, self._held, self._later, self._reader = b"".join((self._held, self._later, data)), b"", b"", None
         self._lent = False
         super().data_received(held)
 
     def _lose_patience(self) -> None:
-        """Wait no longer for the rest of a request."""
+        """Stop waiting for the rest of a request."""
         if self._patience is not None:
             self._patience.cancel()
             self._patience = None

@@ -30,7 +30,7 @@ KEPT_FOR: Final = microseconds(timedelta(hours=12))
 LONGEST_WAIT_S = 5.0
 CLAIM_LOOKS_EVERY_S = 0.05
 CLAIMED_FOR: Final = microseconds(timedelta(seconds=60))
-"""How long a key stays claimed whose request nobody answers, because the engine died with it."""
+"""How long a key stays claimed if its engine died before it answered the request."""
 LOADED_AT_ONCE = 10_000
 
 log = get_logger("server.idempotency")
@@ -161,7 +161,7 @@ class Idempotency:
         return None
 
     async def _give_up(self, digest: bytes) -> None:
-        """The request has failed: whoever repeats it may try."""
+        """Release the key of a failed request, so that the client may retry it."""
         try:
             await self._store.give_up(digest)
         except StoreError as error:

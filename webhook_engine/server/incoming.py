@@ -32,7 +32,7 @@ class Incoming(Client, Protocol):
         """The whole body; raises ``BodyTooLargeError`` or ``SlowBodyError``."""
 
     async def drain(self, limit: int) -> None:
-        """See to it that nothing of the body is left on the connection."""
+        """Read and discard what is left of the body on the connection."""
 
 
 class AiohttpIncoming:
@@ -41,7 +41,7 @@ class AiohttpIncoming:
     __slots__ = ("_request", "_trusted", "headers", "method")
 
     def __init__(self, request: web.BaseRequest, trusted: Sequence[Network]) -> None:
-        """``trusted``: the proxies that are believed whom they speak for."""
+        """``trusted``: the proxies whose ``X-Forwarded-For`` header is trusted."""
         self._request = request
         self._trusted = trusted
         self.method = request.method

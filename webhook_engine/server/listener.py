@@ -160,7 +160,7 @@ def _bound_to_path(path: Path) -> socket.socket:
 
 
 def _remove_if_dead(path: Path) -> None:
-    """Remove the socket that a killed process left behind, and no other."""
+    """Remove a Unix socket that a killed process left behind, but never one in use."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         probe.settimeout(1)
         try:

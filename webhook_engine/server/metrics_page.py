@@ -33,7 +33,7 @@ class MetricsPage:
         self._listening: asyncio.Task[None] | None = None
 
     def counts(self, acceptor: Acceptor | None) -> None:
-        """From now on tell of these connections too."""
+        """Include the metrics of these connections from now on."""
         self._acceptor = acceptor
 
     def start(self) -> None:

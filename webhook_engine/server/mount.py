@@ -112,7 +112,7 @@ class Mount:
         here = _address(scope)
         public_url = config.public_url or here
         site = Site(self._engine, config)
-        # Behind a Unix socket nobody knows how browsers come here, and then the portal must not claim to.
+        # Behind a Unix socket the address that browsers use is unknown, so the portal must not claim one.
         try:
             server = await site.start(public_url or f"http://localhost{_root(scope)}")
         except BaseException:
@@ -234,7 +234,7 @@ class _Pair:
         self.idle_since = 0.0
 
     def abort(self) -> None:
-        """Drop it; whoever works for it on the other side notices."""
+        """Close the connection at once; the server side notices."""
         self.writer.transport.abort()
 
 

@@ -1,8 +1,8 @@
 """Reads requests that are plain from the bytes of a connection, in whatever pieces they come. No I/O.
 
-A request is plain if nobody could read it in another way: HTTP/1.1 on a connection that stays open, ASCII in its head,
-each header once, a body of a length that is said, and nothing behind it that is there already. All others are none of
-this module's business; whoever fed it still has the bytes.
+A request is plain if it can be read in only one way: HTTP/1.1 on a connection that stays open, an ASCII head, each
+header once, a body with a declared length, and no bytes after it yet. All others raise :class:`NotPlainError`;
+the caller still has their bytes and can parse them with aiohttp.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _ASKS_FOR_MORE: Final = frozenset({"transfer-encoding", "expect", "upgrade", "se
 
 
 class NotPlainError(Exception):
-    """What came is no plain request, or more than one."""
+    """The bytes are not a plain request, or are more than one."""
 
 
 class PlainRequest(NamedTuple):

@@ -25,7 +25,7 @@ _OF_THE_CONNECTION = frozenset(
         b"upgrade",
     }
 )
-"""Headers about one connection, which say nothing about the next; the length is said anew."""
+"""Hop-by-hop headers, which are not forwarded; the content length is set again."""
 _OF_THE_HOST = frozenset({b"connection", b"date", b"keep-alive", b"server", b"transfer-encoding"})
 """Headers of a response that the host's own server adds."""
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")

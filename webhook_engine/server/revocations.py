@@ -13,7 +13,7 @@ EVERY_TOKEN = "~"  # noqa: S105
 
 
 AT_ONCE = 0
-"""When a revocation takes effect that nobody put off: whatever the clock says, and whenever it is set back."""
+"""The time of a revocation that takes effect at once, even if the clock is set back later."""
 
 
 class Revocations:

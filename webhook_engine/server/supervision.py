@@ -31,7 +31,7 @@ log = get_logger("supervision")
 
 
 class Supervisor:
-    """Who started this process and wants to know how it fares, if anybody does."""
+    """The service manager that started this process and wants its status, if there is one."""
 
     def __init__(self, environ: MutableMapping[str, str] | None = None) -> None:
         environ = os.environ if environ is None else environ
@@ -64,7 +64,7 @@ class Supervisor:
             self._beating = asyncio.create_task(self._beat(progress), name="webhook-engine-watchdog")
 
     async def end(self) -> None:
-        """Let the watchdog beat no more."""
+        """Stop notifying the watchdog."""
         if self._beating is not None:
             self._beating.cancel()
             with suppress(asyncio.CancelledError):

@@ -73,7 +73,7 @@ def _shown(alert: Alert) -> AlertOut:
 
 
 async def list_alerts(call: Call[NoQuery, NoBody]) -> Out:
-    """Who is told of what happens to the endpoints of the application, oldest first."""
+    """List the recipients of alerts about the application's endpoints, oldest first."""
     found = await call.organization.alerts.list(call.application.id)
     return ListResponse[AlertOut](data=[_shown(one) for one in found], iterator=None, done=True)
 

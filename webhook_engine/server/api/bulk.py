@@ -41,7 +41,7 @@ class BulkReplayIn(SinceUntilIn, frozen=True, kw_only=True):
 
 
 class BulkExpungeIn(In, frozen=True, kw_only=True):
-    """Whose payloads to delete, by ids or event ids."""
+    """The messages whose payloads to delete, by id or event id."""
 
     ids: list[str] | None = None
 

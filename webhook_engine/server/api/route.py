@@ -107,7 +107,7 @@ class Client(Protocol):
         """What it calls itself."""
 
     def left(self) -> bool:
-        """Whether it has closed the connection, so that nobody waits for the response any more."""
+        """Whether the client has closed the connection and no longer waits for the response."""
 
     def address(self) -> str | None:
         """Where the request came from, past the proxies that are trusted."""

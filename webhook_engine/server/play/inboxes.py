@@ -63,7 +63,7 @@ class Inboxes:
         return await self._store.set_response(token, response, self._clock.now())
 
     async def share(self, inbox: PlayInbox, *, shared: bool) -> PlayInbox | None:
-        """Let what the inbox receives be seen by whoever has a link, or by nobody; a link that there is stays."""
+        """Share what the inbox receives with anyone who has the link, or stop sharing it; an existing link is kept."""
         if shared and inbox.view_token is not None:
             return inbox
         view_token = secrets.token_urlsafe(_TOKEN_BYTES) if shared else None
