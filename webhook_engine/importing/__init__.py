@@ -1,1 +1,1 @@
-"""Coming from elsewhere: what other webhook servers keep, read from their APIs and databases, and taken over here."""
+"""Import from other webhook servers, through their APIs or databases."""

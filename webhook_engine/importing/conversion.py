@@ -1,4 +1,4 @@
-"""From what other servers allow to what is allowed here: names, secrets, headers, rates and ids. Pure."""
+"""Converts names, secrets, headers, rates and ids of other servers to valid ones of ours. Pure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _FOREIGN = re.compile(r"[^a-zA-Z0-9\-_.]+")
 
 
 def as_uid(text: str, prefix: str) -> str:
-    """A uid for something that is called so elsewhere: the same text where it may be one, or one made of it."""
+    """A uid for a name of another server: the same text if it is a valid uid, else one derived from it."""
     try:
         if found := names.uid("uid", text, prefix):
             return found
@@ -68,7 +68,7 @@ def as_rate(count: float | None, seconds: float) -> int | None:
 
 
 def as_time(text: object) -> datetime | None:
-    """A time as JSON has it, aware; ``None`` where there is none, or one that stands for none."""
+    """A time from JSON, timezone-aware; ``None`` if there is none, or a placeholder for none."""
     if not isinstance(text, str) or not text or text.startswith("0001-"):
         return None
     # PostgreSQL and Go write up to nine digits of a second, or as few as they need.
@@ -81,7 +81,7 @@ def as_time(text: object) -> datetime | None:
 
 
 def message_id(created_at: datetime, *words: str) -> str:
-    """The id of a message that is known by other words elsewhere: the same whenever it is taken over."""
+    """The id of a message imported from another server: the same each time it is imported."""
     return derived_id("msg_", from_datetime(created_at), "\n".join(words))
 
 

@@ -132,7 +132,7 @@ def driver_of(connection: object, *, asynchronous: bool) -> Driver:
 
 
 def _explain(error: Exception, *, create: str) -> None:
-    """Add what to do to the database's own words, where the table is missing."""
+    """Add advice to the database's error if the outbox table is missing."""
     words = str(error)
     if TABLE in words and any(missing in words for missing in ("no such table", "does not exist", "doesn't exist")):
         error.add_note(f"This database has no outbox yet; make it once with webhook_engine.outbox.{create}.")

@@ -1,4 +1,4 @@
-"""Tells an engine in the same process that somebody has just written to an outbox, so that it looks sooner."""
+"""Notifies an engine in the same process that a row was just written to an outbox, so that it polls sooner."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What a caller may say, once: read by the outbox in other programs, the resources, the server and the command line."""
+"""Validation rules for what callers pass in, shared by the outbox, the resources, the server and the command line."""

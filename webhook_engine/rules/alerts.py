@@ -1,4 +1,4 @@
-"""Alerts: what a consumer can be told of, how, and which application holds the alerts of another. Pure."""
+"""Alerts: what a consumer can be notified about, how, and which application holds another's alerts. Pure."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ def checked(
 
 
 def checked_tls(field: str, value: object, before: Mapping[str, str] | None) -> dict[str, str] | None:
-    """What TLS is spoken with, the key and all, in PEM. Whether that is what it seems is for others to look into.
+    """The TLS options of an endpoint, with the private key, in PEM. Whether the PEM is valid is not checked here.
 
     ``before`` is what is stored. Raises ``ValidationError``.
     """
@@ -106,7 +106,7 @@ def checked_tls(field: str, value: object, before: Mapping[str, str] | None) -> 
 
 
 def shown(stored: Mapping[str, str]) -> dict[str, str]:
-    """The same for people to see: secrets are masked."""
+    """The same for display, with secrets masked."""
     return {name: MASK if name in _SECRET else value for name, value in stored.items()}
 
 
@@ -143,7 +143,7 @@ def _token_url(field: str, value: str, *, https_only: bool) -> str:
 
 
 def _unmask(field: str, result: dict[str, str], before: Mapping[str, str] | None) -> None:
-    """Put what is stored into the place of each mask."""
+    """Replace each mask with the stored secret."""
     for name in result.keys() & _SECRET:
         if result[name] != MASK:
             continue
@@ -159,7 +159,7 @@ def _unmask(field: str, result: dict[str, str], before: Mapping[str, str] | None
 
 
 def _place(value: Mapping[str, str]) -> tuple[object, ...]:
-    """Where a secret goes, and whose it is."""
+    """Where a secret is sent, and for which user or client."""
     url = urlsplit(value.get("token_url", ""))
     return value.get("type"), value.get("username"), value.get("client_id"), url.scheme, url.netloc
 

@@ -1,4 +1,4 @@
-"""What is kept beside a thing as JSON: metadata, and the JSON Schemas of an event type. Pure."""
+"""JSON documents kept with a resource: metadata, and the JSON Schemas of an event type. Pure."""
 
 from __future__ import annotations
 

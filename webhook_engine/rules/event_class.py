@@ -25,7 +25,7 @@ class EventDeclaration(Protocol):
         ...
 
     def check(self, body: bytes) -> None:
-        """Raise ``ValidationError`` if this is no payload of the class."""
+        """Raise ``ValidationError`` if this is not a valid payload of the class."""
         ...
 
 

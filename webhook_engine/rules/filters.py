@@ -1,4 +1,4 @@
-"""By what the messages of a list are chosen. Pure."""
+"""The filters of message lists. Pure."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def message_choice(event_types: object, channel: object, tag: object) -> Message
 
 
 def status_code_class(value: object) -> int | None:
-    """The lowest of a hundred status codes; 0 is for attempts that got none, and ``None`` leaves none out."""
+    """The lowest status code of a class, such as 400 for 4xx; 0 means no response, ``None`` means no filter."""
     if value is None:
         return None
     lowest = values.integer("status_code_class", value, STATUS_CODE_CLASSES[0], STATUS_CODE_CLASSES[-1])

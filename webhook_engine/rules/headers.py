@@ -70,12 +70,12 @@ def changed(field: str, before: Mapping[str, str], changes: object) -> dict[str,
 
 
 def each_once(headers: Mapping[str, str]) -> dict[str, str]:
-    """Headers without those that come again further on in another case."""
+    """Headers without earlier duplicates that differ only in case."""
     return dict({name.lower(): (name, value) for name, value in headers.items()}.values())
 
 
 def content_type(field: str, value: object) -> str:
-    """What a message says that its payload is, such as ``application/xml``."""
+    """The content type of a message's payload, such as ``application/xml``."""
     text = _value(field, value)
     if not text or text != text.strip():
         raise ValidationError(field, "must be a media type, such as 'text/plain; charset=utf-8', without blanks around")

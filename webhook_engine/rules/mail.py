@@ -36,7 +36,7 @@ def mail_address(field: str, value: object) -> str:
 
 
 def mail_url(address: str) -> str:
-    """What stands for an address in the place of a URL."""
+    """The URL that stands for an e-mail address."""
     return _SCHEME + address
 
 

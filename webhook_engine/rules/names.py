@@ -151,7 +151,7 @@ def few_tags(field: str, value: Collection[str]) -> tuple[str, ...] | None:
 
 
 def ordering_key(field: str, value: object) -> str:
-    """What messages keep their order with: any text."""
+    """The key by which messages keep their order: any text."""
     return _string(field, value, _ORDERING_KEY, _ORDERING_KEY_RULE)
 
 

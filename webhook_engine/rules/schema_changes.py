@@ -16,7 +16,7 @@ _TYPES = ("null", "boolean", "integer", "number", "string", "array", "object")
 
 
 def breaking_changes(before: object, after: object) -> list[str]:
-    """What of it breaks consumers, a line each with the path of the field; empty if nothing does."""
+    """The breaking changes, one line each with the path of the field; empty if there are none."""
     if not isinstance(before, Mapping) or not isinstance(after, Mapping):
         return []
     return list(dict.fromkeys(_Comparison(before, after).problems("", before, after, DEEPEST)))

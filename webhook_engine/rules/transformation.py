@@ -1,4 +1,4 @@
-"""The script that a consumer has for an endpoint: what may be said. Pure."""
+"""Validation of an endpoint's transformation script. Pure."""
 
 from __future__ import annotations
 

@@ -128,7 +128,7 @@ def _ipv6(text: str) -> str:
 
 
 def _ipv4(parts: list[str]) -> str:
-    """An IPv4 address of 1 to 4 decimal, octal or hexadecimal numbers, of which the last fills what is left."""
+    """An IPv4 address of 1 to 4 decimal, octal or hexadecimal numbers, the last of which fills the remaining bytes."""
     if len(parts) > 4 or not all(map(_NUMBER, parts)):
         raise ValueError("must have a host name, or an IPv4 address of four numbers")
     *first, last = [_number(part) for part in parts]

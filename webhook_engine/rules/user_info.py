@@ -51,6 +51,6 @@ def merged(field: str, url: str, before: str | None) -> tuple[str, str | None, b
 
 
 def _origin(url: str) -> str:
-    """All before the path, with the masked user info."""
+    """Everything before the path, with masked user info."""
     scheme, _, rest = split(url)[0].partition("://")
     return f"{scheme}://{rest.partition('/')[0]}"

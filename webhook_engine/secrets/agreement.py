@@ -19,7 +19,7 @@ _BYTES: Final = 16
 
 
 class SharedSecret(msgspec.Struct, frozen=True):
-    """A secret that all engines on a database need the same of."""
+    """A secret that must be the same for all engines on a database."""
 
     setting: str
     """By which setting it is known."""

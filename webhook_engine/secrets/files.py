@@ -48,7 +48,7 @@ def beside(database: Path, name: str) -> Path:
 
 
 def older_file(path: Path) -> Path:
-    """Where the predecessors of the secret in the file ``path`` are."""
+    """The path of the file with the older secrets of the file ``path``."""
     return beside(path, "older")
 
 
@@ -79,7 +79,7 @@ def load_or_create_secret_file(path: Path) -> str:
 
 
 def older_secrets(path: Path) -> list[str]:
-    """The predecessors of the secret in the file ``path``, if any are kept."""
+    """The older secrets of the file ``path``, if any are kept."""
     try:
         lines = older_file(path).read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:

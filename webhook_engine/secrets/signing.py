@@ -191,7 +191,7 @@ class SigningKey(VerifyingKey):
     @property
     @abstractmethod
     def secret(self) -> str:
-        """The text form that :meth:`parse` reads; keep it from the eyes of others."""
+        """The text form that :meth:`parse` reads; keep it confidential."""
 
     @property
     @abstractmethod
@@ -494,7 +494,7 @@ def _parse_leniently(text: str, field: str) -> VerifyingKey:
 
 
 def _unwrapped(text: str) -> str:
-    """A pasted secret without what was copied around it."""
+    """A pasted secret without surrounding characters that were copied with it."""
     bare = "".join(text.split()).strip(_QUOTES)
     version = _SIGNATURE_VERSION(bare)
     return bare[version.end() :] if version else bare

@@ -49,7 +49,7 @@ class Connections(Generic[C]):
             self._idle[connection] = None
 
     def is_idle(self, connection: C) -> bool:
-        """Whether it is between two requests."""
+        """Whether a connection is between two requests."""
         return connection in self._idle
 
     def closed(self, connection: C) -> None:
@@ -66,7 +66,7 @@ class Connections(Generic[C]):
         return None
 
     def _forget(self, connection: C) -> bool:
-        """Take it out; whether it was there."""
+        """Remove a connection; returns whether it was there."""
         for state in (self._idle, self._receiving, self._working):
             if connection in state:
                 del state[connection]

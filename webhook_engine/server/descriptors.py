@@ -27,7 +27,7 @@ log = get_logger("descriptors")
 
 
 def raise_limit() -> None:
-    """Allow this process as many descriptors as it may allow itself; what comes of it is logged."""
+    """Raise this process's descriptor limit as far as needed and allowed, and log the result."""
     if sys.platform == "win32":
         return
     before, most = resource.getrlimit(resource.RLIMIT_NOFILE)

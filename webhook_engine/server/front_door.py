@@ -77,7 +77,7 @@ class FrontDoor(Connection):
                 self.transport.pause_reading()
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """It is over; what is being done is done to its end."""
+        """The connection is closed; a request in progress is still completed."""
         self._lose_patience()
         super().connection_lost(exc)
 
@@ -99,7 +99,7 @@ class FrontDoor(Connection):
             self._lent = False
 
     def close(self) -> None:
-        """Answer nothing more than what is being answered."""
+        """Stop answering requests, except the one in progress."""
         self._closing = True
         super().close()
 

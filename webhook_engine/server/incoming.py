@@ -49,7 +49,7 @@ class AiohttpIncoming:
 
     @property
     def user_agent(self) -> str:
-        """What the client calls itself."""
+        """The ``User-Agent`` header."""
         return self.headers.get("user-agent", "")
 
     def left(self) -> bool:
@@ -57,7 +57,7 @@ class AiohttpIncoming:
         return self._request.transport is None or self._request.transport.is_closing()
 
     def address(self) -> str | None:
-        """Where the client is, past the proxies that are trusted."""
+        """The client's address, behind any trusted proxies."""
         return client_address(peer_of(self._request), self.headers.get("x-forwarded-for"), self._trusted)
 
     async def body(self, limit: int) -> bytes:
@@ -82,7 +82,7 @@ class PlainIncoming:
 
     @property
     def user_agent(self) -> str:
-        """What the client calls itself."""
+        """The ``User-Agent`` header."""
         return self.headers.get("user-agent", "")
 
     def left(self) -> bool:
@@ -90,7 +90,7 @@ class PlainIncoming:
         return self._connection.transport is None or self._connection.transport.is_closing()
 
     def address(self) -> str | None:
-        """Where the client is, past the proxies that are trusted."""
+        """The client's address, behind any trusted proxies."""
         return client_address(self._connection.peer, self.headers.get("x-forwarded-for"), self._trusted)
 
     async def body(self, limit: int) -> bytes:

@@ -1,4 +1,4 @@
-"""Behind a reverse proxy: who really asks. Pure."""
+"""Finds the client's address behind reverse proxies. Pure."""
 
 from __future__ import annotations
 

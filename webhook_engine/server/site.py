@@ -152,7 +152,7 @@ class Site:
                 return
 
     async def _tidy(self, revocations: Revocations) -> None:
-        """Forget now and then what has expired; retention deletes it from the database."""
+        """Periodically drop what has expired from memory; retention deletes it from the database."""
         while True:
             await asyncio.sleep(TIDY_EVERY_S)
             if not self._engine.believes_clock():

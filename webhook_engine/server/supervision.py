@@ -44,15 +44,15 @@ class Supervisor:
         self._beating: asyncio.Task[None] | None = None
 
     def ready(self, status: str) -> None:
-        """It serves; also after a reload."""
+        """Notify systemd that the service is ready, at start or after a reload."""
         self._tell("READY=1", f"STATUS={status}")
 
     def reloading(self) -> None:
-        """It reads its configuration again."""
+        """Notify systemd that the service reloads its configuration."""
         self._tell("RELOADING=1", f"MONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1_000}")
 
     def stopping(self, status: str) -> None:
-        """It begins to stop."""
+        """Notify systemd that the service is stopping."""
         self._tell("STOPPING=1", f"STATUS={status}")
 
     def watch(self, progress: Callable[[], Awaitable[object]]) -> None:

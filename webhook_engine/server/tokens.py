@@ -99,7 +99,7 @@ class TokenKeys:
         return None
 
     def is_the_secret(self, token: str) -> bool:
-        """Whether somebody took the signing secret for a token."""
+        """Whether a token is in fact the signing secret, passed by mistake."""
         return self._secret is not None and hmac.compare_digest(token.encode(), self._secret.encode())
 
 

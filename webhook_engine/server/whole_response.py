@@ -26,7 +26,7 @@ class WholeResponse(web.StreamResponse):
         return True
 
     async def prepare(self, request: web.BaseRequest) -> None:
-        """Write everything, and wait while the client takes nothing."""
+        """Write the whole response, and wait while the client does not read."""
         await request.writer.write_eof(self._whole)
 
     async def write_eof(self, data: bytes = b"") -> None:
