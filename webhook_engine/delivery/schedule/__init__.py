@@ -1,1 +1,1 @@
-"""What is due when, and who may send now."""
+"""Scheduling: what is due when, and which lane may send now."""

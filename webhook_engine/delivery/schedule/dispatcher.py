@@ -1,4 +1,4 @@
-"""The dispatcher: wakes lanes when something of theirs is due, fills them, and makes as many attempts as they may."""
+"""The dispatcher wakes lanes when their deliveries are due, fills them, and makes as many attempts as are allowed."""
 
 from __future__ import annotations
 
@@ -48,18 +48,18 @@ __all__ = ["Dispatcher"]
 log = get_logger("delivery")
 
 LONGEST_NAP_S = 0.1
-"""How long a jump of the clock may go unnoticed."""
+"""Seconds that a jump of the clock may go undetected."""
 REFILL = 512
 REFILL_PAUSE = 1_000_000
-"""Microseconds between two looks of a busy lane for its retries."""
+"""Microseconds between two reads of a busy lane's retries."""
 SCAN_PAGE = 1_000
 SETTLE_PAGE = 500
 NO_TURNS = Turns()
 MAX_ERRANDS = 100
-"""Lanes loaded or filled at once when many are due; the others wait in the timers."""
+"""Lanes loaded or filled concurrently when many are due; the others wait in the timers."""
 PAUSE_AFTER_ERROR_S = 1.0
 LOGGED_EACH = 10
-"""Of the times that a lane waits for the same reason, how many go by until the log says so again."""
+"""A repeated reason for holding a lane is logged once in so many times."""
 
 
 class Dispatcher(Service):
@@ -84,7 +84,7 @@ class Dispatcher(Service):
         super().__init__("dispatcher")
         self._ownership = ownership
         self._looks_again = 0
-        """By how much what is known of shards has changed; a scan that began before has to begin anew."""
+        """Counts changes of the shards; a scan that began before a change has to start again."""
         self._deliveries = deliveries
         self._attempter = attempter
         self._recorder = recorder
@@ -102,24 +102,24 @@ class Dispatcher(Service):
         self._attempting: set[asyncio.Task[None]] = set()
         self._errands: set[asyncio.Task[None]] = set()
         self._held: dict[Lane, asyncio.TimerHandle] = {}
-        """Lanes that wait, because something they need could not be had."""
+        """Lanes on hold, because something that they need is unavailable."""
         self._scanning = False
         self._just_expunged: set[str] = set()
-        """Messages of which an attempt may be about to begin with a payload that is deleted."""
+        """Messages with deleted payloads of which an attempt may be about to begin."""
         self._left_meanwhile: set[tuple[str, str]] | None = None
-        """Deliveries, by endpoint and message, that were recorded or dropped while others were read to be taken up."""
+        """Deliveries (endpoint and message ids) that were recorded or dropped during a read for :meth:`take_up`."""
         self._expunged_meanwhile: set[str] = set()
         self._stop_watching_clock: Callable[[], None] = lambda: None
 
-    # What the rest of the flow tells it.
+    # Called by the rest of the flow.
 
     def schedule(self, batch: Sequence[AddressedMessage]) -> None:
-        """New messages are committed: take their deliveries into the lanes, or note them as stored."""
+        """Queue the deliveries of new, committed messages in their lanes, or note them as stored."""
         now = self._clock.now()
         touched: dict[str, Lane] = {}
         for addressed in batch:
             message = addressed.message
-            # What is due at once was due when it was created, even if the clock was set back since.
+            # Deliveries due at once are due from their creation, even if the clock was set back since.
             due_at = message.deliver_at or min(message.created_at, now)
             if addressed.manual_to is not None and self._is_ours(addressed):
                 self.schedule_manual(_due(message, addressed.manual_to, now, message.id))
@@ -128,12 +128,12 @@ class Dispatcher(Service):
                 if lane is None:
                     lane = touched[endpoint_id] = self._lane(endpoint_id)
                 if endpoint_id in addressed.ordered:
-                    # Whether it is its turn, the database knows.
+                    # Only the database knows whether it has the turn.
                     if not lane.orders.joined(message.ordering_key or "", now):
                         lane.note_stored(due_at)
                         self._attend(lane)
                 elif due_at > now or not lane.push_new(_due(message, endpoint_id, due_at)):
-                    # At once, because a lane with nothing in memory may be forgotten when another one is opened.
+                    # At once, because a lane with nothing in memory may be evicted when another one is opened.
                     lane.note_stored(due_at)
                     self._attend(lane)
         for lane in touched.values():
@@ -141,7 +141,7 @@ class Dispatcher(Service):
         self._pump()
 
     def schedule_manual(self, due: Due) -> None:
-        """A manual attempt was asked for and is committed."""
+        """Queue a manual attempt that was requested and committed."""
         lane = self._lane(due.endpoint_id)
         if not lane.push(due):
             lane.note_manual(due.due_at)
@@ -149,15 +149,15 @@ class Dispatcher(Service):
         self._pump()
 
     def manual_stored(self, endpoint_id: str, due_at: int) -> None:
-        """A manual attempt was asked for and is committed, and is to be read from the database."""
+        """Note a manual attempt that was requested and committed, to be read from the database."""
         lane = self._lane(endpoint_id)
         lane.note_manual(due_at)
         self._attend(lane)
 
     def more_stored(self, endpoint_id: str, due_at: int, *, may_join: bool = False) -> None:
-        """Deliveries of this endpoint were scheduled in the database for ``due_at``.
+        """Note deliveries of an endpoint that were scheduled in the database for ``due_at``.
 
-        ``may_join``: orders of which the first messages wait for more may have more now.
+        ``may_join``: they may complete batches that wait for more messages.
         """
         lane = self._lane(endpoint_id)
         lane.note_stored(due_at)
@@ -166,7 +166,7 @@ class Dispatcher(Service):
         self._attend(lane)
 
     def more_accepted(self, given: Given) -> None:
-        """The same of those that another engine has just accepted."""
+        """Note deliveries that another engine has just accepted."""
         lane, now = self._lane(given.endpoint_id), self._clock.now()
         lane.note_accepted(given.due_at, now)
         if given.order_keys is None:
@@ -176,13 +176,13 @@ class Dispatcher(Service):
         self._attend(lane)
 
     def begin_to_take_up(self) -> int:
-        """Deliveries that other engines have stored are about to be read; what :meth:`take_up` wants to know then."""
+        """Announce a read of deliveries stored by other engines; returns the ``since`` of :meth:`take_up`."""
         self._left_meanwhile = set()
         self._expunged_meanwhile = set()
         return self._looks_again
 
     def take_up(self, wanted: Sequence[Given], found: Sequence[Due], since: int) -> None:
-        """Take what was read into the lanes, unless something else came first; the rest they look for."""
+        """Queue the deliveries that were read, unless something changed meanwhile; lanes read the rest themselves."""
         left, expunged = self._left_meanwhile or set(), self._expunged_meanwhile
         self._left_meanwhile = None
         if self.stopping:
@@ -197,7 +197,7 @@ class Dispatcher(Service):
                 key = (one.endpoint_id, message_id)
                 due = None if key in left or message_id in expunged else read.get(key)
                 if due is None or not lane.push_new(due):
-                    # At once, because a lane with nothing in memory may be forgotten when another one is opened.
+                    # At once, because a lane with nothing in memory may be evicted when another one is opened.
                     lane.note_accepted(one.due_at, self._clock.now())
                     self._attend(lane)
         for lane in touched.values():
@@ -205,20 +205,20 @@ class Dispatcher(Service):
         self._pump()
 
     def look_for_due(self) -> None:
-        """Shards have become this engine's: their endpoints are looked for in the database."""
+        """Scan the database for endpoints of shards that this engine has gained."""
         self._look_again()
 
     def losing(self, shards: Collection[int]) -> None:
-        """Shards become another engine's: nothing more of them is begun."""
+        """Begin nothing more for shards that this engine loses."""
         for lane in self._lanes:
             if lane.shard is not None and lane.shard in shards:
                 self._let_go(lane)
-        # The timers may know endpoints whose shards nobody knows here.
+        # The timers may have endpoints whose shards are unknown here.
         self._timers = Timers()
         self._look_again()
 
     def busy_shards(self) -> set[int]:
-        """Shards of which something is under way: attempts, or outcomes that are not recorded."""
+        """Shards with attempts in flight, or with outcomes that are not recorded."""
         return {
             lane.shard
             for lane in self._lanes
@@ -226,7 +226,7 @@ class Dispatcher(Service):
         }
 
     def look_again(self, endpoint_id: str, *, ours: bool) -> None:
-        """An endpoint was edited by some engine, which may have made it this one's, or another's."""
+        """Reload an endpoint that any engine has edited, which may have moved it to another shard."""
         lane = self._lanes.get(endpoint_id)
         if lane is not None and not lane.gone:
             lane.outdate()
@@ -235,14 +235,14 @@ class Dispatcher(Service):
             self.more_stored(endpoint_id, self._clock.now())
 
     def outdate_all(self) -> None:
-        """Any endpoint may have been edited."""
+        """Reload all endpoints, any of which may have been edited."""
         for lane in self._lanes:
             if not lane.gone:
                 lane.outdate()
                 self._attend_now(lane)
 
     def recorded(self, batch: Sequence[Outcome], turns: Turns = NO_TURNS) -> None:
-        """Outcomes are committed: what they scheduled can be found in the database from here on."""
+        """Handle committed outcomes: from now on the database has what they scheduled."""
         for outcome in batch:
             if self._left_meanwhile is not None:
                 self._left_meanwhile.add((outcome.due.endpoint_id, outcome.due.message_id))
@@ -252,7 +252,7 @@ class Dispatcher(Service):
             lane.recorded(outcome)
             if outcome.condition is not None:
                 health = outcome.condition.health
-                # Callers see the start of a window, and its end; what moves within it, nobody sees.
+                # Only the start and the end of a window are visible to callers, not changes within it.
                 moved = health.first_failure_at in {None, health.last_failure_at} or outcome.breaker is not None
                 if outcome.closed is not None or moved:
                     self._directory.forget_endpoints(outcome.application_id)
@@ -262,7 +262,7 @@ class Dispatcher(Service):
         self._pump()
 
     def given(self, turns: Turns) -> None:
-        """Turns in the orders of endpoints were given, and are committed."""
+        """Schedule deliveries that got their turns, after the commit."""
         for due in turns.due:
             lane = self._lanes.get(due.endpoint_id)
             if lane is not None and lane.gone:
@@ -277,21 +277,21 @@ class Dispatcher(Service):
             self._pump()
 
     def endpoint_changed(self, stored: StoredEndpoint) -> None:
-        """An endpoint was edited, enabled, disabled or deleted: the next attempt sees it."""
+        """Apply an edit, enabling, disabling or deletion of an endpoint from the next attempt."""
         lane = self._lanes.get(stored.endpoint.id)
         if lane is not None:
             lane.edited(stored)
             self._attend_now(lane)
 
     def application_changed(self, application_id: str) -> None:
-        """An application was edited: its rate limit may be another."""
+        """Apply an edit of an application, whose rate limit may have changed."""
         for lane in self._lanes:
             if lane.target is not None and lane.target.endpoint.application_id == application_id:
                 lane.outdate()
                 self._attend_now(lane)
 
     def drop(self, endpoint_id: str, message_id: str) -> None:
-        """A delivery was cancelled."""
+        """Remove a cancelled delivery."""
         if self._left_meanwhile is not None:
             self._left_meanwhile.add((endpoint_id, message_id))
         lane = self._lanes.get(endpoint_id)
@@ -300,22 +300,22 @@ class Dispatcher(Service):
             self._attend(lane)
 
     def expunged(self, message_ids: Collection[str]) -> None:
-        """The payloads of these messages are deleted, and committed: no attempt that begins from now on sends them."""
+        """Forget payloads whose deletion is committed: no attempt that begins from now on sends them."""
         ids = frozenset(message_ids)
         for lane in self._lanes:
             lane.expunge(ids)
-        # Attempts that have their slot already begin in the order in which they got it, before this is forgotten.
+        # Attempts that have a slot already begin before this set is cleared.
         self._just_expunged |= ids
         self._expunged_meanwhile |= ids if self._left_meanwhile is not None else set()
         self.loop.call_soon(self._just_expunged.difference_update, ids)
 
     def clock_set_back(self) -> None:
-        """The clock was set back, or the instants in the database were put right after that."""
+        """Recheck everything after the clock was set back, or the due times in the database were adjusted to that."""
         self._set_back = True
         self.nudge()
 
     async def settle(self, endpoint_id: str, *, deleted: bool) -> None:
-        """End all that is scheduled for an endpoint that is disabled or deleted."""
+        """Settle everything scheduled for a disabled or deleted endpoint."""
         lane = self._lane(endpoint_id)
         lane.clear()
         await self._settle(endpoint_id, deleted=deleted)
@@ -335,7 +335,7 @@ class Dispatcher(Service):
         )
 
     def rate_limited(self, endpoint_id: str) -> bool:
-        """Whether deliveries of the endpoint are due that must wait for its rate limit, or its application's."""
+        """Whether due deliveries of the endpoint wait for its rate limit, or its application's."""
         lane = self._lanes.get(endpoint_id)
         if lane is None or lane.target is None or not lane.queued:
             return False
@@ -343,25 +343,25 @@ class Dispatcher(Service):
         return max(lane.target.throttle.wait(now), lane.target.application_throttle.wait(now)) > 0
 
     def lane_figures(self) -> LaneFigures:
-        """How the lanes stand at this moment."""
+        """The present figures of the lanes."""
         return lane_figures(self._lanes, self._clock.monotonic())
 
-    # Its own work.
+    # Its own task.
 
     async def start(self) -> None:
-        """Begin with everything that is scheduled in the database."""
+        """Start with everything scheduled in the database."""
         self._forget_everything()
         self._stop_watching_clock = self._clock.on_jump(self.nudge)
         self._timers.horizon = 0
         await super().start()
 
     def _forget_everything(self) -> None:
-        """What a run before this one let go of is in the database, and only there."""
+        """Forget the state of an earlier run: what it dropped is only in the database."""
         self._timers = Timers()
         self._lanes: Lanes = Lanes(self._max_in_flight, self._max_in_flight_per_endpoint, self._wake_later)
 
     async def run(self) -> None:
-        """Wake lanes when their time has come."""
+        """Wake lanes when they are due."""
         while not self.stopping:
             now = self._timekeeper.look().now
             if self._set_back:
@@ -381,7 +381,7 @@ class Dispatcher(Service):
                 await self.nap(min(max(0.001, (next_at - now) / 1_000_000), LONGEST_NAP_S))
 
     async def drain(self, grace_s: float) -> None:
-        """Send nothing new; let what is in flight finish for so long, then let go of it, to be made after start."""
+        """Send nothing new; let attempts in flight finish within ``grace_s`` seconds, then drop them."""
         await self.stop()
         self._stop_watching_clock()
         for errand in self._errands:
@@ -398,7 +398,7 @@ class Dispatcher(Service):
         await asyncio.gather(*self._errands, return_exceptions=True)
 
     def _lane(self, endpoint_id: str) -> Lane:
-        """The lane of an endpoint; a new one is told what the timers know of it."""
+        """The lane of an endpoint; a new one gets its due time from the timers."""
         lane = self._lanes.get(endpoint_id)
         if lane is not None and lane.gone:
             lane.come_back()
@@ -417,7 +417,7 @@ class Dispatcher(Service):
         self._attend(lane)
 
     def _wake_all(self, now: int) -> None:
-        """Nothing may wait until the clock gets once more to an instant that it had reached."""
+        """Wake all lanes, so that none waits until the clock reaches an earlier instant again."""
         self._timers.horizon = 0
         for lane in self._lanes:
             lane.note_stored(now)
@@ -428,7 +428,7 @@ class Dispatcher(Service):
         self.nudge()
 
     def _attend(self, lane: Lane) -> None:
-        """See to what a lane needs: its target, more from the database, a place in line, or waking later."""
+        """Give a lane what it needs: its target, stored deliveries, a place in line, or a timer."""
         if self.stopping:
             return
         if lane.gone:
@@ -443,7 +443,7 @@ class Dispatcher(Service):
                 self.errand(self._load(lane))
             return
         if lane.disabling:
-            # Until that is committed, the database says otherwise; what is scheduled is settled then.
+            # Until the disabling is committed, the database has the old state; scheduled deliveries are settled then.
             self._lanes.line_up(lane)
             return
         if lane.target.closed and (lane.scheduled or lane.stored_from is not None) and lane.load is Load.RESTING:
@@ -460,7 +460,7 @@ class Dispatcher(Service):
         self._lanes.line_up(lane)
 
     def errand(self, work: Coroutine[None, None, None]) -> None:
-        """Do something that a lane waits for; it is let go of when the engine stops."""
+        """Run work that a lane waits for in a task, which is cancelled when the engine stops."""
         task = asyncio.create_task(work)
         self._errands.add(task)
         task.add_done_callback(self._errand_done)
@@ -474,7 +474,7 @@ class Dispatcher(Service):
         self.nudge()
 
     def _hold(self, lane: Lane, error: Exception | None = None) -> None:
-        """A lane could not get what it needs: see to it again soon. By the loop's clock, which nobody sets."""
+        """Hold a lane that could not get what it needs, and retry soon, by the loop's clock, which cannot be set."""
         times = lane.hold()
         if error is not None and (lack := lack_of(error)) is not None:
             self._measures.troubles.met(lack, str(error) or type(error).__name__, self._clock.now())
@@ -486,7 +486,7 @@ class Dispatcher(Service):
         self._release_in(lane, pause)
 
     def _put_off(self, lane: Lane, due: Due, error: Exception | None = None) -> None:
-        """An attempt could not be made: the delivery is where it was, in the database, and its lane waits."""
+        """Put a delivery back after its attempt could not be made: it stays in the database, and its lane is held."""
         lane.postpone(due)
         self._hold(lane, error)
 
@@ -494,12 +494,12 @@ class Dispatcher(Service):
         if (timer := self._held.pop(lane, None)) is not None:
             timer.cancel()
         self._held[lane] = self.loop.call_later(pause, self._release, lane)
-        # Lanes that have nothing in memory may be forgotten; the timers are not.
+        # Lanes with nothing in memory may be evicted; timers are not.
         self._timers.schedule(lane.endpoint_id, self._clock.now() + round(pause * 1_000_000))
         self._lanes.line_up(lane)
 
     def _attend_now(self, lane: Lane) -> None:
-        """See to a lane that was edited: what it waited for may be there now."""
+        """Attend to a lane whose endpoint was edited: what it needed may be available now."""
         if (timer := self._held.pop(lane, None)) is not None:
             timer.cancel()
         self._attend(lane)
@@ -512,7 +512,7 @@ class Dispatcher(Service):
             self._pump()
 
     async def _scan(self) -> None:
-        """Find all endpoints with something scheduled, page by page, so that the first can start at once."""
+        """Find all endpoints with scheduled deliveries, page by page, so that the first ones can start at once."""
         after: str | None = None
         began_at = self._looks_again
         try:
@@ -534,7 +534,7 @@ class Dispatcher(Service):
             self._timers.horizon = 0
         finally:
             if self._timers.horizon is not None and self._looks_again == began_at:
-                # More endpoints than the heap holds are due at once: give those it holds the time to be served.
+                # More endpoints are due than the heap holds: give those in the heap time to be served.
                 await asyncio.sleep(PAUSE_AFTER_ERROR_S)
             self._scanning = False
             self.nudge()
@@ -561,7 +561,7 @@ class Dispatcher(Service):
         self._pump()
 
     def _take_over(self, lane: Lane, target: Target, stored: StoredEndpoint) -> None:
-        """What another engine has sent to the endpoint counts; what it may be about to send is waited for."""
+        """Take over an endpoint: count what another engine has sent, and wait for what it may still be sending."""
         since = self._ownership.gained_at(stored.shard)
         target.throttle.resume(since)
         target.application_throttle.resume(since)
@@ -586,12 +586,12 @@ class Dispatcher(Service):
             self._attend(lane)
             self._pump()
         else:
-            # What a person asked for is made all the same.
+            # Manual attempts are still made.
             lane.begin_refill()
             await self._refill(lane)
 
     async def _reopened(self, lane: Lane) -> bool:
-        """Whether another engine has enabled the endpoint again, and this one had not heard of it yet."""
+        """Whether another engine has enabled the endpoint again, of which this one had no notice yet."""
         if self._ownership.alone:
             return False
         edits = lane.edits
@@ -635,7 +635,7 @@ class Dispatcher(Service):
         self._pump()
 
     def _pump(self) -> None:
-        """Start as many attempts as may be made now."""
+        """Start as many attempts as are allowed now."""
         while not self.stopping and self._recorder.backlog < self._max_backlog and self._ownership.may_begin():
             slot = self._lanes.take(self._clock.monotonic())
             if slot is None:
@@ -645,13 +645,13 @@ class Dispatcher(Service):
             task.add_done_callback(self._attempting.discard)
 
     async def _work(self, slot: Slot | None) -> None:
-        """Make attempts, one after the other, as long as there is one to make."""
+        """Make attempts, one after another, as long as there are any."""
         while slot is not None:
             lane = slot.lane
             try:
                 await self._attempt(lane, slot.due)
             except Exception as error:
-                # A fault of the engine's own: the delivery is where it was, in the database, and is tried again.
+                # The engine's own fault: the delivery stays in the database, and is tried again.
                 log.exception("attempt.broken", message_id=slot.due.message_id, endpoint_id=lane.endpoint_id)
                 self._put_off(lane, slot.due, error)
             finally:
@@ -670,7 +670,7 @@ class Dispatcher(Service):
             except (StoreError, MemoryError) as error:
                 self._put_off(lane, due, error)
                 return
-            # Meanwhile the lease may have ended, and the endpoint been edited.
+            # Meanwhile the lease may have expired, or the endpoint been edited.
             target = self._target(lane, due)
         if target is None:
             self._abandon(lane, due)
@@ -689,7 +689,7 @@ class Dispatcher(Service):
             self._record(lane, made, member_id)
 
     async def _attempt_together(self, lane: Lane, due: Due, batch: Batch) -> None:
-        """Make one attempt of a delivery and of those that go with it."""
+        """Make one attempt of a batch: a delivery and those that are sent with it."""
         try:
             members = await self._gathered(lane, due, batch)
         except (StoreError, MemoryError) as error:
@@ -708,20 +708,20 @@ class Dispatcher(Service):
         if isinstance(made, Postponed):
             self._put_off(lane, due)
             return
-        # Before the first one: who is recorded with it must not get its turn, and be sent once more.
+        # Before the first one, so that a member recorded with it does not get its turn and is sent again.
         for other in of_the_others(made, members[1:], other_ids):
             self._record(lane, other, member_id)
         self._record(lane, made, member_id)
 
     def _target(self, lane: Lane, due: Due) -> Target | None:
-        """What to send a delivery to; ``None`` where no attempt of it may begin now, which any await may change."""
+        """The target of a delivery; ``None`` if no attempt of it may begin now. Check again after any ``await``."""
         target = lane.target
         if target is None or not self._ownership.may_begin():
             return None
         return None if target.closed and (target.deleted or due.manual_id is None) else target
 
     def _record(self, lane: Lane, outcome: Outcome, member_id: str | None) -> None:
-        """An attempt was made, or given up: its lane learns from it, and it is recorded."""
+        """Apply the outcome of an attempt to its lane, and record it."""
         if member_id is not None:
             outcome = msgspec.structs.replace(outcome, member_id=member_id)
         lane.apply(outcome)
@@ -730,7 +730,7 @@ class Dispatcher(Service):
         self._recorder.add(outcome)
 
     async def _gathered(self, lane: Lane, due: Due, batch: Batch) -> Sequence[Member]:
-        """Those who go with a delivery, itself before all; nobody, if it waits for more, or has lost its turn."""
+        """The members of a delivery's batch, itself first; empty if it waits for more, or has lost its turn."""
         now = self._clock.now()
         if (until := lane.orders.gathering_until(due.order_key, now)) is None:
             line = (lane.endpoint_id, due.order_key or "")
@@ -751,7 +751,7 @@ class Dispatcher(Service):
             lane.protect(moment.now, moment.ran, self._clock.monotonic())
 
     def _ours(self, addressed: AddressedMessage) -> list[str]:
-        """Those of its endpoints that this engine sends to; whoever holds the others hears of it."""
+        """Those of its endpoints that this engine sends to; the holders of the others are notified."""
         holds = self._ownership.holds
         if addressed.manual_to is not None:
             return []
@@ -761,7 +761,7 @@ class Dispatcher(Service):
         return addressed.shards is None or all(map(self._ownership.holds, addressed.shards))
 
     def _let_go(self, lane: Lane) -> None:
-        """The endpoint of a lane is another engine's."""
+        """Give up the lane of an endpoint that now belongs to another engine."""
         lane.leave()
         if (timer := self._held.pop(lane, None)) is not None:
             timer.cancel()
@@ -773,14 +773,14 @@ class Dispatcher(Service):
         self.nudge()
 
     def _abandon(self, lane: Lane, due: Due) -> None:
-        """What cannot be sent (any more) leaves memory; the database knows what becomes of it."""
+        """Remove from memory what cannot be sent (any more); the database has its state."""
         lane.over(due)
         lane.note_stored(due.due_at)
         self._attend(lane)
 
 
 def _is_all(rows: Sequence[Due], limit: int, size: int) -> bool:
-    """Whether a read that was bounded in number and in bytes of payload has met neither bound."""
+    """Whether a read that is limited by number and bytes of payload has reached neither limit."""
     return len(rows) < limit and sum(len(due.payload or b"") for due in rows) < size
 
 

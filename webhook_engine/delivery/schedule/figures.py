@@ -1,4 +1,4 @@
-"""How the lanes stand at one moment, for people to see."""
+"""Figures of the lanes at one moment, for metrics and pages."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ __all__ = ["LaneFigures", "lane_figures"]
 
 
 class LaneFigures(msgspec.Struct, frozen=True):
-    """All lanes at one moment."""
+    """Figures of all lanes at one moment."""
 
     by_standing: dict[Standing, int]
     queued: int
     in_flight: int
     throttled: int
-    """Lanes that have something to send and may not yet, because of a rate limit or because the receiver is slow."""
+    """Lanes with something to send that must wait for a rate limit, or because the receiver is slow."""
     paused: int = 0
-    """Lanes whose circuit breaker has them wait."""
+    """Lanes that their circuit breaker pauses."""
 
 
 def lane_figures(lanes: Iterable[Lane], monotonic: float) -> LaneFigures:
-    """Look at each lane once."""
+    """Compute the figures of these lanes."""
     standing = dict.fromkeys(Standing, 0)
     queued = in_flight = throttled = paused = 0
     for lane in lanes:

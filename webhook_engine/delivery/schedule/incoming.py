@@ -1,7 +1,7 @@
-"""What other engines have accepted for endpoints of this one: read together, and taken into their lanes.
+"""Deliveries that other engines have accepted for this engine's endpoints: read in batches, and queued in their lanes.
 
-A notice names the messages, so that one look at the database brings what many endpoints were given. What does not come
-with it, because there is much or something else came first, is noted as stored, and each lane looks for its own.
+A notice names the messages, so that one query reads the deliveries of many endpoints. What is not read by it, because
+there is too much or something changed meanwhile, is noted as stored, and each lane reads its own.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ __all__ = ["Incoming"]
 log = get_logger("delivery")
 
 AT_ONCE = 500
-"""Deliveries that are read together."""
+"""Deliveries read in one query."""
 MOST_WAITING = 20_000
-"""Beyond that, each lane looks for its own."""
+"""Deliveries that may wait to be read; beyond that, each lane reads its own."""
 
 
 class Incoming:
-    """Takes up deliveries that were stored elsewhere; ``read`` gets them by endpoint and message."""
+    """Takes up deliveries stored by other engines; ``read`` gets their endpoint and message ids."""
 
     def __init__(
         self, dispatcher: Dispatcher, read: Callable[[Sequence[tuple[str, str]]], Awaitable[Sequence[Due]]]
@@ -36,7 +36,7 @@ class Incoming:
         self._taking_up = False
 
     def add(self, given: Sequence[Given]) -> None:
-        """These were given to endpoints of this engine."""
+        """Add deliveries for endpoints of this engine."""
         for one in given:
             if not one.message_ids or len(self._waiting) >= MOST_WAITING:
                 self._dispatcher.more_accepted(one)

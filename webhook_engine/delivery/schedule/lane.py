@@ -1,17 +1,17 @@
-"""A lane: the due deliveries of one endpoint, how many it may send at once, and what is known of its health.
+"""A lane: the due deliveries of one endpoint, its concurrency limit, and what is known of its health.
 
 Pure decisions, no I/O, no awaiting; only its own methods change it. What does not fit in memory stays in the database:
-``stored_from`` is the earliest instant of it, and the dispatcher refills the lane when it has room again.
+``stored_from`` is its earliest due time, and the dispatcher refills the lane when it has room again.
 
-What a lane gets from the database, it gets one after the other::
+A lane does one thing with the database at a time::
 
       resting ──── no target ─────────────► loading ──┐
          ▲ ├────── something stored is due ► refilling ┤
          │ └────── target closed ──────────► settling ─┤
          └─────────────────────────────────────────────┘
 
-Where something it needs cannot be had, it is ``held`` for a while, and begins nothing. Where its endpoint has become
-another engine's, it is ``gone``, and takes nothing in either.
+If something that it needs is unavailable, it is ``held`` for a while, and begins nothing. If its endpoint now belongs
+to another engine, it is ``gone``, and takes nothing in either.
 """
 
 from __future__ import annotations
@@ -36,23 +36,23 @@ __all__ = ["RETRIES", "SILENT", "Lane", "Load", "Memory", "Standing"]
 
 INITIAL_LIMIT = 2
 EARNED_BY_RESPONSE = 2
-"""Requests that a lane may begin after a response, and before the next, without being silent."""
+"""Requests that a lane may begin after a response before it counts as silent."""
 MAX_QUEUED = 4_096
 MAX_QUEUED_UNPROVEN = 256
 ROOM_FOR_MANUAL = 16
-"""Attempts that a person asked for are taken up although the lane is full: up to so many."""
+"""Manual attempts that are taken up even if the lane is full."""
 MAX_QUEUED_BYTES = 4 * 1024 * 1024
 MAX_QUEUED_IN_ALL = 65_536
 MAX_QUEUED_BYTES_IN_ALL = 128 * 1024 * 1024
 RETRY_TURN = 4
 RETRIES, SILENT = 1, 2
-"""The lanes of one standing stand in four lines: whether they have nothing but retries, and whether they are silent."""
+"""The lanes of one standing wait in four lines: flags for having only retries, and for being silent."""
 SHORTEST_PAUSE_S = 0.000_001
-"""No timer is finer: to wait for less is to look again at the same instant, for ever by a clock that tests advance."""
+"""Minimum wait in seconds: a shorter one would check again at the same instant, for ever with a manual clock."""
 
 
 class Standing(IntEnum):
-    """What a lane's last responses say of it; lower goes first."""
+    """A lane's class by its last responses; the lowest goes first."""
 
     PROVEN = 0
     UNTRIED = 1
@@ -61,26 +61,26 @@ class Standing(IntEnum):
 
 
 class Load(Enum):
-    """What a lane is getting from the database."""
+    """What a lane is doing with the database."""
 
     RESTING = "resting"
     """Nothing."""
     LOADING = "loading"
-    """Its target."""
+    """Loading its target."""
     REFILLING = "refilling"
-    """Deliveries that are due."""
+    """Reading due deliveries."""
     SETTLING = "settling"
-    """It ends what is scheduled, because its endpoint is disabled or deleted."""
+    """Settling scheduled deliveries, because its endpoint is disabled or deleted."""
 
 
-# By names of their own where a delivery passes: Python 3.11 takes as long to find a member in its class as for a call.
+# Bound to names on the hot path, since on Python 3.11 looking up an enum member costs as much as a call.
 _RESTING, _LOADING, _REFILLING, _SETTLING = Load
 _QUICK, _SLOW, _OVERLOADED, _TIMEOUT = Reaction
 _PROVEN = Standing.PROVEN
 
 
 class Memory:
-    """What all lanes together hold in memory; those that are not proven may fill half of it."""
+    """The memory that all lanes share; those that are not proven may fill half of it."""
 
     def __init__(self, max_queued: int = MAX_QUEUED_IN_ALL, max_bytes: int = MAX_QUEUED_BYTES_IN_ALL) -> None:
         self.queued = 0
@@ -89,7 +89,7 @@ class Memory:
         self._max_unproven = (max_queued // 2, max_bytes // 2)
 
     def full(self, standing: Standing) -> bool:
-        """Whether a lane of this standing should leave what it has in the database."""
+        """Whether a lane of this standing should leave its deliveries in the database."""
         max_queued, max_bytes = self._max if standing is _PROVEN else self._max_unproven
         return self.queued >= max_queued or self.bytes >= max_bytes
 
@@ -100,41 +100,41 @@ class Lane:
     def __init__(self, endpoint_id: str, limit: int, memory: Memory | None = None) -> None:
         self.endpoint_id = endpoint_id
         self.target: Target | None = None
-        """What to send to and how; ``None`` until loaded, or after an edit."""
+        """The prepared endpoint; ``None`` until loaded, or after an edit."""
         self._closed = False
         self._disabling: str | None = None
-        """Why its endpoint is disabled by an outcome that is not committed yet; ``None`` if none does."""
+        """Why an uncommitted outcome disables its endpoint; ``None`` if none does."""
         self.health: Health = WELL
         self.max_limit = limit
         self.limit = min(INITIAL_LIMIT, limit)
         self.standing = Standing.UNTRIED
         self.breaker: Breaker | None = None
-        """Its circuit breaker, if its endpoint asks for one."""
+        """Its circuit breaker, if its endpoint has one."""
         self.paused_until: float | None = None
-        """By the monotonic clock: from then on it is probed; ``None``: it does not wait."""
+        """When its circuit breaker's pause ends, by the monotonic clock; ``None``: it is not paused."""
         self.in_flight = 0
         self.unanswered = 0
-        """Requests begun since the last response came."""
+        """Requests begun since the last response."""
         self.unrecorded = 0
         """Attempts made whose outcome is not committed yet."""
         self.queued = 0
-        """Deliveries in memory that wait for their turn."""
+        """Deliveries queued in memory."""
         self.load = _RESTING
         self.shard: int | None = None
-        """That of its endpoint; unknown until its target was read once."""
+        """The shard of its endpoint; ``None`` until its target was read once."""
         self.gone = False
-        """Whether its endpoint is another engine's now; what is under way is still recorded by this one."""
+        """Whether its endpoint now belongs to another engine; this one still records attempts in flight."""
         self.held = False
-        """Whether it waits, because something it needs could not be had."""
+        """Whether it is on hold, because something that it needs is unavailable."""
         self._times_held = 0
         self.edits = 0
-        """Edits of the endpoint so far; a target that was read before one is out of date."""
+        """Counts edits of the endpoint; a target read before an edit is outdated."""
         self._memory = memory or Memory()
         self._stored_from: int | None = None
         self._older_from: int | None = None
-        """Earliest instant of what new messages must not keep waiting in the database: retries, or what is unknown."""
+        """Earliest due time of stored retries, or of unknown deliveries, which new messages must not delay."""
         self._manual_stored = False
-        """Whether an attempt that a person asked for is only in the database; it does not wait for the queues."""
+        """Whether a manual attempt is only in the database; it does not wait for the queues."""
         self._overflowed = False
         self._manual: deque[Due] = deque()
         self._first: deque[Due] = deque()
@@ -150,15 +150,15 @@ class Lane:
 
     @property
     def scheduled(self) -> int:
-        """Those of them that are made by the schedule."""
+        """Those of them that are scheduled attempts."""
         return len(self._first) + len(self._retries)
 
     @property
     def line(self) -> int:
-        """In which of the lines of its standing it stands: ``RETRIES`` and ``SILENT``, or neither.
+        """The line of its standing that it waits in: ``RETRIES`` and ``SILENT``, or neither.
 
-        A lane is silent that has begun what its last response allowed: it must get another before it may have more
-        while many want.
+        A lane is silent if it has begun all requests that its last response allowed: while slots are scarce, it needs
+        another response first.
         """
         only_retries = not (self._first or self._manual)
         return only_retries | SILENT if self.in_flight > 0 and self.unanswered >= EARNED_BY_RESPONSE else only_retries
@@ -170,7 +170,7 @@ class Lane:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing at all is going on."""
+        """Whether nothing is queued, in flight, unrecorded or being read."""
         return not self._known and self.load is _RESTING
 
     @property
@@ -180,46 +180,46 @@ class Lane:
 
     @property
     def closed(self) -> bool:
-        """Whether its endpoint is disabled or deleted; while its target is being read anew, whether it was before."""
+        """Whether its endpoint is disabled or deleted; during a reload of its target, whether it was before."""
         return self._closed if self.target is None else self.target.closed
 
     @property
     def disabling(self) -> bool:
-        """Whether it is closed by an outcome that is not committed yet."""
+        """Whether an uncommitted outcome closes it."""
         return self._disabling is not None
 
     def state(self) -> EndpointState:
-        """What is known of its endpoint now."""
+        """The present state of its endpoint."""
         return EndpointState(self.health, self.closed, self.breaker)
 
     @property
     def stored_from(self) -> int | None:
-        """Earliest instant of what is only in the database; ``None`` also while there is no room to take it up.
+        """Earliest due time of what is only in the database; ``None`` also while there is no room for it.
 
-        A lane without room has something queued, and is seen to after each attempt: until then there is nothing to do.
+        A lane without room has something queued, and is attended to after each attempt, so nothing is to do until then.
         """
         return self._stored_from if self._stored_from is not None and (self.room() or self._manual_stored) else None
 
-    # Its target: what it sends to.
+    # Its target.
 
     def begin_loading(self) -> None:
-        """Its target is being read."""
+        """Note that its target is being read."""
         self.load = _LOADING
 
     def loaded(self, target: Target, stored: StoredEndpoint) -> None:
-        """Its target was read; what was recorded of the endpoint counts, unless this lane knows better."""
+        """Set the target that was read, and the recorded state of the endpoint, unless this lane has a newer one."""
         if not (self.in_flight or self.unrecorded) and self.health is WELL:
             self.health = stored.health
         if stored.health.first_failure_at is not None and self.standing is Standing.UNTRIED:
-            # It was failing before the engine started: it must not take the slot of one that may be well.
+            # It was failing before the engine started, so it must not take the slot of a healthy one.
             self.standing = Standing.SUSPECT
-        # A disabling that is not committed yet is not in what was read.
+        # The read does not include an uncommitted disabling.
         disabled = self._disabling is not None and not target.closed
         self.target = target.disabled(self._disabling) if disabled else target
         self.shard = stored.shard
 
     def protect(self, now: int, ran: int, monotonic: float) -> None:
-        """Its target is there: give it the circuit breaker that this asks for, as another run may have left it."""
+        """Set up the circuit breaker of the loaded target, with a pause that an earlier run may have left."""
         if self.target is None or not self.target.breaks:
             self.breaker = self.paused_until = None
         elif self.breaker is None or (self.breaker.until is not None and self.health.paused_until is None):
@@ -228,12 +228,12 @@ class Lane:
             self.pause(ran, monotonic)
 
     def pause(self, ran: int, monotonic: float) -> None:
-        """Wait for as long as its circuit breaker says."""
+        """Pause for as long as its circuit breaker says."""
         until = None if self.breaker is None else self.breaker.until
         self.paused_until = None if until is None else monotonic + (until - ran) / 1_000_000
 
     def pause_left(self, monotonic: float) -> float:
-        """Seconds until it may be probed; infinite while it is. What a person asked for does not wait."""
+        """Seconds until it may be probed; infinite during a probe. Manual attempts do not wait."""
         if self.paused_until is None or self._manual:
             return 0.0
         left = self.paused_until - monotonic
@@ -242,13 +242,13 @@ class Lane:
         return inf if self.in_flight else 0.0
 
     def put_back(self, due: Due, until: int) -> None:
-        """A delivery waits for those that are to go with it: it is where it was, in the database."""
+        """Put back a delivery that waits for a larger batch: it stays in the database."""
         self.unanswered = max(0, self.unanswered - 1)
         self.over(due)
         self.note_stored(until, older=True)
 
     def without_gathering(self, found: Sequence[Due], now: int) -> Sequence[Due]:
-        """Those of a refill that do not wait for others to go with them."""
+        """Those of a refill that do not wait for a larger batch."""
         if not self.orders.gathering:
             return found
         rest: list[Due] = []
@@ -261,7 +261,7 @@ class Lane:
         return rest
 
     def leave(self) -> None:
-        """Its endpoint is another engine's: forget all that is not under way. It is in the database."""
+        """Forget everything not in flight: its endpoint now belongs to another engine, and the database has it."""
         self.gone = True
         self.outdate()
         self.clear()
@@ -273,15 +273,15 @@ class Lane:
         self._stored_from = self._older_from = None
 
     def come_back(self) -> None:
-        """Its endpoint is this engine's again."""
+        """Return to work, because its endpoint belongs to this engine again."""
         self.gone = False
 
     def end_loading(self) -> None:
-        """The reading of its target is over."""
+        """Note the end of reading its target."""
         self.load = _RESTING
 
     def outdate(self) -> None:
-        """Its target must be read anew, and one that is being read just now may be out of date."""
+        """Mark its target as outdated, and also one that is being read right now."""
         self._closed = self.closed
         self.target = None
         self.orders.stop_gathering()
@@ -289,7 +289,7 @@ class Lane:
         self.release()
 
     def edited(self, stored: StoredEndpoint) -> None:
-        """Its endpoint was edited, enabled, disabled or deleted."""
+        """Apply an edit, enabling, disabling or deletion of its endpoint."""
         if self.target is None or self.target.closed or stored.endpoint.disabled:
             self.health = stored.health
         self.outdate()
@@ -297,10 +297,10 @@ class Lane:
         if self._closed:
             self.clear()
 
-    # What it waits for.
+    # Waiting.
 
     def hold(self) -> int:
-        """Something it needs could not be had: nothing is begun until :meth:`release`.
+        """Begin nothing until :meth:`release`, because something that it needs is unavailable.
 
         Returns how many times in a row, with no attempt made in between.
         """
@@ -310,32 +310,32 @@ class Lane:
         return self._times_held
 
     def release(self) -> None:
-        """It may be tried again."""
+        """End the hold."""
         self.held = False
 
     def begin_settling(self) -> None:
-        """What is scheduled is being ended in the database."""
+        """Note that scheduled deliveries are being settled in the database."""
         self.clear()
         self._stored_from = None
         self.load = _SETTLING
 
     def end_settling(self) -> None:
-        """That is over."""
+        """Note the end of settling."""
         self.load = _RESTING
 
     # Its requests.
 
     def begin_request(self) -> None:
-        """A request of it begins."""
+        """Count a request that begins."""
         self.in_flight += 1
         self.unanswered += 1
 
     def end_request(self) -> None:
-        """A request of it is over, however it ended."""
+        """Count a request that has ended, in whatever way."""
         self.in_flight -= 1
 
     def postpone(self, due: Due) -> None:
-        """An attempt was not made, because the engine lacked something: it is where it was, in the database."""
+        """Put back a delivery whose attempt could not be made: it stays in the database."""
         self.unanswered = max(0, self.unanswered - 1)
         self.over(due)
         if due.manual_id:
@@ -344,7 +344,7 @@ class Lane:
             self.note_stored(due.due_at, older=True)
 
     def apply(self, outcome: Outcome) -> None:
-        """An attempt was made, or given up: learn from it, and wait for it to be recorded."""
+        """Apply the outcome of an attempt, and wait until it is recorded."""
         self.unrecorded += 1
         self._times_held = 0
         if outcome.reaction is not None:
@@ -359,7 +359,7 @@ class Lane:
             self.clear()
 
     def recorded(self, outcome: Outcome) -> None:
-        """An outcome is committed: what it scheduled can be found in the database from here on."""
+        """Handle a committed outcome: from now on the database has what it scheduled."""
         due, change, condition = outcome.due, outcome.change, outcome.condition
         self.unrecorded -= 1
         if outcome.closed is not None:
@@ -370,14 +370,14 @@ class Lane:
         if change.due_at is not None:
             self.note_stored(change.due_at, older=True)
         if condition is not None and condition.disabled_at is not None:
-            # A target that is being read just now may be the one from before.
+            # A read in progress may return the old target.
             self.outdate()
             self.note_stored(condition.disabled_at)
 
-    # What is queued, and what is left in the database.
+    # Deliveries queued, and those only in the database.
 
     def room(self) -> int:
-        """How many more deliveries may be kept in memory; one always may."""
+        """How many more deliveries may be kept in memory; at least one."""
         queued = self.queued
         if self._bytes >= MAX_QUEUED_BYTES or self._memory.full(self.standing):
             most = 1
@@ -386,9 +386,9 @@ class Lane:
         return max(0, most - queued)
 
     def refill_size(self, most: int) -> tuple[int, int]:
-        """How many deliveries, and bytes of payload, to read so that at least one new is found and at most ``most``.
+        """How many deliveries, and bytes of payload, to read to find at least one new delivery and at most ``most``.
 
-        What is known may be read once more, so it is counted on top.
+        Known deliveries may be read again, so they are added.
         """
         room_bytes = max(1, MAX_QUEUED_BYTES - self._bytes)
         waiting, waiting_bytes = self.orders.gathering, self.orders.gathering_bytes
@@ -397,7 +397,7 @@ class Lane:
     def wants_refill(self, now: int) -> bool:
         """Whether the database has something due that memory has room for.
 
-        A lane that always has new messages asks for what is older all the same, lest that never has its turn.
+        A lane that always has new messages still reads older deliveries, so that these are not starved.
         """
         if self.load is not _RESTING or self.held or self.gone:
             return False
@@ -409,9 +409,9 @@ class Lane:
         return stored_from is not None and stored_from <= now
 
     def note_stored(self, due_at: int, *, older: bool = False) -> None:
-        """Something of this lane is due at ``due_at``, and only in the database.
+        """Note that the database has something of this lane, due at ``due_at``, that is not in memory.
 
-        ``older``: it may be older than what new messages bring, and must not be kept waiting by them.
+        ``older``: it may be older than new messages, and must not be delayed by them.
         """
         if self.gone:
             return
@@ -421,25 +421,25 @@ class Lane:
             self._older_from = due_at
 
     def note_accepted(self, due_at: int, now: int) -> None:
-        """Another engine accepted deliveries, only the database has them: what comes after them goes there too."""
+        """Note deliveries accepted by another engine: they are in the database, and later ones are left there too."""
         if due_at <= now:
             self._overflowed = True
         self.note_stored(due_at)
 
     def note_manual(self, due_at: int) -> None:
-        """An attempt that a person asked for is only in the database, unless so many are here that it must wait."""
+        """Note a manual attempt that is only in the database; it waits if too many are in memory."""
         self._manual_stored = not self.gone and len(self._manual) < ROOM_FOR_MANUAL
         self.note_stored(due_at, older=True)
 
     def push_new(self, due: Due) -> bool:
-        """Queue a new delivery, but not before those that found no room earlier; ``False`` as for :meth:`push`."""
+        """Queue a new delivery, but not ahead of earlier ones without room; ``False`` as for :meth:`push`."""
         if self._overflowed or not self.push(due):
             self._overflowed = True
             return False
         return True
 
     def caught_up(self) -> None:
-        """All that is due is in memory again."""
+        """Note that everything due is in memory again."""
         self._overflowed = False
 
     def push(self, due: Due) -> bool:
@@ -467,26 +467,26 @@ class Lane:
         return True
 
     def begin_refill(self) -> None:
-        """From now until :meth:`end_refill`, what leaves the lane is remembered: the read may show it as it was."""
+        """Begin a refill: remember what leaves the lane until :meth:`end_refill`, since the read may be outdated."""
         self.load = _REFILLING
         self._stored_from = self._older_from = None
         self._manual_stored = False
 
     def end_refill(self) -> None:
-        """The read is over."""
+        """End a refill."""
         self.load = _RESTING
         self._left_during_refill.clear()
         self._expunged_during_refill.clear()
 
     def drop(self, message_id: str) -> None:
-        """A scheduled delivery need not be made any more (it succeeded otherwise, or was cancelled).
+        """Remove a scheduled delivery (it succeeded by a manual attempt, or was cancelled).
 
         One in flight stays known until its outcome is committed.
         """
         if self.refilling:
             self._left_during_refill.add(message_id)
         if message_id not in self._known:
-            # Of many that are cancelled at once, most are only in the database: the queues are not searched for them.
+            # When many are cancelled at once, most are only in the database: do not search the queues for them.
             return
         for queue in (self._first, self._retries):
             for due in queue:
@@ -497,7 +497,7 @@ class Lane:
                     return
 
     def expunge(self, message_ids: Set[str]) -> None:
-        """The payloads of these messages are deleted: what is queued of them, or being read, loses its own too."""
+        """Remove the deleted payloads of these messages from what is queued or being read."""
         if self.refilling:
             self._expunged_during_refill |= message_ids
         # The keys of manual attempts are not those of their messages.
@@ -516,7 +516,7 @@ class Lane:
         self._memory.bytes -= size
 
     def forget(self, key: str) -> None:
-        """An outcome is committed: the database says from here on what is to come."""
+        """Forget a delivery whose outcome is committed: the database has its state."""
         self._known_bytes -= self._known.pop(key, 0)
         if self.refilling:
             self._left_during_refill.add(key)
@@ -530,7 +530,7 @@ class Lane:
             queue.clear()
 
     def next(self, *, retries_allowed: bool) -> Due | None:
-        """Take the delivery whose turn it is."""
+        """Take the next delivery."""
         while (due := self._next_queued(retries_allowed=retries_allowed)) is not None:
             self._unqueued(due)
             if self.orders.begin(due):
@@ -539,7 +539,7 @@ class Lane:
         return None
 
     def over(self, due: Due) -> None:
-        """A delivery is not under way any more. What becomes of it, and who waited for that, the database knows."""
+        """Note that a delivery is not in flight any more. The database has its state, and those waiting behind it."""
         self.forget(_key(due))
         if (next_due_at := self.orders.end(due)) is not None:
             self.note_stored(next_due_at, older=True)

@@ -1,17 +1,17 @@
-"""All lanes, and who may send next. Pure decisions, no I/O, no awaiting.
+"""All lanes, and which may send next. Pure decisions, no I/O, no awaiting.
 
 Five rules keep a slow or dead endpoint from delaying a healthy one:
 
 * A lane has a limit of its own. It starts small, grows by one with each quick response, halves when the receiver asks
   for less (429, 502, 503, 504) or cannot be reached, and falls to one after a timeout.
-* Who has the fewest requests in flight goes first, and no lane that has any may get more than a quarter of the slots
-  that are free. However many lanes hog, slots stay free for the others.
-* Once half of all slots are taken, requests are earned: a lane that has some in flight
-  may begin two for each response that comes. Those that answer grow as fast as before; of those that fall silent all at
-  once, however well they stood, each holds what it had and two more, and not its whole limit.
-* Lanes that did not answer well lately, or never yet, together get at most half of all slots; of that, slow ones get
-  at most three quarters, and of that, those that failed at most two thirds: new before slow before dead. They are not
-  forgotten either: now and then one of them goes before the proven.
+* The lane with the fewest requests in flight goes first, and a lane that has any may get at most a quarter of the free
+  slots. However many lanes are greedy, slots stay free for the others.
+* Once half of all slots are taken, requests are earned: a lane with requests in flight may begin two for each response.
+  Responding lanes grow as fast as before. If many lanes fall silent at once, each holds its slots and two more, and not
+  its whole limit.
+* Lanes without good recent responses together get at most half of all slots; of that, slow ones get at most three
+  quarters, and of that, failing ones at most two thirds: new before slow before dead. They are not starved either:
+  regularly one of them goes before the proven.
 * Retries together get at most half of all slots, and go first one turn in four, among the lanes as within each.
 """
 
@@ -31,9 +31,9 @@ __all__ = ["Lanes", "Slot"]
 
 MAX_IDLE_LANES = 10_000
 IDLE_LOOKS = 100
-"""Lanes looked at when there are too many; bounds the work of opening one."""
+"""Lanes checked for eviction when there are too many; bounds the work of opening one."""
 SHARES = {Standing.PROVEN: 1.0, Standing.UNTRIED: 1 / 2, Standing.SLOW: 3 / 8, Standing.SUSPECT: 1 / 4}
-"""Of all slots, for lanes of this standing and worse."""
+"""Share of all slots for lanes of this standing and worse."""
 FREE_SHARE = 4
 CROWDED_SHARE = 1 / 2
 RETRY_SHARE = 0.5
@@ -44,10 +44,10 @@ _PROVEN = Standing.PROVEN
 _LINES: tuple[int, ...] = (0, RETRIES, SILENT, SILENT | RETRIES)
 _LINES_RETRIES_FIRST = (RETRIES, 0, SILENT | RETRIES, SILENT)
 _IN_A_CROWD = 2
-"""How many of these lines, from the first, are served while slots are scarce."""
+"""How many of the lines, from the first, are served while slots are scarce."""
 _TURNS = 16
 _OUT_OF_ORDER = {4: Standing.UNTRIED, 8: Standing.UNTRIED, 12: Standing.SLOW, 15: Standing.SUSPECT}
-"""Which turns of 16 begin with another standing than the best."""
+"""The turns of 16 that begin with another standing than the best."""
 _ORDERS = [
     tuple(sorted(Standing, key=lambda standing: (standing is not best, standing)))
     for best in (_OUT_OF_ORDER.get(turn, Standing.PROVEN) for turn in range(_TURNS))
@@ -55,7 +55,7 @@ _ORDERS = [
 
 
 class Slot(msgspec.Struct, frozen=True, gc=False):
-    """A request that may be made now; given back with :meth:`Lanes.release`."""
+    """Permission for one request; returned with :meth:`Lanes.release`."""
 
     lane: Lane
     due: Due
@@ -66,8 +66,8 @@ class Slot(msgspec.Struct, frozen=True, gc=False):
 class Lanes:
     """The lanes, and the slots for requests that they share.
 
-    ``on_throttled`` gets a lane that must wait for its rate limit, and for how many seconds; it lets the lane line up
-    again. A caller that gives a lane something to send, or its target, lets it line up too.
+    ``on_throttled`` gets a lane that must wait for its rate limit, and the seconds to wait; it has to call
+    :meth:`line_up` then. So has a caller that gives a lane something to send, or its target.
     """
 
     def __init__(self, max_in_flight: int, max_per_endpoint: int, on_throttled: Callable[[Lane, float], None]) -> None:
@@ -77,16 +77,16 @@ class Lanes:
         self._max_held = [max(1, int(max_in_flight * SHARES[standing])) for standing in Standing]
         self._crowded_from = max(1, int(max_in_flight * CROWDED_SHARE))
         self._held = [0 for _ in Standing]
-        """Slots held by lanes that had this standing when they got them."""
+        """Slots in use, by the standing that the lane had when it got the slot."""
         self._max_retries = max(1, int(max_in_flight * RETRY_SHARE))
         self._retries_in_flight = 0
         self._turn = 0
         self._memory = Memory()
         self._lanes: OrderedDict[str, Lane] = OrderedDict()
         self._lines = [tuple(_Line(self._max_per_endpoint) for _ in _LINES) for _ in Standing]
-        """For each standing."""
+        """The waiting lines of each standing."""
         self._spots: dict[Lane, tuple[_Line, int]] = {}
-        """Where the lanes that may send stand in line."""
+        """The places of the waiting lanes."""
         self._on_throttled = on_throttled
 
     def __iter__(self) -> Iterator[Lane]:
@@ -100,7 +100,7 @@ class Lanes:
         return self._lanes.get(endpoint_id)
 
     def open(self, endpoint_id: str) -> Lane:
-        """The lane of an endpoint; made when first needed."""
+        """The lane of an endpoint; made on first use."""
         lane = self._lanes.get(endpoint_id)
         if lane is None:
             if len(self._lanes) >= MAX_IDLE_LANES:
@@ -109,13 +109,13 @@ class Lanes:
         return lane
 
     def close(self, lane: Lane) -> None:
-        """The endpoint is another engine's: the lane is let go as soon as nothing of it is under way."""
+        """Remove the lane as soon as nothing of it is in flight: its endpoint now belongs to another engine."""
         self._unlist(lane)
         if lane.idle and not lane.unrecorded:
             self._lanes.pop(lane.endpoint_id, None)
 
     def line_up(self, lane: Lane) -> None:
-        """Let a lane stand in line where it belongs, if it has something to send and may send more."""
+        """Put a lane in its line, if it has something to send and may send more."""
         spot = None
         if lane.queued and lane.in_flight < lane.limit and lane.target is not None and not lane.held:
             spot = (self._lines[lane.standing][lane.line], lane.in_flight)
@@ -126,7 +126,7 @@ class Lanes:
                 self._spots[lane] = spot
 
     def take(self, monotonic: float) -> Slot | None:
-        """Who may send next; ``None`` if nobody may."""
+        """Take a slot for the next lane; ``None`` if none may send."""
         if not self._spots or self.in_flight >= self.max_in_flight:
             return None
         numbers = _LINES_RETRIES_FIRST if self._turn % RETRY_TURN == RETRY_TURN - 1 else _LINES
@@ -150,7 +150,7 @@ class Lanes:
         return None
 
     def release(self, slot: Slot) -> None:
-        """The request is over, however it ended."""
+        """Return a slot after its request has ended, in whatever way."""
         self.in_flight -= 1
         self._held[slot.standing] -= 1
         self._retries_in_flight -= slot.retry
@@ -158,7 +158,7 @@ class Lanes:
         self.line_up(slot.lane)
 
     def _room(self, standing: Standing) -> int:
-        """Free slots that a lane of this standing may have: no class may eat into the share of a better one."""
+        """Free slots for a lane of this standing, which leave the shares of better ones untouched."""
         if standing is _PROVEN:
             return self.max_in_flight - self.in_flight
         held, room = 0, self.max_in_flight
@@ -181,7 +181,7 @@ class Lanes:
         if lane.paused_until is not None:
             wait = max(wait, lane.pause_left(monotonic))
             if wait == math.inf:
-                # It stands in line again when its probe is over.
+                # It waits in line again after its probe.
                 return None
         if wait > 0 and lane.queued:
             self._on_throttled(lane, wait)
@@ -207,7 +207,7 @@ class Lanes:
             spot[0].remove(lane, spot[1])
 
     def _forget_idle(self) -> None:
-        """Make room. A lane that is forgotten is made anew when its timer wakes it, or when it gets a message."""
+        """Evict idle lanes. An evicted lane is made again when its timer wakes it, or when it gets a message."""
         for endpoint_id, lane in list(islice(self._lanes.items(), IDLE_LOOKS)):
             if lane.idle:
                 self._unlist(lane)
@@ -217,7 +217,7 @@ class Lanes:
 
 
 class _Line:
-    """Lanes in the order of their requests in flight, and among equals in the order of arrival."""
+    """Lanes ordered by their requests in flight, then by arrival."""
 
     def __init__(self, most_in_flight: int) -> None:
         self._by_in_flight: list[OrderedDict[Lane, None]] = [OrderedDict() for _ in range(most_in_flight)]

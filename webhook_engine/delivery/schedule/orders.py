@@ -1,8 +1,8 @@
-"""What a lane knows of the orders of its endpoint: of which one message is under way, and which wait for more.
+"""A lane's data about the orders of its endpoint: which have a message in flight, and which wait for a larger batch.
 
-Pure decisions, no I/O. Whose turn it is, the database says; here is what keeps two of one order from being sent side by
-side where that changes while one is under way: because a person skipped or sent it, or because an engine that had lost
-the endpoint has delivered it.
+Pure decisions, no I/O. The database has the turns. This keeps two messages of one order from being sent concurrently if
+the turn changes while one is in flight: because a person skipped or sent it, or because an engine that had lost the
+endpoint has delivered it.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from webhook_engine.store.records import Due
 __all__ = ["MAX_GATHERING", "Orders"]
 
 MAX_GATHERING = 4_096
-"""Orders of an endpoint whose first messages may wait for more."""
+"""Orders of an endpoint that may wait for a larger batch."""
 
 
 class Orders:
-    """Those of one lane."""
+    """The orders of one lane."""
 
     def __init__(self) -> None:
         self._under_way: dict[str, _UnderWay] = {}
@@ -25,7 +25,7 @@ class Orders:
     # One at a time.
 
     def begin(self, due: Due) -> bool:
-        """A delivery is to be sent; ``False``: another one of its order is under way, and it has to wait for that."""
+        """Begin a delivery; ``False`` if it has to wait, because another one of its order is in flight."""
         if due.order_key is None or due.manual_id is not None:
             return True
         if self.waits(due):
@@ -34,7 +34,7 @@ class Orders:
         return True
 
     def waits(self, due: Due) -> bool:
-        """Whether a delivery has to wait for the end of another one of its order; then :meth:`end` tells of it."""
+        """Whether a delivery has to wait for another one of its order; then :meth:`end` returns its due time."""
         if due.order_key is None or due.manual_id is not None:
             return False
         found = self._under_way.get(due.order_key)
@@ -44,7 +44,7 @@ class Orders:
         return True
 
     def end(self, due: Due) -> int | None:
-        """A delivery is under way no longer: when the one is due that waits for this."""
+        """End a delivery; returns when the one that waits for it is due."""
         if due.order_key is None or due.manual_id is not None:
             return None
         found = self._under_way.get(due.order_key)
@@ -53,20 +53,20 @@ class Orders:
         del self._under_way[due.order_key]
         return found.next_due_at
 
-    # Several in one request.
+    # Batches.
 
     @property
     def gathering(self) -> int:
-        """Orders whose first messages wait for more."""
+        """The number of orders that wait for a larger batch."""
         return len(self._gathering)
 
     @property
     def gathering_bytes(self) -> int:
-        """Of the payloads of the first of each."""
+        """Bytes of the first payload of each."""
         return sum(one.size for one in self._gathering.values())
 
     def gather(self, due: Due, missing: int, until: int) -> bool:
-        """The first messages of an order wait for more; ``False`` if so many orders do that this one must not."""
+        """Let an order wait for a larger batch; ``False`` if too many orders wait already."""
         key = due.order_key or ""
         if key not in self._gathering and len(self._gathering) >= MAX_GATHERING:
             return False
@@ -74,7 +74,7 @@ class Orders:
         return True
 
     def gathering_until(self, order_key: str | None, now: int) -> int | None:
-        """Until when the first messages of an order wait for more; ``None``: they do not."""
+        """Until when an order waits for a larger batch; ``None``: it does not."""
         found = self._gathering.get(order_key) if order_key is not None else None
         if found is None:
             return None
@@ -84,13 +84,13 @@ class Orders:
         return None
 
     def joined(self, order_key: str, now: int) -> bool:
-        """Another message has joined an order; whether its first ones go on waiting all the same."""
+        """Count a message that joined an order; returns whether the order still waits for a larger batch."""
         if (found := self._gathering.get(order_key)) is not None:
             found.missing -= 1
         return self.gathering_until(order_key, now) is not None
 
     def stop_gathering(self) -> None:
-        """None waits for more, until it is seen to anew."""
+        """Let no order wait any more, until each is checked again."""
         self._gathering.clear()
 
 

@@ -1,4 +1,4 @@
-"""Whether anything is due, whichever engine on the database is to send it."""
+"""Checking whether anything is due on any engine of the database."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ __all__ = ["Outstanding"]
 
 PAGE = 1_000
 MAX_LOOKED_AT = 4_097
-"""Due deliveries of an endpoint that are looked at one by one, to find that each of them waits for more."""
+"""Due deliveries of an endpoint that are checked one by one for waiting for a larger batch."""
 MAX_LOOKED_AT_BYTES = 4 * 1024 * 1024
 
 
 class Outstanding:
-    """One look after the other, until nothing is due any more.
+    """Repeated checks, until nothing is due any more.
 
-    What waits for others to go with it is scheduled for later, though the database has it as due: only who sends it
-    knows when it will go.
+    A delivery that waits for a larger batch counts as scheduled for later, though the database has it as due: only the
+    sending engine knows when it will go.
     """
 
     def __init__(self, deliveries: DeliveryStore, endpoints: EndpointStore) -> None:
         self._deliveries = deliveries
         self._endpoints = endpoints
         self._gathering: dict[str, int] = {}
-        """Endpoints that have nothing due but what waits for more, and until when that holds."""
+        """Endpoints whose due deliveries all wait for larger batches, and until when."""
 
     async def any(self, now: int) -> bool:
         """Whether something is due."""

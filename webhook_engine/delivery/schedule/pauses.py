@@ -1,7 +1,7 @@
-"""How long a lane waits when something that it needs could not be had. Pure: the caller gives the random number.
+"""How long a lane is held when something that it needs is unavailable. Pure: the caller gives the random number.
 
-Each pause of a lane is twice the one before, up to a bound. However many lanes wait, they together try only so many
-times a second, so that a trouble of the engine is not made worse by asking again and again whether it is over.
+Each pause of a lane is twice the last one, up to a maximum. All held lanes together retry at a limited rate, so that
+retries do not make a trouble of the engine worse.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ __all__ = ["LONGEST_S", "pause_s"]
 FIRST_S = 0.5
 LONGEST_S = 10.0
 TRIES_PER_S = 100
-"""Of all lanes that wait."""
+"""Retries per second of all held lanes together."""
 LONGEST_IN_A_CROWD_S = 60.0
 SPREAD = 0.25
-"""Share of itself by which a pause may be shorter or longer, so that lanes do not all try at once."""
+"""Jitter as a share of the pause, so that lanes do not all retry at once."""
 
 
 def pause_s(times: int, waiting: int, random: float) -> float:
-    """Seconds to wait after the trouble was met ``times`` times in a row, while so many lanes wait.
+    """Seconds to wait after ``times`` consecutive failures, while ``waiting`` lanes are held.
 
     ``random`` is in [0, 1).
     """

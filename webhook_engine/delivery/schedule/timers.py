@@ -1,8 +1,8 @@
 """The timer heap: which endpoint has a delivery due next. Pure: the caller gives the time.
 
-The heap holds one instant for each endpoint, the earliest that anything of it is due, never one for each delivery.
-It is bounded too: beyond its capacity it forgets the latest, and remembers from which instant on it does not know
-everything (``horizon``), so that its owner asks the database again in time.
+The heap has one entry for each endpoint, its earliest due time, never one for each delivery. It is bounded too: beyond
+its capacity it drops the latest, and remembers from which instant on it is incomplete (``horizon``), so that its owner
+reads the database again in time.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ class Timers:
         self._heap: list[tuple[int, str]] = []
         self._earliest: dict[str, int] = {}
         self.horizon: int | None = None
-        """Endpoints due at this instant or later may be missing; ``None``: none is."""
+        """Endpoints due at this instant or later may be missing; ``None``: the heap is complete."""
 
     def __len__(self) -> int:
         return len(self._earliest)
 
     def schedule(self, endpoint_id: str, instant: int) -> None:
-        """Wake the endpoint at ``instant``, or earlier if that was asked for before."""
+        """Wake the endpoint at ``instant``, or earlier if scheduled so before."""
         known = self._earliest.get(endpoint_id)
         if known is not None and known <= instant:
             return
@@ -42,7 +42,7 @@ class Timers:
             self._rebuild()
 
     def due_at(self, endpoint_id: str) -> int | None:
-        """When the endpoint is to be woken, as far as is known here."""
+        """When the endpoint will be woken; ``None`` if it is not in the heap."""
         return self._earliest.get(endpoint_id)
 
     def pop_due(self, now: int, limit: int | None = None) -> list[str]:

@@ -78,7 +78,7 @@ class PostgresqlAttempts:
         return await self._database.read_span(sql, parameters.values, rows.attempt, span.max_bytes)
 
     async def edge(self, endpoint_id: str, status: AttemptStatus | None, span: Span, count: int) -> Edge | None:
-        """Where the first ``count`` of the span end."""
+        """The edge after the first ``count`` elements of the span."""
         statuses: Sequence[AttemptStatus] = STATUSES if status is None else (status,)
         ranges = [
             f"""

@@ -1,4 +1,4 @@
-"""Connections to a PostgreSQL database, and what is done with one."""
+"""Connections to a PostgreSQL database."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Row: TypeAlias = Any
 
 CONNECT_TIMEOUT_S = 5.0
 REPLY_TIMEOUT_S = 30.0
-"""How long a statement may take, also where the server has vanished without a word."""
+"""How long a statement may take, even if the server has vanished."""
 ROWS_AT_A_TIME = 10
 OLDEST_SERVER = 140_000
 
@@ -33,7 +33,7 @@ _SETTINGS = {
     "enable_hashjoin": "off",
     "jit": "off",
     "max_parallel_workers_per_gather": "0",
-    # An engine that is stopped in the midst of a transaction must not keep its locks for hours.
+    # An engine suspended during a transaction must not keep its locks for hours.
     "idle_in_transaction_session_timeout": "10000",
 }
 
@@ -76,7 +76,7 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     pooled: bool
     """Whether a pooler stands in between that may run each transaction in another session."""
     fsync: bool
-    """Whether it makes sure that what it has committed is on disk."""
+    """Whether the server flushes commits to disk."""
     waits: bool
     """Whether it does so before it says that something is committed, unless it is told to by the engine."""
 
@@ -158,7 +158,7 @@ class Connector:
 
     @property
     def server(self) -> Server:
-        """What was found when the first connection was made."""
+        """What the first connection found."""
         assert self._server is not None  # noqa: S101 (made by `look`, which comes first)
         return self._server
 
@@ -188,7 +188,7 @@ class Connector:
         if commit == "off":
             # With it the server says that a commit is durable before it is.
             self._settings["synchronous_commit"] = "on"
-        # A pooler makes up the number of the process that it tells its clients.
+        # A pooler reports an invented process id to its clients.
         pooled = process != connection.get_server_pid()
         self._server = Server(version=version, pooled=pooled, fsync=fsync == "on", waits=commit != "off")
         return self._server

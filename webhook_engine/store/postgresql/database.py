@@ -28,20 +28,20 @@ __all__ = ["Change", "Database"]
 T = TypeVar("T")
 
 WRITERS = 3
-"""How many commits may be under way at once."""
+"""Commits that may run concurrently."""
 READERS = 4
 LONG_READS = READERS - 1
 """How many readers may be at work on what may take long, so that one is left for what deliveries wait for."""
 MAX_CHANGES_PER_COMMIT = 512
 TRIES = 5
-"""How often a batch is tried that others get in the way of."""
+"""Tries of a batch that conflicts with other transactions."""
 AWAY_FOR_S = 0.25
-"""How long nobody tries to connect after somebody could not."""
+"""How long no connection is tried after one failed."""
 OUTCOME_WITHIN_S = 10.0
-"""How long the fate of a commit is looked for whose answer did not arrive."""
+"""How long to look for the result of a commit whose reply was lost."""
 LOOK_EVERY_S = 0.05
 FRESH_S = 1.0
-"""How long a commit tells that the next one will do."""
+"""Seconds for which a commit proves that writing works."""
 CLOSE_WITHIN_S = 5.0
 
 log = get_logger("store")
@@ -95,7 +95,7 @@ class Database:
         self.on_commit: Callable[[int, float], None] = lambda _changes, _seconds: None
         """Gets how many changes each commit held, and how long it took."""
         self.sharing = Sharing()
-        """What it is among the engines on the database."""
+        """This engine's member on the database."""
         self.member = ""
         """Which engine this is, among those on the database; a row of its own is known by it."""
         self._waiting: deque[_Waiting[Any]] = deque()
@@ -108,7 +108,7 @@ class Database:
         self._reading: set[asyncio.Task[Any]] = set()
         self._beginning = False
         self._trying: asyncio.Task[None] | None = None
-        """A write that tells whether one can be made."""
+        """A test write."""
         self._away: tuple[float, StoreUnavailableError] | None = None
         self._committed_at: float | None = None
         self._started = False
@@ -251,7 +251,7 @@ class Database:
     def _read_ended(self, task: asyncio.Task[Any]) -> None:
         self._reading.discard(task)
         if not task.cancelled():
-            task.exception()  # The caller may be gone, which is no reason for a warning.
+            task.exception()  # The caller may be gone; retrieve the exception so that asyncio logs no warning.
 
     async def _read_long(self, job: Job[T], transaction: bool) -> T:
         async with self._long_reads:
@@ -466,7 +466,7 @@ class Database:
     def _tried(self, trying: asyncio.Task[None]) -> None:
         self._trying = None
         if not trying.cancelled():
-            trying.exception()  # Those that asked may be gone, which is no reason for a warning.
+            trying.exception()  # The callers may be gone; retrieve the exception so that asyncio logs no warning.
 
 
 def _is_nowhere(parameters: Sequence[object]) -> bool:

@@ -141,7 +141,7 @@ SELECT min(due_at) FROM webhook_delivery AS delivery
 WHERE {_OF_ENDPOINT} AND due_at IS NOT NULL AND due_at > $2
 """  # noqa: S608 (a condition of ours)
 
-# Nobody deletes the message before this transaction ends.
+# Keeps the message from being deleted before this transaction ends.
 _HAS_PAYLOAD = """
 SELECT 1 FROM webhook_message WHERE id = $1 AND payload IS NOT NULL FOR KEY SHARE
 """
@@ -434,7 +434,7 @@ class PostgresqlDeliveries:
         return await self._database.write(change)
 
     async def cancel_message(self, message_id: str, reason: str, now: int) -> tuple[Sequence[str], Turns]:
-        """Cancel what is scheduled of a message; returns the endpoint ids concerned, and the turns that this gave."""
+        """Cancel the scheduled deliveries of a message; returns the endpoint ids concerned, and the turns given."""
 
         async def change(session: Session) -> tuple[Sequence[str], Turns]:
             keeping = [endpoint_id for (endpoint_id,) in await session.rows(_ORDERED_OF_MESSAGE, message_id)]
@@ -525,7 +525,7 @@ class PostgresqlDeliveries:
         await self._with_progress(_BRING_FORWARD, endpoint_id, message_ids, now, progress)
 
     async def reschedule(self, after: Place | None, limit: int, due_again: DueAgain) -> tuple[int, Place | None]:
-        """Move forward what is due earlier than it says."""
+        """Move deliveries that are due earlier than ``due_again`` says."""
 
         async def change(session: Session) -> tuple[int, Place | None]:
             # Forward means behind the place that is looked at, so that nothing is met twice.
@@ -606,7 +606,7 @@ class PostgresqlDeliveries:
         return await messages_of_endpoint(self._database, endpoint_id, span, where)
 
     async def edge(self, endpoint_id: str, status: AttemptStatus | None, span: Span, count: int) -> Edge | None:
-        """Where the first ``count`` of that list end, of one status or of all."""
+        """The edge after the first ``count`` elements of that list, of one status or of all."""
         return await edge_of_messages(self._database, endpoint_id, span, count, status)
 
     async def list_by_message(self, message_id: str, span: Span) -> Sequence[AttemptedDestination]:
@@ -664,7 +664,7 @@ async def _release_closed(session: Session, endpoint_id: str, limit: int, now: i
 
 
 async def _cancel_manual(session: Session, values: tuple[str, int, str, int], limit: int) -> int:
-    """Drop manual attempts that wait, and cancel the deliveries that there were for nothing else."""
+    """Drop waiting manual attempts, and cancel deliveries that exist only for them."""
     dropped = [message_id for (message_id,) in await session.rows(_FORGET_MANUAL, values[0], limit)]
     await session.change(_SETTLE_UNSCHEDULED, *values, dropped)
     return len(dropped)

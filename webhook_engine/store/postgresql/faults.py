@@ -1,4 +1,4 @@
-"""What PostgreSQL's errors mean, and what to tell a caller about them."""
+"""Translation of PostgreSQL's errors into ours."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def is_taken(error: asyncpg.PostgresError) -> bool:
 
 
 def store_error(name: str, error: Fault) -> StoreError:
-    """What to tell a caller about an error of the database with this name."""
+    """Our error for an error of the database with this name."""
     words = " ".join(str(error).split()) or type(error).__name__
     if isinstance(error, asyncpg.PostgresError):
         advice = _advice(error)

@@ -169,7 +169,7 @@ class PostgresqlInsight:
     async def endpoints(
         self, organization_id: str, which: Which, limit: int, most_pending: int
     ) -> Sequence[EndpointStanding]:
-        """Up to ``limit`` endpoints, the first that somebody should look at."""
+        """Up to ``limit`` endpoints, the most urgent first."""
         condition, order = _CONDITIONS[which]
         sql = f"""
         SELECT {rows.columns(rows.STANDING, "found")}, {_oldest("found", "false")}, {_oldest("found", "true")}

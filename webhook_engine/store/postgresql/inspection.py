@@ -1,4 +1,4 @@
-"""What is to be said of a PostgreSQL database before an engine runs on it."""
+"""Checks of a PostgreSQL database before an engine runs on it."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ SECOND = 1_000_000
 
 
 class Remark(msgspec.Struct, frozen=True):
-    """One thing that was looked at; good if there is no ``advice``."""
+    """The result of one check; good if there is no ``advice``."""
 
     what: str
     advice: str = ""
@@ -80,7 +80,7 @@ async def find_members(url: str, schema: str | None) -> Sequence[Member]:
 
 
 async def inspect_database(url: str, schema: str | None) -> Sequence[Remark]:
-    """Connect and look; raises ``StoreUnavailableError`` if it cannot be done. Nothing is changed."""
+    """Connect and run the checks; raises ``StoreUnavailableError`` if it cannot. Changes nothing."""
     database = Database(url, schema)
     await database.open()
     settings, rights, closed, off, connections = await database.prepare(lambda session: _look(session, schema))

@@ -41,7 +41,7 @@ SELECT digest FROM webhook_kept_response WHERE digest > $1 AND expires_at > $2 O
 
 
 async def keep_responses(session: Session, responses: Sequence[KeptResponse]) -> None:
-    """Keep a batch of responses, as part of a transaction."""
+    """Store a batch of responses, as part of a transaction."""
     # One statement changes a row only once; of several with one digest the last stands.
     last = {one.digest: one for one in responses}
     await session.change(_KEEP, *arrays([(one.digest, one.expires_at, one.encrypted) for one in last.values()], 3))
@@ -54,7 +54,7 @@ class PostgresqlKeptResponses:
         self._database = database
 
     async def keep(self, responses: Sequence[KeptResponse]) -> None:
-        """Keep a batch of responses."""
+        """Store a batch of responses."""
         await self._database.write(lambda session: keep_responses(session, responses))
 
     async def find(self, digest: bytes, now: int) -> KeptResponse | None:

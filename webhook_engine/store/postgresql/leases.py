@@ -122,7 +122,7 @@ class PostgresqlLeases:
         self._database.sharing.member_id = member.id
 
     async def renew(self, member_id: str, *, take: Collection[int] = (), stored_below: str = "") -> Standing | None:
-        """Renew the lease, and take those of these shards that nobody holds; ``None`` if the lease was lost."""
+        """Renew the lease, and take those of these shards that no member holds; ``None`` if the lease was lost."""
         sql = self._sql(_RENEW)
         found = await self._line.run(lambda session: session.row(sql, member_id, TTL_S, sorted(take), stored_below))
         renewed, taken, new_generations, held, generations, free, live, lapsed, next_lapse_s = found
@@ -138,7 +138,7 @@ class PostgresqlLeases:
         )
 
     def sends_for(self, shards: frozenset[int]) -> None:
-        """What is stored for any other shard is told to whoever holds that."""
+        """Set this engine's shards; the holders of other shards are notified of what is stored for them."""
         self._database.sharing.shards = shards
 
     async def give_back(self, member_id: str, shards: Collection[int]) -> None:
@@ -162,7 +162,7 @@ class PostgresqlLeases:
         return await self._database.read_with(lambda session: read_members(session, self._sql))
 
     async def agree(self, member_id: str, secret: SharedSecret) -> Member | None:
-        """Tell the others which secret this member has, unless one of them has another."""
+        """Register this member's secret, unless another member has a different one."""
 
         async def tell(session: Session) -> Member | None:
             await session.rows(_ONE_AT_A_TIME)
@@ -178,7 +178,7 @@ class PostgresqlLeases:
         return other
 
     async def stored_below(self) -> str | None:
-        """The lowest that another member said of itself; ``None`` if there are no others."""
+        """The lowest ``stored_below`` of the other members; ``None`` if there are none."""
         [(lowest,)] = await self._read(_STORED_BELOW, self._database.sharing.member_id or "")
         return None if lowest is None else str(lowest)
 

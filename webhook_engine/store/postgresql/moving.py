@@ -83,7 +83,7 @@ class PostgresqlTarget:
         self._types: dict[str, Mapping[str, str]] = {}
 
     async def occupancy(self) -> Occupancy:
-        """What it holds; nothing is changed."""
+        """What it holds; changes nothing."""
         tables = [table for table in TABLES if await self._is_there(table) and await self._holds(table)]
         members = await self._session.value(_MEMBERS) if await self._is_there("member") else 0
         return Occupancy(tables, members, await self._is_there("copy"))

@@ -84,7 +84,7 @@ class PostgresqlOutbox:
         return frozenset(shard for (shard,) in await self._database.read(_WAITED_FOR, limit))
 
     async def set_aside(self, refused: Sequence[RefusedRow], now: int) -> None:
-        """Keep rows that can never be delivered out of the way, with their errors."""
+        """Set aside rows that can never be delivered, with their errors."""
         # Its text may quote what somebody wrote, and that may have what no text of PostgreSQL has.
         errors = [(row.id, row.error.replace("\0", "\ufffd")) for row in refused]
         failed_at = to_datetime(now)

@@ -38,13 +38,13 @@ class OwnLine:
         self._turn = LoopLock()
 
     async def run(self, job: Callable[[Session], Awaitable[T]]) -> T:
-        """The result of ``job``; raises ``StoreError``, also where that takes too long."""
+        """The result of ``job``; raises ``StoreError``, also on timeout."""
         try:
             async with self._turn.here(), asyncio.timeout(self._within_s):
                 try:
                     return await job(Session(await self._open()))
                 except BaseException:
-                    # A statement that was given up may still be under way: nobody waits for it.
+                    # An abandoned statement may still run: do not wait for it.
                     self.drop()
                     raise
         except FAULTS as error:

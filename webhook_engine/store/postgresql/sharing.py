@@ -1,4 +1,4 @@
-"""What a transaction of one engine owes to the others on the same database."""
+"""Notices to other engines that a transaction has to store."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from webhook_engine.store.records import AddressedMessage
 __all__ = ["check_member", "check_routing", "tell", "tell_of_deliveries"]
 
 MOST_NAMED = 100
-"""Messages that a notice names for one endpoint; where there are more, they are looked for."""
+"""Messages that a notice names for one endpoint; if there are more, the lane reads them itself."""
 
 _CHANGED = """
 SELECT wanted.id
@@ -49,7 +49,7 @@ async def check_routing(session: Session, batch: Sequence[AddressedMessage]) -> 
 
 
 async def check_member(session: Session, member_id: str | None) -> None:
-    """Raises ``LateOutcomesError`` if this member has lost its lease, and others may have made its attempts anew."""
+    """Raise ``LateOutcomesError`` if this member has lost its lease, and others may have repeated its attempts."""
     if member_id is None:
         return
     session.xid = await session.value(_IS_MEMBER, member_id)

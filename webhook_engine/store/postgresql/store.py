@@ -82,12 +82,12 @@ class PostgresqlStore:
                 raise
 
     async def close(self) -> None:
-        """Finish what is being written, and let go. Closing twice is harmless."""
+        """Finish pending writes, and close. Closing twice is harmless."""
         await self._turns.close(self._let_go)
 
     async def _let_go(self) -> None:
         self._opened = False
-        # First what may still tell the others of a commit.
+        # First what may still notify the others of a commit.
         await self.database.close()
         await self.leases.close()
         if self.wakeups is not None:

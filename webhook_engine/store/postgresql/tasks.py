@@ -90,7 +90,7 @@ class PostgresqlTasks:
         return [(rows.task(row[:-1]), row[-1]) for row in await self._database.read(_RUNNING)]
 
     async def advance(self, progress: TaskProgress, now: int) -> None:
-        """Record where a task stands."""
+        """Record the progress of a task."""
         await self._database.write(lambda session: record_progress(session, progress, now))
 
     async def turn(self, task_id: str, before: TaskStatus, after: TaskStatus, now: int) -> bool:
@@ -99,7 +99,7 @@ class PostgresqlTasks:
         return await self._database.write(lambda session: session.change(_TURN, *values)) == 1
 
     async def end(self, progress: TaskProgress, now: int, messages: Sequence[AddressedMessage]) -> bool:
-        """Record how a task ended, together with the operational webhooks that tell of it."""
+        """Record the end of a task, with the operational webhooks about it."""
         webhooks = NewMessages(messages)
 
         async def change(session: Session) -> bool:

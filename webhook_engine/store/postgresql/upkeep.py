@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 MAX_COUNTED_ENDPOINTS = 10_000
 MARK_KEPT_US = 3_600 * 1_000_000
-"""How long the mark of an engine that is gone is kept beside that of the one heard of last."""
+"""How long the mark of a stopped engine is kept besides the latest one."""
 
 _PENDING = """
 SELECT count(*) FROM (SELECT 1 FROM webhook_delivery WHERE due_at IS NOT NULL LIMIT $1) AS found
@@ -190,7 +190,7 @@ class PostgresqlUpkeep:
         return await self._database.read_with(read_mark)
 
     async def keep_clock_mark(self, mark: ClockMark) -> None:
-        """Keep what the clock says."""
+        """Store the clock mark."""
 
         async def change(session: Session) -> None:
             await keep_mark(session, mark, self._database.member)
@@ -296,7 +296,7 @@ class PostgresqlUpkeep:
         return await self._database.write(change)
 
     async def encrypt_urls(self, encrypt: EncryptUrl, after: str, limit: int) -> tuple[int, str | None]:
-        """Nothing: no version has ever kept a password of a URL in clear here."""
+        """Nothing to do: no version has stored passwords of URLs in clear here."""
         return 0, None
 
     async def _step(self, change: Callable[[Session], Awaitable[T]]) -> T:

@@ -40,7 +40,7 @@ MOST_CARRIED_BYTES = 7_900
 KEPT_S = 60
 """How long a notice is kept."""
 MISSED_AFTER_S = 40.0
-"""Who has not looked for so long may have missed some."""
+"""An engine that has not polled for so long may have missed notices."""
 TIDIED_EVERY_S = 20.0
 
 # A transaction that is under way may be older than one that is over. So each look begins where the oldest of those
@@ -60,7 +60,7 @@ _TELL = """
 INSERT INTO {schema}webhook_notice (content) VALUES ($1) RETURNING xid, id
 """
 
-# Nobody needs it after a crash, so nobody waits for the disk.
+# Not needed after a crash, so do not wait for the disk.
 _WAKE = """
 SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, $2)
 """
@@ -132,16 +132,16 @@ class PostgresqlWakeups:
 
     @property
     def look_every_s(self) -> float:
-        """How often to look for what no wake-up told of."""
+        """Seconds between polls for what no wake-up announced."""
         return LOOK_EVERY_S if self.are_heard else LOOK_EVERY_BEHIND_POOLER_S
 
     @property
     def are_heard(self) -> bool:
-        """Whether a wake-up comes by itself: behind a pooler nobody hears of one."""
+        """Whether wake-ups arrive at once: not behind a pooler."""
         return not self._database.connector.server.pooled
 
     async def start(self) -> None:
-        """Begin with what is told from now on."""
+        """Start with notices from now on."""
         self._woken = asyncio.Event()
         self._about_to_wake = self._to_be_read = False
         self._to_carry, self._carried, self._must_read = [], [], False
@@ -162,7 +162,7 @@ class PostgresqlWakeups:
         return True
 
     async def read(self) -> tuple[list[Notice], bool]:
-        """What was told since the last call, and whether something may have been missed before."""
+        """Notices since the last call, and whether earlier ones may have been missed."""
         notices: list[Notice] = []
         missed = False
         if self._must_read or asyncio.get_running_loop().time() - self._read_at >= self.look_every_s:
@@ -181,7 +181,7 @@ class PostgresqlWakeups:
         return notices, missed
 
     async def _read_into(self, notices: list[Notice]) -> bool:
-        """Look for what was told since the last look; whether something may have been missed before."""
+        """Read notices since the last poll; returns whether earlier ones may have been missed."""
         now = asyncio.get_running_loop().time()
         # First of all: nothing that was found is lost where this fails.
         if now - self._tidied_at > TIDIED_EVERY_S:
@@ -189,7 +189,7 @@ class PostgresqlWakeups:
             await self._line.run(lambda session: session.change(self._sql(_TIDY), KEPT_S))
         first = self._from
         found = await self._line.run(lambda session: session.rows(self._sql(_READ), first, list(self._seen)))
-        # The server may have crashed, and forgotten what was told.
+        # The server may have crashed and lost notices.
         missed = self._anew or now - self._read_at > MISSED_AFTER_S
         self._read_at, self._anew = now, False
         self._from = int(found[0][0])
@@ -206,7 +206,7 @@ class PostgresqlWakeups:
         return [rows.due(row) for row in found]
 
     async def tell(self, notice: Notice) -> None:
-        """Store a notice, and wake the others."""
+        """Store a notice, and wake the other engines."""
         content = msgspec.json.encode(notice).decode()
         xid, identifier = await self._line.run(lambda session: session.row(self._sql(_TELL), content))
         self._told([Told(xid, identifier, content)])
@@ -231,7 +231,7 @@ class PostgresqlWakeups:
             task.add_done_callback(self._waking.discard)
 
     async def close(self) -> None:
-        """Let the others hear of what was told last, and let go."""
+        """Send the last notices, and disconnect."""
         await asyncio.gather(*self._waking, return_exceptions=True)
         await self._line.close()
 
@@ -243,7 +243,7 @@ class PostgresqlWakeups:
         try:
             await self._line.run(self._notify)
         except StoreError as error:
-            # They look for themselves a moment later.
+            # They poll a moment later.
             log.debug("notify.failed", error=str(error))
 
     async def _notify(self, session: Session) -> None:

@@ -83,7 +83,7 @@ class SqliteAttempts:
         return await self._list(sql, {"endpoint": endpoint_id, **parameters}, span)
 
     async def edge(self, endpoint_id: str, status: AttemptStatus | None, span: Span, count: int) -> Edge | None:
-        """Where the first ``count`` of the span end."""
+        """The edge after the first ``count`` elements of the span."""
         statuses: Sequence[AttemptStatus] = STATUSES if status is None else (status,)
         ranges = [
             f"""

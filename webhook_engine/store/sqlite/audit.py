@@ -29,7 +29,7 @@ class SqliteAudit:
         self._database = database
 
     async def add(self, entry: AuditEntry) -> None:
-        """Keep a change that was made."""
+        """Store an entry."""
         values = rows.audit_row(entry)
         await self._database.write(lambda session: session.change(_ADD, values))
 

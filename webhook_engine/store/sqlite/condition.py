@@ -9,11 +9,11 @@ __all__ = ["Condition"]
 SAYS_FOR_S = 60.0
 """How long a refused commit counts where nothing was written since: its cause may be gone by then."""
 FRESH_S = 1.0
-"""How long a commit tells that the next one will do."""
+"""Seconds for which a commit proves that writing works."""
 
 
 class Condition:
-    """What the commits of a database have told."""
+    """What the commits of a database have shown."""
 
     def __init__(self) -> None:
         self._damage: StoreError | None = None
@@ -33,7 +33,7 @@ class Condition:
         self._damage = problem
 
     def problem(self, now: float) -> StoreError | None:
-        """Why nothing can be written, as far as that is known; another try may tell more."""
+        """Why nothing can be written, as far as that is known."""
         if self._damage is not None:
             return self._damage
         if self._refused is not None and now - self._refused[0] < SAYS_FOR_S:

@@ -104,7 +104,7 @@ class Connection:
         return result[0]
 
     async def close(self) -> None:
-        """Finish what was begun, and close."""
+        """Finish pending work, and close."""
         await self._connection.close()
 
     def _connect(self, *arguments: Any, **options: Any) -> sqlite3.Connection:

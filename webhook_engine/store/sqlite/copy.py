@@ -31,7 +31,7 @@ def copy_database(source: Path, target: Path) -> None:
 
 
 def problems_of(path: Path) -> list[str]:
-    """What is wrong with the file, in SQLite's words; nothing if it is sound."""
+    """SQLite's messages about what is wrong with the file; empty if it is intact."""
     try:
         with closing(_open(path, "mode=ro")) as db:
             found = [str(row[0]) for row in db.execute(f"PRAGMA integrity_check({MOST_PROBLEMS})")]

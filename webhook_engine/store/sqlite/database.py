@@ -85,7 +85,7 @@ class Database:
         self._files: OpenedFiles
         self._condition = Condition()
         self._trying: asyncio.Task[None] | None = None
-        """A write that tells whether one can be made."""
+        """A test write."""
         self._seen_version: int | None = None
         self._started = False
         self._process = 0
@@ -211,7 +211,7 @@ class Database:
             self._idle_readers.put_nowait(reader)
 
     async def changed(self) -> bool:
-        """Whether anybody, in whatever process, committed something since the last call."""
+        """Whether any process has committed since the last call."""
         if not self._watcher or not self._at_work:
             raise self._closed()
         with contextlib.suppress(StoreUnavailableError):  # It is logged, and a change is refused.
@@ -326,7 +326,7 @@ class Database:
     def _tried(self, trying: asyncio.Task[None]) -> None:
         self._trying = None
         if not trying.cancelled():
-            trying.exception()  # Those that asked may be gone, which is no reason for a warning.
+            trying.exception()  # The callers may be gone; retrieve the exception so that asyncio logs no warning.
 
 
 def _try_to_write(session: Session) -> None:

@@ -382,7 +382,7 @@ class SqliteDeliveries:
         return await self._database.write(change)
 
     async def cancel_message(self, message_id: str, reason: str, now: int) -> tuple[Sequence[str], Turns]:
-        """Cancel what is scheduled of a message; returns the endpoint ids concerned, and the turns that this gave."""
+        """Cancel the scheduled deliveries of a message; returns the endpoint ids concerned, and the turns given."""
 
         def change(session: Session) -> tuple[Sequence[str], Turns]:
             found = session.rows(_CANCEL_MESSAGE, (message_id, reason, now))
@@ -473,7 +473,7 @@ class SqliteDeliveries:
         await self._database.write(change)
 
     async def reschedule(self, after: Place | None, limit: int, due_again: DueAgain) -> tuple[int, Place | None]:
-        """Move forward what is due earlier than it says."""
+        """Move deliveries that are due earlier than ``due_again`` says."""
 
         def change(session: Session) -> tuple[int, Place | None]:
             # Forward means behind the place that is looked at, so that nothing is met twice.
@@ -574,7 +574,7 @@ class SqliteDeliveries:
         return await messages_of_endpoint(self._database, endpoint_id, span, where)
 
     async def edge(self, endpoint_id: str, status: AttemptStatus | None, span: Span, count: int) -> Edge | None:
-        """Where the first ``count`` of that list end, of one status or of all."""
+        """The edge after the first ``count`` elements of that list, of one status or of all."""
         return await edge_of_messages(self._database, endpoint_id, span, count, status)
 
     async def list_by_message(self, message_id: str, span: Span) -> Sequence[AttemptedDestination]:
@@ -596,7 +596,7 @@ def _stopped(session: Session, endpoint_id: str, limit: int) -> Sequence[tuple[s
 
 
 def _cancel_manual(session: Session, values: tuple[Value, ...], limit: int) -> int:
-    """Drop manual attempts that wait, and cancel the deliveries that there were for nothing else."""
+    """Drop waiting manual attempts, and cancel deliveries that exist only for them."""
     dropped = [message_id for (message_id,) in session.rows(_FORGET_MANUAL, (values[0], limit))]
     session.change(_SETTLE_UNSCHEDULED, (*values, rows.json_of(dropped)))
     return len(dropped)

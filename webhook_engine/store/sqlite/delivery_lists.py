@@ -93,7 +93,7 @@ async def messages_of_endpoint(
 async def edge_of_messages(
     database: Database, endpoint_id: str, span: Span, count: int, status: AttemptStatus | None
 ) -> Edge | None:
-    """Where the first ``count`` of the messages of an endpoint end."""
+    """The edge after the first ``count`` messages of an endpoint."""
     ranges = [
         f"""
         SELECT message_id FROM webhook_delivery INDEXED BY webhook_delivery_by_status

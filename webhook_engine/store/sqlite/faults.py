@@ -1,4 +1,4 @@
-"""What SQLite's errors mean, and what to tell a caller about them."""
+"""Translation of SQLite's errors into ours."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def is_taken(error: sqlite3.IntegrityError) -> bool:
 
 
 def store_error(path: Path, error: Fault) -> StoreError:
-    """What to tell a caller about an error of SQLite."""
+    """Our error for an error of SQLite."""
     advice = _ADVICE.get(_code(error))
     if advice:
         text = str(error) or "out of memory"

@@ -185,7 +185,7 @@ class SqliteInsight:
     async def endpoints(
         self, organization_id: str, which: Which, limit: int, most_pending: int
     ) -> Sequence[EndpointStanding]:
-        """Up to ``limit`` endpoints, the first that somebody should look at."""
+        """Up to ``limit`` endpoints, the most urgent first."""
         condition, order = _CONDITIONS[which]
         sql = f"""
         SELECT {rows.columns(rows.STANDING, "found")}, {_oldest(0).replace("endpoint.id", "found.id")},

@@ -30,7 +30,7 @@ SELECT digest FROM webhook_kept_response WHERE digest > ? AND expires_at > ? ORD
 
 
 def keep_responses(session: Session, responses: Sequence[KeptResponse]) -> None:
-    """Keep a batch of responses, as part of a transaction."""
+    """Store a batch of responses, as part of a transaction."""
     _KEEP.run(session, [(one.digest, one.expires_at, one.encrypted) for one in responses])
 
 
@@ -41,7 +41,7 @@ class SqliteKeptResponses:
         self._database = database
 
     async def keep(self, responses: Sequence[KeptResponse]) -> None:
-        """Keep a batch of responses."""
+        """Store a batch of responses."""
         await self._database.write(lambda session: keep_responses(session, responses))
 
     async def find(self, digest: bytes, now: int) -> KeptResponse | None:

@@ -1,4 +1,4 @@
-"""The one lease of a SQLite database: whoever has its lock holds everything, as long as it runs."""
+"""The single lease of a SQLite database: the engine with its lock holds all shards, as long as it runs."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ class SqliteLeases:
         return Standing(held=dict.fromkeys(ALL_SHARDS, 1), free=(), live=(member_id,))
 
     def sends_for(self, shards: frozenset[int]) -> None:
-        """There are no others to be told."""
+        """There are no other engines to notify."""
 
     async def give_back(self, member_id: str, shards: Collection[int]) -> None:
-        """Nobody is there to take it."""
+        """No other engine can take it."""
 
     async def bury(self, member_id: str) -> bool:
-        """There are no others."""
+        """There are no other engines."""
         del member_id
         return False
 
@@ -47,14 +47,14 @@ class SqliteLeases:
         self._member = None
 
     async def members(self) -> Sequence[Member]:
-        """The one that there is."""
+        """The only member."""
         return () if self._member is None else (self._member,)
 
     async def agree(self, member_id: str, secret: SharedSecret) -> Member | None:
-        """There are no others."""
+        """There are no other engines."""
         del member_id, secret
         return None
 
     async def stored_below(self) -> str | None:
-        """There are no others."""
+        """There are no other engines."""
         return None

@@ -93,7 +93,7 @@ class EngineLock:
         _held.add(descriptor)
 
     def release(self) -> None:
-        """Let go; harmless where nothing is held."""
+        """Release the lock; harmless if it is not held."""
         claim, self._claim = self._claim, None
         if claim is not None:
             claim.release()
@@ -167,7 +167,7 @@ class _Claim:
         return True
 
     def release(self) -> None:
-        """Let go; harmless where nothing is held."""
+        """Release the lock; harmless if it is not held."""
         if self._descriptor in _held:
             _held.discard(self._descriptor)
             _claims.discard(self._name)

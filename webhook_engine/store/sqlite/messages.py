@@ -141,14 +141,14 @@ class SqliteMessages:
         return await self._database.read_span(sql, parameters, rows.message, span.max_bytes)
 
     async def edge(self, application_id: str, span: Span, count: int) -> Edge | None:
-        """Where the first ``count`` of the span end."""
+        """The edge after the first ``count`` elements of the span."""
         sql = f"{_IDS} ORDER BY id {direction(span)} LIMIT 2 OFFSET ?4"
         return edge_of(await self._database.read_long(sql, (application_id, *bounds(span), count - 1)))
 
     async def search(
         self, application_id: str, span: Span, where: MessageSearch, window: int, max_bytes: int
     ) -> tuple[Sequence[str], str | None]:
-        """Ids of the newest messages that fit, and the id of the last one that was looked at."""
+        """Ids of the newest messages that match, and the id of the last one examined."""
         return await self._database.read_long_with(
             lambda session: search(session, application_id, span, where, window, max_bytes)
         )
@@ -178,7 +178,7 @@ class NewMessages:
         try:
             self._prepared.insert(session)
         except sqlite3.IntegrityError as error:
-            # That some are there already is so rare that nobody looks first.
+            # Existing ones are so rare that no check comes first.
             if not is_taken(error):
                 raise
             fresh, refused = self._sort_out(session)

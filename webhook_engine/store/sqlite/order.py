@@ -159,7 +159,7 @@ def add_in_order(session: Session, deliveries: Sequence[tuple[str, str, str]], n
 
 
 def give_turns(session: Session, lines: Iterable[Line], now: int) -> Turns:
-    """Give the turn in those of the lines where nobody has it."""
+    """Give the turn in those of the lines in which no delivery has it."""
     given = session.rows(_GIVE_TURNS, (rows.json_of(sorted(set(lines))), now))
     at_once = [[message_id, endpoint_id] for message_id, endpoint_id, due_at in given if due_at <= now]
     due, size = [], 0

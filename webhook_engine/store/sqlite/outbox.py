@@ -47,7 +47,7 @@ class SqliteOutbox:
         self._database = database
 
     async def changed(self) -> bool:
-        """Whether anybody wrote to the database since the last call; cheap enough to ask often."""
+        """Whether the database was written to since the last call; cheap enough to call often."""
         return await self._database.changed()
 
     async def waiting(self, limit: int, shards: Collection[int] = ALL_SHARDS) -> Sequence[OutboxRow]:
@@ -56,12 +56,12 @@ class SqliteOutbox:
         return [_outbox_row(row) for row in await self._database.read(_WAITING, (limit,))]
 
     async def waited_for(self, limit: int) -> frozenset[int]:
-        """Nobody else could move a row."""
+        """No other engine can move a row."""
         del limit
         return frozenset()
 
     async def set_aside(self, refused: Sequence[RefusedRow], now: int) -> None:
-        """Keep rows that can never be delivered out of the way, with their errors."""
+        """Set aside rows that can never be delivered, with their errors."""
         errors = json_of([[row.id, row.error] for row in refused])
         failed_at = to_datetime(now).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         await self._database.write(lambda session: session.change(_SET_ASIDE, (errors, failed_at)))

@@ -91,7 +91,7 @@ class SqlitePlay:
         self._database = database
 
     async def add(self, inbox: PlayInbox, limits: PlayLimits) -> None:
-        """Removes expired inboxes, and where there are too many, those never used and then those idle for longest."""
+        """Add an inbox; deletes expired ones, and if there are too many, unused and then long idle ones."""
         now, response = inbox.created_at, inbox.response
 
         def change(session: Session) -> None:
@@ -115,7 +115,7 @@ class SqlitePlay:
         return await self._database.write(change)
 
     async def share(self, token: str, view_token: str | None, now: int) -> PlayInbox | None:
-        """Let an inbox be seen by whoever knows a token, or by nobody; ``None`` if there is no such inbox."""
+        """Set or remove the token for viewing an inbox; ``None`` if there is no such inbox."""
 
         def change(session: Session) -> PlayInbox | None:
             session.change(_SHARE, (view_token, now, token))
@@ -128,7 +128,7 @@ class SqlitePlay:
         return _inbox(await self._database.read(_SHARED, (view_token, now)))
 
     async def receive(self, token: str, request: PlayRequest, limits: PlayLimits) -> PlayInbox | None:
-        """Keep a request and return its inbox as it was before; ``None`` if there is no such inbox."""
+        """Store a request and return its inbox as it was before; ``None`` if there is no such inbox."""
         values = (
             token,
             request.id,

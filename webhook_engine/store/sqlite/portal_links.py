@@ -34,7 +34,7 @@ class SqlitePortalLinks:
         self._database = database
 
     async def add(self, link: PortalLink) -> None:
-        """Keep a link until it is opened."""
+        """Store a link."""
         values = (
             link.digest,
             link.organization_id,
@@ -48,7 +48,7 @@ class SqlitePortalLinks:
         await self._database.write(lambda session: session.change(_ADD, values))
 
     async def take(self, digest: bytes, now: int) -> PortalLink | None:
-        """The link with this digest, which is gone then; ``None`` if there is none that is still good."""
+        """Remove and return the link with this digest; ``None`` if there is no valid one."""
         found = await self._database.write(lambda session: session.rows(_TAKE, (digest,)))
         if not found:
             return None

@@ -77,7 +77,7 @@ class SqliteStore:
                 raise
 
     async def close(self) -> None:
-        """Finish what is being written, and let go. Closing twice is harmless."""
+        """Finish pending writes, and close. Closing twice is harmless."""
         await self._turns.close(self._let_go)
 
     async def _let_go(self) -> None:

@@ -86,7 +86,7 @@ class SqliteTasks:
         return [(rows.task(row[:-1]), row[-1]) for row in await self._database.read(_RUNNING)]
 
     async def advance(self, progress: TaskProgress, now: int) -> None:
-        """Record where a task stands."""
+        """Record the progress of a task."""
         await self._database.write(lambda session: record_progress(session, progress, now))
 
     async def turn(self, task_id: str, before: TaskStatus, after: TaskStatus, now: int) -> bool:
@@ -95,7 +95,7 @@ class SqliteTasks:
         return await self._database.write(lambda session: session.change(_TURN, values)) == 1
 
     async def end(self, progress: TaskProgress, now: int, messages: Sequence[AddressedMessage]) -> bool:
-        """Record how a task ended, together with the operational webhooks that tell of it."""
+        """Record the end of a task, with the operational webhooks about it."""
         webhooks = NewMessages(messages)
 
         def change(session: Session) -> bool:

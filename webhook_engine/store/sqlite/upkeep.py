@@ -195,7 +195,7 @@ class SqliteUpkeep:
         return await self._database.read_with(read_mark)
 
     async def keep_clock_mark(self, mark: ClockMark) -> None:
-        """Keep what the clock says."""
+        """Store the clock mark."""
         await self._database.write(lambda session: keep_mark(session, mark))
 
     async def longest_ran(self) -> int:
@@ -267,7 +267,7 @@ class SqliteUpkeep:
         return await self._step(lambda session: session.change(_DELETE_AUDIT, (until, limit)))
 
     async def shrink(self, reserve: float, most_bytes: int) -> int:
-        """Give up to ``most_bytes`` back to the file system, but keep this share of the database free."""
+        """Free up to ``most_bytes`` to the file system, but keep this share of the database free."""
 
         def spare(session: Session) -> tuple[int, int]:
             if _number(session, "PRAGMA auto_vacuum") != INCREMENTAL:
