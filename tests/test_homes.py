@@ -113,7 +113,6 @@ OF_THE_WHOLE: Sequence[str] = (
     "store/postgresql/test_plans.py",
     "store/sqlite/test_plans.py",
     "store/test_due.py",
-    "store/test_lifecycle.py",
     "test_architecture.py",
     "test_dockerfile.py",
     "test_homes.py",

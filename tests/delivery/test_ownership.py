@@ -15,7 +15,7 @@ from webhook_engine.delivery.shares import share
 from webhook_engine.errors import StoreUnavailableError
 from webhook_engine.ids import IdSource
 from webhook_engine.secrets.agreement import SharedSecret
-from webhook_engine.store.members import ALL_SHARDS, Member, Standing
+from webhook_engine.store.members import ALL_SHARDS, LeaseState, Member
 from webhook_engine.store.sqlite.leases import SqliteLeases
 
 TTL_S = 5.0
@@ -44,7 +44,7 @@ class Leases:
         self._reached()
         self.until[member.id] = self.clock.monotonic() + TTL_S
 
-    async def renew(self, member_id: str, *, take: Collection[int] = (), stored_below: str = "") -> Standing | None:
+    async def renew(self, member_id: str, *, take: Collection[int] = (), stored_below: str = "") -> LeaseState | None:
         self._reached()
         if member_id not in self.until:
             return None
@@ -54,7 +54,7 @@ class Leases:
             if self.holder[shard] is None:
                 self.holder[shard] = member_id
                 self.generation[shard] += 1
-        return Standing(
+        return LeaseState(
             held={shard: self.generation[shard] for shard, holder in self.holder.items() if holder == member_id},
             free=[shard for shard, holder in self.holder.items() if holder is None],
             live=[member for member, until in self.until.items() if until > now],

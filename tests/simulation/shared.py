@@ -34,10 +34,10 @@ from webhook_engine.store.members import (
     SHARDS,
     Given,
     LateOutcomesError,
+    LeaseState,
     Member,
     Notice,
     RoutingChangedError,
-    Standing,
     shard_of,
 )
 from webhook_engine.store.order import Turns
@@ -234,12 +234,12 @@ class _Leases:
         await self._line.ask(joined)
         self._line.member_id = member.id
 
-    async def renew(self, member_id: str, *, take: Collection[int] = (), stored_below: str = "") -> Standing | None:
+    async def renew(self, member_id: str, *, take: Collection[int] = (), stored_below: str = "") -> LeaseState | None:
         standing = await self._line.ask(lambda: self._renewed(member_id, take, stored_below))
-        assert standing is None or isinstance(standing, Standing)
+        assert standing is None or isinstance(standing, LeaseState)
         return standing
 
-    def _renewed(self, member_id: str, take: Collection[int], stored_below: str) -> Standing | None:
+    def _renewed(self, member_id: str, take: Collection[int], stored_below: str) -> LeaseState | None:
         server = self._server
         now, seat = server.timeline.now, server.members.get(member_id)
         if seat is None:
@@ -251,7 +251,7 @@ class _Leases:
                 server.hold(shard, member_id)
                 server.generations[shard] += 1
         others = [one for name, one in server.members.items() if name != member_id and one.expires_at > now]
-        return Standing(
+        return LeaseState(
             held={shard: server.generations[shard] for shard in server.held_by(member_id)},
             free=frozenset(server.held_by(None)),
             live=frozenset(name for name, one in server.members.items() if one.expires_at > now),

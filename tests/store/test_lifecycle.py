@@ -10,6 +10,7 @@ from records import START, World, addressed, change, ids, kept
 
 from webhook_engine.errors import ConflictError, EngineAlreadyRunningError, StoreError
 from webhook_engine.model import DeliveryStatus
+from webhook_engine.store.lifecycle import Lifecycle
 from webhook_engine.store.records import MessageFilter, Outcomes, Span
 from webhook_engine.store.seam import Store
 
@@ -187,3 +188,33 @@ async def test_a_caller_who_gives_up_harms_nobody(store: Store, world: World) ->
     )
     for _ in range(10):
         assert len(await store.endpoints.of_application(application.id)) == 1
+
+
+async def test_a_closing_waits_for_an_opening_and_goes_on_without_its_caller() -> None:
+    lifecycle, said = Lifecycle(), []
+
+    async def let_go() -> None:
+        said.append("begun")
+        await asyncio.sleep(0)
+        said.append("done")
+
+    async with lifecycle.one_at_a_time():
+        caller = asyncio.create_task(lifecycle.close(let_go))
+        await asyncio.sleep(0)
+        caller.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await caller
+        assert said == []
+    async with lifecycle.one_at_a_time():
+        assert said == ["begun", "done"]
+
+
+def test_the_next_event_loop_may_be_another() -> None:
+    lifecycle, said = Lifecycle(), []
+
+    async def let_go() -> None:
+        said.append(asyncio.get_running_loop())
+
+    for _ in range(2):
+        asyncio.run(lifecycle.close(let_go))
+    assert len(set(said)) == 2

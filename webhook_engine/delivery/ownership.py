@@ -198,20 +198,20 @@ class Ownership(Service):
         take: Collection[int] = ()
         for _ in range(3):
             asked_at = self._clock.process()
-            standing = await self._leases.renew(self._id, take=take, stored_below=self._stored_below())
-            if standing is None:
+            state = await self._leases.renew(self._id, take=take, stored_below=self._stored_below())
+            if state is None:
                 await self._begin_again()
                 continue
             self._until = lease_until(asked_at, self._leases.ttl_s)
-            self.members = len(standing.live)
-            self._hold(frozenset(standing.held))
-            lapse_s = standing.next_lapse_s
+            self.members = len(state.live)
+            self._hold(frozenset(state.held))
+            lapse_s = state.next_lapse_s
             self._next_lapse_at = math.inf if lapse_s is None else self._clock.process() + lapse_s + SOON_S
-            if standing.lapsed:
-                await self._bury(standing.lapsed)
+            if state.lapsed:
+                await self._bury(state.lapsed)
                 take = ()
                 continue
-            planned = self._plan(standing.live, standing.free)
+            planned = self._plan(state.live, state.free)
             self._begin_to_give(planned.give)
             take = planned.take
             if not take:

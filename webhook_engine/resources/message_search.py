@@ -16,7 +16,7 @@ from webhook_engine.rules import values
 from webhook_engine.rules.filters import message_choice
 from webhook_engine.store.records import MessageSearch, Span
 
-__all__ = ["Found", "find", "search_of"]
+__all__ = ["SearchPage", "find", "search_of"]
 
 WINDOW = 2_000
 """Messages examined in one query."""
@@ -28,7 +28,7 @@ PATIENCE_S = 0.2
 MAX_TEXT = 500
 
 
-class Found(msgspec.Struct, frozen=True, kw_only=True):
+class SearchPage(msgspec.Struct, frozen=True, kw_only=True):
     """What was found, newest first, and how far the search has come."""
 
     messages: list[Message]
@@ -66,7 +66,7 @@ async def find(
     iterator: str | None,
     before: datetime | None,
     after: datetime | None,
-) -> Found:
+) -> SearchPage:
     """Search messages from the newest on, until a page is full or the time is up.
 
     A text that is the id or event id of a message finds that message. The id, uid or URL of an endpoint finds what was
@@ -76,7 +76,7 @@ async def find(
     high = iterator or (None if before is None else id_bounds("msg_", values.instant("before", before))[0])
     where, only = await _understood(services, application, where, endpoint)
     if only is not None and _alone(where):
-        return Found(messages=[only], iterator=only.id, looked_to=None, done=True)
+        return SearchPage(messages=[only], iterator=only.id, looked_to=None, done=True)
     began, clock = services.clock.monotonic(), services.clock
     ids: list[str] = []
     for _ in range(MAX_WINDOWS):
@@ -90,7 +90,7 @@ async def find(
         if len(ids) >= limit or clock.monotonic() - began >= PATIENCE_S:
             break
     read = [await services.store.messages.get(application.id, identifier) for identifier in ids]
-    return Found(
+    return SearchPage(
         messages=[message for message in read if message is not None],
         iterator=high,
         looked_to=None if high is None else to_datetime(timestamp_of(high)),

@@ -17,7 +17,7 @@ from webhook_engine.ids import ID_STEP
 from webhook_engine.model import Application, AttemptStatus, Message, Page, Task
 from webhook_engine.resources import pagination
 from webhook_engine.resources.lookup import find_message
-from webhook_engine.resources.message_search import Found, find, search_of
+from webhook_engine.resources.message_search import SearchPage, find, search_of
 from webhook_engine.resources.polling import Polling, message_filter, only
 from webhook_engine.resources.services import Services
 from webhook_engine.resources.starting import start_task
@@ -275,7 +275,7 @@ class Messages:
         iterator: str | None = None,
         before: datetime | None = None,
         after: datetime | None = None,
-    ) -> Found:
+    ) -> SearchPage:
         """Search messages, newest first. A long search is cut: go on from ``iterator`` until it is ``done``.
 
         ``text``: an id or event id; the id, uid or URL of an endpoint; or a text in the payload, ignoring the case of

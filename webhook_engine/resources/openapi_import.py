@@ -15,7 +15,7 @@ from webhook_engine.errors import ValidationError
 from webhook_engine.resources.json_schema import is_shallow
 from webhook_engine.rules import documents, names, values
 
-__all__ = ["ImportedEventType", "imported_event_types"]
+__all__ = ["OpenApiEventType", "imported_event_types"]
 
 MAX_EVENT_TYPES = 1000
 MAX_DEPTH: Final = 200
@@ -27,7 +27,7 @@ COMPONENTS = "#/components/schemas/"
 DEFINITIONS = "#/definitions/"
 
 
-class ImportedEventType(msgspec.Struct, frozen=True, kw_only=True):
+class OpenApiEventType(msgspec.Struct, frozen=True, kw_only=True):
     """An event type as the document describes it."""
 
     name: str
@@ -40,7 +40,7 @@ class ImportedEventType(msgspec.Struct, frozen=True, kw_only=True):
 
 def imported_event_types(
     document: Mapping[str, Any], *, go_on: Callable[[], None] = lambda: None
-) -> list[ImportedEventType]:
+) -> list[OpenApiEventType]:
     """The event types of a document, in its order.
 
     The schema of each is that of its JSON body, self-contained: the components that it refers to are in its
@@ -70,11 +70,11 @@ def imported_event_types(
     return found
 
 
-def _imported(name: str, operation: Mapping[str, Any], schema: dict[str, Any] | None) -> ImportedEventType:
+def _imported(name: str, operation: Mapping[str, Any], schema: dict[str, Any] | None) -> OpenApiEventType:
     text = operation.get("description") or operation.get("summary") or ""
     group = operation.get("x-svix-group-name", operation.get("x-group-name"))
     flags = operation.get("x-svix-feature-flags", operation.get("x-feature-flags", []))
-    return ImportedEventType(
+    return OpenApiEventType(
         name=name,
         description=values.event_type_description("spec", str(text)),
         schemas=None if schema is None else documents.schemas("spec", {"1": schema}),

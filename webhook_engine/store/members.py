@@ -23,11 +23,11 @@ __all__ = [
     "SHARD_OF_ALL",
     "Given",
     "LateOutcomesError",
+    "LeaseState",
     "LeaseStore",
     "Member",
     "Notice",
     "RoutingChangedError",
-    "Standing",
     "WakeupStore",
     "shard_of",
 ]
@@ -69,7 +69,7 @@ class Member(msgspec.Struct, frozen=True, kw_only=True):
     """The number of shards that it holds."""
 
 
-class Standing(msgspec.Struct, frozen=True, kw_only=True):
+class LeaseState(msgspec.Struct, frozen=True, kw_only=True):
     """The state that a member gets when it renews its lease."""
 
     held: Mapping[int, int]
@@ -96,7 +96,7 @@ class LeaseStore(Protocol):
         """Become a member, without shards at first."""
         ...
 
-    async def renew(self, member_id: str, *, take: Collection[int] = (), stored_below: str = "") -> Standing | None:
+    async def renew(self, member_id: str, *, take: Collection[int] = (), stored_below: str = "") -> LeaseState | None:
         """Renew the lease, and take those of ``take`` that no member holds; ``None`` if the lease was lost.
 
         ``stored_below``: every message that this member accepts from now on has a higher id, without its prefix.

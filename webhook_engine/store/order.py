@@ -27,7 +27,7 @@ __all__ = [
     "NOT_YET",
     "Line",
     "LineHead",
-    "Member",
+    "OrderedDelivery",
     "Turns",
     "leaves",
     "moves_order",
@@ -52,7 +52,7 @@ class Turns(msgspec.Struct, frozen=True):
     """Endpoints with others, each with the instant from which one is due, and is to be read."""
 
 
-class Member(msgspec.Struct, frozen=True, gc=False):
+class OrderedDelivery(msgspec.Struct, frozen=True, gc=False):
     """One of the first in an order; of those behind the turn's holder, ``due.due_at`` says from when they may go."""
 
     due: Due

@@ -27,7 +27,7 @@ from webhook_engine.store.audit import AuditStore
 from webhook_engine.store.insight import InsightStore
 from webhook_engine.store.kept_responses import KeptResponseStore
 from webhook_engine.store.members import ALL_SHARDS, LeaseStore, WakeupStore
-from webhook_engine.store.order import Line, LineHead, Member, Turns
+from webhook_engine.store.order import Line, LineHead, OrderedDelivery, Turns
 from webhook_engine.store.play import PlayStore
 from webhook_engine.store.portal_links import PortalLinkStore
 from webhook_engine.store.positions import PositionStore
@@ -302,7 +302,7 @@ class DeliveryStore(Protocol):
         """
         ...
 
-    async def first_in_order(self, line: Line, limit: int, payload_bytes: int) -> Sequence[Member]:
+    async def first_in_order(self, line: Line, limit: int, payload_bytes: int) -> Sequence[OrderedDelivery]:
         """The first in an order, its turn's holder before all, until their payloads are so large together."""
         ...
 

@@ -30,7 +30,7 @@ from webhook_engine.model import (
 from webhook_engine.resources.diagnosis import Diagnosis
 from webhook_engine.resources.endpoint_secrets import ReplacedSecret
 from webhook_engine.resources.imported import ImportedBatch, ImportOutcome
-from webhook_engine.resources.message_search import Found
+from webhook_engine.resources.message_search import SearchPage
 from webhook_engine.resources.messages import SharedFields
 from webhook_engine.resources.organization import Organization
 from webhook_engine.resources.pagination import Order
@@ -313,7 +313,7 @@ class Messages:
         iterator: str | None = ...,
         before: datetime | None = ...,
         after: datetime | None = ...,
-    ) -> Found: ...
+    ) -> SearchPage: ...
 
 class Alerts:
     def create(

@@ -12,13 +12,13 @@ from webhook_engine.delivery.attempt.batch import MAX_BATCH_BYTES, body_of, gath
 from webhook_engine.delivery.attempt.decision import EXHAUSTED
 from webhook_engine.delivery.attempt.outcome import Outcome
 from webhook_engine.model import DeliveryStatus
-from webhook_engine.store.order import NOT_YET, Member
+from webhook_engine.store.order import NOT_YET, OrderedDelivery
 from webhook_engine.store.records import DeliveryChange
 
 
-def member(number: int, payload: bytes | None = b"{}", *, attempts: int = 0, due_at: int = 0) -> Member:
+def member(number: int, payload: bytes | None = b"{}", *, attempts: int = 0, due_at: int = 0) -> OrderedDelivery:
     due = make_due(f"msg_{number}", due_at=due_at, attempt_count=attempts, payload=payload)
-    return Member(due, "a.b", 1_767_225_600_000_000)
+    return OrderedDelivery(due, "a.b", 1_767_225_600_000_000)
 
 
 def numbers(members: object) -> list[str]:

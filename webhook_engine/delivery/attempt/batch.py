@@ -19,7 +19,7 @@ from webhook_engine.delivery.attempt.outcome import Outcome
 from webhook_engine.delivery.attempt.target import Batch
 from webhook_engine.events import MessageAttemptEvent, OperationalEvent
 from webhook_engine.model import DeliveryStatus
-from webhook_engine.store.order import NOT_YET, Member
+from webhook_engine.store.order import NOT_YET, OrderedDelivery
 from webhook_engine.store.records import DeliveryChange, Due, RecordedAttempt
 
 __all__ = ["MAX_BATCH_BYTES", "body_of", "gathered", "of_the_others", "request_of", "waits_until"]
@@ -28,7 +28,7 @@ MAX_BATCH_BYTES = 1024 * 1024
 """Bytes of payloads in one request; a single payload may be larger."""
 
 
-def gathered(members: Sequence[Member], now: int) -> Sequence[Member]:
+def gathered(members: Sequence[OrderedDelivery], now: int) -> Sequence[OrderedDelivery]:
     """The members of the next batch, out of the first ones of an order.
 
     A failed batch is retried unchanged. A new one ends before a message that is not due, has no payload, or would
@@ -40,7 +40,7 @@ def gathered(members: Sequence[Member], now: int) -> Sequence[Member]:
     again = head.due.attempt_count > 0
     size = len(head.due.payload or b"")
 
-    def joins(one: Member) -> bool:
+    def joins(one: OrderedDelivery) -> bool:
         nonlocal size
         due = one.due
         size += len(due.payload or b"")
@@ -54,7 +54,7 @@ def gathered(members: Sequence[Member], now: int) -> Sequence[Member]:
     return [head, *takewhile(joins, others)]
 
 
-def waits_until(found: Sequence[Member], batch: Batch, now: int) -> int | None:
+def waits_until(found: Sequence[OrderedDelivery], batch: Batch, now: int) -> int | None:
     """Until when the first ones of an order wait for a larger batch; ``None``: send now."""
     if not found:
         return None
@@ -64,19 +64,19 @@ def waits_until(found: Sequence[Member], batch: Batch, now: int) -> int | None:
     return None if full or head.attempt_count or until <= now else until
 
 
-def request_of(members: Sequence[Member], body: bytes) -> Due:
+def request_of(members: Sequence[OrderedDelivery], body: bytes) -> Due:
     """The batch as a delivery, to be signed and sent."""
     ids = "\n".join(member.due.message_id for member in members)
     batch_id = "batch_" + hashlib.sha256(ids.encode()).hexdigest()[:32]
     return msgspec.structs.replace(members[0].due, message_id=batch_id, payload=body, content_type=None)
 
 
-def body_of(members: Sequence[Member]) -> bytes:
+def body_of(members: Sequence[OrderedDelivery]) -> bytes:
     """The messages as a JSON array; each payload is included byte for byte if it is JSON, otherwise as a string."""
     return b"[" + b",".join(_element(member) for member in members) + b"]"
 
 
-def of_the_others(outcome: Outcome, others: Sequence[Member], ids: Sequence[str]) -> Iterator[Outcome]:
+def of_the_others(outcome: Outcome, others: Sequence[OrderedDelivery], ids: Sequence[str]) -> Iterator[Outcome]:
     """The outcomes of the other members of a batch, from that of the first one.
 
     ``ids``: those of their attempts, made when the request began, because they carry its time.
@@ -95,7 +95,7 @@ def of_the_others(outcome: Outcome, others: Sequence[Member], ids: Sequence[str]
         )
 
 
-def _element(member: Member) -> bytes:
+def _element(member: OrderedDelivery) -> bytes:
     due = member.due
     head = {"id": due.message_id, "eventType": member.event_type, "timestamp": _rfc3339(member.created_at)}
     return json.dumps(head, separators=(",", ":")).encode()[:-1] + b',"payload":' + _json(due.payload or b"") + b"}"

@@ -39,7 +39,7 @@ from webhook_engine.log import get_logger
 from webhook_engine.model import DeliveryStatus
 from webhook_engine.store.directory import Directory
 from webhook_engine.store.members import Given
-from webhook_engine.store.order import Member, Turns
+from webhook_engine.store.order import OrderedDelivery, Turns
 from webhook_engine.store.records import AddressedMessage, Due, NewMessage, StoredEndpoint
 from webhook_engine.store.seam import DeliveryStore
 
@@ -729,7 +729,7 @@ class Dispatcher(Service):
             lane.pause(self._timekeeper.look().ran, self._clock.monotonic())
         self._recorder.add(outcome)
 
-    async def _gathered(self, lane: Lane, due: Due, batch: Batch) -> Sequence[Member]:
+    async def _gathered(self, lane: Lane, due: Due, batch: Batch) -> Sequence[OrderedDelivery]:
         """The members of a delivery's batch, itself first; empty if it waits for more, or has lost its turn."""
         now = self._clock.now()
         if (until := lane.orders.gathering_until(due.order_key, now)) is None:

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from webhook_engine.errors import ConflictError, NotFoundError, ValidationError
-from webhook_engine.resources.openapi_import import ImportedEventType, imported_event_types
+from webhook_engine.resources.openapi_import import OpenApiEventType, imported_event_types
 from webhook_engine.server.api.query import NoQuery
 from webhook_engine.server.api.route import Auth, Call, In, Out, Route
 from webhook_engine.server.errors import ApiError
@@ -110,7 +110,7 @@ def _client_left() -> ApiError:
     return ApiError(400, "client_left", "The client has closed the connection before the document was read.")
 
 
-def _read(body: EventTypeImportIn, go_on: Callable[[], None]) -> list[ImportedEventType]:
+def _read(body: EventTypeImportIn, go_on: Callable[[], None]) -> list[OpenApiEventType]:
     if (body.spec is None) == (body.spec_raw is None):
         raise ApiError(400, "generic_error", "Give either `spec` or `specRaw`.")
     document = body.spec or {} if body.spec_raw is None else _parsed(body.spec_raw, go_on)
@@ -132,7 +132,7 @@ def _parsed(text: str, go_on: Callable[[], None]) -> dict[str, Any]:
     return document
 
 
-def _shown(each: ImportedEventType) -> EventTypeFromOpenApi:
+def _shown(each: OpenApiEventType) -> EventTypeFromOpenApi:
     return EventTypeFromOpenApi(
         name=each.name,
         description=each.description,

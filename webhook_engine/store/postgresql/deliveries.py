@@ -8,7 +8,7 @@ from webhook_engine.ids import id_bounds
 from webhook_engine.model import AttemptedDestination, AttemptedMessage, AttemptStatus, DeliveryStatus
 from webhook_engine.store import rows
 from webhook_engine.store.members import ALL_SHARDS
-from webhook_engine.store.order import NOT_YET, Line, LineHead, Member, Turns
+from webhook_engine.store.order import NOT_YET, Line, LineHead, OrderedDelivery, Turns
 from webhook_engine.store.postgresql.batches import arrays
 from webhook_engine.store.postgresql.connection import Session
 from webhook_engine.store.postgresql.database import Database
@@ -467,7 +467,7 @@ class PostgresqlDeliveries:
 
         return await self._database.write(change)
 
-    async def first_in_order(self, line: Line, limit: int, payload_bytes: int) -> Sequence[Member]:
+    async def first_in_order(self, line: Line, limit: int, payload_bytes: int) -> Sequence[OrderedDelivery]:
         """The first in an order, its turn's holder before all, until their payloads are so large together."""
         return await self._database.read_with(lambda session: first_members(session, line, limit, payload_bytes))
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 import msgspec
 
 from webhook_engine.secrets.agreement import SharedSecret
-from webhook_engine.store.members import Member, Standing
+from webhook_engine.store.members import LeaseState, Member
 from webhook_engine.store.postgresql.connection import Session, quoted
 from webhook_engine.store.postgresql.database import Database
 from webhook_engine.store.postgresql.own_line import OwnLine
@@ -121,7 +121,7 @@ class PostgresqlLeases:
         await self._line.run(lambda session: session.change(self._sql(_JOIN), *row))
         self._database.sharing.member_id = member.id
 
-    async def renew(self, member_id: str, *, take: Collection[int] = (), stored_below: str = "") -> Standing | None:
+    async def renew(self, member_id: str, *, take: Collection[int] = (), stored_below: str = "") -> LeaseState | None:
         """Renew the lease, and take those of these shards that no member holds; ``None`` if the lease was lost."""
         sql = self._sql(_RENEW)
         found = await self._line.run(lambda session: session.row(sql, member_id, TTL_S, sorted(take), stored_below))
@@ -129,7 +129,7 @@ class PostgresqlLeases:
         if not renewed:
             return None
         # What it took and renewed is not yet seen by the rest of the statement.
-        return Standing(
+        return LeaseState(
             held=dict(zip((*held, *taken), (*generations, *new_generations), strict=True)),
             free=frozenset(free) - frozenset(taken),
             live=frozenset(live) | {member_id},

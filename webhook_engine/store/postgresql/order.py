@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Sequence
 from webhook_engine.model import DeliveryStatus
 from webhook_engine.store import rows
 from webhook_engine.store.members import ALL_SHARDS, Given, Notice
-from webhook_engine.store.order import NOT_YET, Line, LineHead, Member, Turns, leaves, numbered
+from webhook_engine.store.order import NOT_YET, Line, LineHead, OrderedDelivery, Turns, leaves, numbered
 from webhook_engine.store.postgresql.batches import arrays, unnest
 from webhook_engine.store.postgresql.connection import Session
 from webhook_engine.store.postgresql.sharing import tell as tell_others
@@ -233,10 +233,10 @@ async def come_back(session: Session, endpoint_id: str, message_ids: Sequence[st
     await give_turns(session, lines, now)
 
 
-async def first_members(session: Session, line: Line, limit: int, payload_bytes: int) -> Sequence[Member]:
+async def first_members(session: Session, line: Line, limit: int, payload_bytes: int) -> Sequence[OrderedDelivery]:
     """The first in an order, the turn's holder before all, up to the one with which their payloads reach that size."""
     return [
-        Member(rows.due(row), event_type, created_at)
+        OrderedDelivery(rows.due(row), event_type, created_at)
         for event_type, created_at, *row in await session.rows(_FIRST, *line, limit, payload_bytes)
     ]
 

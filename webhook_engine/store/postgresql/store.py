@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from webhook_engine.errors import EngineAlreadyRunningError
 from webhook_engine.shielded import shielded
+from webhook_engine.store.lifecycle import Lifecycle
 from webhook_engine.store.members import WakeupStore
 from webhook_engine.store.postgresql.applications import PostgresqlApplications
 from webhook_engine.store.postgresql.attempts import PostgresqlAttempts
@@ -28,7 +29,6 @@ from webhook_engine.store.postgresql.schema import migrate, migrations
 from webhook_engine.store.postgresql.tasks import PostgresqlTasks
 from webhook_engine.store.postgresql.upkeep import PostgresqlUpkeep
 from webhook_engine.store.postgresql.wakeups import PostgresqlWakeups
-from webhook_engine.store.turns import Turns
 
 __all__ = ["PostgresqlStore"]
 
@@ -60,7 +60,7 @@ class PostgresqlStore:
         self.leases = PostgresqlLeases(self.database)
         self.wakeups: WakeupStore | None = PostgresqlWakeups(self.database)
         self._opened = False
-        self._turns = Turns()
+        self._lifecycle = Lifecycle()
 
     def on_commit(self, told: Callable[[int, float], None]) -> None:
         """Tell ``told`` how many changes each commit held, and how many seconds it took."""
@@ -68,7 +68,7 @@ class PostgresqlStore:
 
     async def open(self) -> None:
         """Take the database for this engine and bring its schema up to date."""
-        async with self._turns.one_at_a_time():
+        async with self._lifecycle.one_at_a_time():
             if self._opened:
                 raise EngineAlreadyRunningError(f"{self.database.name} is in use by this engine already")
             try:
@@ -83,7 +83,7 @@ class PostgresqlStore:
 
     async def close(self) -> None:
         """Finish pending writes, and close. Closing twice is harmless."""
-        await self._turns.close(self._let_go)
+        await self._lifecycle.close(self._let_go)
 
     async def _let_go(self) -> None:
         self._opened = False

@@ -8,7 +8,7 @@ from collections.abc import Collection, Sequence
 import msgspec
 
 from webhook_engine.secrets.agreement import SharedSecret
-from webhook_engine.store.members import ALL_SHARDS, Member, Standing
+from webhook_engine.store.members import ALL_SHARDS, LeaseState, Member
 
 __all__ = ["SqliteLeases"]
 
@@ -25,10 +25,10 @@ class SqliteLeases:
         """Be the member."""
         self._member = msgspec.structs.replace(member, lease_s=math.inf, shards=len(ALL_SHARDS))
 
-    async def renew(self, member_id: str, *, take: Collection[int] = (), stored_below: str = "") -> Standing | None:
+    async def renew(self, member_id: str, *, take: Collection[int] = (), stored_below: str = "") -> LeaseState | None:
         """Everything is held, from the start."""
         del take, stored_below
-        return Standing(held=dict.fromkeys(ALL_SHARDS, 1), free=(), live=(member_id,))
+        return LeaseState(held=dict.fromkeys(ALL_SHARDS, 1), free=(), live=(member_id,))
 
     def sends_for(self, shards: frozenset[int]) -> None:
         """There are no other engines to notify."""

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Sequence
 
 from webhook_engine.model import DeliveryStatus
 from webhook_engine.store import rows
-from webhook_engine.store.order import NOT_YET, Line, LineHead, Member, Turns, leaves, numbered
+from webhook_engine.store.order import NOT_YET, Line, LineHead, OrderedDelivery, Turns, leaves, numbered
 from webhook_engine.store.sqlite.batches import BatchStatement
 from webhook_engine.store.sqlite.connection import Row, Session
 
@@ -202,12 +202,12 @@ def come_back(session: Session, endpoint_id: str, message_ids: Sequence[str], no
     give_turns(session, lines, now)
 
 
-def first_members(session: Session, line: Line, limit: int, payload_bytes: int) -> Sequence[Member]:
+def first_members(session: Session, line: Line, limit: int, payload_bytes: int) -> Sequence[OrderedDelivery]:
     """The first in an order, the turn's holder before all, up to the one with which their payloads reach that size."""
-    members: list[Member] = []
+    members: list[OrderedDelivery] = []
     size = 0
     for event_type, created_at, *row in session.stream(_FIRST, (*line, limit)):
-        members.append(Member(rows.due(row), event_type, created_at))
+        members.append(OrderedDelivery(rows.due(row), event_type, created_at))
         size += len(row[6] or b"")
         if size >= payload_bytes:
             break

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from webhook_engine.shielded import shielded
+from webhook_engine.store.lifecycle import Lifecycle
 from webhook_engine.store.members import WakeupStore
 from webhook_engine.store.sqlite.applications import SqliteApplications
 from webhook_engine.store.sqlite.attempts import SqliteAttempts
@@ -27,7 +28,6 @@ from webhook_engine.store.sqlite.revocations import SqliteRevocations
 from webhook_engine.store.sqlite.schema import migrate, migrations
 from webhook_engine.store.sqlite.tasks import SqliteTasks
 from webhook_engine.store.sqlite.upkeep import SqliteUpkeep
-from webhook_engine.store.turns import Turns
 
 __all__ = ["SqliteStore"]
 
@@ -58,7 +58,7 @@ class SqliteStore:
         self.leases = SqliteLeases()
         self.wakeups: WakeupStore | None = None
         self._lock = EngineLock(path)
-        self._turns = Turns()
+        self._lifecycle = Lifecycle()
 
     def on_commit(self, told: Callable[[int, float], None]) -> None:
         """Tell ``told`` how many changes each commit holds, and how many seconds it took."""
@@ -66,7 +66,7 @@ class SqliteStore:
 
     async def open(self) -> None:
         """Take the database for this engine and bring its schema up to date."""
-        async with self._turns.one_at_a_time():
+        async with self._lifecycle.one_at_a_time():
             self._lock.acquire()
             try:
                 await self.database.open()
@@ -78,7 +78,7 @@ class SqliteStore:
 
     async def close(self) -> None:
         """Finish pending writes, and close. Closing twice is harmless."""
-        await self._turns.close(self._let_go)
+        await self._lifecycle.close(self._let_go)
 
     async def _let_go(self) -> None:
         await self.database.close()

@@ -7,10 +7,10 @@ from collections.abc import Awaitable, Callable
 
 from webhook_engine.loop_lock import LoopLock
 
-__all__ = ["Turns"]
+__all__ = ["Lifecycle"]
 
 
-class Turns:
+class Lifecycle:
     """Opening and closing wait for one another."""
 
     def __init__(self) -> None:
