@@ -23,7 +23,6 @@ PROVED_BY: Mapping[str, str] = {
     "cli/demo/": "cli/test_demo.py",
     "cli/listen.py": "server/play/",
     "cli/restore.py": "test_backup.py",
-    "cli/terminal.py": "cli/test_main.py",
     "cli/token.py": "server/test_tokens.py",
     # What joins the parts is tried with the parts in it: an engine, real time or a clock moved by hand, real sockets.
     "engine.py": "test_core.py",

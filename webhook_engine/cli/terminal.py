@@ -8,10 +8,10 @@ from webhook_engine.cli.errors import CommandError, UsageError
 
 __all__ = ["CommandError", "UsageError", "err", "error", "glyph", "out"]
 
-out = Console(highlight=False)
+out = Console(highlight=False, emoji=False)
 """Results, on standard output."""
 
-err = Console(highlight=False, stderr=True)
+err = Console(highlight=False, emoji=False, stderr=True)
 """Problems and progress, on standard error."""
 
 
