@@ -1,10 +1,9 @@
-"""The order of an endpoint's deliveries: who waits behind whom. Pure: no SQL, no clock.
+"""The order of deliveries at an endpoint: which one waits for which. Pure: no SQL, no clock.
 
-A delivery that keeps an order has a number, and for as long as it has a place in the order, its ordering key. Of all
-that share an endpoint and a key, at most one has the *turn*: it is due at some instant, or, where the order stops at a
-failure, failed. All others are due ``NOT_YET``, so that nothing which looks for what is due ever meets them, however
-many they are. Whoever takes the turn's holder out of the order gives the turn to the lowest number left, in the same
-transaction::
+An ordered delivery has a number and, as long as it has a place in the order, an ordering key. Of those with the same
+endpoint and key, at most one has the *turn*: it is scheduled or, where the order stops at a failure, failed. The others
+are due ``NOT_YET``, so that a query for due deliveries never reads them, however many they are. The transaction that
+takes the holder of the turn out of the order gives the turn to the lowest number left::
 
       waits (due NOT_YET) ── turn ──► scheduled ── succeeds, is skipped, is cancelled ─────────► gone, the next has it
                                         │   ▲
@@ -37,23 +36,23 @@ __all__ = [
 ]
 
 NOT_YET = 253_402_300_000_000_000
-"""When those are due that do not have the turn: in the year 9999."""
+"""When deliveries without the turn are due: in the year 9999."""
 
 Line = tuple[str, str]
-"""What keeps one order: an endpoint's id, and an ordering key, which is empty where a message has none."""
+"""One order: an endpoint's id, and an ordering key, which is empty for messages without one."""
 
 
 class Turns(msgspec.Struct, frozen=True):
-    """The turns that were given by a change."""
+    """The turns that a change gives."""
 
     due: Sequence[Due] = ()
-    """Those that are due at once, with their payloads."""
+    """Deliveries that are due at once, with their payloads."""
     later: Sequence[tuple[str, int]] = ()
-    """Endpoints with others, each with the instant from which one is due, and is to be read."""
+    """Endpoints with further ones, to be read from the store, each with the instant from which one is due."""
 
 
 class OrderedDelivery(msgspec.Struct, frozen=True, gc=False):
-    """One of the first in an order; of those behind the turn's holder, ``due.due_at`` says from when they may go."""
+    """One of the first deliveries in an order. Without the turn, it may not be sent before ``due.due_at``."""
 
     due: Due
     event_type: str
@@ -61,30 +60,30 @@ class OrderedDelivery(msgspec.Struct, frozen=True, gc=False):
 
 
 class LineHead(msgspec.Struct, frozen=True, kw_only=True):
-    """Where an order stands."""
+    """The state of an order."""
 
     ordering_key: str
     message_id: str
     status: DeliveryStatus
-    """``FAILED`` where it has stopped."""
+    """``FAILED`` if the order has stopped."""
     due_at: int | None
     attempt_count: int
     waiting: int
-    """Deliveries behind it, counted up to a bound."""
+    """Deliveries that wait behind it, counted up to a bound."""
 
 
 def leaves(status: DeliveryStatus, *, stops: bool) -> bool:
-    """Whether a delivery of this status has no place in the order any more; ``stops``: a failure keeps the turn."""
+    """Whether a delivery with this status leaves the order; ``stops``: a failed one keeps the turn."""
     return status is not DeliveryStatus.PENDING and not (stops and status is DeliveryStatus.FAILED)
 
 
 def moves_order(change: DeliveryChange) -> bool:
-    """Whether somebody may get the turn by a change: a delivery is settled, or waits again."""
+    """Whether a change may give the turn to another delivery: one is settled, or waits again."""
     return change.ordered and (change.settled_at is not None or change.due_at == NOT_YET)
 
 
 def stopping(changes: Iterable[DeliveryChange]) -> set[tuple[str, str]]:
-    """Of which deliveries a failure keeps the turn: a failure by hand changes nothing, and may meet a stopped order."""
+    """The deliveries that keep the turn when they fail. A failed manual attempt changes nothing."""
     every: dict[tuple[str, str], bool] = {}
     for change in changes:
         key = (change.message_id, change.endpoint_id)
@@ -93,10 +92,10 @@ def stopping(changes: Iterable[DeliveryChange]) -> set[tuple[str, str]]:
 
 
 def numbered(lines: Iterable[Line], last: dict[Line, int], now: int) -> list[int]:
-    """Numbers for deliveries in the order in which they are accepted; ``last`` has the last one of each line.
+    """Numbers for deliveries in the order of acceptance; ``last`` has the last number of each line.
 
-    They are instants, so that an older delivery that comes back finds its place; but never below one that waits, so
-    that a clock which is set back, or behind another engine's, changes no order.
+    They are instants, so that an older delivery can take its place again, but always above the last number, so that a
+    clock that is set back, or slower than that of another engine, does not change the order.
     """
     numbers = []
     for line in lines:
@@ -106,5 +105,5 @@ def numbered(lines: Iterable[Line], last: dict[Line, int], now: int) -> list[int
 
 
 def scheduled_at(due_at: int | None) -> datetime | None:
-    """When the next attempt of a delivery is made, as far as that is known."""
+    """When the next attempt of a delivery is scheduled; ``None`` if it is not."""
     return None if due_at is None or due_at >= NOT_YET else to_datetime(due_at)

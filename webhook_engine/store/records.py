@@ -1,7 +1,7 @@
 """What the store takes and gives: the stored forms behind the public records of :mod:`webhook_engine.model`.
 
-Instants are ``int`` microseconds since the epoch. What there is one of for each message or attempt is kept out of the
-garbage collector's sight (``gc=False``): it can be part of no cycle, and there are many.
+Instants are ``int`` microseconds since the epoch. The garbage collector does not track the records of messages and
+attempts (``gc=False``): there are many of them, and they cannot be part of a cycle.
 """
 
 from __future__ import annotations
@@ -63,29 +63,29 @@ __all__ = [
 
 
 class Span(msgspec.Struct, frozen=True, kw_only=True):
-    """A stretch of a list ordered by one unique key, both ends exclusive."""
+    """A range of a list that is ordered by a unique key; both ends are exclusive."""
 
     low: str | None = None
     high: str | None = None
     descending: bool = True
     limit: int = 50
     max_bytes: int | None = None
-    """Of what the elements carry; a list is read up to the first element beyond it, see :func:`fitting`."""
+    """The bound on what the elements carry; a list ends with the first element beyond it, see :func:`fitting`."""
 
 
 class Edge(NamedTuple):
-    """Where a part of a list ends, and that it goes on."""
+    """The end of a part of a list that continues."""
 
     last: str
     """The key of the last element of the part."""
     following: str
-    """That of the one behind it."""
+    """The key of the element after that."""
 
 
 def fitting(elements: Sequence[object], max_bytes: int | None) -> int:
-    """How many of these elements a list has room for: all that begin within the bound, the first one always. Pure.
+    """The number of elements that fit into a page: all that begin within the bound, and always the first. Pure.
 
-    A store reads one element more than fits, and a caller that gets one more knows that there is more.
+    A store reads one element more than fits, so that its caller knows whether the list continues.
     """
     if max_bytes is None:
         return len(elements)
@@ -98,7 +98,7 @@ def fitting(elements: Sequence[object], max_bytes: int | None) -> int:
 
 
 def carried_bytes(element: object) -> int:
-    """How much of an element of a list is payload, response or schemas; what else there is of it is bounded."""
+    """The bytes of payload, response or schemas in an element of a list; everything else in it is bounded."""
     match element:
         case Message():
             return len(element.payload or b"")
@@ -113,7 +113,7 @@ def carried_bytes(element: object) -> int:
 
 
 class StoredEndpoint(msgspec.Struct, frozen=True, kw_only=True):
-    """An endpoint with what only the engine may see."""
+    """An endpoint with its secrets and its health, which only the engine sees."""
 
     endpoint: Endpoint
     encrypted_key: bytes
@@ -123,30 +123,30 @@ class StoredEndpoint(msgspec.Struct, frozen=True, kw_only=True):
     encrypted_headers: bytes | None = None
     """The endpoint's own headers as a JSON object, encrypted; ``None`` if it has none."""
     encrypted_user_info: bytes | None = None
-    """User name and password of the URL, encrypted; the URL has a mask in their place. ``None`` if it has none."""
+    """User name and password of the URL, encrypted; ``None`` if it has none. The URL has a mask in their place."""
     encrypted_credentials: bytes | None = None
-    """What it proves itself with to its receiver, as a JSON object, encrypted; ``None`` if there is none."""
+    """Credentials for the receiver as a JSON object, encrypted; ``None`` if there are none."""
     health: Health = Health()
     deleted: bool = False
     shard: int = 0
-    """What it belongs to, where several engines share the database; see :mod:`webhook_engine.store.members`."""
+    """Its shard, where several engines share the database; see :mod:`webhook_engine.store.members`."""
     moved: tuple[int, float] | None = None
-    """The shard that it belonged to before, and for how many seconds it does not any more."""
+    """Its former shard, and the seconds since it left that one."""
 
 
 class Routes(msgspec.Struct, frozen=True):
-    """What the messages of an application are routed by, as it was at one moment."""
+    """A snapshot of what the messages of an application are routed by."""
 
     endpoints: Sequence[StoredEndpoint]
     """All that are not deleted."""
     revision: int | None = None
-    """Another after each edit; ``None`` where no other engine can make one."""
+    """Changes with each edit; ``None`` if no other engine can make one."""
     kept: dict[str, object] = {}
-    """What was made of them, by whoever routes by them, as long as they are true."""
+    """A cache for the router, valid as long as this snapshot."""
 
 
 class ApplicationChanges(msgspec.Struct, frozen=True, kw_only=True):
-    """The columns of an application to change; what is ``UNSET`` stays."""
+    """The columns of an application to change; ``UNSET`` leaves one as it is."""
 
     uid: str | UnsetType | None = UNSET
     name: str | UnsetType = UNSET
@@ -155,7 +155,7 @@ class ApplicationChanges(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EndpointChanges(msgspec.Struct, frozen=True, kw_only=True):
-    """The columns of an endpoint to change; what is ``UNSET`` stays."""
+    """The columns of an endpoint to change; ``UNSET`` leaves one as it is."""
 
     uid: str | UnsetType | None = UNSET
     url: str | UnsetType = UNSET
@@ -173,7 +173,7 @@ class EndpointChanges(msgspec.Struct, frozen=True, kw_only=True):
     encrypted_credentials: bytes | UnsetType | None = UNSET
     condition: EndpointCondition | UnsetType = UNSET
     resumed: bool = False
-    """It does not wait as a whole any more, whatever its condition says."""
+    """End its pause, whatever its condition says."""
 
 
 class EndpointCondition(msgspec.Struct, frozen=True, kw_only=True):
@@ -186,7 +186,7 @@ class EndpointCondition(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EventTypeChanges(msgspec.Struct, frozen=True, kw_only=True):
-    """The columns of an event type to change; what is ``UNSET`` stays."""
+    """The columns of an event type to change; ``UNSET`` leaves one as it is."""
 
     description: str | UnsetType = UNSET
     archived: bool | UnsetType = UNSET
@@ -210,13 +210,13 @@ class NewMessage(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     tags: tuple[str, ...] | None = None
     deliver_at: int | None = None
     payload_expires_at: int | None = None
-    """``None``: as ``retention.payload`` says."""
+    """``None``: after ``retention.payload``."""
     trace_context: str | None = None
-    """Of the trace that its attempts belong to: a W3C ``traceparent``, and after a line break its ``tracestate``."""
+    """The trace of its attempts: a W3C ``traceparent``, then a line break and its ``tracestate``."""
     content_type: str | None = None
-    """What the payload is sent as; ``None``: JSON."""
+    """The content type of the payload; ``None``: JSON."""
     ordering_key: str | None = None
-    """What it keeps its order with, at endpoints that keep one; ``None``: with all that have none either."""
+    """At ordered endpoints, messages with the same key keep their order; those with ``None`` do so among themselves."""
 
 
 class AddressedMessage(msgspec.Struct, frozen=True, gc=False):
@@ -224,19 +224,19 @@ class AddressedMessage(msgspec.Struct, frozen=True, gc=False):
 
     message: NewMessage
     endpoint_ids: Sequence[str]
-    """Each gets a delivery, due at once (or at ``deliver_at``)."""
+    """Each gets a delivery, due at once or at ``deliver_at``."""
     manual_to: str | None = None
-    """Instead: one manual attempt to this endpoint, outside its filters and the schedule."""
+    """If set, the message only gets one manual attempt to this endpoint, regardless of its filters."""
     outbox_id: int | None = None
-    """The outbox row that it was; deleted in the same transaction."""
+    """Its outbox row, deleted in the same transaction."""
     response: KeptResponse | None = None
-    """To the request that made it; kept in the same transaction, unless the message is refused."""
+    """The response to the request that created it, kept in the same transaction unless the message is refused."""
     revision: int | None = None
-    """Of the application that it was routed by; ``None``: it cannot have changed."""
+    """The revision of the application that it was routed by; ``None``: it cannot have changed."""
     shards: Sequence[int] | None = None
-    """Those of the endpoints, in their order (or of ``manual_to``); ``None``: all are this engine's."""
+    """The shards of ``endpoint_ids``, in their order, or that of ``manual_to``; ``None``: all are this engine's."""
     ordered: Sequence[str] = ()
-    """Those of the endpoints that get their messages one at a time, in the order of acceptance."""
+    """The ordered ones of the endpoints: they get messages one at a time, in the order of acceptance."""
 
 
 class Due(msgspec.Struct, frozen=True, gc=False):
@@ -246,41 +246,41 @@ class Due(msgspec.Struct, frozen=True, gc=False):
     endpoint_id: str
     due_at: int
     step: int
-    """Scheduled attempts made on the present run through the ladder."""
+    """Scheduled attempts made since the ladder last began."""
     attempt_count: int
-    """Attempts made in all."""
+    """All attempts made."""
     event_id: str | None
     payload: bytes | None
     """``None`` if it expired or was expunged."""
     manual_id: str | None = None
-    """Set if a person asked for this attempt."""
+    """Set if this is a manual attempt."""
     trace_context: str | None = None
     """That of the message."""
     content_type: str | None = None
     """That of the message; ``None``: JSON."""
     asked: bool = False
-    """Whether somebody asked for this attempt of the schedule, as with a recovery."""
+    """Whether this scheduled attempt was requested, as by a recovery."""
     order_key: str | None = None
-    """The key by which it has a place in an order, of which it has the turn; ``None``: it has none."""
+    """The ordering key of the order in which it has the turn; ``None`` if it has no place in an order."""
     event_type: str | None = None
-    """That of the message, if it is at hand."""
+    """That of the message; ``None`` if it was not read."""
 
 
 Place = tuple[str, int, str]
-"""Of a delivery among those that are scheduled: its endpoint, when it is due, and its message."""
+"""The position of a scheduled delivery: its endpoint, when it is due, and its message."""
 
 DueAgain = Callable[[int, int | None, bool], int]
-"""When something is due, given ``due_at``, ``due_ran``, and whether its message was given that instant."""
+"""The instant at which a delivery is due, from ``due_at``, ``due_ran``, and whether ``deliver_at`` was given."""
 
 
 class DeliveryChange(msgspec.Struct, frozen=True, gc=False):
-    """What becomes of a delivery after an attempt, or without one."""
+    """The new state of a delivery, after an attempt or without one."""
 
     message_id: str
     endpoint_id: str
     status: DeliveryStatus
     due_at: int | None
-    """When it is due next; ``None`` unless ``status`` is ``PENDING`` and an attempt is scheduled."""
+    """When the next attempt is due; ``None`` unless ``status`` is ``PENDING`` and one is scheduled."""
     step: int
     reason: str | None
     settled_at: int | None
@@ -288,11 +288,11 @@ class DeliveryChange(msgspec.Struct, frozen=True, gc=False):
     """The manual attempt that this fulfils."""
     attempted: bool = True
     due_ran: int | None = None
-    """When it is due in the time that the engine runs, which no clock that is set changes."""
+    """The same by the time that the engine has run, which does not change when the clock is set."""
     ordered: bool = False
-    """Whether the delivery may have a place in an order, which the next one gets when it is settled."""
+    """Whether the delivery may have the turn of an order, which passes on when it is settled."""
     stops: bool = False
-    """Whether the order stops at it if it fails for good."""
+    """Whether the order stops at it when its retries are exhausted."""
 
 
 class RecordedAttempt(msgspec.Struct, frozen=True, gc=False):
@@ -308,43 +308,43 @@ class RecordedAttempt(msgspec.Struct, frozen=True, gc=False):
     trigger: TriggerType
     response: str
     request_headers: Mapping[str, str]
-    """Empty where nothing was sent."""
+    """Empty if nothing was sent."""
     failure: str | None = None
-    """In what way it failed."""
+    """The kind of failure."""
     exchange: UsualExchange | None = None
 
 
 class ClockMark(msgspec.Struct, frozen=True, kw_only=True):
-    """What the clock said last, so that a later start can tell whether it was set meanwhile."""
+    """The last reading of the clock, by which a later start can tell whether it was set in between."""
 
     ran: int
-    """Microseconds that engines have run on this database."""
+    """Microseconds for which engines have run on this database."""
     seen_at: int
     believed_at: int
-    """The same without what the clock gained at once and was not believed yet."""
+    """The same without a jump forward that is still doubted."""
     doubted_ran: int | None
-    """``ran`` when the clock was doubted first; ``None`` while it is believed."""
+    """``ran`` at the time when the doubt began; ``None`` while the clock is trusted."""
     last_id: str
-    """The last id that was made, without its prefix."""
+    """The last generated id, without its prefix."""
 
 
 class Outcomes(msgspec.Struct, frozen=True, kw_only=True):
-    """A batch of outcomes; recorded whole or not at all."""
+    """A batch of outcomes, recorded as a whole or not at all."""
 
     attempts: Sequence[RecordedAttempt] = ()
     deliveries: Sequence[DeliveryChange] = ()
     conditions: Mapping[str, EndpointCondition] = msgspec.field(default_factory=dict)
-    """By endpoint id. An endpoint that is disabled already stays so."""
+    """By endpoint id. A disabled endpoint stays disabled."""
     messages: Sequence[AddressedMessage] = ()
     """Operational webhooks about this batch."""
     mark: ClockMark | None = None
-    """What the clock says."""
+    """The present reading of the clock."""
     member: str | None = None
-    """The member that made the attempts, which must have its lease; ``None``: nobody else can have made them."""
+    """The member that made the attempts, which must still have its lease; ``None`` if there can be only one."""
 
 
 class OutboxRow(msgspec.Struct, frozen=True, kw_only=True):
-    """A row of the outbox as somebody wrote it: not validated."""
+    """A row of the outbox, not validated yet."""
 
     id: int
     message_id: str | None
@@ -369,7 +369,7 @@ class RefusedRow(msgspec.Struct, frozen=True):
 
 
 class ReplayCandidate(msgspec.Struct, frozen=True):
-    """A message that an endpoint never had a delivery for."""
+    """A message without a delivery to an endpoint."""
 
     message_id: str
     event_type: str
@@ -384,11 +384,11 @@ class ApplicationFilter(msgspec.Struct, frozen=True, kw_only=True):
     with_disabled_endpoints: bool = True
     """Whether those with a disabled endpoint are listed."""
     no_endpoint_at: tuple[str, ...] = ()
-    """Without those that have an endpoint whose URL begins with one of these."""
+    """Leave out those with an endpoint whose URL begins with one of these."""
 
 
 MAX_MERGED_EVENT_TYPES = 20
-"""Event types asked for by which a list of messages is merged from one range each; with more, one range is filtered."""
+"""Up to this number of event types, a list of messages is merged from one range for each; above, one is filtered."""
 
 
 class MessageFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -401,24 +401,24 @@ class MessageFilter(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def passes_over(self) -> bool:
-        """Whether what does not fit is read too, however much that is."""
+        """Whether elements that do not match are read too, without a bound."""
         return self.channel is not None or self.tag is not None or len(self.event_types or ()) > MAX_MERGED_EVENT_TYPES
 
 
 class MessageSearch(msgspec.Struct, frozen=True, kw_only=True):
-    """Which messages of an application to look for. All that is given has to fit."""
+    """Which messages of an application to search for. All given conditions must match."""
 
     text: str | None = None
-    """Somewhere in the payload; capital and small letters of ASCII are the same."""
+    """Text anywhere in the payload; ASCII letters match in either case."""
     event_types: tuple[str, ...] | None = None
     endpoint_ids: tuple[str, ...] | None = None
-    """It has a delivery to one of them; ``status``, ``status_codes`` and ``failure`` are about these alone then."""
+    """With a delivery to one of them; ``status``, ``status_codes`` and ``failure`` then apply to these only."""
     status: AttemptStatus | None = None
-    """Of all its deliveries together: pending if one is, else failed if one did, and so on."""
+    """The state of its deliveries together: pending if one is, else failed if one is, and so on."""
     status_codes: tuple[int, int] | None = None
-    """An attempt was answered with a code from the first to the second."""
+    """With an attempt whose status code is from the first to the second."""
     failure: str | None = None
-    """An attempt failed in that way."""
+    """With an attempt that failed in this way."""
 
 
 class AttemptFilter(msgspec.Struct, frozen=True, kw_only=True):
@@ -434,7 +434,7 @@ class AttemptFilter(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def passes_over(self) -> bool:
-        """Whether what does not fit is read too, however much that is."""
+        """Whether elements that do not match are read too, without a bound."""
         return (self.status_code_class, self.event_types, self.channel, self.tag) != (None, None, None, None)
 
 
@@ -442,9 +442,9 @@ class DeliveryFilter(msgspec.Struct, frozen=True, kw_only=True):
     """Which messages of an endpoint to list."""
 
     status_code_class: int | None = None
-    """100, 200, …: those whose latest attempt was answered so; see :class:`AttemptFilter`."""
+    """100, 200, …: by the status code of the latest attempt; see :class:`AttemptFilter`."""
     replayable: bool = False
-    """Only what is settled, and whose payload is still there."""
+    """Only settled ones whose payload still exists."""
 
     status: AttemptStatus | None = None
     """``PENDING``: never attempted; ``SENDING``: attempted, and another attempt is scheduled."""
@@ -455,16 +455,16 @@ class DeliveryFilter(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def passes_over(self) -> bool:
-        """Whether what does not fit is read too, however much that is."""
+        """Whether elements that do not match are read too, without a bound."""
         return (self.event_types, self.channel, self.tag) != (None, None, None)
 
 
 WORK_DONE = "done"
-"""The cursor of a task that has nothing left to do; what is missing is its end, with the event about it."""
+"""The cursor of a task whose work is done, but whose end, with the event about it, is not recorded yet."""
 
 
 class TaskProgress(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a task stands after a step; stored with the step's own changes."""
+    """The progress of a task after a step, stored with the changes of that step."""
 
     task_id: str
     status: TaskStatus
@@ -472,5 +472,5 @@ class TaskProgress(msgspec.Struct, frozen=True, kw_only=True):
     data: Mapping[str, object]
 
     def moved_on(self, cursor: str | None, **data: object) -> TaskProgress:
-        """To be continued from ``cursor``, or done where that is ``None``, with these changes of its data."""
+        """The progress to continue from ``cursor`` (``None``: done), with these changes to its data."""
         return msgspec.structs.replace(self, cursor=WORK_DONE if cursor is None else cursor, data={**self.data, **data})

@@ -1,4 +1,4 @@
-"""Rows and records: what the columns are called, and how one becomes the other.
+"""Rows and records: the names of the columns, and the conversion in both directions.
 
 The names of a table's columns stand here once, in the order in which the functions below take them.
 """
@@ -92,7 +92,7 @@ __all__ = [
 ]
 
 Row: TypeAlias = Sequence[Any]
-"""What a column holds is known by the query, not by the type checker."""
+"""The query knows the types of its columns; the type checker does not."""
 
 _exchange = msgspec.json.Decoder(Exchange)
 _options = msgspec.json.Decoder(EndpointOptions)
@@ -182,7 +182,7 @@ MESSAGE = (
     "ordering_key",
 )
 CONTENT = ("payload_expires_at", "payload", "trace_context", "content_type")
-"""What else a message is stored with."""
+"""The further columns of a message."""
 
 ATTEMPT = (
     "id",
@@ -213,12 +213,12 @@ TASK = (
 
 
 def columns(names: Sequence[str], table: str = "") -> str:
-    """The names as a list for SQL, each with its table if one is given."""
+    """The names as a list for SQL, each qualified by ``table`` if given."""
     return ", ".join(f"{table}.{name}" if table else name for name in names)
 
 
 def json_of(value: object) -> str:
-    """A value as the JSON text that a column or a parameter holds."""
+    """A value as JSON text for a column or a parameter."""
     return msgspec.json.encode(value).decode()
 
 
@@ -228,12 +228,12 @@ def optional_json(value: object) -> str | None:
 
 
 def names_or_none(text: str | None) -> tuple[str, ...] | None:
-    """A list of names."""
+    """The names in a JSON array; ``None`` for NULL."""
     return None if text is None else tuple(msgspec.json.decode(text))
 
 
 def _encode_options(options: EndpointOptions) -> str | None:
-    """NULL where nothing is asked for, as with nearly all endpoints."""
+    """Options as JSON; NULL if all have their defaults, as at nearly all endpoints."""
     return None if options == _NO_OPTIONS else json_of(options)
 
 
@@ -243,7 +243,7 @@ def _encode_old_keys(keys: Sequence[OldKey]) -> str:
 
 
 def application(row: Row) -> Application:
-    """Of the columns ``APPLICATION``."""
+    """An application from the columns ``APPLICATION``."""
     identifier, organization_id, uid, name, throttle_rate, metadata, created_at, updated_at = row
     return Application(
         id=identifier,
@@ -258,7 +258,7 @@ def application(row: Row) -> Application:
 
 
 def endpoint(row: Row) -> StoredEndpoint:
-    """Of the columns ``ENDPOINT``."""
+    """An endpoint from the columns ``ENDPOINT``."""
     values: dict[str, Any] = dict(zip(ENDPOINT, row, strict=True))
     first_failure_at, disabled_at = values["first_failure_at"], values["disabled_at"]
     options = values["options"]
@@ -306,7 +306,7 @@ def endpoint(row: Row) -> StoredEndpoint:
 
 
 def event_type(row: Row) -> EventType:
-    """Of the columns ``EVENT_TYPE``."""
+    """An event type from the columns ``EVENT_TYPE``."""
     name, organization_id, description, archived, deprecated, schemas, flags, group_name, created_at, updated_at = row
     return EventType(
         name=name,
@@ -323,7 +323,7 @@ def event_type(row: Row) -> EventType:
 
 
 def message(row: Row) -> Message:
-    """Of the columns ``MESSAGE``, then those of its content."""
+    """A message from the columns ``MESSAGE``, then those of its content."""
     identifier, application_id, type_name, event_id, channels, tags, deliver_at, created_at, key, payload, kind = row
     return Message(
         id=identifier,
@@ -341,12 +341,12 @@ def message(row: Row) -> Message:
 
 
 def content(wanted: bool) -> str:
-    """The columns of a message's content. They come last in a row, and what is not wanted of it is not read."""
+    """The columns of a message's content, which come last in a row; NULL if not ``wanted``."""
     return "message.payload, message.content_type" if wanted else "NULL, NULL"
 
 
 def attempt(row: Row) -> Attempt:
-    """Of the columns ``ATTEMPT``."""
+    """An attempt from the columns ``ATTEMPT``."""
     identifier, message_id, endpoint_id, url, status, response, status_code, duration_ms, trigger, *more = row
     headers, failure, exchange = more
     return Attempt(
@@ -367,26 +367,26 @@ def attempt(row: Row) -> Attempt:
 
 
 def without_head(exchange: str | None) -> str | None:
-    """An exchange as it is kept, without what the response said."""
+    """A stored exchange without the response."""
     if exchange is None:
         return None
     return json_of([*(parts := msgspec.json.decode(exchange))[:2], "", *parts[3:8]])
 
 
 def attempt_status(status: int, attempt_count: int) -> AttemptStatus:
-    """How a delivery looks to those who list messages or endpoints."""
+    """The status of a delivery in lists of messages and endpoints."""
     if status == DeliveryStatus.PENDING:
         return AttemptStatus.SENDING if attempt_count else AttemptStatus.PENDING
     return AttemptStatus(status)
 
 
 def due(row: Row) -> Due:
-    """Of the columns in the order of its fields."""
+    """A due delivery from columns in the order of its fields."""
     return Due(*row)
 
 
 def audit_row(entry: AuditEntry) -> Row:
-    """Of the columns ``AUDIT``."""
+    """The values of the columns ``AUDIT``."""
     return (
         entry.id,
         entry.organization_id,
@@ -402,29 +402,29 @@ def audit_row(entry: AuditEntry) -> Row:
 
 
 def audit(row: Row) -> AuditEntry:
-    """Of the columns ``AUDIT``."""
+    """An audit entry from the columns ``AUDIT``."""
     values = dict(zip(AUDIT, row, strict=True))
     return AuditEntry(**{**values, "changes": tuple(msgspec.json.decode(values["changes"]))})
 
 
 def audit_conditions(where: AuditFilter) -> Mapping[str, str]:
-    """Which columns have to have which values."""
+    """The values that columns must have."""
     return {name: value for name, value in msgspec.structs.asdict(where).items() if value is not None}
 
 
 def standing(row: Row) -> EndpointStanding:
-    """Of the columns ``STANDING``, and the oldest message of those never attempted and of the others."""
+    """From the columns ``STANDING``, the oldest message never attempted, and the oldest attempted one."""
     *values, oldest, oldest_retry = row
     return EndpointStanding(**dict(zip(STANDING, values, strict=True)), oldest_pending=earliest(oldest, oldest_retry))
 
 
 def earliest(*identifiers: str | None) -> str | None:
-    """The first id of those that there are."""
+    """The lowest id; ``None`` if all are ``None``."""
     return min((each for each in identifiers if each is not None), default=None)
 
 
 def moved_on(progress: TaskProgress, count: int, following: int | None) -> TaskProgress:
-    """The progress after ``count`` more, to be continued from ``following``; done where that is ``None``."""
+    """The progress after ``count`` more, to continue from ``following`` (``None``: done)."""
     processed = progress.data.get("processed")
     return progress.moved_on(
         None if following is None else str(following),
@@ -433,7 +433,7 @@ def moved_on(progress: TaskProgress, count: int, following: int | None) -> TaskP
 
 
 def task(row: Row) -> Task:
-    """Of the columns ``TASK``."""
+    """A task from the columns ``TASK``."""
     identifier, organization_id, application_id, endpoint_id, kind, status, data, created_at, updated_at = row
     return Task(
         id=identifier,
@@ -477,7 +477,7 @@ def application_changes(changes: ApplicationChanges, now: int) -> dict[str, Any]
 
 
 def condition_values(condition: EndpointCondition) -> dict[str, Any]:
-    """The columns that hold a condition."""
+    """The columns of a condition, with their values."""
     return {
         "first_failure_at": condition.health.first_failure_at,
         "last_failure_at": condition.health.last_failure_at,
@@ -612,7 +612,7 @@ def attempt_row(attempt: RecordedAttempt) -> Row:
 
 
 def rounds(changes: Sequence[DeliveryChange]) -> Sequence[Sequence[DeliveryChange]]:
-    """Changes in rounds with at most one for each delivery, because one statement changes a row only once."""
+    """The changes in rounds, each with at most one per delivery, because one statement can change a row only once."""
     rounds: list[list[DeliveryChange]] = []
     seen: dict[str, int] = {}
     for change in changes:
@@ -626,7 +626,7 @@ def rounds(changes: Sequence[DeliveryChange]) -> Sequence[Sequence[DeliveryChang
 
 
 def change_row(change: DeliveryChange) -> Row:
-    """The delivery, what becomes of it, how many attempts to add, and whether a manual one is fulfilled."""
+    """The delivery, its new state, the number of attempts to add, and whether a manual one was made."""
     return (
         change.message_id,
         change.endpoint_id,
@@ -672,7 +672,7 @@ def task_row(task: Task) -> Row:
 
 
 def old_keys_again(encrypt_again: EncryptAgain, endpoint_id: str, text: str) -> str:
-    """Rotated keys as they are kept, encrypted anew."""
+    """Stored rotated keys, encrypted again with the current main secret."""
     keys = msgspec.json.decode(text)
     fresh = []
     for encrypted, expires_at in keys:

@@ -1,9 +1,9 @@
-"""The one seam to a database: what the engine needs of it, in the engine's words.
+"""The one seam to a database: what the engine needs from it, in the engine's words.
 
 Every method that changes something is durable when it returns, and has changed nothing if it raises. Reads see
 everything that returned before them. Methods raise :class:`~webhook_engine.errors.StoreUnavailableError` when the
-database cannot do it right now, and :class:`~webhook_engine.errors.ConflictError` where a uid, name or event id is
-taken. Organizations are isolated by the callers: what takes an application or endpoint id trusts it.
+database is not available, and :class:`~webhook_engine.errors.ConflictError` where a uid, name or event id is
+taken. Callers isolate organizations: a method that takes an application or endpoint id trusts it.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ __all__ = [
 
 
 class ApplicationStore(Protocol):
-    """Applications; a deleted one is not found any more and gives up its uid."""
+    """Applications. A deleted one is no longer found, and its uid is free again."""
 
     async def add(self, application: Application) -> None:
         """Raises ``ConflictError`` if the uid is taken in the organization."""
@@ -86,9 +86,9 @@ class ApplicationStore(Protocol):
         ...
 
     async def delete(self, application_id: str, now: int, messages: Sequence[AddressedMessage] = ()) -> bool:
-        """Deletes it, all its endpoints and the positions of its pollers; stores the webhooks about that with it.
+        """Delete it, all its endpoints and the positions of its pollers, and store the webhooks about that.
 
-        Pending deliveries are left to be cancelled by ``settle_pending``.
+        Its pending deliveries are cancelled later, by ``settle_pending``.
         """
         ...
 
@@ -100,9 +100,9 @@ class ApplicationStore(Protocol):
 
 
 class EndpointStore(Protocol):
-    """Endpoints; a deleted one gives up its uid and is found by :meth:`load` alone.
+    """Endpoints. The uid of a deleted one is free again, and only :meth:`load` finds it.
 
-    ``messages`` are the operational webhooks that tell of a change, stored with it, and only if it is made.
+    ``messages`` are the operational webhooks about a change. They are stored with it, and only if it is made.
     """
 
     async def add(self, stored: StoredEndpoint, messages: Sequence[AddressedMessage] = ()) -> None:
@@ -118,7 +118,7 @@ class EndpointStore(Protocol):
         ...
 
     async def first(self) -> StoredEndpoint | None:
-        """Some endpoint, deleted or not, if there is any: to see whether its secrets can be read."""
+        """Any endpoint, deleted or not; ``None`` if there are none. Used to check that secrets can be decrypted."""
         ...
 
     async def of_application(self, application_id: str) -> Sequence[StoredEndpoint]:
@@ -126,11 +126,11 @@ class EndpointStore(Protocol):
         ...
 
     async def routes(self, application_id: str) -> Routes | None:
-        """The same with what they are at, for routing; ``None`` if there is no such application (any more)."""
+        """The same with the revision of their application, for routing; ``None`` if there is no such application."""
         ...
 
     async def count(self, application_id: str) -> int:
-        """How many that are."""
+        """Their number."""
         ...
 
     async def update(
@@ -144,7 +144,7 @@ class EndpointStore(Protocol):
         ...
 
     async def delete(self, endpoint_id: str, now: int, messages: Sequence[AddressedMessage] = ()) -> bool:
-        """Deletes it and the positions of its pollers; pending deliveries are left to ``settle_pending``."""
+        """Delete it and the positions of its pollers; ``settle_pending`` cancels its pending deliveries later."""
         ...
 
     async def list(self, application_id: str, span: Span) -> Sequence[StoredEndpoint]:
@@ -156,7 +156,7 @@ class EventTypeStore(Protocol):
     """Event types of an organization, by name."""
 
     async def add(self, event_type: EventType) -> None:
-        """Takes the place of an archived one of that name; raises ``ConflictError`` if there is a live one."""
+        """Replaces an archived one of the same name; raises ``ConflictError`` if there is one that is not archived."""
         ...
 
     async def get(self, organization_id: str, name: str) -> EventType | None:
@@ -168,13 +168,13 @@ class EventTypeStore(Protocol):
         ...
 
     async def expunge(self, organization_id: str, name: str) -> bool:
-        """Removes it altogether."""
+        """Delete it for good."""
         ...
 
     async def list(
         self, organization_id: str, span: Span, *, include_archived: bool, feature_flags: tuple[str, ...] | None
     ) -> Sequence[EventType]:
-        """In the order of names; with ``feature_flags`` only those without a flag or with one of these."""
+        """In the order of names. With ``feature_flags``, only those without a flag or with one of these."""
         ...
 
     async def unknown(self, organization_id: str, names: Sequence[str]) -> Sequence[str]:
@@ -183,13 +183,13 @@ class EventTypeStore(Protocol):
 
 
 class MessageStore(Protocol):
-    """Messages. Their payloads may go before them."""
+    """Messages. A payload may be deleted before its message."""
 
     async def add(self, batch: Sequence[AddressedMessage]) -> Sequence[AddressedMessage]:
         """Store messages with their deliveries, and with the responses to the requests that made them.
 
-        Returns those that were not stored because their event id is taken in their application (each of several
-        in the batch but the first). Their outbox rows are deleted all the same: the message is there already.
+        Returns those that were not stored because their event id is taken in their application; of several with one
+        event id in the batch, the first is stored. Their outbox rows are deleted too: the message exists.
         Raises ``RoutingChangedError`` if an application has another revision than its messages were routed by.
         """
         ...
@@ -199,7 +199,7 @@ class MessageStore(Protocol):
         ...
 
     async def event_type(self, message_id: str) -> str | None:
-        """Of the message with this id; its payload is not read."""
+        """The event type of the message with this id, without reading its payload."""
         ...
 
     async def list(self, application_id: str, span: Span, where: MessageFilter) -> Sequence[Message]:
@@ -207,16 +207,16 @@ class MessageStore(Protocol):
         ...
 
     async def edge(self, application_id: str, span: Span, count: int) -> Edge | None:
-        """Where the first ``count`` of the span end, read from an index; ``None``: there are not more."""
+        """Where the first ``count`` elements of the span end, read from an index; ``None`` if there are no more."""
         ...
 
     async def search(
         self, application_id: str, span: Span, where: MessageSearch, window: int, max_bytes: int
     ) -> tuple[Sequence[str], str | None]:
-        """Ids of the newest messages in the span that fit, and the id of the last one that was looked at.
+        """Ids of the newest messages in the span that match, and the id of the last one examined.
 
-        At most ``span.limit`` are found, and ``window`` are looked at, or as many as have payloads of ``max_bytes`` in
-        all where text is looked for. ``None``: there are no more.
+        Returns at most ``span.limit``, and examines at most ``window``; a search for text also ends after payloads of
+        ``max_bytes``. The second is ``None`` at the end of the span.
         """
         ...
 
@@ -229,10 +229,10 @@ class DeliveryStore(Protocol):
     """Deliveries: the durable state behind timers and lanes."""
 
     async def record(self, outcomes: Outcomes) -> Turns:
-        """Record a batch of outcomes; returns the turns that this gave in the orders of endpoints.
+        """Record a batch of outcomes; returns the turns that this gives in the orders of endpoints.
 
-        A success settles its delivery whatever came before. Any other change applies only to a delivery that is
-        still pending, so that a late failure never undoes a success, a cancellation or a disabling.
+        A success always settles its delivery. Any other change applies only to a delivery that is still pending, so
+        that a late failure never undoes a success, a cancellation or a disabling.
         Raises ``LateOutcomesError`` if ``outcomes.member`` has lost its lease.
         """
         ...
@@ -240,17 +240,17 @@ class DeliveryStore(Protocol):
     async def endpoints_with_due(
         self, after: str | None, limit: int, shards: Collection[int] = ALL_SHARDS
     ) -> Sequence[tuple[str, int]]:
-        """Endpoints of these shards with something scheduled, in an order of the store's.
+        """Endpoints of these shards with scheduled deliveries, each with its earliest due instant.
 
-        Each with its earliest due instant. ``after`` is the last one of the page before. A database for one engine has
-        one shard for all, and does not look at ``shards``.
+        The store chooses the order. ``after`` is the last one of the page before. A store for a single engine ignores
+        ``shards``.
         """
         ...
 
     async def due(self, endpoint_id: str, until: int, limit: int, *, payload_bytes: int | None = None) -> Sequence[Due]:
-        """Manual attempts that were asked for, then scheduled deliveries due at or before ``until``, earliest first.
+        """Requested manual attempts, then scheduled deliveries due at or before ``until``, earliest first.
 
-        With ``payload_bytes`` it stops after the one with which their payloads reach that size, though more may be due.
+        With ``payload_bytes``, it stops when their payloads reach that size, though more may be due.
         """
         ...
 
@@ -259,9 +259,9 @@ class DeliveryStore(Protocol):
         ...
 
     async def request_attempt(self, due: Due) -> bool:
-        """Ask for the manual attempt ``due.manual_id``; makes the delivery if the message has none for the endpoint.
+        """Request the manual attempt ``due.manual_id``; creates the delivery if the message has none for the endpoint.
 
-        ``False``, and nothing is changed, if the message has no payload any more.
+        ``False``, without a change, if the payload is gone.
         """
         ...
 
@@ -275,46 +275,49 @@ class DeliveryStore(Protocol):
         *,
         while_closed: bool = False,
     ) -> int:
-        """End up to ``limit`` scheduled deliveries of an endpoint; returns how many, so that 0 means done.
+        """Settle up to ``limit`` scheduled deliveries of an endpoint; returns how many, 0 when there are no more.
 
-        With ``while_closed`` only as long as it is disabled or deleted, which another engine may have changed.
+        With ``while_closed``, only while it is disabled or deleted; another engine may have changed that.
         """
         ...
 
     async def cancel_message(self, message_id: str, reason: str, now: int) -> tuple[Sequence[str], Turns]:
-        """Cancel what is scheduled of a message, and what an order has stopped at.
+        """Cancel the scheduled deliveries of a message, and those at which an order has stopped.
 
-        Returns the endpoint ids concerned, and the turns that this gave.
+        Returns their endpoint ids, and the turns that this gives.
         """
         ...
 
     async def skip(self, message_id: str, endpoint_id: str, reason: str, now: int) -> Turns | None:
-        """Take a delivery out of the order, cancelled unless it has failed; returns the turns that this gave.
+        """Take a delivery out of its order, and cancel it unless it has failed; returns the turns that this gives.
 
-        ``None``, and nothing is changed, if it has no place in an order.
+        ``None``, without a change, if it has no place in an order.
         """
         ...
 
     async def release(self, endpoint_id: str, limit: int, now: int) -> tuple[int, Turns]:
-        """Let up to ``limit`` orders of an endpoint go on that have stopped at a failure.
+        """Resume up to ``limit`` orders of an endpoint that have stopped at a failure.
 
-        Returns how many, so that 0 means done, and the turns that this gave.
+        Returns how many, 0 when there are no more, and the turns that this gives.
         """
         ...
 
     async def first_in_order(self, line: Line, limit: int, payload_bytes: int) -> Sequence[OrderedDelivery]:
-        """The first in an order, its turn's holder before all, until their payloads are so large together."""
+        """The first deliveries in an order, beginning with the one that has the turn.
+
+        At most ``limit``; it stops when their payloads reach ``payload_bytes``.
+        """
         ...
 
     async def line_heads(self, endpoint_id: str, after: str | None, limit: int, most: int) -> Sequence[LineHead]:
-        """Where the orders of an endpoint stand, by ordering key, of those whose key comes ``after``.
+        """The state of each order of an endpoint, by ordering key, from the key that follows ``after``.
 
-        Those who wait in one are counted up to ``most``.
+        Waiting deliveries are counted up to ``most``.
         """
         ...
 
     async def get(self, message_id: str, endpoint_id: str) -> Due | None:
-        """The delivery, whatever its state; ``due_at`` is 0 where nothing is scheduled."""
+        """The delivery in any state; ``due_at`` is 0 if nothing is scheduled."""
         ...
 
     async def recover(
@@ -328,13 +331,12 @@ class DeliveryStore(Protocol):
         *,
         ordered: bool = False,
     ) -> tuple[int, int | None]:
-        """Schedule failed deliveries again, for a full run through the ladder, with the task's progress.
+        """Schedule failed deliveries again, from the first step of the ladder, and store the task's progress.
 
+        Takes those that failed in [``since``, ``until``) and still have a payload, oldest first. Returns how many, and
+        the instant to continue from (``None`` when there are no more). The count is added to ``processed`` in
+        ``progress.data``, which is stored with the instant as cursor, or with ``WORK_DONE`` when there are no more.
         ``ordered``: they take their old places in the endpoint's order.
-        Takes those that failed in [``since``, ``until``), oldest first, and whose payload is still there. Returns how
-        many, and the instant to continue from (``None`` when there are no more). The count is
-        added to ``processed`` in ``progress.data``, which is stored with the instant as cursor, or with
-        ``WORK_DONE`` when there are no more.
         """
         ...
 
@@ -343,22 +345,22 @@ class DeliveryStore(Protocol):
     ) -> tuple[Sequence[str], str | None]:
         """Messages with ids above ``after`` whose delivery to the endpoint waits for a retry later than ``now``.
 
-        Only those that failed an attempt begun in [``since``, ``until``), to four milliseconds. Looks at up to
-        ``limit`` pending deliveries; returns the ids, and the id to continue from (``None`` at the end).
+        Only those with a failed attempt that began in [``since``, ``until``), accurate to four milliseconds. Examines
+        up to ``limit`` pending deliveries; returns the ids, and the id to continue from (``None`` at the end).
         """
         ...
 
     async def bring_forward(
         self, endpoint_id: str, message_ids: Sequence[str], now: int, progress: TaskProgress
     ) -> None:
-        """Make retries that wait for later due at once, with the task's progress; the ladder goes on from there."""
+        """Make waiting retries due at once, and store the task's progress; the ladder continues from their step."""
         ...
 
     async def reschedule(self, after: Place | None, limit: int, due_again: DueAgain) -> tuple[int, Place | None]:
-        """Ask of each scheduled delivery when it is due, and move forward those that are due earlier than it says.
+        """Bring forward the scheduled deliveries that are due earlier by ``due_again`` than is stored.
 
-        Looks at up to ``limit`` of them, beginning ``after`` the place that the last call returned; returns how many it
-        has moved, and where to go on (``None`` at the end).
+        Examines up to ``limit`` of them, from the place ``after`` that the last call returned. Returns how many it
+        brought forward, and the place to continue from (``None`` at the end).
         """
         ...
 
@@ -367,7 +369,7 @@ class DeliveryStore(Protocol):
     ) -> tuple[Sequence[ReplayCandidate], str | None]:
         """Messages with ids in (``after``, ``until``) that have a payload and no delivery to the endpoint.
 
-        Looks at up to ``limit`` messages; returns the candidates and the id to continue from (``None`` at the end).
+        Examines up to ``limit`` messages; returns the candidates and the id to continue from (``None`` at the end).
         """
         ...
 
@@ -380,9 +382,9 @@ class DeliveryStore(Protocol):
         *,
         ordered: bool = False,
     ) -> None:
-        """Make deliveries, due at once, where there are none, with the task's progress.
+        """Create missing deliveries, due at once, and store the task's progress.
 
-        ``ordered``: they go behind all that wait in the endpoint's order.
+        ``ordered``: they go to the end of the endpoint's order.
         """
         ...
 
@@ -395,7 +397,7 @@ class DeliveryStore(Protocol):
         *,
         ordered: bool = False,
     ) -> None:
-        """Schedule settled deliveries once more, for a full run through the ladder, with the task's progress.
+        """Schedule settled deliveries again, from the first step of the ladder, and store the task's progress.
 
         ``ordered``: they take their old places in the endpoint's order.
         """
@@ -406,16 +408,16 @@ class DeliveryStore(Protocol):
     ) -> tuple[Sequence[str], Turns]:
         """Cancel up to ``limit`` scheduled deliveries of messages with ids before ``message_id``.
 
-        Returns their ids, and the turns that this gave.
+        Returns their ids, and the turns that this gives.
         """
         ...
 
     async def count_of_messages(
         self, application_id: str, after: str, until: str, limit: int
     ) -> tuple[int, str | None]:
-        """How many deliveries the messages with ids in (``after``, ``until``) have.
+        """The number of deliveries of the messages with ids in (``after``, ``until``).
 
-        Looks at up to ``limit`` messages; returns the count and the id to continue from (``None`` at the end).
+        Examines up to ``limit`` messages; returns the count and the id to continue from (``None`` at the end).
         """
         ...
 
@@ -424,7 +426,7 @@ class DeliveryStore(Protocol):
         ...
 
     async def edge(self, endpoint_id: str, status: AttemptStatus | None, span: Span, count: int) -> Edge | None:
-        """Where the first ``count`` of that list end, of one status or of all; see :meth:`MessageStore.edge`."""
+        """Where the first ``count`` elements of that list end, for one status or all; see :meth:`MessageStore.edge`."""
         ...
 
     async def list_by_message(self, message_id: str, span: Span) -> Sequence[AttemptedDestination]:
@@ -432,16 +434,16 @@ class DeliveryStore(Protocol):
         ...
 
     async def count_by_status(self, message_ids: Sequence[str]) -> dict[str, dict[AttemptStatus, int]]:
-        """How many deliveries of each message are in which state; without those that have none."""
+        """The deliveries of each message by state; messages without deliveries are left out."""
         ...
 
     async def count_pending(self, endpoint_id: str) -> tuple[int, int]:
-        """How many are still to come: never attempted, and attempted before."""
+        """The pending deliveries: those never attempted, and those attempted before."""
         ...
 
 
 class AttemptStore(Protocol):
-    """Attempts, kept as they were."""
+    """Attempts. They never change once recorded, except that a response can be expunged."""
 
     async def get(self, message_id: str, attempt_id: str) -> Attempt | None:
         """By id."""
@@ -452,7 +454,7 @@ class AttemptStore(Protocol):
         ...
 
     async def edge(self, endpoint_id: str, status: AttemptStatus | None, span: Span, count: int) -> Edge | None:
-        """Where the first ``count`` of that list end, of one status or of all; see :meth:`MessageStore.edge`."""
+        """Where the first ``count`` elements of that list end, for one status or all; see :meth:`MessageStore.edge`."""
         ...
 
     async def list_by_message(self, message_id: str, span: Span, where: AttemptFilter) -> Sequence[Attempt]:
@@ -464,7 +466,7 @@ class AttemptStore(Protocol):
         ...
 
     async def expunge(self, message_id: str, attempt_id: str) -> bool:
-        """Replaces the response by ``EXPUNGED``."""
+        """Replace the response by ``EXPUNGED``."""
         ...
 
 
@@ -472,7 +474,7 @@ class TaskStore(Protocol):
     """Background tasks."""
 
     async def add(self, task: Task, cursor: str | None) -> None:
-        """A task to be run from ``cursor``."""
+        """Add a task that runs from ``cursor``."""
         ...
 
     async def get(self, organization_id: str, task_id: str) -> Task | None:
@@ -492,21 +494,21 @@ class TaskStore(Protocol):
         ...
 
     async def running(self) -> Sequence[tuple[Task, str | None]]:
-        """All tasks that are to be run, of every organization, oldest first, with their cursors."""
+        """All unfinished tasks, of every organization, oldest first, with their cursors."""
         ...
 
     async def advance(self, progress: TaskProgress, now: int) -> None:
-        """Record where a task stands; one that is paused stays so unless it is told to have ended."""
+        """Record the progress of a task; a paused one stays paused unless it has ended."""
         ...
 
     async def turn(self, task_id: str, before: TaskStatus, after: TaskStatus, now: int) -> bool:
-        """Give a task another status; ``False``, and nothing is changed, if it does not stand as ``before`` says."""
+        """Change the status of a task; ``False``, without a change, if its status is not ``before``."""
         ...
 
     async def end(self, progress: TaskProgress, now: int, messages: Sequence[AddressedMessage]) -> bool:
-        """Record how a task ended, together with the operational webhooks that tell of it.
+        """Record the end of a task, together with the operational webhooks about it.
 
-        Returns whether it ended now; a task that had ended before stays as it was, and the webhooks are not stored.
+        Returns whether it ended now; a task that had ended before stays unchanged, and no webhook is stored.
         """
         ...
 
@@ -515,27 +517,27 @@ class OutboxStore(Protocol):
     """The outbox table in the engine's own database."""
 
     async def changed(self) -> bool:
-        """Whether there may be rows that were not there at the last call; cheap enough to ask often."""
+        """Whether there may be new rows since the last call; cheap enough to call often."""
         ...
 
     async def waiting(self, limit: int, shards: Collection[int] = ALL_SHARDS) -> Sequence[OutboxRow]:
-        """Rows to be moved, oldest first; what was set aside is left out.
+        """Rows to relay, oldest first, without those set aside.
 
-        Where engines share the database, only those whose application, as they name it, is of one of these shards.
+        Where engines share the database, only rows whose application, as the row names it, is in one of these shards.
         """
         ...
 
     async def waited_for(self, limit: int) -> frozenset[int]:
-        """The shards that the first of the rows to be moved are for; empty where no engines share the database."""
+        """The shards of the first rows to relay; empty where engines cannot share the database."""
         ...
 
     async def set_aside(self, refused: Sequence[RefusedRow], now: int) -> None:
-        """Keep rows that can never be delivered out of the way, with their errors."""
+        """Set aside rows that can never be delivered, with their errors."""
         ...
 
 
 class Store(Protocol):
-    """A database that holds everything that must outlive the process."""
+    """The database: everything that must outlive the process."""
 
     @property
     def applications(self) -> ApplicationStore: ...
@@ -573,11 +575,11 @@ class Store(Protocol):
     def leases(self) -> LeaseStore: ...
     @property
     def wakeups(self) -> WakeupStore | None:
-        """``None`` where there are no other engines to hear of."""
+        """``None`` if there can be no other engines."""
         ...
 
     def on_commit(self, told: Callable[[int, float], None]) -> None:
-        """Tell ``told`` how many changes each commit holds, and how many seconds it took."""
+        """Call ``told`` after each commit, with the number of its changes and its duration in seconds."""
         ...
 
     async def open(self) -> None:

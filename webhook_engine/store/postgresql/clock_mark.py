@@ -1,4 +1,4 @@
-"""What the clock said last, in a row for each engine."""
+"""The last reading of the clock, in a row for each engine."""
 
 from __future__ import annotations
 
@@ -37,19 +37,19 @@ def keeping_mark(after: int = 0) -> str:
 
 
 def mark_row(mark: ClockMark | None, member: str) -> tuple[object, ...]:
-    """The mark of an engine, which is kept instead of the one before; without one, nothing is kept."""
+    """The parameters of the mark of an engine; without one, nothing is stored."""
     if mark is None:
         return (None,) * len(_TYPES)
     return member, mark.ran, mark.seen_at, mark.believed_at, mark.doubted_ran, mark.last_id
 
 
 async def keep_mark(session: Session, mark: ClockMark, member: str) -> None:
-    """Keep it instead of the one before of this engine."""
+    """Replace the mark of this engine."""
     await session.change(keeping_mark(), *mark_row(mark, member))
 
 
 async def read_mark(session: Session) -> ClockMark | None:
-    """The last one of any engine."""
+    """The last mark of any engine."""
     found = await session.row(_READ)
     if found is None:
         return None
@@ -58,5 +58,5 @@ async def read_mark(session: Session) -> ClockMark | None:
 
 
 async def forget_marks(session: Session, member: str, before: int) -> int:
-    """Remove the marks of engines that were not heard of since ``before``, but not the last one of them."""
+    """Delete the marks of engines that have not renewed theirs since ``before``, except the last one."""
     return await session.change(_FOLD, member, before)

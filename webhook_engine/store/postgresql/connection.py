@@ -17,11 +17,11 @@ from webhook_engine.errors import ConfigError, StoreUnavailableError
 __all__ = ["Connector", "Server", "Session", "Sharing", "Told", "assignments", "quoted", "search_path", "shown"]
 
 Row: TypeAlias = Any
-"""A record of asyncpg: a tuple to whoever reads it. What a column holds is known by the query."""
+"""A record of asyncpg, read as a tuple. The query knows the types of its columns."""
 
 CONNECT_TIMEOUT_S = 5.0
 REPLY_TIMEOUT_S = 30.0
-"""How long a statement may take, even if the server has vanished."""
+"""Seconds that a statement may take, even if the server has vanished."""
 ROWS_AT_A_TIME = 10
 OLDEST_SERVER = 140_000
 
@@ -38,7 +38,7 @@ _SETTINGS = {
 }
 
 _BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE"
-"""Whatever the user or the database is set to: statements here count on what others have committed."""
+"""Set regardless of the defaults of role and database: the statements rely on seeing what others committed."""
 
 _ONLY_LIBPQ = {
     "channel_binding",
@@ -57,9 +57,9 @@ _ONLY_LIBPQ = {
     "sslnegotiation",
     "sslsni",
 }
-"""Parameters of libpq that asyncpg does not know and would send to the server, which does not know them either."""
+"""Parameters of libpq that asyncpg does not know; it would send them to the server, which refuses them."""
 _HARMLESS = {"keepalives", "keepalives_count", "keepalives_idle", "keepalives_interval", "tcp_user_timeout"}
-"""Parameters of libpq that are left out: nothing here relies on them."""
+"""Parameters of libpq that are ignored: nothing here relies on them."""
 
 _SERVER = """
 SELECT
@@ -69,20 +69,20 @@ SELECT
 
 
 class Server(msgspec.Struct, frozen=True, kw_only=True):
-    """What there is at the other end."""
+    """The server."""
 
     version: int
     """As ``server_version_num`` has it: 150004 is 15.4."""
     pooled: bool
-    """Whether a pooler stands in between that may run each transaction in another session."""
+    """Whether there is a pooler in between that may run each transaction in another session."""
     fsync: bool
     """Whether the server flushes commits to disk."""
     waits: bool
-    """Whether it does so before it says that something is committed, unless it is told to by the engine."""
+    """Whether it does so before it reports a commit, without a setting by the engine."""
 
 
 class Told(NamedTuple):
-    """A notice for other engines, as it is stored."""
+    """A stored notice for other engines."""
 
     xid: int
     """The transaction that stored it."""
@@ -92,18 +92,18 @@ class Told(NamedTuple):
 
 
 class Sharing:
-    """What this engine is among those on the database."""
+    """The member that this engine is, and its shards."""
 
     def __init__(self) -> None:
         self.member_id: str | None = None
         self.shards: frozenset[int] = frozenset()
-        """Those that it sends for."""
+        """The shards that it sends for."""
         self.on_told: Callable[[Sequence[Told]], None] = lambda _: None
-        """Gets the notices that a transaction has stored, when it is committed."""
+        """Called after a commit with the notices that its transaction stored."""
 
 
 class Session:
-    """What a job does with its connection."""
+    """The connection of a job, and its transaction."""
 
     __slots__ = ("_connection", "sharing", "told", "xid")
 
@@ -111,9 +111,9 @@ class Session:
         self._connection = connection
         self.sharing = sharing or Sharing()
         self.told: list[Told] = []
-        """Notices for other engines that its transaction stores."""
+        """Notices for other engines that the transaction stores."""
         self.xid: str | None = None
-        """Its transaction, as far as a statement has told already."""
+        """The id of the transaction, once a statement has returned it."""
 
     async def rows(self, sql: str, *parameters: object) -> list[Row]:
         """Run one statement; all its rows."""
@@ -129,7 +129,7 @@ class Session:
         return await self._connection.fetchval(sql, *parameters)
 
     def stream(self, sql: str, *parameters: object) -> AsyncIterator[Row]:
-        """Run one statement, in a transaction; its rows one by one, as far as they are wanted."""
+        """Run one statement in a transaction; yields its rows one by one, and can be ended early."""
         return self._connection.cursor(sql, *parameters, prefetch=ROWS_AT_A_TIME).__aiter__()  # type: ignore[no-any-return]
 
     async def change(self, sql: str, *parameters: object) -> int:
@@ -148,7 +148,7 @@ class Connector:
 
     def __init__(self, url: str, schema: str | None) -> None:
         self.name = shown(url)
-        """The URL as it may be shown."""
+        """The URL without secrets."""
         self.schema = schema
         self._dsn, self._timeout = _for_asyncpg(url)
         self._settings = dict(_SETTINGS)
@@ -158,19 +158,19 @@ class Connector:
 
     @property
     def server(self) -> Server:
-        """What the first connection found."""
+        """The server as the first connection found it."""
         assert self._server is not None  # noqa: S101 (made by `look`, which comes first)
         return self._server
 
     @property
     def begin(self) -> str:
-        """What begins a transaction. Behind a pooler it may be in a session that knows no setting of ours."""
+        """The statement that begins a transaction. Behind a pooler, the session may lack the settings of the engine."""
         if not self.server.pooled:
             return _BEGIN
         return "; ".join((_BEGIN, *(f"SET LOCAL {name} = {_value(text)}" for name, text in self._settings.items())))
 
     async def look(self) -> Server:
-        """See what there is; raises ``StoreUnavailableError`` if it will not do."""
+        """Check the server; raises ``StoreUnavailableError`` if it cannot be used."""
         connection = await self._connect({}, cached=False)
         try:
             async with connection.transaction():
@@ -194,7 +194,7 @@ class Connector:
         return self._server
 
     async def connect(self, *, patient: bool = False) -> asyncpg.Connection:
-        """A connection; ``patient`` if its statements may take as long as they want."""
+        """A new connection; ``patient`` if its statements have no time-out."""
         if self._server is None:
             await self.look()
         pooled = self.server.pooled
@@ -215,18 +215,18 @@ class Connector:
 
 
 def shown(url: str) -> str:
-    """The URL as people may see it: without what may be secret, and without parameters."""
+    """The URL without secrets and parameters, to be shown."""
     parts = urlsplit(url)
     return without_passwords(f"{parts.scheme}://{parts.netloc}{parts.path}")
 
 
 def search_path(schema: str) -> str:
-    """The schema alone, where names are looked for: no table of another hides one of ours."""
+    """The search path: only this schema, so that no table of another hides one of the engine."""
     return f"{quoted(schema)}, pg_temp"
 
 
 def quoted(name: str) -> str:
-    """A name in SQL, whatever characters it has."""
+    """A name quoted for SQL."""
     return '"' + name.replace('"', '""') + '"'
 
 
@@ -236,7 +236,7 @@ def assignments(names: Iterable[str], after: int = 0) -> str:
 
 
 def _require_service_file() -> None:
-    """Without the file, the driver would connect as if no service had been named."""
+    """Raises an error if the service file is missing; the driver would connect as if no service were named."""
     file = Path(os.environ.get("PGSERVICEFILE") or Path.home() / ".pg_service.conf")
     if not file.is_file():
         raise ConfigError(f"store.url names a service, but {file} is not there; make it, or set PGSERVICEFILE")
@@ -247,7 +247,7 @@ def _value(text: str) -> str:
 
 
 def _for_asyncpg(url: str) -> tuple[str, float]:
-    """The URL as asyncpg takes it, and how long connecting may take."""
+    """The URL for asyncpg, and the time-out of connecting in seconds."""
     parts = urlsplit(url)
     given = parse_qsl(parts.query, keep_blank_values=True)
     unknown = sorted({name for name, _ in given} & _ONLY_LIBPQ)

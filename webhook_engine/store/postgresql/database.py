@@ -31,14 +31,14 @@ WRITERS = 3
 """Commits that may run concurrently."""
 READERS = 4
 LONG_READS = READERS - 1
-"""How many readers may be at work on what may take long, so that one is left for what deliveries wait for."""
+"""Readers that may run long queries at once; the others are left for queries that deliveries wait for."""
 MAX_CHANGES_PER_COMMIT = 512
 TRIES = 5
-"""Tries of a batch that conflicts with other transactions."""
+"""Attempts at a batch that conflicts with other transactions."""
 AWAY_FOR_S = 0.25
-"""How long no connection is tried after one failed."""
+"""Seconds without a new connection after one failed."""
 OUTCOME_WITHIN_S = 10.0
-"""How long to look for the result of a commit whose reply was lost."""
+"""Seconds to find out the result of a commit whose reply was lost."""
 LOOK_EVERY_S = 0.05
 FRESH_S = 1.0
 """Seconds for which a commit proves that writing works."""
@@ -65,19 +65,19 @@ class _Waiting(Generic[T]):
 
 
 class _Slot:
-    """A place for one connection, which is made when it is needed, also after it was lost."""
+    """One connection, opened when needed, and again after it was lost."""
 
     def __init__(self) -> None:
         self.connection: asyncpg.Connection | None = None
 
     def drop(self) -> None:
-        """Let the connection go without a word to the server."""
+        """Drop the connection without closing it on the server."""
         connection, self.connection = self.connection, None
         if connection is not None:
             connection.terminate()
 
     async def close(self) -> None:
-        """Say goodbye to the server."""
+        """Close the connection."""
         connection, self.connection = self.connection, None
         if connection is not None:
             with contextlib.suppress(*FAULTS):
@@ -93,11 +93,11 @@ class Database:
         self.commits = 0
         """Transactions committed since it was opened."""
         self.on_commit: Callable[[int, float], None] = lambda _changes, _seconds: None
-        """Gets how many changes each commit held, and how long it took."""
+        """Called after each commit with the number of its changes and its duration in seconds."""
         self.sharing = Sharing()
         """This engine's member on the database."""
         self.member = ""
-        """Which engine this is, among those on the database; a row of its own is known by it."""
+        """Identifies this engine on the database, and its rows."""
         self._waiting: deque[_Waiting[Any]] = deque()
         # Made by `start`, because they belong to the event loop that they are first used in.
         self._writers: asyncio.LifoQueue[_Slot]
@@ -115,7 +115,7 @@ class Database:
         self._process = 0
 
     async def open(self) -> None:
-        """See what there is; raises ``StoreUnavailableError`` with the name and the reason."""
+        """Check the server; raises ``StoreUnavailableError`` with its name and the reason."""
         self._away = None
         with self._faults():
             server = await self.connector.look()
@@ -144,12 +144,12 @@ class Database:
                 await connection.close(timeout=CLOSE_WITHIN_S)
 
     async def connect_one(self) -> asyncpg.Connection:
-        """A connection for the caller alone, who closes it."""
+        """A connection of the caller's own, who closes it."""
         with self._faults():
             return await self.connector.connect()
 
     async def start(self) -> None:
-        """Begin to read and to commit; after the schema is in place."""
+        """Start reading and committing, after the migrations."""
         self._writers, self._readers = asyncio.LifoQueue(), asyncio.LifoQueue()
         self._long_reads = asyncio.Semaphore(LONG_READS)
         self._slots = []
@@ -164,7 +164,7 @@ class Database:
         self._started = True
 
     async def close(self) -> None:
-        """Commit what is waiting, let reads end, and close all connections."""
+        """Commit waiting changes, wait for reads, and close all connections."""
         self._started = False
         while pending := {*self._committing, *self._reading, *filter(None, (self._trying,))}:
             await asyncio.wait(pending)
@@ -179,7 +179,7 @@ class Database:
         return await self.read_with(lambda session: session.rows(sql, *parameters))
 
     async def read_long(self, sql: str, *parameters: object) -> list[Row]:
-        """Run a query that may have to look at many rows; all its rows."""
+        """Run a query that may examine many rows; all its rows."""
         if _is_nowhere(parameters):
             return []
         return await self.read_long_with(lambda session: session.rows(sql, *parameters))
@@ -187,7 +187,7 @@ class Database:
     async def read_span(
         self, sql: str, parameters: Sequence[object], make: Callable[[Row], T], max_bytes: int | None
     ) -> list[T]:
-        """What a query for a list finds, made into its elements: up to the first that does not fit."""
+        """The elements of a list, made from the rows of a query, up to the first that does not fit."""
         if max_bytes is None or _is_nowhere(parameters):
             return [make(row) for row in await self.read_long(sql, *parameters)]
 
@@ -204,12 +204,12 @@ class Database:
         return await self.read_long_with(read, transaction=True)
 
     async def read_long_with(self, job: Job[T], *, transaction: bool = False) -> T:
-        """Run ``job`` on a reader; it may have to look at many rows."""
+        """Run ``job`` on a reader; it may examine many rows."""
         self._require_open()
         return await self._on_its_own(self._read_long(job, transaction))
 
     async def read_with(self, job: Job[T], *, transaction: bool = False) -> T:
-        """Run ``job`` on a reader, each statement for itself or all in one transaction."""
+        """Run ``job`` on a reader, each statement on its own or all in one transaction."""
         self._require_open()
         return await self._on_its_own(self._read(job, transaction))
 
@@ -227,7 +227,7 @@ class Database:
         return await done
 
     async def check(self, within_s: float) -> None:
-        """Raises ``StoreUnavailableError`` if nothing can be written now, or if that cannot be told in time."""
+        """Raises ``StoreUnavailableError`` if writing fails, or does not end in time."""
         self._require_open()
         if self._committed_at is not None and time.monotonic() - self._committed_at < FRESH_S:
             return
@@ -242,7 +242,7 @@ class Database:
     # Reading
 
     async def _on_its_own(self, work: Coroutine[Any, Any, T]) -> T:
-        """The result of ``work``, which goes on without a caller who gives up: to end a statement costs more."""
+        """The result of ``work``, which continues if the caller is cancelled: to cancel a statement costs more."""
         task = asyncio.create_task(work, name="webhook-engine-read")
         self._reading.add(task)
         task.add_done_callback(self._read_ended)
@@ -332,7 +332,7 @@ class Database:
             _settle(batch, [store_error(self.name, one) if isinstance(one, FAULTS) else one for one in results])
 
     async def _transact(self, slot: _Slot, begin: str, changes: Sequence[Change[Any]]) -> Sequence[object]:
-        """Commit all changes at once. Where one fails by its own fault, its result is the error; the rest is committed.
+        """Commit all changes together. A change that fails by itself gets its error as result; the rest is committed.
 
         Raises what concerns them all.
         """
@@ -393,7 +393,7 @@ class Database:
         return session
 
     async def _was_committed(self, slot: _Slot, xid: str, fault: Exception) -> bool:
-        """Whether a transaction was committed whose answer did not arrive; raises if that cannot be told in time."""
+        """Whether a transaction was committed whose reply was lost; raises if that cannot be found out in time."""
         gives_up_at = time.monotonic() + OUTCOME_WITHIN_S
         while time.monotonic() < gives_up_at:
             try:
@@ -422,7 +422,7 @@ class Database:
     # Connections
 
     async def _session(self, slot: _Slot) -> Session:
-        """A session on the connection of the slot, which is made where there is none."""
+        """A session on the connection of the slot, opened if there is none."""
         if slot.connection is not None and slot.connection.is_closed():
             slot.connection = None
         if slot.connection is None:
@@ -440,7 +440,7 @@ class Database:
         return Session(slot.connection, self.sharing)
 
     def _is_lost(self, slot: _Slot, error: Exception) -> bool:
-        """Whether the connection is of no use any more, which is dropped then."""
+        """Whether the connection is broken; drops it if so."""
         if isinstance(error, StoreUnavailableError):
             return False
         connection = slot.connection
@@ -470,7 +470,7 @@ class Database:
 
 
 def _is_nowhere(parameters: Sequence[object]) -> bool:
-    """Whether a query asks for what nothing can be equal to: no text of PostgreSQL has a NUL."""
+    """Whether a parameter contains a NUL character, which no text in PostgreSQL can; the query finds nothing."""
     return any(isinstance(one, str) and "\0" in one for one in parameters)
 
 

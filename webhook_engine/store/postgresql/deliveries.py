@@ -525,7 +525,7 @@ class PostgresqlDeliveries:
         await self._with_progress(_BRING_FORWARD, endpoint_id, message_ids, now, progress)
 
     async def reschedule(self, after: Place | None, limit: int, due_again: DueAgain) -> tuple[int, Place | None]:
-        """Move deliveries that are due earlier than ``due_again`` says."""
+        """Bring forward the scheduled deliveries that are due earlier by ``due_again`` than is stored."""
 
         async def change(session: Session) -> tuple[int, Place | None]:
             # Forward means behind the place that is looked at, so that nothing is met twice.

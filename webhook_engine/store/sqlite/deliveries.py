@@ -473,7 +473,7 @@ class SqliteDeliveries:
         await self._database.write(change)
 
     async def reschedule(self, after: Place | None, limit: int, due_again: DueAgain) -> tuple[int, Place | None]:
-        """Move deliveries that are due earlier than ``due_again`` says."""
+        """Bring forward the scheduled deliveries that are due earlier by ``due_again`` than is stored."""
 
         def change(session: Session) -> tuple[int, Place | None]:
             # Forward means behind the place that is looked at, so that nothing is met twice.
