@@ -1,4 +1,4 @@
-"""Takes in connections to the server, and never more than there is room for."""
+"""Accepts connections to the server, up to the limit."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from webhook_engine.server.http_server import HttpServer
 __all__ = ["Acceptor"]
 
 AT_ONCE = 16
-"""Connections taken in before anything else has its turn."""
+"""Connections accepted before other work in the event loop gets its turn."""
 HEADROOM = 16
-"""One of so many descriptors stays free, whatever else this process has open."""
+"""One of this many file descriptors stays free, whatever else this process has open."""
 LACKING_S = 0.1
 """How long to accept no connection after the system has refused a descriptor."""
 TOLD_EVERY_S = 60.0
@@ -44,7 +44,7 @@ log = get_logger("server")
 
 
 class Acceptor:
-    """The listening socket of a server. ``on_lack`` is told if the system has no descriptor for a connection."""
+    """Accepts connections on a listening socket; calls ``on_lack`` when the system lacks a resource for one."""
 
     def __init__(
         self,
@@ -71,14 +71,14 @@ class Acceptor:
 
     @property
     def most(self) -> int:
-        """How many connections there may be at this moment; the limits of the process may be changed from outside."""
+        """The current limit on connections; the process's own limits may be changed from outside."""
         return inbound_share(soft_limit(), self._max_connections, self._max_in_flight)
 
     def __len__(self) -> int:
         return len(self._server.places) + len(self._coming)
 
     def start(self, backlog: int) -> None:
-        """Begin to listen."""
+        """Start listening."""
         self._listening.setblocking(False)
         self._listening.listen(backlog)
         self._loop.add_reader(self._listening, self._accept)
@@ -100,7 +100,7 @@ class Acceptor:
                 connection, _ = self._listening.accept()
             except (BlockingIOError, InterruptedError):
                 return
-            except ConnectionError:  # It is gone already.
+            except ConnectionError:  # The client has closed it already.
                 continue
             except OSError as error:
                 self._pause(error)
@@ -120,9 +120,9 @@ class Acceptor:
             connection.close()
 
     def _has_room_for(self, connection: socket.socket) -> bool:
-        """Whether it may stay, after an idle one was closed for it where there is no place left."""
+        """Whether a connection may stay; without room, an idle connection is closed for it."""
         limit = soft_limit()
-        # The system gives the lowest number that is free, so it tells how many are taken.
+        # The system assigns the lowest free number, so the number tells how many are in use.
         scarce = limit is not None and connection.fileno() >= limit - limit // HEADROOM
         if not scarce and len(self) < self.most:
             return True
@@ -140,7 +140,7 @@ class Acceptor:
             connection.send(REFUSAL)
 
     def _pause(self, error: OSError) -> None:
-        """There is no descriptor for one who wants to connect: make room, and look again soon."""
+        """Pause accepting after a failed ``accept()``: close an idle connection, and resume soon."""
         if (lack := lack_of(error)) is not None:
             self._on_lack(lack, f"a connection to the server could not be taken in: {error.strerror}")
         else:

@@ -1,7 +1,7 @@
-"""What the links in letters open: a page that asks with one button, and does it when that is pressed.
+"""The pages behind the links in e-mails: each asks for confirmation with one button and acts when it is pressed.
 
-Nothing happens by opening a link alone, since mail programs open links to look at them. The button's POST is also what
-mail programs send by themselves for one-click unsubscribing (RFC 8058).
+Opening a link changes nothing, since mail programs open links to inspect them. The button's POST is also what mail
+programs send by themselves for one-click unsubscribing (RFC 8058).
 """
 
 from __future__ import annotations

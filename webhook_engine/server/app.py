@@ -1,6 +1,6 @@
-"""From a request to its response: the one function that everything served goes through.
+"""The application: takes every request to the server, and returns its response.
 
-It does not use aiohttp's own application and router: the table of routes is the API's own, and finding a route in it
+It does not use aiohttp's own application and router: the API has its own table of routes, and finding a route in it
 costs the same whether there are ten or a hundred.
 """
 
@@ -33,15 +33,15 @@ from webhook_engine.server.whole_response import WholeResponses
 __all__ = ["App", "Page"]
 
 MAX_CONCURRENT = 4096
-"""Requests of the API handled at once; more are told to come again later."""
+"""API requests handled at once; beyond that, clients get an error and retry later."""
 LONGEST_KEY = 1024
 PLACES = 4096
-"""Paths whose routes are remembered."""
+"""Paths whose routes are cached."""
 LONGEST_PLACE = 512
 EVENT_STREAM = "text/event-stream"
 
 Page = Callable[[web.BaseRequest, Sequence[str]], Awaitable[web.StreamResponse]]
-"""What serves a path outside the API: it gets the request and the segments of the path after its prefix."""
+"""Serves a path outside the API: gets the request and the path segments after its prefix."""
 
 log = get_logger("server")
 
@@ -56,14 +56,14 @@ class _Place(NamedTuple):
     """Where a path leads."""
 
     segments: Sequence[str]
-    """In the API those after its prefix."""
+    """In the API, the segments after its prefix."""
     routes: Mapping[str, Route[Any, Any]] | None
     """``None`` outside the API."""
     values: Sequence[str]
 
 
 class App:
-    """The API, and the pages beside it."""
+    """The API, and the pages served beside it."""
 
     def __init__(
         self,
@@ -74,9 +74,9 @@ class App:
         pages: Mapping[str, Page],
         document: Callable[[], bytes] | None,
     ) -> None:
-        """``pages`` by the first segment of their paths; ``""`` is what is at the root.
+        """``pages`` by the first segment of their paths; ``""`` is the page at the root.
 
-        ``document`` makes the OpenAPI document, which few ask for; without it the API is not served.
+        ``document`` builds the OpenAPI document when it is first requested; without it the API is not served.
         """
         self._context = context
         self._tracing = context.engine.tracing
@@ -91,11 +91,11 @@ class App:
         self._whole = WholeResponses(_JSON, lambda: context.services.clock.now() // 1_000_000)
         # A reverse proxy in front may leave the path of the public URL in place, or take it off.
         self._prefix = [part for part in urlsplit(context.public_url).path.split("/") if part]
-        # The same few paths are asked for over and over.
+        # Clients request the same few paths again and again.
         self._locate = lru_cache(PLACES)(self._placed)
 
     async def __call__(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer one request, whatever it is."""
+        """Answer one request."""
         target = request.raw_path
         if not target.startswith("/"):
             target = request.rel_url.raw_path_qs
@@ -117,7 +117,7 @@ class App:
         return _response(response)
 
     async def _stream(self, request: web.BaseRequest, place: _Place) -> web.StreamResponse:
-        """What follows the permission to hear of changes."""
+        """Check that the client may subscribe, and serve the stream of changes."""
         authorization = request.headers.get("authorization")
 
         def check() -> Principal:
@@ -125,7 +125,7 @@ class App:
 
         try:
             if EVENT_STREAM not in request.headers.get("accept", ""):
-                # A client that calls one route after another must not wait for a stream, which has no end.
+                # A generic client that calls every route must not hang on a stream, which has no end.
                 raise ApiError(406, "not_acceptable", f"This is a stream: ask for it with `accept: {EVENT_STREAM}`.")
             principal = check()
             application = await principal.organization.applications.get(place.values[0])
@@ -136,7 +136,7 @@ class App:
             return _response(_failure(as_api_error(error) or ApiError(500, "internal", "Internal error")))
 
     def plain(self, request: PlainRequest, connection: Connection) -> Coroutine[Any, Any, bytes] | None:
-        """Answers a request as it will be sent; ``None`` if it is not of the kind that comes all the time."""
+        """Answer a plain request for a hot route, as the bytes to send; ``None`` for any other request."""
         path, _, query = request.target.partition("?")
         place = self._located(path)
         route = (place.routes or {}).get(request.method)
@@ -149,7 +149,7 @@ class App:
         return self._whole.whole(response.status, response.body, response.headers)
 
     async def _answer(self, incoming: Incoming, place: _Place, path: str, query: str) -> Response:
-        """What the API says to a request, be it an error."""
+        """Return the API's response, which may be an error."""
         try:
             return await self._api(incoming, place, path, query)
         except ApiError as error:
@@ -167,11 +167,11 @@ class App:
         return self._locate(path) if len(path) <= LONGEST_PLACE else self._placed(path)
 
     def _placed(self, path: str) -> _Place:
-        # Slashes at the end, and doubled ones, make no difference.
+        # Trailing and repeated slashes are ignored.
         segments = [unquote(part) if "%" in part else part for part in path.split("/") if part]
         if self._prefix and segments[: len(self._prefix)] == self._prefix:
             below = segments[len(self._prefix) :]
-            # A public URL that ends in /api, taken off already, leaves paths that begin with it all the same.
+            # A proxy may already have removed a public URL's /api, so a remaining /api is the API's own.
             if tuple(segments[:2]) != _API or tuple(below[:2]) == _API:
                 segments = below
         if tuple(segments[:2]) != _API:
@@ -218,7 +218,7 @@ class App:
             return await work()
         if len(key) > LONGEST_KEY:
             raise ApiError(400, "generic_error", f"An idempotency key may have at most {LONGEST_KEY} characters.")
-        # Somebody whose token was revoked, or whose application was deleted, must not get old responses either.
+        # A client whose token was revoked or whose application was deleted must not get kept responses either.
         await route.check_token(self._context.authenticator.principal(authorization), self._context)
         digest = request_digest(authorization, key, f"{path.rstrip('/')}?{query}")
         return await self._idempotency.run(digest, body, work)
@@ -267,7 +267,7 @@ def _headers(response: Response) -> CIMultiDict[str]:
 
 
 def _preflight(request: web.BaseRequest) -> web.Response:
-    """The response to a browser that asks whether a page may call the API; any may, since it needs a token anyway."""
+    """Answer a CORS preflight request. Any origin may call the API, since every call needs a token."""
     return web.Response(
         headers={
             "access-control-allow-origin": "*",

@@ -1,6 +1,7 @@
-"""The audit log of what is changed through the API, and so through the portal: what of a request is kept.
+"""The audit log of changes made through the API, and so through the portal.
 
-Names of members are kept, and values only where they can hold no secret: true, false and numbers.
+It keeps the names of the members that were given, and their values only where they cannot hold a secret: booleans and
+numbers.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ __all__ = ["UNAUDITED", "AuditLog", "changes_of"]
 
 UNAUDITED = frozenset(
     {
-        # What is accepted is a message, which says by itself that it was; nothing is written twice for it.
+        # The message itself records that it was accepted, so it needs no entry.
         "message.create",
         "message.create-batch",
-        # They only look.
+        # These only read.
         "message.precheck",
         "endpoint.precheck-url",
         "endpoint.diagnose",
@@ -33,18 +34,18 @@ UNAUDITED = frozenset(
         "statistics.aggregate-event-types",
     }
 )
-"""Operations with another method than GET that change nothing, or nothing that this log is about."""
+"""Operations with a method other than GET that change nothing, or nothing that belongs in this log."""
 LONGEST = 500
-"""Characters of a target."""
+"""Characters of a target that are kept."""
 
 log = get_logger("audit")
 
 
 class AuditLog:
-    """Writes down who changed what, right after it was changed and before the client hears of it."""
+    """Records who changed what, after the change and before the response."""
 
     def __init__(self, store: AuditStore, clock: Clock, ids: IdSource, *, addresses: bool) -> None:
-        """``addresses``: whether those of clients are kept."""
+        """``addresses``: whether to keep clients' addresses."""
         self._store = store
         self._clock = clock
         self._ids = ids
@@ -60,7 +61,7 @@ class AuditLog:
         body: msgspec.Struct,
         address: Callable[[], str | None],
     ) -> None:
-        """Keep a change. Where that cannot be done, the log of the server says so: the change itself was made."""
+        """Record a change. If that fails, log the failure: the change itself was made."""
         entry = AuditEntry(
             id=self._ids.new(AUDIT_PREFIX, self._clock.now()),
             organization_id=principal.organization.id,
@@ -87,7 +88,7 @@ class AuditLog:
 
 
 def changes_of(body: msgspec.Struct) -> Iterator[str]:
-    """The members that were given, by their names on the wire; pure."""
+    """The names, on the wire, of the members that were given. Pure."""
     for field in msgspec.structs.fields(body):
         value = getattr(body, field.name)
         default = field.default_factory() if field.default_factory is not NODEFAULT else field.default
@@ -98,5 +99,5 @@ def changes_of(body: msgspec.Struct) -> Iterator[str]:
 
 
 def _storable(text: str) -> str:
-    """Without what a database cannot keep."""
+    """Without characters that a database cannot store."""
     return text.replace("\0", "").encode("utf-8", "replace").decode()

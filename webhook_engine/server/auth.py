@@ -1,4 +1,4 @@
-"""Who makes a request: from the Authorization header to a :class:`Principal`, with what it may do."""
+"""Authentication: from the Authorization header to a :class:`Principal`, with its capabilities."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from webhook_engine.server.tokens import TOKEN_ID_PREFIX, TokenKeys, signed_part
 __all__ = ["LEEWAY", "Authenticator", "Principal"]
 
 LEEWAY: Final = microseconds(timedelta(minutes=15))
-"""How far the clocks of who made a token and of this machine may be apart."""
+"""How far the clock of a token's issuer may differ from that of this machine."""
 MAX_TOKEN = 8192
 """Characters."""
 CACHED_TOKENS = 10_000
@@ -33,20 +33,20 @@ _NEVER = 1 << 62
 
 
 class Principal(msgspec.Struct, frozen=True, kw_only=True):
-    """Whom a valid token stands for."""
+    """Whom a valid token represents."""
 
     organization: Organization
     application_id: str | None
-    """``None`` for a token that may do everything in the organization."""
+    """``None`` for a token with access to the whole organization."""
     feature_flags: tuple[str, ...]
     capabilities: frozenset[str] | None
     """``None`` means all."""
     token_id: str
     subjects: tuple[str, ...]
-    """Under which the token may be revoked; the first one is the token itself."""
+    """The subjects by which the token may be revoked; the first is the token itself."""
     expires_at: int
     session_id: str | None = None
-    """Of the session of the portal, where the platform has given it a name."""
+    """The id of the portal session, if the platform has set one."""
 
     def may(self, capability: Capability) -> bool:
         """Whether the token allows this."""
@@ -59,7 +59,7 @@ class Principal(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Authenticator:
-    """Checks tokens; one that was found valid is remembered by its digest, until it expires or is revoked."""
+    """Checks tokens; caches a valid one by its digest, until it expires or is revoked."""
 
     def __init__(self, engine: EngineCore, keys: TokenKeys, revocations: Revocations, clock: Clock) -> None:
         self._engine = engine
@@ -77,7 +77,7 @@ class Authenticator:
             raise _invalid()
         try:
             digest = hashlib.sha256(token.encode()).digest()
-        except UnicodeEncodeError:  # The bytes of the header were no UTF-8; those are halves of characters by now.
+        except UnicodeEncodeError:  # The header was not UTF-8: its bytes were decoded to lone surrogates.
             raise _invalid() from None
         now = self._clock.now()
         principal = self._known.get(digest)
@@ -134,7 +134,7 @@ class Authenticator:
         return Principal(
             organization=self._engine.organization(organization_id),
             application_id=subject,
-            # What cannot be the name of a flag is none that an event type has.
+            # A value that cannot be the name of a flag matches no event type.
             feature_flags=tuple(filter(is_name, _strings(claims.get("feature_flags")) or ()))[:MAX_FEATURE_FLAGS],
             capabilities=None if "capabilities" not in claims else frozenset(_strings(claims["capabilities"]) or ()),
             token_id=_token_id(claims),
@@ -145,7 +145,7 @@ class Authenticator:
 
 
 def _expiry(claims: Mapping[str, Any], now: int) -> int:
-    """Until when the token is accepted; raises ``ApiError`` if it is not accepted now."""
+    """When the token expires; raises ``ApiError`` if it is not accepted now."""
     issued_at, not_before, expiry = (_instant(claims, name) for name in ("iat", "nbf", "exp"))
     if issued_at is not None and issued_at > now + LEEWAY:
         raise _invalid()
@@ -169,7 +169,7 @@ def _instant(claims: Mapping[str, Any], name: str) -> int | None:
 
 
 def _token_id(claims: Mapping[str, Any]) -> str:
-    """An id that sorts by the time the token was made, also for tokens that were made elsewhere."""
+    """An id that sorts by the token's creation time, also for tokens made elsewhere."""
     given = claims.get("jti")
     if isinstance(given, str) and is_id(TOKEN_ID_PREFIX, given):
         return given

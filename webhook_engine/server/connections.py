@@ -1,7 +1,8 @@
-"""Which connections to the server there are, and which goes when there are too many. Pure: no I/O; the time is given.
+"""The open connections, and which to close when there are too many. Pure: no I/O; the time is passed in.
 
-A connection waits for its client between two requests, and while a body is on its way; otherwise the server is at work
-for it. Only one that waits is ever closed for another: first the one that has been idle for longest.
+A connection waits for its client between two requests and while a body is being received; otherwise the server is
+handling its request. Only a waiting connection is ever closed to make room for another, the one that has been idle for
+longest first.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ __all__ = ["Connections"]
 C = TypeVar("C")
 
 SLOW_BODY_S = 5.0
-"""A body that has been on its way for so long may be given up for another connection."""
+"""A connection that has been receiving a body for this long may be closed to make room."""
 
 
 class Connections(Generic[C]):
@@ -21,9 +22,9 @@ class Connections(Generic[C]):
 
     def __init__(self) -> None:
         self._idle: dict[C, None] = {}
-        """Those between two requests, in the order in which they came to be so."""
+        """Idle connections, in the order in which they became idle."""
         self._receiving: dict[C, float] = {}
-        """Those that wait for a body, with the time since when."""
+        """Connections that are receiving a body, each with the time when that began."""
         self._working: dict[C, None] = {}
 
     def __len__(self) -> int:
@@ -34,7 +35,7 @@ class Connections(Generic[C]):
         self._idle[connection] = None
 
     def working(self, connection: C) -> None:
-        """A request has come, or its body has."""
+        """Mark a connection as having its request handled."""
         if self._forget(connection):
             self._working[connection] = None
 
@@ -57,7 +58,7 @@ class Connections(Generic[C]):
         self._forget(connection)
 
     def to_close(self, now: float) -> C | None:
-        """The one that may be closed for another; ``None`` if the server is at work for all of them."""
+        """The connection that may be closed for another; ``None`` if all are having requests handled."""
         if self._idle:
             return next(iter(self._idle))
         if self._receiving:

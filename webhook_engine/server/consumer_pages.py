@@ -1,4 +1,4 @@
-"""What consumers open in a browser, by the first segment of its path: the portal and Play."""
+"""The pages for consumers, by the first segment of the path: the portal and Play."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["consumer_pages"]
 
 
 def consumer_pages(engine: EngineCore, server: ServerConfig, public_url: str) -> Mapping[str, Page]:
-    """The pages that the configuration switches on."""
+    """The pages that the configuration enables."""
     services, config = engine.services, engine.config
     pages: dict[str, Page] = {"alerts": AlertPages(AlertLinks(services))}
     appearance = Appearance(config.portal)

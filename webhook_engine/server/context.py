@@ -1,4 +1,4 @@
-"""What the handlers of routes work with, besides the managers of the caller's organization."""
+"""What route handlers use, besides the managers of the caller's organization."""
 
 from __future__ import annotations
 
@@ -29,4 +29,4 @@ class Context:
     audit: AuditLog
     live: LiveStreams
     public_url: str
-    """How browsers reach the server, without a slash at the end."""
+    """The base URL for browsers, without a trailing slash."""

@@ -1,7 +1,7 @@
-"""How many file descriptors this process may have, and how many of them connections to the server may take.
+"""The file descriptor limit of this process, and the share of it for connections to the server.
 
-Deliveries, look-ups and the database need descriptors too. A client that leaves idle connections open must not
-take those, so the server has a part of what there is.
+Deliveries, DNS lookups and the database need descriptors too. The server gets only a share, so that a client which
+leaves idle connections open cannot take them all.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ if sys.platform != "win32":
     import resource
 
 ENOUGH = 65_536
-"""More are not asked for: nothing that the engine does takes so many."""
+"""The most that is ever requested: the engine needs no more."""
 RESERVED = 256
-"""For look-ups of names, the database and the like, besides requests in flight and idle connections to receivers."""
+"""For DNS lookups, the database and the like, besides requests in flight and idle connections to receivers."""
 LEAST_SHARE = 4
-"""However few there are, one of so many is for the server."""
+"""However low the limit, one of this many descriptors is for the server."""
 
 log = get_logger("descriptors")
 
@@ -44,12 +44,12 @@ def raise_limit() -> None:
 
 
 def inbound_share(limit: int | None, max_connections: int, max_in_flight: int) -> int:
-    """How many connections to the server there may be: as configured, but never so many that deliveries lack some."""
+    """The limit on connections to the server: as configured, but low enough to leave deliveries what they need."""
     if limit is None:
         return max_connections
     return max(1, min(max_connections, max(limit // LEAST_SHARE, limit - max_in_flight - most_idle(limit) - RESERVED)))
 
 
 def needed(max_in_flight: int) -> int:
-    """How many descriptors deliveries need, with the idle connections that they keep."""
+    """The number of descriptors that deliveries need, including idle connections that they keep."""
     return (max_in_flight + RESERVED) * IDLE_SHARE // (IDLE_SHARE - 1)

@@ -1,4 +1,4 @@
-"""The errors of the API as clients see them, and how the engine's own errors become such."""
+"""The API's errors, and how the engine's own errors map to them."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class UnprocessableError(ApiError):
 
 
 def malformed(error: Exception) -> UnprocessableError:
-    """The response to a body that is no JSON, or not of the right types; the location is in names of JSON."""
+    """The response to a body that is not valid JSON or has wrong types; locations use the JSON names."""
     text, path = _one_line(error), ""
     if isinstance(error, RecursionError):
         text = "the JSON is nested too deeply"
@@ -90,12 +90,12 @@ def malformed(error: Exception) -> UnprocessableError:
     elif match := _PATH.match(text):
         text, path = match["text"], match["path"]
         if _SOME_VALUE in path:
-            # Which member of a map it is, the decoder does not say.
+            # The decoder does not say which member of a map it is.
             path, text = path.partition(_SOME_VALUE)[0], f"{text} in one of its values"
     if match := _MISSING.match(text):
         text = f"missing field `{match[1]}`"
     path = path.lstrip(".")
-    # At the root the path is ".", which split at the dots leaves two empty names.
+    # At the root the path is ".", which splits into two empty names.
     loc = tuple((path or ".").split("."))
     return UnprocessableError(Problem(("body", *loc), f"{path}: {text}" if path else text, "value_error.jsondecode"))
 
@@ -106,7 +106,7 @@ def problem_in(place: str, error: ValidationError) -> Problem:
 
 
 def as_api_error(error: WebhookEngineError) -> ApiError | None:
-    """What clients see of an error of the engine; ``None`` if it is none of their doing."""
+    """The API error for an error of the engine; ``None`` if the client did not cause it."""
     match error:
         case ValidationError():
             return UnprocessableError(problem_in("body", error))
@@ -149,7 +149,7 @@ def _location(field: str) -> tuple[str, ...]:
 
 
 def rule_name(error: ValidationError) -> str | None:
-    """What programs tell problems apart by: the rule that was broken, where it has a name."""
+    """The name of the rule that was broken, if it has one, by which programs tell problems apart."""
     return error.rule.name.lower() if isinstance(error.rule, OptionRule) else None
 
 

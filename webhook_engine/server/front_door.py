@@ -1,9 +1,9 @@
 """A connection that answers plain requests for hot routes itself, and leaves all others to aiohttp.
 
-What aiohttp does for a request (a task of its own, a request, a stream for its body, a response that is prepared and
-written) takes longer than to accept a message. Here the bytes are read, answered and written, and the rest is the same:
-the same routes, bounds and errors. Of a plain request for another route it is known where it ends: aiohttp answers it,
-and the next one is read here again. As soon as something comes that is not plain, aiohttp has the connection for good.
+aiohttp's work per request (a task, a request object, a stream for the body, a response that is prepared and written)
+takes longer than accepting a message. Here the bytes are read, answered and written directly; routes, limits and errors
+are the same. Where a plain request for any other route ends is known, so aiohttp answers it and the next one is read
+here again. The first request that is not plain hands the connection to aiohttp for good.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from webhook_engine.server.protocol import Connection
 __all__ = ["FrontDoor", "Plain"]
 
 MAX_HELD: Final = 64 * 1024
-"""Bytes of a request, and of those that come while it is answered."""
+"""Bytes of a request, and of those received while it is being answered."""
 PATIENCE_S: Final = 0.5
-"""How long a request may take from its first byte to its last one; aiohttp knows what to do with slower ones."""
+"""How long a request may take from its first byte to its last; a slower one is left to aiohttp."""
 
 Plain = Callable[[PlainRequest, Connection], Coroutine[Any, Any, bytes] | None]
-"""Makes what is to be sent back; ``None`` for a request that is left to aiohttp."""
+"""Returns the response to send, as bytes; ``None`` for a request that is left to aiohttp."""
 
 
 class FrontDoor(Connection):
-    """One connection."""
+    """One client connection."""
 
     __slots__ = (
         "_closing",
@@ -49,13 +49,13 @@ class FrontDoor(Connection):
         super().__init__(server, places)
         self._plain = plain
         self._reader: PlainReader | None = PlainReader()
-        """``None``: aiohttp has the connection."""
+        """``None`` once aiohttp has the connection."""
         self._held: bytes | bytearray = b""
-        """Of the request that is not whole yet."""
+        """The bytes of an incomplete request."""
         self._later: bytes | bytearray = b""
-        """What came while nothing can be read."""
+        """Bytes received while no request can be read."""
         self._lent = False
-        """aiohttp answers one request."""
+        """Whether aiohttp is answering a single request."""
         self._work: asyncio.Task[None] | None = None
         self._patience: asyncio.TimerHandle | None = None
         self._closing = False
@@ -63,8 +63,8 @@ class FrontDoor(Connection):
         self._writable = True
 
     def data_received(self, data: bytes) -> None:
-        """Something has come."""
-        if self._reader is None or not data:  # With nothing, aiohttp asks itself to go on.
+        """Read requests from received bytes, or pass the bytes to aiohttp."""
+        if self._reader is None or not data:  # aiohttp calls this without data to resume its own parsing.
             super().data_received(data)
         elif self._lent:  # Sent before the response: request boundaries are no longer known.
             self._hand_over(data)
@@ -82,19 +82,19 @@ class FrontDoor(Connection):
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
-        """The client does not read what is sent, so that nothing more is answered."""
+        """The client is not reading, so stop answering requests."""
         self._writable = False
         super().pause_writing()
 
     def resume_writing(self) -> None:
-        """The client has read."""
+        """The client reads again: resume answering requests."""
         self._writable = True
         super().resume_writing()
         if self._work is None:
             self._go_on()
 
     def answered(self, response: web.StreamResponse) -> None:
-        """Of what was lent, nothing is left to do for aiohttp."""
+        """Take the connection back: aiohttp has answered its single request."""
         if response.keep_alive:
             self._lent = False
 
@@ -104,7 +104,7 @@ class FrontDoor(Connection):
         super().close()
 
     async def shutdown(self, timeout: float | None = 15.0) -> None:
-        """Finish what is being answered, and close."""
+        """Finish the request in progress, and close."""
         self._closing = True
         if (work := self._work) is not None:
             await asyncio.wait({work}, timeout=timeout)
@@ -140,7 +140,7 @@ class FrontDoor(Connection):
         try:
             whole = await coming
         except BaseException:
-            self.abort()  # Nobody must wait for an answer that will not come.
+            self.abort()  # Close, so that the client does not wait for a response that will not come.
             raise
         finally:
             self._work = None
@@ -151,7 +151,7 @@ class FrontDoor(Connection):
             self._go_on()
 
     def _go_on(self) -> None:
-        """Read what came meanwhile."""
+        """Read the bytes received meanwhile."""
         later, self._later = bytes(self._later), b""
         if not self._reading and self.transport is not None:
             self._reading = True

@@ -1,4 +1,4 @@
-"""What makes a connection of each client that comes, and knows which there are."""
+"""Creates a connection for each client, and tracks the open ones."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ __all__ = ["HttpServer"]
 
 
 class Answering(Protocol):
-    """What answers requests."""
+    """Answers requests."""
 
     def __call__(self, request: web.BaseRequest) -> Awaitable[web.StreamResponse]:
-        """Any request."""
+        """Answer any request."""
 
     def plain(self, request: PlainRequest, connection: Connection) -> Coroutine[Any, Any, bytes] | None:
-        """What is to be sent back to a plain one; ``None`` if it is left to aiohttp."""
+        """The response to a plain request, as bytes; ``None`` if it is left to aiohttp."""
 
 
 class HttpServer(web.Server):
-    """Makes connections, and knows which there are."""
+    """Creates connections, and tracks the open ones."""
 
     def __init__(self, app: Answering) -> None:
         super().__init__(self._respond)
@@ -44,5 +44,5 @@ class HttpServer(web.Server):
             connection.rests()
 
     def __call__(self) -> web.RequestHandler:
-        """One connection."""
+        """Create a connection."""
         return FrontDoor(self, self.places, self._app.plain)

@@ -1,8 +1,9 @@
-"""Idempotency keys: a POST that is repeated with the same key is done once, and answered the same each time.
+"""Idempotency keys: a POST repeated with the same key is executed once, and gets the same response each time.
 
-The key of a response is made of the token, the client's key and the target, not of the body. Only successes are kept,
-for twelve hours, in the database: a response is given only when it is kept, so that a restart changes nothing. That to
-the creation of a message is kept in the transaction that stores the message, so that not even a crash comes between.
+A response is stored under a digest of the token, the client's key and the target, not of the body. Only successes are
+kept, for twelve hours, in the database. A response is kept before it is sent, so that a restart changes nothing. The
+response to the creation of a message is kept in the transaction that stores the message, so that even a crash cannot
+separate the two.
 """
 
 from __future__ import annotations
@@ -37,16 +38,16 @@ log = get_logger("server.idempotency")
 
 
 class _Done(msgspec.Struct, frozen=True, array_like=True):
-    """What is kept of a request that was answered."""
+    """A kept response."""
 
     status: int
     body: bytes
     asked: bytes | None = None
-    """A digest of the body of the request; what was kept before there was one has none."""
+    """A digest of the request body; older kept responses have none."""
 
 
 class _Named(msgspec.Struct, frozen=True, rename="camel"):
-    """What tells one thing from another, in a body."""
+    """The members by which a body is identified in the log."""
 
     id: str | None = None
     uid: str | None = None
@@ -66,8 +67,9 @@ class Idempotency:
         strict: bool = False,
         shared: bool = False,
     ) -> None:
-        """``shared``: other engines answer with the same database, so that a key is claimed there before it is used.
-        ``strict``: refuse a key that comes again with another body, instead of answering what it was kept for.
+        """``shared``: other engines use the same database, so a key is claimed there before it is used.
+
+        ``strict``: refuse a key that is used again with another body, instead of returning the kept response.
         """
         self._strict = strict
         self._shared = shared
@@ -78,11 +80,11 @@ class Idempotency:
         self._running: dict[bytes, asyncio.Future[_Done | None]] = {}
         self._unkept: list[KeptResponse] = []
         self._next: asyncio.Task[None] | None = None
-        """Will write what is not kept yet, as soon as ``_last`` is through with the batch before."""
+        """Will write the responses that are not kept yet, once ``_last`` has written the batch before."""
         self._last: asyncio.Task[None] | None = None
 
     async def load(self) -> None:
-        """Learn which keys were used before the server started."""
+        """Load the keys that were used before the server started."""
         now, last = self._now(), b""
         while digests := await self._store.digests(last, LOADED_AT_ONCE, now):
             for digest in digests:
@@ -90,11 +92,12 @@ class Idempotency:
             last = digests[-1]
 
     async def run(self, digest: bytes, body: bytes, work: Callable[[Keep], Awaitable[Response]]) -> Response:
-        """The response of ``work``, or the one that was given before; raises what ``work`` raises.
+        """Return the response of ``work``, or the kept one for this key; raises what ``work`` raises.
 
-        ``work`` gets a function that makes of its response what the store keeps. Where it calls that, it sees to it
-        that this is stored with what was asked for; otherwise the response is kept when ``work`` is done. ``body`` is
-        what is asked for now; where it was something else before, the log says so, or ``ApiError`` refuses it.
+        ``work`` gets a function that turns its response into a record for the store. If it calls that function, it must
+        store the record in the same transaction as its change; otherwise the response is kept after ``work`` returns.
+        If the key was used with another ``body``, this is logged, or with ``strict`` refused with ``ApiError``. Also
+        raises ``ApiError`` (409) if another request with this key takes too long.
         """
         handed_over = False
         asked = hashlib.blake2b(body, digest_size=16).digest()
@@ -127,11 +130,11 @@ class Idempotency:
             if claimed and done is None:
                 await self._give_up(digest)
             del self._running[digest]
-            # Without a response, those that wait try it again.
+            # With no response, the waiting requests try again themselves.
             future.set_result(done)
 
     def _again(self, done: _Done, asked: bytes, body: bytes) -> Response:
-        """The response to a key that was used before."""
+        """Return the kept response; raises ``UnprocessableError`` for another body if strict."""
         if done.asked not in (None, asked):
             first, second = _named(done.body), _named(body)
             log.warning(
@@ -150,7 +153,10 @@ class Idempotency:
         return Response(done.status, done.body)
 
     async def _claim(self, digest: bytes) -> _Done | None:
-        """Take a key for this request, among all engines; what another one has answered meanwhile, if it has."""
+        """Claim the key among all engines. Returns the response that another engine has kept meanwhile, if any.
+
+        Raises ``ApiError`` (409) if another engine holds the key for too long.
+        """
         ends_at = asyncio.get_running_loop().time() + LONGEST_WAIT_S
         while not await self._store.claim(digest, self._now(), self._now() + CLAIMED_FOR):
             if (done := await self._kept(digest)) is not None:
@@ -186,14 +192,14 @@ class Idempotency:
         return KeptResponse(digest=digest, encrypted=encrypted, expires_at=now + KEPT_FOR)
 
     async def _keep(self, response: KeptResponse) -> None:
-        """Keep a response; durable when this returns. What comes in while a batch is written makes the next one."""
+        """Keep a response; durable on return. Responses that arrive during a write form the next batch."""
         self._unkept.append(response)
         if self._next is None:
             self._next = self._last = asyncio.create_task(self._write(self._last), name="webhook-engine-responses")
         try:
             await asyncio.shield(self._next)
         except StoreError as error:
-            # What was asked for is done and durable: a failure now would only make the client do it again.
+            # The change is done and durable: an error now would only make the client repeat it.
             log.warning("idempotency.not_kept", error=str(error))
 
     async def _write(self, before: asyncio.Task[None] | None) -> None:
@@ -222,7 +228,7 @@ def _being_handled() -> ApiError:
 
 
 def request_digest(authorization: str, key: str, target: str) -> bytes:
-    """What tells requests apart: the same for a repetition, and for nothing else."""
+    """A digest that is the same for a repeated request, and differs for any other."""
     hasher = hashlib.blake2b(digest_size=32)
     for part in (authorization, key, target):
         encoded = part.encode("utf-8", "surrogateescape")

@@ -1,4 +1,4 @@
-"""A request to the API on its way in, whichever way its bytes were read."""
+"""An incoming API request, read by aiohttp or by the front door."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ __all__ = ["AiohttpIncoming", "Incoming", "PlainIncoming"]
 
 
 class Incoming(Client, Protocol):
-    """What the API asks of a request."""
+    """What the API needs of a request."""
 
     @property
     def method(self) -> str:
-        """In capitals."""
+        """The HTTP method, in capitals."""
 
     @property
     def headers(self) -> CIMultiDictProxy[str]:
-        """As they came."""
+        """The headers as received."""
 
     async def body(self, limit: int) -> bytes:
         """The whole body; raises ``BodyTooLargeError`` or ``SlowBodyError``."""
@@ -36,7 +36,7 @@ class Incoming(Client, Protocol):
 
 
 class AiohttpIncoming:
-    """One that aiohttp reads."""
+    """A request that aiohttp reads."""
 
     __slots__ = ("_request", "_trusted", "headers", "method")
 
@@ -65,13 +65,13 @@ class AiohttpIncoming:
         return await read_body(self._request, limit)
 
     async def drain(self, limit: int) -> None:
-        """Read what there is, for nothing."""
+        """Read and discard the rest of the body."""
         if not self._request.content.is_eof():
             await read_body(self._request, limit)
 
 
 class PlainIncoming:
-    """One that is there as a whole."""
+    """A plain request, which was read completely."""
 
     __slots__ = ("_body", "_connection", "_trusted", "headers", "method")
 
@@ -100,4 +100,4 @@ class PlainIncoming:
         return self._body
 
     async def drain(self, limit: int) -> None:
-        """Nothing is left."""
+        """Do nothing: the body was read already."""

@@ -1,4 +1,4 @@
-"""Listening: a server is the HTTP side of a running engine, at one address, for as long as ``async with`` lasts."""
+"""Listening: a server is the HTTP side of a running engine at one address, while ``async with`` lasts."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Server:
     def __init__(
         self, engine: EngineCore, listen: str | None = None, *, listening: socket.socket | None = None
     ) -> None:
-        """``listening`` is a socket that somebody else has opened, instead of an address."""
+        """``listening`` is an already open socket, instead of an address."""
         config = engine.config.server
         if listening is not None:
             listen = _name_of(listening)
@@ -41,21 +41,21 @@ class Server:
         )
         self._inherited = listening
         if not engine.running:
-            _load()  # Before the engine takes its part of the deliveries.
+            _load()  # Load these before the engine claims its share of the deliveries.
         self._site: Site | None = None
         self._acceptor: Acceptor | None = None
         self._url: str | None = None
 
     @property
     def url(self) -> str:
-        """How the server is reached from this machine: ``http://127.0.0.1:8071``, or ``unix:/path/of/socket``."""
+        """The URL of the server on this machine: ``http://127.0.0.1:8071``, or ``unix:/path/of/socket``."""
         if self._url is None:
             raise EngineNotRunningError("the server does not listen; use it inside `async with`")
         return self._url
 
     @property
     def public_url(self) -> str:
-        """How others reach it: ``server.public_url``, or else :attr:`url`."""
+        """The URL for others: ``server.public_url``, or else :attr:`url`."""
         return self._config.public_url or self.url
 
     async def __aenter__(self) -> Server:
@@ -68,7 +68,7 @@ class Server:
         await self.stop()
 
     async def start(self) -> None:
-        """Begin to listen; raises ``ConfigError`` if the address is taken or cannot be had."""
+        """Start listening; raises ``ConfigError`` if the address is in use or not available."""
         if self._url is not None:
             raise EngineNotRunningError("this server listens already")
         if not self._engine.running:
@@ -76,7 +76,7 @@ class Server:
         listening = self._bound()
         try:
             self._url = _url_of(listening, self._config)
-            # The engine is at work already, and must not stand still meanwhile.
+            # The engine is already delivering, so this import must not block the event loop.
             site_type, acceptor_type = await asyncio.to_thread(_load)
             site = self._site = site_type(self._engine, self._config)
             server = await site.start(self.public_url)
@@ -96,7 +96,7 @@ class Server:
         self._engine.served_at(self.public_url, self.url, by=self)
 
     async def stop(self) -> None:
-        """Accept nothing more, finish what is being answered, and close. Stopping twice is harmless."""
+        """Stop accepting, finish open requests, and close. Stopping twice is harmless."""
         self._engine.served_at(by=self)
         if self._acceptor is not None:
             await self._acceptor.stop()
@@ -127,7 +127,7 @@ class Server:
 
 
 def _load() -> tuple[type[Site], type[Acceptor]]:
-    """What serves, with all pages and routes: it takes a moment."""
+    """Import the server with all pages and routes; this takes a moment."""
     from webhook_engine.server.acceptor import Acceptor  # noqa: PLC0415
     from webhook_engine.server.site import Site  # noqa: PLC0415
 
@@ -170,7 +170,7 @@ def _remove_if_dead(path: Path) -> None:
 
 
 def _name_of(listening: socket.socket) -> str:
-    """Where a socket listens, as ``server.listen`` says it."""
+    """The address of a socket, in the format of ``server.listen``."""
     address = listening.getsockname()
     if listening.family == socket.AF_UNIX:
         return f"unix:{address}"

@@ -1,7 +1,7 @@
-"""Streams of changes: a page hears that something of its application has changed, instead of asking again and again.
+"""Streams of changes: pages are notified when something of their application changes, instead of polling.
 
-A stream of server-sent events says only that there is something new; what it is, the page asks as before. One look a
-second at the database serves all streams of an application, so that what another engine has stored is seen, too.
+A server-sent event says only that there is something new; the page then makes its usual requests. One database query a
+second serves all streams of an application, so that changes made by other engines are seen, too.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ MAX_STREAMS: Final = 256
 MAX_STREAMS_OF_TOKEN: Final = 8
 LOOK_EVERY_S: Final = 1.0
 CHECK_EVERY_S: Final = 1.0
-"""How often it is looked whether a token still holds, and whether its client is there."""
+"""How often to check that the token is still valid and the client still connected."""
 BEAT_S: Final = 15.0
-"""How often a stream says that it is there."""
+"""How often a keep-alive comment is sent."""
 LONGEST_S: Final = 3600.0
-"""A stream ends then, and the page opens another one."""
+"""The longest life of a stream; the page then opens another one."""
 
 log = get_logger("server")
 
@@ -58,15 +58,15 @@ class LiveStreams:
 
     @property
     def open(self) -> int:
-        """How many there are."""
+        """The number of open streams."""
         return self._streams
 
     async def serve(
         self, request: web.BaseRequest, application_id: str, principal: Principal, check: Callable[[], object]
     ) -> web.StreamResponse:
-        """Tell a client of changes until it leaves, the server stops, or ``check`` raises ``ApiError`` for its token.
+        """Notify a client of changes until it leaves, the server stops, or ``check`` raises ``ApiError`` for its token.
 
-        Raises ``ApiError`` where there are too many streams.
+        Raises ``ApiError`` (429) if there are too many streams.
         """
         token = principal.subjects[0]
         if self._closing or self._streams >= MAX_STREAMS or self._of_token[token] >= MAX_STREAMS_OF_TOKEN:
@@ -85,7 +85,7 @@ class LiveStreams:
             await response.write(_OPENED)
             await self._tell(response, request, changed, check)
         except (ConnectionError, ApiError):
-            pass  # The client has left, or may not hear any more.
+            pass  # The client has left, or its token is no longer valid.
         finally:
             watch.leave(changed)
             if not watch.streams:
@@ -98,7 +98,7 @@ class LiveStreams:
         return response
 
     async def close(self) -> None:
-        """End all streams; no others begin."""
+        """End all streams, and open no others."""
         self._closing = True
         for watch in self._watches.values():
             watch.tell()
@@ -130,7 +130,7 @@ class LiveStreams:
 
 
 class _Watch:
-    """Looks at an application for all streams that want to hear of it."""
+    """Polls an application for all streams that are subscribed to it."""
 
     def __init__(self, insight: InsightStore, application_id: str) -> None:
         self.streams: set[asyncio.Event] = set()

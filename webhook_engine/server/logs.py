@@ -1,4 +1,4 @@
-"""The daemon's log, on standard error: lines for people on a terminal, JSON for programs elsewhere."""
+"""The daemon's log, on standard error: text on a terminal, JSON lines elsewhere."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PRE_CHAIN: list[Any] = [
 
 
 def configure_logging(config: LogConfig) -> None:
-    """Send all log records of the process to standard error, as configured; for a process that is ours alone."""
+    """Send all log records of the process to standard error, as configured. Only for a process of our own."""
     as_json = config.format == "json" or (config.format is None and not sys.stderr.isatty())
     last: list[Any] = (
         [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
@@ -37,7 +37,7 @@ def configure_logging(config: LogConfig) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(config.level.upper())
-    # What the libraries below tell about every connection is for those who work on them.
+    # These libraries log every connection, which helps only their developers.
     for noisy in ("asyncio", "aiohttp", "aiosqlite"):
         logging.getLogger(noisy).setLevel(max(logging.WARNING, root.level))
 

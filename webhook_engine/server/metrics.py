@@ -1,7 +1,7 @@
-"""What the engine counts, in the format of Prometheus.
+"""The engine's metrics in the Prometheus format.
 
-A scrape reads numbers that are in memory. What only the database knows is asked for now and then, never more often than
-every few seconds, and the less often the longer it takes. No label stands for an endpoint, an application or a message.
+A scrape reads numbers from memory. Those that only the database knows are queried every few seconds at most, and the
+less often the longer the query takes. No label names an endpoint, an application or a message.
 """
 
 from __future__ import annotations
@@ -31,19 +31,19 @@ __all__ = ["EngineCollector", "Exposition"]
 
 PREFIX = "webhook_engine_"
 COUNT_LIMIT = 1_000_000
-"""Deliveries are not counted beyond this number."""
+"""Deliveries are counted up to this number."""
 LOOKS_EVERY_S = 3.0
 LOOK_SHARE = 0.02
-"""Of the time, how much may be spent on asking the database."""
+"""The largest share of time to spend on querying the database."""
 LONGEST_COLLECT_S = 5.0
-"""How long a thread that collects waits for the engine's event loop."""
+"""How long a collecting thread waits for the engine's event loop."""
 
 
 log = get_logger("metrics")
 
 
 class Figures:
-    """What an engine counts, and what was asked of its database last."""
+    """An engine's counters, and the results of the last database query."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class Figures:
         self._looking = LoopLock()
 
     def metrics(self) -> Iterator[Metric]:
-        """Every metric there is, as it stands; to be called in the engine's event loop, or while there is none."""
+        """Yield every metric; call it in the engine's event loop, or while the engine does not run."""
         yield from self._counters()
         yield from self._histograms()
         yield from self._gauges()
@@ -131,7 +131,7 @@ class Figures:
         yield info
 
     def _of_the_database(self, members: int) -> Iterator[Metric]:
-        """What one engine tells for all that share a database, so that sums over engines are true."""
+        """Metrics that only one of the engines on a database reports, so that sums over engines are right."""
         figures, now = self._figures, self._engine.services.clock.now()
         oldest = 0.0 if figures.oldest_due_at is None else max(0.0, (now - figures.oldest_due_at) / 1_000_000)
         yield _gauge("members", "Engines on the database.", members)
@@ -144,7 +144,7 @@ class Figures:
         yield _gauge("database_free_bytes", "Of the database, what is free.", figures.free_bytes)
 
     async def look(self) -> None:
-        """Ask the database, unless it was asked a moment ago or another engine tells of it."""
+        """Query the database, unless that was done a moment ago or another engine reports these metrics."""
         if not self._engine.share().speaks_for_all:
             return
         loop = asyncio.get_running_loop()
@@ -152,7 +152,7 @@ class Figures:
             began_at = loop.time()
             if began_at < self._look_again_at:
                 return
-            # While the database refuses, the figures before it do.
+            # While the database fails, the last figures stay.
             with suppress(StoreError):
                 self._figures = await self._engine.services.store.upkeep.figures(COUNT_LIMIT)
             ended_at = loop.time()
@@ -171,15 +171,15 @@ class EngineCollector(Collector):
         self._look: asyncio.Task[None] | None = None
 
     def describe(self) -> Iterator[Metric]:
-        """Their names, which a registry asks for before there is anything to tell."""
+        """The metrics' names, which a registry asks for first."""
         return self.collect()
 
     def collect(self) -> Iterator[Metric]:
-        """Every metric, as it stands. Where the engine's event loop does not answer, only that the engine is not up."""
+        """Yield every metric; if the engine's event loop does not answer, only that the engine is not up."""
         loop = self._engine.loop
         if loop is None or loop is _running_loop():
             if loop is not None and (self._look is None or self._look.done()):
-                # Nobody can wait for the database here, so its figures are for the next time.
+                # This thread cannot wait for the database, so the query is for the next scrape.
                 self._look = loop.create_task(self._figures.look(), name="webhook-engine-metrics")
             return iter(list(self._figures.metrics()))
         collecting = self._collected()
@@ -204,16 +204,16 @@ class EngineCollector(Collector):
 
 
 class Exposition(Collector):
-    """The metrics of an engine that serves, as text."""
+    """The metrics of a serving engine, as text."""
 
     def __init__(self, engine: EngineCore, loop_lag: Histogram, acceptor: Callable[[], Acceptor | None]) -> None:
-        """``loop_lag``: how late the event loop was; ``acceptor``: where connections come in, while there is one."""
+        """``loop_lag``: the delays of the event loop; ``acceptor``: accepts connections, while there is one."""
         self._figures = Figures(engine, loop_lag, acceptor)
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(self)
 
     async def text(self, accept: str) -> tuple[bytes, str]:
-        """All of them in a format that is accepted, and its content type."""
+        """Render the metrics in an accepted format; returns the text and its content type."""
         await self._figures.look()
         try:
             encode, content_type = choose_encoder(accept)
@@ -222,7 +222,7 @@ class Exposition(Collector):
         return encode(self._registry), content_type
 
     def collect(self) -> Iterator[Metric]:
-        """Every metric there is, as it stands."""
+        """Yield every metric."""
         return self._figures.metrics()
 
 

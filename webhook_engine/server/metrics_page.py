@@ -1,4 +1,4 @@
-"""``/metrics``. What writes the format of Prometheus is loaded when somebody asks for it first."""
+"""``/metrics``. The Prometheus library is loaded with the first request."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LOOP_LAG_EVERY_S = 0.25
 
 
 class MetricsPage:
-    """Answers at ``/metrics``, and measures how late the event loop is, between :meth:`start` and :meth:`stop`."""
+    """Serves ``/metrics``, and measures the event loop's delays, between :meth:`start` and :meth:`stop`."""
 
     def __init__(self, engine: EngineCore) -> None:
         self._engine = engine
@@ -37,11 +37,11 @@ class MetricsPage:
         self._acceptor = acceptor
 
     def start(self) -> None:
-        """Begin to measure the event loop."""
+        """Start measuring the event loop."""
         self._listening = asyncio.create_task(self._measure_loop(), name="webhook-engine-loop-lag")
 
     async def stop(self) -> None:
-        """End. Stopping twice is harmless."""
+        """Stop measuring. Stopping twice is harmless."""
         if self._listening is not None:
             self._listening.cancel()
             with suppress(asyncio.CancelledError):

@@ -1,8 +1,7 @@
-"""The API, the portal and Play as an ASGI application, to be mounted in that of a host program.
+"""The API, the portal and Play as an ASGI application, to mount in that of a host program.
 
-Each request goes to the same server that listens elsewhere, over a pair of connected sockets inside the process: so
-bounds, errors and pages are the same in both ways. The body is collected first; a client that is slow with it holds no
-connection.
+Each request goes to the same server as over the network, through a socket pair inside the process, so that limits,
+errors and pages are the same. The body is collected first, so that a slow client holds no connection.
 """
 
 from __future__ import annotations
@@ -28,15 +27,15 @@ from webhook_engine.server.site import Site
 
 __all__ = ["Mount"]
 
-# The specification of ASGI leaves what is in a scope or a message to its type.
+# The ASGI specification leaves the contents of scopes and messages open.
 Scope: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 IDLE_S = 15.0
-"""How long a connection is kept for another request; the server keeps it for longer."""
+"""How long an idle connection is kept for the next request; the server keeps it for longer."""
 WAIT_S = 10.0
-"""How long a request may wait for a connection, where there are as many as there may be."""
+"""How long a request may wait for a connection when the limit is reached."""
 PIECE = 64 * 1024
 
 log = get_logger("mount")
@@ -45,12 +44,12 @@ log = get_logger("mount")
 class Mount:
     """An ASGI application for a running engine; it answers 503 while the engine does not run here.
 
-    What it needs is made with the first request, and ends with the engine. Where it is the outermost application, its
-    lifespan starts the engine and stops it.
+    It creates its server with the first request and closes it with the engine. As the outermost application, its
+    lifespan starts and stops the engine.
     """
 
     def __init__(self, engine: EngineCore, run: Callable[[], AbstractAsyncContextManager[object]]) -> None:
-        """``run`` is what the lifespan does if the engine does not run yet."""
+        """``run`` is entered by the lifespan if the engine does not run yet."""
         self._engine = engine
         self._run = run
         self._open: _Open | None = None
@@ -58,7 +57,7 @@ class Mount:
         self._problem: str | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, or live through a lifespan."""
+        """Answer one request, or handle a lifespan."""
         match scope["type"]:
             case "http":
                 await self._http(scope, receive, send)
@@ -93,7 +92,7 @@ class Mount:
             await _refuse(error, send)
 
     async def _opened(self, scope: Scope) -> _Open:
-        """What serves; raises ``ApiError`` with 503 where the engine does not run in this process and loop."""
+        """The open server; raises ``ApiError`` with 503 if the engine does not run in this process and event loop."""
         try:
             self._engine.require_running()
             self._problem = None
@@ -133,7 +132,7 @@ class Mount:
 
 
 class _Open:
-    """A site that is ready, and the connections to it."""
+    """A started site, and the connections to it."""
 
     def __init__(self, site: Site, server: HttpServer, most_body: int, most_connections: int) -> None:
         self.most_body = most_body
@@ -144,7 +143,7 @@ class _Open:
         self._closed = False
 
     async def relay(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
-        """Have one request answered."""
+        """Send one request to the server, and its response to the client."""
         head = request_head(scope["method"], _target(scope), scope["headers"], len(body))
         try:
             async with asyncio.timeout(WAIT_S):
@@ -168,7 +167,7 @@ class _Open:
             self._places.release()
 
     async def close(self) -> None:
-        """Finish what is being answered."""
+        """Finish open requests, and close."""
         self._closed = True
         for pair in self._idle:
             pair.abort()
@@ -189,7 +188,7 @@ class _Open:
                     await send({"type": "http.response.body", "body": piece, "more_body": True})
         except (CutOffError, ConnectionError):
             if leaving.done():
-                return  # Nobody waits for it any more.
+                return  # The client has left.
             if begun:
                 raise
             raise ApiError(503, "unavailable", "The server is stopping; try again later.", retry_after_s=1) from None
@@ -225,7 +224,7 @@ class _Open:
 
 
 class _Pair:
-    """A connection to the server, with both of its ends."""
+    """A connection to the server, with both ends."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, served: Connection) -> None:
         self.reader = reader
@@ -239,7 +238,7 @@ class _Pair:
 
 
 async def _collected(receive: Receive, limit: int) -> bytes | None:
-    """The body; of one that is larger than ``limit`` one byte more than that. ``None`` if the client has left."""
+    """The body; one that exceeds ``limit`` is cut one byte beyond it. ``None`` if the client has left."""
     parts: list[bytes] = []
     size = 0
     try:
@@ -277,7 +276,7 @@ def _root(scope: Scope) -> str:
 
 
 def _address(scope: Scope) -> str | None:
-    """The address that a request came to. Not what its Host header says: a link must not lead where a client wants."""
+    """The server address of a request. Not the Host header, since a client must not choose where a link leads."""
     server: Sequence[Any] | None = scope.get("server")
     if not server or server[1] is None:
         return None
@@ -294,7 +293,7 @@ def _target(scope: Scope) -> bytes:
     raw: bytes = scope.get("raw_path") or quote(path).encode()
     raw = raw.partition(b"?")[0]
     if root and (path == root or path.startswith(f"{root}/")):
-        # By segments, since the client may have encoded characters of the mount's own path.
+        # Removed by segments, since the client may have percent-encoded the mount's own path.
         raw = b"".join(_after(raw, root.count("/")))
     query: bytes = scope.get("query_string", b"")
     return (raw or b"/") + (b"?" + query if query else b"")

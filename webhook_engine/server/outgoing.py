@@ -1,7 +1,7 @@
-"""Bounds what is rendered for clients that do not read it: lists may be large, and connections many.
+"""Limits what is rendered for clients that read slowly: lists may be large, and connections many.
 
-A connection has one response at a time. Beside that, only so many lists are rendered at once, none while too much waits
-to be sent, and a client that takes nothing for a while is cut off.
+A connection has one response at a time. In addition, only a few lists are rendered at once, none while too many bytes
+wait to be sent, and a client that reads nothing for a while is disconnected.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from webhook_engine.server.errors import ApiError
 __all__ = ["LARGE", "Outgoing"]
 
 MAX_RENDERING: Final = 8
-"""Lists rendered at once; a page of each has up to 4 MiB."""
+"""Lists rendered at once; a page of one is up to 4 MiB."""
 MAX_UNSENT: Final = 32 * 1024 * 1024
-"""Bytes of responses that clients have not taken yet, from which on no further list is rendered."""
+"""When this many bytes of responses are unsent, no further list is rendered."""
 LONGEST_WAIT_S: Final = 10.0
 LARGE: Final = 256 * 1024
-"""Bytes of a response from which on it is sent in pieces, and counted."""
+"""A response of at least this many bytes is sent in pieces, and counted."""
 PIECE: Final = 128 * 1024
 STALLED_S: Final = 30.0
 """How long a client may take for one piece."""
@@ -33,17 +33,17 @@ log = get_logger("server")
 
 
 class Outgoing:
-    """The large responses of a server that are on their way."""
+    """The large responses that are being sent."""
 
     def __init__(self) -> None:
         self._room = asyncio.Condition()
         self._rendering = 0
         self.unsent = 0
-        """Bytes of large responses that were not taken yet."""
+        """Bytes of large responses that are not sent yet."""
 
     @asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
-        """Room to render a list; raises ``ApiError`` with 503 where there is none for too long."""
+        """Reserve room to render a list; raises ``ApiError`` with 503 if there is none for too long."""
         try:
             async with asyncio.timeout(LONGEST_WAIT_S), self._room:
                 await self._room.wait_for(lambda: self._rendering < MAX_RENDERING and self.unsent < MAX_UNSENT)
@@ -61,7 +61,7 @@ class Outgoing:
     async def send(
         self, request: web.BaseRequest, status: int, body: bytes, headers: Mapping[str, str]
     ) -> web.StreamResponse:
-        """Send a large response piece by piece, and cut off a client that does not take it."""
+        """Send a large response in pieces; disconnect a client that does not read it."""
         response = web.StreamResponse(status=status, headers=headers)
         response.content_length = len(body)
         self.unsent += len(body)

@@ -1,6 +1,6 @@
-"""Pages and their files, sent with headers that leave the scripts of others no room.
+"""Pages and their files, sent with headers that keep out foreign scripts.
 
-A file is read from the package when it is first asked for.
+A file is read from the package when it is first requested.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class _File(msgspec.Struct, frozen=True):
     kind: str
     tag: str
     packed: bytes
-    """The body as gzip."""
+    """The gzipped body."""
 
 
 class Files:
@@ -49,9 +49,9 @@ class Files:
     def asset(
         self, request: web.BaseRequest, name: str, headers: Mapping[str, str] = MappingProxyType({})
     ) -> web.Response:
-        """A script, a style or a picture; the browser keeps it and asks each time whether it has changed.
+        """A script, style sheet or image; the browser caches it and revalidates it each time.
 
-        ``headers`` take the place of those that it has otherwise.
+        ``headers`` override the usual ones.
         """
         only(request, "GET", "HEAD")
         if name not in self._places or name.endswith(".html"):
@@ -76,9 +76,9 @@ class Files:
         *,
         places: Mapping[str, str] = MappingProxyType({}),
     ) -> web.Response:
-        """A page; ``{{root}}`` in it becomes the way from its own address up to the server's root.
+        """A page; ``{{root}}`` in it becomes the relative path to the server's root.
 
-        ``places`` are what takes the place of further names in braces, as HTML.
+        ``places`` maps further names in braces to HTML.
         """
         only(request, "GET", "HEAD")
         body = _PLACE.sub(
@@ -101,7 +101,7 @@ def only(request: web.BaseRequest, *methods: str) -> None:
 
 
 def sheet(request: web.BaseRequest, text: str) -> web.Response:
-    """A style sheet that is made here."""
+    """A generated style sheet."""
     only(request, "GET", "HEAD")
     return web.Response(text=text, content_type="text/css", charset="utf-8", headers=_ASSET_HEADERS)
 
@@ -111,7 +111,7 @@ def page_headers(
 ) -> dict[str, str]:
     """The headers of a page: only own files, nothing inline, framed only by ``frame_ancestors``.
 
-    ``images`` and ``fonts`` are further origins that these may come from.
+    ``images`` and ``fonts`` are further origins that these may be loaded from.
     """
     policy = (
         "default-src 'none'",
@@ -138,7 +138,7 @@ def page_headers(
 
 
 def relative_root(target: str) -> str:
-    """The way from a request target up to the root, so that pages work behind a proxy that adds a path."""
+    """The relative path from a request target to the root, so that pages work behind a proxy that adds a path."""
     return "../" * (target.partition("?")[0].count("/") - 1) or "./"
 
 

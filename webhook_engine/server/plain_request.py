@@ -1,8 +1,8 @@
-"""Reads requests that are plain from the bytes of a connection, in whatever pieces they come. No I/O.
+"""Parses plain requests from the bytes of a connection, in pieces of any size. No I/O.
 
 A request is plain if it can be read in only one way: HTTP/1.1 on a connection that stays open, an ASCII head, each
-header once, a body with a declared length, and no bytes after it yet. All others raise :class:`NotPlainError`;
-the caller still has their bytes and can parse them with aiohttp.
+header once, a body with a declared length, and no bytes after it yet. All others raise :class:`NotPlainError`; the
+caller still has their bytes and can parse them with aiohttp.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["NotPlainError", "PlainReader", "PlainRequest"]
 
 MAX_HEADERS: Final = 64
 MAX_HEAD: Final = 8 * 1024
-"""Bytes; less than aiohttp takes for a single line, so that none is too long for it."""
+"""Bytes; less than aiohttp's limit for a single line, so that no line is too long for it."""
 _ASKS_FOR_MORE: Final = frozenset({"transfer-encoding", "expect", "upgrade", "sec-websocket-key1"})
 
 
@@ -25,17 +25,17 @@ class NotPlainError(Exception):
 
 
 class PlainRequest(NamedTuple):
-    """A request that was read to its end."""
+    """A complete request."""
 
     method: str
     target: str
-    """As it was sent; it begins with a slash."""
+    """The request target as sent; it begins with a slash."""
     headers: CIMultiDictProxy[str]
     body: bytes
 
 
 class PlainReader:
-    """One request after the other."""
+    """Reads one request after the other."""
 
     __slots__ = ("_body", "_complete", "_headers", "_parser", "_plain", "_size", "_target")
 
@@ -44,7 +44,10 @@ class PlainReader:
         self._begin()
 
     def feed(self, data: bytes) -> PlainRequest | None:
-        """Take more bytes: the request, if they complete it. Raises ``NotPlainError``, after which it is of no use."""
+        """Parse more bytes; returns the request once it is complete.
+
+        Raises ``NotPlainError``, after which the reader must not be used again.
+        """
         try:
             self._parser.feed_data(data)
         except (HttpParserError, HttpParserUpgrade):
@@ -79,29 +82,29 @@ class PlainReader:
         self._body = b""
         self._size = 0
 
-    # What the parser calls.
+    # Callbacks of the parser.
 
     def on_message_begin(self) -> None:
-        """A request begins: the first, or one that did not wait for it."""
+        """Start a request; refuse a second one in the same bytes."""
         self._plain = not self._complete
 
     def on_url(self, piece: bytes) -> None:
-        """A piece of the target."""
+        """Add a piece of the target."""
         self._target += piece
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header is read."""
+        """Add a header."""
         self._headers.append((name, value.strip(b" \t")))
 
     def on_headers_complete(self) -> None:
-        """The body follows."""
+        """Check the headers before the body."""
         if self._parser.get_http_version() != "1.1" or not self._parser.should_keep_alive():
             self._plain = False
 
     def on_body(self, piece: bytes) -> None:
-        """A piece of the body."""
+        """Add a piece of the body."""
         self._body = self._body + piece if self._body else piece
 
     def on_message_complete(self) -> None:
-        """The request is whole."""
+        """Complete the request."""
         self._complete = True

@@ -1,4 +1,4 @@
-"""The HTTP connection: aiohttp's, with bounds against abuse and with errors as JSON."""
+"""The HTTP connection: aiohttp's, with limits against abuse and with errors as JSON."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ IDLE_S = 75.0
 BODY_S = 30.0
 """How long a request's body may take."""
 _NEVER_S = 365 * 86400.0
-"""A connection closes itself when it was idle for long enough; aiohttp does not know of all its requests."""
+"""aiohttp's keep-alive timer is disabled, since it does not see all requests; the connection has its own."""
 UNREAD_S = 60.0
-"""How long a client may take nothing of a response that is too large for the buffers in between."""
+"""How long a client may read nothing of a response that is too large for the buffers."""
 MAX_HEADER_LINE = 16 * 1024
 MAX_HEADERS = 128
 DRAINED_BYTES = 64 * 1024 * 1024
-"""How much of a body that is too large is read, so that the client sees the response and not a broken connection."""
+"""How much of a too large body is read, so that the client gets the response and not a connection reset."""
 
 log = get_logger("server")
 
@@ -47,28 +47,28 @@ class BodyTooLargeError(ApiError):
 
 
 class SlowBodyError(ApiError):
-    """The body did not come in time."""
+    """The body was not received in time."""
 
     def __init__(self) -> None:
         super().__init__(408, "request_timeout", f"The request's body did not arrive within {BODY_S:.0f} seconds.")
 
 
 class _Answered(AbstractAccessLogger):
-    """Not a log: what aiohttp tells it is when a response is written."""
+    """Not a log: aiohttp calls it when a response has been written."""
 
     def log(self, request: web.BaseRequest, response: web.StreamResponse, time: float) -> None:
-        """Tell the connection."""
+        """Notify the connection."""
         if isinstance(request.protocol, Connection):
             request.protocol.answered(response)
 
 
 class Connection(web.RequestHandler):
-    """Answers what is no HTTP, or not any that can be handled, with JSON too; has bounds in time."""
+    """A connection with time limits, which answers unreadable requests with JSON, too."""
 
     __slots__ = ("_idle_check", "_idle_since", "_peer", "_places", "_unread", "client")
 
     def __init__(self, server: web.Server, places: Connections[Connection]) -> None:
-        """``places`` knows which connections there are."""
+        """``places`` tracks the open connections."""
         super().__init__(
             server,
             loop=asyncio.get_running_loop(),
@@ -85,10 +85,10 @@ class Connection(web.RequestHandler):
         self._unread: asyncio.TimerHandle | None = None
         self._peer: str | None = None
         self.client: str | None = None
-        """Whose request comes next, where a host program has taken it in and hands it on."""
+        """The client's address, set by a host program that forwards its requests."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """It begins."""
+        """Register the new connection, and start its idle timer."""
         self._places.opened(self)
         super().connection_made(transport)
         peername = transport.get_extra_info("peername")
@@ -97,7 +97,7 @@ class Connection(web.RequestHandler):
         self._close_if_idle()
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """It is over."""
+        """Remove the closed connection, and cancel its timers."""
         self._places.closed(self)
         self._forget_unread()
         if self._idle_check is not None:
@@ -105,42 +105,42 @@ class Connection(web.RequestHandler):
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
-        """The client does not read what is sent."""
+        """The client is not reading: start the timer that aborts the connection."""
         if self._unread is None:
             self._unread = asyncio.get_running_loop().call_later(UNREAD_S, self.abort)
         super().pause_writing()
 
     def resume_writing(self) -> None:
-        """The client has read."""
+        """The client reads again: stop the timer."""
         self._forget_unread()
         super().resume_writing()
 
     def abort(self) -> None:
-        """Drop it, with what was not sent yet."""
+        """Close the connection at once, and discard unsent bytes."""
         self._places.closed(self)
         if self.transport is not None:
             self.transport.abort()
 
     @property
     def peer(self) -> str | None:
-        """The address that its requests come from: of a client, or of a proxy before it."""
+        """The address that requests come from: a client's, or that of a proxy before it."""
         return self.client or self._peer
 
     def answered(self, response: web.StreamResponse) -> None:
-        """Tells that aiohttp has written a response."""
+        """Called when aiohttp has written a response."""
 
     def working(self) -> None:
-        """A request of it is being answered."""
+        """Mark the connection as having a request handled."""
         self._places.working(self)
 
     def rests(self) -> None:
-        """The request is answered."""
+        """Mark the connection as idle: its request is answered."""
         self._places.idle(self)
         self._idle_since = asyncio.get_running_loop().time()
 
     @contextmanager
     def receiving(self) -> Iterator[None]:
-        """While this lasts, it waits for the body of a request."""
+        """Mark the connection as receiving a body, while the context lasts."""
         self._places.receiving(self, asyncio.get_running_loop().time())
         try:
             yield
@@ -148,7 +148,7 @@ class Connection(web.RequestHandler):
             self._places.working(self)
 
     def _close_if_idle(self) -> None:
-        """Close it if it was idle for too long, and look again if it was not."""
+        """Close the connection if it has been idle for too long; otherwise check again later."""
         loop = asyncio.get_running_loop()
         left = self._idle_since + IDLE_S - loop.time() if self._places.is_idle(self) else IDLE_S
         if left > 0:
@@ -168,7 +168,7 @@ class Connection(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """An error that no route has seen."""
+        """The response to an error outside all routes, such as an unreadable request."""
         if status == 400:
             reason = _first_line(message or "") or "it is malformed"
             error = ApiError(400, "bad_request", f"This is not a request that can be read: {reason}")
@@ -184,7 +184,7 @@ class Connection(web.RequestHandler):
 
 
 def peer_of(request: web.BaseRequest) -> str | None:
-    """The address that a request came from: of a client, or of a proxy before it."""
+    """The address that a request came from: a client's, or that of a proxy before it."""
     connection = request.protocol
     return connection.peer if isinstance(connection, Connection) else request.remote
 
@@ -192,7 +192,7 @@ def peer_of(request: web.BaseRequest) -> str | None:
 async def read_body(request: web.BaseRequest, limit: int) -> bytes:
     """The whole body, at most ``limit`` bytes; raises ``BodyTooLargeError`` after draining, or ``SlowBodyError``."""
     content = request.content
-    if content.is_eof():  # it came together with the headers
+    if content.is_eof():  # it arrived together with the headers
         body = content.read_nowait(-1)
         if len(body) > limit:
             raise BodyTooLargeError
@@ -214,7 +214,7 @@ async def _received(request: web.BaseRequest, limit: int) -> bytes:
 
 
 async def _continue(request: web.BaseRequest) -> None:
-    """Tell a client that waits for it to go on with the body."""
+    """Send ``100 Continue`` to a client that waits for it."""
     if request.headers["expect"].lower() != "100-continue":
         raise ApiError(417, "expectation_failed", "Only 100-continue can be expected.")
     await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")

@@ -13,8 +13,8 @@ __all__ = ["client_address"]
 def client_address(peer: str | None, forwarded_for: str | None, trusted: Sequence[Network]) -> str | None:
     """The address of the client.
 
-    ``X-Forwarded-For`` is believed from its end on, as long as the address that added to it is a trusted proxy; so
-    nothing that a client writes into it can pass for its address.
+    ``X-Forwarded-For`` is read from its end, for as long as the address that added an entry is a trusted proxy. So a
+    client cannot fake its address with this header.
     """
     hops = [hop.strip() for hop in (forwarded_for or "").split(",") if hop.strip()]
     address = peer

@@ -1,4 +1,4 @@
-"""A request and its response between ASGI and the bytes of HTTP/1.1. Pure: no I/O."""
+"""Converts a request and its response between ASGI and HTTP/1.1 bytes. Pure: no I/O."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class CutOffError(Exception):
 
 
 def request_head(method: str, target: bytes, headers: Iterable[tuple[bytes, bytes]], length: int) -> bytes:
-    """The request line and headers; raises ``ApiError`` for what cannot be one."""
+    """The request line and headers; raises ``ApiError`` (400) if they contain invalid characters."""
     if not _TOKEN.fullmatch(method.encode("utf-8", "replace")):
         raise _bad("its method")
     lines = [b"%s %s HTTP/1.1" % (method.encode(), quote(target, safe=_PRINTABLE).encode())]
@@ -58,14 +58,14 @@ def request_head(method: str, target: bytes, headers: Iterable[tuple[bytes, byte
 
 
 class RelayedResponse:
-    """The response to one request, as far as it has come."""
+    """The response to one request, as received so far."""
 
     def __init__(self, method: str) -> None:
         self.headed = False
-        """Whether the headers are there."""
+        """Whether the headers are complete."""
         self.complete = False
         self.reusable = False
-        """Whether the connection may have another request, once the response is complete."""
+        """Whether the connection may be used again once the response is complete."""
         self._bodiless = method == "HEAD"
         self._status = 0
         self._headers: list[tuple[bytes, bytes]] = []
@@ -73,7 +73,7 @@ class RelayedResponse:
         self._parser = httptools.HttpResponseParser(self)
 
     def feed(self, data: bytes) -> None:
-        """More of it; raises ``CutOffError`` if there is no more, or nothing that can be read."""
+        """Parse more bytes; raises ``CutOffError`` at the end of the connection or for what is not HTTP."""
         if not data:
             raise CutOffError
         try:
@@ -83,25 +83,25 @@ class RelayedResponse:
                 raise CutOffError(str(error)) from error
 
     def start(self) -> dict[str, object]:
-        """What ASGI calls the start of a response."""
+        """The ASGI message that starts the response."""
         return {"type": "http.response.start", "status": self._status, "headers": self._headers}
 
     def taken(self) -> bytes:
-        """What has come of the body since this was asked last."""
+        """The part of the body received since the last call."""
         body = b"".join(self._pieces)
         self._pieces.clear()
         return body
 
-    # What the parser calls:
+    # Callbacks of the parser:
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """One header."""
+        """Add a header."""
         lowered = name.lower()
         if lowered not in _OF_THE_HOST:
             self._headers.append((lowered, value))
 
     def on_headers_complete(self) -> None:
-        """All headers."""
+        """Read the status; the headers are complete."""
         self._status = self._parser.get_status_code()
         self.headed = True
         self.reusable = self._parser.should_keep_alive()
@@ -109,11 +109,11 @@ class RelayedResponse:
             self.complete = True
 
     def on_body(self, piece: bytes) -> None:
-        """A piece of the body."""
+        """Add a piece of the body."""
         self._pieces.append(piece)
 
     def on_message_complete(self) -> None:
-        """The end."""
+        """Mark the response as complete."""
         self.complete = True
 
 

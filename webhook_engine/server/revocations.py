@@ -1,4 +1,4 @@
-"""Which tokens are not accepted any more: all revocations in memory, so that a request costs no look at the disk."""
+"""Revoked tokens: all revocations are in memory, so that checking a request needs no database query."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ AT_ONCE = 0
 
 
 class Revocations:
-    """The revocations of the store, looked up by what the tokens have in common."""
+    """The revocations of the store, by what the tokens have in common."""
 
     def __init__(self, store: RevocationStore) -> None:
         self._store = store
         self._by_subject: dict[str, list[Revocation]] = {}
 
     async def load(self) -> None:
-        """Read them all, when the server starts, and when another engine has revoked some."""
+        """Load all revocations, at start and after another engine has revoked tokens."""
         found = await self._store.all()
         self._by_subject.clear()
         self._remember(found)
 
     async def add(self, revocations: Sequence[Revocation]) -> None:
-        """Revoke for good: durable when this returns."""
+        """Revoke tokens; durable on return."""
         await self._store.add(revocations)
         self._remember(revocations)
 
     def forget_expired(self, now: int) -> None:
-        """Forget those whose tokens have all expired by themselves, as the store does too."""
+        """Remove revocations whose tokens have all expired, as retention does in the store."""
         kept = [one for known in self._by_subject.values() for one in known if one.drop_at > now]
         self._by_subject.clear()
         self._remember(kept)
@@ -58,15 +58,15 @@ class Revocations:
 
 
 def token_subject(digest: bytes) -> str:
-    """One token, by the digest of its signed part."""
+    """The subject of one token, by the digest of its signed part."""
     return f"token:{digest.hex()}"
 
 
 def application_subject(application_id: str) -> str:
-    """All tokens of an application."""
+    """The subject of all tokens of an application."""
     return f"app:{application_id}"
 
 
 def session_subject(application_id: str, session_id: str) -> str:
-    """The tokens of one session of an application."""
+    """The subject of all tokens of one session of an application."""
     return f"session:{application_id}:{session_id}"

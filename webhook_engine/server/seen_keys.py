@@ -1,7 +1,7 @@
-"""A memory of which keys may have been seen: no key is forgotten in its time, and the memory never grows. Pure.
+"""A fixed-size memory of the keys that may have been used; it forgets no key before its time. Pure.
 
-It is a Bloom filter of two generations. An unknown key is told apart with certainty, so that the common case, a key
-that was never used before, costs no look into the database.
+It is a Bloom filter of two generations. An unknown key is recognised with certainty, so that the common case, a key
+that was never used before, needs no database query.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _positions = struct.Struct(">4I").unpack_from
 
 
 class SeenKeys:
-    """Remembers digests (of at least 16 random-looking bytes) for one to two generations."""
+    """Remembers digests (at least 16 bytes, uniformly distributed) for one to two generations."""
 
     def __init__(self, generation: int, now: int) -> None:
         self._length = generation
@@ -33,12 +33,12 @@ class SeenKeys:
             self._current[(position & _MASK) >> 3] |= 1 << (position & 7)
 
     def may_know(self, digest: bytes) -> bool:
-        """Whether it may have been added; ``False`` is certain."""
+        """Whether the digest may have been added; ``False`` is certain."""
         return _in(self._current, digest) or _in(self._previous, digest)
 
 
 def _none() -> mmap:
-    """No bits, in memory that the system gives page by page as they are set: who sends no keys needs none of it."""
+    """An empty bit array; the system allocates its pages as bits are set, so without keys it takes no memory."""
     return mmap(-1, 1 << (_BITS - 3), access=ACCESS_COPY)
 
 

@@ -1,4 +1,4 @@
-"""What answers requests, wherever its connections come from: the API and the pages, with what they keep in memory."""
+"""Answers requests on any kind of connection: the API and the pages, with their state in memory."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from webhook_engine.store.members import Notice
 __all__ = ["Site"]
 
 LONGEST_DRAIN = timedelta(seconds=5)
-"""How long requests that are being answered may take when the server stops; none should need so long."""
+"""How long open requests may take when the server stops; none should need so long."""
 TIDY_EVERY_S = 600.0
 READ_AGAIN_S = 0.5
 
@@ -56,9 +56,9 @@ class Site:
         self._forget_notices: Callable[[], None] = lambda: None
 
     async def start(self, public_url: str) -> HttpServer:
-        """Get ready for connections; ``public_url`` is how browsers reach it, without a slash at the end.
+        """Prepare to take connections; ``public_url`` is the base URL for browsers, without a trailing slash.
 
-        Raises ``ConfigError`` if another engine on the database makes tokens with another secret.
+        Raises ``ConfigError`` if another engine on the database signs tokens with another secret.
         """
         services = self._engine.services
         keys = TokenKeys.of(self._engine.config)
@@ -73,7 +73,7 @@ class Site:
             shared=services.store.wakeups is not None,
         )
         self._revocations = revocations
-        # What is revoked from here on is told, and read again: nothing falls in between.
+        # Subscribe before loading, so that no revocation is missed in between.
         self._forget_notices = services.flow.on_notice(self._noticed)
         await revocations.load()
         await idempotency.load()
@@ -113,7 +113,7 @@ class Site:
         return server
 
     async def stop(self) -> None:
-        """Finish what is being answered, and close the connections. Stopping twice is harmless."""
+        """Finish open requests, and close the connections. Stopping twice is harmless."""
         self._forget_notices()
         self._forget_notices = lambda: None
         if self._reading is not None:
@@ -152,11 +152,11 @@ class Site:
                 return
 
     async def _tidy(self, revocations: Revocations) -> None:
-        """Periodically drop what has expired from memory; retention deletes it from the database."""
+        """Periodically remove expired entries from memory; retention deletes them from the database."""
         while True:
             await asyncio.sleep(TIDY_EVERY_S)
             if not self._engine.believes_clock():
-                # Tokens that look expired by a clock that is ahead are good again once it is set right.
+                # If the clock is ahead, tokens that look expired become valid again once it is corrected.
                 continue
             revocations.forget_expired(self._engine.services.clock.now())
 

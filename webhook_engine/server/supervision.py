@@ -1,6 +1,6 @@
-"""Being a systemd service: telling it how things stand (``sd_notify``), its watchdog, and sockets that it opened.
+"""Integration with systemd: status (``sd_notify``), watchdog, credentials, and inherited sockets.
 
-Nothing of this does anything where systemd did not start the process.
+All of it does nothing if systemd did not start the process.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ CREDENTIALS = {
     "main_secret": "WEBHOOK_ENGINE_SECURITY__MAIN_SECRET",
     "jwt_secret": "WEBHOOK_ENGINE_AUTH__JWT_SECRET",
 }
-"""Credentials of the service, and the settings that they give a value to."""
+"""The names of systemd credentials, and the settings that they provide."""
 
 log = get_logger("supervision")
 
 
 class Supervisor:
-    """The service manager that started this process and wants its status, if there is one."""
+    """Notifies the service manager that started this process, if there is one."""
 
     def __init__(self, environ: MutableMapping[str, str] | None = None) -> None:
         environ = os.environ if environ is None else environ
-        # Programs that this one starts must not speak in its name.
+        # Child processes must not send notifications in this one's name.
         self._address = environ.pop("NOTIFY_SOCKET", None)
         watchdog, process = environ.pop("WATCHDOG_USEC", None), environ.pop("WATCHDOG_PID", None)
         self._watchdog_s = 0.0
@@ -56,9 +56,9 @@ class Supervisor:
         self._tell("STOPPING=1", f"STATUS={status}")
 
     def watch(self, progress: Callable[[], Awaitable[object]]) -> None:
-        """Let the watchdog beat, each time after ``progress`` has returned; does nothing where there is none.
+        """Notify the watchdog each time after ``progress`` has returned; does nothing without a watchdog.
 
-        A ``StoreError`` is an answer too: a new process would not find the disk any emptier.
+        A ``StoreError`` counts as progress too: a restart would not free any disk space.
         """
         if self._watchdog_s:
             self._beating = asyncio.create_task(self._beat(progress), name="webhook-engine-watchdog")
@@ -94,7 +94,7 @@ class Supervisor:
 
 
 def inherited_socket(environ: MutableMapping[str, str] | None = None) -> socket.socket | None:
-    """The listening socket that systemd opened for this process (``LISTEN_FDS``), if it did."""
+    """The listening socket that systemd opened for this process (``LISTEN_FDS``), if any."""
     environ = os.environ if environ is None else environ
     count, process = environ.pop("LISTEN_FDS", "0"), environ.pop("LISTEN_PID", None)
     environ.pop("LISTEN_FDNAMES", None)
@@ -107,7 +107,7 @@ def inherited_socket(environ: MutableMapping[str, str] | None = None) -> socket.
 
 
 def with_credentials(environ: Mapping[str, str]) -> Mapping[str, str]:
-    """The environment, with the secrets that systemd gives to the service as files (``LoadCredential``)."""
+    """The environment, plus the secrets that systemd passes as files (``LoadCredential``)."""
     directory = environ.get("CREDENTIALS_DIRECTORY")
     found = {}
     for name, variable in CREDENTIALS.items():

@@ -1,7 +1,7 @@
-"""API tokens: JSON Web Tokens (RFC 7519) for an organization or for one application. Pure, but for the secret's file.
+"""API tokens: JSON Web Tokens (RFC 7519) for an organization or one application. Pure, except for the secret's file.
 
-A token names its organization in ``sub``, or its application in ``sub`` and the organization in ``org``. Each has an
-id (``jti``) that sorts by the time it was made, so that all tokens up to some moment can be revoked.
+A token names its organization in ``sub``, or its application in ``sub`` and the organization in ``org``. Each has an id
+(``jti``) that sorts by its creation time, so that all tokens up to a given time can be revoked.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _SIGNATURE_ONLY = {
 
 
 class TokenKeys:
-    """What tokens are signed and checked with; the algorithm is fixed by the configuration, never by the token."""
+    """The keys that tokens are signed and verified with; the configuration sets the algorithm, never the token."""
 
     def __init__(
         self,
@@ -51,16 +51,16 @@ class TokenKeys:
         public_key: str | None = None,
         older: Sequence[str] = (),
     ) -> None:
-        """Tokens signed with ``older`` secrets are good too."""
+        """Tokens signed with ``older`` secrets are valid too."""
         self._algorithm = algorithm
         self._secret = secret
         self.shared = None if secret is None else SharedSecret.of("auth.jwt_secret", secret, older)
-        """What all engines on a database need the same of; ``None`` where tokens are made elsewhere."""
+        """What must be the same for all engines on a database; ``None`` if tokens are made elsewhere."""
         self._checking = [secret if secret is not None else public_key, *older]
 
     @classmethod
     def of(cls, config: Config) -> TokenKeys:
-        """The keys that the configuration names; a shared secret is generated beside the database where there is none.
+        """The configured keys; a missing shared secret is generated beside the database.
 
         Raises ``ConfigError``.
         """
@@ -72,7 +72,7 @@ class TokenKeys:
         return cls(auth.jwt_algorithm, secret=secret, older=older_secrets(file))
 
     def sign(self, claims: Mapping[str, object]) -> str:
-        """A token with these claims; raises ``ConfigError`` where only a public key is known."""
+        """Sign a token with these claims; raises ``ConfigError`` if only a public key is configured."""
         if self._secret is None:
             raise ConfigError(
                 f"auth.jwt_public_key: tokens cannot be made here, since {self._algorithm} tokens are signed with a "
@@ -84,14 +84,14 @@ class TokenKeys:
             return jwt.encode(dict(claims), self._secret, algorithm=self._algorithm)
 
     def verified(self, token: str) -> dict[str, Any] | None:
-        """The claims of a token whose signature is right; they are not checked in any other way."""
+        """The claims of a token with a valid signature, not checked any further; ``None`` otherwise."""
         import jwt  # noqa: PLC0415 (as above)
 
         with _any_length():
             for key in self._checking:
                 try:
                     claims = jwt.decode(token, key, algorithms=[self._algorithm], options=_SIGNATURE_ONLY)  # type: ignore[arg-type]
-                    # Halves of characters, which JSON can spell, can neither be stored nor shown.
+                    # Lone surrogates, which JSON can escape, can be neither stored nor shown.
                     json.dumps(claims, ensure_ascii=False).encode()
                     return claims
                 except (jwt.PyJWTError, ValueError, TypeError, RecursionError):
@@ -105,7 +105,7 @@ class TokenKeys:
 
 @contextmanager
 def _any_length() -> Iterator[None]:
-    """The length of the secret is the operator's choice; the server says so once, when it starts."""
+    """Allow a short secret: its length is the operator's choice, and the server warns once at start."""
     from jwt.warnings import InsecureKeyLengthWarning  # noqa: PLC0415 (as above)
 
     with warnings.catch_warnings():
@@ -116,7 +116,7 @@ def _any_length() -> Iterator[None]:
 def organization_claims(
     organization_id: str, token_id: str, now_s: int, lifetime: timedelta = ORGANIZATION_LIFETIME
 ) -> dict[str, object]:
-    """The claims of a token for everything in an organization."""
+    """The claims of a token with access to a whole organization."""
     return {**_times(now_s, lifetime), "iss": ISSUER, "sub": organization_id, "jti": token_id}
 
 
@@ -149,7 +149,7 @@ def application_claims(
 
 
 def signed_part(token: str) -> bytes:
-    """A digest of what a token's signature covers; the same for every spelling of the signature."""
+    """A digest of the part of a token that is signed; independent of how the signature is spelled."""
     return hashlib.sha256(token.rpartition(".")[0].encode("utf-8", "surrogatepass")).digest()
 
 

@@ -1,4 +1,4 @@
-"""Where the daemon's traces go, as the standard ``OTEL_…`` variables say; for a process that is ours alone."""
+"""Exports the daemon's traces, as the standard ``OTEL_…`` variables say. Only for a process of our own."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from webhook_engine.log import get_logger
 __all__ = ["export_traces", "exporters"]
 
 FLUSH_PATIENCE_S = 3.0
-"""How long a daemon that stops waits for a collector that takes its time."""
+"""How long a stopping daemon waits for a slow collector."""
 
 log = get_logger("daemon")
 
@@ -25,10 +25,10 @@ _PROTOCOLS = {"http/protobuf": "otlp_proto_http", "grpc": "otlp_proto_grpc"}
 
 
 def export_traces(environ: Mapping[str, str]) -> Callable[[], None]:
-    """Have the spans of this process exported; what is returned exports the last ones, and ends it.
+    """Start exporting the spans of this process; returns a function that exports the last ones and stops.
 
-    Sampler, resource, limits and batches are read by the SDK itself, the collector's address by the exporter. Where
-    somebody else has set up a tracer provider, such as ``opentelemetry-instrument``, it is left as it is. Raises
+    The SDK reads the settings for sampler, resource, limits and batches, the exporter that for the collector's address.
+    A tracer provider that was set up already, as by ``opentelemetry-instrument``, is left as it is. Raises
     ``ConfigError`` for an exporter that is not installed.
     """
     if not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider):
@@ -56,7 +56,7 @@ def _resource() -> Resource:
 
 
 def exporters(environ: Mapping[str, str]) -> Iterator[SpanExporter]:
-    """An exporter for each name in ``OTEL_TRACES_EXPORTER``; packages register them under these names.
+    """Yield an exporter for each name in ``OTEL_TRACES_EXPORTER``; packages register them under these names.
 
     Raises ``ConfigError`` for one that is not installed.
     """

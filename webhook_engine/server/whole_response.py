@@ -1,4 +1,4 @@
-"""A response that is known in full, made and written as one piece: one buffer, one write."""
+"""A complete response, made and written as one piece: one buffer, one write."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NO_MORE: Mapping[str, str] = {}
 
 
 class WholeResponse(web.StreamResponse):
-    """Writes what it was given, headers and body, when aiohttp asks for the headers."""
+    """Writes its complete bytes, headers and body, when aiohttp asks for the headers."""
 
     def __init__(self, status: int, whole: bytes) -> None:
         super().__init__(status=status)
@@ -22,19 +22,19 @@ class WholeResponse(web.StreamResponse):
 
     @property
     def keep_alive(self) -> bool:
-        """The connection stays open; it is not used for others."""
+        """Always true: this class is used only where the connection stays open."""
         return True
 
     async def prepare(self, request: web.BaseRequest) -> None:
-        """Write the whole response, and wait while the client does not read."""
+        """Write the whole response, and wait until the client has room for more."""
         await request.writer.write_eof(self._whole)
 
     async def write_eof(self, data: bytes = b"") -> None:
-        """It has been written."""
+        """Do nothing: the body is written already."""
 
 
 class WholeResponses:
-    """Makes them; the lines of the head that are the same for all within a second are put together once."""
+    """Builds whole responses; the header lines that stay the same within a second are cached."""
 
     def __init__(self, headers: Mapping[str, str], now_s: Callable[[], int]) -> None:
         self._lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
@@ -43,13 +43,13 @@ class WholeResponses:
         self._heads: dict[int, bytes] = {}
 
     def of(self, request: web.BaseRequest, status: int, body: bytes) -> WholeResponse | None:
-        """The response; ``None`` where the connection ends with it, or the body is not to be sent."""
+        """The response; ``None`` if the connection closes after it, or the body is not to be sent."""
         if not request.keep_alive or request.version != HttpVersion11 or request.method == "HEAD":
             return None
         return WholeResponse(status, self.whole(status, body))
 
     def whole(self, status: int, body: bytes, headers: Mapping[str, str] = _NO_MORE) -> bytes:
-        """Everything of a response that is sent; ``headers`` are those of its own."""
+        """The complete bytes of a response; ``headers`` are added to the usual ones."""
         second = self._now_s()
         if second != self._second:
             self._second, self._heads = second, {}

@@ -1,4 +1,4 @@
-"""Access to the portal on the wire: links, sessions, and their end."""
+"""Access to the portal on the wire: links, sessions, and logging out."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ _SESSION_ID = re.compile(r"[a-zA-Z0-9@_\-]{1,64}").fullmatch
 
 
 class AppPortalAccessIn(In, frozen=True, kw_only=True):
-    """What a session of the portal may see and do."""
+    """What a portal session may see and do."""
 
     feature_flags: list[str] = msgspec.field(default_factory=list)
     application: ApplicationIn | None = None
     expiry: int | None = None
-    """Seconds that the session lasts."""
+    """How long the session lasts, in seconds."""
     capabilities: list[Capability] | None = None
     read_only: bool | None = None
     session_id: str | None = None
@@ -69,20 +69,20 @@ class AppPortalAccessIn(In, frozen=True, kw_only=True):
 
 
 class AppPortalAccessOut(Out, frozen=True, kw_only=True):
-    """The way into the portal."""
+    """A link to the portal, and a token."""
 
     url: str
     token: str
 
 
 class PortalSessionIn(In, frozen=True, kw_only=True):
-    """The key in a link to the portal."""
+    """The key in a portal link."""
 
     key: str
 
 
 class PortalSessionOut(Out, frozen=True, kw_only=True):
-    """A session of the portal."""
+    """A portal session."""
 
     token: str
     application_id: str | None
@@ -115,7 +115,7 @@ async def app_portal_access(call: Call[NoQuery, AppPortalAccessIn]) -> Out:
 
 
 async def dashboard_access(call: Call[NoQuery, NoBody]) -> Out:
-    """The older way, without options."""
+    """Deprecated; like `app-portal-access`, without options."""
     try:
         application = await call.organization.applications.get(call.parameters["app_id"])
     except NotFoundError:
@@ -151,7 +151,7 @@ async def portal_session(call: Call[NoQuery, PortalSessionIn]) -> Out:
 
 
 async def logout(call: Call[NoQuery, NoBody]) -> None:
-    """The token of this request is not accepted any more."""
+    """Revoke the token of this request."""
     principal = call.principal
     revocation = Revocation(
         subject=principal.subjects[0],
@@ -163,7 +163,7 @@ async def logout(call: Call[NoQuery, NoBody]) -> None:
 
 
 async def expire_all(call: Call[NoQuery, TokenExpireIn]) -> None:
-    """The tokens that the application has now, all or those of some sessions, end now or soon."""
+    """Revoke the current tokens of the application, or those of some sessions, now or after a delay."""
     services, application_id = call.context.services, call.application.id
     now = services.clock.now()
     session_ids = call.body.session_ids or []

@@ -1,4 +1,4 @@
-"""Alerts on the wire: routes beside the contract."""
+"""Alerts on the wire; these routes are not part of the contract with client libraries."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class AlertIn(In, frozen=True, kw_only=True):
     kind: str
     """``email``, ``slack``, ``discord``, ``teams`` or ``webhook``."""
     to: str
-    """An address, or a URL."""
+    """An e-mail address, or a URL."""
     events: list[str] | None = None
 
 
@@ -41,7 +41,7 @@ class AlertOut(Out, frozen=True, kw_only=True):
     to: str
     events: Sequence[str]
     active: bool
-    """An address that was not confirmed yet hears nothing; so does what failed for five days."""
+    """False for an address that is not confirmed yet, and for a recipient that failed for five days."""
     inactive_reason: str | None
     created_at: datetime
     updated_at: datetime
@@ -79,7 +79,7 @@ async def list_alerts(call: Call[NoQuery, NoBody]) -> Out:
 
 
 async def create_alert(call: Call[NoQuery, AlertIn]) -> Out:
-    """Tell somebody. With an application's token, an e-mail address is asked first whether it wants that."""
+    """Add an alert. With an application's token, an e-mail address must be confirmed by its owner first."""
     body = call.body
     return _shown(
         await call.organization.alerts.create(
@@ -98,25 +98,25 @@ async def get_alert(call: Call[NoQuery, NoBody]) -> Out:
 
 
 async def get_alert_secret(call: Call[NoQuery, NoBody]) -> Out:
-    """What the receiver of a webhook verifies with."""
+    """The secret with which the receiver of a webhook verifies signatures."""
     return AlertSecretOut(
         key=await call.organization.alerts.get_secret(call.application.id, call.parameters["alert_id"])
     )
 
 
 async def update_alert(call: Call[NoQuery, AlertPatch]) -> Out:
-    """Tell of other events."""
+    """Change which events the alert is for."""
     alerts = call.organization.alerts
     return _shown(await alerts.update(call.application.id, call.parameters["alert_id"], events=call.body.events))
 
 
 async def delete_alert(call: Call[NoQuery, NoBody]) -> None:
-    """Tell nothing more."""
+    """Delete an alert."""
     await call.organization.alerts.delete(call.application.id, call.parameters["alert_id"])
 
 
 async def test_alert(call: Call[NoQuery, NoBody]) -> Out:
-    """Send a test, at once."""
+    """Send a test at once."""
     message = await call.organization.alerts.test(call.application.id, call.parameters["alert_id"])
     return AlertTestOut(id=message.id)
 

@@ -24,7 +24,7 @@ ID_PREFIX = "app_"
 
 
 class ApplicationIn(In, frozen=True, kw_only=True):
-    """A new application, or all of an existing one."""
+    """A new application, or the replacement of an existing one."""
 
     name: str
     uid: str | None = None
@@ -41,13 +41,13 @@ class ApplicationIn(In, frozen=True, kw_only=True):
         yield from checks.metadata((*place, "metadata"), self.metadata)
 
     def values(self) -> dict[str, Any]:
-        """As arguments of the manager: all of them, so that what is left out is reset."""
+        """As arguments of the manager, all of them: omitted values are reset."""
         rate = self.rate_limit if self.throttle_rate is None else self.throttle_rate
         return {"name": self.name, "uid": self.uid, "throttle_rate": rate, "metadata": self.metadata}
 
 
 class ApplicationPatch(In, frozen=True, kw_only=True):
-    """Changes of an application; what is left out stays."""
+    """Changes of an application; omitted members keep their values."""
 
     name: str | UnsetType = UNSET
     uid: str | UnsetType | None = UNSET
@@ -92,7 +92,7 @@ class ApplicationListQuery(OrderedQuery, frozen=True, kw_only=True):
     exclude_apps_with_no_endpoints: bool = False
     exclude_apps_with_disabled_endpoints: bool = False
     exclude_apps_with_svix_play_endpoints: bool = False
-    """Those that have an endpoint at a Play inbox of this server, or of the hosted service."""
+    """Exclude applications that have an endpoint at a Play inbox, of this server or of the hosted service."""
 
 
 class ApplicationCreateQuery(Query, frozen=True, kw_only=True):
@@ -116,7 +116,7 @@ def shown(application: Application) -> ApplicationOut:
 
 
 async def ensure_application(call: Call[Any, Any], key: str, given: ApplicationIn | None) -> Application:
-    """The application in the path, or a new one as the body says; raises ``ApiError``."""
+    """The application in the path, created from the body if it does not exist; raises ``ApiError``."""
     try:
         return await call.organization.applications.get(key)
     except NotFoundError:
@@ -133,7 +133,7 @@ async def ensure_application(call: Call[Any, Any], key: str, given: ApplicationI
 
 
 async def list_applications(call: Call[ApplicationListQuery, NoBody]) -> Out:
-    """Oldest first, unless asked otherwise."""
+    """List applications, oldest first by default."""
     query = call.query
     inboxes = (call.context.public_url + INBOX_PATH, "https://play.svix.com/")
     page = await call.organization.applications.list(
@@ -148,7 +148,7 @@ async def list_applications(call: Call[ApplicationListQuery, NoBody]) -> Out:
 
 
 async def create_application(call: Call[ApplicationCreateQuery, ApplicationIn]) -> Out | Reply:
-    """With ``get_if_exists`` an application that has the uid is returned as it is."""
+    """Create an application. With ``get_if_exists``, an existing one with this uid is returned unchanged."""
     applications, values = call.organization.applications, call.body.values()
     if not call.query.get_if_exists or call.body.uid is None:
         return shown(await applications.create(**values))
@@ -159,12 +159,12 @@ async def create_application(call: Call[ApplicationCreateQuery, ApplicationIn]) 
 
 
 async def get_application(call: Call[NoQuery, NoBody]) -> Out:
-    """By id or uid."""
+    """Get an application by id or uid."""
     return shown(call.application)
 
 
 async def put_application(call: Call[NoQuery, ApplicationIn]) -> Out | Reply:
-    """Replace all of an application; where there is none, a new one is made with the uid of the body."""
+    """Replace an application; if it does not exist, create one with the uid of the body."""
     applications, values = call.organization.applications, call.body.values()
     try:
         return shown(await applications.update(call.parameters["app_id"], **values))
@@ -173,7 +173,7 @@ async def put_application(call: Call[NoQuery, ApplicationIn]) -> Out | Reply:
 
 
 async def patch_application(call: Call[NoQuery, ApplicationPatch]) -> Out:
-    """Change what is given."""
+    """Change the given members of an application."""
     return shown(await call.organization.applications.update(call.application.id, **call.body.values()))
 
 

@@ -1,4 +1,4 @@
-"""How many attempts the retry schedule has by which a message is delivered to an endpoint."""
+"""How many attempts an endpoint's retry schedule allows for a message."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ __all__ = ["attempts_in_schedule"]
 async def attempts_in_schedule(
     call: Call[Any, Any], attempts: Sequence[Attempt], message: Message | None = None
 ) -> Mapping[str, int]:
-    """By the id of an attempt: the first, and one after each delay of the schedule as it is now.
+    """Map the id of each attempt to the length of its retry schedule: one attempt, and one after each delay.
 
-    ``message`` is that of all attempts, if it is known already.
+    The schedule is the current one. ``message`` is the message of all attempts, if it is known already.
     """
     services, application = call.context.services, call.application
     bounds, usual = services.policy.endpoint_options, call.context.engine.config.delivery.retry_schedule
@@ -27,7 +27,7 @@ async def attempts_in_schedule(
     event_types: dict[str, str] = {} if message is None else {message.id: message.event_type}
     found: dict[str, int] = {}
     for attempt in attempts:
-        options = endpoints.get(attempt.endpoint_id) or EndpointOptions()  # a deleted endpoint asks for nothing
+        options = endpoints.get(attempt.endpoint_id) or EndpointOptions()  # a deleted endpoint has no options
         schedule = options.retry_schedule
         if options.retry_schedule_by_event_type is not None:
             if attempt.msg_id not in event_types:

@@ -1,4 +1,4 @@
-"""How many attempts of an endpoint there were, in whole hours."""
+"""The number of attempts of an endpoint, in whole hours."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _HOUR = timedelta(hours=1)
 
 
 class EndpointAttemptStatsOut(Out, frozen=True, kw_only=True):
-    """How many attempts there were."""
+    """The number of attempts."""
 
     success: int
     fail: int
@@ -25,7 +25,7 @@ class EndpointAttemptStatsOut(Out, frozen=True, kw_only=True):
 
 
 async def get_attempt_stats(call: Call[EndpointStatsQuery, NoBody]) -> Out:
-    """Attempts in a span of at most 28 days, from the full hour before to the full hour after."""
+    """Count attempts in a span of at most 28 days, extended to full hours at both ends."""
     since, until = call.query.since, call.query.until
     now = to_datetime(call.context.services.clock.now())
     try:

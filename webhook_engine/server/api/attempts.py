@@ -1,4 +1,4 @@
-"""Attempts on the wire, and messages and endpoints as seen from one another."""
+"""Attempts on the wire, with the messages of an endpoint and the endpoints of a message."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ __all__ = ["ROUTES", "EmptyOut", "MessageAttemptOut", "StatusCodeClass"]
 Q = TypeVar("Q", bound=Query)
 
 HIDDEN = "{}"
-"""In place of a response that was not asked for."""
+"""Replaces a response body that was not requested."""
 
 
 class StatusCodeClass(IntEnum):
-    """Codes from this number to 99 above."""
+    """A class of status codes: from this number to 99 above it."""
 
     CODE_NONE = 0
     CODE_1XX = 100
@@ -54,11 +54,11 @@ class AttemptListQuery(EventTypesQuery, frozen=True, kw_only=True):
     with_content: bool = True
     with_msg: bool = False
     expanded_statuses: bool = False
-    """Whether the client knows the status 4, canceled."""
+    """Whether the client knows status 4 (canceled)."""
     with_failure: bool = False
-    """Whether to say in what way each failed."""
+    """Whether to include why each attempt failed."""
     with_number: bool = False
-    """Whether to say which attempt of the retry schedule each was."""
+    """Whether to include each attempt's number in the retry schedule."""
 
     def filters(self) -> dict[str, Any]:
         """As arguments of the manager."""
@@ -119,11 +119,11 @@ class MessageAttemptOut(Out, frozen=True, kw_only=True):
     id: str
     timestamp: datetime
     failure: str | UnsetType = UNSET
-    """In what way it failed."""
+    """Why it failed."""
     number: int | UnsetType = UNSET
-    """Which attempt of the retry schedule it was; not there for one by hand beside it, and for those of long ago."""
+    """Its number in the retry schedule; omitted for a manual attempt outside the schedule, and for very old ones."""
     number_of: int | UnsetType = UNSET
-    """How many attempts the retry schedule has."""
+    """The number of attempts in the retry schedule."""
     msg: MessageOut | UnsetType = UNSET
 
 
@@ -143,11 +143,11 @@ class MessageEndpointOut(EndpointFields, frozen=True, kw_only=True):
     next_attempt: datetime | None
     attempt_count: int
     waiting_for: Literal["time", "rate_limit", "turn"] | UnsetType = UNSET
-    """What the next attempt waits for; ``turn`` also while it is being made."""
+    """What the next attempt waits for; ``turn`` also while it is in progress."""
 
 
 class EmptyOut(Out, frozen=True, kw_only=True):
-    """Nothing to say but that it worked."""
+    """Empty: the operation succeeded."""
 
 
 def shown(
@@ -159,7 +159,7 @@ def shown(
     expanded: bool = False,
     message: MessageOut | UnsetType = UNSET,
 ) -> MessageAttemptOut:
-    """An attempt as clients see it; with ``number_of``, the length of the retry schedule, it says its number in it."""
+    """An attempt as clients see it; numbered if ``number_of``, the length of the retry schedule, is given."""
     number = attempt.exchange.number if attempt.exchange and number_of else None
     return MessageAttemptOut(
         url=attempt.url,
@@ -180,13 +180,13 @@ def shown(
 
 
 def _status(status: AttemptStatus, *, expanded: bool) -> dict[str, Any]:
-    """Clients that do not know "canceled" are told that it failed: nothing was delivered, and nothing will be."""
+    """Report "canceled" as failed to clients that do not know it: nothing was delivered, and nothing will be."""
     told = AttemptStatus.FAIL if status is AttemptStatus.CANCELED and not expanded else status
     return {"status": int(told), "status_text": told.name.lower()}
 
 
 async def list_by_endpoint(call: Call[AttemptListQuery, NoBody]) -> Out:
-    """Newest first."""
+    """List the attempts of an endpoint, newest first."""
     page = await call.organization.attempts.list_by_endpoint(
         call.application.id, call.parameters["endpoint_id"], **call.query.filters()
     )
@@ -194,7 +194,7 @@ async def list_by_endpoint(call: Call[AttemptListQuery, NoBody]) -> Out:
 
 
 async def list_by_message(call: Call[MessageAttemptListQuery, NoBody]) -> Out:
-    """Newest first, to all endpoints or to one."""
+    """List the attempts of a message to all endpoints or one, newest first."""
     endpoint = call.parameters.get("endpoint_id") or call.query.endpoint_id
     page = await call.organization.attempts.list_by_message(
         call.application.id, call.parameters["msg_id"], endpoint=endpoint, **call.query.filters()
@@ -203,7 +203,7 @@ async def list_by_message(call: Call[MessageAttemptListQuery, NoBody]) -> Out:
 
 
 async def list_attempted_messages(call: Call[AttemptedMessageListQuery, NoBody]) -> Out:
-    """The messages of an endpoint, newest first."""
+    """List the messages of an endpoint, newest first."""
     query = call.query
     page: Page[AttemptedMessage] = await call.organization.attempts.list_attempted_messages(
         call.application.id,
@@ -238,7 +238,7 @@ async def list_attempted_messages(call: Call[AttemptedMessageListQuery, NoBody])
 
 
 async def list_attempted_destinations(call: Call[DestinationListQuery, NoBody]) -> Out:
-    """The endpoints of a message, deleted ones included, oldest first."""
+    """List the endpoints of a message, including deleted ones, oldest first."""
     page = await call.organization.attempts.list_attempted_destinations(
         call.application.id, call.parameters["msg_id"], limit=call.query.limit, iterator=call.query.iterator
     )
@@ -247,7 +247,7 @@ async def list_attempted_destinations(call: Call[DestinationListQuery, NoBody]) 
 
 
 async def get_attempt(call: Call[AttemptGetQuery, NoBody]) -> Out:
-    """By id."""
+    """Get an attempt by id."""
     attempt = await call.organization.attempts.get(
         call.application.id, call.parameters["msg_id"], call.parameters["attempt_id"]
     )
@@ -255,7 +255,7 @@ async def get_attempt(call: Call[AttemptGetQuery, NoBody]) -> Out:
 
 
 async def expunge_attempt(call: Call[NoQuery, NoBody]) -> None:
-    """Delete the response for good."""
+    """Delete the attempt's response for good."""
     message, attempt = call.parameters["msg_id"], call.parameters["attempt_id"]
     try:
         await call.organization.attempts.expunge_content(call.application.id, message, attempt)
@@ -265,7 +265,7 @@ async def expunge_attempt(call: Call[NoQuery, NoBody]) -> None:
 
 
 async def resend(call: Call[NoQuery, NoBody]) -> Out:
-    """Send a message to an endpoint once more, now."""
+    """Send a message to an endpoint again, now."""
     await call.organization.attempts.resend(
         call.application.id, call.parameters["msg_id"], call.parameters["endpoint_id"]
     )
@@ -276,7 +276,7 @@ def _destination(
     destination: AttemptedDestination, now: int, rate_limited: Callable[[str], bool]
 ) -> MessageEndpointOut:
     status = destination.status
-    if status is AttemptStatus.SENDING:  # here, unlike in the list of messages, the last attempt is what counts
+    if status is AttemptStatus.SENDING:  # here, unlike in the list of messages, the last attempt counts
         status = AttemptStatus.FAIL
     return MessageEndpointOut(
         **endpoint_fields(destination.endpoint),
@@ -318,7 +318,7 @@ async def _attempts(call: Call[Any, NoBody], page: Page[Attempt]) -> Out:
 
 
 async def _with_messages(call: Call[Any, NoBody], page: Page[Attempt]) -> tuple[Page[Attempt], list[Message]]:
-    """The page as far as the messages of its attempts have room in it, each as often as it is shown, and these."""
+    """As much of the page as fits with each attempt's message included, and those messages."""
     query: AttemptListQuery = call.query
     upward = goes_up(query.iterator, query.before, query.after)
     found: dict[str, Message] = {}

@@ -28,14 +28,14 @@ class AuditQuery(OrderedQuery, frozen=True, kw_only=True):
     before: datetime | None = None
     after: datetime | None = None
     application: str | None = None
-    """By id or uid; also that of one which was deleted, by its id."""
+    """By id or uid; a deleted application by its id."""
     subject: str | None = None
     action: str | None = None
     target: str | None = None
 
 
 class AuditEntryOut(Out, frozen=True, kw_only=True):
-    """A change that somebody made."""
+    """A change, and who made it."""
 
     id: str
     timestamp: datetime
@@ -66,7 +66,7 @@ def shown(entry: AuditEntry) -> AuditEntryOut:
 
 
 async def list_audit(call: Call[AuditQuery, NoBody]) -> Out:
-    """Newest first, unless asked otherwise."""
+    """List changes, newest first by default."""
     query, services = call.query, call.context.services
     application_id = query.application
     if application_id is not None:

@@ -1,4 +1,4 @@
-"""What concerns many messages at once: sending them again, deleting their payloads, cancelling what is pending."""
+"""Operations on many messages: sending them again, deleting payloads, cancelling pending deliveries."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["ROUTES"]
 
 
 class BulkReplayIn(SinceUntilIn, frozen=True, kw_only=True):
-    """Which messages to send once more."""
+    """Which messages to send again."""
 
     event_types: list[str] | None = None
     channel: str | None = None
@@ -52,13 +52,13 @@ class BulkExpungeIn(In, frozen=True, kw_only=True):
 
 
 class BulkExpungeOut(Out, frozen=True, kw_only=True):
-    """What became of each."""
+    """The result for each message."""
 
     results: Mapping[str, Literal["expunged", "not-found"]]
 
 
 class CancelMessagesIn(In, frozen=True, kw_only=True):
-    """What to cancel: the messages created before then, or all."""
+    """Which messages to cancel: those created before this time, or all."""
 
     created_before: InstantText | None = None
 
@@ -74,7 +74,7 @@ class CancelledOut(Out, frozen=True, kw_only=True):
 
 
 async def bulk_replay(call: Call[NoQuery, BulkReplayIn]) -> Out:
-    """Send once more what was sent before, also successes."""
+    """Send messages again, including those that succeeded."""
     body, (since, until) = call.body, call.body.bounds()
     task = await call.organization.endpoints.bulk_replay(
         call.application.id,
@@ -91,7 +91,7 @@ async def bulk_replay(call: Call[NoQuery, BulkReplayIn]) -> Out:
 
 
 async def bulk_expunge(call: Call[NoQuery, BulkExpungeIn]) -> Out:
-    """Delete the payloads of some messages for good."""
+    """Delete the payloads of the given messages for good."""
     found = await call.organization.messages.expunge_contents(call.application.id, call.body.ids or ())
     return BulkExpungeOut(results={key: "expunged" if there else "not-found" for key, there in found.items()})
 
@@ -102,7 +102,7 @@ async def expunge_all(call: Call[NoQuery, NoBody]) -> Out:
 
 
 async def cancel_endpoint(call: Call[NoQuery, CancelMessagesIn]) -> Out:
-    """Cancel what is scheduled for an endpoint."""
+    """Cancel the scheduled deliveries of an endpoint."""
     before = call.body.created_before
     count = await call.organization.endpoints.cancel_pending(
         call.application.id, call.parameters["endpoint_id"], None if before is None else parse_instant(before)
@@ -111,7 +111,7 @@ async def cancel_endpoint(call: Call[NoQuery, CancelMessagesIn]) -> Out:
 
 
 async def cancel_message(call: Call[NoQuery, NoBody]) -> Out:
-    """Cancel what is scheduled of a message."""
+    """Cancel the scheduled deliveries of a message."""
     return CancelledOut(
         canceled=await call.organization.messages.cancel(call.application.id, call.parameters["msg_id"])
     )

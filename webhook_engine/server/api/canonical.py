@@ -1,7 +1,7 @@
-"""How a payload is shown in responses: compact, keys sorted, numbers as they were written. Pure.
+"""How responses show a payload: compact, keys sorted, numbers as written. Pure.
 
-Nothing here goes through a float, so that ``1.0``, ``1e400`` and integers of any length come out as they went in.
-What is delivered to endpoints is the payload itself, never this.
+Numbers never go through a float, so that ``1.0``, ``1e400`` and integers of any length are kept. Endpoints get the
+payload itself, never this form.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ __all__ = ["canonical_json"]
 
 
 def canonical_json(payload: bytes) -> bytes | None:
-    """The JSON text in its canonical form, or ``None`` if it is no JSON that can be shown."""
+    """The JSON text in its canonical form, or ``None`` if it is not JSON that can be shown."""
     try:
         value = _DECODER.decode(payload.decode())
     except (ValueError, RecursionError):
@@ -40,7 +40,7 @@ def _refused(constant: str) -> object:
 
 
 def _without_surrogates(value: object) -> object:
-    """The value with U+FFFD in place of halves of characters, which no UTF-8 can say."""
+    """The value with lone surrogates, which UTF-8 cannot encode, replaced by U+FFFD."""
     if isinstance(value, str):
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     if isinstance(value, list):

@@ -1,7 +1,7 @@
-"""Attempts over time: how many succeeded, what was answered, and how long it took; of an endpoint or an application.
+"""Attempts over time: successes, status codes and durations, of an endpoint or an application.
 
-What is counted is counted exactly. Where there are very many attempts, answers and durations are those of the last part
-of each stretch of time, so that a page costs the same then.
+Successes and failures are counted exactly. Where there are very many attempts, status codes and durations are taken
+from the last part of each interval, so that the cost of a page stays bounded.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ __all__ = ["ROUTES", "percentile"]
 DEFAULT_SPAN = timedelta(days=7)
 LONGEST_SPAN = timedelta(days=30, minutes=5)
 MOST_TIMED = 200_000
-"""Attempts of which answers and durations are looked at."""
+"""The most attempts whose status codes and durations are read."""
 _PREFIX = "atmpt_"
 
 
 class AttemptsOverTimeQuery(Query, frozen=True, kw_only=True):
-    """The span of time, and into how many parts it is cut."""
+    """The span of time, and the number of parts to divide it into."""
 
     since: datetime | None = None
     until: datetime | None = None
@@ -46,18 +46,18 @@ class AttemptsOverTimeQuery(Query, frozen=True, kw_only=True):
 
 
 class AnswersOut(Out, frozen=True, kw_only=True):
-    """How many attempts had which answer."""
+    """The number of attempts by status code."""
 
     succeeded: int
     """200 to 299."""
     redirected: int
-    """300 to 399, which are not followed."""
+    """300 to 399; redirects are not followed."""
     refused: int
     """400 to 499."""
     broken: int
     """500 and above."""
     none: int
-    """No answer, or none that is HTTP."""
+    """No response, or not HTTP."""
 
 
 class PartOut(Out, frozen=True, kw_only=True):
@@ -68,7 +68,7 @@ class PartOut(Out, frozen=True, kw_only=True):
     fail: int
     answers: AnswersOut
     p50_ms: int | None
-    """Half of what was answered was answered within this time; null: nothing was."""
+    """The median duration of answered attempts, in milliseconds; null if none was answered."""
     p95_ms: int | None
 
 
@@ -80,23 +80,23 @@ class AttemptsOverTimeOut(Out, frozen=True, kw_only=True):
     p50_ms: int | None
     p95_ms: int | None
     sampled: bool
-    """Whether answers and durations are those of a part of the attempts."""
+    """Whether status codes and durations are from a sample of the attempts."""
     data: Sequence[PartOut]
 
 
 async def of_endpoint(call: Call[AttemptsOverTimeQuery, NoBody]) -> Out:
-    """Of one endpoint: 7 days by default, and 30 at most."""
+    """Attempts of one endpoint over time: 7 days by default, 30 at most."""
     endpoint = await call.organization.endpoints.get(call.application.id, call.parameters["endpoint_id"])
     return await _over_time(call, endpoint.id)
 
 
 async def of_application(call: Call[AttemptsOverTimeQuery, NoBody]) -> Out:
-    """Of all endpoints of an application that there are now: 7 days by default, and 30 at most."""
+    """Attempts of an application's current endpoints over time: 7 days by default, 30 at most."""
     return await _over_time(call, None)
 
 
 def percentile(counts: Mapping[int, int], share: float) -> int | None:
-    """The value that this share of what was counted does not exceed; pure."""
+    """The smallest value that at least this share of the counted values does not exceed. Pure."""
     wanted = share * sum(counts.values())
     seen = 0
     for value in sorted(counts):
@@ -152,7 +152,7 @@ def _part(start: int, success: int, fail: int, timed: Sequence[Timed]) -> PartOu
     for each in timed:
         if each.status is not AttemptStatus.SUCCESS:
             seen[each.code_class] += each.count
-    # Counted are successes and failures; how these were answered is known of those that were looked at.
+    # Successes and failures are known exactly; scale up the status codes of those in the sample.
     looked_at = seen.total()
     scale = fail / looked_at if looked_at else 0.0
     return PartOut(
@@ -172,7 +172,7 @@ def _part(start: int, success: int, fail: int, timed: Sequence[Timed]) -> PartOu
 
 
 def _durations(timed: Sequence[Timed]) -> Mapping[int, int]:
-    """How many of those that were answered took how long."""
+    """How many answered attempts took how long."""
     durations: Counter[int] = Counter()
     for each in timed:
         if each.code_class:
@@ -181,7 +181,7 @@ def _durations(timed: Sequence[Timed]) -> Mapping[int, int]:
 
 
 def _ranges(edges: Sequence[int], share: float) -> Sequence[Range]:
-    """The stretches between these instants, or the last share of each; the last one ends with now."""
+    """The intervals between these instants, or the last share of each; the last interval ends now."""
     last = edges[-1]
     return [
         Range(_first(end - round((end - start) * share)), id_bounds(_PREFIX, end)[1] if end == last else _first(end))

@@ -1,8 +1,8 @@
-"""What the rules for callers have against values of the right type, in the words of the wire contract. Pure.
+"""Checks of values of the right type, with the messages of the wire contract. Pure.
 
-Every function returns all that is wrong, so that a response can name it at once. The rules themselves are those of
-:mod:`webhook_engine.rules`; here stands only how clients of the contract are told. A rule is asked about
-the whole first, and about its parts only where something is wrong.
+Every function returns all problems, so that a response can list them at once. The rules are those of
+:mod:`webhook_engine.rules`; only their messages for clients stand here. A rule is applied to the whole value first, and
+to its parts only if that fails.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ WORDS: Mapping[object, str] = {
     Rule.PAYLOAD_RETENTION: "Validation error",
     Rule.METADATA_SIZE: f"metadata must be less than or equal to {documents.MAX_METADATA_BYTES} bytes",
 }
-"""How the wire says that a rule was broken."""
+"""The message of the wire contract for each broken rule."""
 
 
 def limited(loc: Sequence[str], value: str) -> Sequence[Problem]:
@@ -80,7 +80,7 @@ def items(loc: Sequence[str], each: Iterable[str]) -> Sequence[Problem]:
 
 
 def wanted_event_types(loc: Sequence[str], each: Iterable[str]) -> Sequence[Problem]:
-    """What an endpoint wants: names, and ``invoice.*``."""
+    """The event types of an endpoint: names, and patterns such as ``invoice.*``."""
     return [
         problem
         for index, value in enumerate(each)
@@ -123,12 +123,12 @@ def at_least_one(
     words: str,
     rule: Callable[[str, object], object] = limits.throttle_rate,
 ) -> Sequence[Problem]:
-    """A rate of at least one, or null; each has words of its own."""
+    """A rate of at least one, or null; each has its own message."""
     return [Problem(tuple(loc), words)] if isinstance(value, int) and not _obeyed(rule, value) else ()
 
 
 def payload_retention(loc: Sequence[str], days: int | None) -> Sequence[Problem]:
-    """For how many days a payload is kept, or null."""
+    """The retention of a payload in days, or null."""
     return () if days is None else _broken(tuple(loc), limits.retention_days, days)
 
 
@@ -143,17 +143,17 @@ def control_free(loc: Sequence[str], value: str) -> Sequence[Problem]:
 
 
 def content_type(loc: Sequence[str], value: object) -> Sequence[Problem]:
-    """What a payload is sent as, or null."""
+    """The content type of a payload, or null."""
     return () if value is None else _broken(tuple(loc), headers.content_type, value)
 
 
 def ordering_key(loc: Sequence[str], value: str) -> Sequence[Problem]:
-    """What messages keep their order with."""
+    """The ordering key of a message."""
     return _broken(tuple(loc), names.ordering_key, value)
 
 
 def metadata(loc: Sequence[str], value: Mapping[str, str] | None) -> Sequence[Problem]:
-    """Metadata of a bounded size."""
+    """Metadata of limited size."""
     return _broken((*loc, "__all__"), documents.metadata, value)
 
 

@@ -1,4 +1,4 @@
-"""What holds for the deliveries here, on the wire: what a consumer should know before it sets up an endpoint."""
+"""The delivery settings of this server, on the wire: what a consumer should know before adding an endpoint."""
 
 from __future__ import annotations
 
@@ -25,45 +25,45 @@ _NO_WAY: Mapping[FailureKind, Literal["private", "unresolvable"]] = {
 }
 LOOPBACK = "127.0.0.1"
 NEVER_PUBLIC = (".local", ".localdomain", ".internal", ".intranet", ".lan", ".home", ".home.arpa", ".corp")
-"""Ends that no public name has: reserved for private networks, or kept out of the root for their use there."""
+"""Suffixes that no public name has: reserved for private networks, or excluded from the root zone for that use."""
 
 
 class DeliveryRulesOut(Out, frozen=True, kw_only=True):
-    """The rules."""
+    """The delivery settings."""
 
     timeout_ms: int
-    """How long the receiver has for its whole response."""
+    """How long the receiver may take for its complete response."""
     recover_max_age_ms: int
     """How far back messages can be sent again."""
     https_only: bool
     signature_headers: Sequence[str]
     """Prefixes of the headers with the id, the timestamp and the signature."""
     retry_schedule: Sequence[str]
-    """The delays after the first attempt, of endpoints that ask for no others."""
+    """The delays after the first attempt, for endpoints without their own schedule."""
     endpoint_max_timeout_ms: int
-    """What an endpoint may ask for at most, as the next two."""
+    """The highest timeout that an endpoint may set."""
     endpoint_max_retries: int
     endpoint_max_retry_time_ms: int
-    """All delays together."""
+    """The highest sum of all retry delays that an endpoint may set."""
 
 
 class EndpointUrlIn(In, frozen=True, kw_only=True):
-    """A URL that is thought of."""
+    """A URL to check before it is saved."""
 
     url: str
     look_up: bool = False
-    """Whether its name shall be looked up, too; that takes some seconds at most."""
+    """Whether to look up its host name, too; this takes a few seconds at most."""
 
 
 class EndpointUrlOut(Out, frozen=True, kw_only=True):
-    """What speaks against it."""
+    """The result of the check."""
 
     problem: Literal["invalid", "https_only", "private", "unresolvable"] | None
-    """``private`` and ``unresolvable``: it may be saved, but nothing can be sent there now."""
+    """``private`` and ``unresolvable``: the URL may be saved, but nothing can be sent there now."""
 
 
 async def delivery_rules(call: Call[NoQuery, NoBody]) -> Out:
-    """The timeout and so on, as they are configured."""
+    """Get the configured timeout and the other delivery settings."""
     delivery, bounds = call.context.engine.config.delivery, call.context.services.policy.endpoint_options
     return DeliveryRulesOut(
         timeout_ms=delivery.timeout // MILLISECOND,
@@ -78,10 +78,10 @@ async def delivery_rules(call: Call[NoQuery, NoBody]) -> Out:
 
 
 async def precheck_url(call: Call[NoQuery, EndpointUrlIn]) -> Out:
-    """Whether requests could be sent to a URL.
+    """Check whether requests could be sent to a URL.
 
-    Names that are never public are warned of, unless private networks may be called here. Others are looked up where
-    that is asked for, as an attempt would do it.
+    Names that are never public get a warning, unless private networks are allowed. Other names are looked up on
+    request, as in an attempt.
     """
     delivery = call.context.engine.config.delivery
     try:
@@ -95,7 +95,7 @@ async def precheck_url(call: Call[NoQuery, EndpointUrlIn]) -> Out:
         return EndpointUrlOut(problem=None)
     host = (url.raw_host or "").rstrip(".")
     if host == "localhost" or host.endswith(".localhost"):
-        host = LOOPBACK  # so it is wherever names are looked up (RFC 6761)
+        host = LOOPBACK  # "localhost" always resolves to it (RFC 6761)
     try:
         address = ip_address(host)
     except ValueError:

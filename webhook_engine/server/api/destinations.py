@@ -1,7 +1,7 @@
-"""Destinations on the wire: endpoints that get their messages in order and in batches, as client libraries name them.
+"""Destinations on the wire: endpoints that get messages in order and in batches, as client libraries name them.
 
-A destination of the type ``fifoEndpoint`` is an endpoint with ``ordering`` "fifo", and each such endpoint is one; there
-are no other types.
+A destination of type ``fifoEndpoint`` is an endpoint with ``ordering`` "fifo", and each such endpoint is a destination.
+There are no other types.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ Status = Literal["enabled", "disabled"]
 
 
 class FifoEndpointIn(In, frozen=True, kw_only=True):
-    """Where it sends to."""
+    """The URL to send to."""
 
     url: str
     headers: dict[str, str] | None = None
@@ -50,13 +50,13 @@ class FifoEndpointIn(In, frozen=True, kw_only=True):
 
 
 class FifoEndpointPatch(In, frozen=True, kw_only=True):
-    """A change of where it sends to."""
+    """A change of the URL to send to."""
 
     url: str | UnsetType = UNSET
 
 
 class DestinationIn(In, frozen=True, kw_only=True):
-    """All of a destination."""
+    """A new destination, or the replacement of one."""
 
     type: str
     config: FifoEndpointIn
@@ -86,7 +86,7 @@ class DestinationIn(In, frozen=True, kw_only=True):
         )
 
     def values(self) -> dict[str, Any]:
-        """As arguments of the manager; what an endpoint has besides is left as it is."""
+        """As arguments of the manager; other settings of the endpoint are kept."""
         given = self._endpoint().values()
         names = ("url", "uid", "disabled", "event_types", "channels", "metadata", "headers", "secret")
         return {name: given[name] for name in names} | {
@@ -98,7 +98,7 @@ class DestinationIn(In, frozen=True, kw_only=True):
 
 
 class DestinationPatch(In, frozen=True, kw_only=True):
-    """Changes of a destination; what is left out stays."""
+    """Changes of a destination; omitted members keep their values."""
 
     type: str
     config: FifoEndpointPatch = msgspec.field(default_factory=FifoEndpointPatch)
@@ -136,7 +136,7 @@ class DestinationPatch(In, frozen=True, kw_only=True):
 
 
 class FifoEndpointOut(Out, frozen=True, kw_only=True):
-    """Where it sends to."""
+    """The URL that it sends to."""
 
     url: str
     headers: EndpointHeadersOut
@@ -148,9 +148,9 @@ class DestinationOut(Out, frozen=True, kw_only=True):
     id: str
     uid: str | None
     status: str
-    """``enabled``, ``retrying``, ``paused`` where its order has stopped, or ``disabled``."""
+    """``enabled``, ``retrying``, ``paused`` if its order is stopped, or ``disabled``."""
     current_iterator: str
-    """The id of the message that is to be delivered next; empty where there is none."""
+    """The id of the message to be delivered next; empty if there is none."""
     failure_reason: str | UnsetType = UNSET
     created_at: datetime
     updated_at: datetime
@@ -165,7 +165,7 @@ class DestinationOut(Out, frozen=True, kw_only=True):
 
 
 class DestinationTransformIn(In, frozen=True, kw_only=True):
-    """The script of a destination, which is used as soon as there is one; null takes it away."""
+    """The script of a destination, which takes effect at once; null removes it."""
 
     code: str | UnsetType | None = UNSET
 
@@ -182,7 +182,7 @@ class DestinationTransformationOut(Out, frozen=True, kw_only=True):
 
 
 async def list_destinations(call: Call[OrderedQuery, NoBody]) -> Out:
-    """The endpoints of an application that get their messages in order; a page may have fewer than were asked for."""
+    """List the endpoints of an application with ordered delivery; a page may be shorter than requested."""
     query = call.query
     page = await call.organization.endpoints.list(
         call.application.id, limit=query.limit, iterator=query.iterator, order=query.order or "descending"
@@ -196,17 +196,17 @@ async def list_destinations(call: Call[OrderedQuery, NoBody]) -> Out:
 
 
 async def create_destination(call: Call[NoQuery, DestinationIn]) -> Out:
-    """Add an endpoint that gets its messages in order."""
+    """Add an endpoint with ordered delivery."""
     return await _shown(call, await known_types(create(call, call.body.values())))
 
 
 async def get_destination(call: Call[NoQuery, NoBody]) -> Out:
-    """By id or uid."""
+    """Get a destination by id or uid."""
     return await _shown(call, await _found(call))
 
 
 async def put_destination(call: Call[NoQuery, DestinationIn]) -> Out | Reply:
-    """Replace a destination, except for its headers and secret; where there is none, a new one is made."""
+    """Replace a destination, except for its headers and secret; create it if it does not exist."""
     values = call.body.values()
     try:
         found = await _found(call)
@@ -220,7 +220,7 @@ async def put_destination(call: Call[NoQuery, DestinationIn]) -> Out | Reply:
 
 
 async def patch_destination(call: Call[NoQuery, DestinationPatch]) -> Out:
-    """Change what is given."""
+    """Change the given members of a destination."""
     found = await _found(call)
     values = call.body.values()
     return await _shown(
@@ -248,7 +248,7 @@ async def get_transformation(call: Call[NoQuery, NoBody]) -> Out:
 
 
 async def patch_transformation(call: Call[NoQuery, DestinationTransformIn]) -> Out:
-    """Give a destination a script, or take it away."""
+    """Set or remove the script of a destination."""
     found = await _found(call)
     code = call.body.code
     if code is not UNSET:

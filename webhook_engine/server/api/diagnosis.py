@@ -1,4 +1,4 @@
-"""Being told why a request does not verify, on the wire."""
+"""Diagnosing why a request does not verify, on the wire."""
 
 from __future__ import annotations
 
@@ -20,25 +20,25 @@ class ReceivedIn(In, frozen=True, kw_only=True):
     """A request as it was received."""
 
     headers: Annotated[str, Meta(max_length=MAX_HEADERS)]
-    """One a line, in whatever way they were copied."""
+    """One per line, copied in any format."""
     body: str
 
 
 class DiagnosisOut(Out, frozen=True, kw_only=True):
-    """What was found out."""
+    """The result of the diagnosis."""
 
     finding: Finding
     header: str | None
-    """That is missing."""
+    """The header that is missing."""
     age_seconds: int | None
     """How long ago it was signed."""
     endpoint_id: str | None
-    """Of the other endpoint that it was signed for."""
+    """The other endpoint that the request was signed for."""
     endpoint_url: str | None
 
 
 async def diagnose(call: Call[NoQuery, ReceivedIn]) -> Out:
-    """Of a request that the endpoint received: whether it verifies, and if it does not, what is different."""
+    """Whether a request that the endpoint received verifies, and if not, what is different."""
     found = await call.organization.endpoints.diagnose(
         call.application.id, call.parameters["endpoint_id"], call.body.headers, call.body.body.encode(errors="replace")
     )

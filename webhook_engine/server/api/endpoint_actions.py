@@ -1,4 +1,4 @@
-"""What is done with an endpoint besides editing it, on the wire: secret, headers, statistics, sending by hand."""
+"""Endpoint operations besides editing, on the wire: secret, headers, statistics, manual sending."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ __all__ = ["ROUTES", "TaskStartedOut", "started"]
 
 
 class EndpointSecretOut(Out, frozen=True, kw_only=True):
-    """What the consumer verifies with."""
+    """The secret with which the consumer verifies signatures."""
 
     key: str
 
 
 class ReplacedSecretOut(Out, frozen=True, kw_only=True):
-    """What the consumer verified with before."""
+    """A replaced secret that is still used to sign."""
 
     key: str
     expires_at: datetime
-    """When it stops signing."""
+    """When it is no longer used to sign."""
 
 
 class EndpointSecretsOut(Out, frozen=True, kw_only=True):
-    """What the consumer verifies with, and what it did before that still signs, the newest first."""
+    """The current secret, and the replaced ones that still sign, newest first."""
 
     key: str
     replaced: Sequence[ReplacedSecretOut]
@@ -63,14 +63,14 @@ class EndpointSecretRotateIn(In, frozen=True, kw_only=True):
 
 
 class EndpointHeadersOut(Out, frozen=True, kw_only=True):
-    """The endpoint's own headers; of sensitive ones only the names."""
+    """The endpoint's own headers; sensitive ones by name only."""
 
     headers: Mapping[str, str]
     sensitive: Sequence[str]
 
 
 class EndpointHeadersIn(In, frozen=True, kw_only=True):
-    """All headers of an endpoint."""
+    """The endpoint's new headers, all of them."""
 
     headers: dict[str, str]
 
@@ -80,13 +80,13 @@ class EndpointHeadersIn(In, frozen=True, kw_only=True):
 
 
 class EndpointHeadersPatchIn(In, frozen=True, kw_only=True):
-    """Changes of headers; null removes one, and so does its name in ``deleteHeaders``."""
+    """Changes of headers; null removes a header, and so does its name in ``deleteHeaders``."""
 
     headers: dict[str, str | None]
     delete_headers: list[str] | None = None
 
     def changes(self) -> dict[str, str | None]:
-        """All changes in one."""
+        """Both kinds of changes in one mapping."""
         return {**dict.fromkeys(self.delete_headers or ()), **self.headers}
 
     def problems(self) -> Iterator[Problem]:
@@ -98,13 +98,13 @@ class EndpointHeadersPatchIn(In, frozen=True, kw_only=True):
 
 
 class AuthenticationTrialOut(Out, frozen=True, kw_only=True):
-    """What came of trying how requests are authenticated."""
+    """The result of an authentication test."""
 
     problem: str | None
-    """Why there is no access token; null if there is one, or if none is needed."""
+    """Why there is no access token; null if there is one, or none is needed."""
     token_life_seconds: int | None
     message_id: str | None
-    """Of the example that was sent, whose attempt tells what the receiver said; null where none was sent."""
+    """The example message, whose attempt has the receiver's response; null if none was sent."""
 
 
 class EndpointStatsQuery(Query, frozen=True, kw_only=True):
@@ -115,7 +115,7 @@ class EndpointStatsQuery(Query, frozen=True, kw_only=True):
 
 
 class EndpointStatsOut(Out, frozen=True, kw_only=True):
-    """How many attempts there were."""
+    """The number of attempts."""
 
     success: int
     pending: int
@@ -130,7 +130,7 @@ class EventExampleIn(In, frozen=True, kw_only=True):
     event_type: str
     example_index: Annotated[int, Meta(ge=0, le=1000)] | None = None
     payload: Payload = msgspec.field(default_factory=msgspec.Raw)
-    """What takes the place of the example."""
+    """Replaces the payload of the example."""
 
     def problems(self) -> Iterator[Problem]:
         """What is not allowed."""
@@ -154,14 +154,14 @@ def started(task: Task) -> TaskStartedOut:
 
 
 async def get_secret(call: Call[NoQuery, NoBody]) -> Out:
-    """Of an Ed25519 endpoint it is the public key."""
+    """Get the signing secret; for an Ed25519 endpoint, the public key."""
     return EndpointSecretOut(
         key=await call.organization.endpoints.get_secret(call.application.id, call.parameters["endpoint_id"])
     )
 
 
 async def get_secrets(call: Call[NoQuery, NoBody]) -> Out:
-    """While a secret is being rotated, messages are signed with all of these."""
+    """List the secrets that sign messages, several of them during a rotation."""
     where = call.application.id, call.parameters["endpoint_id"]
     replaced = await call.organization.endpoints.replaced_secrets(*where)
     return EndpointSecretsOut(
@@ -171,9 +171,9 @@ async def get_secrets(call: Call[NoQuery, NoBody]) -> Out:
 
 
 async def rotate_secret(call: Call[NoQuery, EndpointSecretRotateIn]) -> Out | Reply:
-    """The replaced secret goes on signing for the grace period.
+    """Rotate the signing secret; the replaced one still signs during the grace period.
 
-    The response has the new key, but for client libraries that throw on a body here: they get 204 without one.
+    The response has the new key, except for client libraries that throw on a body here: they get 204 without one.
     """
     grace = call.body.grace_period_seconds
     key = await call.organization.endpoints.rotate_secret(
@@ -186,7 +186,7 @@ async def rotate_secret(call: Call[NoQuery, EndpointSecretRotateIn]) -> Out | Re
 
 
 async def get_headers(call: Call[NoQuery, NoBody]) -> Out:
-    """Without the values of sensitive ones."""
+    """Get the endpoint's headers, without the values of sensitive ones."""
     found = await call.organization.endpoints.get_headers(call.application.id, call.parameters["endpoint_id"])
     return EndpointHeadersOut(headers=found.headers, sensitive=found.sensitive)
 
@@ -206,7 +206,7 @@ async def patch_headers(call: Call[NoQuery, EndpointHeadersPatchIn]) -> None:
 
 
 async def get_stats(call: Call[EndpointStatsQuery, NoBody]) -> Out:
-    """Attempts in a span of at most 28 days."""
+    """Count attempts in a span of at most 28 days."""
     try:
         stats = await call.organization.endpoints.stats(
             call.application.id, call.parameters["endpoint_id"], call.query.since, call.query.until
@@ -217,12 +217,12 @@ async def get_stats(call: Call[EndpointStatsQuery, NoBody]) -> Out:
 
 
 async def send_example(call: Call[NoQuery, EventExampleIn]) -> Out:
-    """Send an example, or the payload, to this endpoint alone, whatever its filters."""
+    """Send an example, or the given payload, to this endpoint only, whatever its filters."""
     return await _send_example(call, call.parameters["endpoint_id"])
 
 
 async def send_example_to_all(call: Call[NoQuery, EventExampleIn]) -> Out:
-    """Send an example, or the payload, to all endpoints that would get such a message."""
+    """Send an example, or the given payload, to all endpoints that would get such a message."""
     return await _send_example(call, None)
 
 
@@ -243,7 +243,7 @@ async def _send_example(call: Call[NoQuery, EventExampleIn], endpoint_id: str | 
 
 
 async def try_authentication(call: Call[NoQuery, NoBody]) -> Out:
-    """Ask for a token, and send an example."""
+    """Request an access token, and send an example with it."""
     trial = await call.organization.endpoints.try_authentication(call.application.id, call.parameters["endpoint_id"])
     return AuthenticationTrialOut(
         problem=trial.problem, token_life_seconds=trial.token_life_s, message_id=trial.message_id
@@ -253,7 +253,8 @@ async def try_authentication(call: Call[NoQuery, NoBody]) -> Out:
 async def recover(call: Call[NoQuery, SinceUntilIn]) -> Out:
     """Send again what failed between `since` and `until`, whenever its messages were created.
 
-    What failed for good gets a full run through the retry schedule; what waits for a retry has it at once.
+    Deliveries that failed for good get a full retry schedule; the next attempt of those that wait for a retry is made
+    at once.
     """
     since, until = call.body.bounds()
     endpoint_id = call.parameters["endpoint_id"]
@@ -261,7 +262,7 @@ async def recover(call: Call[NoQuery, SinceUntilIn]) -> Out:
 
 
 async def replay_missing(call: Call[NoQuery, SinceUntilIn]) -> Out:
-    """Send what was never on its way to this endpoint."""
+    """Send the messages that were never scheduled for this endpoint."""
     since, until = call.body.bounds()
     endpoint_id = call.parameters["endpoint_id"]
     return started(await call.organization.endpoints.replay_missing(call.application.id, endpoint_id, since, until))

@@ -1,4 +1,4 @@
-"""What an endpoint may ask for, on the wire; durations are texts with a unit, such as ``10s``."""
+"""The delivery options of an endpoint, on the wire; durations are texts with a unit, such as ``10s``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OPTIONS = EndpointOptions.__struct_fields__
 
 
 class AuthenticationIn(In, frozen=True, kw_only=True):
-    """How requests are authenticated; a secret that was shown as a mask stays as it is."""
+    """How requests are authenticated; a secret given as its mask is kept."""
 
     type: str
     username: str | None = None
@@ -33,7 +33,7 @@ class AuthenticationIn(In, frozen=True, kw_only=True):
 
 
 class TlsIn(In, frozen=True, kw_only=True):
-    """What TLS is spoken with, in PEM; a key that was shown as a mask stays as it is."""
+    """The client certificate and trusted certificates for TLS, in PEM; a key given as its mask is kept."""
 
     certificate: str | None = None
     key: str | None = None
@@ -55,7 +55,7 @@ class AuthenticationOut(Out, frozen=True, kw_only=True):
 
 
 class TlsOut(Out, frozen=True, kw_only=True):
-    """What TLS is spoken with; the key is masked."""
+    """The certificates used for TLS; the key is masked."""
 
     certificate: str | UnsetType = UNSET
     key: str | UnsetType = UNSET
@@ -63,7 +63,7 @@ class TlsOut(Out, frozen=True, kw_only=True):
 
 
 class OptionsIn(In, frozen=True, kw_only=True):
-    """What may be asked for; ``null`` takes it back."""
+    """The options to set; ``null`` resets one to the default."""
 
     timeout: str | UnsetType | None = UNSET
     retry_schedule: list[str] | UnsetType | None = UNSET
@@ -86,7 +86,7 @@ class OptionsIn(In, frozen=True, kw_only=True):
 
 
 class OptionsOut(Out, frozen=True, kw_only=True):
-    """What is asked for; the rest is left out."""
+    """The options that are set; others are omitted."""
 
     timeout: str | UnsetType = UNSET
     retry_schedule: Sequence[str] | UnsetType = UNSET
@@ -109,7 +109,7 @@ class OptionsOut(Out, frozen=True, kw_only=True):
 
 
 def given_options(body: OptionsIn, *, reset: bool) -> dict[str, Any]:
-    """As arguments of the manager. With ``reset``, what is left out is taken back."""
+    """As arguments of the manager. With ``reset``, omitted options are reset."""
     given = {name: _plain(getattr(body, name)) for name in OPTIONS}
     return {name: None if value is UNSET else value for name, value in given.items() if reset or value is not UNSET}
 

@@ -1,4 +1,4 @@
-"""The order of an endpoint's messages, on the wire."""
+"""Ordered delivery of an endpoint, on the wire."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DEFAULT_LIMIT = 50
 
 
 class EndpointOrderOut(Out, frozen=True, kw_only=True):
-    """Where the order of one ordering key stands."""
+    """The position of one ordering key."""
 
     ordering_key: str | None
     message_id: str
@@ -29,7 +29,7 @@ class EndpointOrderOut(Out, frozen=True, kw_only=True):
 
 
 class EndpointOrdersOut(Out, frozen=True, kw_only=True):
-    """A page of them."""
+    """A page of positions."""
 
     data: Sequence[EndpointOrderOut]
     iterator: str | None
@@ -37,7 +37,7 @@ class EndpointOrdersOut(Out, frozen=True, kw_only=True):
 
 
 async def list_orders(call: Call[ListQuery, NoBody]) -> Out:
-    """Where the orders of an endpoint stand: which message has the turn, and how many wait behind it (at most 1000)."""
+    """List the position of each ordering key: the message whose turn it is, and how many wait (at most 1000)."""
     limit = call.query.limit or DEFAULT_LIMIT
     found = await call.organization.endpoints.orders(
         call.application.id, call.parameters["endpoint_id"], after=call.query.iterator, limit=limit
@@ -50,7 +50,7 @@ async def list_orders(call: Call[ListQuery, NoBody]) -> Out:
 
 
 async def skip(call: Call[NoQuery, NoBody]) -> None:
-    """Let the order of an endpoint go on without a message, which is cancelled unless it has failed."""
+    """Skip a message in the order of an endpoint; its delivery is cancelled unless it has failed."""
     parameters = call.parameters
     await call.organization.endpoints.skip(call.application.id, parameters["endpoint_id"], parameters["msg_id"])
 

@@ -40,7 +40,7 @@ __all__ = [
 
 ID_PREFIX = "ep_"
 MAX_ENDPOINTS = 1000
-"""Of one application."""
+"""Endpoints per application."""
 
 T = TypeVar("T")
 
@@ -48,7 +48,7 @@ _SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.\-]*):").match
 
 
 class EndpointUpdate(OptionsIn, frozen=True, kw_only=True):
-    """All of an endpoint but its secret."""
+    """The replacement of an endpoint, except its secret."""
 
     url: str
     description: str = ""
@@ -67,7 +67,7 @@ class EndpointUpdate(OptionsIn, frozen=True, kw_only=True):
         yield from _problems(self)
 
     def values(self) -> dict[str, Any]:
-        """As arguments of the manager: all of them, so that what is left out is reset."""
+        """As arguments of the manager, all of them: omitted values are reset."""
         event_types = self.filter_types if self.event_types is UNSET else self.event_types
         return {
             "url": self.url,
@@ -102,7 +102,7 @@ class EndpointIn(EndpointUpdate, frozen=True, kw_only=True):
 
 
 class EndpointPatch(OptionsIn, frozen=True, kw_only=True):
-    """Changes of an endpoint; what is left out stays."""
+    """Changes of an endpoint; omitted members keep their values."""
 
     url: str | UnsetType = UNSET
     description: str | UnsetType = UNSET
@@ -137,7 +137,7 @@ class EndpointPatch(OptionsIn, frozen=True, kw_only=True):
 
 
 class EndpointFields(OptionsOut, frozen=True, kw_only=True):
-    """What is always shown of an endpoint."""
+    """The fields that every response about an endpoint has."""
 
     description: str
     rate_limit: int | None
@@ -161,9 +161,9 @@ class EndpointOut(EndpointFields, frozen=True, kw_only=True):
     disabled_at: datetime | UnsetType = UNSET
     disabled_reason: str | UnsetType = UNSET
     first_failure_at: datetime | UnsetType = UNSET
-    """The start of the failure window that is open, or that disabled it."""
+    """When the failure window began that is open, or that led to its disabling."""
     paused_until: datetime | UnsetType = UNSET
-    """Until when its circuit breaker has it wait."""
+    """When its circuit breaker lets the next attempt through."""
 
 
 class EndpointListQuery(OrderedQuery, frozen=True, kw_only=True):
@@ -173,7 +173,7 @@ class EndpointListQuery(OrderedQuery, frozen=True, kw_only=True):
 
 
 def endpoint_fields(endpoint: Endpoint) -> dict[str, Any]:
-    """The fields that are always shown."""
+    """The fields that every response about an endpoint has."""
     return {
         "description": endpoint.description,
         "rate_limit": endpoint.throttle_rate,
@@ -223,7 +223,7 @@ def header_problems(headers: Mapping[str, str]) -> Iterator[Problem]:
 
 
 async def list_endpoints(call: Call[EndpointListQuery, NoBody]) -> Out:
-    """Newest first, unless asked otherwise."""
+    """List endpoints, newest first by default."""
     query = call.query
     page = await call.organization.endpoints.list(
         call.application.id, limit=query.limit, iterator=query.iterator, order=query.order or "descending"
@@ -237,12 +237,12 @@ async def create_endpoint(call: Call[NoQuery, EndpointIn]) -> Out:
 
 
 async def get_endpoint(call: Call[NoQuery, NoBody]) -> Out:
-    """By id or uid."""
+    """Get an endpoint by id or uid."""
     return shown(await call.organization.endpoints.get(call.application.id, call.parameters["endpoint_id"]))
 
 
 async def put_endpoint(call: Call[NoQuery, EndpointUpdate]) -> Out | Reply:
-    """Replace all of an endpoint; where there is none, a new one is made with the uid of the body."""
+    """Replace an endpoint; if it does not exist, create one with the uid of the body."""
     endpoints, values = call.organization.endpoints, call.body.values()
     try:
         return shown(await known_types(endpoints.update(call.application.id, call.parameters["endpoint_id"], **values)))
@@ -251,7 +251,7 @@ async def put_endpoint(call: Call[NoQuery, EndpointUpdate]) -> Out | Reply:
 
 
 async def patch_endpoint(call: Call[NoQuery, EndpointPatch]) -> Out:
-    """Change what is given."""
+    """Change the given members of an endpoint."""
     endpoints, values = call.organization.endpoints, call.body.values()
     return shown(await known_types(endpoints.update(call.application.id, call.parameters["endpoint_id"], **values)))
 
@@ -262,14 +262,14 @@ async def delete_endpoint(call: Call[NoQuery, NoBody]) -> None:
 
 
 async def create(call: Call[Any, Any], values: dict[str, Any]) -> Endpoint:
-    """Add an endpoint, if the application may have one more."""
+    """Add an endpoint, unless the application has reached its limit."""
     if await call.context.services.store.endpoints.count(call.application.id) >= MAX_ENDPOINTS:
         raise ApiError(400, "limit_reached", f"An application can have at most {MAX_ENDPOINTS} endpoints.")
     return await call.organization.endpoints.create(call.application.id, **values)
 
 
 async def known_types(edit: Awaitable[T]) -> T:
-    """What an edit comes to; event types that there are not are told as the contract has it."""
+    """Await an edit; report unknown event types as the wire contract does."""
     try:
         return await edit
     except ValidationError as error:

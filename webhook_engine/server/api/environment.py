@@ -1,4 +1,4 @@
-"""Export and import of what an organization has set up: its event types, as one JSON document."""
+"""Export and import of an organization's event types, as one JSON document."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from webhook_engine.server.errors import ApiError, Problem
 __all__ = ["ROUTES"]
 
 VERSION: Final = 1
-"""Of the form of the document."""
+"""The version of the document's format."""
 MAX_EXPORTED_BYTES: Final = 16 * 1024 * 1024
 
 log = get_logger("api")
 
 
 class EnvironmentOut(Out, frozen=True, kw_only=True):
-    """What an organization has set up. There are no settings and no connectors here."""
+    """The exported event types; this server has no settings or connectors to export."""
 
     version: int
     created_at: datetime
@@ -38,7 +38,7 @@ class EnvironmentOut(Out, frozen=True, kw_only=True):
 
 
 class EnvironmentIn(In, frozen=True, kw_only=True):
-    """What is to be added or brought up to date; of settings and connectors there are none here."""
+    """The event types to create or update; this server has no settings or connectors to import."""
 
     event_types: list[EventTypeIn] | None = None
     settings: dict[str, Any] | None = None
@@ -53,7 +53,7 @@ class EnvironmentIn(In, frozen=True, kw_only=True):
 
 
 async def export_environment(call: Call[NoQuery, NoBody]) -> Out:
-    """All event types, the archived ones too, with their schemas."""
+    """Export all event types, including archived ones, with their schemas."""
     found: list[EventTypeOut] = []
     size = 0
     async for each in call.organization.event_types.iterate(include_archived=True):
@@ -68,7 +68,7 @@ async def export_environment(call: Call[NoQuery, NoBody]) -> Out:
 
 
 async def import_environment(call: Call[NoQuery, EnvironmentIn]) -> None:
-    """Add event types, and replace those that are there; nothing is deleted."""
+    """Create the given event types, and replace existing ones; nothing is deleted."""
     body = call.body
     for each in body.event_types or ():
         await _put(call.organization, each)

@@ -21,7 +21,7 @@ __all__ = ["ROUTES", "EventTypeOut", "shown"]
 
 
 class EventTypeUpdate(In, frozen=True, kw_only=True):
-    """All of an event type but its name."""
+    """The replacement of an event type, except its name."""
 
     description: str
     archived: bool = False
@@ -40,7 +40,7 @@ class EventTypeUpdate(In, frozen=True, kw_only=True):
             yield from checks.limited(("body", "group_name"), self.group_name)
 
     def values(self) -> dict[str, Any]:
-        """As arguments of the manager: all of them, so that what is left out is reset."""
+        """As arguments of the manager, all of them: omitted values are reset."""
         return {
             "description": self.description,
             "archived": self.archived,
@@ -63,7 +63,7 @@ class EventTypeIn(EventTypeUpdate, frozen=True, kw_only=True):
 
 
 class EventTypePatch(In, frozen=True, kw_only=True):
-    """Changes of an event type; what is left out stays."""
+    """Changes of an event type; omitted members keep their values."""
 
     description: str | UnsetType = UNSET
     archived: bool | UnsetType = UNSET
@@ -113,7 +113,7 @@ class EventTypeOut(Out, frozen=True, kw_only=True):
 
 
 class EventTypeListQuery(OrderedQuery, frozen=True, kw_only=True):
-    """Which event types to list; the order is always that of the names."""
+    """Which event types to list; the order is always by name."""
 
     include_archived: bool = False
     with_content: bool = False
@@ -142,7 +142,7 @@ def shown(event_type: EventType) -> EventTypeOut:
 
 
 async def list_event_types(call: Call[EventTypeListQuery, NoBody]) -> Out:
-    """Application tokens see those without a flag, and those with one of theirs."""
+    """List event types; application tokens see those without a feature flag, and those with one of theirs."""
     query = call.query
     page = await call.organization.event_types.list(
         limit=query.limit,
@@ -155,18 +155,18 @@ async def list_event_types(call: Call[EventTypeListQuery, NoBody]) -> Out:
 
 
 async def create_event_type(call: Call[NoQuery, EventTypeIn]) -> Out:
-    """On the name of an archived one it takes that one's place."""
+    """Create an event type; one with the name of an archived type replaces that."""
     return shown(await call.organization.event_types.create(name=call.body.name, **call.body.values()))
 
 
 async def get_event_type(call: Call[NoQuery, NoBody]) -> Out:
-    """Archived or not, with its schemas."""
+    """Get an event type with its schemas, even if it is archived."""
     name, flags = call.parameters["event_type_name"], call.principal.visible_flags
     return shown(await call.organization.event_types.get(name, feature_flags=flags))
 
 
 async def put_event_type(call: Call[NoQuery, EventTypeUpdate]) -> Out | Reply:
-    """Replace all of an event type, or create it."""
+    """Replace an event type, or create it."""
     name, event_types = call.parameters["event_type_name"], call.organization.event_types
     try:
         return shown(await event_types.update(name, **call.body.values()))
@@ -176,18 +176,18 @@ async def put_event_type(call: Call[NoQuery, EventTypeUpdate]) -> Out | Reply:
         raise UnprocessableError(*problems)
     try:
         return Reply(201, shown(await event_types.create(name=name, **call.body.values())))
-    except ConflictError:  # somebody else created it just now
+    except ConflictError:  # another request has just created it
         return shown(await event_types.update(name, **call.body.values()))
 
 
 async def patch_event_type(call: Call[NoQuery, EventTypePatch]) -> Out:
-    """Change what is given."""
+    """Change the given members of an event type."""
     name = call.parameters["event_type_name"]
     return shown(await call.organization.event_types.update(name, **call.body.values()))
 
 
 async def delete_event_type(call: Call[EventTypeDeleteQuery, NoBody]) -> None:
-    """Archive it, or with ``expunge`` remove it."""
+    """Archive an event type, or with ``expunge`` delete it."""
     name = call.parameters["event_type_name"]
     await call.organization.event_types.delete(name, expunge=call.query.expunge)
 

@@ -1,4 +1,4 @@
-"""What filters do, on the wire: which endpoints a message was not sent to and why, and a filter tried on an example."""
+"""Filters on the wire: why a message was not sent to an endpoint, and testing a filter on an example."""
 
 from __future__ import annotations
 
@@ -26,44 +26,47 @@ class UnsentDestinationOut(Out, frozen=True, kw_only=True):
     uid: str | None
     url: str
     obstacle: str
-    """``disabled``, ``eventType``, ``channels`` or ``filter``, as the endpoint is now; ``later``: it was added after
-    the message; ``edited``: it would get it now."""
+    """Why it was not sent.
+
+    ``disabled``, ``eventType``, ``channels`` or ``filter``, by the endpoint's current settings; ``later``: it was added
+    after the message; ``edited``: it would get the message now.
+    """
     condition: Mapping[str, Any] | UnsetType = UNSET
-    """Of the filter: the first that does not hold."""
+    """The first condition of the filter that does not hold."""
     edited_since: bool
     """Whether the endpoint was changed after the message was created."""
 
 
 class UnsentOut(Out, frozen=True, kw_only=True):
-    """All of them."""
+    """All endpoints that the message was not sent to."""
 
     data: Sequence[UnsentDestinationOut]
 
 
 class FilterTrialIn(In, frozen=True, kw_only=True):
-    """A filter that is thought of, and an example."""
+    """A filter to test, and an example payload."""
 
     filter: dict[str, Any]
     payload: msgspec.Raw
 
 
 class FilterTrialOut(Out, frozen=True, kw_only=True):
-    """What becomes of it."""
+    """The result of the test."""
 
     passes: bool | None
-    """Null: the filter is not allowed."""
+    """Null: the filter is invalid."""
     problem: str | None
-    """What is not allowed of the filter, and where."""
+    """Why and where the filter is invalid."""
     place: str | UnsetType = UNSET
-    """Where that is, with dots."""
+    """The place of the problem, as a path with dots."""
     rule: str | UnsetType = UNSET
-    """Which rule it breaks, such as ``filter_operator``, for those who say it in words of their own."""
+    """The rule that it breaks, such as ``filter_operator``, for clients with their own messages."""
     condition: Mapping[str, Any] | UnsetType = UNSET
-    """The first that does not hold."""
+    """The first condition that does not hold."""
 
 
 async def list_unsent(call: Call[NoQuery, NoBody]) -> Out:
-    """The endpoints that a message was not sent to, as they are now."""
+    """List the endpoints that a message was not sent to, by their current settings."""
     found = await call.organization.attempts.list_unsent_destinations(call.application.id, call.parameters["msg_id"])
     return UnsentOut(
         data=[
@@ -81,7 +84,7 @@ async def list_unsent(call: Call[NoQuery, NoBody]) -> Out:
 
 
 async def precheck_filter(call: Call[NoQuery, FilterTrialIn]) -> Out:
-    """Whether a filter lets an example through."""
+    """Test whether a filter lets an example through."""
     try:
         said = payload_filter.checked("filter", call.body.filter)
     except ValidationError as error:

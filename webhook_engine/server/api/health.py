@@ -1,4 +1,4 @@
-"""Whether the server works, on the wire."""
+"""The health of the server, on the wire."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ __all__ = ["ROUTES"]
 
 
 PATIENCE_S = 2.0
-"""How long the database may take to show that it can be read and written."""
+"""How long the database may take to be read and written."""
 
 
 class PartOut(Out, frozen=True, kw_only=True):
-    """How one part is."""
+    """The health of one part."""
 
     status: str
     detail: str | UnsetType = UNSET
-    """What is wrong with it."""
+    """What is wrong."""
 
 
 class HealthOut(Out, frozen=True, kw_only=True):
-    """How the server is."""
+    """The health of the server."""
 
     database: PartOut
     queue: PartOut
@@ -35,11 +35,11 @@ class HealthOut(Out, frozen=True, kw_only=True):
 
 
 async def ping(_call: Call[NoQuery, NoBody]) -> None:
-    """The server answers."""
+    """Check that the server answers."""
 
 
 async def health(call: Call[NoQuery, NoBody]) -> Out | Reply:
-    """The server answers, its database can be read and written, and deliveries are being made."""
+    """Check that the server answers, the database can be read and written, and deliveries are running."""
     engine = call.context.engine
     database = await _database(call)
     queue = PartOut(status="ok") if engine.running else PartOut(status="error", detail="the engine has stopped")
@@ -57,7 +57,7 @@ async def _database(call: Call[NoQuery, NoBody]) -> PartOut:
             await store.revocations.all()
             await store.upkeep.check(PATIENCE_S)
     except StoreUnavailableError as error:
-        # Anybody may ask, so no paths are told; the log has them.
+        # The route is public, so the response has no paths; the log has them.
         return PartOut(status="error", detail=error.reason or "it cannot be read or written")
     except WebhookEngineError:
         return PartOut(status="error", detail="it cannot be read or written")

@@ -1,4 +1,4 @@
-"""Taking over what another server kept, as ``webhook-engine import`` gives it in batches."""
+"""The import of records from another server, which ``webhook-engine import`` sends in batches."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ __all__ = ["ROUTES"]
 
 
 class ImportIn(In, frozen=True, kw_only=True):
-    """Some things to take over, each by itself."""
+    """A batch of records, each imported independently."""
 
     event_types: list[ImportedEventType] = []  # noqa: RUF012 (msgspec copies it)
     applications: list[ImportedApplication] = []  # noqa: RUF012 (likewise)
     endpoints: list[ImportedEndpoint] = []  # noqa: RUF012 (likewise)
     messages: list[ImportedMessage] = []  # noqa: RUF012 (likewise)
     dry_run: bool = False
-    """Change nothing, and answer what would become of each."""
+    """Change nothing, and return what would be done with each record."""
     update: bool = False
-    """Make what is here already as it is there."""
+    """Update records that exist here to match the imported ones."""
 
 
 class ImportOut(Out, frozen=True, kw_only=True):
-    """What became of each."""
+    """The result for each record."""
 
     outcomes: Sequence[ImportOutcome]
 
 
 async def take_over(call: Call[NoQuery, ImportIn]) -> Out:
-    """Take over what is not here yet; what is refused is named in its outcome, and costs nothing else."""
+    """Import the records that do not exist here yet; a rejected record does not affect the others."""
     body = call.body
     batch = ImportedBatch(
         event_types=body.event_types,

@@ -1,4 +1,4 @@
-"""What the portal shows beyond what other clients ask for: messages with their states, attempts over time, headers."""
+"""Routes for the portal beyond what other clients need: message states, attempts over time, headers."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from webhook_engine.store.records import carried_bytes
 __all__ = ["ROUTES", "MessageStateOut", "message_states"]
 
 AHEAD = timedelta(hours=1)
-"""How far ahead of the clock a message may be, for clocks that were set back."""
+"""How far in the future a message may be, since the clock may have been set back."""
 MAX_PAGES = 8
-"""How far a list that is filtered by state looks for messages before it answers with those that it has found."""
+"""How many pages a list filtered by state searches before it returns what it has found."""
 
 
 class MessageStateQuery(EventTypesQuery, frozen=True, kw_only=True):
@@ -39,7 +39,7 @@ class MessageStateQuery(EventTypesQuery, frozen=True, kw_only=True):
 
 
 class MessageStateOut(MessageOut, frozen=True, kw_only=True):
-    """A message, and how it stands at all its endpoints together."""
+    """A message, and its overall state across its endpoints."""
 
     status: int | None
     """``None`` if it goes to no endpoint."""
@@ -50,9 +50,9 @@ class MessageStateOut(MessageOut, frozen=True, kw_only=True):
 
 
 class AttemptHeadersOut(Out, frozen=True, kw_only=True):
-    """The request headers of an attempt; values that are secret are masked, and signatures are left out.
+    """The request headers of an attempt; secret values are masked, and signatures are left out.
 
-    Where nothing was sent, there are none.
+    Empty if nothing was sent.
     """
 
     headers: Mapping[str, str]
@@ -66,53 +66,53 @@ class HeaderOut(Out, frozen=True, kw_only=True):
 
 
 class TimingOut(Out, frozen=True, kw_only=True):
-    """How long the parts of an exchange took; null: not done, as on a connection that was kept from before."""
+    """The duration of each phase of an exchange, in milliseconds; null if skipped, as on a reused connection."""
 
     lookup_ms: float | None
     connect_ms: float | None
     tls_ms: float | None
     first_byte_ms: float | None
-    """From the request to the first byte of the response."""
+    """From the end of the request to the first byte of the response."""
     total_ms: int
 
 
 class AttemptExchangeOut(Out, frozen=True, kw_only=True):
-    """The request of an attempt and its response, but for their bodies."""
+    """The request and response of an attempt, without their bodies."""
 
     url: str
     request_method: str | None
-    """Of a request that a transformation made; null where the message was sent as it is."""
+    """Set by a transformation; null if the message was sent unchanged."""
     request_body: str | None
-    """What it sent in the place of the payload, cut to 64 kB; null also where the payload is gone."""
+    """The body that a transformation made, cut to 64 kB; null also if the payload is gone."""
     number: int | None
-    """Which attempt of the retry schedule it was; null for one by hand beside it."""
+    """Its number in the retry schedule; null for a manual attempt outside the schedule."""
     number_of: int
-    """How many attempts the retry schedule has."""
+    """The number of attempts in the retry schedule."""
     request_headers: Sequence[HeaderOut]
-    """Values that are secret are masked; none where nothing was sent."""
+    """Secret values are masked; empty if nothing was sent."""
     signature_hidden: bool
-    """Whether there is a signature that only those see who may see the endpoint's secret."""
+    """Whether the signature is hidden, because the token may not see the endpoint's secret."""
     status_line: str
     response_headers: Sequence[HeaderOut]
     timing: TimingOut
 
 
 class MessagePayloadOut(Out, frozen=True, kw_only=True):
-    """The payload of a message exactly as it is sent; what is signed are these bytes."""
+    """The payload of a message exactly as it is sent and signed."""
 
     encoding: Literal["utf-8", "base64"]
-    """How the bytes are written as text."""
+    """How the payload's bytes are represented as text."""
     payload: str | None
-    """``None`` if it is not kept any more."""
+    """``None`` if it is no longer kept."""
 
 
 async def list_states(call: Call[MessageStateQuery, NoBody]) -> Out:
-    """Newest first. With ``status`` a page may be short although there is more; then ``done`` is false."""
+    """List messages with their states, newest first. With ``status`` a page may be short while ``done`` is false."""
     query, messages, wanted = call.query, call.organization.messages, call.query.status
     kept: list[tuple[Message, Mapping[AttemptStatus, int]]] = []
     iterator, before, done, carried = query.iterator, query.before, False, 0
     if wanted is not None and before is None and query.after is not None:
-        # What is looked through goes from the newest on, where ``after`` alone would begin with the oldest.
+        # The search goes from the newest message on; ``after`` alone would begin with the oldest.
         before = to_datetime(call.context.services.clock.now()) + AHEAD
     for _ in range(1 if wanted is None else MAX_PAGES):
         page = await messages.list(
@@ -148,7 +148,7 @@ async def list_states(call: Call[MessageStateQuery, NoBody]) -> Out:
 
 
 async def message_states(context: Context, messages: Sequence[Message]) -> list[MessageStateOut]:
-    """Messages with how they stand, without their payloads."""
+    """Messages with their states, without their payloads."""
     found = await context.services.store.deliveries.count_by_status([message.id for message in messages])
     fields = await shown_all(messages, with_content=False)
     counts = [found.get(message.id, {}) for message in messages]
@@ -156,7 +156,7 @@ async def message_states(context: Context, messages: Sequence[Message]) -> list[
 
 
 async def attempt_headers(call: Call[NoQuery, NoBody]) -> Out:
-    """The headers of the request that was sent."""
+    """Get the headers of the request that was sent."""
     attempt = await call.organization.attempts.get(
         call.application.id, call.parameters["msg_id"], call.parameters["attempt_id"]
     )
@@ -170,7 +170,7 @@ async def attempt_headers(call: Call[NoQuery, NoBody]) -> Out:
 
 
 async def attempt_exchange(call: Call[NoQuery, NoBody]) -> Out:
-    """What was sent and what came back, with the time that each part took."""
+    """Get the request and response of an attempt, with the duration of each phase."""
     attempt = await call.organization.attempts.get(
         call.application.id, call.parameters["msg_id"], call.parameters["attempt_id"]
     )
@@ -206,7 +206,7 @@ async def attempt_exchange(call: Call[NoQuery, NoBody]) -> Out:
 
 
 def _signed_at(attempt: Attempt) -> str:
-    """A request is signed at the instant that its attempt has in its id."""
+    """The time of the signature, which is the time in the attempt's id."""
     return str(from_datetime(attempt.timestamp) // 1_000_000)
 
 
@@ -215,7 +215,7 @@ def _millis(micros: int | None) -> float | None:
 
 
 async def message_payload(call: Call[NoQuery, NoBody]) -> Out:
-    """The bytes themselves, where other responses have the payload in canonical form."""
+    """Get the exact bytes of a payload, which other responses show in canonical form."""
     message = await call.organization.messages.get(call.application.id, call.parameters["msg_id"])
     payload = message.payload
     if payload is None:
@@ -227,7 +227,7 @@ async def message_payload(call: Call[NoQuery, NoBody]) -> Out:
 
 
 def _overall(counts: Mapping[AttemptStatus, int]) -> AttemptStatus | None:
-    """What is still to come goes first, then what went wrong."""
+    """The overall state: pending deliveries first, then failures."""
     order = (AttemptStatus.PENDING, AttemptStatus.SENDING, AttemptStatus.FAIL, AttemptStatus.SUCCESS)
     for status in (*order, AttemptStatus.CANCELED):
         if counts.get(status):

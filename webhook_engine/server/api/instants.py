@@ -1,4 +1,4 @@
-"""Times as clients write them: RFC 3339 with the liberties that existing clients take. Pure."""
+"""Times as clients write them: RFC 3339, plus the variants that existing clients use. Pure."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _RELAXED = re.compile(
 
 
 def parse_instant(text: str) -> datetime:
-    """An aware UTC time, to the microsecond; raises ``ValueError``.
+    """Parse an aware UTC time, to the microsecond; raises ``ValueError``.
 
     Allowed besides RFC 3339: spaces, single digits, any number of decimals, ``UTC`` for the offset. A time without an
-    offset is UTC, and a space before an offset is the plus that a query string turns into one.
+    offset is UTC. A space before an offset counts as the plus sign, which a query string decodes to a space.
     """
     match = _RELAXED(text) if len(text) <= 100 else None
     if match is None:
@@ -30,7 +30,7 @@ def parse_instant(text: str) -> datetime:
         offset = timedelta(hours=int(offset_hours), minutes=int(offset_minutes))
         zone = timezone(-offset if sign in ("-", "\u2212") else offset)
     micros = int((fraction or "")[:6].ljust(6, "0"))
-    if second == 60:  # A leap second is the last moment of its minute.
+    if second == 60:  # A leap second counts as the last moment of its minute.
         second, micros = 59, 999_999
     try:
         return datetime(year, month, day, hour, minute, second, micros, tzinfo=zone).astimezone(UTC)

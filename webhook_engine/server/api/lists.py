@@ -1,4 +1,4 @@
-"""Lists on the wire: their parameters, and a page of one."""
+"""Lists on the wire: their parameters, and a page of results."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Order = Literal["ascending", "descending"]
 
 
 class OrderedQuery(ListQuery, frozen=True, kw_only=True):
-    """The parameters of lists that go both ways."""
+    """The parameters of lists with a choice of order."""
 
     order: Order | None = None
 
@@ -35,7 +35,7 @@ class ListResponse(Out, Generic[W], frozen=True, kw_only=True):
 
 
 def listed(page: Page[T], shown: Callable[[T], W]) -> ListResponse[W]:
-    """A page with its elements as they are shown."""
+    """A page with its elements converted for clients."""
     return ListResponse(
         data=[shown(item) for item in page.data],
         iterator=page.iterator,

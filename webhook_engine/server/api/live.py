@@ -1,4 +1,4 @@
-"""The route of the stream of changes; what it answers with is in :mod:`webhook_engine.server.live`."""
+"""The route of the change stream; :mod:`webhook_engine.server.live` serves the stream itself."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from webhook_engine.server.api.route import Auth, Call, NoBody, Route
 __all__ = ["ROUTES", "STREAM"]
 
 STREAM = "application.stream-changes"
-"""The operation that is answered by a stream, once it is allowed."""
+"""The operation that returns a stream, once the request is authorized."""
 
 
 async def stream(call: Call[NoQuery, NoBody]) -> None:
-    """Server-sent events: `changed` whenever a message, an attempt or an edit of the application is new.
+    """Subscribe to server-sent events: `changed` after each new message, attempt or edit of the application.
 
-    Ask with `accept: text/event-stream`.
+    Request it with `accept: text/event-stream`.
     """
 
 

@@ -1,4 +1,4 @@
-"""Looking for messages, on the wire."""
+"""Searching for messages, on the wire."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ _ANSWER = re.compile(r"[1-5](xx|[0-9]{2})").fullmatch
 
 
 class MessageSearchQuery(EventTypesQuery, frozen=True, kw_only=True):
-    """What to look for; all of it has to fit."""
+    """What to search for; all criteria must match."""
 
     ITERATOR_PREFIX = "msg_"
     BY_TIME = True
 
     text: Annotated[str, Meta(max_length=MAX_TEXT)] | None = None
-    """An id, an event id, the id, uid or URL of an endpoint, or a text in the payload."""
+    """A message id, an event id, an endpoint's id, uid or URL, or text in the payload."""
     status: AttemptStatus | None = None
     endpoint_id: str | None = None
     answer: str | None = None
-    """A status code like 404, a class of them like 5xx, or in what way an attempt failed, like timeout."""
+    """A status code like 404, a class like 5xx, or a kind of failure like timeout."""
 
     def problems(self) -> Iterator[Problem]:
         """What is not allowed."""
@@ -46,14 +46,14 @@ class MessageSearchQuery(EventTypesQuery, frozen=True, kw_only=True):
 
 
 class MessageSearchOut(ListResponse[MessageStateOut], frozen=True, kw_only=True):
-    """What was found, newest first. Unless it is done, look on from the iterator."""
+    """The messages found, newest first. While ``done`` is false, continue from the iterator."""
 
     looked_to: datetime | None
-    """How old the oldest message is that was looked at; null: all were."""
+    """The time of the oldest message searched so far; null if all were."""
 
 
 async def search_messages(call: Call[MessageSearchQuery, NoBody]) -> Out:
-    """A look is bounded in time: a page may be short, or empty, although there is more; then ``done`` is false."""
+    """Search for messages. The time is limited: a page may be short or empty while ``done`` is false."""
     query = call.query
     codes, failure = _understood(query.answer)
     found = await call.organization.messages.search(
@@ -78,7 +78,7 @@ async def search_messages(call: Call[MessageSearchQuery, NoBody]) -> Out:
 
 
 def _understood(answer: str | None) -> tuple[tuple[int, int] | None, str | None]:
-    """Status codes from one to another, or a kind of failure."""
+    """Parse the criterion: a range of status codes, or a kind of failure."""
     if answer is None or not answer[0].isdigit():
         return None, answer
     if answer.endswith("xx"):

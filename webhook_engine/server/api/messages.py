@@ -32,22 +32,22 @@ from webhook_engine.store.records import NewMessage
 __all__ = ["ROUTES", "MessageOut", "Payload", "message_fields", "shown", "shown_all"]
 
 MAX_BATCH = 1_000
-"""Messages in one request."""
+"""Messages per request."""
 BIG_PAGE = 128 * 1024
-"""Bytes of payload from which on a page is rendered beside the event loop."""
+"""A page with this many bytes of payload is rendered in a thread."""
 
 Payload = Annotated[msgspec.Raw, Meta(extra_json_schema={"type": "object"})]
 ShownPayload = Annotated[msgspec.Raw, Meta(description="As JSON; a string with `payloadEncoding`, where it is none.")]
 
 
 class TransformationParams(In, frozen=True, kw_only=True):
-    """Of these only a raw payload is known, and of the headers what it is to be sent as."""
+    """Only a raw payload is supported, and of the headers its content type."""
 
     raw_payload: str | None = None
     headers: Annotated[Any, Meta(extra_json_schema={"type": ["object", "null"]})] = None
 
     def content_type(self) -> object:
-        """The last ``content-type`` among the headers, however it is written."""
+        """The last ``content-type`` header, in any spelling."""
         found = None
         for name, value in self.headers.items() if isinstance(self.headers, dict) else ():
             if name.lower() == "content-type":
@@ -63,7 +63,7 @@ class MessageIn(In, frozen=True, kw_only=True):
     event_type: str
     payload: Payload = msgspec.field(default_factory=msgspec.Raw)
     data: Payload = msgspec.field(default_factory=msgspec.Raw)
-    """Another name of ``payload``."""
+    """An alias of ``payload``."""
     event_id: str | None = None
     channels: list[str] | None = None
     tags: list[str] | None = None
@@ -75,7 +75,7 @@ class MessageIn(In, frozen=True, kw_only=True):
     application: ApplicationIn | None = None
 
     def json(self) -> bytes:
-        """The payload exactly as it was sent; empty if there was none."""
+        """The payload exactly as it was sent; empty if omitted."""
         return bytes(self.payload) or bytes(self.data)
 
     def problems(self) -> Iterator[Problem]:
@@ -105,7 +105,7 @@ class MessageIn(In, frozen=True, kw_only=True):
             yield from self.application.problems("body", "application")
 
     def draft(self) -> MessageDraft:
-        """The message that is asked for."""
+        """The message to accept."""
         given = self.transformations_params
         raw = None if given is None else given.raw_payload
         kind = None if given is None else given.content_type()
@@ -133,16 +133,16 @@ class MessageOut(Out, frozen=True, kw_only=True):
     id: str
     timestamp: datetime
     payload_encoding: Encoding | UnsetType = UNSET
-    """Only where the payload is no JSON: what the string in its place is, the text itself or its bytes as base64."""
+    """Only if the payload is not JSON: whether the string in its place is the text itself or base64."""
     tags: Sequence[str] | UnsetType = UNSET
     deliver_at: datetime | UnsetType = UNSET
     content_type: str | UnsetType = UNSET
+    """The content type of the payload, unless it is ``application/json``."""
     ordering_key: str | UnsetType = UNSET
-    """What the payload is sent as, where that is not ``application/json``."""
 
 
 class MessageCreateQuery(Query, frozen=True, kw_only=True):
-    """What to answer."""
+    """What to return."""
 
     with_content: bool = True
 
@@ -170,7 +170,7 @@ class MessageBatchIn(In, frozen=True, kw_only=True):
 
 
 class BatchedMessageOut(Out, frozen=True, kw_only=True):
-    """What became of one of several messages: it was accepted, or its event id was taken."""
+    """The result for one of several messages: it was accepted, or its event id is taken."""
 
     status: int
     """202, or 409."""
@@ -179,18 +179,18 @@ class BatchedMessageOut(Out, frozen=True, kw_only=True):
 
 
 class MessageBatchOut(Out, frozen=True, kw_only=True):
-    """What became of each message, in the order in which they came."""
+    """The result for each message, in the order of the request."""
 
     data: Sequence[BatchedMessageOut]
 
 
 class MessagePrecheckIn(In, frozen=True, kw_only=True):
-    """A message that is thought of."""
+    """A message to check before it is sent."""
 
     event_type: str
     channels: list[str] | None = None
     payload: msgspec.Raw | UnsetType = UNSET
-    """An example; without one, filters on the payload let everything through."""
+    """An example; without one, filters on the payload are skipped."""
 
     def problems(self) -> Iterator[Problem]:
         """What is not allowed."""
@@ -199,14 +199,14 @@ class MessagePrecheckIn(In, frozen=True, kw_only=True):
 
 
 class PrecheckedEndpointOut(Out, frozen=True, kw_only=True):
-    """What would become of the example at one endpoint."""
+    """What would happen to the example at one endpoint."""
 
     id: str
     url: str
     obstacle: str | None
     """``disabled``, ``eventType``, ``channels`` or ``filter``; null: it would be sent."""
     condition: Mapping[str, Any] | UnsetType = UNSET
-    """Of the filter: the first that does not hold."""
+    """The first condition of the filter that does not hold."""
 
 
 class MessagePrecheckOut(Out, frozen=True, kw_only=True):
@@ -214,7 +214,7 @@ class MessagePrecheckOut(Out, frozen=True, kw_only=True):
 
     active: bool
     endpoints: Sequence[PrecheckedEndpointOut] | UnsetType = UNSET
-    """Each by itself, where an example was given."""
+    """Each endpoint's result, if an example was given."""
 
 
 def message_fields(message: Message, *, with_content: bool) -> dict[str, Any]:
@@ -241,7 +241,7 @@ def shown(message: Message, *, with_content: bool) -> MessageOut:
 
 
 async def shown_all(messages: Sequence[Message], *, with_content: bool) -> list[dict[str, Any]]:
-    """The fields of each of many messages, without holding up the event loop where there is much to render."""
+    """The fields of many messages; large pages are rendered without blocking the event loop."""
 
     def render() -> list[dict[str, Any]]:
         return [message_fields(message, with_content=with_content) for message in messages]
@@ -251,7 +251,7 @@ async def shown_all(messages: Sequence[Message], *, with_content: bool) -> list[
 
 
 async def list_messages(call: Call[MessageListQuery, NoBody]) -> Out:
-    """Newest first."""
+    """List messages, newest first."""
     query = call.query
     page = await call.organization.messages.list(
         call.application.id,
@@ -273,7 +273,7 @@ async def list_messages(call: Call[MessageListQuery, NoBody]) -> Out:
 
 
 async def create_message(call: Call[MessageCreateQuery, MessageIn]) -> Out:
-    """Accept a message; it is durable when the response comes."""
+    """Accept a message; it is durable when the response arrives."""
     flow = call.context.services.flow
     message = await _made(call, call.body)
     out = shown(as_message(message), with_content=call.query.with_content)
@@ -282,9 +282,9 @@ async def create_message(call: Call[MessageCreateQuery, MessageIn]) -> Out:
 
 
 async def create_messages(call: Call[MessageCreateQuery, MessageBatchIn]) -> Out:
-    """Accept several messages, in as few commits as possible; they are durable when the response comes.
+    """Accept several messages, in as few commits as possible; they are durable when the response arrives.
 
-    All are checked before the first is accepted. One whose event id is taken does not keep the others from it.
+    All are checked before the first is accepted. One whose event id is taken does not affect the others.
     """
     messages = []
     for index, asked in enumerate(call.body.messages):
@@ -307,7 +307,7 @@ async def create_messages(call: Call[MessageCreateQuery, MessageBatchIn]) -> Out
 
 
 async def _made(call: Call[MessageCreateQuery, Any], asked: MessageIn) -> NewMessage:
-    """The message that is asked for, not accepted yet; its application is made where it says how."""
+    """The requested message, not accepted yet; creates its application if the request describes it."""
     intake, organization_id, key = call.context.services.flow.intake, call.organization.id, call.parameters["app_id"]
     draft = asked.draft()
     try:
@@ -320,7 +320,7 @@ async def _made(call: Call[MessageCreateQuery, Any], asked: MessageIn) -> NewMes
 
 
 async def precheck(call: Call[NoQuery, MessagePrecheckIn]) -> Out:
-    """Whether any endpoint would get such a message now."""
+    """Check whether any endpoint would get such a message now."""
     services = call.context.services
     endpoints = [one.endpoint for one in await services.directory.endpoints(call.application.id)]
     event_type, channels, payload = call.body.event_type, call.body.channels, call.body.payload
@@ -342,7 +342,7 @@ async def precheck(call: Call[NoQuery, MessagePrecheckIn]) -> Out:
 
 
 async def get_message(call: Call[MessageCreateQuery, NoBody]) -> Out:
-    """By id or event id."""
+    """Get a message by id or event id."""
     with_content = call.query.with_content
     message = await call.organization.messages.get(
         call.application.id, call.parameters["msg_id"], with_content=with_content
@@ -352,7 +352,7 @@ async def get_message(call: Call[MessageCreateQuery, NoBody]) -> Out:
 
 
 async def expunge_message(call: Call[NoQuery, NoBody]) -> None:
-    """Delete the payload for good."""
+    """Delete the payload of a message for good."""
     await call.organization.messages.expunge_content(call.application.id, call.parameters["msg_id"])
 
 

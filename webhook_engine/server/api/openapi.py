@@ -1,4 +1,4 @@
-"""The OpenAPI document, made from the table of routes and the types in it, and the page that shows it."""
+"""The OpenAPI document, generated from the table of routes and their types, and the page that shows it."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ _PARTS = {
 
 
 def openapi_document(server_url: str) -> Mapping[str, Any]:
-    """The document as JSON values; ``server_url`` is what its paths are relative to."""
+    """The document as JSON values; its paths are relative to ``server_url``."""
     types: dict[Any, Mapping[str, Any]] = {}
     wanted = list(dict.fromkeys(_types(ROUTES)))
     schemas, components = msgspec.json.schema_components(wanted, schema_hook=_anything, ref_template=_REFERENCE)
@@ -91,14 +91,14 @@ def openapi_document(server_url: str) -> Mapping[str, Any]:
 
 
 def _anything(kind: type) -> dict[str, Any]:
-    """The schema of what may be any JSON value."""
+    """The schema of a value that may be any JSON."""
     if kind is object:
         return {}
     raise NotImplementedError
 
 
 def documentation_pages(public_url: str) -> Mapping[str, Any]:
-    """The pages at ``/docs`` and at the root, which leads there, by the first segment of their paths."""
+    """The pages ``/docs`` and ``/``, which redirects there, by the first segment of their paths."""
     files = importlib.resources.files("webhook_engine.server") / "static"
     texts = {name: (files / name).read_text("utf-8") for name in ("docs.html", "docs.js", "docs.css")}
     kinds = {"docs.html": "text/html", "docs.js": "text/javascript", "docs.css": "text/css"}
@@ -167,7 +167,7 @@ def _operation(route: Route[Any, Any], types: Mapping[Any, Mapping[str, Any]]) -
 def _parameter(field: Any, types: Mapping[Any, Mapping[str, Any]]) -> dict[str, Any]:
     schema = dict(types[field.type])
     choices = [each for each in schema.get("anyOf", ()) if each != {"type": "null"}]
-    if len(choices) == 1:  # a query string has no null: what is not given is left out
+    if len(choices) == 1:  # a query string has no null: a parameter is omitted instead
         schema = dict(choices[0])
     if not field.required and field.default is not None:
         schema["default"] = msgspec.to_builtins(field.default)

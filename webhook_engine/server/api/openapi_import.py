@@ -20,7 +20,7 @@ from webhook_engine.server.errors import ApiError
 __all__ = ["ROUTES"]
 
 LOOKS_EVERY_S: Final = 0.1
-"""How often it is looked whether the client still waits."""
+"""How often to check whether the client is still connected."""
 
 T = TypeVar("T")
 
@@ -36,7 +36,7 @@ class EventTypeImportIn(In, frozen=True, kw_only=True):
 
 
 class EventTypeFromOpenApi(Out, frozen=True, kw_only=True):
-    """An event type as it would become."""
+    """An event type that the import creates or updates."""
 
     name: str
     description: str
@@ -54,7 +54,7 @@ class EventTypeImportData(Out, frozen=True, kw_only=True):
 
 
 class EventTypeImportOut(Out, frozen=True, kw_only=True):
-    """The outcome of an import."""
+    """The result of an import."""
 
     data: EventTypeImportData
 
@@ -80,15 +80,15 @@ async def import_openapi(call: Call[NoQuery, EventTypeImportIn]) -> Out:
     for name in obsolete:
         try:
             await organization.event_types.delete(name)
-        except NotFoundError:  # somebody else removed it meanwhile
+        except NotFoundError:  # another request has just deleted it
             continue
     return EventTypeImportOut(data=EventTypeImportData(modified=[*names, *obsolete]))
 
 
 async def _in_a_thread(work: Callable[[Callable[[], None]], T], client_left: Callable[[], bool]) -> T:
-    """Do work beside the event loop; it stops soon after the client has left, or this was cancelled.
+    """Run work in a thread; it stops soon after the client has disconnected, or after this is cancelled.
 
-    ``work`` gets a function that it calls now and then, which raises when it is time to stop.
+    ``work`` gets a function that it must call now and then, which raises when the work should stop.
     """
     stopped = threading.Event()
 

@@ -1,6 +1,7 @@
-"""Operational-webhook endpoints: a view of the endpoints of an application that is made when it is first needed.
+"""Operational-webhook endpoints: a view of an application's endpoints; it is created when first needed.
 
-It belongs to the organization ``operational.organization``, and its uid is the organization that the events are of.
+The application belongs to the organization ``operational.organization``, and its uid is the organization whose events
+it receives.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ B = TypeVar("B", bound=In)
 
 
 class OperationalWebhookEndpointOut(Out, frozen=True, kw_only=True):
-    """An endpoint that gets the operational events of the organization."""
+    """An endpoint that receives the organization's operational events."""
 
     description: str
     rate_limit: int | None
@@ -66,12 +67,12 @@ def _shown(endpoint: EndpointOut) -> OperationalWebhookEndpointOut:
 
 
 async def _ensure(organization: Organization, of: str) -> None:
-    """Make the application, if this is the first endpoint of it."""
+    """Create the application, if this is its first endpoint."""
     await organization.applications.get_or_create(name=f"Operational webhooks of {of}", uid=of)
 
 
 async def _view(call: Call[Q, B], *, make: bool = False) -> Call[Q, B]:
-    """The same request, as one about an endpoint of the operational application."""
+    """The same request, as one for an endpoint of the operational application."""
     config = call.context.engine.config.operational
     organization = call.context.engine.organization(config.organization)
     of = call.organization.id
@@ -90,7 +91,7 @@ async def _view(call: Call[Q, B], *, make: bool = False) -> Call[Q, B]:
 
 
 def _through(handler: Handler[Q, B], *, make: bool = False) -> Callable[[Call[Q, B]], Awaitable[Out | Reply | None]]:
-    """A handler of endpoints, for those of the operational application."""
+    """Adapt a handler of endpoints to the operational application."""
 
     async def handle(call: Call[Q, B]) -> Out | Reply | None:
         outcome = await handler(await _view(call, make=make))
@@ -105,10 +106,10 @@ def _through(handler: Handler[Q, B], *, make: bool = False) -> Callable[[Call[Q,
 
 
 async def list_endpoints(call: Call[EndpointListQuery, NoBody]) -> Out:
-    """Newest first, unless asked otherwise."""
+    """List the endpoints, newest first by default."""
     try:
         view = await _view(call)
-    except NotFoundError:  # no endpoint was ever made
+    except NotFoundError:  # no endpoint was created yet
         return ListResponse[Any](data=[], iterator=None, done=True)
     page = await endpoints.list_endpoints(view)
     assert isinstance(page, ListResponse)  # noqa: S101 (for the type checker)

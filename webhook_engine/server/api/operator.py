@@ -1,4 +1,4 @@
-"""What operators see: how a whole organization stands, who serves it, and what there is by some text."""
+"""Routes for operators: the state of an organization, the engines that serve it, and a search."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from webhook_engine.store.members import SHARDS, Member
 __all__ = ["ROUTES", "organization_token"]
 
 SESSION = timedelta(hours=12)
-"""How long an operator's session lasts, unless the link says otherwise."""
+"""How long an operator's session lasts by default."""
 SHORTEST_SESSION, LONGEST_SESSION = timedelta(hours=1), timedelta(days=7)
 COUNTED_PENDING = 1_000
-"""Deliveries of an endpoint."""
+"""The most pending deliveries counted per endpoint."""
 COUNTED_MESSAGES = 100_000
 RATE_SPAN = timedelta(minutes=5)
-"""Over which messages per minute are counted."""
+"""The span over which messages per minute are averaged."""
 SHOWN = 25
-"""Endpoints of each kind."""
+"""Endpoints listed of each kind."""
 FOUND = 20
-"""Results of each kind."""
+"""Search results of each kind."""
 
 
 class FiguresOut(Out, frozen=True, kw_only=True):
-    """How many there are of what."""
+    """Counts for an organization."""
 
     applications: int
     endpoints: int
@@ -47,14 +47,14 @@ class FiguresOut(Out, frozen=True, kw_only=True):
     pending_more: bool
     """Whether there are more than were counted."""
     oldest_pending_at: datetime | None
-    """When the oldest message that is still to come somewhere was created."""
+    """When the oldest message with a pending delivery was created."""
     messages_per_minute: float
     """Over the last five minutes."""
     messages_more: bool
 
 
 class StandingOut(Out, frozen=True, kw_only=True):
-    """An endpoint that somebody should look at."""
+    """An endpoint that needs attention."""
 
     id: str
     application_id: str
@@ -78,30 +78,30 @@ class MemberOut(Out, frozen=True, kw_only=True):
     version: str
     started_at: datetime
     lease_seconds: float
-    """Until its lease ends, unless it is renewed; not above zero: it has ended."""
+    """How long until its lease expires, unless renewed; zero or negative: it has expired."""
     share: float
-    """Of all endpoints."""
+    """Its share of all endpoints."""
 
 
 class OverviewOut(Out, frozen=True, kw_only=True):
-    """How an organization stands."""
+    """The state of an organization."""
 
     figures: FiguresOut
     failing: Sequence[StandingOut]
     disabled: Sequence[StandingOut]
     backlogged: Sequence[StandingOut]
     engines: Sequence[MemberOut]
-    """Those that share the database; none where one engine has it alone."""
+    """The engines that share the database; empty if one engine has it alone."""
 
 
 class FindQuery(Query, frozen=True, kw_only=True):
-    """What to look for."""
+    """What to search for."""
 
     text: Annotated[str, Meta(min_length=1, max_length=500)]
 
 
 class FoundOut(Out, frozen=True, kw_only=True):
-    """Something that fits."""
+    """A search result."""
 
     kind: str
     """`application`, `endpoint` or `message`."""
@@ -114,33 +114,33 @@ class FoundOut(Out, frozen=True, kw_only=True):
 
 
 class FoundListOut(Out, frozen=True, kw_only=True):
-    """What fits, at most 20 of each kind."""
+    """The search results, at most 20 of each kind."""
 
     data: Sequence[FoundOut]
 
 
 class OperatorAccessIn(In, frozen=True, kw_only=True):
-    """How long the session shall last."""
+    """The options of an operator's link."""
 
     expiry: int | None = None
-    """Seconds."""
+    """How long the session lasts, in seconds."""
 
     def problems(self) -> Iterator[Problem]:
         """What is not allowed."""
-        # Compared as numbers: there are larger ones than any span of time.
+        # Compared as numbers, since a timedelta cannot hold larger ones.
         shortest, longest = SHORTEST_SESSION.total_seconds(), LONGEST_SESSION.total_seconds()
         if self.expiry is not None and not shortest <= self.expiry <= longest:
             yield Problem(("body", "expiry"), "Expiry must be between 1 hour and 7 days.")
 
 
 class OperatorAccessOut(Out, frozen=True, kw_only=True):
-    """The way into the operator's view."""
+    """A link to the operator's view."""
 
     url: str
 
 
 async def overview(call: Call[NoQuery, NoBody]) -> Out:
-    """Endpoints that fail, are disabled or have the most to come; and the engines that share the database."""
+    """Get the endpoints that fail, are disabled or have the most pending, and the engines that share the database."""
     context, organization_id = call.context, call.organization.id
     insight = context.services.store.insight
     since = id_bounds("msg_", context.services.clock.now() - microseconds(RATE_SPAN))[0]
@@ -171,21 +171,21 @@ async def overview(call: Call[NoQuery, NoBody]) -> Out:
 
 
 async def find(call: Call[FindQuery, NoBody]) -> Out:
-    """Applications, endpoints and messages: by id, uid or event id, and by what is in names, URLs and descriptions."""
+    """Search applications, endpoints and messages: by id, uid or event id, or by text in names, URLs, descriptions."""
     text = call.query.text.strip()
     found = await call.context.services.store.insight.find(call.organization.id, text, FOUND) if text else ()
     return FoundListOut(data=[_found(each) for each in found])
 
 
 async def operator_access(call: Call[NoQuery, OperatorAccessIn]) -> Out:
-    """A link that opens the operator's view once; the session that it opens may do what this token may."""
+    """Create a link that opens the operator's view once; its session has the rights of this token."""
     lasting = SESSION if call.body.expiry is None else timedelta(seconds=call.body.expiry)
     key = await call.context.links.create(call.organization.id, "", lasting)
     return OperatorAccessOut(url=f"{call.context.public_url}/portal/#key={key}")
 
 
 def organization_token(context: Context, organization_id: str, lifetime: timedelta) -> str:
-    """A token for everything in an organization, for so long."""
+    """Sign a token for a whole organization, valid for ``lifetime``."""
     services = context.services
     now = services.clock.now()
     token_id = services.ids.new(TOKEN_ID_PREFIX, now)
@@ -194,7 +194,7 @@ def organization_token(context: Context, organization_id: str, lifetime: timedel
 
 async def _members(context: Context) -> Sequence[Member]:
     store = context.services.store
-    # Without others to hear of, there is one engine, which has everything.
+    # Without wake-ups from other engines, one engine has the database alone.
     return () if store.wakeups is None else await store.leases.members()
 
 

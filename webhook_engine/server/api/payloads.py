@@ -1,4 +1,4 @@
-"""Payloads on the wire: taken in to the byte, shown in canonical form. Pure."""
+"""Payloads on the wire: read byte for byte, shown in canonical form. Pure."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ __all__ = ["EMPTY", "Encoding", "payload_problems", "shown_payload"]
 MAX_DEPTH = 128
 
 Encoding = Literal["utf-8", "base64"]
-"""How the bytes of a payload that is no JSON are written as a JSON string."""
+"""How the bytes of a payload that is not JSON are represented as a JSON string."""
 
 EMPTY = msgspec.Raw(b"{}")
-"""In place of a payload that was not asked for."""
+"""Replaces a payload that was not requested."""
 EXPIRED = msgspec.Raw(b'{"expired":true}')
 
 _STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
@@ -31,7 +31,7 @@ _STEP = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
 
 
 def payload_problems(payload: bytes) -> Sequence[Problem]:
-    """What is wrong with the JSON text of a payload that was found well-formed."""
+    """Check the text of a payload that is known to be well-formed JSON."""
     if not payload.startswith(b"{"):
         problem = "Payload must be an object."
     elif not _is_utf8(payload):
@@ -44,7 +44,7 @@ def payload_problems(payload: bytes) -> Sequence[Problem]:
 
 
 def shown_payload(payload: bytes | None) -> tuple[msgspec.Raw, Encoding | UnsetType]:
-    """A payload as clients see it, and how it is written where it is no JSON; one that is gone is shown as expired."""
+    """A payload as clients see it, and its encoding if it is not JSON; a deleted one is shown as expired."""
     if payload is None:
         return EXPIRED, UNSET
     text = canonical_json(payload)

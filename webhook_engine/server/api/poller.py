@@ -1,4 +1,4 @@
-"""Pulling messages instead of having them sent; the client keeps its position, or has it kept."""
+"""Polling for messages instead of receiving them; the position is kept by the client or on the server."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = ["ROUTES"]
 
 
 class ConsumerPollQuery(ListQuery, frozen=True, kw_only=True):
-    """Where to go on, and how far."""
+    """Where to continue, and how many messages to return."""
 
     ITERATOR_PREFIX: ClassVar[str] = "msg_"
     BY_TIME: ClassVar[bool] = True
@@ -41,7 +41,7 @@ class ConsumerPollQuery(ListQuery, frozen=True, kw_only=True):
 
 
 class PollQuery(ConsumerPollQuery, frozen=True, kw_only=True):
-    """Where to go on, and which messages to take."""
+    """Where to continue, and which messages to return."""
 
     event_type: str | None = None
     channel: str | None = None
@@ -57,7 +57,7 @@ class PollQuery(ConsumerPollQuery, frozen=True, kw_only=True):
 
 
 class PollingEndpointConsumerSeekIn(In, frozen=True, kw_only=True):
-    """Where a consumer is to go on."""
+    """Where a consumer should continue."""
 
     after: InstantText
 
@@ -73,21 +73,23 @@ class PollingEndpointConsumerSeekOut(Out, frozen=True, kw_only=True):
 
 
 class PollingEndpointOut(Out, frozen=True, kw_only=True):
-    """Messages in the order of their creation; the iterator is where to go on."""
+    """Messages in order of creation; the iterator is where to continue."""
 
     data: Sequence[MessageOut]
     iterator: str
     done: bool
     more_soon: bool | UnsetType = UNSET
-    """True where ``done`` holds only for this second: messages that were created just now are held back still, so that
-    none that is on its way in through an outbox is passed over."""
+    """True if ``done`` is true only for this second.
+
+    Messages created just now are held back, so that none still on its way through an outbox is skipped.
+    """
 
 
 async def poll(call: Call[PollQuery, NoBody]) -> Out:
-    """The messages after the iterator, oldest first.
+    """Poll for the messages after the iterator, oldest first.
 
-    The sink is a name of the client's own; if an endpoint has this id or uid, only what matches it is listed. So a page
-    may be short although it is not the last.
+    The sink is a name that the client chooses; if it is the id or uid of an endpoint, only messages that match the
+    endpoint are returned. So a page may be short although it is not the last.
     """
     query = call.query
     polled = await call.organization.messages.poll(
@@ -102,9 +104,9 @@ async def poll(call: Call[PollQuery, NoBody]) -> Out:
 
 
 async def consumer_poll(call: Call[ConsumerPollQuery, NoBody]) -> Out:
-    """The messages after the iterator, which becomes the consumer's position, or after that position."""
+    """Poll for the messages after the iterator, which becomes the consumer's position, or after that position."""
     sink, consumer = _names(call)
-    # Who may only look must not make another client pass something over.
+    # A read-only token must not make another client skip messages.
     if call.query.iterator is not None and not call.principal.may(Capability.MANAGE_ENDPOINT):
         raise forbidden()
     polled = await call.organization.messages.consumer_poll(
@@ -114,7 +116,7 @@ async def consumer_poll(call: Call[ConsumerPollQuery, NoBody]) -> Out:
 
 
 async def consumer_seek(call: Call[NoQuery, PollingEndpointConsumerSeekIn]) -> Out:
-    """Have a consumer go on with what was created after an instant."""
+    """Make a consumer continue with messages created after a given time."""
     sink, consumer = _names(call)
     position = await call.organization.messages.consumer_seek(
         call.application.id, sink, consumer, after=parse_instant(call.body.after)
@@ -123,7 +125,7 @@ async def consumer_seek(call: Call[NoQuery, PollingEndpointConsumerSeekIn]) -> O
 
 
 async def _page(call: Call[Any, NoBody], found: Sequence[Message], iterator: str, done: bool) -> PollingEndpointOut:
-    """Of what was found, that which matches the endpoint, where the sink is one."""
+    """A page of the messages found; if the sink is an endpoint, of those that match it."""
     sink = call.parameters["sink_id"]
     like = await call.context.services.directory.endpoint(call.application.id, sink) if is_name(sink) else None
     if like is not None:

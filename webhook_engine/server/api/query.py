@@ -1,7 +1,7 @@
-"""Query strings: from text to a typed struct. Pure.
+"""Parses query strings into typed structs. Pure.
 
-A query type is a struct whose fields have the names of the parameters; unknown parameters are ignored. What cannot
-be read is a 400, what is read and not allowed is a 422.
+A query type is a struct whose fields are named like the parameters; unknown parameters are ignored. A parameter that
+cannot be parsed is a 400; one that is parsed but not allowed is a 422.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class ListQuery(Query, frozen=True, kw_only=True):
 
     ITERATOR_PREFIX: ClassVar[str] = ""
     BY_TIME: ClassVar[bool] = False
-    """Whether the list goes by the time in the ids, so that an iterator must be a real one."""
+    """Whether the list is ordered by the time in the ids, so that an iterator must be a valid id."""
 
     limit: Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)] = DEFAULT_PAGE
     iterator: str | None = None
@@ -61,7 +61,7 @@ class ListQuery(Query, frozen=True, kw_only=True):
 
 
 class EventTypesQuery(ListQuery, frozen=True, kw_only=True):
-    """The parameters of lists by time."""
+    """The parameters of lists ordered by time."""
 
     before: datetime | None = None
     after: datetime | None = None
@@ -81,7 +81,7 @@ class EventTypesQuery(ListQuery, frozen=True, kw_only=True):
 
 
 def query_parser(kind: type[Q]) -> Callable[[str], Q]:
-    """A function from a query string to the struct; it raises ``ApiError``."""
+    """A function that parses a query string into the struct; it raises ``ApiError``."""
     lists, instants = set(), set()
     for name, annotation in get_type_hints(kind).items():
         members = {annotation, *get_args(annotation)}

@@ -1,4 +1,4 @@
-"""A route of the API: everything that is to be known of it, in one declaration; and how a request runs through it.
+"""A route of the API, declared in one place, and how it handles a request.
 
 The order of the steps is part of the contract: query, token, scope, application, body, and then the handler.
 """
@@ -48,47 +48,47 @@ _encode = msgspec.json.Encoder().encode
 
 
 class In(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Base of what clients send; unknown members are ignored."""
+    """Base of request bodies; unknown members are ignored."""
 
     ALSO_REQUIRED: ClassVar[tuple[str, ...]] = ()
-    """Members whose absence is noticed by :meth:`problems`, since they have another name too."""
+    """Required members that :meth:`problems` checks, because they have an alias."""
 
     def problems(self) -> Iterator[Problem]:
-        """What is not allowed, although it is of the right type."""
+        """What is not allowed, although it has the right type."""
         return iter(())
 
 
 class NoBody(In, frozen=True, kw_only=True, rename="camel"):
-    """For routes that do not look at the body."""
+    """For routes that ignore the body."""
 
 
 class Out(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Base of what clients get. The order of the fields is that of the wire; what is ``UNSET`` is left out."""
+    """Base of response bodies. Fields keep their order on the wire; ``UNSET`` ones are left out."""
 
 
 class Auth(Enum):
-    """Whose token a route wants."""
+    """The token that a route requires."""
 
     NONE = auto()
     TOKEN = auto()
     """Any."""
     ORGANIZATION = auto()
     ORGANIZATION_APPLICATION = auto()
-    """The organization's, and the application in the path must exist."""
+    """The organization's; the application in the path must exist."""
     APPLICATION = auto()
     """The organization's, or that of the application in the path."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A success with another status than the usual one."""
+    """A success with another status than the default."""
 
     status: int
     value: Out | None
 
 
 class Response(msgspec.Struct, frozen=True, gc=False):
-    """What goes back to the client."""
+    """A response."""
 
     status: int
     body: bytes
@@ -96,7 +96,7 @@ class Response(msgspec.Struct, frozen=True, gc=False):
 
 
 Keep = Callable[[Response], KeptResponse]
-"""Makes of a response what the store keeps of it, for a request with an idempotency key."""
+"""Makes the record that the store keeps of a response, for a request with an idempotency key."""
 
 
 class Client(Protocol):
@@ -104,18 +104,18 @@ class Client(Protocol):
 
     @property
     def user_agent(self) -> str:
-        """What it calls itself."""
+        """The ``User-Agent`` header."""
 
     def left(self) -> bool:
         """Whether the client has closed the connection and no longer waits for the response."""
 
     def address(self) -> str | None:
-        """Where the request came from, past the proxies that are trusted."""
+        """The client's address, behind any trusted proxies."""
 
 
 @dataclass(slots=True)
 class Call(Generic[Q, B]):
-    """One request on its way through a route."""
+    """A request that is being handled by a route."""
 
     context: Context
     parameters: Mapping[str, str]
@@ -124,27 +124,28 @@ class Call(Generic[Q, B]):
     visitor: Principal | None
     found: Application | None
     kept: Callable[[Out], KeptResponse | None]
-    """Of what will be answered: what to store together with what was asked for, so that neither is without the other.
+    """Given the future response: the record to store in the transaction of the change itself.
 
-    A handler that can do so calls it once, before it stores; for all others the response is kept after them.
+    A handler that can store it so calls this once, before it stores its change; for all others the response is kept
+    afterwards.
     """
     client: Client
 
     @property
     def principal(self) -> Principal:
-        """Who asks; every route but those without authentication has one."""
+        """The caller; every route with authentication has one."""
         if self.visitor is None:
             raise LookupError("this route takes requests without a token")
         return self.visitor
 
     @property
     def organization(self) -> Organization:
-        """The managers of the organization that the token belongs to."""
+        """The managers of the token's organization."""
         return self.principal.organization
 
     @property
     def application(self) -> Application:
-        """The application in the path, where the route wants one that exists."""
+        """The application in the path, if the route requires an existing one."""
         if self.found is None:
             raise LookupError("this route does not look up an application")
         return self.found
@@ -154,7 +155,7 @@ Handler = Callable[[Call[Q, B]], Awaitable[Out | Reply | None]]
 
 
 class Route(Generic[Q, B]):
-    """One method of one path."""
+    """An HTTP method of a path."""
 
     def __init__(
         self,
@@ -174,10 +175,10 @@ class Route(Generic[Q, B]):
         secret: bool = False,
         hot: bool = False,
     ) -> None:
-        """``responses``: type by status, the usual one first. ``fails``: further statuses that may come.
+        """``responses``: type by status, the default first. ``fails``: further statuses that may occur.
 
-        ``hot``: it is called all the time, for little, so that a plain request takes the short way to it.
-        ``needs``: the capability that an application token must have. ``operation``: its name in the document, like
+        ``hot``: it is called often and does little, so that plain requests take the short way to it. ``needs``: the
+        capability that an application token must have. ``operation``: its name in the document, like
         ``application.list``.
         """
         self.method = method
@@ -197,11 +198,11 @@ class Route(Generic[Q, B]):
         self.reads_body = body is not NoBody
         self.audited = method != "GET" and auth is not Auth.NONE and operation not in UNAUDITED
         self.lists = issubclass(query, ListQuery)
-        """Whether it answers a page of a list, which may be large."""
+        """Whether it returns a page of a list, which may be large."""
         self._status = next(iter(responses))
         self._no_body = None if self.reads_body else body()
 
-    # Made when the route is called first: of so many, few are, and all of them together take a while.
+    # Built at the first call: few of the routes are called, and building all takes a while.
 
     @cached_property
     def _parse_query(self) -> Callable[[str], Q]:
@@ -221,7 +222,10 @@ class Route(Generic[Q, B]):
         client: Client,
         keep: Keep | None = None,
     ) -> Response:
-        """Answer one request; raises ``ApiError`` or an error of the engine. ``keep`` comes with an idempotency key."""
+        """Handle a request; raises ``ApiError`` or an error of the engine.
+
+        ``keep`` is given with an idempotency key.
+        """
         parsed = self._parse_query(query)
         visitor, application = None, None
         if self.auth is not Auth.NONE:
@@ -242,7 +246,7 @@ class Route(Generic[Q, B]):
         return self._response(outcome)
 
     async def _audit(self, call: Call[Q, B], outcome: Out | Reply | None) -> None:
-        """Write down what was changed; of an application that was there already, nothing was."""
+        """Write the change to the audit log; getting an existing application is not a change."""
         if isinstance(outcome, Reply) and self.operation == "application.create":
             return
         made = outcome.value if isinstance(outcome, Reply) else outcome
@@ -268,13 +272,13 @@ class Route(Generic[Q, B]):
         return keep(self._response(out))
 
     def _response(self, out: Out | None) -> Response:
-        """The usual success."""
+        """The default success."""
         return Response(self._status, b"" if out is None else _encode(out))
 
     async def _authorized(
         self, visitor: Principal, context: Context, parameters: Mapping[str, str]
     ) -> Application | None:
-        """The application in the path, if the route looks it up; raises ``ApiError`` with 403 or 404."""
+        """The application in the path, if the route needs it; raises ``ApiError`` with 403 or 404."""
         if visitor.application_id is not None:
             if self.auth in (Auth.ORGANIZATION, Auth.ORGANIZATION_APPLICATION):
                 raise forbidden()
@@ -287,7 +291,7 @@ class Route(Generic[Q, B]):
         return application
 
     async def check_token(self, visitor: Principal, context: Context) -> None:
-        """A token whose application was deleted is good for nothing any more; raises ``NotFoundError``."""
+        """Reject the token of a deleted application; raises ``NotFoundError``."""
         if visitor.application_id is not None:
             await self._application(visitor, context, visitor.application_id)
 
@@ -320,9 +324,9 @@ class Route(Generic[Q, B]):
 
 
 def _nothing_kept(_out: Out) -> None:
-    """Of what will be answered to a request without an idempotency key."""
+    """Keep nothing, for a request without an idempotency key."""
 
 
 def forbidden() -> ApiError:
-    """The response to a token that is valid but not good enough."""
+    """The response to a valid token without the required rights."""
     return ApiError(403, "insufficient access", "Insufficient access for the given operation.")

@@ -1,4 +1,4 @@
-"""The table of all routes. Dispatch, validation, permission and the OpenAPI document all come from it."""
+"""The table of all routes; dispatch, validation, permissions and the OpenAPI document are all based on it."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ ROUTES: tuple[Route[Any, Any], ...] = (
 
 
 class _Node:
-    """What may follow one segment of a path."""
+    """A node of the tree: what may follow one path segment."""
 
     __slots__ = ("any", "literal", "routes")
 
@@ -89,7 +89,7 @@ class _Node:
 
 
 class RouteTree:
-    """Finds the routes of a path, whose cost depends on the length of the path alone."""
+    """Finds the routes of a path; the cost depends only on the length of the path."""
 
     def __init__(self, routes: Sequence[Route[Any, Any]]) -> None:
         self._root = _Node()
@@ -106,14 +106,14 @@ class RouteTree:
             node.routes[route.method] = route
 
     def find(self, segments: Sequence[str]) -> tuple[Mapping[str, Route[Any, Any]], Sequence[str]]:
-        """The routes at a path by method, and the values of its parameters; no routes where there is none."""
+        """The routes at a path by method, and the values of its parameters; no routes if there are none."""
         values: list[str] = []
         node = _descend(self._root, segments, 0, values)
         return ({}, ()) if node is None else (node.routes, values)
 
 
 def _descend(node: _Node, segments: Sequence[str], index: int, values: list[str]) -> _Node | None:
-    """The node of a path; words of the table go before parameters."""
+    """The node of a path; literal segments go before parameters."""
     if index == len(segments):
         return node if node.routes else None
     follower = node.literal.get(segments[index])

@@ -29,7 +29,7 @@ def instant_problems(name: str, text: str | None) -> Iterator[Problem]:
 
 
 class SinceUntilIn(In, frozen=True, kw_only=True):
-    """A span of time; without ``until`` it goes up to now."""
+    """A span of time; without ``until`` it ends now."""
 
     since: InstantText
     until: InstantText | None = None

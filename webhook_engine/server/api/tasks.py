@@ -21,7 +21,7 @@ _INSTANTS = ("since", "until")
 
 
 class BackgroundTaskOut(TaskStartedOut, frozen=True, kw_only=True):
-    """A background task as it stands."""
+    """A background task and its state."""
 
     data: Mapping[str, Any]
 
@@ -45,7 +45,7 @@ def shown(task: Task) -> BackgroundTaskOut:
         data["endpointId"] = task.endpoint_id
     status = task.status
     if status is TaskStatus.PAUSED:
-        # Clients of the contract know three states, and refuse any other.
+        # The wire contract has three states, and its clients reject any other.
         status, data["paused"] = TaskStatus.RUNNING, True
     return BackgroundTaskOut(
         id=task.id, status=status.value, task=task.task, updated_at=task.updated_at, data=msgspec.to_builtins(data)
@@ -53,7 +53,7 @@ def shown(task: Task) -> BackgroundTaskOut:
 
 
 async def list_tasks(call: Call[TaskListQuery, NoBody]) -> Out:
-    """Newest first, unless asked otherwise; for an application token those of its application."""
+    """List tasks, newest first by default; an application token sees those of its application."""
     query = call.query
     page = await call.organization.tasks.list(
         limit=query.limit,
@@ -67,32 +67,32 @@ async def list_tasks(call: Call[TaskListQuery, NoBody]) -> Out:
 
 
 async def get_task(call: Call[NoQuery, NoBody]) -> Out:
-    """By id."""
+    """Get a task by id."""
     return shown(
         await call.organization.tasks.get(call.parameters["task_id"], application=call.principal.application_id)
     )
 
 
 async def pause_task(call: Call[NoQuery, NoBody]) -> Out:
-    """It stays where it is until it is resumed, also over a restart; `data.paused` says so."""
+    """Pause a task until it is resumed, even across a restart; `data.paused` says so."""
     task = await _changeable(call)
     return shown(await call.organization.tasks.pause(task.id))
 
 
 async def resume_task(call: Call[NoQuery, NoBody]) -> Out:
-    """It goes on from where it was paused."""
+    """Resume a task from where it was paused."""
     task = await _changeable(call)
     return shown(await call.organization.tasks.resume(task.id))
 
 
 async def cancel_task(call: Call[NoQuery, NoBody]) -> Out:
-    """It ends as failed, with the error "cancelled". What it has scheduled so far is delivered all the same."""
+    """Cancel a task; it ends as failed, with the error "cancelled". What it has scheduled is still delivered."""
     task = await _changeable(call)
     return shown(await call.organization.tasks.cancel(task.id))
 
 
 async def _changeable(call: Call[NoQuery, NoBody]) -> Task:
-    """The task in the path; what is about a whole application is the organization's alone to hold up."""
+    """The task in the path; only an organization's token may change a task for a whole application."""
     own = call.principal.application_id
     task = await call.organization.tasks.get(call.parameters["task_id"], application=own)
     if own is not None and task.endpoint_id is None:

@@ -1,4 +1,4 @@
-"""Transformations on the wire: the consumer's own script, trying it out, and the functions that may be chosen."""
+"""Transformations on the wire: the consumer's own script, testing it, and the registered functions."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class TransformationOut(Out, frozen=True, kw_only=True):
 
 
 class TransformationPatch(In, frozen=True, kw_only=True):
-    """Changes of it; what is left out stays, and null takes the code or the variables away."""
+    """Changes of the script; omitted members keep their values, and null removes the code or the variables."""
 
     code: str | UnsetType | None = UNSET
     enabled: bool | UnsetType = UNSET
@@ -44,40 +44,40 @@ class TransformationPatch(In, frozen=True, kw_only=True):
 
 
 class SimulateIn(In, frozen=True, kw_only=True):
-    """A script, and a webhook to try it on."""
+    """A script, and a webhook to test it on."""
 
     code: str
     event_type: str
     payload: Raw
     variables: dict[str, str] | None = None
-    """null: those of the endpoint."""
+    """Null: those of the endpoint."""
 
 
 class SimulateOut(Out, frozen=True, kw_only=True):
-    """What a script would make of a webhook."""
+    """The result of running a script on a webhook."""
 
     url: str | None
     method: str | None
     payload: str | None
     headers: Mapping[str, str]
-    """Those that it sets."""
+    """The headers that the script sets."""
     cancelled: bool
     logs: Sequence[str]
-    """What it wrote on its console."""
+    """What the script wrote to its console."""
     problem: str | None
-    """Why it makes nothing that could be sent; null if it does."""
+    """Why the result cannot be sent; null if it can."""
 
 
 class TransformationNamesOut(Out, frozen=True, kw_only=True):
-    """What endpoints may choose as their ``transformation``."""
+    """The names that an endpoint may choose as its ``transformation``."""
 
     names: Sequence[str]
     scripts: bool
-    """Whether consumers may have scripts of their own."""
+    """Whether consumers may write their own scripts."""
 
 
 async def get_transformation(call: Call[NoQuery, NoBody]) -> Out:
-    """The script of an endpoint."""
+    """Get the script of an endpoint."""
     script = await call.organization.endpoints.get_transformation(call.application.id, call.parameters["endpoint_id"])
     return TransformationOut(
         code=script.code, enabled=script.enabled, variables=script.variables, updated_at=script.updated_at
@@ -85,7 +85,7 @@ async def get_transformation(call: Call[NoQuery, NoBody]) -> Out:
 
 
 async def patch_transformation(call: Call[NoQuery, TransformationPatch]) -> None:
-    """Change it."""
+    """Change the script of an endpoint."""
     body = call.body
     await call.organization.endpoints.patch_transformation(
         call.application.id,
@@ -97,7 +97,7 @@ async def patch_transformation(call: Call[NoQuery, TransformationPatch]) -> None
 
 
 async def simulate(call: Call[NoQuery, SimulateIn]) -> Out:
-    """Try a script; nothing is sent."""
+    """Test a script; nothing is sent."""
     body = call.body
     trial = await call.organization.endpoints.simulate_transformation(
         call.application.id,
@@ -119,7 +119,7 @@ async def simulate(call: Call[NoQuery, SimulateIn]) -> Out:
 
 
 async def list_names(call: Call[NoQuery, NoBody]) -> Out:
-    """The functions that were registered, and whether scripts are allowed."""
+    """List the registered functions, and whether scripts are allowed."""
     flow = call.context.services.flow
     return TransformationNamesOut(names=flow.functions.names(), scripts=flow.scripts is not None)
 

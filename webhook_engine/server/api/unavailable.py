@@ -1,4 +1,4 @@
-"""What clients can call elsewhere and not here: each is answered by its name, so that nobody looks for a typo."""
+"""Names the operations of the wire contract that this server lacks, so that no one takes the error for a typo."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Statistics of usage: background tasks over all applications of the organization."""
+"""Usage statistics: background tasks across all applications of an organization."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_APPLICATIONS = 1000
 
 
 class AppUsageStatsIn(In, frozen=True, kw_only=True):
-    """What to count: in which span, and for which applications (ids or uids), or all."""
+    """What to count: the span, and the applications (ids or uids), or all."""
 
     since: InstantText
     until: InstantText
@@ -53,7 +53,7 @@ async def count_usage(call: Call[NoQuery, AppUsageStatsIn]) -> Out:
 
 
 async def list_used_event_types(call: Call[NoQuery, NoBody]) -> Out:
-    """List the event types that endpoints ask for."""
+    """List the event types that endpoints subscribe to."""
     return started(await call.organization.tasks.list_used_event_types())
 
 

@@ -1,8 +1,8 @@
-"""YAML as JSON: the core schema of YAML 1.2, and no more of the language than a JSON document needs. Pure.
+"""Parses YAML to JSON values: the core schema of YAML 1.2, limited to what JSON can express. Pure.
 
-What YAML 1.1 makes of plain text (``1:30`` a number, ``no`` a boolean, ``2030-01-31`` a date) is text here. Aliases are
-refused, since a small document could stand for an enormous one with them, and so are tags that JSON has no type for. A
-document is read event by event, so that its depth is bounded before anything is built from it.
+Plain text that YAML 1.1 would convert (``1:30`` to a number, ``no`` to a boolean, ``2030-01-31`` to a date) stays text.
+Aliases are refused, since with them a small document could expand to an enormous one, and so are tags that have no JSON
+type. The document is read event by event, so that its depth is limited before anything is built.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["MAX_DEPTH", "YamlTextError", "parse_yaml"]
 MAX_DEPTH: Final = 100
 
 _LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""The one written in C, where PyYAML has been built with it."""
+"""The loader written in C, if PyYAML was built with it."""
 
 _TAG = "tag:yaml.org,2002:"
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
@@ -32,15 +32,15 @@ _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?"
 _NO_NUMBER = re.compile(r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)").fullmatch
 _LONGEST_NUMBER = 300
 _CHECKED_EVERY = 256
-"""Events between two looks at whether anybody still waits."""
+"""Check every this many events whether to stop."""
 
 
 class YamlTextError(ValueError):
-    """The text is no YAML, or more of it than is taken here."""
+    """The text is not YAML, or uses features that are not supported."""
 
 
 def parse_yaml(text: str, *, go_on: Callable[[], None] = lambda: None) -> Any:
-    """The value of the one document in a text; raises :class:`YamlTextError`.
+    """Parse a text with one document; raises :class:`YamlTextError`.
 
     ``go_on`` is called now and then, and may raise to stop the work.
     """
@@ -67,11 +67,11 @@ class _Open:
     def __init__(self, value: Any) -> None:
         self.value = value
         self.key: str | None = None
-        """Of a mapping, the one whose value comes next."""
+        """In a mapping, the key whose value comes next."""
 
     @property
     def wants_key(self) -> bool:
-        """Whether a key comes next, and not a value."""
+        """Whether a key comes next, rather than a value."""
         return self.key is None and isinstance(self.value, dict)
 
     def put(self, value: Any) -> None:
@@ -117,7 +117,7 @@ def _document(events: Iterator[Any]) -> Any:
 
 
 def _key(event: Any) -> str:
-    """As it is written: ``200`` is a name in JSON, and so are ``on`` and ``null``."""
+    """A key as written: ``200`` is a name in JSON, and so are ``on`` and ``null``."""
     if event.tag not in (None, "!", *(_TAG + kind for kind in ("str", "int", "bool", "null", "float"))):
         raise _refused(event, f"the tag {event.tag[:60]!r} is not taken")
     return _text(event)
@@ -125,7 +125,7 @@ def _key(event: Any) -> str:
 
 def _scalar(event: Any) -> Any:
     text = _text(event)
-    if event.tag is None and not event.implicit[0]:  # in quotes, or a block
+    if event.tag is None and not event.implicit[0]:  # quoted, or a block scalar
         return text
     if event.tag is None:
         return _plain(event, text)
@@ -172,7 +172,7 @@ def _plain(event: Any, text: str) -> Any:
 
 def _text(event: Any) -> str:
     text: str = event.value
-    text.encode()  # raises for a lone surrogate, which an escape may stand for
+    text.encode()  # raises for a lone surrogate, which an escape may denote
     return text
 
 
