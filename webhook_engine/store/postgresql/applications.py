@@ -86,7 +86,7 @@ class PostgresqlApplications:
         return await self._database.write(change)
 
     async def delete(self, application_id: str, now: int, messages: Sequence[AddressedMessage] = ()) -> bool:
-        """Deletes it, all its endpoints and the positions of its pollers."""
+        """Delete it, all its endpoints and the positions of its pollers."""
         webhooks = NewMessages(messages)
 
         async def change(session: Session) -> bool:
@@ -114,7 +114,7 @@ class PostgresqlApplications:
 
 
 def _conditions(where: ApplicationFilter, parameters: Parameters) -> str:
-    """``AND …`` over the endpoints of an application; empty where nothing is asked."""
+    """The condition ``AND …`` on the endpoints of an application; empty without a filter."""
     conditions: list[str] = []
     if not where.without_endpoints:
         conditions.append(f"AND EXISTS ({_ENDPOINTS})")

@@ -19,7 +19,7 @@ __all__ = ["PostgresqlAttempts"]
 _COLUMNS = rows.columns(rows.ATTEMPT, "attempt")
 
 STATUSES = (AttemptStatus.SUCCESS, AttemptStatus.FAIL)
-"""How an attempt can have ended."""
+"""The possible statuses of an attempt."""
 SUCCESSFUL_CODES = 200
 
 _GET = f"""
@@ -110,7 +110,7 @@ class PostgresqlAttempts:
         return {AttemptStatus(status): count for status, count in found}
 
     async def expunge(self, message_id: str, attempt_id: str) -> bool:
-        """Replaces the response by ``EXPUNGED``."""
+        """Replace the response by ``EXPUNGED``."""
 
         async def change(session: Session) -> bool:
             # Not by the server's functions for JSON, which take no escaped NUL.

@@ -1,4 +1,4 @@
-"""A whole batch as the parameters of one statement: an array for each column, which ``unnest`` makes a table again."""
+"""A batch as the parameters of one statement: an array for each column, which ``unnest`` turns into a table."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["arrays", "unnest"]
 
 
 def unnest(types: Sequence[str], after: int = 0) -> str:
-    """``unnest`` of the arrays with elements of these types, which are the next parameters after so many."""
+    """``unnest`` of arrays with elements of these types; their parameters follow the first ``after`` ones."""
     return f"unnest({', '.join(f'${number}::{kind}[]' for number, kind in enumerate(types, after + 1))})"
 
 

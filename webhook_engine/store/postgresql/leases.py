@@ -1,4 +1,4 @@
-"""Leases in PostgreSQL. All times are those of its clock."""
+"""Leases in PostgreSQL, by the clock of its server."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ __all__ = ["PostgresqlLeases"]
 
 TTL_S = 5.0
 WITHIN_S = 4.0
-"""An answer that comes later is of no use: the lease is as good as over."""
+"""Seconds; a later reply is of no use, because the lease is nearly over."""
 
 _JOIN = """
 INSERT INTO {schema}webhook_member (id, host, pid, version, started_at, expires_at, secrets)
 VALUES ($1, $2, $3, $4, to_timestamp($5), clock_timestamp() + $6 * interval '1 second', $7::text::jsonb)
 """
 
-# One statement, so that nobody can be stopped between its parts. A shard is taken only by a member whose row is there,
-# and that row is locked until the end, so that it is not buried meanwhile.
+# One statement, so that no engine can stop between its parts. Only a member with a row takes a shard, and the row is
+# locked until the end, so that its lease cannot be ended meanwhile.
 _RENEW = """
 WITH renewed AS (
     UPDATE {schema}webhook_member
@@ -75,7 +75,7 @@ FROM {schema}webhook_member AS member
 ORDER BY id
 """
 
-# Of two that come at once, the second sees the first.
+# Of two members that join at once, the second sees the first.
 _ONE_AT_A_TIME = f"SELECT pg_advisory_xact_lock({LOCK + 2}, hashtext(current_schema()))"
 _DISAGREES = """
 SELECT id FROM webhook_member
@@ -92,7 +92,7 @@ SELECT min(stored_below) FROM {schema}webhook_member WHERE id <> $1
 
 
 async def read_members(session: Session, qualified: Callable[[str], str]) -> Sequence[Member]:
-    """All members, in the order in which they came; ``qualified`` puts the schema into a statement."""
+    """All members, in the order in which they joined; ``qualified`` puts the schema into a statement."""
     return [
         Member(id=id_, host=host, pid=pid, version=version, started_at=started_at, lease_s=lease_s, shards=shards)
         for id_, host, pid, version, started_at, lease_s, shards in await session.rows(qualified(_MEMBERS))
@@ -108,27 +108,27 @@ class PostgresqlLeases:
         self._database = database
         self._line = OwnLine(database, WITHIN_S)
         self._told: dict[str, str] = {}
-        """Fingerprints of secrets by setting, for the row of the next member that this engine is."""
+        """Fingerprints of secrets by setting, for the row of this engine's next membership."""
         schema = database.connector.schema
-        # Behind a pooler no search path outlives a transaction, and these are transactions of one statement.
+        # Behind a pooler, a search path does not outlive its transaction, and each statement here is one.
         prefix = "" if schema is None else f"{quoted(schema)}."
         self._sql: Callable[[str], str] = lambda statement: statement.format(schema=prefix)
 
     async def join(self, member: Member) -> None:
-        """Be a member, without shards at first."""
+        """Become a member, without shards at first."""
         told = msgspec.json.encode(self._told).decode()
         row = (member.id, member.host, member.pid, member.version, member.started_at / 1_000_000, TTL_S, told)
         await self._line.run(lambda session: session.change(self._sql(_JOIN), *row))
         self._database.sharing.member_id = member.id
 
     async def renew(self, member_id: str, *, take: Collection[int] = (), stored_below: str = "") -> LeaseState | None:
-        """Renew the lease, and take those of these shards that no member holds; ``None`` if the lease was lost."""
+        """Renew the lease, and take those of ``take`` that no member holds; ``None`` if the lease was lost."""
         sql = self._sql(_RENEW)
         found = await self._line.run(lambda session: session.row(sql, member_id, TTL_S, sorted(take), stored_below))
         renewed, taken, new_generations, held, generations, free, live, lapsed, next_lapse_s = found
         if not renewed:
             return None
-        # What it took and renewed is not yet seen by the rest of the statement.
+        # The rest of the statement does not see the changes of its first parts.
         return LeaseState(
             held=dict(zip((*held, *taken), (*generations, *new_generations), strict=True)),
             free=frozenset(free) - frozenset(taken),
@@ -142,23 +142,23 @@ class PostgresqlLeases:
         self._database.sharing.shards = shards
 
     async def give_back(self, member_id: str, shards: Collection[int]) -> None:
-        """Hold these shards no longer."""
+        """Give up these shards."""
         await self._line.run(lambda session: session.change(self._sql(_GIVE_BACK), member_id, sorted(shards)))
 
     async def bury(self, member_id: str) -> bool:
-        """Free the shards of a member whose lease has ended; ``False`` if it runs, or that is done."""
+        """Free the shards of a member whose lease has expired; ``False`` if it has not, or if they are free already."""
         return await self._end(member_id, always=False)
 
     async def leave(self, member_id: str) -> None:
-        """Be no member any more, and hold nothing."""
+        """Leave, and give up all shards."""
         await self._end(member_id, always=True)
 
     async def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         await self._line.close()
 
     async def members(self) -> Sequence[Member]:
-        """All members, in the order in which they came."""
+        """All members, in the order in which they joined."""
         return await self._database.read_with(lambda session: read_members(session, self._sql))
 
     async def agree(self, member_id: str, secret: SharedSecret) -> Member | None:

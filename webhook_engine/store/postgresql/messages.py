@@ -38,7 +38,7 @@ _TYPES = {"deliver_at": "bigint", "created_at": "bigint", "payload_expires_at": 
 _STORED_TYPES = [_TYPES.get(name, "text") for name in _STORED]
 _WIDTH = len(_STORED)
 
-# An outbox row that is not there any more was moved by another engine. Those that were not added are returned.
+# Another engine has relayed an outbox row that is gone. Returns the messages that were not added.
 _ADD_MESSAGES = f"""
 WITH given AS (
     SELECT * FROM {unnest((*_STORED_TYPES, "bigint"))} AS given ({rows.columns(_STORED)}, outbox_id)
@@ -84,7 +84,7 @@ _EXPUNGE = """
 UPDATE webhook_message SET payload = NULL WHERE id = ANY($1::text[])
 """
 
-# The last element of an exchange is a text only where it is what a transformation made of the payload.
+# The last element of an exchange is text only if it is the payload made by a transformation.
 FORGET_SENT_BODIES = r"""
 UPDATE webhook_attempt SET exchange = regexp_replace(exchange, ',"(?:[^"\\]|\\.)*"\]$', ']')
 WHERE message_id = ANY($1::text[]) AND exchange LIKE '%"]'
@@ -98,7 +98,7 @@ class PostgresqlMessages:
         self._database = database
 
     async def add(self, batch: Sequence[AddressedMessage]) -> Sequence[AddressedMessage]:
-        """Store messages with their deliveries and responses; returns those that were there already."""
+        """Store messages with their deliveries and responses; returns those that existed already."""
         if not batch:
             return ()
         add = partial(NewMessages(batch).add, shards_held=True)
@@ -110,7 +110,7 @@ class PostgresqlMessages:
         return rows.message(found[0]) if found else None
 
     async def event_type(self, message_id: str) -> str | None:
-        """Of the message with this id; its payload is not read."""
+        """The event type of the message with this id, without reading its payload."""
         found = await self._database.read(_EVENT_TYPE, message_id)
         return found[0][0] if found else None
 
@@ -146,7 +146,7 @@ class PostgresqlMessages:
         )
 
     async def expunge(self, *message_ids: str) -> None:
-        """Deletes the payloads."""
+        """Delete the payloads."""
         ids = list(message_ids)
 
         async def change(session: Session) -> None:
@@ -157,7 +157,7 @@ class PostgresqlMessages:
 
 
 class NewMessages:
-    """A batch of messages, made ready to be added in a transaction."""
+    """A batch of messages, prepared to be added in a transaction."""
 
     def __init__(self, batch: Sequence[AddressedMessage]) -> None:
         self._batch = batch
@@ -165,10 +165,10 @@ class NewMessages:
             [(*rows.message_row(addressed.message), addressed.outbox_id) for addressed in batch], len(_STORED) + 1
         )
         self.ordered = {endpoint_id for addressed in batch for endpoint_id in addressed.ordered}
-        """The endpoints whose orders something joins."""
+        """The endpoints whose orders get new deliveries."""
 
     async def add(self, session: Session, *, shards_held: bool = False) -> Sequence[AddressedMessage]:
-        """Insert them; returns those that were there already.
+        """Insert them; returns those that existed already.
 
         ``shards_held``: the transaction has begun with :data:`HOLD_SHARDS`.
         """
@@ -184,7 +184,7 @@ class NewMessages:
             return ()
         fresh: list[AddressedMessage] = []
         refused: list[AddressedMessage] = []
-        # Of several with the same id the first was added.
+        # Of several with the same id, the first was added.
         for addressed in reversed(self._batch):
             identifier = addressed.message.id
             if taken[identifier]:

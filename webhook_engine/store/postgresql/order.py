@@ -21,9 +21,9 @@ __all__ = ["add_in_order", "come_back", "first_members", "give_turns", "leave_or
 ORDERED = 0x7768_6F72
 """The first half of the advisory lock; the second is made of the endpoint's id."""
 MAX_TURN_BYTES = 4 * 1024 * 1024
-"""Of payloads that are handed over with the turns of one change; what is beyond is read when it is sent."""
+"""Bytes of payloads handed over with the turns of one change; further ones are read when they are sent."""
 
-# One after the other in one order, so that no two transactions wait for one another.
+# Always in the same order, so that two transactions cannot deadlock.
 _LOCK = f"""
 SELECT pg_advisory_xact_lock({ORDERED}, number)
 FROM (SELECT DISTINCT hashtext(id) AS number FROM unnest($1::text[]) AS wanted (id) ORDER BY 1) AS locks
@@ -132,7 +132,7 @@ FROM {unnest(("text", "text", "text", "bigint"))} AS coming (message_id, endpoin
 WHERE delivery.message_id = coming.message_id AND delivery.endpoint_id = coming.endpoint_id
 """  # noqa: S608 (names of ours)
 
-# Seeks the next line in the index instead of reading the entries of the one before.
+# Seeks the next line in the index instead of reading all entries of the previous one.
 _HEADS = f"""
 WITH RECURSIVE line (order_key) AS (
     (
@@ -166,13 +166,13 @@ ORDER BY line.order_key
 
 
 async def lock_order(session: Session, endpoint_ids: Collection[str]) -> None:
-    """From now until the transaction ends, nobody else joins or leaves the orders of these endpoints."""
+    """Lock the orders of these endpoints until the transaction ends."""
     if endpoint_ids:
         await session.rows(_LOCK, list(endpoint_ids))
 
 
 async def add_in_order(session: Session, deliveries: Sequence[tuple[str, str, str]], now: int) -> int:
-    """Add deliveries (message, endpoint, ordering key), and give the turn where nobody has it; how many were added."""
+    """Add deliveries (message, endpoint, ordering key), and give the free turns; returns how many were added."""
     if not deliveries:
         return 0
     lines = [(endpoint_id, key) for _, endpoint_id, key in deliveries]
@@ -184,7 +184,7 @@ async def add_in_order(session: Session, deliveries: Sequence[tuple[str, str, st
 
 
 async def give_turns(session: Session, lines: Iterable[Line], now: int, *, tell: bool = True) -> Turns:
-    """Give the turn in those of the lines where nobody has it; who else may hold one of them is told."""
+    """Give the free turns of these lines, and notify other holders of their endpoints."""
     given = await session.rows(_GIVE_TURNS, *arrays(sorted(set(lines)), 2), now)
     if not given:
         return Turns()
@@ -206,7 +206,7 @@ async def give_turns(session: Session, lines: Iterable[Line], now: int, *, tell:
 async def leave_order(
     session: Session, deliveries: Iterable[tuple[str, str]], now: int, stopping: Collection[tuple[str, str]] = ()
 ) -> Turns:
-    """Take those of these deliveries (message, endpoint) out of the order that have no place in it any more."""
+    """Take those of these deliveries (message, endpoint) that have left their order out of it."""
     found = await session.rows(_IN_ORDER, *arrays(list(deliveries), 2))
     leaving: list[tuple[str, str]] = []
     lines: list[Line] = []
@@ -221,7 +221,7 @@ async def leave_order(
 
 
 async def come_back(session: Session, endpoint_id: str, message_ids: Sequence[str], now: int) -> None:
-    """Let deliveries that were just scheduled take their places in the order, their old ones where they had one."""
+    """Give deliveries that were just scheduled their places in the order, or their old places again."""
     found = await session.rows(_COMING_BACK, endpoint_id, list(message_ids))
     lines = [(endpoint_id, key) for _, key, _ in found]
     last = await _last(session, {line for line, (_, _, number) in zip(lines, found, strict=True) if number is None})
@@ -234,7 +234,7 @@ async def come_back(session: Session, endpoint_id: str, message_ids: Sequence[st
 
 
 async def first_members(session: Session, line: Line, limit: int, payload_bytes: int) -> Sequence[OrderedDelivery]:
-    """The first in an order, the turn's holder before all, up to the one with which their payloads reach that size."""
+    """The first deliveries in an order, beginning with the one that has the turn, within ``payload_bytes``."""
     return [
         OrderedDelivery(rows.due(row), event_type, created_at)
         for event_type, created_at, *row in await session.rows(_FIRST, *line, limit, payload_bytes)
@@ -244,7 +244,7 @@ async def first_members(session: Session, line: Line, limit: int, payload_bytes:
 async def line_heads(
     session: Session, endpoint_id: str, after: str | None, limit: int, most: int
 ) -> Sequence[LineHead]:
-    """Where the orders of an endpoint stand; those behind are counted up to ``most``."""
+    """The state of each order of an endpoint; waiting deliveries are counted up to ``most``."""
     return [
         LineHead(
             ordering_key=key,

@@ -1,4 +1,4 @@
-"""Recording a batch of outcomes: attempts, what becomes of their deliveries, and of the endpoints."""
+"""Records a batch of outcomes: attempts, and the new states of deliveries and endpoints."""
 
 # ruff: noqa: S608 (only names of columns are put into statements, values never)
 
@@ -105,7 +105,7 @@ WHERE endpoint.id = change.id AND endpoint.disabled_at IS NULL
 
 
 class NewOutcomes:
-    """A batch of outcomes, made ready to be recorded in a transaction."""
+    """A batch of outcomes, prepared to be recorded in a transaction."""
 
     def __init__(self, outcomes: Outcomes, member: str) -> None:
         first, *further = rows.rounds(outcomes.deliveries) or [[]]
@@ -113,7 +113,7 @@ class NewOutcomes:
         self._changes = arrays([rows.change_row(change) for change in first], len(_CHANGE_TYPES))
         self._further = [arrays([rows.change_row(change) for change in changes], 0) for changes in further]
         self._fulfilled = [(one.endpoint_id, one.manual_id) for one in outcomes.deliveries if one.manual_id]
-        # In one order, so that two engines never wait for one another.
+        # Always in the same order, so that two engines cannot deadlock.
         self._conditions = [rows.condition_row(*condition) for condition in sorted(outcomes.conditions.items())]
         self._mark = mark_row(outcomes.mark, member)
         self._messages = NewMessages(outcomes.messages)

@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 MAX_COUNTED_ENDPOINTS = 10_000
 MARK_KEPT_US = 3_600 * 1_000_000
-"""How long the mark of a stopped engine is kept besides the latest one."""
+"""Microseconds for which the mark of a stopped engine is kept, besides the latest mark."""
 
 _PENDING = """
 SELECT count(*) FROM (SELECT 1 FROM webhook_delivery WHERE due_at IS NOT NULL LIMIT $1) AS found
@@ -87,7 +87,7 @@ ORDER BY id
 LIMIT $3
 """
 
-# Whoever asks for an attempt of a message meanwhile waits for this, and then finds no payload.
+# A concurrent request for an attempt of the message waits for this, and then finds no payload.
 _LOCK_MESSAGES = """
 SELECT id FROM webhook_message WHERE id > $1 AND id < $2 ORDER BY id LIMIT $3 FOR UPDATE
 """
@@ -170,7 +170,7 @@ class PostgresqlUpkeep:
         self.spent_s = 0.0
 
     async def figures(self, limit: int) -> StoreFigures:
-        """Read from indexes; nothing is counted beyond ``limit``."""
+        """Counted in indexes, up to ``limit``."""
 
         async def look(session: Session) -> StoreFigures:
             waiting = await session.value(_OUTBOX_WAITING, limit)
@@ -186,7 +186,7 @@ class PostgresqlUpkeep:
         return await self._database.read_with(look)
 
     async def clock_mark(self) -> ClockMark | None:
-        """What the clock said last."""
+        """The last reading of the clock."""
         return await self._database.read_with(read_mark)
 
     async def keep_clock_mark(self, mark: ClockMark) -> None:
@@ -199,7 +199,7 @@ class PostgresqlUpkeep:
         await self._database.write(change)
 
     async def longest_ran(self) -> int:
-        """The greatest ``ran`` that any endpoint's failure window knows."""
+        """The greatest ``ran`` in the failure windows of all endpoints."""
         [(longest,)] = await self._database.read(_LONGEST_RAN)
         return int(longest)
 
@@ -209,11 +209,11 @@ class PostgresqlUpkeep:
         return None if newest is None else str(newest)
 
     async def ping(self) -> None:
-        """Have a writer do its next transaction, an empty one."""
+        """Run an empty transaction on a writer."""
         await self._database.write(_nothing)
 
     async def check(self, within_s: float) -> None:
-        """Raises ``StoreUnavailableError`` if nothing can be written now, or if that cannot be told in time."""
+        """Raises ``StoreUnavailableError`` if writing fails, or does not end in time."""
         await self._database.check(within_s)
 
     async def expire_payloads(self, after: str, until: str, limit: int) -> Cleaned:
@@ -256,7 +256,7 @@ class PostgresqlUpkeep:
         return await self._step(change)
 
     async def purge(self, now: int, limit: int) -> int:
-        """Remove up to ``limit`` of each of the other things that have expired."""
+        """Delete up to ``limit`` expired rows of each other table."""
 
         async def change(session: Session) -> int:
             return sum([await session.change(statement, now, limit) for statement in _PURGE])
@@ -272,11 +272,11 @@ class PostgresqlUpkeep:
         return await self._step(lambda session: session.change(_DELETE_AUDIT, until, limit))
 
     async def shrink(self, reserve: float, most_bytes: int) -> int:
-        """Nothing: the server's autovacuum sees to it that space is used again."""
+        """Does nothing: the autovacuum of the server frees space."""
         return 0
 
     async def encrypt_again(self, encrypt_again: EncryptAgain, after: str, limit: int) -> tuple[int, str | None]:
-        """Encrypt the secrets of up to ``limit`` endpoints anew, in the order of ids."""
+        """Encrypt the secrets of up to ``limit`` endpoints again, in the order of ids."""
 
         async def change(session: Session) -> tuple[int, str | None]:
             found = await session.rows(_SECRETS, after, limit)
@@ -296,7 +296,7 @@ class PostgresqlUpkeep:
         return await self._database.write(change)
 
     async def encrypt_urls(self, encrypt: EncryptUrl, after: str, limit: int) -> tuple[int, str | None]:
-        """Nothing to do: no version has stored passwords of URLs in clear here."""
+        """Does nothing: no version has stored passwords of URLs in plain text in PostgreSQL."""
         return 0, None
 
     async def _step(self, change: Callable[[Session], Awaitable[T]]) -> T:

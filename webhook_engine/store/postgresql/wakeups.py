@@ -36,11 +36,11 @@ COALESCED_S = 0.005
 WITHIN_S = 5.0
 MOST_BYTES = 4 * 1024 * 1024
 MOST_CARRIED_BYTES = 7_900
-"""What a ``NOTIFY`` can carry is a little more."""
+"""Bytes; a ``NOTIFY`` can carry a little more."""
 KEPT_S = 60
-"""How long a notice is kept."""
+"""Seconds for which a notice is kept."""
 MISSED_AFTER_S = 40.0
-"""An engine that has not polled for so long may have missed notices."""
+"""Seconds without a poll after which an engine may have missed notices."""
 TIDIED_EVERY_S = 20.0
 
 # A transaction that is under way may be older than one that is over. So each look begins where the oldest of those
@@ -65,7 +65,7 @@ _WAKE = """
 SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, $2)
 """
 
-# What a payload holds is looked up only for rows that fit: before that, its size is known without it. What has a place
+# Payloads are read only for rows that fit; their sizes are known without reading them. What has a place
 # in an order waits for its turn, which is looked for.
 _DUE = """
 SELECT
@@ -98,7 +98,7 @@ WHERE (xid, id) IN (
 """
 
 _Carried: TypeAlias = tuple[int, int, Notice]
-"""The transaction, the id, and what it says."""
+"""The transaction, the id, and the content of a notice."""
 _NOTICE = msgspec.json.Decoder(Notice)
 _CARRIED = msgspec.json.Decoder(list[_Carried])
 
@@ -119,13 +119,13 @@ class PostgresqlWakeups:
         self._to_carry: list[Told] = []
         """Notices that go with the next ``NOTIFY``."""
         self._to_be_read = False
-        """Whether the next ``NOTIFY`` tells of others too."""
+        """Whether the next ``NOTIFY`` also announces others."""
         self._carried: list[_Carried] = []
         """Notices that came with a ``NOTIFY``."""
         self._must_read = True
         self._from = 0
         self._seen: dict[int, int] = {}
-        """Notices that were found, by id, with their transactions: those that the next look may come upon again."""
+        """Notices that the next poll may find again, by id, with their transactions."""
         self._anew = False
         self._read_at = 0.0
         self._tidied_at = 0.0
@@ -150,7 +150,7 @@ class PostgresqlWakeups:
         self._read_at, self._anew = asyncio.get_running_loop().time(), False
 
     async def wait(self, seconds: float) -> bool:
-        """Wait for a wake-up, at most so long; whether there was one."""
+        """Wait for a wake-up, at most this long; returns whether there was one."""
         woken = self._woken
         assert woken is not None  # noqa: S101 (made by `start`)
         try:
@@ -172,7 +172,7 @@ class PostgresqlWakeups:
             except BaseException:
                 self._must_read = True
                 raise
-        # What came meanwhile may have been found as well; one that is older than a look was found by that.
+        # What arrived meanwhile may have been found as well; a notice older than a poll was found by it.
         carried, self._carried = self._carried, []
         for xid, identifier, notice in carried:
             if xid >= self._from and identifier not in self._seen:
@@ -183,7 +183,7 @@ class PostgresqlWakeups:
     async def _read_into(self, notices: list[Notice]) -> bool:
         """Read notices since the last poll; returns whether earlier ones may have been missed."""
         now = asyncio.get_running_loop().time()
-        # First of all: nothing that was found is lost where this fails.
+        # First, so that no found notice is lost if this fails.
         if now - self._tidied_at > TIDIED_EVERY_S:
             self._tidied_at = now
             await self._line.run(lambda session: session.change(self._sql(_TIDY), KEPT_S))
@@ -201,7 +201,7 @@ class PostgresqlWakeups:
         return missed
 
     async def due(self, wanted: Sequence[tuple[str, str]]) -> Sequence[Due]:
-        """Of these deliveries, by endpoint and message, those that are scheduled, and whose payloads fit together."""
+        """The scheduled ones of these deliveries, by endpoint and message, as far as their payloads fit."""
         found = await self._database.read(_DUE, *arrays(wanted, 2), MOST_BYTES)
         return [rows.due(row) for row in found]
 

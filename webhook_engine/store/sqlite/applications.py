@@ -85,7 +85,7 @@ class SqliteApplications:
         return await self._database.write(change)
 
     async def delete(self, application_id: str, now: int, messages: Sequence[AddressedMessage] = ()) -> bool:
-        """Deletes it, all its endpoints and the positions of its pollers."""
+        """Delete it, all its endpoints and the positions of its pollers."""
         webhooks = NewMessages(messages)
 
         def change(session: Session) -> bool:

@@ -20,7 +20,7 @@ __all__ = ["NewAttempts", "SqliteAttempts"]
 _COLUMNS = rows.columns(rows.ATTEMPT, "attempt")
 
 STATUSES = (AttemptStatus.SUCCESS, AttemptStatus.FAIL)
-"""How an attempt can have ended."""
+"""The possible statuses of an attempt."""
 SUCCESSFUL_CODES = 200
 
 _ADD = BatchStatement(
@@ -116,7 +116,7 @@ class SqliteAttempts:
         return {AttemptStatus(status): count for status, count in found if count}
 
     async def expunge(self, message_id: str, attempt_id: str) -> bool:
-        """Replaces the response by ``EXPUNGED``."""
+        """Replace the response by ``EXPUNGED``."""
         return await self._database.write(lambda session: session.change(_EXPUNGE, (message_id, attempt_id)) > 0)
 
     async def _list(self, sql: str, parameters: dict[str, Value], span: Span) -> Sequence[Attempt]:

@@ -238,7 +238,7 @@ class Database:
         return await done
 
     async def check(self, within_s: float) -> None:
-        """Raises ``StoreUnavailableError`` if nothing can be written now, or if that cannot be told in time."""
+        """Raises ``StoreUnavailableError`` if writing fails, or does not end in time."""
         if not self._at_work:
             raise self._closed()
         self._files.require()

@@ -310,7 +310,7 @@ class SqliteDeliveries:
         self._database = database
 
     async def record(self, outcomes: Outcomes) -> Turns:
-        """Record a batch of outcomes, whole or not at all; returns the turns that this gave."""
+        """Record a batch of outcomes, whole or not at all; returns the turns that this gives."""
         return await self._database.write(NewOutcomes(outcomes).record)
 
     async def endpoints_with_due(
@@ -322,7 +322,7 @@ class SqliteDeliveries:
         return [(endpoint_id, due_at) for endpoint_id, due_at in found]
 
     async def due(self, endpoint_id: str, until: int, limit: int, *, payload_bytes: int | None = None) -> Sequence[Due]:
-        """Manual attempts that were asked for, then scheduled deliveries due at or before ``until``."""
+        """Requested manual attempts, then scheduled deliveries due at or before ``until``."""
 
         def take(session: Session) -> list[Row]:
             taken: list[Row] = []
@@ -343,7 +343,7 @@ class SqliteDeliveries:
         return None if instant is None else int(instant)
 
     async def request_attempt(self, due: Due) -> bool:
-        """Ask for the manual attempt ``due.manual_id``; makes the delivery if the message has none for the endpoint."""
+        """Request the manual attempt ``due.manual_id``; creates the delivery if there is none."""
 
         def change(session: Session) -> bool:
             if not session.rows(_HAS_PAYLOAD, (due.message_id,)):
@@ -364,7 +364,7 @@ class SqliteDeliveries:
         *,
         while_closed: bool = False,
     ) -> int:
-        """End up to ``limit`` scheduled deliveries of an endpoint; returns how many, so that 0 means done."""
+        """Settle up to ``limit`` scheduled deliveries of an endpoint; returns how many, 0 when there are no more."""
         del while_closed
         values: tuple[Value, ...] = (endpoint_id, status, reason, now)
 
@@ -382,7 +382,7 @@ class SqliteDeliveries:
         return await self._database.write(change)
 
     async def cancel_message(self, message_id: str, reason: str, now: int) -> tuple[Sequence[str], Turns]:
-        """Cancel the scheduled deliveries of a message; returns the endpoint ids concerned, and the turns given."""
+        """Cancel the scheduled deliveries of a message; returns their endpoint ids, and the turns that this gives."""
 
         def change(session: Session) -> tuple[Sequence[str], Turns]:
             found = session.rows(_CANCEL_MESSAGE, (message_id, reason, now))
@@ -393,7 +393,7 @@ class SqliteDeliveries:
         return await self._database.write(change)
 
     async def skip(self, message_id: str, endpoint_id: str, reason: str, now: int) -> Turns | None:
-        """Take a delivery out of the order, cancelled unless it has failed; ``None`` if it has no place in it."""
+        """Take a delivery out of its order, and cancel it unless it has failed; ``None`` if it has no place in one."""
 
         def change(session: Session) -> Turns | None:
             if not session.change(_SKIP, (message_id, endpoint_id, reason, now)):
@@ -403,7 +403,7 @@ class SqliteDeliveries:
         return await self._database.write(change)
 
     async def release(self, endpoint_id: str, limit: int, now: int) -> tuple[int, Turns]:
-        """Let up to ``limit`` orders of an endpoint go on that have stopped; returns how many."""
+        """Resume up to ``limit`` stopped orders of an endpoint; returns how many, and the turns that this gives."""
 
         def change(session: Session) -> tuple[int, Turns]:
             released = _stopped(session, endpoint_id, limit)
@@ -412,15 +412,15 @@ class SqliteDeliveries:
         return await self._database.write(change)
 
     async def first_in_order(self, line: Line, limit: int, payload_bytes: int) -> Sequence[OrderedDelivery]:
-        """The first in an order, its turn's holder before all, until their payloads are so large together."""
+        """The first deliveries in an order, beginning with the one that has the turn."""
         return await self._database.read_with(lambda session: first_members(session, line, limit, payload_bytes))
 
     async def line_heads(self, endpoint_id: str, after: str | None, limit: int, most: int) -> Sequence[LineHead]:
-        """Where the orders of an endpoint stand, by ordering key; those behind are counted up to ``most``."""
+        """The state of each order of an endpoint, by ordering key; waiting deliveries are counted up to ``most``."""
         return await self._database.read_with(lambda session: line_heads(session, endpoint_id, after, limit, most))
 
     async def get(self, message_id: str, endpoint_id: str) -> Due | None:
-        """The delivery, whatever its state; ``due_at`` is 0 where nothing is scheduled."""
+        """The delivery in any state; ``due_at`` is 0 if nothing is scheduled."""
         found = await self._database.read(_GET, (message_id, endpoint_id))
         return rows.due(found[0]) if found else None
 
@@ -435,7 +435,7 @@ class SqliteDeliveries:
         *,
         ordered: bool = False,
     ) -> tuple[int, int | None]:
-        """Schedule failed deliveries again, for a full run through the ladder, with the task's progress."""
+        """Schedule failed deliveries again, from the first step of the ladder, and store the task's progress."""
         # Looked up outside the transaction, because many without a payload may have to be passed over. What is taken
         # leaves the index of failures, so going on at the instant of the first one left neither skips nor repeats.
         found = await self._database.read(_RECOVERABLE, (endpoint_id, since, until, limit + 1))
@@ -463,7 +463,7 @@ class SqliteDeliveries:
     async def bring_forward(
         self, endpoint_id: str, message_ids: Sequence[str], now: int, progress: TaskProgress
     ) -> None:
-        """Make retries that wait for later due at once, with the task's progress."""
+        """Make waiting retries due at once, and store the task's progress."""
         wanted = rows.json_of(message_ids)
 
         def change(session: Session) -> None:
@@ -476,7 +476,7 @@ class SqliteDeliveries:
         """Bring forward the scheduled deliveries that are due earlier by ``due_again`` than is stored."""
 
         def change(session: Session) -> tuple[int, Place | None]:
-            # Forward means behind the place that is looked at, so that nothing is met twice.
+            # An earlier delivery is behind the place of this page, so that none is read twice.
             found = session.rows(_SCHEDULED, (*(after or ("", 0, "")), limit))
             moved = []
             for endpoint_id, due_at, message_id, due_ran, promised in found:
@@ -509,7 +509,7 @@ class SqliteDeliveries:
         *,
         ordered: bool = False,
     ) -> None:
-        """Make deliveries, due at once, where there are none, with the task's progress."""
+        """Create missing deliveries, due at once, and store the task's progress."""
         await self._schedule(_REPLAY, endpoint_id, message_ids, now, progress, ordered=ordered)
 
     async def replay_again(
@@ -521,7 +521,7 @@ class SqliteDeliveries:
         *,
         ordered: bool = False,
     ) -> None:
-        """Schedule settled deliveries once more, for a full run through the ladder, with the task's progress."""
+        """Schedule settled deliveries again, from the first step of the ladder, and store the task's progress."""
         await self._schedule(_REPLAY_AGAIN, endpoint_id, message_ids, now, progress, ordered=ordered)
 
     async def _schedule(
@@ -563,7 +563,7 @@ class SqliteDeliveries:
     async def count_of_messages(
         self, application_id: str, after: str, until: str, limit: int
     ) -> tuple[int, str | None]:
-        """How many deliveries the messages with ids in (``after``, ``until``) have, and the id to continue from."""
+        """The number of deliveries of the messages with ids in (``after``, ``until``), and the id to continue from."""
         [(last, looked_at, count)] = await self._database.read(
             _COUNT_OF_MESSAGES, (application_id, after, until, limit)
         )
@@ -574,7 +574,7 @@ class SqliteDeliveries:
         return await messages_of_endpoint(self._database, endpoint_id, span, where)
 
     async def edge(self, endpoint_id: str, status: AttemptStatus | None, span: Span, count: int) -> Edge | None:
-        """The edge after the first ``count`` elements of that list, of one status or of all."""
+        """The edge after the first ``count`` elements of that list, for one status or all."""
         return await edge_of_messages(self._database, endpoint_id, span, count, status)
 
     async def list_by_message(self, message_id: str, span: Span) -> Sequence[AttemptedDestination]:
@@ -582,11 +582,11 @@ class SqliteDeliveries:
         return await destinations_of_message(self._database, message_id, span)
 
     async def count_by_status(self, message_ids: Sequence[str]) -> dict[str, dict[AttemptStatus, int]]:
-        """How many deliveries of each message are in which state; without those that have none."""
+        """The deliveries of each message by state; messages without deliveries are left out."""
         return await statuses_of_messages(self._database, message_ids)
 
     async def count_pending(self, endpoint_id: str) -> tuple[int, int]:
-        """How many are to come: never attempted, and attempted before."""
+        """The pending deliveries: those never attempted, and those attempted before."""
         [(fresh, attempted)] = await self._database.read(_COUNT_PENDING, (endpoint_id,))
         return fresh, attempted
 

@@ -91,7 +91,7 @@ _EXPUNGE = """
 UPDATE webhook_message SET payload = NULL WHERE id IN (SELECT value FROM json_each(?))
 """
 
-# The last element of an exchange is a text only where it is what a transformation made of the payload.
+# The last element of an exchange is text only if it is the payload made by a transformation.
 FORGET_SENT_BODIES = """
 UPDATE webhook_attempt SET exchange = json_remove(exchange, '$[8]')
 WHERE message_id IN (SELECT value FROM json_each(?)) AND exchange LIKE '%"]'
@@ -105,7 +105,7 @@ class SqliteMessages:
         self._database = database
 
     async def add(self, batch: Sequence[AddressedMessage]) -> Sequence[AddressedMessage]:
-        """Store messages with their deliveries and responses; returns those that were there already."""
+        """Store messages with their deliveries and responses; returns those that existed already."""
         if not batch:
             return ()
         return await self._database.write(NewMessages(batch).add)
@@ -116,7 +116,7 @@ class SqliteMessages:
         return rows.message(found[0]) if found else None
 
     async def event_type(self, message_id: str) -> str | None:
-        """Of the message with this id; its payload is not read."""
+        """The event type of the message with this id, without reading its payload."""
         found = await self._database.read(_EVENT_TYPE, (message_id,))
         return cast(str, found[0][0]) if found else None
 
@@ -154,7 +154,7 @@ class SqliteMessages:
         )
 
     async def expunge(self, *message_ids: str) -> None:
-        """Deletes the payloads."""
+        """Delete the payloads."""
         ids = rows.json_of(message_ids)
 
         def change(session: Session) -> None:
@@ -173,7 +173,7 @@ class NewMessages:
         self._prepared = _Prepared(batch)
 
     def add(self, session: Session) -> Sequence[AddressedMessage]:
-        """Insert them; returns those that were there already."""
+        """Insert them; returns those that existed already."""
         refused: Sequence[AddressedMessage] = ()
         try:
             self._prepared.insert(session)

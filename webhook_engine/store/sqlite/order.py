@@ -17,7 +17,7 @@ from webhook_engine.store.sqlite.connection import Row, Session
 __all__ = ["add_in_order", "come_back", "first_members", "give_turns", "leave_order", "line_heads"]
 
 MAX_TURN_BYTES = 4 * 1024 * 1024
-"""Of payloads that are handed over with the turns of one change; what is beyond is read when it is sent."""
+"""Bytes of payloads handed over with the turns of one change; further ones are read when they are sent."""
 
 _LAST = """
 SELECT
@@ -114,7 +114,7 @@ _COME_BACK = BatchStatement(
     width=4,
 )
 
-# Seeks the next line in the index instead of reading the entries of the one before.
+# Seeks the next line in the index instead of reading all entries of the previous one.
 _HEADS = f"""
 WITH RECURSIVE line (order_key) AS (
     SELECT (
@@ -176,7 +176,7 @@ def give_turns(session: Session, lines: Iterable[Line], now: int) -> Turns:
 def leave_order(
     session: Session, deliveries: Iterable[tuple[str, str]], now: int, stopping: Collection[tuple[str, str]] = ()
 ) -> Turns:
-    """Take those of these deliveries (message, endpoint) out of the order that have no place in it any more."""
+    """Take those of these deliveries (message, endpoint) that have left their order out of it."""
     found = session.rows(_IN_ORDER, (rows.json_of([list(one) for one in deliveries]),))
     leaving: list[tuple[str, str]] = []
     lines: list[Line] = []
@@ -191,7 +191,7 @@ def leave_order(
 
 
 def come_back(session: Session, endpoint_id: str, message_ids: Sequence[str], now: int) -> None:
-    """Let deliveries that were just scheduled take their places in the order, their old ones where they had one."""
+    """Give deliveries that were just scheduled their places in the order, or their old places again."""
     found = session.rows(_COMING_BACK, (endpoint_id, rows.json_of(message_ids)))
     lines = [(endpoint_id, key) for _, key, _ in found]
     last = _last(session, {line for line, (_, _, number) in zip(lines, found, strict=True) if number is None})
@@ -203,7 +203,7 @@ def come_back(session: Session, endpoint_id: str, message_ids: Sequence[str], no
 
 
 def first_members(session: Session, line: Line, limit: int, payload_bytes: int) -> Sequence[OrderedDelivery]:
-    """The first in an order, the turn's holder before all, up to the one with which their payloads reach that size."""
+    """The first deliveries in an order, beginning with the one that has the turn, within ``payload_bytes``."""
     members: list[OrderedDelivery] = []
     size = 0
     for event_type, created_at, *row in session.stream(_FIRST, (*line, limit)):
@@ -215,7 +215,7 @@ def first_members(session: Session, line: Line, limit: int, payload_bytes: int) 
 
 
 def line_heads(session: Session, endpoint_id: str, after: str | None, limit: int, most: int) -> Sequence[LineHead]:
-    """Where the orders of an endpoint stand; those behind are counted up to ``most``."""
+    """The state of each order of an endpoint; waiting deliveries are counted up to ``most``."""
     # The key of those without one is empty, and comes first.
     found = session.rows(_HEADS, (endpoint_id, "" if after is None else after, limit, most))
     if after is None:

@@ -1,4 +1,4 @@
-"""Recording a batch of outcomes: attempts, what becomes of their deliveries, and of the endpoints."""
+"""Records a batch of outcomes: attempts, and the new states of deliveries and endpoints."""
 
 from __future__ import annotations
 

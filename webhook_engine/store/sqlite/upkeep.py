@@ -172,7 +172,7 @@ class SqliteUpkeep:
         self.spent_s = 0.0
 
     async def figures(self, limit: int) -> StoreFigures:
-        """Read from indexes; nothing is counted beyond ``limit``."""
+        """Counted in indexes, up to ``limit``."""
         path = self._database.path
 
         def look(session: Session) -> StoreFigures:
@@ -191,7 +191,7 @@ class SqliteUpkeep:
         return await self._database.read_with(look)
 
     async def clock_mark(self) -> ClockMark | None:
-        """What the clock said last."""
+        """The last reading of the clock."""
         return await self._database.read_with(read_mark)
 
     async def keep_clock_mark(self, mark: ClockMark) -> None:
@@ -199,7 +199,7 @@ class SqliteUpkeep:
         await self._database.write(lambda session: keep_mark(session, mark))
 
     async def longest_ran(self) -> int:
-        """The greatest ``ran`` that any endpoint's failure window knows."""
+        """The greatest ``ran`` in the failure windows of all endpoints."""
         [(longest,)] = await self._database.read(_LONGEST_RAN)
         return cast(int, longest)
 
@@ -213,7 +213,7 @@ class SqliteUpkeep:
         await self._database.write(lambda _: None)
 
     async def check(self, within_s: float) -> None:
-        """Raises ``StoreUnavailableError`` if nothing can be written now, or if that cannot be told in time."""
+        """Raises ``StoreUnavailableError`` if writing fails, or does not end in time."""
         await self._database.check(within_s)
 
     async def expire_payloads(self, after: str, until: str, limit: int) -> Cleaned:
@@ -255,7 +255,7 @@ class SqliteUpkeep:
         return await self._step(change)
 
     async def purge(self, now: int, limit: int) -> int:
-        """Remove up to ``limit`` of each of the other things that have expired."""
+        """Delete up to ``limit`` expired rows of each other table."""
         return await self._step(lambda session: sum(session.change(statement, (now, limit)) for statement in _PURGE))
 
     async def delete_tasks(self, until: str, limit: int) -> int:
@@ -290,7 +290,7 @@ class SqliteUpkeep:
         return pages * page_size
 
     async def encrypt_again(self, encrypt_again: EncryptAgain, after: str, limit: int) -> tuple[int, str | None]:
-        """Encrypt the secrets of up to ``limit`` endpoints anew, in the order of ids."""
+        """Encrypt the secrets of up to ``limit`` endpoints again, in the order of ids."""
 
         def change(session: Session) -> tuple[int, str | None]:
             found = session.rows(_SECRETS, (after, limit))
