@@ -58,7 +58,7 @@ class PostgresqlAttempts:
         """In the order of ids."""
         statuses: Sequence[AttemptStatus] = STATUSES if where.status is None else (where.status,)
         if where.status_code_class not in (None, SUCCESSFUL_CODES):
-            # Of the successes, maybe very many, none has such a code.
+            # No success has such a code, and there may be very many.
             statuses = tuple(status for status in statuses if status is not AttemptStatus.SUCCESS)
             if not statuses:
                 return ()

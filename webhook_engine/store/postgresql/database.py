@@ -99,7 +99,7 @@ class Database:
         self.member = ""
         """Identifies this engine on the database, and its rows."""
         self._waiting: deque[_Waiting[Any]] = deque()
-        # Made by `start`, because they belong to the event loop that they are first used in.
+        # Made by `start`, because they belong to the event loop in which they are first used.
         self._writers: asyncio.LifoQueue[_Slot]
         self._readers: asyncio.LifoQueue[_Slot]
         self._long_reads: asyncio.Semaphore
@@ -309,7 +309,7 @@ class Database:
             while self._waiting:
                 batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_CHANGES_PER_COMMIT))]
                 await self._commit(slot, batch)
-                # Those that were waiting run now, and what they bring goes into the next commit, not the one after it.
+                # Waiting callers run now, so that their next changes are in the next commit, not the one after it.
                 await asyncio.sleep(0)
         finally:
             self._writers.put_nowait(slot)

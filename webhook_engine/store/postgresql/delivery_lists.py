@@ -108,7 +108,7 @@ WHERE message_id = ANY($1::text[]) GROUP BY message_id, status, attempted
 
 
 async def statuses_of_messages(database: Database, message_ids: Sequence[str]) -> dict[str, dict[AttemptStatus, int]]:
-    """How many deliveries of each message are in which state."""
+    """The number of deliveries of each message by state."""
     counts: dict[str, dict[AttemptStatus, int]] = {}
     for message_id, status, attempted, count in await database.read(_STANDING, list(message_ids)):
         counts.setdefault(message_id, {})[rows.attempt_status(status, attempted)] = count

@@ -114,7 +114,7 @@ class PostgresqlEndpoints:
         return stored if moved_from is None else msgspec.structs.replace(stored, moved=(moved_from, moved_s))
 
     async def first(self) -> StoredEndpoint | None:
-        """Some endpoint, deleted or not, if there is any."""
+        """Any endpoint, deleted or not; ``None`` if there are none."""
         found = await self._database.read(_FIRST)
         return _endpoint(found[0]) if found else None
 
@@ -130,7 +130,7 @@ class PostgresqlEndpoints:
         return Routes([_endpoint(row[1:]) for row in found if row[1] is not None], found[0][0])
 
     async def count(self, application_id: str) -> int:
-        """How many that are."""
+        """Their number."""
         [(count,)] = await self._database.read(_COUNT, application_id)
         return int(count)
 
@@ -161,7 +161,7 @@ class PostgresqlEndpoints:
         await self._database.write(lambda session: session.change(_END_PAUSES))
 
     async def delete(self, endpoint_id: str, now: int, messages: Sequence[AddressedMessage] = ()) -> bool:
-        """Deletes it and the positions of its pollers."""
+        """Delete it and the positions of its pollers."""
         webhooks = NewMessages(messages)
 
         async def change(session: Session) -> bool:

@@ -47,7 +47,7 @@ class PostgresqlEventTypes:
         self._database = database
 
     async def add(self, event_type: EventType) -> None:
-        """Takes the place of an archived one of that name; raises ``ConflictError`` if there is a live one."""
+        """Replaces an archived one of the same name; raises ``ConflictError`` if there is one that is not archived."""
         values = rows.event_type_row(event_type)
 
         async def change(session: Session) -> None:
@@ -73,7 +73,7 @@ class PostgresqlEventTypes:
         return rows.event_type(found) if found else None
 
     async def expunge(self, organization_id: str, name: str) -> bool:
-        """Removes it altogether."""
+        """Delete it for good."""
         return await self._database.write(lambda session: session.change(_EXPUNGE, organization_id, name)) > 0
 
     async def list(

@@ -61,7 +61,7 @@ def is_passing(error: Exception) -> bool:
 
 
 def is_taken(error: asyncpg.PostgresError) -> bool:
-    """Whether a value that must be unique is there already."""
+    """Whether a value that must be unique exists already."""
     return str(error.sqlstate) == _UNIQUE_VIOLATION
 
 

@@ -145,7 +145,7 @@ class PostgresqlInsight:
         self._database = database
 
     async def figures(self, organization_id: str, messages_from: str, most_pending: int, most_messages: int) -> Figures:
-        """How an organization stands."""
+        """The figures of an organization."""
 
         async def read(session: Session) -> Figures:
             [(applications,)] = await session.rows(_APPLICATIONS, organization_id)
@@ -186,7 +186,7 @@ class PostgresqlInsight:
         return [rows.standing(row) for row in await self._database.read_long(sql, organization_id, most_pending, limit)]
 
     async def find(self, organization_id: str, text: str, limit: int) -> Sequence[Found]:
-        """What has this id, uid or event id, or the text in its name, URL or description."""
+        """What has ``text`` as its id, uid or event id, or in its name, URL or description."""
         if "\0" in text:
             return []
 
@@ -201,12 +201,12 @@ class PostgresqlInsight:
         return await self._database.read_long_with(read)
 
     async def pulse(self, application_id: str) -> str:
-        """A text that is another one after a message, an attempt or an edit of the application."""
+        """A text that changes with each message, attempt or edit of the application."""
         [row] = await self._database.read(_PULSE, application_id)
         return json.dumps([*row])
 
     async def more_attempts(self, application_id: str, endpoint_id: str | None, within: Range, limit: int) -> bool:
-        """Whether there are more than ``limit`` attempts in a stretch."""
+        """Whether there are more than ``limit`` attempts in a span of time."""
         bounds = _bounds([within])
         [(count,)] = await self._database.read_long(_MORE, application_id, endpoint_id, *bounds, limit + 1)
         return bool(count > limit)
@@ -214,12 +214,12 @@ class PostgresqlInsight:
     async def attempts(
         self, application_id: str, endpoint_id: str | None, ranges: Sequence[Range]
     ) -> Sequence[Counted]:
-        """Attempts counted in each stretch."""
+        """The number of attempts in each span of time."""
         found = await self._database.read_long(_COUNT, application_id, endpoint_id, *_bounds(ranges))
         return [Counted(place, AttemptStatus(status), count) for place, status, count in found]
 
     async def durations(self, application_id: str, endpoint_id: str | None, ranges: Sequence[Range]) -> Sequence[Timed]:
-        """The same by answer and by how long they took."""
+        """The same by response and duration."""
         found = await self._database.read_long(_DURATIONS, application_id, endpoint_id, *_bounds(ranges))
         return [Timed(place, AttemptStatus(status), *more) for place, status, *more in found]
 

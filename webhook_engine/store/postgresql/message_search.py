@@ -1,4 +1,4 @@
-"""Looking for messages: a part of them at a time, so that each look is bounded however many there are."""
+"""Search for messages, a window at a time, so that each query is bounded however many there are."""
 
 # ruff: noqa: S608 (only names of columns are put into statements, values never)
 
@@ -24,7 +24,7 @@ SELECT message.id, coalesce(length(message.payload), 0) {_WITHIN} ORDER BY messa
 """
 
 _WORSE = (DeliveryStatus.PENDING, DeliveryStatus.FAILED, DeliveryStatus.SUCCEEDED, DeliveryStatus.CANCELLED)
-"""Of the states of its deliveries, the first of these is how a message stands."""
+"""The state of a message is the first of these that any of its deliveries has."""
 _STATUS = {
     AttemptStatus.PENDING: DeliveryStatus.PENDING,
     AttemptStatus.SENDING: DeliveryStatus.PENDING,

@@ -113,7 +113,7 @@ class SqliteApplications:
 
 
 def _conditions(where: ApplicationFilter) -> tuple[str, list[Value]]:
-    """``AND …`` over the endpoints of an application, and its parameters; empty where nothing is asked."""
+    """The condition ``AND …`` on the endpoints of an application, and its parameters; empty without a filter."""
     conditions: list[str] = []
     if not where.without_endpoints:
         conditions.append(f"AND EXISTS ({_ENDPOINTS})")

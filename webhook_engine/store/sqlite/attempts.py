@@ -65,7 +65,7 @@ class SqliteAttempts:
         """In the order of ids."""
         statuses: Sequence[AttemptStatus] = STATUSES if where.status is None else (where.status,)
         if where.status_code_class not in (None, SUCCESSFUL_CODES):
-            # Of the successes, maybe very many, none has such a code.
+            # No success has such a code, and there may be very many.
             statuses = tuple(status for status in statuses if status is not AttemptStatus.SUCCESS)
             if not statuses:
                 return ()
@@ -126,7 +126,7 @@ class SqliteAttempts:
 
 
 class NewAttempts:
-    """A batch of attempts, made ready on the caller's thread to be added in a transaction."""
+    """A batch of attempts, prepared on the caller's thread to be added in a transaction."""
 
     def __init__(self, batch: Sequence[RecordedAttempt]) -> None:
         self._rows = [rows.attempt_row(attempt) for attempt in batch]

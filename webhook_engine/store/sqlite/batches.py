@@ -17,9 +17,9 @@ from webhook_engine.store.sqlite.connection import Session
 __all__ = ["BatchStatement"]
 
 MAX_ROWS = 256
-"""Rows in one run of a statement; together with the columns it stays below SQLite's 32,766 parameters."""
+"""Rows in one run of a statement; rows times columns must stay below SQLite's 32,766 parameters."""
 _EXACT = 8
-"""Up to so many rows, a statement is prepared for each number of them; above, for four in each doubling."""
+"""Up to this number of rows, there is a statement for each number; above, four for each doubling."""
 _KEPT_FORMS = 128
 
 
@@ -45,7 +45,7 @@ class BatchStatement:
 
 
 def _bindable(rows: Sequence[Row]) -> tuple[list[Row], Sequence[int]]:
-    """The columns to bind, and which they are.
+    """The columns to bind, and their numbers.
 
     ``sqlite3`` binds numbers and texts at once, and for anything else first looks in vain for somebody who adapts it,
     which takes three times as long as to bind it. ``None`` is anything else, and so is ``bytes``, but not
@@ -62,7 +62,7 @@ def _bindable(rows: Sequence[Row]) -> tuple[list[Row], Sequence[int]]:
 
 
 def _form_size(count: int) -> int:
-    """For how many rows the statement is prepared that runs for so many: few forms, and few rows too many."""
+    """The number of rows that the statement for ``count`` rows has: few statements, and few unused rows."""
     if count <= _EXACT:
         return count
     step = 1 << (count - 1).bit_length() - _EXACT.bit_length() + 1

@@ -1,4 +1,4 @@
-"""What the clock said last, in one row."""
+"""The last reading of the clock, in one row."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ SELECT ran, seen_at, believed_at, doubted_ran, last_id FROM webhook_clock WHERE 
 
 
 def keep_mark(session: Session, mark: ClockMark) -> None:
-    """Keep it instead of the one before."""
+    """Replace the mark."""
     session.change(_KEEP, (mark.ran, mark.seen_at, mark.believed_at, mark.doubted_ran, mark.last_id))
 
 
 def read_mark(session: Session) -> ClockMark | None:
-    """The last one."""
+    """The last mark."""
     found = session.rows(_READ)
     if not found:
         return None

@@ -1,4 +1,4 @@
-"""Whether a database can be written, as the latest commits tell. Pure: no I/O, and the time is given."""
+"""Whether a database can be written, by its latest commits. Pure: no I/O, and the time is a parameter."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from webhook_engine.errors import StoreError
 __all__ = ["Condition"]
 
 SAYS_FOR_S = 60.0
-"""How long a refused commit counts where nothing was written since: its cause may be gone by then."""
+"""Seconds for which a failed commit counts if none followed; its cause may be gone by then."""
 FRESH_S = 1.0
 """Seconds for which a commit proves that writing works."""
 
 
 class Condition:
-    """What the commits of a database have shown."""
+    """The results of the latest commits of a database."""
 
     def __init__(self) -> None:
         self._damage: StoreError | None = None
@@ -21,19 +21,19 @@ class Condition:
         self._committed_at: float | None = None
 
     def committed(self, now: float) -> None:
-        """A commit was made."""
+        """Note a commit."""
         self._committed_at, self._refused = now, None
 
     def refused(self, now: float, problem: StoreError) -> None:
-        """A commit could not be made, for a reason that the next one would meet too."""
+        """Note a commit that failed for a reason that the next one would meet too."""
         self._committed_at, self._refused = None, (now, problem)
 
     def damaged(self, problem: StoreError) -> None:
-        """A page of the file was found damaged. That does not mend itself, though other pages can be written."""
+        """Note a damaged page of the file. That lasts, though other pages can be written."""
         self._damage = problem
 
     def problem(self, now: float) -> StoreError | None:
-        """Why nothing can be written, as far as that is known."""
+        """Why nothing can be written; ``None`` if no reason is known."""
         if self._damage is not None:
             return self._damage
         if self._refused is not None and now - self._refused[0] < SAYS_FOR_S:
@@ -41,5 +41,5 @@ class Condition:
         return None
 
     def is_fresh(self, now: float) -> bool:
-        """Whether a commit was made just now."""
+        """Whether there was a commit in the last moments."""
         return self._committed_at is not None and now - self._committed_at < FRESH_S

@@ -29,7 +29,7 @@ def assignments(names: Iterable[str]) -> str:
 
 
 class Session:
-    """What a job does with its connection, on the connection's thread."""
+    """The connection of a job, used on the connection's thread."""
 
     __slots__ = ("_connection",)
 
@@ -46,7 +46,7 @@ class Session:
         return self._connection.execute(sql, parameters).fetchall()
 
     def stream(self, sql: str, parameters: Parameters = ()) -> Iterator[Row]:
-        """Run one statement; its rows one by one, as far as they are wanted."""
+        """Run one statement; yields its rows one by one, and can be ended early."""
         return self._connection.execute(sql, parameters)
 
     def change(self, sql: str, parameters: Parameters = ()) -> int:
@@ -97,7 +97,7 @@ class Connection:
             raise
 
     async def run(self, job: Callable[[Session], T]) -> T:
-        """Run ``job`` on the connection's thread; a caller who is cancelled meanwhile does not stop it."""
+        """Run ``job`` on the connection's thread; it continues if the caller is cancelled."""
         result: list[T] = []
         self._jobs.append(lambda: result.append(job(self._session)))
         await self._connection.commit()
@@ -111,8 +111,8 @@ class Connection:
         try:
             connection = _JobConnection(*arguments, **options)
         except sqlite3.Error as error:
-            # Only of a connection that was made can it be awaited that its thread has ended. Otherwise that may still
-            # speak to an event loop which is closed by then.
+            # Only after a successful connect can the end of the thread be awaited. Otherwise the thread could call
+            # an event loop that is closed.
             self._refused, connection = error, _JobConnection(":memory:")
         connection.jobs = self._jobs
         self._session = Session(connection)

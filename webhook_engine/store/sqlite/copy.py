@@ -1,4 +1,4 @@
-"""A database file as a whole: copied while others write to it, and checked."""
+"""Copies a database file while others write to it, and checks one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MOST_PROBLEMS = 10
 
 
 def copy_database(source: Path, target: Path) -> None:
-    """Write what the database holds at this moment to the new file ``target``; an engine may go on meanwhile.
+    """Write a snapshot of the database to the new file ``target``, while an engine may go on.
 
     The copy holds no free space, and gets smaller step by step later, even if the source does not.
     """
@@ -31,7 +31,7 @@ def copy_database(source: Path, target: Path) -> None:
 
 
 def problems_of(path: Path) -> list[str]:
-    """SQLite's messages about what is wrong with the file; empty if it is intact."""
+    """SQLite's messages about damage of the file; empty if it is intact."""
     try:
         with closing(_open(path, "mode=ro")) as db:
             found = [str(row[0]) for row in db.execute(f"PRAGMA integrity_check({MOST_PROBLEMS})")]
@@ -43,7 +43,7 @@ def problems_of(path: Path) -> list[str]:
 
 
 def shrinks(path: Path) -> bool:
-    """Whether the file was made so that it can get smaller step by step."""
+    """Whether the file can be shrunk in steps (``auto_vacuum`` is incremental)."""
     try:
         with closing(_open(path, "mode=ro")) as db:
             return bool(db.execute("PRAGMA auto_vacuum").fetchone()[0])
@@ -52,7 +52,7 @@ def shrinks(path: Path) -> bool:
 
 
 def clock_seen_at(path: Path) -> int | None:
-    """What the clock said last while an engine ran on the file, in microseconds; ``None`` if that cannot be read."""
+    """The last reading of the clock by an engine on the file, in microseconds; ``None`` if it cannot be read."""
     try:
         with closing(_open(path, "mode=ro")) as db:
             row = db.execute("SELECT seen_at FROM webhook_clock").fetchone()

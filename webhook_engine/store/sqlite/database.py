@@ -30,11 +30,11 @@ T = TypeVar("T")
 
 READERS = 3
 LONG_READS = READERS - 1
-"""How many readers may be at work on what may take long, so that one is left for what deliveries wait for."""
+"""Readers that may run long queries at once; the others are left for queries that deliveries wait for."""
 MAX_CHANGES_PER_COMMIT = 512
 BUSY_TIMEOUT_MS = 5_000
 WAL_PATIENCE_S = 10.0
-"""How long the first start on a file waits for those who are at work on it."""
+"""Seconds that the first start on a file waits for other processes that use it."""
 WAL_TRY_EVERY_S = 0.05
 CHECKPOINT_PAGES = 4_000
 MAX_IDLE_WAL_BYTES = 64 * 1024 * 1024
@@ -72,13 +72,13 @@ class Database:
         self.commits = 0
         """Transactions committed since it was opened."""
         self.on_commit: Callable[[int, float], None] = lambda _changes, _seconds: None
-        """Gets how many changes each commit held, and how long it took."""
+        """Called after each commit with the number of its changes and its duration in seconds."""
         self._waiting: deque[_Waiting[object]] = deque()
         self._batch: list[_Waiting[object]] = []
         self._writer: Connection | None = None
         self._watcher: Connection | None = None
         self._readers: list[Connection] = []
-        # Made by `start`, because they belong to the event loop that they are first used in.
+        # Made by `start`, because they belong to the event loop in which they are first used.
         self._idle_readers: asyncio.LifoQueue[Connection]
         self._long_reads: asyncio.Semaphore
         self._committing: asyncio.Task[None] | None = None
@@ -99,7 +99,7 @@ class Database:
             self._writer = await self._connect(_PRAGMAS)
             if await self._writer.run(lambda session: session.rows("PRAGMA encoding")) != [("UTF-8",)]:
                 raise StoreUnavailableError(f"{self.path}: its text is not UTF-8; give the engine a file of its own")
-            # Only a file without tables can still be made one that shrinks step by step; others stay as they are.
+            # `auto_vacuum` can be changed only in a file without tables.
             await self._writer.run(lambda session: session.rows("PRAGMA auto_vacuum=INCREMENTAL"))
             if not await self._use_wal(self._writer):
                 raise StoreUnavailableError(f"{self.path}: this file system does not support SQLite's WAL mode")
@@ -107,7 +107,7 @@ class Database:
             raise store_error(self.path, error) from error
 
     async def _use_wal(self, writer: Connection) -> bool:
-        """Whether the file has a write-ahead log now, as it does for good once an engine has opened it.
+        """Whether the file has a write-ahead log, as every file does that an engine has opened.
 
         SQLite refuses the change at once, however long its timeout is, while anybody is writing. A host that shares the
         file may well be, so it is tried again for a while.
@@ -132,7 +132,7 @@ class Database:
             raise store_error(self.path, error) from error
 
     async def start(self) -> None:
-        """Open the readers and begin to commit; after the schema is in place."""
+        """Open the readers and start committing, after the migrations."""
         self._idle_readers = asyncio.LifoQueue()
         self._long_reads = asyncio.Semaphore(LONG_READS)
         try:
@@ -151,14 +151,14 @@ class Database:
         self._started = True
 
     async def close(self) -> None:
-        """Commit what is waiting, let reads end, fold the write-ahead log into the file, and close all connections."""
+        """Commit waiting changes, wait for reads, checkpoint the write-ahead log, and close all connections."""
         self._started = False
         if self._trying is not None:
             await asyncio.wait([self._trying])
         while self._committing:
             await asyncio.wait([self._committing])
         if self._readers:
-            # Those that wait for a reader come before us.
+            # Callers that wait for a reader come first.
             for _ in range(LONG_READS):
                 await self._long_reads.acquire()
             for _ in self._readers:
@@ -178,17 +178,17 @@ class Database:
         return await self.read_with(lambda session: session.rows(sql, parameters))
 
     async def read_long(self, sql: str, parameters: Parameters = ()) -> list[Row]:
-        """Run a query that may have to look at many rows; all its rows."""
+        """Run a query that may examine many rows; all its rows."""
         return await self.read_long_with(lambda session: session.rows(sql, parameters))
 
     async def read_span(
         self, sql: str, parameters: Parameters, make: Callable[[Row], T], max_bytes: int | None
     ) -> list[T]:
-        """What a query for a list finds, made into its elements: up to the first that does not fit."""
+        """The elements of a list, made from the rows of a query, up to the first that does not fit."""
         return await self.read_long_with(lambda session: up_to(map(make, session.stream(sql, parameters)), max_bytes))
 
     async def read_long_with(self, job: Callable[[Session], T]) -> T:
-        """Run ``job`` on a reader; it may have to look at many rows."""
+        """Run ``job`` on a reader; it may examine many rows."""
         if not self._at_work:
             raise self._closed()
         async with self._long_reads:
@@ -207,7 +207,7 @@ class Database:
         except FAULTS as error:
             raise self._noted(error) from error
         finally:
-            # A cancelled caller's job may still run on the reader's thread; the next one queues behind it.
+            # The job of a cancelled caller may still run on the reader's thread; the next one waits for it.
             self._idle_readers.put_nowait(reader)
 
     async def changed(self) -> bool:
@@ -262,7 +262,7 @@ class Database:
 
     @property
     def _at_work(self) -> bool:
-        # A process that was forked has the connections, but not their threads, and must not touch them.
+        # A forked process has the connections, but not their threads, and must not use them.
         return self._started and self._process == os.getpid()
 
     def _closed(self) -> Exception:
@@ -280,11 +280,11 @@ class Database:
             self._batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_CHANGES_PER_COMMIT))]
             await self._commit(self._batch)
             self._batch = []
-            # Those that were waiting run now, and what they bring goes into the next commit, not the one after it.
+            # Waiting callers run now, so that their next changes are in the next commit, not the one after it.
             await asyncio.sleep(0)
 
     def _end_commits(self, _: asyncio.Task[None]) -> None:
-        # A batch is left only where the task was cancelled from outside, and may be committed all the same.
+        # A batch is left only if the task was cancelled from outside; it may be committed all the same.
         batch, self._batch = self._batch, []
         _settle(batch, [StoreUnavailableError(f"{self.path}: the writer was cancelled")] * len(batch))
         self._committing = None
@@ -313,7 +313,7 @@ class Database:
     def _transact(self, session: Session, changes: Sequence[Change[object]]) -> list[object]:
         self._files.require()
         results = _transact(session, changes)
-        # If they went while it was committed, nobody may rely on it.
+        # If the files vanished during the commit, it is not durable.
         self._files.require()
         return results
 
@@ -335,7 +335,7 @@ def _try_to_write(session: Session) -> None:
 
 
 def _transact(session: Session, changes: Sequence[Change[object]]) -> list[object]:
-    """Commit all changes at once. Where one fails by its own fault, its result is the error, and the rest is committed.
+    """Commit all changes together. A change that fails by itself gets its error as result; the rest is committed.
 
     Raises what concerns them all.
     """

@@ -1,4 +1,4 @@
-"""Deliveries in SQLite: what is due, and what becomes of it.
+"""Deliveries in SQLite.
 
 Statements here and in the lists name the index where SQLite has a choice: statistics that a host program gathers, maybe
 at a time when there was little to see, must not lead it to read the rows of everybody else. In ``+status`` the sign
@@ -40,7 +40,7 @@ from webhook_engine.store.sqlite.tasks import record_progress
 
 __all__ = ["SqliteDeliveries"]
 
-# Seeks the next endpoint in each index instead of reading the entries of the one before.
+# Seeks the next endpoint in each index instead of reading all entries of the previous one.
 _ENDPOINTS_WITH_DUE = """
 WITH RECURSIVE waiting (endpoint_id) AS (
     SELECT min(endpoint_id) FROM (
@@ -316,7 +316,7 @@ class SqliteDeliveries:
     async def endpoints_with_due(
         self, after: str | None, limit: int, shards: Collection[int] = ALL_SHARDS
     ) -> Sequence[tuple[str, int]]:
-        """Endpoints with something scheduled, in the order of ids, each with its earliest due instant."""
+        """Endpoints with scheduled deliveries, in the order of ids, each with its earliest due instant."""
         del shards
         found = await self._database.read(_ENDPOINTS_WITH_DUE, (after or "", limit))
         return [(endpoint_id, due_at) for endpoint_id, due_at in found]
@@ -371,7 +371,7 @@ class SqliteDeliveries:
         def change(session: Session) -> int:
             settled = session.change(_SETTLE_SCHEDULED, (*values, limit))
             if settled < limit:
-                # Of the orders that had stopped, nobody is left.
+                # No stopped order is left.
                 stopped = _stopped(session, endpoint_id, limit - settled)
                 leave_order(session, stopped, now)
                 settled += len(stopped)

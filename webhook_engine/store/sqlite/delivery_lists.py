@@ -67,7 +67,7 @@ async def messages_of_endpoint(
         """
         for status, attempted in pairs
     ]
-    # The database merges the ranges as it reads; a message is looked up only if its turn comes.
+    # The database merges the ranges as it reads, and looks up a message only when it is next.
     sql = f"{' UNION ALL '.join(ranges)} ORDER BY message_id {direction(span)} LIMIT :limit"
     content = (
         f"SELECT {_MESSAGE_COLUMNS}, {rows.content(where.with_content)} FROM webhook_message AS message WHERE id = ?"
@@ -112,7 +112,7 @@ WHERE message_id IN (SELECT value FROM json_each(?)) GROUP BY message_id, status
 
 
 async def statuses_of_messages(database: Database, message_ids: Sequence[str]) -> dict[str, dict[AttemptStatus, int]]:
-    """How many deliveries of each message are in which state."""
+    """The number of deliveries of each message by state."""
     counts: dict[str, dict[AttemptStatus, int]] = {}
     for message_id, status, attempted, count in await database.read(
         _STATUSES_OF_MESSAGES, (rows.json_of(list(message_ids)),)

@@ -93,7 +93,7 @@ class SqliteEndpoints:
         return rows.endpoint(found[0]) if found else None
 
     async def first(self) -> StoredEndpoint | None:
-        """Some endpoint, deleted or not, if there is any."""
+        """Any endpoint, deleted or not; ``None`` if there are none."""
         found = await self._database.read(_FIRST)
         return rows.endpoint(found[0]) if found else None
 
@@ -104,11 +104,11 @@ class SqliteEndpoints:
         )
 
     async def routes(self, application_id: str) -> Routes | None:
-        """The same, for routing; no other engine can edit them."""
+        """The same for routing; no other engine can edit them."""
         return Routes(await self.of_application(application_id))
 
     async def count(self, application_id: str) -> int:
-        """How many that are."""
+        """Their number."""
         [(count,)] = await self._database.read(_COUNT, (application_id,))
         return cast(int, count)
 
@@ -139,7 +139,7 @@ class SqliteEndpoints:
         await self._database.write(lambda session: session.change(_END_PAUSES))
 
     async def delete(self, endpoint_id: str, now: int, messages: Sequence[AddressedMessage] = ()) -> bool:
-        """Deletes it and the positions of its pollers."""
+        """Delete it and the positions of its pollers."""
         webhooks = NewMessages(messages)
 
         def change(session: Session) -> bool:

@@ -30,8 +30,8 @@ def write_to_outbox(path: Path, write: Callable[[sqlite3.Connection], str]) -> s
             except sqlite3.OperationalError as error:
                 if "no such table" not in str(error):
                     raise
-            # The engine that makes the table has only just begun, or never ran. A file can shrink if its first table is
-            # made so, whoever makes it.
+            # The engine that creates the table has just started, or never ran. A file can shrink only if
+            # `auto_vacuum` was set before its first table.
             connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
             with connection:
                 connection.execute("BEGIN IMMEDIATE")

@@ -56,7 +56,7 @@ class SqliteEventTypes:
         self._database = database
 
     async def add(self, event_type: EventType) -> None:
-        """Takes the place of an archived one of that name; raises ``ConflictError`` if there is a live one."""
+        """Replaces an archived one of the same name; raises ``ConflictError`` if there is one that is not archived."""
         values = rows.event_type_row(event_type)
 
         def change(session: Session) -> None:
@@ -86,7 +86,7 @@ class SqliteEventTypes:
         return await self._database.write(change)
 
     async def expunge(self, organization_id: str, name: str) -> bool:
-        """Removes it altogether."""
+        """Delete it for good."""
         return await self._database.write(lambda session: session.change(_EXPUNGE, (organization_id, name)) > 0)
 
     async def list(

@@ -1,4 +1,4 @@
-"""Translation of SQLite's errors into ours."""
+"""Translates the errors of SQLite."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from webhook_engine.errors import ConflictError, StoreError, StoreUnavailableErr
 __all__ = ["FAULTS", "Fault", "is_busy", "is_damage", "is_environmental", "is_taken", "naming_conflicts", "store_error"]
 
 Fault: TypeAlias = sqlite3.Error | MemoryError
-"""What SQLite raises; where it lacks memory, Python's module says so in Python's way."""
+"""The errors of SQLite; for lack of memory, Python's module raises ``MemoryError``."""
 FAULTS = (sqlite3.Error, MemoryError)
 
 _ADVICE = {
@@ -30,19 +30,19 @@ _ADVICE = {
     sqlite3.SQLITE_PROTOCOL: "too many processes are opening it; try again later",
     sqlite3.SQLITE_INTERRUPT: "try again later",
 }
-"""Errors of the surroundings, which hit whatever change comes by, and what to do about each."""
+"""Errors of the environment, which any change can meet, and what to do about each."""
 
 _DAMAGE = {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}
 _TAKEN = {sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY, sqlite3.SQLITE_CONSTRAINT_UNIQUE}
 
 
 def is_environmental(error: Exception) -> bool:
-    """Whether an error is the fault of disk, file or another process, and not of the change that met it."""
+    """Whether an error comes from disk, file or another process, and not from the change itself."""
     return isinstance(error, FAULTS) and _code(error) in _ADVICE
 
 
 def is_busy(error: sqlite3.Error) -> bool:
-    """Whether somebody else is at work on the file, who will be done at some time."""
+    """Whether another process uses the file, which will end."""
     return _code(error) == sqlite3.SQLITE_BUSY
 
 
@@ -52,12 +52,12 @@ def is_damage(error: Exception) -> bool:
 
 
 def is_taken(error: sqlite3.IntegrityError) -> bool:
-    """Whether a value that must be unique is there already."""
+    """Whether a value that must be unique exists already."""
     return getattr(error, "sqlite_errorcode", None) in _TAKEN
 
 
 def store_error(path: Path, error: Fault) -> StoreError:
-    """Our error for an error of SQLite."""
+    """The error of this package for an error of SQLite."""
     advice = _ADVICE.get(_code(error))
     if advice:
         text = str(error) or "out of memory"
@@ -67,7 +67,7 @@ def store_error(path: Path, error: Fault) -> StoreError:
 
 @contextmanager
 def naming_conflicts(kind: str, values: dict[str, str | None]) -> Iterator[None]:
-    """Turn the error about a value that is taken into a ``ConflictError`` that names the one of ``values``."""
+    """Turn the error about a taken value into a ``ConflictError`` that names it, one of ``values``."""
     try:
         yield
     except sqlite3.IntegrityError as error:
@@ -81,5 +81,5 @@ def naming_conflicts(kind: str, values: dict[str, str | None]) -> Iterator[None]
 def _code(error: Fault) -> int:
     if isinstance(error, MemoryError):
         return sqlite3.SQLITE_NOMEM
-    # The lower byte is the kind; what stands above it says more exactly what happened.
+    # The lower byte is the kind; the higher ones say it more exactly.
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF

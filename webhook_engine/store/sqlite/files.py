@@ -1,4 +1,4 @@
-"""Whether the files of a database are still where they were opened.
+"""Whether the files of a database are still those that were opened.
 
 Removing or replacing the file of a running engine does not close it: what is written goes to a file that nobody
 can open any more, and is lost with the process. So each commit looks whether its path still leads to its file.
@@ -15,7 +15,7 @@ from webhook_engine.log import get_logger
 __all__ = ["OpenedFiles"]
 
 _BESIDE = ("", "-wal", "-shm")
-"""What SQLite adds to the path for each of its files."""
+"""The suffixes of SQLite's files."""
 
 log = get_logger("store")
 

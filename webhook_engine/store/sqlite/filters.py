@@ -13,7 +13,7 @@ __all__ = ["message_conditions"]
 def message_conditions(
     event_types: tuple[str, ...] | None, channel: str | None, tag: str | None
 ) -> tuple[str, dict[str, Value]]:
-    """``AND …`` over the columns of ``message``, and its named parameters; empty where nothing is asked."""
+    """The condition ``AND …`` on columns of ``message``, and its named parameters; empty without a filter."""
     conditions: list[str] = []
     parameters: dict[str, Value] = {}
     if event_types is not None:

@@ -1,4 +1,4 @@
-"""What pages show of many things at once, in SQLite."""
+"""Overviews and statistics in SQLite."""
 
 # ruff: noqa: S608 (only parts that are written here are put into statements, values never)
 
@@ -161,7 +161,7 @@ class SqliteInsight:
         self._database = database
 
     async def figures(self, organization_id: str, messages_from: str, most_pending: int, most_messages: int) -> Figures:
-        """How an organization stands."""
+        """The figures of an organization."""
 
         def read(session: Session) -> Figures:
             [(applications,)] = session.rows(_APPLICATIONS, (organization_id,))
@@ -204,7 +204,7 @@ class SqliteInsight:
         return [rows.standing(row) for row in await self._database.read_long(sql, parameters)]
 
     async def find(self, organization_id: str, text: str, limit: int) -> Sequence[Found]:
-        """What has this id, uid or event id, or the text in its name, URL or description."""
+        """What has ``text`` as its id, uid or event id, or in its name, URL or description."""
         parameters = (organization_id, text, limit)
 
         def read(session: Session) -> list[Found]:
@@ -217,12 +217,12 @@ class SqliteInsight:
         return await self._database.read_long_with(read)
 
     async def pulse(self, application_id: str) -> str:
-        """A text that is another one after a message, an attempt or an edit of the application."""
+        """A text that changes with each message, attempt or edit of the application."""
         [row] = await self._database.read(_PULSE, (application_id,))
         return json.dumps(row)
 
     async def more_attempts(self, application_id: str, endpoint_id: str | None, within: Range, limit: int) -> bool:
-        """Whether there are more than ``limit`` attempts in a stretch."""
+        """Whether there are more than ``limit`` attempts in a span of time."""
         parameters: dict[str, Value] = {
             "application": application_id,
             "endpoint": endpoint_id,
@@ -236,12 +236,12 @@ class SqliteInsight:
     async def attempts(
         self, application_id: str, endpoint_id: str | None, ranges: Sequence[Range]
     ) -> Sequence[Counted]:
-        """Attempts counted in each stretch."""
+        """The number of attempts in each span of time."""
         found = await self._database.read_long(*_counting(_WITHOUT_RESPONSES, application_id, endpoint_id, ranges))
         return [Counted(key // _TENS // 100, AttemptStatus(key // _TENS % 10), count) for key, count in found]
 
     async def durations(self, application_id: str, endpoint_id: str | None, ranges: Sequence[Range]) -> Sequence[Timed]:
-        """The same by answer and by how long they took."""
+        """The same by response and duration."""
         found = await self._database.read_long(*_counting(_WITH_RESPONSES, application_id, endpoint_id, ranges))
         return [
             Timed(

@@ -50,12 +50,12 @@ class SqliteKeptResponses:
         return KeptResponse(digest=digest, encrypted=found[0][0], expires_at=found[0][1]) if found else None
 
     async def claim(self, digest: bytes, now: int, until: int) -> bool:
-        """The one engine that there is knows by itself which requests are under way."""
+        """Always claimed: the only engine knows which requests are under way."""
         del digest, now, until
         return True
 
     async def give_up(self, digest: bytes) -> None:
-        """Nothing was taken."""
+        """Does nothing: nothing was claimed."""
 
     async def digests(self, after: bytes, limit: int, now: int) -> Sequence[bytes]:
         """The digests of all responses that have not expired, in their order."""

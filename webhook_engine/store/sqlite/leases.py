@@ -22,11 +22,11 @@ class SqliteLeases:
         self._member: Member | None = None
 
     async def join(self, member: Member) -> None:
-        """Be the member."""
+        """Become the member."""
         self._member = msgspec.structs.replace(member, lease_s=math.inf, shards=len(ALL_SHARDS))
 
     async def renew(self, member_id: str, *, take: Collection[int] = (), stored_below: str = "") -> LeaseState | None:
-        """Everything is held, from the start."""
+        """All shards are held from the start."""
         del take, stored_below
         return LeaseState(held=dict.fromkeys(ALL_SHARDS, 1), free=(), live=(member_id,))
 
@@ -42,7 +42,7 @@ class SqliteLeases:
         return False
 
     async def leave(self, member_id: str) -> None:
-        """Be no member any more."""
+        """Leave."""
         del member_id
         self._member = None
 

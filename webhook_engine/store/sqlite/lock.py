@@ -27,12 +27,12 @@ from webhook_engine.errors import EngineAlreadyRunningError, StoreUnavailableErr
 __all__ = ["EngineLock"]
 
 COPY_CLOSES_WITHIN_MS = 200
-"""How long a child that was just forked may take to close what it has got from its parent."""
+"""Seconds that a forked child may take to close the descriptors it inherited."""
 
 _held: set[int] = set()
 """Descriptors of the locks of this process."""
 _claims: set[str] = set()
-"""Names that this process has."""
+"""Names that this process holds."""
 
 
 def _let_go_in_child() -> None:
@@ -48,7 +48,7 @@ os.register_at_fork(after_in_child=_let_go_in_child)
 
 
 class _Holder(msgspec.Struct, frozen=True):
-    """Who holds the lock, as written into the file."""
+    """The holder of the lock, as written into the file."""
 
     pid: int
     host: str
@@ -102,13 +102,13 @@ class EngineLock:
             _held.discard(self._descriptor)
             with contextlib.suppress(OSError):
                 os.ftruncate(self._descriptor, 0)
-                # Closing alone would not do while a child that was just forked still has its copy.
+                # Closing is not enough while a forked child still has its copy.
                 fcntl.flock(self._descriptor, fcntl.LOCK_UN)
             os.close(self._descriptor)
         self._descriptor = None
 
     def _claimed(self) -> _Claim | None:
-        # What cannot be made, or be looked at, SQLite tells in its own words.
+        # SQLite reports what cannot be created or examined.
         with contextlib.suppress(OSError):
             os.close(os.open(self._database, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644))
         try:
@@ -131,7 +131,7 @@ class EngineLock:
 
 
 class _Claim:
-    """A name for one file, whatever its path, which one process can have at a time."""
+    """A name for one file, whatever its path, which one process can hold at a time."""
 
     def __init__(self, status: os.stat_result) -> None:
         self._name = f"\0webhook-engine/{status.st_dev:x}/{status.st_ino:x}"
@@ -139,7 +139,7 @@ class _Claim:
         self._descriptor: int | None = None
 
     def acquire(self, patience_ms: int) -> bool:
-        """Whether it is ours now, or there is no such thing here."""
+        """Whether this process holds it now, or the platform has none."""
         taken = self._try()
         for _ in range(patience_ms):
             if taken:
@@ -175,7 +175,7 @@ class _Claim:
         self._descriptor = None
 
     def holder(self) -> str | None:
-        """Who has it; ``None`` if it is a copy that was left open, or somebody who has no business with the file."""
+        """The process that holds it; ``None`` if it is an inherited copy, or a process that does not use the file."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
             asking.setblocking(False)
             try:

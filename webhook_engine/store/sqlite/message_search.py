@@ -1,4 +1,4 @@
-"""Looking for messages: a part of them at a time, so that each look is bounded however many there are."""
+"""Search for messages, a window at a time, so that each query is bounded however many there are."""
 
 # ruff: noqa: S608 (only names of columns are put into statements, values never)
 
@@ -27,7 +27,7 @@ SELECT message.id, ifnull(length(message.payload), 0) {_WITHIN} ORDER BY message
 
 _TO_THESE = "AND {table}.endpoint_id IN (SELECT value FROM json_each(:endpoints))"
 _WORSE = (DeliveryStatus.PENDING, DeliveryStatus.FAILED, DeliveryStatus.SUCCEEDED, DeliveryStatus.CANCELLED)
-"""Of the states of its deliveries, the first of these is how a message stands."""
+"""The state of a message is the first of these that any of its deliveries has."""
 _STATUS = {
     AttemptStatus.PENDING: DeliveryStatus.PENDING,
     AttemptStatus.SENDING: DeliveryStatus.PENDING,

@@ -165,7 +165,7 @@ class SqliteMessages:
 
 
 class NewMessages:
-    """A batch of messages, made ready on the caller's thread to be added in a transaction."""
+    """A batch of messages, prepared on the caller's thread to be added in a transaction."""
 
     def __init__(self, batch: Sequence[AddressedMessage]) -> None:
         self._batch = batch
@@ -178,7 +178,7 @@ class NewMessages:
         try:
             self._prepared.insert(session)
         except sqlite3.IntegrityError as error:
-            # Existing ones are so rare that no check comes first.
+            # Duplicates are too rare to be worth a check first.
             if not is_taken(error):
                 raise
             fresh, refused = self._sort_out(session)
@@ -190,7 +190,7 @@ class NewMessages:
         return refused
 
     def _sort_out(self, session: Session) -> tuple[list[AddressedMessage], list[AddressedMessage]]:
-        """Those to insert, and those whose id or event id is taken, also by one before it in the batch."""
+        """Messages to insert, and those whose id or event id is taken, also by an earlier one of the batch."""
         messages = [addressed.message for addressed in self._batch]
         event_ids = [[message.application_id, message.event_id] for message in messages if message.event_id is not None]
         taken: set[object] = {
