@@ -1,6 +1,6 @@
-"""Configuration: one TOML file, overridden by the environment; or plain keyword arguments. Strict in either case.
+"""Configuration: one TOML file, overridden by the environment; or plain keyword arguments. Both are checked strictly.
 
-The keys, their types, defaults and meanings are in :mod:`webhook_engine.config.sections`.
+The settings, with types, defaults and descriptions, are in :mod:`webhook_engine.config.sections`.
 """
 
 from __future__ import annotations
@@ -67,22 +67,22 @@ CONFIG_FILE_VARIABLE = "WEBHOOK_ENGINE_CONFIG"
 
 
 class EffectiveSetting(NamedTuple):
-    """A setting as it holds."""
+    """The effective value of a setting."""
 
     key: str
     value: str
-    """As TOML, secrets masked; in parentheses what holds where there is no value."""
+    """As TOML, with secrets masked; if there is no value, the effective behaviour in parentheses."""
     source: str
     """``default``, ``code``, the name of the file, or ``environment WEBHOOK_ENGINE_…``."""
 
 
 @dataclass(frozen=True, init=False)
 class Config:
-    """The whole configuration. ``Config()`` is all defaults; no constructor but :meth:`load` reads the environment.
+    """The whole configuration. ``Config()`` is all defaults; only :meth:`load` reads the environment.
 
     Each section is given as a mapping of its keys, with values as in TOML or typed, or as its section object:
-    ``Config(delivery={"retry_schedule": ["10ms"]}, server=ServerConfig(listen="127.0.0.1:0"))``. Whatever is unknown,
-    of the wrong type or impossible is a ``ConfigError`` with one line for each problem.
+    ``Config(delivery={"retry_schedule": ["10ms"]}, server=ServerConfig(listen="127.0.0.1:0"))``. Unknown keys, wrong
+    types and invalid values raise a ``ConfigError`` with one line for each problem.
     """
 
     server: ServerConfig
@@ -118,10 +118,10 @@ class Config:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str] | None = None, environ: Mapping[str, str] | None = None) -> Config:
-        """Read the TOML file, if there is one, and the environment, which overrides it.
+        """Load the TOML file, if there is one, and the environment, which overrides it.
 
-        Without ``path``, the variable ``WEBHOOK_ENGINE_CONFIG`` names the file; without that there is none.
-        ``environ`` stands in for the environment of the process.
+        Without ``path``, the variable ``WEBHOOK_ENGINE_CONFIG`` names the file; without that, no file is read.
+        ``environ`` replaces the environment of the process. Raises ``ConfigError``.
         """
         environ = os.environ if environ is None else environ
         file = path if path is not None else environ.get(CONFIG_FILE_VARIABLE) or None
@@ -157,7 +157,7 @@ class Config:
 
     @classmethod
     def _checked(cls, sections: Mapping[str, Any], problems: list[str]) -> Config:
-        """The configuration of these sections, unless there are problems, known before or found now."""
+        """The configuration of these sections; raises ``ConfigError`` for the given problems and new ones."""
         try:
             config = cls(**sections)
         except ConfigError as error:
@@ -167,7 +167,7 @@ class Config:
         return config
 
     def effective(self) -> Iterator[EffectiveSetting]:
-        """Every setting as it holds, and where it came from."""
+        """Yield every setting with its effective value and source."""
         for section, key, known in all_settings():
             value = getattr(getattr(self, section), key)
             shown = f"({known.unset})" if value is None else known.kind.show(value)
@@ -175,7 +175,7 @@ class Config:
 
 
 def example_toml() -> str:
-    """The text of ``config.example.toml``: every setting, explained, at its default."""
+    """The text of ``config.example.toml``: every setting with its description and default."""
     lines = [
         "# Webhook Engine: every setting at its default. A key that is commented out has none, only an example.",
         f"# The environment overrides this file: {ENVIRONMENT_PREFIX}DELIVERY__TIMEOUT=5s sets timeout in [delivery].",
@@ -200,7 +200,7 @@ def _comment(text: str) -> list[str]:
 
 
 def _section(section_class: type[Section], wrapped: object) -> tuple[Section, dict[str, str]]:
-    """A section from a mapping or from itself, and the sources of what was set in it."""
+    """A section from a mapping or a section object, and the sources of its values."""
     name, (given, _) = section_class.NAME, sourced(wrapped)
     if isinstance(given, section_class):
         default = section_class()
@@ -215,7 +215,7 @@ def _section(section_class: type[Section], wrapped: object) -> tuple[Section, di
 
 
 def _unknown_section(name: str, wrapped: object) -> list[str]:
-    """What is wrong with a section that does not exist: each of its keys."""
+    """The problems of a section that does not exist: one for each key."""
     given = sourced(wrapped)
     if name in SECTIONS:
         return []
@@ -226,7 +226,7 @@ def _unknown_section(name: str, wrapped: object) -> list[str]:
 
 
 def _from_file(path: Path) -> dict[str, Any]:
-    """The sections of a TOML file, with values that know where they came from."""
+    """The sections of a TOML file; each value carries its source."""
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
@@ -250,7 +250,7 @@ def _from_file(path: Path) -> dict[str, Any]:
 
 
 def _override(sections: dict[str, Any], environ: Mapping[str, str]) -> list[str]:
-    """Put what the environment says into the sections; returns what is wrong with it."""
+    """Override the sections with values from the environment; returns the problems."""
     variables = {
         f"{ENVIRONMENT_PREFIX}{section}__{key}".upper(): (section, key, known.kind)
         for section, key, known in all_settings()
@@ -264,13 +264,13 @@ def _override(sections: dict[str, Any], environ: Mapping[str, str]) -> list[str]
             continue
         section, key, kind = variables[variable]
         table = sections.setdefault(section, {})
-        if isinstance(table, dict):  # if not, the file has no table there, which is reported with the rest of the file
+        if isinstance(table, dict):  # otherwise the error is reported with the others of the file
             table[key] = Sourced(_environment_value(text, kind), f"environment {variable}")
     return problems
 
 
 def _environment_value(text: str, kind: Kind[Any]) -> object:
-    """The text of a variable as TOML, or as it stands where it is none or where a string is wanted anyway."""
+    """Parse the text of a variable as TOML; use it as a string if it is not TOML, or if a string is expected."""
     if kind.textual and not re.fullmatch(r"""\s*(".*"|'.*')\s*""", text, re.DOTALL):
         return text
     try:

@@ -1,4 +1,4 @@
-"""The table of settings: each attribute of a section says its kind, its default and what it means.
+"""The table of settings: each attribute of a section has its kind, default and description.
 
 Reading, checking, ``check-config`` and ``config.example.toml`` are derived from this table.
 """
@@ -84,14 +84,14 @@ GENERATED = "generated once, into a file next to the database"
 
 @dataclass(frozen=True)
 class Setting:
-    """What is known of one key besides its name and type."""
+    """The definition of a setting, besides its name and type."""
 
     kind: Kind[Any]
     description: str
     unset: str
-    """What holds where the value is ``None``."""
+    """The effective behaviour if the value is ``None``."""
     example: object
-    """A value for the example file where the default is ``None``."""
+    """A value for the example file if the default is ``None``."""
 
 
 def setting(kind: Kind[T], default: object, description: str, *, unset: str = "none", example: object = None) -> T:
@@ -102,7 +102,7 @@ def setting(kind: Kind[T], default: object, description: str, *, unset: str = "n
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """A section of the configuration. Values may be given as in TOML or typed; what is wrong is a ``ConfigError``."""
+    """A section of the configuration. Values may be given as in TOML or typed; invalid ones raise ``ConfigError``."""
 
     NAME: ClassVar[str]
 
@@ -156,28 +156,28 @@ class ServerConfig(Section):
 
     @property
     def listen_address(self) -> tuple[str, int] | Path:
-        """Host and port to listen at, or the path of a Unix socket."""
+        """The host and port, or the path of the Unix socket, to listen at."""
         return parse_listen(self.listen)
 
     def url(self, port: int | None = None) -> str | None:
-        """How the server is reached, without a slash at the end: ``public_url``, or what follows from ``listen``.
+        """The base URL of the server, without a trailing slash: ``public_url``, or derived from ``listen``.
 
-        ``port`` is the one really listened at, where ``listen`` leaves the choice to the system. ``None`` means that no
-        URL is known, because the server listens at a Unix socket.
+        ``port`` is the actual port, if ``listen`` leaves the choice to the system. ``None`` means that no URL is known,
+        because the server listens at a Unix socket.
         """
         if self.public_url or isinstance(self.listen_address, Path):
             return self.public_url
         return self.local_url(port)
 
     def local_url(self, port: int | None = None) -> str:
-        """How programs on this machine reach the server, without a slash at the end; ``unix:`` and a path for a socket.
+        """The base URL for programs on this machine, without a trailing slash; ``unix:`` and a path for a socket.
 
         ``port`` is as for :meth:`url`.
         """
         address = self.listen_address
         if isinstance(address, Path):
             return f"unix:{address}"
-        # One listens at "any address" but cannot call it.
+        # The "any" address is valid for listening, but not for connecting.
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address[0], address[0])  # noqa: S104
         return f"http://{f'[{host}]' if ':' in host else host}:{port or address[1]}"
 
@@ -212,23 +212,23 @@ class StoreConfig(Section):
 
     @property
     def path(self) -> Path | None:
-        """The database file; ``None`` where it is on a server."""
+        """The database file; ``None`` for PostgreSQL."""
         return None if is_on_a_server(self.url) else database_path(self.url)
 
     @property
     def shown(self) -> str:
-        """The database as logs and people are told: its file, or its URL without what may be secret."""
+        """The database for logs and messages: its file, or its URL without secrets."""
         return str(self.path) if self.path is not None else without_passwords(self.url)
 
     @property
     def files(self) -> Path:
-        """What generated secrets are kept beside: the database file, or its like in the working directory."""
+        """The path beside which generated secrets are kept: the database file, or one in the working directory."""
         return Path("webhook-engine.db") if self.path is None else self.path
 
 
 @dataclass(frozen=True, kw_only=True)
 class OutboxConfig(Section):
-    """Where messages come from besides the API."""
+    """Where messages come from, besides the API."""
 
     NAME = "outbox"
 
@@ -395,7 +395,7 @@ class PortalConfig(Section):
     )
     frame_ancestors: tuple[str, ...] = setting(
         list_of(
-            # What passes here is put into a Content-Security-Policy header, hence no spaces, quotes or semicolons.
+            # The value becomes part of a Content-Security-Policy header, hence no spaces, quotes or semicolons.
             matching(
                 r"https?://(?:\[[0-9A-Fa-f:.]+\]|(?:\*\.)?[A-Za-z0-9_.-]+)(?::[0-9]{1,5})?",
                 'an origin such as "https://app.example.com" or "https://*.example.com", without a path',
@@ -482,7 +482,7 @@ class PortalConfig(Section):
 
 @dataclass(frozen=True, kw_only=True)
 class PlayConfig(Section):
-    """Bounds of Play, the inbox for trying things out."""
+    """The limits of Play, the inbox for trying things out."""
 
     NAME = "play"
 
@@ -494,7 +494,7 @@ class PlayConfig(Section):
 
 @dataclass(frozen=True, kw_only=True)
 class OperationalConfig(Section):
-    """Operational webhooks, which tell the platform what the engine does."""
+    """Operational webhooks, which notify the platform of events in the engine."""
 
     NAME = "operational"
 
@@ -507,7 +507,7 @@ class OperationalConfig(Section):
 
 @dataclass(frozen=True, kw_only=True)
 class AlertsConfig(Section):
-    """Alerts about endpoints, which consumers choose for themselves: by e-mail, chat or webhook."""
+    """Alerts about endpoints, which consumers set up themselves: by e-mail, chat or webhook."""
 
     NAME = "alerts"
 
@@ -580,7 +580,7 @@ class RetentionConfig(Section):
 
 @dataclass(frozen=True, kw_only=True)
 class TransformationsConfig(Section):
-    """What requests may be changed by before they are signed."""
+    """How requests may be changed before they are signed."""
 
     NAME = "transformations"
 
@@ -624,7 +624,7 @@ class TracingConfig(Section):
     )
 
     def unavailable(self, error: ImportError) -> ConfigError:
-        """What to raise where OpenTelemetry, or a part of it, is not installed."""
+        """The error to raise if OpenTelemetry, or a part of it, is not installed."""
         return ConfigError(
             f"tracing.enabled = true: this needs OpenTelemetry ({error}); "
             "pip install 'webhook-engine[otel]', or set it to false"
@@ -671,31 +671,31 @@ SECTIONS: dict[str, type[Section]] = {
 
 
 def all_settings() -> Iterator[tuple[str, str, Setting]]:
-    """Section, key and setting, of every one there is."""
+    """Yield the section, key and definition of every setting."""
     for name, section in SECTIONS.items():
         for key, known in section.settings().items():
             yield name, key, known
 
 
 class Sourced(NamedTuple):
-    """A value together with where it came from, so that errors and ``check-config`` can say so."""
+    """A value with its source, for errors and ``check-config``."""
 
     value: Any
     source: str
 
     @property
     def origin(self) -> str:
-        """The source in parentheses, for an error; the calling code needs no telling."""
+        """The source in parentheses, for an error; empty for the calling code."""
         return "" if self.source == "code" else f" ({self.source})"
 
 
 def sourced(value: object) -> Sourced:
-    """The value with its source; what says none came from the calling code."""
+    """The value with its source; a value without one came from the calling code."""
     return value if isinstance(value, Sourced) else Sourced(value, "code")
 
 
 def read_section(section: type[Section], given: Mapping[str, object]) -> tuple[dict[str, Any], list[str]]:
-    """The typed values of a section, and what is wrong with the others."""
+    """The typed values of a section, and the problems of the others."""
     settings = section.settings()
     values: dict[str, Any] = {}
     problems = []
@@ -715,9 +715,9 @@ def read_section(section: type[Section], given: Mapping[str, object]) -> tuple[d
 
 
 def unknown_key(name: str, origin: str = "", known: Iterable[str] | None = None) -> str:
-    """The error for a key that does not exist: names the nearest of ``known``, or else of all ``section.key``."""
+    """The error for an unknown key; suggests the nearest of ``known``, or else of all ``section.key``."""
     names = [f"{section}.{key}" for section, key, _ in all_settings()] if known is None else list(known)
-    # A right key in the wrong section is the likelier slip, whatever the letters say.
+    # A known key in the wrong section is the likelier mistake, even if another name is spelled more alike.
     same_key = [each for each in names if _key(each) == _key(name)]
     (nearest,) = difflib.get_close_matches(name, same_key or names, n=1, cutoff=0.0)
     return f"{name}{origin}: there is no such key; the nearest is {nearest}"

@@ -1,7 +1,7 @@
-"""The kinds of value that configuration is made of: how each is read, what is allowed, and how it is shown.
+"""The kinds of configuration values: how each is parsed, what is allowed, and how it is shown.
 
-A :class:`Kind` reads what TOML, the environment or Python code gives and returns the typed value, or raises
-``ValueError`` that says what is wrong. What it returns it also accepts, so that reading twice changes nothing.
+A :class:`Kind` parses what TOML, the environment or Python code gives and returns the typed value, or raises
+``ValueError`` that says what is wrong. It also accepts its own results, so that parsing twice changes nothing.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ _TYPES = {bool: "a boolean", int: "an integer", float: "a float", str: "a string
 
 
 class Secret:
-    """A text that shows itself only when asked: ``str``, ``repr`` and format strings give a mask."""
+    """A secret text: ``str``, ``repr`` and format strings return a mask."""
 
     __slots__ = ("_value",)
 
@@ -83,7 +83,7 @@ class Secret:
         self._value = value
 
     def reveal(self) -> str:
-        """The text itself."""
+        """Return the text itself."""
         return self._value
 
     def __repr__(self) -> str:
@@ -106,13 +106,13 @@ class Kind(Generic[T]):
     """A kind of value."""
 
     allowed: str
-    """What is allowed, as the rest of a sentence that begins with "allowed is"."""
+    """What is allowed, as the end of a sentence that begins with "allowed is"."""
     read: Callable[[object], T]
-    """From a TOML value or a typed one; raises ``ValueError`` with what is wrong."""
+    """Parses a TOML value or a typed one; raises ``ValueError`` that says what is wrong."""
     show: Callable[[T], str]
-    """As TOML, for people: secrets are masked."""
+    """Formats the value as TOML for people, with secrets masked."""
     textual: bool = False
-    """Whether the text of an environment variable is the value as it stands."""
+    """Whether the text of an environment variable is the value, unparsed."""
     hidden: bool = False
     """Whether the value may hold a secret, so that errors and ``repr`` must not quote it."""
 
@@ -121,7 +121,7 @@ class Kind(Generic[T]):
 
 
 def parse_size(text: str) -> int:
-    """``"20kB"`` as a number of bytes; ``ValueError`` if it is no size."""
+    """Parse ``"20kB"`` to a number of bytes; raises ``ValueError`` if it is not a size."""
     amount, unit = quantity(text, _BYTES, "a size")
     size_bytes = amount * _BYTES[unit]
     if size_bytes % 1:
@@ -211,7 +211,7 @@ def one_of(*words: Word) -> Kind[Word]:
 
 
 def matching(pattern: str, allowed: str) -> Kind[str]:
-    """A text of a given form."""
+    """A text that matches a pattern."""
     form = re.compile(pattern)
 
     def read(value: object) -> str:
@@ -224,7 +224,7 @@ def matching(pattern: str, allowed: str) -> Kind[str]:
 
 
 def letter_template() -> Kind[str]:
-    """The text of letters, with places in it."""
+    """The template of letters, with placeholders."""
 
     def read(value: object) -> str:
         return check_template(_text(value))
@@ -238,7 +238,7 @@ def secret() -> Kind[Secret | None]:
     def read(value: object) -> Secret | None:
         if value is None or isinstance(value, Secret):
             return value
-        # An empty one is more likely a variable that failed to expand than a wish for a generated secret.
+        # An empty value is more likely a variable that failed to expand than a request for a generated secret.
         if not _text(value):
             raise ValueError("this is empty")
         return Secret(_text(value))
@@ -264,7 +264,7 @@ def public_key() -> Kind[str]:
         return text
 
     allowed = 'a string that begins with "-----BEGIN PUBLIC KEY-----"'
-    # Hidden, because what somebody puts here by mistake is the private key.
+    # Hidden, because the private key may be put here by mistake.
     return Kind(allowed=allowed, read=read, show=_quoted, textual=True, hidden=True)
 
 
@@ -272,7 +272,7 @@ def public_key() -> Kind[str]:
 
 
 def parse_listen(text: str) -> tuple[str, int] | Path:
-    """The host and port, or the path of the Unix socket, that ``server.listen`` means; ``ValueError`` if neither."""
+    """Parse ``server.listen``: the host and port, or the path of the Unix socket. Raises ``ValueError``."""
     if text.startswith("unix:"):
         if not re.fullmatch(r"unix:/[^\0]*[^\0/]", text):
             raise ValueError("the path of the socket is not absolute")
@@ -291,7 +291,7 @@ def parse_listen(text: str) -> tuple[str, int] | Path:
 
 
 def listen_address() -> Kind[str]:
-    """Where a server listens."""
+    """The address that a server listens at."""
 
     def read(value: object) -> str:
         parse_listen(_text(value))
@@ -317,7 +317,7 @@ def network() -> Kind[Network]:
 
 
 def public_url() -> Kind[str]:
-    """The URL under which a server is reached; it is kept without a slash at its end."""
+    """The base URL of a server; kept without a trailing slash."""
 
     def read(value: object) -> str:
         parts = _http_url(value)
@@ -330,7 +330,7 @@ def public_url() -> Kind[str]:
 
 
 def https_url() -> Kind[str]:
-    """The URL of what browsers load or go to; nothing in it needs escaping in HTML or in a style sheet."""
+    """A URL for browsers; it contains nothing that needs escaping in HTML or in a style sheet."""
 
     def read(value: object) -> str:
         parts = _http_url(value)
@@ -359,7 +359,7 @@ def proxy_url() -> Kind[str]:
 
 
 def ca_file() -> Kind[str]:
-    """The path of a PEM file with certificates of authorities."""
+    """The path of a PEM file with CA certificates."""
 
     def read(value: object) -> str:
         path = _text(value)
@@ -380,7 +380,7 @@ def _http_url(value: object) -> SplitResult:
     try:
         parts = urlsplit(text)
         port = parts.port
-    except ValueError:  # whose words may quote a part of the URL that is a password
+    except ValueError:  # its message may quote a password in the URL
         raise ValueError("this is not a URL of that form") from None
     if parts.scheme not in {"http", "https"} or not parts.hostname or not _URL.fullmatch(text):
         raise ValueError("this is not a URL of that form")
@@ -393,7 +393,7 @@ def _http_url(value: object) -> SplitResult:
 
 
 def database_url(database: str | os.PathLike[str]) -> str:
-    """The URL of an SQLite file given by its path; a URL is taken as it is. ``ValueError`` if it is of neither kind."""
+    """The URL of an SQLite file given by its path; a URL is returned as it is. Raises ``ValueError`` for any other."""
     text = os.fspath(database)
     if isinstance(database, str) and is_on_a_server(text):
         return _server_url(text)
@@ -412,7 +412,7 @@ def database_url(database: str | os.PathLike[str]) -> str:
 
 
 def database_path(url: str) -> Path:
-    """The file that a URL of :func:`database_url` means."""
+    """The file of a URL from :func:`database_url`."""
     return Path(url.removeprefix(_SQLITE))
 
 
@@ -432,12 +432,12 @@ def sqlite_url() -> Kind[str]:
 
 
 def is_on_a_server(url: str) -> bool:
-    """Whether the database of an engine is on a PostgreSQL server, and no file."""
+    """Whether the engine's database is on a PostgreSQL server, rather than a file."""
     return url.startswith(_POSTGRESQL)
 
 
 def store_url() -> Kind[str]:
-    """The URL of an engine's database: of an SQLite file or of PostgreSQL. A password in it is never shown."""
+    """The URL of an engine's database: an SQLite file or PostgreSQL. A password in it is never shown."""
     files = sqlite_url()
 
     def read(value: object) -> str:
@@ -465,12 +465,12 @@ def source_url() -> Kind[str]:
 def _server_url(text: str) -> str:
     try:
         parts = urlsplit(text)
-        # Several hosts, each with a port, are known to PostgreSQL only.
+        # Only PostgreSQL supports several hosts, each with a port.
         if "," not in parts.netloc:
             _ = parts.port
-    except ValueError:  # whose words may quote a part of the URL that is a password
+    except ValueError:  # its message may quote a password in the URL
         raise ValueError("this is not a URL of that form") from None
-    # A service is a name in a file of libpq, which has all that is left out here.
+    # A service is a named entry in a file of libpq, which provides everything omitted here.
     if not parts.path.strip("/") and not {"dbname", "database", "service"} & dict(parse_qsl(parts.query)).keys():
         raise ValueError("the URL names no database")
     return text
@@ -490,7 +490,7 @@ def without_passwords(text: str) -> str:
 
 
 def optional(kind: Kind[T]) -> Kind[T | None]:
-    """A value or none; an empty string is none, since neither TOML nor the environment has another word for it."""
+    """A value or none; an empty string means none, since neither TOML nor the environment has a null."""
     return Kind(
         allowed=kind.allowed + ', or "" for none',
         read=lambda value: None if value is None or value == "" else kind.read(value),
@@ -530,7 +530,7 @@ def list_of(kind: Kind[T], *, at_least: int = 0, at_most: int = 1000, distinct: 
 
 
 def literal(value: object) -> str:
-    """Any value as TOML would have it, cut to a readable length, for quoting in an error."""
+    """Any value as TOML, shortened, for quoting in an error."""
     if isinstance(value, bool):
         text = str(value).lower()
     elif isinstance(value, str):
@@ -543,14 +543,14 @@ def literal(value: object) -> str:
 
 
 def _quoted(text: str) -> str:
-    # JSON's strings are TOML's, but for DEL.
+    # JSON strings are valid TOML, except for DEL.
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
         raise _wrong_type(value)
-    # An environment variable may hold any bytes; those that are no text arrive as lone surrogates.
+    # An environment variable may hold any bytes; those that are not UTF-8 are decoded to lone surrogates.
     if any("\ud800" <= character <= "\udfff" for character in value):
         raise ValueError("this is not UTF-8 text")
     return value

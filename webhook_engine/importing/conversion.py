@@ -23,7 +23,7 @@ _FOREIGN = re.compile(r"[^a-zA-Z0-9\-_.]+")
 
 
 def as_uid(text: str, prefix: str) -> str:
-    """A uid for a name of another server: the same text if it is a valid uid, else one derived from it."""
+    """A uid from a name of another server: the name itself if it is a valid uid, else one derived from it."""
     try:
         if found := names.uid("uid", text, prefix):
             return found
@@ -34,9 +34,9 @@ def as_uid(text: str, prefix: str) -> str:
 
 
 def as_secret(text: str | None) -> str | None:
-    """A signing secret for one that is used as it is written elsewhere; ``None`` where it is too short or too long.
+    """A signing secret from one whose text another server uses as the key; ``None`` if it is too short or too long.
 
-    What is ``whsec_`` and base64 already stays; of any other the key are the bytes of the text itself.
+    A valid ``whsec_`` secret is kept; for any other text, its bytes are the key.
     """
     if not text:
         return None
@@ -49,7 +49,7 @@ def as_secret(text: str | None) -> str | None:
 
 
 def allowed_headers(headers: Mapping[str, object]) -> tuple[dict[str, str], dict[str, str]]:
-    """The headers that an endpoint may have here, and of the others why not."""
+    """The headers that an endpoint may have here, and why each of the others may not."""
     kept: dict[str, str] = {}
     left: dict[str, str] = {}
     for name, value in headers.items():
@@ -61,17 +61,17 @@ def allowed_headers(headers: Mapping[str, object]) -> tuple[dict[str, str], dict
 
 
 def as_rate(count: float | None, seconds: float) -> int | None:
-    """Messages per second, at least 1, for so many in so many seconds; ``None`` where there is no limit."""
+    """Messages per second, at least 1, for ``count`` per ``seconds``; ``None`` for no limit."""
     if not count or count <= 0 or seconds <= 0:
         return None
     return min(MAX_RATE, max(1, math.ceil(count / seconds)))
 
 
 def as_time(text: object) -> datetime | None:
-    """A time from JSON, timezone-aware; ``None`` if there is none, or a placeholder for none."""
+    """A timezone-aware time from JSON; ``None`` if it is missing, or a placeholder."""
     if not isinstance(text, str) or not text or text.startswith("0001-"):
         return None
-    # PostgreSQL and Go write up to nine digits of a second, or as few as they need.
+    # PostgreSQL and Go write as many digits of a second as needed, up to nine.
     trimmed = re.sub(r"\.(\d+)", lambda match: f".{match[1][:6]:0<6}", text)
     try:
         found = datetime.fromisoformat(trimmed)
@@ -81,12 +81,12 @@ def as_time(text: object) -> datetime | None:
 
 
 def message_id(created_at: datetime, *words: str) -> str:
-    """The id of a message imported from another server: the same each time it is imported."""
+    """The id of a message from another server; the same for each import."""
     return derived_id("msg_", from_datetime(created_at), "\n".join(words))
 
 
 def duration(value: object) -> float:
-    """Seconds, for a number of them or a text as Go writes it (``1m30s``); 0 for what is neither."""
+    """Seconds, from a number of seconds or a Go duration (``1m30s``); 0 for any other value."""
     if isinstance(value, int | float):
         return float(value)
     if not isinstance(value, str):

@@ -1,4 +1,4 @@
-"""The PostgreSQL database of Convoy (schema ``convoy``)."""
+"""Reads the PostgreSQL database of Convoy (schema ``convoy``)."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ ORDER BY id LIMIT %(page)s
 
 
 class ConvoyDatabase:
-    """One project; ``project`` is its id or name, and may be ``None`` where there is only one."""
+    """One project; ``project`` is its id or name, and may be ``None`` if there is only one."""
 
     def __init__(self, tables: Tables, project: str | None = None, encryption_key: str | None = None) -> None:
         self.name = f"Convoy database {tables.place}"
@@ -100,7 +100,7 @@ class ConvoyDatabase:
         raise SourceError(f"--project {self._project}: the database has no such project; there are: {listed}")
 
     def _decrypted(self, row: Row) -> Mapping[str, Any]:
-        """The endpoint with what is encrypted in the database by the database's own function."""
+        """The endpoint with its encrypted columns decrypted by the database's own function."""
         if not row.get("is_encrypted"):
             return row
         if self._key is None:

@@ -1,7 +1,8 @@
-"""From what Convoy has to what is taken over here. Pure.
+"""Converts Convoy's records to records for the import. Pure.
 
-A project's endpoints with the same owner are an application here; those without an owner are one for the project. What
-an endpoint gets is in its subscriptions there. The API and the tables have the same names for nearly everything.
+The endpoints of a project with the same owner become one application; those without an owner become one for the
+project. In Convoy, subscriptions say what an endpoint gets. The API and the tables have the same names for nearly
+everything.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ _NOTED = {
 
 
 def require_outgoing(project: Object) -> None:
-    """Raises ``SourceError`` for a project that receives webhooks."""
+    """Raises ``SourceError`` for a project that receives webhooks instead of sending them."""
     if project.get("type") == "incoming":
         raise SourceError(
             f"the project {project.get('name')!r} is an incoming one: it receives webhooks, and this engine sends them"
@@ -53,7 +54,7 @@ def require_outgoing(project: Object) -> None:
 
 
 def project_notes(project: Object) -> Iterator[Item]:
-    """What is of the whole project."""
+    """Notes about settings of the whole project."""
     uid = str(project.get("uid") or project.get("id"))
     yield Note(
         "signatures are made after Standard Webhooks here (webhook-signature), and not as Convoy makes them: consumers "
@@ -64,12 +65,12 @@ def project_notes(project: Object) -> Iterator[Item]:
 
 
 def owner_uid(found: Object, project_id: str) -> str:
-    """The uid of the application that an endpoint belongs to."""
+    """The uid of the application of an endpoint."""
     return as_uid(str(found.get("owner_id") or project_id), "app_")
 
 
 def application(found: Object, project: Object, project_id: str) -> ImportedApplication:
-    """The application that an endpoint belongs to."""
+    """The application of an endpoint."""
     owner = found.get("owner_id")
     return ImportedApplication(
         uid=owner_uid(found, project_id),
@@ -79,7 +80,7 @@ def application(found: Object, project: Object, project_id: str) -> ImportedAppl
 
 
 def event_type(found: Object) -> Iterator[Item]:
-    """An event type; the one that stands for all is none."""
+    """An event type; the wildcard for all event types is skipped."""
     name = str(found["name"])
     if name == ALL:
         return
@@ -96,7 +97,7 @@ def event_type(found: Object) -> Iterator[Item]:
 
 
 def endpoint(found: Object, subscriptions: Sequence[Object], project_id: str) -> Iterator[Item]:
-    """An endpoint with what it subscribes to, after the notes of what it loses."""
+    """An endpoint with its subscriptions, preceded by notes of what cannot be imported."""
     uid = str(found.get("uid") or found["id"])
     for column, text in _NOTED.items():
         if found.get(column):
@@ -143,7 +144,7 @@ def endpoint(found: Object, subscriptions: Sequence[Object], project_id: str) ->
 
 
 def messages(found: Object, owners: Mapping[str, str], data: bytes) -> Iterator[Item]:
-    """An event as a message of each application that one of its endpoints belongs to."""
+    """One message from an event for each application that has one of its endpoints."""
     uid = str(found.get("uid") or found["id"])
     created_at = as_time(found.get("created_at"))
     if created_at is None or not data:
@@ -160,7 +161,7 @@ def messages(found: Object, owners: Mapping[str, str], data: bytes) -> Iterator[
 
 
 def _endpoint_ids(value: object) -> list[str]:
-    """A list, or the text that PostgreSQL makes of one (``{a,b}``)."""
+    """The ids from a list, or from the text of a PostgreSQL array (``{a,b}``)."""
     if isinstance(value, str):
         return [one.strip('"') for one in value.strip("{}").split(",") if one]
     return [str(one) for one in value] if isinstance(value, list) else []
@@ -186,14 +187,14 @@ def _subscription_notes(uid: str, subscriptions: Sequence[Object]) -> Iterator[I
 
 
 def _filter(subscription: Object, part: str) -> Object:
-    """What a subscription says of a part of its events; empty where it takes all."""
+    """The filter of a subscription on a part of the event; empty if it has none."""
     config = subscription.get("filter_config") or {}
     said = (config.get("filter") or {}).get(part) or subscription.get(f"filter_config_filter_{part}")
     return said if isinstance(said, dict) else {}
 
 
 def _filter_of_all(uid: str, subscriptions: Sequence[Object]) -> Iterator[dict[str, object] | Note]:
-    """The filter on payloads, if all subscriptions have the same; and what is to be told of it."""
+    """The filter on payloads, if all subscriptions have the same; and a note about it."""
     bodies = [_filter(one, "body") for one in subscriptions]
     if not any(bodies):
         return
@@ -209,7 +210,7 @@ def _filter_of_all(uid: str, subscriptions: Sequence[Object]) -> Iterator[dict[s
 
 
 def _secrets(found: Object) -> tuple[str | None, list[tuple[str, datetime]]]:
-    """The current secret, and those that expire."""
+    """The current secret, and the expiring ones with their expiry times."""
     current, old = None, []
     for one in found.get("secrets") or ():
         if as_time(one.get("deleted_at")) is not None:
@@ -223,7 +224,7 @@ def _secrets(found: Object) -> tuple[str | None, list[tuple[str, datetime]]]:
 
 
 def _authentication(found: Object) -> tuple[dict[str, str], list[str]]:
-    """The headers that an endpoint authenticates the sender by, and what of it there is no counterpart of."""
+    """The headers that authenticate the sender, and problems with what cannot be imported."""
     given = found.get("authentication") or {}
     kind = given.get("type") or found.get("authentication_type")
     headers: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""A running Convoy server, read through its API."""
+"""Reads a running Convoy server through its API."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class _Page(msgspec.Struct):
 
 
 class _Event(msgspec.Struct):
-    """What of an event is kept as it is written."""
+    """The parts of an event whose JSON is kept exactly as written."""
 
     uid: str
     data: msgspec.Raw = msgspec.Raw(b"")
@@ -84,7 +84,7 @@ class ConvoyServer:
             yield from self._messages(messages_since, owners)
 
     def _event_types(self) -> Iterator[dict[str, Any]]:
-        """Versions before 25 have none."""
+        """Yield the event types; versions before 25 have none."""
         body = self._server.find(self._path(["event-types"]), _Answer)
         if body is None:
             return
@@ -103,7 +103,7 @@ class ConvoyServer:
                 body = bytes(raw)
                 found = self._server.decoded(path, body, dict[str, Any])
                 if (created_at := as_time(found.get("created_at"))) is not None and created_at < since:
-                    continue  # whole seconds are asked for
+                    continue  # the query has whole seconds only
                 exact = self._server.decoded(path, body, _Event)
                 yield from messages(found, owners, exact.raw.encode() or bytes(exact.data))
             following = page.pagination

@@ -1,8 +1,8 @@
-"""From the filters on payloads of other servers to ours. Pure.
+"""Converts payload filters of other servers to ours. Pure.
 
-Theirs look like ours, and differ where something is missing: there, no comparison holds for it, and here ``$neq`` and
-``$nin`` do. What cannot be said so that it means the same is refused. For single values and objects the meaning is
-the same; where a payload has a list, ours holds if it holds for some item.
+They look like ours, and differ for missing values: no comparison holds there, while here ``$neq`` and ``$nin`` do. What
+cannot be expressed with the same meaning is refused. For single values and objects the meaning is the same; for a list
+in the payload, ours holds if it holds for any item.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ ORDERED = frozenset({"$gt", "$gte", "$lt", "$lte"})
 NEGATIVE = frozenset({"$neq", "$nin"})
 TEXTUAL = frozenset({"$startsWith", "$endsWith"})
 EVENT = "data"
-"""The member of an Outpost event that is our payload."""
+"""The member of an Outpost event that becomes our payload."""
 
 Filter = dict[str, object]
 
 
 class InexpressibleError(ValueError):
-    """A filter has something that ours cannot say."""
+    """A filter that cannot be expressed as ours."""
 
 
 def outpost_filter(said: Mapping[str, object]) -> Filter:
-    """For the filter of a destination, which is about a whole event. Raises ``InexpressibleError``."""
+    """Convert the filter of a destination, which is on the whole event. Raises ``InexpressibleError``."""
     return _checked(_of_event(said))
 
 
 def convoy_filter(body: Mapping[str, object]) -> Filter:
-    """For the filter of a subscription on bodies, flattened or not. Raises ``InexpressibleError``."""
+    """Convert the filter of a subscription on bodies, flattened or not. Raises ``InexpressibleError``."""
     return _checked(_of_body(body))
 
 
@@ -55,7 +55,7 @@ def _is_scalar(value: object) -> bool:
 
 
 def _every(filters: Sequence[Filter]) -> Filter:
-    """All of them in one."""
+    """A filter that holds if all of these hold."""
     [first, *rest] = filters
     if any(set(first) & set(one) for one in rest) or len({name for one in filters for name in one}) < sum(
         map(len, filters)
@@ -90,7 +90,7 @@ def _of_event(said: Mapping[str, object]) -> Filter:
 
 
 def _of_object(said: Mapping[str, object]) -> Filter:
-    """What is an object for certain: only there all logical operators mean what they say."""
+    """Convert conditions on an object; only there the logical operators have their usual meaning."""
     if "$or" in said and len(said) > 1:
         raise InexpressibleError("$or beside other conditions of the data, which are not looked at then")
     found: Filter = {}

@@ -1,4 +1,4 @@
-"""Reads JSON from the API of another server, and says what is wrong in words that help."""
+"""Reads JSON from the API of another server, with helpful error messages."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TRIES = 5
 PAUSE_S = 0.5
 MAX_PAUSE_S = 30.0
 MAX_BYTES = 64 * 1024 * 1024
-"""Of one response."""
+"""The maximum size of a response."""
 _PASSING = frozenset({429, 500, 502, 503, 504})
 AGAIN = "run the command again when it does: what was taken over stays, and is not doubled"
 
@@ -56,7 +56,7 @@ class HttpServer:
         self._runner.close()
 
     def get(self, path: Sequence[str], kind: type[T], query: Mapping[str, object] | None = None) -> T:
-        """What the server answers, as it should be; raises ``SourceError``."""
+        """Get a response and decode it; raises ``SourceError``."""
         found = self.find(path, kind, query)
         if found is None:
             raise SourceError(
@@ -66,7 +66,7 @@ class HttpServer:
         return found
 
     def find(self, path: Sequence[str], kind: type[T], query: Mapping[str, object] | None = None) -> T | None:
-        """The same, or ``None`` where there is no such thing."""
+        """Like :meth:`get`, but ``None`` if there is no such thing."""
         status, body = self._runner.run(self._exchange(path, query or {}))
         if status == 404:
             return None
@@ -80,7 +80,7 @@ class HttpServer:
         return self.decoded(path, body, kind)
 
     def decoded(self, path: Sequence[str], body: bytes, kind: type[T]) -> T:
-        """What was answered for a path, or a part of it, as it should be; raises ``SourceError``."""
+        """Decode the response for a path, or a part of it; raises ``SourceError``."""
         try:
             return msgspec.json.decode(body, type=kind)
         except (msgspec.DecodeError, UnicodeDecodeError) as problem:

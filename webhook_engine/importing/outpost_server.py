@@ -1,4 +1,4 @@
-"""A running Outpost server, read through its API: a tenant is an application, a webhook destination an endpoint."""
+"""Reads a running Outpost server through its API: tenants become applications, webhook destinations endpoints."""
 
 from __future__ import annotations
 
@@ -41,18 +41,18 @@ class _Page(msgspec.Struct):
 
 
 class _Event(msgspec.Struct):
-    """What of an event is kept as it is written."""
+    """The parts of an event whose JSON is kept exactly as written."""
 
     data: msgspec.Raw = msgspec.Raw(b"")
 
 
 class OutpostServer:
-    """Everything of a server, as its administrator sees it."""
+    """All data of a server, as its administrator sees it."""
 
     def __init__(self, server: HttpServer) -> None:
         self.name = f"Outpost at {server.url}"
         self._server = server
-        # As a service it has a path of its own, which the address has then.
+        # The hosted service has its own path, which is then part of the URL.
         self._base = [] if urlsplit(server.url).path else ["api", "v1"]
 
     def read(self, messages_since: datetime | None) -> Iterator[Item]:
@@ -77,7 +77,7 @@ class OutpostServer:
                 yield from self._messages(str(found["id"]), messages_since)
 
     def _topics(self, tenant_id: str) -> list[str]:
-        """Those that are configured; none where any topic may be published."""
+        """The configured topics; empty if any topic may be published."""
         for path in ([*self._base, "topics"], [*self._base, "tenants", tenant_id, "topics"]):
             found = self._server.find(path, list[str])
             if found is not None:
@@ -90,7 +90,7 @@ class OutpostServer:
         for raw in self._list(path, query):
             found = self._server.decoded(path, raw, dict[str, Any])
             if (created_at := as_time(found.get("time"))) is not None and created_at < since:
-                continue  # an older version reads another parameter
+                continue  # an older version uses another parameter
             yield from event(found, tenant_id, bytes(self._server.decoded(path, raw, _Event).data))
 
     def _list(self, path: list[str], query: Mapping[str, object]) -> Iterator[bytes]:
@@ -104,7 +104,7 @@ class OutpostServer:
 
 
 def tenant(found: Object) -> Iterator[Item]:
-    """A tenant as an application, whose uid is its id. Pure."""
+    """An application from a tenant; its uid is the tenant's id. Pure."""
     name = str(found["id"])
     uid = as_uid(name, "app_")
     if uid != name:
@@ -117,7 +117,7 @@ def tenant(found: Object) -> Iterator[Item]:
 
 
 def destination(found: Object, tenant_id: str, topics: list[str]) -> Iterator[Item]:
-    """A webhook destination as an endpoint, whose uid is its id; of the other kinds there is a note. Pure."""
+    """An endpoint from a webhook destination, with its id as uid; other kinds yield a note. Pure."""
     uid, kind = str(found["id"]), str(found["type"])
     if kind != "webhook":
         yield Note(f"destination is of the kind {kind}, which there is no counterpart of: it is left out", uid)
@@ -172,7 +172,7 @@ def destination(found: Object, tenant_id: str, topics: list[str]) -> Iterator[It
 
 
 def event(found: Object, tenant_id: str, data: bytes) -> Iterator[Item]:
-    """An event as a message, whose event id is its id. Pure."""
+    """A message from an event, with its id as event id. Pure."""
     uid, created_at = str(found["id"]), as_time(found.get("time"))
     if created_at is None or not data or data == b"null":
         yield Note("event has no payload or no time, and is left out", uid)
@@ -188,7 +188,7 @@ def event(found: Object, tenant_id: str, data: bytes) -> Iterator[Item]:
 
 
 def _headers(value: object) -> Mapping[str, object]:
-    """An object, or the text of one."""
+    """The headers from an object, or from its JSON text."""
     if isinstance(value, str) and value.strip():
         try:
             value = msgspec.json.decode(value)
@@ -198,7 +198,7 @@ def _headers(value: object) -> Mapping[str, object]:
 
 
 def _event_types(value: object, topics: list[str]) -> tuple[tuple[str, ...] | None, list[str]]:
-    """Which event types are wanted (``None`` for all), and the patterns among them that cannot be said here."""
+    """The event types (``None`` for all), and the patterns that cannot be expressed here."""
     names = [value] if isinstance(value, str) else [str(one) for one in value] if isinstance(value, list) else [ALL]
     if not names or ALL in names:
         return None, []

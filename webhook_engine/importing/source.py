@@ -1,4 +1,4 @@
-"""What a source gives: things to take over, one after the other, and notes of what has no counterpart here."""
+"""What a source yields: records to import, one by one, and notes on what cannot be imported."""
 
 from __future__ import annotations
 
@@ -20,30 +20,30 @@ __all__ = ["Item", "Note", "Source", "SourceError"]
 
 
 class SourceError(WebhookEngineError):
-    """The source cannot be read: wrong address, wrong credentials, another product, or broken off; the text says."""
+    """The source cannot be read: wrong address or credentials, another product, or a lost connection."""
 
 
 class Note(msgspec.Struct, frozen=True):
-    """Something that cannot be taken over, or not as it was."""
+    """Something that cannot be imported, or not unchanged."""
 
     text: str
-    """What and why, the same for all that it happens to; without secrets."""
+    """What and why, the same text for every case; without secrets."""
     about: str
-    """Which one, by its id in the source."""
+    """The id in the source of what it is about."""
 
 
 Item = ImportedEventType | ImportedApplication | ImportedEndpoint | ImportedMessage | Note
 
 
 class Source(Protocol):
-    """Another server. It is read page by page: no more than a page is in memory at once."""
+    """Another server. It is read page by page: at most one page is in memory at once."""
 
     name: str
-    """For people: the product, and where it is."""
+    """The product and its address, for people."""
 
     def read(self, messages_since: datetime | None) -> Iterator[Item]:
-        """Everything: event types first, then each application before what belongs to it.
+        """Yield everything: event types first, then each application before what belongs to it.
 
-        With ``messages_since`` the messages that were created since then too. Raises ``SourceError``.
+        With ``messages_since``, also the messages created since then. Raises ``SourceError``.
         """
         ...

@@ -1,4 +1,4 @@
-"""The PostgreSQL database of a Svix server: all that its API tells, and what it hides."""
+"""Reads the PostgreSQL database of a Svix server: all that its API shows, and what it hides."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ WHERE found.app_id = %(application)s AND found.id > %(after)s ORDER BY found.id 
 
 
 class SvixDatabase:
-    """The applications of one organization; ``organization`` may be ``None`` where there is only one."""
+    """The applications of one organization; ``organization`` may be ``None`` if there is only one."""
 
     def __init__(self, tables: Tables, organization: str | None = None, secrets: SvixSecrets | None = None) -> None:
         self.name = f"Svix database {tables.place}"
@@ -124,7 +124,7 @@ class SvixDatabase:
                 yield Note("endpoint has a retry schedule of its own; delivery.retry_schedule is for all", row["id"])
 
     def _old_keys(self, stored: list[dict[str, Any]] | None) -> tuple[ImportedKey, ...]:
-        """Newest first. The first versions wrote them as ``whsec_…``."""
+        """The old keys, newest first. The first versions stored them as ``whsec_…``."""
         found = []
         for one in stored or ():
             text, expires_at = one["signingKey"], as_time(one["expiration"])

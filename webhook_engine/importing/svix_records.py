@@ -1,4 +1,4 @@
-"""From what a Svix server has to what is taken over here. Pure."""
+"""Converts records of a Svix server to records for the import. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["SvixApplication", "SvixEndpoint", "SvixEventType", "application", "e
 
 
 class SvixEventType(msgspec.Struct, rename="camel"):
-    """An event type as its API shows it."""
+    """An event type as the API of Svix shows it."""
 
     name: str
     description: str
@@ -34,7 +34,7 @@ class SvixEventType(msgspec.Struct, rename="camel"):
 
 
 class SvixApplication(msgspec.Struct, rename="camel"):
-    """An application as its API shows it."""
+    """An application as the API of Svix shows it."""
 
     id: str
     name: str
@@ -46,7 +46,7 @@ class SvixApplication(msgspec.Struct, rename="camel"):
 
 
 class SvixEndpoint(msgspec.Struct, rename="camel"):
-    """An endpoint as its API shows it."""
+    """An endpoint as the API of Svix shows it."""
 
     id: str
     url: str
@@ -79,7 +79,7 @@ def event_type(found: SvixEventType) -> ImportedEventType:
 
 
 def application(found: SvixApplication) -> ImportedApplication:
-    """An application, under the id that it has there."""
+    """An application, with the same id."""
     return ImportedApplication(
         id=found.id,
         uid=found.uid,
@@ -99,7 +99,7 @@ def endpoint(
     headers: Mapping[str, str],
     hidden_headers: tuple[str, ...] = (),
 ) -> Iterator[Item]:
-    """An endpoint, under the id that it has there, after the notes of what it loses."""
+    """An endpoint with the same id, preceded by notes of what cannot be imported."""
     kept, left = allowed_headers(headers)
     for name, problem in left.items():
         yield Note(f"header of an endpoint cannot be sent from here: {problem}", f"{found.id} {name}")

@@ -1,8 +1,8 @@
 """The signing secrets in the database of a Svix server. Pure.
 
-A stored secret is 24 bytes (an HMAC key, from the first versions) or a byte that tells its kind and then the secret: 1
-for an HMAC key, 2 for an Ed25519 key pair, and 128 more if it is encrypted. Encrypted means XChaCha20-Poly1305, with a
-nonce of 24 bytes before the ciphertext, under the HMAC-SHA256 of the word ``main`` by the server's main secret.
+A stored secret is 24 bytes (an HMAC key, from the first versions), or a byte for its kind followed by the secret: 1 for
+an HMAC key, 2 for an Ed25519 key pair, plus 128 if it is encrypted. The encryption is XChaCha20-Poly1305, with a nonce
+of 24 bytes before the ciphertext; the key is the HMAC-SHA256 of the word ``main`` under the server's main secret.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ _CONSTANTS: Final = struct.unpack("<4I", b"expand 32-byte k")
 
 
 class SvixSecrets:
-    """Reads them, with the main secret where the server has one."""
+    """Reads the secrets, with the server's main secret if it has one."""
 
     def __init__(self, main_secret: str | None = None) -> None:
         self._key = None if main_secret is None else hmac.digest(main_secret.encode(), b"main", hashlib.sha256)
 
     def read(self, stored: bytes) -> str:
-        """``whsec_…`` or ``whsk_…``; raises ``SourceError``."""
+        """Convert a stored secret to ``whsec_…`` or ``whsk_…``; raises ``SourceError``."""
         if len(stored) == _OLDEST_BYTES:
             return _PREFIXES[1] + b64encode(stored).decode()
         if len(stored) < _OLDEST_BYTES:
@@ -66,9 +66,9 @@ class SvixSecrets:
 
 
 def _hchacha20(key: bytes, nonce: bytes) -> bytes:
-    """The key that XChaCha20 goes on with (draft-irtf-cfrg-xchacha, section 2.2).
+    """The subkey of XChaCha20 (draft-irtf-cfrg-xchacha, section 2.2).
 
-    A block of ChaCha20 is the state after its rounds plus the state before them, and what is wanted is the former.
+    A ChaCha20 block is the state after the rounds plus the state before them, and the former is needed here.
     """
     block = Cipher(ChaCha20(key, nonce), mode=None).encryptor().update(bytes(64))
     words, last = struct.unpack("<16I", block), struct.unpack("<4I", nonce)

@@ -1,4 +1,4 @@
-"""A running Svix server, read through its API; also the hosted service, and another Webhook Engine."""
+"""Reads a running Svix server through its API; also the hosted service, or another Webhook Engine."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["SvixServer"]
 PAGE = 100
 MESSAGES = 50
 EXPIRED = {"expired": True}
-"""In the place of a payload that is not kept any more."""
+"""Replaces a payload that is no longer kept."""
 
 SORTED = (
     "payload comes from the API with its keys sorted and without blanks, not byte for byte; read the database for that"
@@ -68,7 +68,7 @@ class _Message(msgspec.Struct, rename="camel"):
 
 
 class SvixServer:
-    """Its applications with what belongs to them, for one organization: that of the token."""
+    """The applications of one organization, that of the token, with what belongs to them."""
 
     def __init__(self, server: HttpServer) -> None:
         self.name = f"Svix at {server.url}"
@@ -105,7 +105,7 @@ class SvixServer:
             )
 
     def _messages(self, application_id: str, since: datetime) -> Iterator[Item]:
-        """Newest first, as the API lists them."""
+        """The messages, newest first, as the API lists them."""
         path = ["app", application_id, "msg"]
         for found in self._list(path, _Message, {"with_content": True}, MESSAGES):
             if found.timestamp < since:

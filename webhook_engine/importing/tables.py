@@ -1,6 +1,6 @@
-"""Reads rows of another server's PostgreSQL database, a page at a time, each as the JSON object that it is there.
+"""Reads rows of another server's PostgreSQL database page by page, each as a JSON object.
 
-So what columns a version of that server has is no matter until one is asked for.
+So it does not matter which columns a version of that server has, until one is used.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Row = Mapping[str, Any]
 
 
 class Tables:
-    """A database of a product, as a context manager. Nothing is written to it."""
+    """A database of a product, as a context manager; it is only read."""
 
     def __init__(self, product: str, url: str, *, page: int = PAGE) -> None:
         self._product = product
@@ -44,11 +44,11 @@ class Tables:
 
     @property
     def place(self) -> str:
-        """Where the database is, without what is secret."""
+        """The address of the database, without secrets."""
         return self._url.rpartition("@")[2].partition("?")[0].removeprefix("postgresql://").removeprefix("postgres://")
 
     def require(self, *tables: str) -> None:
-        """Raises ``SourceError`` if one of these tables is not there."""
+        """Raises ``SourceError`` if one of these tables does not exist."""
         for table in tables:
             if self.one("SELECT to_regclass(%(table)s)", table=table) is None:
                 raise SourceError(
@@ -62,13 +62,13 @@ class Tables:
         return rows[0][0] if rows else None
 
     def rows(self, query: str, **values: object) -> list[Row]:
-        """All rows of a query that has one column of JSON, and few rows."""
+        """All rows of a query for one JSON column and few rows."""
         return [row for (row,) in self._run(query, values)]
 
     def pages(self, query: str, *, after: str = "", large: bool = False, **values: object) -> Iterator[Row]:
-        """All rows of a query that has ``id > %(after)s ORDER BY id LIMIT %(page)s``, and one column of JSON.
+        """All rows of a query with ``id > %(after)s ORDER BY id LIMIT %(page)s`` and one JSON column.
 
-        Of ``large`` rows, such as payloads, fewer are read at once.
+        ``large`` rows, such as payloads, are read in smaller pages.
         """
         page = min(self._page, LARGE_PAGE) if large else self._page
         while True:
@@ -122,7 +122,7 @@ class Tables:
         return self._psycopg
 
     def _said(self, problem: Exception) -> str:
-        """What the driver says, without the password in the URL, which it may repeat."""
+        """The driver's message, with any password from the URL removed."""
         password = self._url.partition("://")[2].partition("@")[0].partition(":")[2]
         return _first_line(problem).replace(password, "…") if password else _first_line(problem)
 

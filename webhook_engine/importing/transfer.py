@@ -26,29 +26,32 @@ __all__ = ["BatchTooLargeError", "NamedNote", "Report", "Target", "transfer"]
 
 MAX_ITEMS = 100
 MAX_BYTES = 256 * 1024
-"""Of a batch, which has one thing at least."""
+"""The maximum size of a batch, which has at least one record."""
 MAX_EXAMPLES = 5
 MAX_LISTED = 200
-"""Of the things that are refused or different; more are only counted."""
+"""The most refused or different records that are listed; more are only counted."""
 
 ONLY_NAMED = "event type is named by a filter but not registered there; it is registered here by its name alone"
 ITS_APPLICATION = "its application was refused"
 
 
 class BatchTooLargeError(WebhookEngineError):
-    """A target takes no batch of this size; the text says how large one may be."""
+    """A target does not accept a batch of this size; the text gives its limit."""
 
 
 class Target(Protocol):
-    """Where things are taken over."""
+    """What to import into."""
 
     def take(self, batch: ImportedBatch, *, dry_run: bool, update: bool) -> Sequence[ImportOutcome]:
-        """What became of each, in the order given; raises ``BatchTooLargeError`` if nothing was looked at."""
+        """Import a batch; returns the results in the order given.
+
+        Raises ``BatchTooLargeError`` if nothing was processed.
+        """
         ...
 
 
 class NamedNote(msgspec.Struct, rename="camel"):
-    """What has no counterpart here, how often, and the first of those that it happened to."""
+    """What cannot be imported, how often, and the first ids concerned."""
 
     text: str
     count: int = 0
@@ -56,7 +59,7 @@ class NamedNote(msgspec.Struct, rename="camel"):
 
 
 class Report(msgspec.Struct, rename="camel"):
-    """What was taken over, or in a dry run would be."""
+    """What was imported, or in a dry run would be."""
 
     source: str
     dry_run: bool = False
@@ -68,11 +71,11 @@ class Report(msgspec.Struct, rename="camel"):
     different: list[ImportOutcome] = []
 
     def count(self, status: ImportStatus) -> int:
-        """How many things it happened to."""
+        """The number of records with this status."""
         return sum(counts.get(status, 0) for counts in self.counts.values())
 
     def add(self, outcome: ImportOutcome) -> None:
-        """One thing more."""
+        """Add the result for one record."""
         counts = self.counts.setdefault(outcome.kind, {})
         counts[outcome.status] = counts.get(outcome.status, 0) + 1
         listed = {ImportStatus.REFUSED: self.refused, ImportStatus.DIFFERENT: self.different}.get(outcome.status)
@@ -80,7 +83,7 @@ class Report(msgspec.Struct, rename="camel"):
             listed.append(outcome)
 
     def note(self, note: Note) -> None:
-        """One thing more that has no counterpart."""
+        """Add a note."""
         found = next((one for one in self.notes if one.text == note.text), None)
         if found is None:
             found = NamedNote(text=note.text)
@@ -99,9 +102,10 @@ def transfer(
     update: bool = False,
     told: Callable[[Report], None] = lambda report: None,
 ) -> None:
-    """Take over everything that a source has; ``report`` grows with it, so that it tells what was done until an error.
+    """Import everything from a source; ``report`` is updated on the way, so that it is right even after an error.
 
-    ``told`` is called after each batch. A second time nothing is doubled, so after an error it is begun again.
+    ``told`` is called after each batch. Importing twice duplicates nothing, so after an error it can simply be
+    repeated.
     """
     writer = _Writer(target, report, update, told)
     for item in source.read(messages_since):
@@ -111,7 +115,7 @@ def transfer(
 
 
 class _Writer:
-    """Collects a batch, and gives it on when it is full."""
+    """Collects a batch, and sends it to the target when it is full."""
 
     def __init__(self, target: Target, report: Report, update: bool, told: Callable[[Report], None]) -> None:
         self._target = target
@@ -122,10 +126,10 @@ class _Writer:
         self._bytes = 0
         self._event_types: set[str] = set()
         self._places: dict[str, str | None] = {}
-        """Where an application is that has another id here than there; ``None`` for one that was refused."""
+        """The id here of each application whose id differs; ``None`` for one that was refused."""
 
     def put(self, item: Item) -> None:
-        """Take one thing of the source."""
+        """Add a record of the source."""
         match item:
             case Note():
                 self._report.note(item)
@@ -144,7 +148,7 @@ class _Writer:
         self._bytes += size
 
     def flush(self) -> None:
-        """Give on what was collected."""
+        """Send the collected records to the target."""
         items, self._items, self._bytes = self._items, [], 0
         try:
             self._give(items)
@@ -181,7 +185,7 @@ class _Writer:
                     self._places[outcome.key] = outcome.id
 
     def _placed(self, item: Item) -> Item | None:
-        """The thing with its application as it is addressed here; ``None`` if that was refused before."""
+        """The record with its application's id here; ``None`` if the application was refused."""
         if not isinstance(item, ImportedEndpoint | ImportedMessage):
             return item
         place = self._places.get(item.application, item.application)

@@ -51,27 +51,28 @@ def enqueue(
     schema: str | None = None,
     ordering_key: str | None = None,
 ) -> str:
-    """Write a message to the outbox in the connection's present transaction; returns the id that it will have.
+    """Write a message to the outbox in the connection's current transaction; returns the message's id.
 
-    ``connection``: of ``sqlite3``; a ``Connection``, ``Session`` or raw connection of SQLAlchemy; Django's; or a
-    DB-API connection to PostgreSQL (psycopg, psycopg2, pg8000) or MySQL (PyMySQL, mysqlclient, MySQL Connector,
-    MariaDB Connector).
+    ``connection``: of ``sqlite3``; a ``Connection``, ``Session`` or raw connection of SQLAlchemy; Django's; or a DB-API
+    connection to PostgreSQL (psycopg, psycopg2, pg8000) or MySQL (PyMySQL, mysqlclient, MySQL Connector, MariaDB
+    Connector).
     ``application``: the id or uid of the consumer, which need not exist before the transaction is committed.
-    ``payload``: ``bytes`` or ``str`` are sent exactly as given; a mapping, list, dataclass or model is written as
+    ``payload``: ``bytes`` or ``str`` are sent exactly as given; a mapping, list, dataclass or model is encoded as
     compact JSON, dates, times, ``Decimal``, ``UUID`` and ``Enum`` in the usual forms.
-    ``event``: in their place an instance of a class declared with :func:`webhook_engine.event`, which is checked.
-    ``event_id``: a name of your own, unique per application; of several messages with it only one is sent.
+    ``event``: instead of event type and payload, an instance of a class declared with :func:`webhook_engine.event`; it
+    is validated.
+    ``event_id``: your own id, unique per application; of several messages with it only one is sent.
     ``channels``: 1 to 10; only endpoints without channels, or with one of these, get the message.
     ``tags``: up to 5, to find the message again.
-    ``deliver_at``: not before then, up to 31 days ahead; a naive ``datetime`` is taken as UTC.
-    ``ordering_key``: what it keeps its order with, at endpoints that get their messages in order.
-    ``organization``: the tenant (``org_…``) that the application belongs to, where there are several.
-    ``schema``: where the table is, if not where the connection looks: a schema of PostgreSQL, a database of MySQL.
-    ``default``: as that of ``json.dumps``, for what has no usual form; ``NotImplemented`` leaves it to those above.
+    ``deliver_at``: the earliest time of delivery, up to 31 days ahead; a naive ``datetime`` counts as UTC.
+    ``ordering_key``: endpoints with ordered delivery keep the order of messages with the same key.
+    ``organization``: the tenant (``org_…``) that the application belongs to, if there are several.
+    ``schema``: where the table is, if not on the connection's search path: a schema of PostgreSQL, a database of MySQL.
+    ``default``: as for ``json.dumps``, for other types; ``NotImplemented`` falls back to the usual forms.
 
-    Raises ``ValidationError`` for a value that is not allowed, before anything is written. What cannot be known here
-    (whether the application exists) is checked by the engine, which keeps a row that it cannot deliver in the table
-    with its ``error``. What the database itself raises is passed on.
+    Raises ``ValidationError`` for an invalid value, before anything is written. What cannot be known here (whether the
+    application exists) is checked by the engine, which keeps a row that it cannot deliver in the table with its
+    ``error``. Errors of the database itself are passed on.
     """
     draft = MessageDraft.of(
         event=event,
@@ -111,12 +112,12 @@ async def enqueue_async(
 
 
 def create_table(connection: Connection, *, schema: str | None = None) -> None:
-    """Make the outbox table where it is missing, in the connection's present transaction if there is one.
+    """Create the outbox table if it does not exist, in the connection's current transaction if there is one.
 
-    ``schema``: where to make it, as for :func:`enqueue`; the schema must be there already.
+    ``schema``: where to create it, as for :func:`enqueue`; the schema must exist.
 
-    MySQL commits that transaction, as it does for every change of a table. The engine does this by itself in its own
-    database file.
+    MySQL commits that transaction, as it does for every DDL statement. The engine creates the table in its own database
+    file by itself.
     """
     connection = driver_connection(connection)
     driver_of(connection, asynchronous=False).create_table(connection, schema)
@@ -128,7 +129,7 @@ async def create_table_async(connection: Connection, *, schema: str | None = Non
 
 
 def drop_table(connection: Connection, *, schema: str | None = None) -> None:
-    """Remove the outbox table and all that was made with it, and the messages in it, where it is there."""
+    """Drop the outbox table if it exists, with everything that was created with it and the messages in it."""
     connection = driver_connection(connection)
     driver_of(connection, asynchronous=False).drop_table(connection, schema)
 
@@ -139,5 +140,5 @@ async def drop_table_async(connection: Connection, *, schema: str | None = None)
 
 
 def table_sql(dialect: DialectName = "sqlite", *, schema: str | None = None) -> str:
-    """The definition of the outbox table as SQL, for those who keep their schema in migrations."""
+    """The SQL definition of the outbox table, for use in your own migrations."""
     return dialect_named(dialect).table_sql(schema)

@@ -1,4 +1,4 @@
-"""The SQL of a kind of database: how the outbox table is made, and how a row is inserted."""
+"""The SQL dialects of the outbox: creating the table, and inserting a row."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ DialectName = Literal["sqlite", "postgresql", "mysql"]
 
 
 class Dialect(NamedTuple):
-    """A kind of database. Its table is defined in the file ``<name>.sql`` beside this one."""
+    """A database dialect. Its table is defined in the file ``<name>.sql`` beside this one."""
 
     name: DialectName
 
     def table_sql(self, schema: str | None = None) -> str:
-        """The definition of the table and its index; harmless where they are there already."""
-        # Only the few programs that make the table need this, and it takes as long to load as everything else here.
+        """The definition of the table and its index; does nothing if they exist."""
+        # Only the few programs that create the table need this import, and it takes as long as all others here.
         from importlib.resources import files  # noqa: PLC0415
 
         text = files("webhook_engine.outbox").joinpath(f"{self.name}.sql").read_text("utf-8")
         if schema is None:
             return text
         place = self.named("", schema)
-        # An index is made in the schema of its table, but for SQLite, which has it the other way round.
+        # An index is created in the schema of its table; in SQLite the schema is given before the index name instead.
         before = "TABLE IF NOT EXISTS |INDEX IF NOT EXISTS " if self.name == "sqlite" else _BEFORE_NAMES
         return "\n".join(
             line if line.lstrip().startswith("--") else re.sub(f"({before})({TABLE})", rf"\g<1>{place}\g<2>", line)
@@ -48,19 +48,19 @@ class Dialect(NamedTuple):
         )
 
     def table_statements(self, schema: str | None = None) -> Sequence[str]:
-        """The same one by one: many drivers take one statement at a time, or commit before a script."""
+        """The same as single statements: many drivers run one at a time, or commit before a script."""
         blocks = self.table_sql(schema).split("\n\n")
         return [statement.rstrip(";") for block in blocks if (statement := block.strip())]
 
     def drop_statements(self, schema: str | None = None) -> Sequence[str]:
-        """What removes the table and all that was made with it; harmless where they are not there."""
+        """The statements that drop the table and everything created with it; do nothing if it does not exist."""
         name = self.named(TABLE, schema)
         table = f"DROP TABLE IF EXISTS {name}"
-        # A trigger goes with its table, but not the function that it calls.
+        # Dropping a table drops its trigger, but not the function that the trigger calls.
         return (table, f"DROP FUNCTION IF EXISTS {name}_notify()") if self.name == "postgresql" else (table,)
 
     def named(self, name: str, schema: str | None) -> str:
-        """A name within a schema: of PostgreSQL, a database of MySQL, or one that is attached in SQLite."""
+        """A name qualified by a schema: of PostgreSQL, a database of MySQL, or an attached one of SQLite."""
         if schema is None:
             return name
         if not isinstance(schema, str) or not re.fullmatch(r"[\w-]+", schema):
@@ -78,7 +78,7 @@ DIALECTS = (SQLITE, POSTGRESQL, MYSQL)
 
 
 def dialect_named(name: str) -> Dialect:
-    """The dialect of a database, by the name that it has here, or at SQLAlchemy or Django."""
+    """The dialect of a database, by its name here, or in SQLAlchemy or Django."""
     wanted = "mysql" if name == "mariadb" else name
     for dialect in DIALECTS:
         if dialect.name == wanted:
@@ -87,7 +87,7 @@ def dialect_named(name: str) -> Dialect:
 
 
 def insert_sql(placeholder: Literal["?", "%s", "$", ":"], table: str = TABLE) -> str:
-    """The statement that inserts a ``NewRow``, the same for all databases but for the form of placeholders.
+    """The statement that inserts a ``NewRow``, the same for all databases except for the placeholders.
 
     ``?`` and ``%s`` stand for values in their order, ``$`` is followed by a number, and ``:`` by the name of a column.
     """

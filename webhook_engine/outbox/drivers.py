@@ -1,6 +1,6 @@
-"""The libraries through which programs talk to their database: whose connection it is, and how that one is used.
+"""The supported database libraries: recognising their connections, and running statements with them.
 
-A library is recognized without being imported: a connection cannot come from one that is not loaded.
+A library is recognised without an import: if it is not loaded, no connection can come from it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["Connection", "Driver", "WithCursor", "WithExecute", "driver_connecti
 
 
 class WithCursor(Protocol):
-    """What every DB-API connection has, and Django's."""
+    """A DB-API connection, or Django's."""
 
     def cursor(self, *args: Any, **kwargs: Any) -> Any:
         """Make a cursor."""
@@ -25,7 +25,7 @@ class WithCursor(Protocol):
 
 
 class WithExecute(Protocol):
-    """What the connections and sessions of SQLAlchemy have, and those of asyncpg."""
+    """A connection or session of SQLAlchemy, or a connection of asyncpg."""
 
     def execute(self, *args: Any, **kwargs: Any) -> Any:
         """Run a statement."""
@@ -33,7 +33,7 @@ class WithExecute(Protocol):
 
 
 Connection = WithCursor | WithExecute
-"""The connection or session of a supported library; which those are is known when it is used."""
+"""A connection or session of a supported library; this is checked when it is used."""
 
 
 class Driver(NamedTuple):
@@ -44,25 +44,25 @@ class Driver(NamedTuple):
     asynchronous: bool
     placeholder: Literal["?", "%s", "$", ":"]
     dialect: Callable[[Any], Any]
-    """The kind of database that a connection leads to; awaitable where the library is asynchronous."""
+    """Returns the dialect of a connection; awaitable for an asynchronous library."""
     execute: Callable[[Any, str, NewRow | None], Any]
-    """Runs a statement in the connection's present transaction; awaitable where the library is asynchronous."""
+    """Runs a statement in the connection's current transaction; awaitable for an asynchronous library."""
 
     @property
     def library(self) -> str:
-        """The library itself."""
+        """The name of the library."""
         return self.name.partition(".")[0]
 
     def made(self, connection: object) -> bool:
-        """Whether a connection is one of this library."""
+        """Whether a connection comes from this library."""
         module_name, _, class_name = self.name.rpartition(".")
         module = sys.modules.get(module_name)
         return module is not None and isinstance(connection, getattr(module, class_name, ()))
 
     def insert(self, connection: Any, row: NewRow, schema: str | None = None) -> None:
-        """Write a row."""
+        """Insert a row."""
         try:
-            # Only within a schema does the statement differ from database to database.
+            # The statement differs between databases only if a schema is given.
             table = TABLE if schema is None else self.dialect(connection).named(TABLE, schema)
             self.execute(connection, insert_sql(self.placeholder, table), row)
         except Exception as error:
@@ -70,7 +70,7 @@ class Driver(NamedTuple):
             raise
 
     async def insert_async(self, connection: Any, row: NewRow, schema: str | None = None) -> None:
-        """Write a row."""
+        """Insert a row."""
         try:
             table = TABLE if schema is None else (await self.dialect(connection)).named(TABLE, schema)
             await self.execute(connection, insert_sql(self.placeholder, table), row)
@@ -79,34 +79,34 @@ class Driver(NamedTuple):
             raise
 
     def create_table(self, connection: Any, schema: str | None = None) -> None:
-        """Make the table where it is missing."""
+        """Create the table if it does not exist."""
         for statement in self.dialect(connection).table_statements(schema):
             self.execute(connection, statement, None)
 
     async def create_table_async(self, connection: Any, schema: str | None = None) -> None:
-        """Make the table where it is missing."""
+        """Create the table if it does not exist."""
         for statement in (await self.dialect(connection)).table_statements(schema):
             await self.execute(connection, statement, None)
 
     def drop_table(self, connection: Any, schema: str | None = None) -> None:
-        """Remove the table where it is there."""
+        """Drop the table if it exists."""
         for statement in self.dialect(connection).drop_statements(schema):
             self.execute(connection, statement, None)
 
     async def drop_table_async(self, connection: Any, schema: str | None = None) -> None:
-        """Remove the table where it is there."""
+        """Drop the table if it exists."""
         for statement in (await self.dialect(connection)).drop_statements(schema):
             await self.execute(connection, statement, None)
 
 
 def driver_connection(connection: Any) -> Any:
-    """The connection of the driver behind one of SQLAlchemy's ``raw_connection()``; any other as it is."""
+    """The driver's connection behind a ``raw_connection()`` of SQLAlchemy; any other is returned as it is."""
     pool = sys.modules.get("sqlalchemy.pool")
     return connection.driver_connection if pool and isinstance(connection, pool.PoolProxiedConnection) else connection
 
 
 def driver_of(connection: object, *, asynchronous: bool) -> Driver:
-    """The driver of a connection; raises ``ValidationError`` if there is none of that sort."""
+    """The driver of a connection; raises ``ValidationError`` if the library is not supported."""
     driver = next((driver for driver in _DRIVERS if driver.made(connection)), None)
     if driver is None and connection is None:
         raise ValidationError(
@@ -132,7 +132,7 @@ def driver_of(connection: object, *, asynchronous: bool) -> Driver:
 
 
 def _explain(error: Exception, *, create: str) -> None:
-    """Add advice to the database's error if the outbox table is missing."""
+    """Add advice to the database's error if the outbox table does not exist."""
     words = str(error)
     if TABLE in words and any(missing in words for missing in ("no such table", "does not exist", "doesn't exist")):
         error.add_note(f"This database has no outbox yet; make it once with webhook_engine.outbox.{create}.")
@@ -144,7 +144,7 @@ def _explain(error: Exception, *, create: str) -> None:
         )
 
 
-# How statements are run.
+# Running statements.
 
 
 def _directly(connection: Any, statement: str, values: Sequence[object] | None) -> None:
@@ -174,7 +174,7 @@ async def _by_arguments_async(connection: Any, statement: str, values: Sequence[
 
 
 def _as_text(connection: Any, statement: str, row: NewRow | None) -> Any:
-    """For SQLAlchemy, whose text has colons before names only; awaitable if the connection is an asynchronous one."""
+    """For SQLAlchemy, in whose text only names follow colons; awaitable for an asynchronous connection."""
     text = sys.modules["sqlalchemy"].text
     if row is None:
         return connection.execute(text(statement.replace(":", "\\:")))
@@ -185,7 +185,7 @@ def _given(values: Sequence[object] | None) -> tuple[Sequence[object], ...]:
     return () if values is None else (tuple(values),)
 
 
-# What kind of database a connection leads to.
+# The dialect of a connection.
 
 
 def _always(dialect: Dialect) -> Callable[[Any], Dialect]:

@@ -1,4 +1,4 @@
-"""From the arguments of ``enqueue`` to the values of a row of the outbox, checked as far as that needs no database."""
+"""Converts the arguments of ``enqueue`` to an outbox row, with all checks that need no database."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ids = IdSource()
 
 
 class MessageFields(TypedDict, total=False):
-    """What :func:`webhook_engine.outbox.enqueue` takes of a message, for those who only pass it on."""
+    """The arguments of :func:`webhook_engine.outbox.enqueue` about the message, for functions that pass them on."""
 
     event: object | None
     event_type: str | None
@@ -36,7 +36,7 @@ class MessageFields(TypedDict, total=False):
 
 
 class NewRow(NamedTuple):
-    """The columns that a writer fills; the others are the engine's."""
+    """The columns that a writer fills; the engine fills the others."""
 
     message_id: str
     organization: str | None
@@ -50,7 +50,7 @@ class NewRow(NamedTuple):
 
 
 def make_row(draft: MessageDraft, *, application: str, organization: str | None) -> NewRow:
-    """A row with a fresh message id; raises ``ValidationError`` for a value that the engine would refuse."""
+    """A row with a new message id; raises ``ValidationError`` for a value that the engine would refuse."""
     now = _clock.now()
     for field in ("payload_retention_period", "payload_retention_hours", "content_type"):
         if getattr(draft, field) is not None:
@@ -76,7 +76,7 @@ def _json(texts: Sequence[str] | None) -> str | None:
 
 
 def _with_key(tags: Sequence[str] | None, ordering_key: str) -> str:
-    # It has no column of its own: the table is in databases of others, who may have made it long ago.
+    # It has no column of its own, since tables in other programs' databases may have been created long ago.
     return json.dumps({"orderingKey": ordering_key, "tags": tags}, separators=(",", ":"))
 
 

@@ -8,11 +8,11 @@ from collections.abc import Callable
 __all__ = ["subscribe", "wake"]
 
 _wakers: dict[Callable[[], None], int] = {}
-"""With the process that each belongs to: a fork takes them along, but not the engine."""
+"""The registered callbacks, each with its process id: a fork copies them, but not the engine."""
 
 
 def subscribe(waker: Callable[[], None]) -> Callable[[], None]:
-    """Call ``waker()``, on whatever thread it happens, after each row that is written; returns what ends that.
+    """Call ``waker()`` after each row that is written, in the writing thread; returns a function that unsubscribes.
 
     The row is not committed yet.
     """
@@ -25,7 +25,7 @@ def subscribe(waker: Callable[[], None]) -> Callable[[], None]:
 
 
 def wake() -> None:
-    """A row was written."""
+    """Notify the subscribers that a row was written."""
     for waker, process in tuple(_wakers.items()):
         if process == os.getpid():
             waker()

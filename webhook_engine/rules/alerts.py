@@ -17,13 +17,13 @@ ALERTS: Final = (
     "endpoint.backlog",
     "message.attempt.exhausted",
 )
-"""The operational events that there are alerts for."""
+"""The operational events that an alert can be for."""
 
 USUAL: Final = ALERTS[:4]
-"""Those of an alert that names none: about endpoints, not about each message."""
+"""The default events of an alert: those about endpoints, not about single messages."""
 
 CHATS: Final = ("slack", "discord", "teams")
-"""Each has a transformation of its name."""
+"""Chat services; each has a transformation of the same name."""
 
 KINDS: Final = ("email", *CHATS, "webhook")
 
@@ -36,7 +36,7 @@ def alert_kind(field: str, value: object) -> str:
 
 
 def alert_events(field: str, value: object) -> tuple[str, ...]:
-    """Some of :data:`ALERTS`, in their order; ``None`` means the usual ones. Raises ``ValidationError``."""
+    """Some of :data:`ALERTS`, in their order; ``None`` means the default. Raises ``ValidationError``."""
     if value is None:
         return USUAL
     if isinstance(value, str) or not isinstance(value, Collection):

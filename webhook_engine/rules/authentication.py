@@ -1,7 +1,7 @@
-"""How an endpoint wants requests to be authenticated: what a caller may say, and what of it may be shown. Pure.
+"""How requests to an endpoint are authenticated: checks what callers set, and masks what is shown. Pure.
 
-Secrets are shown as a mask. A caller that reads them and writes them back leaves the mask in them, which stands for the
-stored secret, as long as that would be sent to the same place.
+Secrets are shown as a mask. A caller that reads the options and writes them back sends the mask, which stands for the
+stored secret, provided that the secret would be sent to the same place.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ __all__ = ["CLIENT_AUTHENTICATIONS", "TYPES", "checked", "checked_tls", "conflic
 
 TYPES = ("basic", "bearer", "oauth2")
 CLIENT_AUTHENTICATIONS = ("basic", "body")
-"""How a client proves to a token server who it is (RFC 6749, section 2.3.1): in a header, or in the form."""
+"""How a client authenticates at a token server (RFC 6749, section 2.3.1): in a header, or in the form."""
 
 MAX_LENGTH = 4096
-"""Characters of a secret, as of a header's value."""
+"""Characters of a secret, as for a header's value."""
 MAX_PEM = 65_536
-"""Characters of a certificate with its chain, of a key, or of a list of authorities."""
+"""Characters of a certificate with its chain, of a key, or of CA certificates."""
 
 _FIELDS: Mapping[str, tuple[frozenset[str], frozenset[str]]] = {
     "basic": (frozenset({"username", "password"}), frozenset()),
     "bearer": (frozenset({"token"}), frozenset()),
     "oauth2": (frozenset({"token_url", "client_id", "client_secret"}), frozenset({"scope", "client_authentication"})),
 }
-"""By type: what must be said, and what may be."""
+"""The required and the optional members of each type."""
 _SECRET = frozenset({"password", "token", "client_secret", "key"})
 _TLS = ("certificate", "key", "ca")
 _TEXT = re.compile(r"[\x20-\x7e]*").fullmatch
@@ -42,7 +42,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9\-._~+/]+=*").fullmatch
 def checked(
     field: str, value: object, before: Mapping[str, str] | None, *, https_only: bool = False
 ) -> dict[str, str] | None:
-    """What to authenticate with, secrets and all; ``before`` is what is stored. Raises ``ValidationError``."""
+    """The authentication to store, with its secrets; ``before`` is what is stored now. Raises ``ValidationError``."""
     if value is None:
         return None
     given = _given(field, value)
@@ -76,7 +76,7 @@ def checked(
 def checked_tls(field: str, value: object, before: Mapping[str, str] | None) -> dict[str, str] | None:
     """The TLS options of an endpoint, with the private key, in PEM. Whether the PEM is valid is not checked here.
 
-    ``before`` is what is stored. Raises ``ValidationError``.
+    ``before`` is what is stored now. Raises ``ValidationError``.
     """
     if value is None:
         return None
@@ -111,7 +111,7 @@ def shown(stored: Mapping[str, str]) -> dict[str, str]:
 
 
 def conflict(authenticated: bool, header_names: Mapping[str, str], user_info: str | None) -> str | None:
-    """Why requests cannot be authenticated so, in words; ``None`` if nothing else says who asks."""
+    """Why this authentication conflicts with other credentials, in words; ``None`` if it does not."""
     if not authenticated:
         return None
     if any(name.lower() == "authorization" for name in header_names):

@@ -1,4 +1,4 @@
-"""What a session of the portal, and the token that it works with, may be allowed to do."""
+"""The capabilities of a portal session, and of its token."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["READ_ONLY", "Capability"]
 
 
 class Capability(StrEnum):
-    """What an application token may be allowed to do."""
+    """A capability of an application token."""
 
     VIEW_BASE = "ViewBase"
     VIEW_ENDPOINT_SECRET = "ViewEndpointSecret"  # noqa: S105
@@ -19,4 +19,4 @@ class Capability(StrEnum):
 
 
 READ_ONLY = (Capability.VIEW_BASE, Capability.VIEW_ENDPOINT_SECRET)
-"""What changes nothing."""
+"""The capabilities that allow no changes."""

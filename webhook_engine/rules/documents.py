@@ -17,7 +17,7 @@ MAX_SCHEMAS_BYTES = 1024 * 1024
 
 
 def metadata(field: str, value: object) -> dict[str, str]:
-    """Strings by string, at most 4096 bytes as JSON; ``None`` is none."""
+    """A mapping of strings to strings, at most 4096 bytes as JSON; ``None`` means empty."""
     if value is None:
         return {}
     if not isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""How values that JSON does not have are written in a payload, the same in every way in. Pure.
+"""How values without a JSON type are written in a payload, the same for all ways to send a message. Pure.
 
 =========================================  =============================================================
 value                                      in JSON
@@ -8,12 +8,12 @@ value                                      in JSON
 ``timedelta``                              ISO 8601: ``"P1DT2H3M4.5S"``
 ``Decimal``, ``UUID``                      their text
 a member of an ``Enum``                    its value
-a dataclass, a class of attrs              an object of its fields
-a model of pydantic                        what ``model_dump(mode="json")`` says
-a ``Struct`` of msgspec                    what ``to_builtins`` says
+a dataclass or attrs class                 an object of its fields
+a pydantic model                           the result of ``model_dump(mode="json")``
+a msgspec ``Struct``                       the result of ``to_builtins``
 =========================================  =============================================================
 
-Numbers stay exact: a ``Decimal`` is text, since a JSON number becomes a float with most readers.
+Numbers stay exact: a ``Decimal`` becomes text, since most JSON readers turn a number into a float.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from typing import Any
 __all__ = ["Default", "as_json", "where_json_fails"]
 
 Default = Callable[[object], object]
-"""A caller's own way to write a value that JSON does not have; ``NotImplemented`` leaves it to the ways above."""
+"""A caller's own encoder for values without a JSON type; ``NotImplemented`` falls back to the rules above."""
 
 MOST_LOOKED_AT = 100_000
-"""Parts of a payload that are looked at for the reason why it cannot be encoded."""
+"""The most parts of a payload that are searched for the reason why it cannot be encoded."""
 
 
 def as_json(value: object) -> object:
-    """A value that JSON does not have, by values nearer to JSON; raises ``TypeError`` for any other."""
+    """Convert a value without a JSON type one step towards JSON; raises ``TypeError`` for any other."""
     for kind, write in _WAYS:
         if isinstance(value, kind):
             return write(value)
@@ -49,7 +49,7 @@ def as_json(value: object) -> object:
 
 
 def where_json_fails(payload: object, write: Default) -> str | None:
-    """A part of a payload that cannot be encoded, with its path, and why; ``None`` if none is found."""
+    """The path of a part that cannot be encoded, and why; ``None`` if none is found."""
     waiting: list[tuple[str, object]] = [("", payload)]
     for _ in range(MOST_LOOKED_AT):
         if not waiting:
@@ -63,7 +63,7 @@ def where_json_fails(payload: object, write: Default) -> str | None:
 
 
 def _parts(value: object, write: Default) -> Iterator[tuple[str, object]]:
-    """What a value consists of, each with the step that leads there; raises for what JSON cannot say."""
+    """The parts of a value, each with its path step; raises for what JSON cannot represent."""
     if isinstance(value, str):
         _check_text(value, "a string")
     elif isinstance(value, float):
@@ -123,7 +123,7 @@ _WAYS: tuple[tuple[type, Callable[[Any], object]], ...] = (
     (Enum, lambda member: member.value),
 )
 
-# What follows is recognized without being imported: a value cannot be of a class that is not loaded.
+# These types are recognised without an import: if the library is not loaded, there are no values of them.
 
 _LOADED: tuple[tuple[str, str, Callable[[Any], object]], ...] = (
     ("uuid", "UUID", str),

@@ -1,7 +1,7 @@
-"""What an endpoint may ask for beyond its address and filters, and within which bounds. Pure.
+"""The delivery options of an endpoint, and their limits. Pure.
 
-Each option has a name in :class:`OptionValues`, which is what a caller may give, and a rule in ``_RULES``, which makes
-of it what is kept. ``None`` takes back what was asked for.
+Each option has a name in :class:`OptionValues`, the type that callers give, and a rule in ``_RULES``, which converts it
+to the stored value. ``None`` resets an option.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ COMPRESSIONS = ("gzip",)
 MAX_BY_EVENT_TYPE = 50
 MAX_PARAMETERS = 20
 MAX_PARAMETER = 512
-"""Characters of the name of a parameter, and of its value."""
+"""Characters of a query parameter's name, and of its value."""
 ORDERINGS = ("fifo",)
 ON_EXHAUSTED = ("skip", "stop")
 MAX_BATCH_SIZE = 1_000
@@ -46,60 +46,60 @@ def _no_name(field: str, name: object) -> str | None:
 
 
 class OptionBounds(NamedTuple):
-    """What the operator lets endpoints ask for."""
+    """The limits that the operator sets for these options."""
 
     timeout: timedelta
-    """The longest."""
+    """The longest timeout."""
     retries: int
-    """The most."""
+    """The most retries."""
     retry_time: timedelta
-    """The longest that all delays of a schedule may be together."""
+    """The highest sum of all delays in a retry schedule."""
     transformation: Callable[[str, object], str | None] = _no_name
     """Checks the name of a transformation, as ``check(field, name)``."""
 
 
 class OptionValues(TypedDict, total=False):
-    """What a caller may say of an endpoint; what is left out stays as it is, and is nothing at first."""
+    """The options that a caller gives for an endpoint; omitted ones keep their values, and are unset at first."""
 
     timeout: timedelta | str | None
-    """For the whole exchange, such as ``"10s"``."""
+    """The timeout of the whole exchange, such as ``"10s"``."""
     retry_schedule: Sequence[timedelta | str] | None
-    """The delays after the first attempt, such as ``["5s", "5m"]``; an empty one means no retries."""
+    """The delays after the first attempt, such as ``["5s", "5m"]``; an empty list means no retries."""
     timeout_by_event_type: Mapping[str, timedelta | str] | None
-    """In the place of ``timeout`` for some event types: ``{"invoice.*": "5s"}``."""
+    """Replaces ``timeout`` for some event types: ``{"invoice.*": "5s"}``."""
     retry_schedule_by_event_type: Mapping[str, Sequence[timedelta | str]] | None
     authentication: Mapping[str, str] | None
-    """``type`` (``basic``, ``bearer`` or ``oauth2``), and what that has."""
+    """``type`` (``basic``, ``bearer`` or ``oauth2``), and the members of that type."""
     transformation: str | None
-    """The name of a function that was registered as a transformation, or of one that is ready, such as ``"slack"``."""
+    """The name of a registered transformation, or of a built-in one such as ``"slack"``."""
     tls: Mapping[str, str] | None
     """``certificate`` and ``key``, ``ca``, or all three, in PEM."""
     ordering: str | None
-    """``"fifo"``: messages one at a time, in the order in which they were accepted."""
+    """``"fifo"``: messages are sent one at a time, in the order in which they were accepted."""
     ordering_on_exhausted: str | None
-    """``"skip"``: go on without a message whose retries are exhausted. ``"stop"``: wait until somebody acts."""
+    """``"skip"``: continue after a message whose retries are exhausted. ``"stop"``: wait for manual action."""
     batch_size: int | None
-    """Up to so many messages of an order in one request, as a JSON array."""
+    """The most messages of an order in one request, as a JSON array."""
     batch_wait: timedelta | str | None
-    """For how long fewer than that wait for more, such as ``"5s"``."""
+    """How long a batch that is not full waits for more messages, such as ``"5s"``."""
     circuit_breaker: bool | None
-    """Whether the endpoint waits as a whole when too many attempts fail."""
+    """Whether to pause the whole endpoint when too many attempts fail."""
 
     filter: Mapping[str, object] | None
-    """What the payload of a message must be like, such as ``{"amount": {"$gt": 100}}``."""
+    """The conditions on a message's payload, such as ``{"amount": {"$gt": 100}}``."""
     method: str | None
     """``POST``, ``PUT`` or ``PATCH``."""
     query: Mapping[str, str] | None
     """Parameters that are added to the URL, such as ``{"source": "shop"}``."""
     compression: str | None
-    """``gzip``: payloads that it makes smaller are sent so, and signed as they are sent."""
+    """``gzip``: payloads that get smaller are sent compressed, and signed as sent."""
     user_agent: str | None
     content_type: str | None
-    """Of payloads whose message names none, such as ``application/cloudevents+json``."""
+    """The content type of payloads whose message names none, such as ``application/cloudevents+json``."""
 
 
 def checked(given: Mapping[str, object], bounds: OptionBounds) -> dict[str, object]:
-    """Options as they are kept; raises ``ValidationError``."""
+    """Options in their stored form; raises ``ValidationError``."""
     for name in given:
         if name not in _RULES:
             raise ValidationError(name, f"is nothing that an endpoint can ask for; these are: {', '.join(_RULES)}")
@@ -107,7 +107,7 @@ def checked(given: Mapping[str, object], bounds: OptionBounds) -> dict[str, obje
 
 
 def check_together(options: Mapping[str, object]) -> None:
-    """Whether all that an endpoint asks for goes together; raises ``ValidationError``."""
+    """Check that the options of an endpoint are consistent with each other; raises ``ValidationError``."""
     if options.get("ordering") is None:
         for name in ("ordering_on_exhausted", "batch_size", "batch_wait"):
             if options.get(name) is not None:
@@ -117,12 +117,12 @@ def check_together(options: Mapping[str, object]) -> None:
 
 
 def timeout_within(asked: timedelta | None, bounds: OptionBounds) -> timedelta | None:
-    """A timeout that was accepted under other bounds, as it is under these."""
+    """A stored timeout, limited by the current bounds."""
     return None if asked is None else min(asked, bounds.timeout)
 
 
 def schedule_within(asked: Sequence[timedelta] | None, bounds: OptionBounds) -> Sequence[timedelta] | None:
-    """The delays of a schedule that was accepted under other bounds, as far as these reach."""
+    """A stored retry schedule, cut to the current bounds."""
     if asked is None:
         return None
     ends = accumulate(asked)
@@ -130,7 +130,7 @@ def schedule_within(asked: Sequence[timedelta] | None, bounds: OptionBounds) -> 
 
 
 def for_event_type(event_type: str, wanted: Mapping[str, T] | None, usual: T | None) -> T | None:
-    """Of what is asked for some event types, that which says most of this one; or else what is asked for all."""
+    """The value with the most specific pattern for this event type, or else the default."""
     name = None if wanted is None else names.nearest(wanted, event_type)
     return usual if wanted is None or name is None else wanted[name]
 

@@ -1,6 +1,6 @@
-"""Typed events: what a class says of itself that was declared with ``webhook_engine.event``. Pure.
+"""Typed events: the declaration of a class made with ``webhook_engine.event``. Pure.
 
-Only what is needed to send one is here, so that programs that enqueue load nothing else.
+Only what sending an event needs is here, so that programs that enqueue load nothing else.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ ATTRIBUTE = "__webhook_event__"
 
 
 class EventDeclaration(Protocol):
-    """What was declared of a class."""
+    """The declaration of an event class."""
 
     @property
     def name(self) -> str:
@@ -30,7 +30,7 @@ class EventDeclaration(Protocol):
 
 
 def declaration_of(kind: type) -> EventDeclaration | None:
-    """What was declared of this very class; a subclass is declared by itself."""
+    """The declaration of this class itself; a subclass needs its own."""
     found: EventDeclaration | None = vars(kind).get(ATTRIBUTE)
     return found
 

@@ -13,7 +13,7 @@ STATUS_CODE_CLASSES = (0, 100, 200, 300, 400, 500)
 
 
 class MessageChoice(TypedDict):
-    """Which messages are listed; ``None`` leaves none out."""
+    """The filters of a message list; ``None`` means no filter."""
 
     event_types: tuple[str, ...] | None
     channel: str | None
@@ -21,7 +21,7 @@ class MessageChoice(TypedDict):
 
 
 def message_choice(event_types: object, channel: object, tag: object) -> MessageChoice:
-    """What a caller said of the messages to list."""
+    """The checked filters that a caller gave for a message list; raises ``ValidationError``."""
     return {
         "event_types": names.event_types("event_types", event_types),
         "channel": None if channel is None else names.channel("channel", channel),

@@ -1,6 +1,6 @@
-"""The request headers that an endpoint may have of its own. Pure.
+"""An endpoint's own request headers. Pure.
 
-Names that differ only in case are one header (RFC 9110, section 5.1): of several, the last counts, as it is written.
+Names that differ only in case are one header (RFC 9110, section 5.1): the last one given counts, in its spelling.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 MAX_HEADERS = 50
-"""Headers of one endpoint."""
+"""Headers per endpoint."""
 MAX_HEADER_NAME = 256
 MAX_USER_AGENT = 256
 MAX_HEADER_VALUE = 4096
@@ -83,7 +83,7 @@ def content_type(field: str, value: object) -> str:
 
 
 def user_agent(field: str, value: object) -> str:
-    """What a client says that it is."""
+    """The ``User-Agent`` value of a client."""
     text = _value(field, value)
     if not text or text != text.strip() or len(text) > MAX_USER_AGENT:
         raise ValidationError(field, f"must be 1 to {MAX_USER_AGENT} characters, without blanks around")

@@ -1,4 +1,4 @@
-"""The addresses of Play's inboxes, which the server makes and the delivery lets through to itself. Pure."""
+"""The addresses of Play's inboxes, which the server creates and which deliveries to itself may reach. Pure."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import re
 __all__ = ["INBOX_PATH", "is_inbox_path", "is_token"]
 
 INBOX_PATH = "/play/in/"
-"""What comes before the token of an inbox in its path."""
+"""The path prefix before the token of an inbox."""
 
 _TOKEN = r"[A-Za-z0-9_-]{16,64}"  # noqa: S105
 
 is_token = re.compile(_TOKEN).fullmatch
-"""Whether an inbox could be called so."""
+"""Whether a text has the form of an inbox token."""
 is_inbox_path = re.compile(f"{INBOX_PATH}{_TOKEN}/?").fullmatch
-"""Whether an inbox receives at this path of the server."""
+"""Whether a path of the server is that of an inbox."""

@@ -1,4 +1,4 @@
-"""Keys: the ids and uids that a caller addresses things by. Pure."""
+"""Keys: the ids and uids by which callers address things. Pure."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from webhook_engine.rules.values import kind_of
 __all__ = ["keys", "required_key"]
 
 SHOWN = 40
-"""Characters of an impossible key that are repeated in the error."""
+"""Characters of an invalid key that are repeated in the error."""
 
 
 def required_key(kind: str, key: object) -> str:
-    """An id, uid or name that may exist; raises ``NotFoundError`` if nothing can be called so."""
+    """An id, uid or name of the right form; raises ``NotFoundError`` for any other, since nothing can have it."""
     if not isinstance(key, str):
         raise ValidationError(kind.replace(" ", "_"), f"must be an id or uid, not {kind_of(key)}")
     if not is_name(key):
@@ -22,7 +22,7 @@ def required_key(kind: str, key: object) -> str:
 
 
 def keys(field: str, value: object, most: int) -> tuple[str, ...]:
-    """Several ids or uids, of things that there may or may not be; raises ``ValidationError`` if they are none."""
+    """Several ids or uids, of things that need not exist; raises ``ValidationError`` for other values."""
     if not isinstance(value, list | tuple | set | frozenset) or not all(isinstance(one, str) for one in value):
         raise ValidationError(field, "must be a list of ids or uids")
     if len(value) > most:

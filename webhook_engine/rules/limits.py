@@ -1,4 +1,4 @@
-"""Numbers that callers may choose within bounds: rates, versions, how long things are kept or go on. Pure."""
+"""Numbers that callers may choose within limits: rates, versions, retention and grace periods. Pure."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ MAX_RATE = 65_535
 """Messages per second."""
 MAX_VERSION = 65_535
 DEFAULT_GRACE = timedelta(hours=24)
-"""How long a rotated signing secret goes on signing."""
+"""How long a rotated signing secret still signs."""
 MAX_GRACE = timedelta(days=7)
 MAX_RETENTION_DAYS = 90
-"""How long a message may ask for its payload to be kept."""
+"""The longest retention that a message may ask for its payload."""
 
 _HOUR = microseconds(timedelta(hours=1))
 
@@ -45,12 +45,12 @@ def version(field: str, value: object) -> int:
 
 
 def grace_period(field: str, value: object) -> int:
-    """How long a rotated secret goes on signing, as microseconds."""
+    """How long a rotated secret still signs, in microseconds."""
     return duration(field, value, MAX_GRACE)
 
 
 def payload_retention(days: object, hours: object) -> int | None:
-    """How long a payload is kept, as microseconds, given in days or in hours; ``None`` if in neither."""
+    """How long a payload is kept, in microseconds, given in days or in hours; ``None`` if neither is given."""
     if hours is None:
         return None if days is None else retention_days("payload_retention_period", days) * 24 * _HOUR
     if days is not None:

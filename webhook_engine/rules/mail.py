@@ -1,4 +1,4 @@
-"""E-mail: which addresses are taken, how one stands in the place of an endpoint's URL, and what a template is. Pure."""
+"""E-mail: valid addresses, an address as an endpoint's URL, and letter templates. Pure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _ADDRESS = re.compile(
 
 
 def mail_address(field: str, value: object) -> str:
-    """An address such as ``name@example.com``; raises ``ValidationError``. Quoted local parts are not taken."""
+    """An address such as ``name@example.com``; raises ``ValidationError``. Quoted local parts are not supported."""
     local = value.partition("@")[0] if isinstance(value, str) else ""
     if (
         not isinstance(value, str)
@@ -41,12 +41,12 @@ def mail_url(address: str) -> str:
 
 
 def mail_address_in(url: str) -> str | None:
-    """The address in such a URL; ``None`` if it is any other."""
+    """The address in such a URL; ``None`` for any other URL."""
     return url.removeprefix(_SCHEME) if url.startswith(_SCHEME) else None
 
 
 def check_template(text: str) -> str:
-    """The template of letters, if it has no places but those that are filled; raises ``ValueError`` that names one."""
+    """A template of letters with only known placeholders; raises ``ValueError`` that names an unknown one."""
     template = Template(text)
     if not template.is_valid():
         raise ValueError("it has a $ that begins no place; write $$ for a plain one")

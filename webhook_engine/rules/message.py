@@ -1,4 +1,4 @@
-"""What a caller says of a new message, whichever way it comes in, and the same as it is kept. Pure."""
+"""A new message as callers give it, by any route, and as it is stored. Pure."""
 
 from __future__ import annotations
 
@@ -36,16 +36,17 @@ MessageValues = tuple[
     str | None,
     str | None,
 ]
-"""A new message as it is kept: event type, payload, event id, channels, tags, the instant from which it is delivered,
-how long its payload is kept (``None``: as configured), its content type (``None``: JSON), and its ordering key; times
-in microseconds.
+"""A new message in its stored form.
 
-A plain tuple, to be unpacked where it is read, because every message is one.
+These are: event type, payload, event id, channels, tags, the time from which it is delivered, the retention of its
+payload (``None``: as configured), its content type (``None``: JSON), and its ordering key; times in microseconds.
+
+A plain tuple, unpacked where it is read, because every message is one.
 """
 
 
 class MessageDraft(NamedTuple):
-    """A new message as a caller says it, before any rule has looked at it."""
+    """A new message as the caller gave it, before any check."""
 
     event_type: str | None
     payload: Payload | None
@@ -57,13 +58,13 @@ class MessageDraft(NamedTuple):
     payload_retention_hours: int | None = None
     content_type: str | None = None
     default: Default | None = None
-    """How to write what JSON does not have; asked first."""
+    """Encodes values without a JSON type; tried before the built-in rules."""
     ordering_key: str | None = None
-    """What it keeps its order with, at endpoints that keep one."""
+    """The key within which endpoints with ordered delivery keep the order."""
 
     @classmethod
     def of(cls, *, event: object | None = None, **fields: Any) -> Self:
-        """A draft of a typed event, or of an event type and a payload; raises ``ValidationError`` for the former."""
+        """A draft of a typed event, or of an event type and payload; raises ``ValidationError`` for an invalid event."""
         draft = cls(fields.pop("event_type", None), fields.pop("payload", None), **fields)
         if event is None:
             return draft
@@ -71,8 +72,8 @@ class MessageDraft(NamedTuple):
         return draft._replace(event_type=event_type, payload=payload)
 
     def checked(self, now: int, max_payload_bytes: int | None = None) -> MessageValues:
-        """The values as they are kept; raises ``ValidationError`` for the first that is not allowed."""
-        # A call only for what was said: every message comes through here.
+        """The values in their stored form; raises ``ValidationError`` for the first invalid one."""
+        # Only given values are checked by a call, since every message passes through here.
         event_type, payload, event_id, channels, tags, deliver_at, days, hours, kind, default, ordering_key = self
         return (
             names.name("event_type", event_type),

@@ -1,4 +1,4 @@
-"""Names: of event types, channels, tags and organizations, and the ids and uids by which things are addressed. Pure."""
+"""Names: of event types, channels, tags and organizations, and the form of ids and uids. Pure."""
 
 from __future__ import annotations
 
@@ -41,16 +41,16 @@ __all__ = [
 ]
 
 MAX_NAME = 256
-"""Characters of a name, and of a channel."""
+"""Characters of a name, or of a channel."""
 MAX_TAG = 128
 """Characters of a tag."""
 MAX_CHANNELS = 10
-"""Channels of a message, and of an endpoint."""
+"""Channels per message or endpoint."""
 MAX_TAGS = 5
 MAX_FEATURE_FLAGS = 100
-"""Of an event type, and of a session."""
+"""Feature flags per event type or session."""
 MAX_EVENT_TYPES = 1000
-"""Names in the filter of an endpoint or of a list."""
+"""Names in the filter of an endpoint or list."""
 
 NAME_ALPHABET = r"[a-zA-Z0-9\-_.]"
 CHANNEL_ALPHABET = r"[a-zA-Z0-9\-_.:+]"
@@ -72,14 +72,14 @@ _ORGANIZATION_RULE = f"must be 'org_' and 1 to {MAX_NAME - 4} characters out of 
 
 
 def is_name(value: object) -> bool:
-    """Whether anything could be called so: the form of ids, uids and event types."""
+    """Whether a value has the form of an id, uid or event type."""
     return isinstance(value, str) and _NAME(value) is not None
 
 
 def name(field: str, value: object) -> str:
     """A name, such as an event type."""
     if isinstance(value, str) and _NAME(value):
-        # A driver may refuse a subclass of str (an enumeration, a marked-safe string), though it is the same text.
+        # Some drivers refuse a subclass of str (an enumeration, a marked-safe string), so make it a plain str.
         return value if type(value) is str else str.__str__(value)
     raise _refusal(field, value, _NAME, _NAME_RULE)
 
@@ -90,12 +90,12 @@ def optional_name(field: str, value: object) -> str | None:
 
 
 def uid(field: str, value: object, prefix: str) -> str | None:
-    """A uid or ``None``; it must not look like an id, which begins with ``prefix``."""
+    """A uid or ``None``; it must not begin with ``prefix``, which marks an id."""
     return None if value is None else unlike_id(field, name(field, value), prefix)
 
 
 def unlike_id(field: str, value: str, prefix: str) -> str:
-    """A name that does not begin as the ids of its kind do."""
+    """A name that does not begin with the prefix of its kind's ids."""
     if value.startswith(prefix):
         raise ValidationError(field, f"must not begin with {prefix!r}, as ids do; put '_' before it", Rule.LIKE_AN_ID)
     return value
@@ -120,7 +120,7 @@ def channels(field: str, value: object) -> tuple[str, ...] | None:
 
 
 def few_channels(field: str, value: Collection[str]) -> tuple[str, ...]:
-    """As many channels as there may be, each once."""
+    """Channels without duplicates, within the limit."""
     found = tuple(dict.fromkeys(value))
     if not 1 <= len(found) <= MAX_CHANNELS:
         raise ValidationError(
@@ -143,7 +143,7 @@ def tags(field: str, value: object) -> tuple[str, ...] | None:
 
 
 def few_tags(field: str, value: Collection[str]) -> tuple[str, ...] | None:
-    """As many tags as there may be, each once; ``None`` if there are none."""
+    """Tags without duplicates, within the limit; ``None`` if there are none."""
     found = tuple(dict.fromkeys(value))
     if len(found) > MAX_TAGS:
         raise ValidationError(field, f"must have at most {MAX_TAGS} items, not {len(found)}", Rule.TAG_COUNT)
@@ -174,7 +174,7 @@ def event_types(field: str, value: object) -> tuple[str, ...] | None:
 
 
 def wanted_event_types(field: str, value: object) -> tuple[str, ...] | None:
-    """What an endpoint wants: at least one event type, or ``None`` for all. ``invoice.*`` is all below ``invoice``."""
+    """The event types of an endpoint: at least one, or ``None`` for all. ``invoice.*`` is all below ``invoice``."""
     if value is None:
         return None
     found = _strings(field, value, _wanted, _WANTED_RULE)
@@ -184,12 +184,12 @@ def wanted_event_types(field: str, value: object) -> tuple[str, ...] | None:
 
 
 def wanted_event_type(field: str, value: object) -> str:
-    """One of what an endpoint wants."""
+    """One event type or pattern of an endpoint."""
     return _string(field, value, _wanted, _WANTED_RULE)
 
 
 def nearest(wanted: Collection[str], event_type: str) -> str | None:
-    """Of names and such as ``invoice.*``, the one that says most of an event type; ``None`` if none is about it."""
+    """The name or pattern that matches an event type most specifically; ``None`` if none matches."""
     if event_type in wanted:
         return event_type
     dot = event_type.rfind(".")
@@ -201,12 +201,12 @@ def nearest(wanted: Collection[str], event_type: str) -> str | None:
 
 
 def is_wildcard(event_type: str) -> bool:
-    """Whether it stands for all event types that begin with what is before its star."""
+    """Whether it is a pattern such as ``invoice.*``, for all event types with that prefix."""
     return event_type.endswith(".*")
 
 
 def feature_flags(field: str, value: object) -> tuple[str, ...]:
-    """The flags of those who see an event type."""
+    """The feature flags that make an event type visible."""
     return names(field, value, MAX_FEATURE_FLAGS)
 
 
@@ -233,7 +233,7 @@ def _strings(field: str, value: object, form: Form, rule: str) -> tuple[str, ...
 def _items(field: str, value: object) -> Iterable[object]:
     if isinstance(value, str | bytes | Mapping) or not isinstance(value, Collection):
         raise ValidationError(field, f"must be a list of strings, not {quoted(value)}")
-    # A set has no order of its own; sorted, it is at least always the same.
+    # A set has no order of its own; sorting makes the result the same each time.
     return sorted(value, key=str) if isinstance(value, AbstractSet) else value
 
 

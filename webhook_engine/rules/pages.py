@@ -1,6 +1,6 @@
-"""Pages of lists: how long they are, and where the next one begins. Pure.
+"""Pages of lists: their size, and where the next one begins. Pure.
 
-An iterator is the key of an element: it stands for the page after it, or with ``-`` in front for the page before it.
+An iterator is the key of an element: it means the page after it, or with ``-`` in front the page before it.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ __all__ = ["DEFAULT_PAGE", "MAX_PAGE", "iterator_after", "iterator_before", "key
 
 DEFAULT_PAGE = 50
 MAX_PAGE = 250
-"""Elements of one page of a list."""
+"""Elements per page of a list."""
 
 
 def page_size(field: str, value: object, *, least: int = 0) -> int:
-    """How many elements a page of a list has at most."""
+    """The maximum number of elements on a page of a list."""
     return integer(field, value, least, MAX_PAGE)
 
 
 def key_of(field: str, iterator: object, prefix: str, by_time: bool) -> tuple[str | None, bool]:
-    """The key in an iterator, or ``None``, and whether the page before it is meant.
+    """The key in an iterator, or ``None``, and whether the iterator means the page before it.
 
-    A key is a name that begins with ``prefix``; of a list by time it is an id.
+    A key is a name that begins with ``prefix``; in a list by time it is an id.
     """
     if iterator is None:
         return None, False
@@ -43,7 +43,7 @@ def key_of(field: str, iterator: object, prefix: str, by_time: bool) -> tuple[st
 
 def iterator_after(key: str) -> str:
     """The iterator of the page after an element."""
-    # Only the name of an event type can begin with "-", which as an iterator would mean "before".
+    # Only an event type's name can begin with "-", which in an iterator would mean "before".
     return "+" + key if key.startswith("-") else key
 
 

@@ -1,4 +1,4 @@
-"""From what a caller gives as payload to the exact bytes that are stored, signed and sent. Pure."""
+"""Converts a payload given by a caller to the exact bytes that are stored, signed and sent. Pure."""
 
 from __future__ import annotations
 
@@ -12,18 +12,19 @@ from webhook_engine.rules.values import encoded, kind_of
 __all__ = ["LARGE", "Payload", "payload_bytes"]
 
 Payload = Mapping[str, object] | Sequence[object] | bytes | str | object
-"""A JSON object or array as Python values, or the body itself; which values JSON can say is in ``rules.encoding``."""
+"""A JSON object or array as Python values, or the body itself; ``rules.encoding`` says which values are allowed."""
 
 LARGE = 64 * 1024
-"""Bytes of a payload above which it is not read or written in the event loop: that takes about a millisecond."""
+"""Bytes; a larger payload is not parsed or encoded in the event loop, since that takes about a millisecond."""
 
 
 def payload_bytes(payload: object, most: int | None = None, default: Default | None = None) -> bytes:
-    """The body of a message, of at most ``most`` bytes where there is such a bound.
+    """The body of a message, of at most ``most`` bytes if that is given.
 
-    ``bytes`` are the body as they stand, JSON or not; a ``str`` is its UTF-8; a mapping, a list, a dataclass, a model
-    or the like is written once as compact JSON. ``default`` is asked first about each value that JSON does not have.
-    Raises ``ValidationError`` if JSON cannot say it (NaN, infinity, other types, lone surrogates), with the path.
+    ``bytes`` are used as they are, JSON or not, and a ``str`` as its UTF-8. A mapping, list, dataclass, model or the
+    like is encoded once as compact JSON. ``default`` is called first for each value without a JSON type. Raises
+    ``ValidationError`` with the path if JSON cannot represent a value (NaN, infinity, other types, lone surrogates), or
+    if the body is too large.
     """
     if isinstance(payload, bytes):
         body = payload
@@ -39,7 +40,7 @@ def payload_bytes(payload: object, most: int | None = None, default: Default | N
 
 
 def _object(payload: object, default: Default | None) -> object:
-    """What a single value stands for, which must be an object or an array."""
+    """Convert a single value, which must become an object or an array."""
     try:
         value = _written(payload, default)
     except (TypeError, ValueError):

@@ -1,15 +1,15 @@
-"""The filter that an endpoint may have on the payload of its messages: what it may say, and how large it may be. Pure.
+"""The filter of an endpoint on message payloads: its syntax and limits. Pure.
 
-A filter is an object, and all that it says must hold:
+A filter is an object, and all its conditions must hold:
 
-* the name of a member, with what is wanted of its value: a scalar that it equals, a list of which it has every item, or
-  a filter for it. A name with dots is a path, unless there is a member of that very name; a number is a place in a
+* the name of a member, with a scalar that it must equal, a list whose items it must all have, or a filter for its
+  value. A name with dots is a path, unless there is a member with exactly that name; a number is a position in a
   list.
 * ``$eq``, ``$neq``, ``$gt``, ``$gte``, ``$lt``, ``$lte``, ``$in``, ``$nin``, ``$startsWith``, ``$endsWith`` and
-  ``$exist``, with what the value is compared with;
+  ``$exist``, with the value to compare with;
 * ``$and``, ``$or`` (a list of filters) and ``$not`` (one).
 
-Where a value is a list, a filter for its members or a comparison holds if it holds for some item.
+If a value is a list, a filter for its members or a comparison holds if it holds for any item.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from webhook_engine.rules.values import kind_of
 __all__ = ["COMPARISONS", "LOGICAL", "MAX_BYTES", "MAX_CONDITIONS", "MAX_DEPTH", "checked"]
 
 MAX_BYTES = 4_096
-"""Of the filter as compact JSON."""
+"""The size of the filter as compact JSON."""
 MAX_CONDITIONS = 64
 MAX_DEPTH = 10
-"""How deep conditions may be in one another; each part of a path is one."""
+"""The maximum nesting of conditions; each part of a path counts as one level."""
 
 MAX_NESTING = 24
-"""How deep it may be as JSON, with what is compared with."""
+"""The maximum nesting of the JSON, including the values compared with."""
 
 LOGICAL = ("$and", "$or", "$not")
 ORDERED = ("$gt", "$gte", "$lt", "$lte")
@@ -39,7 +39,7 @@ COMPARISONS = ("$eq", "$neq", *ORDERED, "$in", "$nin", *TEXTUAL, "$exist")
 
 
 def checked(field: str, value: object) -> dict[str, object]:
-    """A filter as it is kept; raises ``ValidationError`` with the place of what is wrong."""
+    """A filter in its stored form; raises ``ValidationError`` with the place of the problem."""
     if not isinstance(value, Mapping):
         raise ValidationError(field, f"must be an object of conditions, not {kind_of(value)}", OptionRule.FILTER_OBJECT)
     try:
@@ -70,7 +70,7 @@ def _not_deeper(field: str, value: object, levels: int) -> None:
 
 
 def _conditions(field: str, value: Mapping[str, object], depth: int) -> Iterator[None]:
-    """One for each condition; raises ``ValidationError`` for one that is not allowed."""
+    """Yields once for each condition; raises ``ValidationError`` for an invalid one."""
     if not value:
         raise ValidationError(field, "must have at least one condition", OptionRule.FILTER_EMPTY)
     for name, wanted in value.items():

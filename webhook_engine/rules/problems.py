@@ -1,4 +1,4 @@
-"""Which rule a value breaks, for those who say it in other words than the error does, as the HTTP API must."""
+"""The rule that a value breaks, for callers with their own error messages, such as the HTTP API."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["OptionRule", "Rule"]
 
 
 class Rule(Enum):
-    """A rule, by what it demands."""
+    """A rule, named by what it requires."""
 
     NAME_EMPTY = "a name has at least one character"
     NAME_LENGTH = "a name is not too long"
@@ -25,7 +25,7 @@ class Rule(Enum):
 
 
 class OptionRule(Enum):
-    """A rule for what an endpoint asks for, likewise."""
+    """A rule for an endpoint's options, named by what it requires."""
 
     FILTER_OBJECT = "a condition is an object"
     FILTER_SIZE = "a filter is small"

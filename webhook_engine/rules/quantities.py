@@ -16,7 +16,7 @@ _QUANTITY = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?) ?([A-Za-z]*)")
 
 
 def parse_duration(text: str) -> timedelta:
-    """``"1.5s"`` as a ``timedelta``; ``ValueError`` if it is no duration of whole milliseconds."""
+    """Parse ``"1.5s"`` to a ``timedelta``; raises ``ValueError`` unless it is a duration of whole milliseconds."""
     amount, unit = quantity(text, _MILLISECONDS, "a duration")
     milliseconds = amount * _MILLISECONDS[unit]
     if milliseconds % 1:
@@ -37,7 +37,7 @@ def format_duration(value: timedelta) -> str:
 
 
 def quantity(text: str, units: Iterable[str], what: str) -> tuple[Decimal, str]:
-    """An amount and its unit; ``what`` is what it should be, for the ``ValueError`` where it is not."""
+    """Parse an amount and its unit; ``what`` names the expected kind of value in the ``ValueError``."""
     match = _QUANTITY.fullmatch(text)
     if match and not match[2]:
         raise ValueError(f"{what} needs a unit")

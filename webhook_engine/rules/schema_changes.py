@@ -1,7 +1,7 @@
-"""Which changes of a JSON Schema break the consumers who read such payloads. Pure.
+"""Detects changes of a JSON Schema that break consumers of such payloads. Pure.
 
-A consumer may rely on a field that was always there, and on its type. So a field that is gone or may be missing now is
-such a change, and so is a value that may be of another type than before. What is new does not break anybody.
+A consumer may rely on a field that was always present, and on its type. So a change is breaking if a field is removed
+or becomes optional, or if a value may have another type than before. Additions do not break anyone.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class _Comparison:
     def problems(
         self, path: str, before: Mapping[str, object], after: Mapping[str, object], depth: int
     ) -> Iterator[str]:
-        """What breaks consumers in these parts, and below them."""
+        """The breaking changes of these parts, and below them."""
         old, new = resolved(before, self._old_root), resolved(after, self._new_root)
         pair = (id(old), id(new))
         if depth == 0 or pair in self._seen:
@@ -67,7 +67,7 @@ def _choices(schema: Mapping[str, object]) -> list[Mapping[str, object]]:
 
 
 def _types(schema: Mapping[str, object], root: Mapping[str, object], seen: set[int]) -> set[str]:
-    """The types that a value may have; all of them where nothing is said. An integer is a number too."""
+    """The types that a value may have; all of them if the schema names none. An integer is a number too."""
     if id(schema) in seen:
         return set()
     seen.add(id(schema))

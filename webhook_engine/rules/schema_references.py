@@ -1,4 +1,4 @@
-"""Where a part of a JSON Schema says ``$ref``: what that stands for. Pure."""
+"""Resolves ``$ref`` in a part of a JSON Schema. Pure."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Mapping
 __all__ = ["DEEPEST", "resolved"]
 
 DEEPEST = 50
-"""References that are followed one after another; a schema may refer to itself."""
+"""The most references to follow in a row; a schema may refer to itself."""
 
 
 def resolved(schema: Mapping[str, object], root: Mapping[str, object]) -> Mapping[str, object]:
-    """What a part of a schema refers to within its document; nothing where it leads nowhere."""
+    """The target of a part's references within its document; empty if they lead nowhere."""
     for _ in range(DEEPEST):
         reference = schema.get("$ref")
         if not isinstance(reference, str) or not reference.startswith("#/"):

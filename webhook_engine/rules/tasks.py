@@ -1,4 +1,4 @@
-"""The kinds of background tasks, by the names that clients know them by."""
+"""The kinds of background tasks, with the names that clients use."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ class TaskKind(StrEnum):
     RECOVER = "endpoint.recover"
     """Schedule the failed deliveries of an endpoint again."""
     REPLAY = "endpoint.replay"
-    """Make deliveries of the messages that an endpoint never had one of."""
+    """Create deliveries for the messages that an endpoint never had a delivery for."""
     BULK_REPLAY = "endpoint.bulk-replay"
-    """Schedule the settled deliveries of an endpoint again that pass a filter."""
+    """Schedule again the settled deliveries of an endpoint that match a filter."""
     PURGE = "application.purge_content"
     """Delete the payloads of an application."""
     USAGE = "application.stats"

@@ -32,7 +32,7 @@ def code(field: str, value: object) -> str | None:
 
 
 def variables(field: str, value: object) -> dict[str, str]:
-    """What a script is given beside the webhook; raises ``ValidationError``."""
+    """The variables that a script gets besides the webhook; raises ``ValidationError``."""
     if value is None:
         return {}
     if not isinstance(value, Mapping):

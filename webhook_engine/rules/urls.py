@@ -1,9 +1,9 @@
-"""The URLs of endpoints: which are allowed, and the one way in which each is written. Pure.
+"""The URLs of endpoints: which are valid, and their normal form. Pure.
 
-The rules are those by which browsers read URLs (the WHATWG URL standard), without their leniency: what such a URL
-can be is http or https with a host. The host is in lower case and in ASCII, numbers that mean an IPv4 address are
-written as one, the default port is left out, ``.`` and ``..`` are resolved, and what must be percent-encoded is.
-So what is stored is what will be called, whichever way it was written.
+The rules are those of browsers (the WHATWG URL standard), without their leniency: a URL is http or https with a host.
+The normal form has the host in lower case and ASCII, numeric hosts as an IPv4 address, no default port, ``.`` and
+``..`` resolved, and percent-encoding where it is required. So the stored URL is the one that will be called, however it
+was written.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _FRAGMENT_SAFE = "!#$%&'()*+,-./:;=?@[\\]^_{|}~"
 def endpoint_url(field: str, value: object, *, https_only: bool) -> str:
     """The normal form of an endpoint's URL; raises ``ValidationError``.
 
-    User name and password are allowed, and so are private addresses: those are checked when the URL is called.
+    User name and password are allowed, and so are private addresses, which are checked when the URL is called.
     """
     if not isinstance(value, str):
         raise ValidationError(field, f"must be a string, not {kind_of(value)}")
@@ -128,7 +128,7 @@ def _ipv6(text: str) -> str:
 
 
 def _ipv4(parts: list[str]) -> str:
-    """An IPv4 address of 1 to 4 decimal, octal or hexadecimal numbers, the last of which fills the remaining bytes."""
+    """The IPv4 address of 1 to 4 decimal, octal or hexadecimal numbers; the last one fills the remaining bytes."""
     if len(parts) > 4 or not all(map(_NUMBER, parts)):
         raise ValueError("must have a host name, or an IPv4 address of four numbers")
     *first, last = [_number(part) for part in parts]

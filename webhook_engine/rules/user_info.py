@@ -1,8 +1,8 @@
-"""User name and password in the URL of an endpoint (RFC 3986, section 3.2.1): what of it may be shown. Pure.
+"""User name and password in an endpoint's URL (RFC 3986, section 3.2.1): how they are masked. Pure.
 
-What stands before the ``@`` is a secret. A URL is shown with a mask in the place of the password, or of the user name
-where that stands alone, since a token is written so. A caller that reads a URL and writes it back leaves the mask
-in it. URLs are in their normal form here, as ``endpoint_url`` makes it.
+What precedes the ``@`` is secret. A URL is shown with a mask for the password, or for a user name without a password,
+since a token may be written so. A caller that reads a URL and writes it back sends the mask. URLs are in the normal
+form of ``endpoint_url`` here.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ MASK = "*****"
 
 
 def split(url: str) -> tuple[str, str | None]:
-    """The URL as it may be shown, and its user info (``name:password``, percent-encoded) or ``None``."""
+    """The URL with its secret masked, and its user info (``name:password``, percent-encoded) or ``None``."""
     scheme, _, rest = url.partition("://")
     authority, slash, path = rest.partition("/")
     user_info, at, host = authority.rpartition("@")
@@ -27,17 +27,17 @@ def split(url: str) -> tuple[str, str | None]:
 
 
 def masked(url: str) -> bool:
-    """Whether a URL has the mask in the place of a secret."""
+    """Whether a URL has the mask in place of a secret."""
     shown, user_info = split(url)
     return user_info is not None and shown == url
 
 
 def merged(field: str, url: str, before: str | None) -> tuple[str, str | None, bool]:
-    """A URL that a caller gave for an endpoint whose URL was shown as ``before`` (``None``: there was none).
+    """A URL that a caller gave for an endpoint whose URL was shown as ``before`` (``None``: a new endpoint).
 
-    Returns it as it may be shown, its user info, and whether the stored user info stays instead: a mask stands for what
-    is stored, as long as user name, scheme, host and port are the same. It must not be sent anywhere else.
-    Raises ``ValidationError``.
+    Returns the masked URL, its user info, and whether the stored user info is kept instead: a mask stands for the
+    stored secret, provided that user name, scheme, host and port are unchanged. The secret must not be sent anywhere
+    else. Raises ``ValidationError``.
     """
     if not masked(url):
         return *split(url), False

@@ -1,6 +1,6 @@
-"""Values of one kind: truth, numbers, texts, times, members of an enumeration. Pure.
+"""Checks of basic values: booleans, numbers, texts, times, members of an enumeration. Pure.
 
-Every rule takes the name of the argument and its value, and returns the value as it is kept, or raises
+Every rule takes the name of the argument and its value, and returns the value in its stored form, or raises
 :class:`~webhook_engine.errors.ValidationError` with that name: ``uid``, ``channels[0]`` for an item of a list,
 ``headers["X-Foo"]`` for a header. A value of a wrong type is refused like any other.
 """
@@ -64,7 +64,7 @@ def text(field: str, value: object, *, least: int = 0, most: int) -> str:
 
 
 def event_type_description(field: str, value: object) -> str:
-    """What an event type means, in words; it may be long."""
+    """The description of an event type; it may be long."""
     return text(field, value, most=MAX_EVENT_TYPE_DESCRIPTION)
 
 
@@ -76,7 +76,7 @@ def control_free(field: str, value: str) -> str:
 
 
 def member(field: str, value: object, kind: type[E]) -> E:
-    """A member of an enumeration, also given as its plain value."""
+    """A member of an enumeration, which may be given as its plain value."""
     for one in kind:
         if value == one.value and not isinstance(value, bool):
             return one
@@ -85,7 +85,7 @@ def member(field: str, value: object, kind: type[E]) -> E:
 
 
 def instant(field: str, value: object) -> int:
-    """A ``datetime`` as microseconds since the epoch; a naive one is taken as UTC."""
+    """A ``datetime`` as microseconds since the epoch; a naive one counts as UTC."""
     if not isinstance(value, datetime):
         raise ValidationError(field, f"must be a datetime, not {quoted(value)}")
     return from_datetime(value)
@@ -107,7 +107,7 @@ def encoded(field: str, plain: str) -> bytes:
 
 
 def quoted(value: object) -> str:
-    """A value in an error: short, and its type where that is what is wrong."""
+    """A value for an error message: shortened, and with its type if that is the problem."""
     if isinstance(value, str):
         return repr(value) if len(value) <= 40 else f"{value[:40]!r}… ({len(value)} characters)"
     if isinstance(value, int) and value.bit_length() > 128:
@@ -118,5 +118,5 @@ def quoted(value: object) -> str:
 
 
 def kind_of(value: object) -> str:
-    """What a value is, in an error that must not repeat it."""
+    """The kind of a value, for an error message that must not quote it."""
     return "None" if value is None else f"a {type(value).__name__}"

@@ -1,7 +1,7 @@
-"""What engines on one database tell each other of a secret, so that all of them have the same: its fingerprint.
+"""Fingerprints of secrets, by which engines on one database check that they use the same secrets.
 
-A fingerprint is made with HKDF-SHA256 (RFC 5869), under a purpose of its own: it tells nothing of the secret, nor of
-any key that is derived from it.
+A fingerprint is made with HKDF-SHA256 (RFC 5869), with its own purpose: it reveals nothing of the secret, nor of any
+key derived from it.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ class SharedSecret(msgspec.Struct, frozen=True):
     """A secret that must be the same for all engines on a database."""
 
     setting: str
-    """By which setting it is known."""
+    """The setting that contains the secret."""
     fingerprint: str
     accepted: Collection[str]
-    """Fingerprints that another engine may have: this one, and those of secrets before it."""
+    """The fingerprints that another engine may have: the current one, and those of older secrets."""
 
     @classmethod
     def of(cls, setting: str, secret: str, older: Sequence[str] = ()) -> SharedSecret:
-        """What is told of this secret, where ``older`` ones were in use before it."""
+        """The fingerprints of a secret and of the ``older`` ones that it replaced."""
         own, *before = (_fingerprint(setting, one) for one in (secret, *older))
         return cls(setting, own, frozenset({own, *before}))
 

@@ -1,4 +1,4 @@
-"""Certificates, their keys and authorities, in PEM: whether they are what they seem, and keys made unreadable."""
+"""Certificates, private keys and CA certificates in PEM: checking them, and encrypting keys."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _PUBLIC = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 def check_pair(field: str, certificate: str, key: str) -> None:
-    """Raise ``ValidationError`` unless these are a certificate, perhaps with its chain, and its key without password.
+    """Raise ``ValidationError`` unless these are a certificate, with or without its chain, and its unencrypted key.
 
-    It takes a few milliseconds.
+    This takes a few milliseconds.
     """
     chain = _certificates(f"{field}.certificate", certificate)
     if _key(f"{field}.key", key).public_key().public_bytes(*_PUBLIC) != chain[0].public_key().public_bytes(*_PUBLIC):
@@ -34,12 +34,12 @@ def check_pair(field: str, certificate: str, key: str) -> None:
 
 
 def check_authorities(field: str, authorities: str) -> None:
-    """Raise ``ValidationError`` unless these are certificates of authorities."""
+    """Raise ``ValidationError`` unless these are CA certificates."""
     _certificates(field, authorities)
 
 
 def locked_key(key: str) -> tuple[bytes, str]:
-    """The same key under a password that exists nowhere else, so that it may be put into a file for a moment."""
+    """Encrypt a key with a random password, so that it can be written to a file briefly; returns both."""
     password = secrets.token_urlsafe(24)
     loaded = load_pem_private_key(key.encode(), None, unsafe_skip_rsa_key_validation=True)
     return (

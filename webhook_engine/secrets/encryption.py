@@ -1,9 +1,9 @@
 """Encryption at rest: signing secrets and other small secrets are encrypted before they are stored.
 
-Its result is ``version (1 byte) | key id (4) | nonce (12) | ciphertext and tag``: AES-256-GCM with a random nonce
-(NIST SP 800-38D), under a key that HKDF-SHA256 (RFC 5869) derives from the main secret. The key id, derived likewise,
-tells which main secret encrypted it, so that the main secret can be rotated. The context, such as the id of the
-endpoint, is authenticated but not stored: a value moved to another row cannot be decrypted there.
+The result is ``version (1 byte) | key id (4) | nonce (12) | ciphertext and tag``: AES-256-GCM with a random nonce (NIST
+SP 800-38D), with a key that HKDF-SHA256 (RFC 5869) derives from the main secret. The key id, derived likewise,
+identifies the main secret, so that the main secret can be rotated. The context, such as the id of the endpoint, is
+authenticated but not stored: a value moved to another row cannot be decrypted there.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _KEY_BYTES: Final = 32
 class Cipher:
     """Encrypts and decrypts small secrets with the main secret; ``older`` main secrets only decrypt.
 
-    Without a main secret it is locked: it does nothing until :meth:`unlock` gives it one.
+    Without a main secret it is locked, and unusable until :meth:`unlock`.
     """
 
     __slots__ = ("_keys", "_prefix")
@@ -96,7 +96,7 @@ class Cipher:
         )
 
     def is_outdated(self, encrypted: bytes) -> bool:
-        """Whether another main secret than the current one encrypted it: encrypt it again to drop the older one."""
+        """Whether an older main secret encrypted it; encrypt it again to drop that secret."""
         return not encrypted.startswith(self._prefix)
 
 

@@ -1,6 +1,6 @@
-"""The files beside a database with the secrets that were generated for it, and with those before them.
+"""The files beside a database with its generated secrets, and with older ones.
 
-A secret is generated once, where none is configured. When it is rotated, the one before it goes into a further file.
+A secret is generated once, if none is configured. When it is rotated, the previous one is moved to another file.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _NO_HARD_LINKS: Final = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP,
 
 
 class SecretFile(StrEnum):
-    """A secret that is generated beside a database; the name of its file ends so."""
+    """A secret that is generated beside a database; its value is the suffix of the file name."""
 
     MAIN = "main_secret"
     """``security.main_secret``."""
@@ -38,12 +38,12 @@ class SecretFile(StrEnum):
     """``auth.jwt_secret``."""
 
     def of(self, database: Path) -> Path:
-        """Where it is for the database in this file."""
+        """The path of the file for this database."""
         return beside(database, self)
 
 
 def beside(database: Path, name: str) -> Path:
-    """A file that belongs to a database: its name is the database's, and this."""
+    """The path of a file that belongs to a database: the database's path with a suffix."""
     return database.with_name(f"{database.name}.{name}")
 
 
@@ -53,15 +53,15 @@ def older_file(path: Path) -> Path:
 
 
 def generate_secret() -> str:
-    """A new secret: 256 random bits as text, fit for a configuration file or an environment variable."""
+    """A new secret: 256 random bits as text, valid in a configuration file or an environment variable."""
     return secrets.token_urlsafe(_SECRET_BYTES)
 
 
 def load_or_create_secret_file(path: Path) -> str:
-    """The secret in the file at ``path``; where there is none, a new one is put there, readable by its owner only.
+    """Load the secret from the file at ``path``; a missing file is created, readable by its owner only.
 
-    Processes that do this at the same time get the same secret, and the one that made it has it on disk before it is
-    used. White space around it is ignored. :class:`ConfigError` if the file is empty, or cannot be read or made.
+    Processes that do this at the same time get the same secret, and a new secret is on disk before it is used. White
+    space around it is ignored. Raises :class:`ConfigError` if the file is empty, or cannot be read or created.
     """
     try:
         try:
@@ -79,7 +79,7 @@ def load_or_create_secret_file(path: Path) -> str:
 
 
 def older_secrets(path: Path) -> list[str]:
-    """The older secrets of the file ``path``, if any are kept."""
+    """The older secrets of the file ``path``, if any."""
     try:
         lines = older_file(path).read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
@@ -90,7 +90,7 @@ def older_secrets(path: Path) -> list[str]:
 
 
 def put_secrets(path: Path, *lines: str) -> None:
-    """Put secrets into a file, one in each line, in place of what is there; on disk when this returns."""
+    """Replace the contents of a file with these secrets, one per line; on disk when this returns."""
     draft = _draft(path)
     try:
         _write(draft, "".join(f"{line}\n" for line in lines).encode())
@@ -111,7 +111,7 @@ def _read(path: Path) -> str:
 
 
 def _create(path: Path, content: bytes) -> None:
-    """Put ``content`` at ``path``, complete or not at all; leave a file that is there already as it is."""
+    """Create ``path`` with ``content``, completely or not at all; an existing file is kept."""
     draft = _draft(path)
     try:
         _write(draft, content)
@@ -151,6 +151,6 @@ def _write(path: Path, content: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
     except BaseException:
-        # On a full disk: a part of a secret would be taken for one at the next start.
+        # The disk is full: the next start would read the incomplete secret as a whole one.
         path.unlink(missing_ok=True)
         raise

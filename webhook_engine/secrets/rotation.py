@@ -1,7 +1,7 @@
 """Rotation of generated secrets.
 
-Older main secrets only open what they have encrypted, until the engine encrypts it again when it starts. Older JWT
-secrets only check tokens, until somebody removes their file.
+Older main secrets only decrypt, until the engine encrypts their data again when it starts. Older JWT secrets only
+verify tokens, until their file is removed.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ __all__ = ["rotate"]
 
 
 def rotate(path: Path) -> None:
-    """Put a new secret into the file ``path``; the one that was there is kept as an older one."""
+    """Put a new secret into the file ``path``; the previous one is kept as an older one."""
     try:
         current = path.read_text(encoding="utf-8").strip()
     except FileNotFoundError:
@@ -23,6 +23,6 @@ def rotate(path: Path) -> None:
             f"{path}: there is no such secret yet; where it is configured, change it there, and put the one "
             f"before it into {older_file(path)}"
         ) from None
-    # In this order: whenever it is interrupted, the secret in use and all before it are known.
+    # In this order, no secret is lost if the process is interrupted.
     put_secrets(older_file(path), current, *(one for one in older_secrets(path) if one != current))
     put_secrets(path, generate_secret())

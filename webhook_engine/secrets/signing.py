@@ -1,7 +1,7 @@
-"""Signing secrets, and what is done with them: sign a request, verify a request.
+"""Signing secrets: signing requests, and verifying them.
 
-The scheme is that of the Standard Webhooks specification, v1.0.0: what is signed are the bytes
-``{message id}.{timestamp}.{body}``, and the signature header is a list, separated by spaces, of ``version,base64``.
+The scheme is that of the Standard Webhooks specification, v1.0.0: the signature covers the bytes ``{message
+id}.{timestamp}.{body}``, and the signature header is a list, separated by spaces, of ``version,base64``.
 
 ========  ============================  =========================  =======================
 version   scheme                        the sender's secret        the consumer's key
@@ -10,7 +10,7 @@ version   scheme                        the sender's secret        the consumer'
 ``v1a``   Ed25519                       ``whsk_`` + 64 bytes       ``whpk_`` + 32 bytes
 ========  ============================  =========================  =======================
 
-The bytes are written in standard, padded base64. (The specification ends at 64 bytes; Svix, and so we, at 75.)
+The bytes are encoded as standard, padded base64. (The specification's limit is 64 bytes; Svix, and so we, allow 75.)
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ __all__ = [
 ]
 
 JsonValue: TypeAlias = "bool | int | float | str | list[JsonValue] | dict[str, JsonValue] | None"
-"""What a JSON text stands for."""
+"""A parsed JSON value."""
 
 SignatureKind: TypeAlias = Literal["hmac256", "ed25519"]
 """The names of the two schemes, as in ``security.default_signature``."""
@@ -82,13 +82,13 @@ _FROM_URL_SAFE: Final = str.maketrans("-_", "+/")
 _SIGNATURE_VERSION: Final = re.compile(r"v1a?,").match
 _ASSIGNMENT: Final = re.compile(r"[A-Za-z_]+=[^=]").match
 _HEXADECIMAL: Final = re.compile(r"[0-9a-f]{32,}|[0-9A-F]{32,}").fullmatch
-"""No random base64 of that length consists of these digits alone, though each of them is a digit of base64 too."""
+"""Random base64 of this length never consists of these digits alone, although all are base64 characters."""
 _URL_SAFE: Final = re.compile(r"[A-Za-z0-9_-]*[_-][A-Za-z0-9_-]*=*").fullmatch
 _MICROSECONDS_PER_SECOND: Final = 1_000_000
 
 
 class WebhookVerificationError(WebhookEngineError):
-    """A request is not an authentic webhook of now; answer it with status 400 or 401 and do not act on it."""
+    """A request is not an authentic, recent webhook; answer it with status 400 or 401 and do not act on it."""
 
 
 class MissingHeaderError(WebhookVerificationError):
@@ -107,7 +107,7 @@ class TimestampError(WebhookVerificationError):
 
 
 class TimestampTooOldError(TimestampError):
-    """The request was signed too long ago: it is replayed, was held up, or a clock is wrong; ``by`` is the excess."""
+    """The request was signed too long ago: replayed, delayed, or a clock is wrong; ``by`` is the excess."""
 
     def __init__(self, by: timedelta, tolerance: timedelta) -> None:
         super().__init__(
@@ -119,7 +119,7 @@ class TimestampTooOldError(TimestampError):
 
 
 class TimestampTooNewError(TimestampError):
-    """The request comes from the future: a clock is wrong, here or at the sender; ``by`` is the excess."""
+    """The request's timestamp is in the future: a clock is wrong, here or at the sender; ``by`` is the excess."""
 
     def __init__(self, by: timedelta, tolerance: timedelta) -> None:
         super().__init__(
@@ -139,7 +139,7 @@ class SignatureMismatchError(WebhookVerificationError):
 
 
 class BodyAlteredError(SignatureMismatchError):
-    """The secret is right, but the body was parsed and written again; hand over the bytes as they were received."""
+    """The secret is right, but the body was parsed and encoded again; pass the bytes exactly as received."""
 
 
 class BodyNotJsonError(WebhookVerificationError):
@@ -152,16 +152,16 @@ class VerifyingKey(ABC):
     __slots__ = ()
 
     version: str
-    """The tag of its signatures, ``v1`` or ``v1a``."""
+    """The version of its signatures, ``v1`` or ``v1a``."""
 
     @classmethod
     def parse(cls, key: str) -> VerifyingKey:
-        """Read any of the three text forms, strictly."""
+        """Parse any of the three text forms, strictly."""
         return _parse(key, "key", public_allowed=True)
 
     @abstractmethod
     def matches(self, content: bytes, signature: bytes) -> bool:
-        """Whether ``signature`` was made over ``content`` with this key; takes the same time for any wrong one."""
+        """Whether ``signature`` was made over ``content`` with this key; compares in constant time."""
 
 
 class SigningKey(VerifyingKey):
@@ -170,11 +170,11 @@ class SigningKey(VerifyingKey):
     __slots__ = ()
 
     kind: SignatureKind
-    """The scheme, in the words of the configuration."""
+    """The name of the scheme in the configuration."""
 
     @classmethod
     def parse(cls, secret: str) -> SigningKey:
-        """Read ``whsec_…`` or ``whsk_…`` strictly; :class:`ValidationError` says what is wrong, without the secret."""
+        """Parse ``whsec_…`` or ``whsk_…`` strictly; the :class:`ValidationError` does not contain the secret."""
         key = _parse(secret, "secret", public_allowed=False)
         assert isinstance(key, SigningKey)  # noqa: S101 - a public key was not allowed
         return key
@@ -196,7 +196,7 @@ class SigningKey(VerifyingKey):
     @property
     @abstractmethod
     def public(self) -> str:
-        """What the consumer is shown to verify with: the secret itself for HMAC, ``whpk_…`` for Ed25519."""
+        """The key that the consumer verifies with: the secret itself for HMAC, ``whpk_…`` for Ed25519."""
 
     @abstractmethod
     def signature(self, content: bytes) -> str:
@@ -212,8 +212,8 @@ class _HmacKey(SigningKey):
 
     def __init__(self, key: bytes) -> None:
         self._key = key
-        # What the key has to do with an HMAC (RFC 2104) is done once. Both hashes are copied and gone on with for each
-        # signature, which for a body of some hundred bytes takes half of the time that ``hmac`` takes.
+        # The hashes of the padded key (RFC 2104) are computed once, and copied for each signature. For a body of some
+        # hundred bytes this takes half as long as ``hmac``.
         block = (key if len(key) <= _SHA256_BLOCK else hashlib.sha256(key).digest()).ljust(_SHA256_BLOCK, b"\0")
         self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block))
         self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
@@ -294,7 +294,7 @@ class _Ed25519Key(SigningKey):
 
 
 def sign(keys: Sequence[SigningKey], message_id: str, timestamp_s: int, body: bytes) -> str:
-    """The signature header of one request, signed with every key in the order given: the current one first.
+    """The signature header of a request, signed with every key in the given order: the current one first.
 
     ``body`` are the exact bytes that will be sent, ``timestamp_s`` the time of this attempt. The id must not contain a
     full stop, which is the delimiter; the engine's own ids never do (Standard Webhooks v1.0.0, "Signature scheme").
@@ -308,14 +308,14 @@ def sign(keys: Sequence[SigningKey], message_id: str, timestamp_s: int, body: by
 
 
 class Webhook:
-    """The consumer's side: checks that a request was sent by the holder of the secret, unchanged and just now.
+    """The consumer's side: checks that a request was sent by the holder of the secret, unchanged and recently.
 
-    ``secret`` is what the endpoint's page shows: ``whsec_…`` (the prefix may be missing) or ``whpk_…``. While a secret
-    is being rotated, give the older ones too: ``Webhook(new, old)``. A request passes if any one of its signatures
-    fits any one of the secrets. Timestamps may differ from now by ``tolerance``, into the past and the future.
+    ``secret`` is the one shown for the endpoint: ``whsec_…`` (the prefix may be missing) or ``whpk_…``. During a
+    rotation, pass the older ones too: ``Webhook(new, old)``. A request passes if any of its signatures matches any of
+    the secrets. Timestamps may differ from now by ``tolerance``, into the past and the future.
 
-    The rules are those of Standard Webhooks v1.0.0; requests with ``svix-*`` headers are understood as well. Where
-    both sets of headers are there, ``webhook-*`` counts.
+    The rules are those of Standard Webhooks v1.0.0; ``svix-*`` headers are supported as well. If both sets of headers
+    are present, ``webhook-*`` counts.
     """
 
     def __init__(
@@ -334,11 +334,11 @@ class Webhook:
     def verify(self, body: bytes | str, headers: Mapping[str, str]) -> JsonValue:
         """Check the request and return its body, parsed as JSON.
 
-        ``body`` must be what was received, before any parsing: the signature is over bytes, and the same JSON written
-        in another way has others. ``headers`` are all headers of the request; case does not matter.
+        ``body`` must be what was received, before any parsing: the signature covers the bytes, and the same JSON
+        encoded differently has other bytes. ``headers`` are all headers of the request; case does not matter.
 
-        Raises a subclass of :class:`WebhookVerificationError` that says what was wrong; :class:`BodyNotJsonError`
-        where only that is. Raises :class:`ValidationError` where the program passes something other than a body.
+        Raises a subclass of :class:`WebhookVerificationError` that says what is wrong; :class:`BodyNotJsonError` if
+        only the body's format is. Raises :class:`ValidationError` if the program passes something other than a body.
         """
         raw = self.check(body, headers)
         try:
@@ -351,7 +351,7 @@ class Webhook:
         return value
 
     def check(self, body: bytes | str, headers: Mapping[str, str]) -> bytes:
-        """Check the request like :meth:`verify`, whatever format its body has, and return the exact bytes."""
+        """Check the request like :meth:`verify`, with a body of any format, and return the exact bytes."""
         raw = _raw_body(body)
         prefix, message_id, timestamp, signature_list = _signature_headers(headers)
         self._check_timestamp(prefix, timestamp)
@@ -370,9 +370,9 @@ class Webhook:
         )
 
     def sign(self, message_id: str, timestamp: datetime, body: bytes | str) -> str:
-        """The signature header that a sender would make with these secrets, for tests of a consumer.
+        """The signature header that a sender would create with these secrets, for tests of a consumer.
 
-        A naive ``timestamp`` is taken as UTC; the header carries it in whole seconds.
+        A naive ``timestamp`` counts as UTC; the header has whole seconds.
         """
         keys = [key for key in self._keys if isinstance(key, SigningKey)]
         if len(keys) < len(self._keys):
@@ -400,7 +400,7 @@ class Webhook:
             raise TimestampTooNewError(_duration(-age - tolerance), self._tolerance)
 
     def _usable_signatures(self, prefix: str, signature_list: str) -> list[tuple[str, bytes]]:
-        """The well-formed entries of a version that one of the keys has, as pairs of version and bytes."""
+        """The well-formed entries whose version one of the keys has, as pairs of version and bytes."""
         wanted = {key.version for key in self._keys}
         usable: list[tuple[str, bytes]] = []
         for entry in signature_list.split(maxsplit=_MAX_SIGNATURES)[:_MAX_SIGNATURES]:
@@ -426,7 +426,7 @@ class Webhook:
         )
 
     def _fits_rewritten(self, head: bytes, raw: bytes, signatures: Sequence[tuple[str, bytes]]) -> bool:
-        """Whether the signature is that of the same JSON, written as senders commonly write it."""
+        """Whether a signature matches the same JSON in one of the encodings that senders commonly use."""
         if len(raw) > _DIAGNOSE_MAX_BYTES:
             return False
         few = signatures[:_DIAGNOSE_MAX_SIGNATURES]
@@ -474,10 +474,10 @@ def _parse_key_pair(pair: bytes, field: str) -> SigningKey:
 
 
 def _parse_leniently(text: str, field: str) -> VerifyingKey:
-    """Read a consumer's secret, with the liberties that the standard libraries allow and that copying brings.
+    """Parse a consumer's secret, with the variants that the standard libraries allow and that copying causes.
 
-    White space, quotes, a version such as ``v1,`` in front, the URL-safe alphabet, and a prefix or padding that is
-    missing leave no doubt about which bytes are meant. Anything else is refused.
+    White space, quotes, a leading version such as ``v1,``, the URL-safe alphabet, and a missing prefix or padding leave
+    no doubt about the bytes. Anything else is refused.
     """
     if isinstance(text, str):
         text = _unwrapped(text)
@@ -494,14 +494,14 @@ def _parse_leniently(text: str, field: str) -> VerifyingKey:
 
 
 def _unwrapped(text: str) -> str:
-    """A pasted secret without surrounding characters that were copied with it."""
+    """A pasted secret without characters around it that were copied by mistake."""
     bare = "".join(text.split()).strip(_QUOTES)
     version = _SIGNATURE_VERSION(bare)
     return bare[version.end() :] if version else bare
 
 
 def _hint(text: str) -> str:
-    """What a text that is no secret looks like, in words to be added to an error; never shows any of it."""
+    """A hint about an invalid secret, to add to an error; never contains any of it."""
     bare = "".join(text.split())
     key = next((bare.partition(prefix)[2] for prefix in _PREFIXES if prefix in bare), bare)
     hints = {
@@ -526,7 +526,7 @@ def _decode_key(text: str, prefix: str, field: str) -> bytes:
 
 
 def _decode(encoded: str) -> bytes | None:
-    """The bytes of standard, padded base64; ``None`` for anything else, so that each value has one text only."""
+    """Decode standard, padded base64; ``None`` for anything else, so that each value has only one text."""
     try:
         decoded = a2b_base64(encoded.encode("ascii"))
     except ValueError:
@@ -566,7 +566,7 @@ def _signature_headers(headers: Mapping[str, str]) -> tuple[str, str, str, str]:
 
 
 def _rewritings(raw: bytes) -> Iterator[bytes]:
-    """The same JSON in the usual ways to write it, eight at most, and without the white space around it."""
+    """The same JSON in the common encodings, eight at most, and without surrounding white space."""
     yield raw.strip()
     try:
         value: JsonValue = json.loads(raw)
@@ -584,5 +584,5 @@ def _duration(length: int) -> timedelta:
 
 
 def _shown(text: str) -> str:
-    """A header's value for an error text: short, and in ASCII so that any log can take it."""
+    """A header's value for an error message: shortened, and in ASCII for any log."""
     return ascii(text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "…")
