@@ -64,7 +64,7 @@ class MessageDraft(NamedTuple):
 
     @classmethod
     def of(cls, *, event: object | None = None, **fields: Any) -> Self:
-        """A draft of a typed event, or of an event type and payload; raises ``ValidationError`` for an invalid event."""
+        """A draft of a typed event, or of an event type and payload; may raise ``ValidationError``."""
         draft = cls(fields.pop("event_type", None), fields.pop("payload", None), **fields)
         if event is None:
             return draft
