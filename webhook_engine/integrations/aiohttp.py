@@ -1,4 +1,4 @@
-"""aiohttp: run the engine for as long as the program, and receive webhooks.
+"""aiohttp: run the engine while the application runs, and receive webhooks.
 
 >>> app = web.Application()
 >>> app.cleanup_ctx.append(engine_context(SharedEngine.open("webhooks.db")))
@@ -24,16 +24,16 @@ __all__ = ["ENGINE", "engine_context", "verified_body", "verify_webhook"]
 ENGINE: web.AppKey[Any] = web.AppKey("webhook_engine", object)
 """``request.app[ENGINE]`` is the engine that was given to :func:`engine_context`."""
 
-# Older versions of aiohttp have no keys of that kind.
+# Older versions of aiohttp have no typed request keys.
 _BODY: Any = web.RequestKey("webhook_engine_body", object) if hasattr(web, "RequestKey") else "webhook_engine.body"
 
 View = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 def engine_context(engine: Engine | SharedEngine) -> Callable[[web.Application], AsyncIterator[None]]:
-    """A cleanup context; with several workers give a ``SharedEngine``.
+    """A cleanup context that runs the engine; with several workers use a ``SharedEngine``.
 
-    If that cannot be started, the site starts all the same, and it is tried again (``engine.problem``).
+    If a shared engine fails to start, the site starts all the same, and the engine tries again (``engine.problem``).
     """
 
     async def context(app: web.Application) -> AsyncIterator[None]:
@@ -45,7 +45,7 @@ def engine_context(engine: Engine | SharedEngine) -> Callable[[web.Application],
 
 
 def verify_webhook(webhook: Webhook) -> Callable[[View], View]:
-    """Decorate a handler that is to see genuine webhooks only; anything else is answered with 401 and the reason.
+    """Decorate a handler that receives webhooks; requests that do not verify get 401 and the reason.
 
     The parsed body is ``verified_body(request)``.
     """
@@ -66,6 +66,6 @@ def verify_webhook(webhook: Webhook) -> Callable[[View], View]:
 
 
 def verified_body(request: web.Request) -> JsonValue:
-    """The body of the webhook that a handler was called for."""
+    """The parsed body of the webhook in this request."""
     body: JsonValue = request[_BODY]
     return body

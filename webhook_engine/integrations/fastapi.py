@@ -1,4 +1,4 @@
-"""FastAPI: run the engine for as long as the program, get at it as a dependency, and receive webhooks.
+"""FastAPI: run the engine while the application runs, use it as a dependency, and receive webhooks.
 
 >>> webhooks = SharedEngine.open("webhooks.db")
 >>> app = FastAPI(lifespan=lifespan(webhooks))
@@ -22,7 +22,7 @@ __all__ = ["engine_of", "lifespan", "verified_body"]
 
 
 def verified_body(webhook: Webhook) -> Callable[[Request], Awaitable[JsonValue]]:
-    """A dependency: the body of a genuine webhook, parsed; anything else is answered with 401 and the reason."""
+    """A dependency: the parsed body of a webhook; requests that do not verify get 401 and the reason."""
 
     async def verified(request: Request) -> JsonValue:
         try:
@@ -31,6 +31,6 @@ def verified_body(webhook: Webhook) -> Callable[[Request], Awaitable[JsonValue]]
             status, body = refusal(error)
             raise HTTPException(status, body["detail"]) from error
 
-    # FastAPI reads annotations from the outside, where this function's own are unknown.
+    # FastAPI evaluates annotations outside this function, where its local names are unknown.
     verified.__annotations__ = {"request": Request}
     return verified

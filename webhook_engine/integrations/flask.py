@@ -1,4 +1,4 @@
-"""Flask: run the engine in the background of the program, and receive webhooks.
+"""Flask: run the engine in the background of the application, and receive webhooks.
 
 >>> webhooks = WebhookEngine()                       # with the other extensions
 >>> webhooks.init_app(app)                           # app.config["WEBHOOK_ENGINE_DATABASE"] = "webhooks.db"
@@ -35,11 +35,11 @@ _PROCESS = "webhook_engine.process"
 
 
 class WebhookEngine:
-    """The extension: one engine for all workers of the program.
+    """The extension: one engine for all workers of the application.
 
-    ``WEBHOOK_ENGINE_DATABASE`` names the database; ``WEBHOOK_ENGINE_SETTINGS`` is a mapping of further settings, as
-    for ``Engine.open``. A ``SyncSharedEngine`` of your own may be given instead. It starts with the process that
-    serves, in the background. If it cannot, the site goes on all the same, and :attr:`health` tells. With
+    ``WEBHOOK_ENGINE_DATABASE`` names the database; ``WEBHOOK_ENGINE_SETTINGS`` is a mapping of further settings, as for
+    ``Engine.open``. A ``SyncSharedEngine`` may be passed instead. The engine starts in the background of each serving
+    process. If it fails to start, the site keeps running, and :attr:`health` shows the problem. With
     ``WEBHOOK_ENGINE_RUN = False`` no process of the site runs the engine; ``flask webhook-engine`` does.
     """
 
@@ -49,7 +49,7 @@ class WebhookEngine:
             self.init_app(app)
 
     def init_app(self, app: Flask) -> None:
-        """Add it to an application."""
+        """Initialize the extension for an application."""
         engine = self._given or SyncSharedEngine.open(
             app.config.get("WEBHOOK_ENGINE_DATABASE", "webhook-engine.db"),
             **app.config.get("WEBHOOK_ENGINE_SETTINGS", {}),
@@ -69,7 +69,7 @@ class WebhookEngine:
 
     @property
     def health(self) -> EngineHealth:
-        """How the engine of the current application fares in this process."""
+        """The health of the current application's engine in this process."""
         process: ServingProcess = current_app.extensions[_PROCESS]
         return process.health
 
@@ -79,9 +79,9 @@ class WebhookEngine:
 
 
 def engine_of(app: Flask | None = None) -> SyncSharedEngine:
-    """The engine of an application, by default the current one: what ``app.extensions`` has, with its type.
+    """The engine of an application, by default the current one: that in ``app.extensions``, typed.
 
-    For a blueprint, which does not have the extension at hand. Raises ``ConfigError`` where it was not initialized.
+    For blueprints, which have no access to the extension object. Raises ``ConfigError`` if it was not initialized.
     """
     extensions = (current_app if app is None else app).extensions
     engine = extensions.get(NAME)
@@ -93,7 +93,7 @@ def engine_of(app: Flask | None = None) -> SyncSharedEngine:
 
 
 def _is_no_server(app: Flask) -> bool:
-    """Whether this process serves nothing: it runs a command, or watches over the one that is reloaded."""
+    """Whether this process serves no requests: it runs a command, or is the parent process of the reloader."""
     context = click.get_current_context(silent=True)
     if context is not None and isinstance(context.find_root().command, FlaskGroup):
         names = set()
@@ -102,7 +102,7 @@ def _is_no_server(app: Flask) -> bool:
             context = context.parent
         if "run" not in names:
             return True
-    # With the reloader, the program is loaded twice. Without it, the first request tells.
+    # With the reloader, the program is loaded in two processes. Without it, the first request starts the engine.
     return app.debug and not is_running_from_reloader()
 
 
@@ -122,7 +122,7 @@ def _run_command(engine: SyncSharedEngine) -> click.Command:
 def verify_webhook(
     webhook: Webhook,
 ) -> Callable[[Callable[P, ResponseReturnValue]], Callable[P, ResponseReturnValue]]:
-    """Decorate a view that is to see genuine webhooks only; anything else is answered with 401 and the reason.
+    """Decorate a view that receives webhooks; requests that do not verify get 401 and the reason.
 
     The parsed body is :func:`verified_body`.
     """
@@ -143,6 +143,6 @@ def verify_webhook(
 
 
 def verified_body() -> JsonValue:
-    """The body of the webhook that the present view was called for."""
+    """The parsed body of the webhook in the current request."""
     body: JsonValue = g.webhook_engine_body
     return body

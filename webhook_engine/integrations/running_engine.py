@@ -1,4 +1,4 @@
-"""An engine for as long as an asynchronous site runs."""
+"""Runs an engine while an asynchronous site runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["running"]
 
 @asynccontextmanager
 async def running(engine: Engine | SharedEngine) -> AsyncIterator[None]:
-    """Start it and stop it. A shared engine that cannot be started does not keep the site from starting."""
+    """Start and stop the engine. A shared engine that fails to start does not keep the site from starting."""
     if isinstance(engine, SharedEngine):
         await engine.start(persist=True)
         try:

@@ -1,11 +1,11 @@
-"""Starts an engine with the process that serves a site, for frameworks that do not say when that is.
+"""Starts an engine with the process that serves a site, for frameworks without a startup hook.
 
-A program is loaded in processes that serve nothing: one that forks the workers, one that runs a command. So the engine
-is not started while the program is loaded, but a moment later, on a thread of its own::
+A program may be loaded in processes that serve nothing: one that forks the workers, one that runs a command. So the
+engine is not started while the program is loaded, but shortly afterwards, in its own thread::
 
     loaded ─► a moment ─► started          a fork meanwhile ─► not here; a moment ─► started in the child
 
-The first request, which only a process that serves can get, starts it at once.
+The first request, which only a serving process can get, starts it at once.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ A_MOMENT_S = 1.0
 
 
 class EngineHealth(NamedTuple):
-    """How an engine fares, as seen from one process of a site."""
+    """The health of an engine in one process of a site."""
 
     state: Literal["not started", "delivering", "standing by", "broken"]
-    """``standing by``: another process delivers, and this one takes over when that ends."""
+    """``standing by``: another process delivers; this one takes over when that ends."""
     problem: str | None
-    """What is wrong, where it is ``broken``."""
+    """What is wrong, if it is ``broken``."""
 
     @property
     def ok(self) -> bool:
@@ -56,7 +56,7 @@ class ServingProcess:
 
     @property
     def health(self) -> EngineHealth:
-        """How the engine fares in this process."""
+        """The health of the engine in this process."""
         problem = self._problem or self._engine.problem
         if self._begun_in != os.getpid():
             return EngineHealth("not started", None)
@@ -65,13 +65,13 @@ class ServingProcess:
         return EngineHealth("delivering" if self._engine.leading else "standing by", None)
 
     def begin(self, unless: Callable[[], bool]) -> None:
-        """Start the engine in a moment, unless that is said then or now not to be wanted."""
+        """Start the engine shortly, unless ``unless()`` returns true now or then."""
         self._unless = unless
         if not unless():
             self._wait()
 
     def serves(self) -> None:
-        """Start the engine, in the background, where that is not done: a request has come to this process."""
+        """Start the engine in a thread, if that was not done in this process yet; called for each request."""
         if self._begun_in == os.getpid():
             return
         self._begun_in = os.getpid()
@@ -84,13 +84,13 @@ class ServingProcess:
         threading.Thread(target=self._start, name="webhook-engine-start", daemon=True).start()
 
     def stay(self) -> None:
-        """Do not start it here before there is a request."""
+        """Cancel the delayed start; a request still starts the engine."""
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
             waiting.cancel()
 
     def forked(self) -> None:
-        """Begin anew in the child of a process that has loaded the program and has not served itself."""
+        """Schedule the start again in a forked child, if the parent loaded the program but did not serve."""
         if self._unless is not None and self._begun_in == 0 and not self._unless():
             self._wait()
 
@@ -118,7 +118,7 @@ _all: weakref.WeakSet[ServingProcess] = weakref.WeakSet()
 
 
 def _after_fork_in_parent() -> None:
-    # Who loads a program and forks is about to have others serve it.
+    # A process that forks after loading the program will most likely let its children serve.
     for process in tuple(_all):
         process.stay()
 

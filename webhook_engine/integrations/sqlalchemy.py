@@ -1,4 +1,4 @@
-"""SQLAlchemy and Alembic: the outbox table beside your own, made with them and left alone where it has to be.
+"""SQLAlchemy and Alembic: creates the outbox table with your own tables, and keeps autogenerate away from it.
 
 >>> outbox_table(Base.metadata)
 >>> with Session(engine) as session, session.begin():
@@ -51,13 +51,13 @@ ENGINE_TABLES = frozenset(
         "webhook_task",
     }
 )
-"""All that an engine has in its own database, which may be the host's too."""
+"""All tables of an engine in its own database, which may be the host's too."""
 
 
 def outbox_table(metadata: MetaData, *, schema: str | None = None) -> None:
-    """Make the outbox table whenever ``metadata.create_all`` makes its tables, on whatever database it is.
+    """Create the outbox table whenever ``metadata.create_all`` creates its tables, in any database.
 
-    ``schema`` says where, as for :func:`webhook_engine.outbox.enqueue`; it must be there already. In an Alembic
+    ``schema`` is where to create it, as for :func:`webhook_engine.outbox.enqueue`; the schema must exist. In an Alembic
     migration, :func:`create_outbox` does the same.
     """
 
@@ -72,30 +72,30 @@ def outbox_table(metadata: MetaData, *, schema: str | None = None) -> None:
 
 
 def create_outbox(op: Any, *, schema: str | None = None) -> None:
-    """Make the outbox table in an Alembic migration: give it ``alembic.op``. It prints with ``--sql``, too."""
+    """Create the outbox table in an Alembic migration; pass ``alembic.op``. Works with ``--sql``, too."""
     _execute(op, dialect_named(op.get_context().dialect.name).table_statements(schema))
 
 
 def drop_outbox(op: Any, *, schema: str | None = None) -> None:
-    """Undo :func:`create_outbox`."""
+    """Drop what :func:`create_outbox` created."""
     _execute(op, dialect_named(op.get_context().dialect.name).drop_statements(schema))
 
 
 def include_object(item: Any, name: str | None, kind: str, reflected: bool, compare_to: Any) -> bool:
-    """For Alembic's ``context.configure(…, include_object=include_object)``: the engine's tables belong to no model.
+    """For Alembic's ``context.configure(…, include_object=include_object)``: ignores the engine's tables.
 
-    In one of your own, ask :func:`is_engine_table`.
+    If you have such a function already, call :func:`is_engine_table` in it.
     """
     return not (kind == "table" and is_engine_table(item if name is None else name))
 
 
 def is_engine_table(table: Table | str) -> bool:
-    """Whether a table is the outbox or, in a database that an engine shares with its host, another of the engine."""
+    """Whether a table is the outbox or another table of an engine that shares the database with its host."""
     return (table if isinstance(table, str) else table.name) in ENGINE_TABLES
 
 
 def is_outbox(table: Table | str) -> bool:
-    """The same as :func:`is_engine_table`, by the name that it had when the outbox was the only such table."""
+    """An alias of :func:`is_engine_table`, from when the outbox was the only such table."""
     return is_engine_table(table)
 
 

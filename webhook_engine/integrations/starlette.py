@@ -1,4 +1,4 @@
-"""Starlette: run the engine for as long as the program, and receive webhooks.
+"""Starlette: run the engine while the application runs, and receive webhooks.
 
 >>> webhooks = SharedEngine.open("webhooks.db")
 >>> app = Starlette(routes=[…], lifespan=lifespan(webhooks))
@@ -25,14 +25,14 @@ __all__ = ["engine_of", "lifespan", "refused", "verified"]
 Lifespan = Callable[[Any], AbstractAsyncContextManager[Mapping[str, Any] | None]]
 
 NAME = "webhook_engine"
-"""Of the engine in the state of the application and of its requests."""
+"""The key of the engine in the state of the application and of requests."""
 
 
 def lifespan(engine: Engine | SharedEngine, around: Callable[[Any], Any] | None = None) -> Lifespan:
-    """The lifespan of an application that has this engine; ``around`` is another one of your own, begun before it.
+    """The lifespan of an application with this engine; ``around`` is your own lifespan, entered before it.
 
-    With several workers give a ``SharedEngine``: if it cannot be started, the site starts all the same, and it is tried
-    again (``engine.problem``). The state that ``around`` yields is kept.
+    With several workers use a ``SharedEngine``: if it fails to start, the site starts all the same, and the engine
+    tries again (``engine.problem``). The state that ``around`` yields is kept.
     """
 
     @asynccontextmanager
@@ -41,14 +41,14 @@ def lifespan(engine: Engine | SharedEngine, around: Callable[[Any], Any] | None 
         async with AsyncExitStack() as stack:
             state = None if around is None else await stack.enter_async_context(around(app))
             await stack.enter_async_context(running(engine))
-            # In the state of each request, it reaches mounted applications too.
+            # The state of each request is also visible in mounted applications.
             yield {**(state or {}), NAME: engine}
 
     return live
 
 
 def engine_of(connection: HTTPConnection) -> Any:
-    """The engine that was given to :func:`lifespan`, for a request or a WebSocket, in mounted applications too."""
+    """The engine of :func:`lifespan`, for a request or a WebSocket, in mounted applications too."""
     state: Mapping[str, Any] = connection.scope.get("state") or {}
     engine = state.get(NAME) or getattr(connection.app.state, NAME, None)
     if engine is None:
@@ -60,7 +60,7 @@ def engine_of(connection: HTTPConnection) -> Any:
 
 
 async def verified(request: Request, webhook: Webhook) -> JsonValue:
-    """The body of a webhook, if it is genuine; raises ``WebhookVerificationError``, for which see :func:`refused`."""
+    """The parsed body of a webhook; raises ``WebhookVerificationError``, which :func:`refused` handles."""
     return webhook.verify(await request.body(), request.headers)
 
 

@@ -1,6 +1,7 @@
-"""The admin: messages, endpoints and attempts of the engine to read, with resend and recover as actions.
+"""The admin: read-only pages for the engine's messages, endpoints and attempts, with resend and recover as actions.
 
-They are not in Django's database. Each page asks the engine once or twice, for one page of a list; nothing is counted.
+The records are not in Django's database. Each page makes one or two requests to the engine, for one page of a list;
+nothing is counted.
 """
 
 from __future__ import annotations
@@ -49,21 +50,21 @@ View = Callable[..., HttpResponse]
 
 
 class Cell(NamedTuple):
-    """What stands in a cell of a table, and where it leads."""
+    """A table cell: its text, and its link."""
 
     text: object
     link: str = ""
 
 
 class Row(NamedTuple):
-    """A row of a table; ``key`` is what an action is told."""
+    """A row of a table; ``key`` identifies it for actions."""
 
     key: str
     cells: Sequence[Cell]
 
 
 class Table(NamedTuple):
-    """A table of a page."""
+    """A table on a page."""
 
     title: str
     heads: Sequence[str]
@@ -71,7 +72,7 @@ class Table(NamedTuple):
 
 
 class RecoverForm(forms.Form):
-    """From when on."""
+    """The start time for recover."""
 
     since = forms.DateTimeField(
         label="Since",
@@ -80,7 +81,7 @@ class RecoverForm(forms.Form):
 
 
 def says_what_is_wrong(view: View) -> View:
-    """What the engine does not have is a 404; where there is no engine, a page says so."""
+    """Turn ``NotFoundError`` into a 404, and other errors of the engine into a page with the problem."""
 
     @functools.wraps(view)
     def guarded(self: EngineAdmin, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
@@ -95,34 +96,34 @@ def says_what_is_wrong(view: View) -> View:
 
 
 class EngineAdmin(admin.ModelAdmin):
-    """What the pages have in common: nobody adds, changes or deletes, and everything is asked of the engine."""
+    """Base of the admin pages: read-only, with data from the engine."""
 
     @property
     def meta(self) -> Any:
-        """Names of the model, by the documented interface of that name."""
+        """The model's metadata: the documented ``_meta`` of Django."""
         return self.model._meta  # noqa: SLF001
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Nobody."""
+        """No one may add."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        """Nobody."""
+        """No one may change."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        """Nobody."""
+        """No one may delete."""
         return False
 
     def require(self, request: HttpRequest, permission: str) -> None:
-        """Raise ``PermissionDenied`` unless the user has one of the permissions of this app."""
+        """Raise ``PermissionDenied`` unless the user has this permission of the app."""
         if not request.user.has_perm(f"webhook_engine.{permission}"):
             raise PermissionDenied
 
     def page(
         self, request: HttpRequest, template: str, title: str, context: dict[str, Any], status: int = 200
     ) -> HttpResponse:
-        """One of the templates, within the admin."""
+        """Render a template within the admin."""
         return TemplateResponse(
             request,
             f"{TEMPLATES}/{template}",
@@ -138,12 +139,12 @@ class EngineAdmin(admin.ModelAdmin):
         )
 
     def url(self, view: str, *args: str, model: str = "", **query: str) -> str:
-        """Of a view of this model, or of another one of the app."""
+        """The URL of a view of this model, or of another one of the app."""
         name = f"{self.admin_site.name}:webhook_engine_{model or self.meta.model_name}_{view}"
         return str(reverse(name, args=args)) + (f"?{urlencode(query)}" if query else "")
 
     def choose_application(self, request: HttpRequest, engine: EngineRecords) -> HttpResponse:
-        """The list begins with whose it is."""
+        """Let the user choose an application, whose records are then listed."""
         found = engine.applications(request.GET.get("iterator"))
         rows = [
             Row(each.id, (Cell(each.label, self.url("changelist", application=each.id)), Cell(each.id)))
@@ -159,7 +160,7 @@ class EngineAdmin(admin.ModelAdmin):
     def list_page(
         self, request: HttpRequest, title: str, table: Table, found: Rows[Any], context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """A page of a list, with links to the one before and after."""
+        """Render a page of a list, with links to the previous and the next one."""
         return self.page(
             request,
             "list.html",
@@ -174,14 +175,14 @@ class EngineAdmin(admin.ModelAdmin):
         )
 
     def record(self, object_id: str) -> tuple[str, str]:
-        """The ids of application and record that an address has."""
+        """Decode the ids of the application and the record from a URL."""
         parts = object_id.split("-")
         if len(parts) != 2:
             raise NotFoundError(str(self.meta.verbose_name), object_id)
         return _id(parts[0]), _id(parts[1])
 
     def note(self, request: HttpRequest, key: str, label: str, what: str) -> None:
-        """Into the history that the admin keeps of who did what."""
+        """Add an entry to the admin's history."""
         LogEntry.objects.create(
             user_id=request.user.pk,
             content_type_id=ContentType.objects.get_for_model(self.model, for_concrete_model=False).pk,
@@ -194,11 +195,11 @@ class EngineAdmin(admin.ModelAdmin):
 
 @admin.register(Message)
 class MessageAdmin(EngineAdmin):
-    """Messages: the list of an application, of an endpoint and in a state; one with its deliveries and attempts."""
+    """Messages, listed by application, endpoint and state; one message with its deliveries and attempts."""
 
     @says_what_is_wrong
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        """The list, and its action."""
+        """Show the list, and run its action."""
         self.require(request, "view_message")
         engine = engine_records()
         if request.method == "POST":
@@ -243,7 +244,7 @@ class MessageAdmin(EngineAdmin):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        """One message."""
+        """Show one message."""
         self.require(request, "view_message")
         engine = engine_records()
         app, key = self.record(object_id)
@@ -296,7 +297,7 @@ class MessageAdmin(EngineAdmin):
         )
 
     def attempts_table(self, app: str, attempts: Iterable[AttemptRow]) -> Table:
-        """The attempts of the message."""
+        """A table of the message's attempts."""
         rows = [
             Row(
                 each.id,
@@ -342,7 +343,7 @@ class MessageAdmin(EngineAdmin):
     def _resend(
         self, request: HttpRequest, engine: EngineRecords, app: str, message: str, endpoints: Sequence[str]
     ) -> tuple[str, int, str]:
-        """The message, to how many endpoints it was sent, and what went wrong."""
+        """Resend a message to endpoints; returns its id, the number of endpoints it was sent to, and any error."""
         sent = 0
         for endpoint in endpoints:
             try:
@@ -358,11 +359,11 @@ class MessageAdmin(EngineAdmin):
 
 @admin.register(Endpoint)
 class EndpointAdmin(EngineAdmin):
-    """Endpoints of an application, and sending again what failed of them."""
+    """Endpoints of an application, and recovering their failed deliveries."""
 
     @says_what_is_wrong
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        """The list."""
+        """Show the list."""
         self.require(request, "view_endpoint")
         engine = engine_records()
         if request.method == "POST":
@@ -410,7 +411,7 @@ class EndpointAdmin(EngineAdmin):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        """One endpoint."""
+        """Show one endpoint."""
         self.require(request, "view_endpoint")
         engine = engine_records()
         app, key = self.record(object_id)
@@ -450,7 +451,7 @@ class EndpointAdmin(EngineAdmin):
         return bool(request.user.has_perm("webhook_engine.recover_endpoint"))
 
     def _recover(self, request: HttpRequest, engine: EngineRecords, keys: Sequence[str]) -> HttpResponse:
-        """Ask since when, and then do it."""
+        """Ask for the start time, and then recover."""
         self.require(request, "recover_endpoint")
         chosen = [(key, app, engine.endpoint(app, name)) for key in keys for app, name in (self.record(key),)]
         if not chosen:
@@ -479,11 +480,11 @@ class EndpointAdmin(EngineAdmin):
 
 @admin.register(Attempt)
 class AttemptAdmin(EngineAdmin):
-    """Attempts of an endpoint, and sending their messages again."""
+    """Attempts of an endpoint, and resending their messages."""
 
     @says_what_is_wrong
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        """The list."""
+        """Show the list."""
         self.require(request, "view_attempt")
         engine = engine_records()
         if request.method == "POST":
@@ -536,7 +537,7 @@ class AttemptAdmin(EngineAdmin):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        """One attempt."""
+        """Show one attempt."""
         self.require(request, "view_attempt")
         engine = engine_records()
         app, message, key = self._ids(object_id)
@@ -586,7 +587,7 @@ class AttemptAdmin(EngineAdmin):
 
 @admin.register(OutboxMessage)
 class OutboxMessageAdmin(admin.ModelAdmin):
-    """What waits in the outbox of the default database; a row that stays here has an error."""
+    """The waiting rows in the outbox of the default database; a row that stays has an error."""
 
     list_display = ("id", "application", "event_type", "created_at", "error")
     list_filter = ("event_type",)
@@ -594,22 +595,22 @@ class OutboxMessageAdmin(admin.ModelAdmin):
     show_full_result_count = False
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Nobody."""
+        """No one may add."""
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        """Nobody."""
+        """No one may change."""
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: object = None) -> bool:
-        """Nobody."""
+        """No one may delete."""
         return False
 
 
 def _filters(
     request: HttpRequest, engine: EngineRecords, application: ApplicationRow, url: str, *, state_needs_endpoint: bool
 ) -> dict[str, Any]:
-    """Endpoint, state and event type; the application is what the list is of."""
+    """The filters of a list: endpoint, state and event type. The application is chosen separately."""
     endpoint, state = request.GET.get("endpoint", ""), request.GET.get("state", "")
     endpoints = [
         ("", "All" if state_needs_endpoint else "-"),
@@ -630,7 +631,7 @@ def _filters(
 
 
 def _told(request: HttpRequest, done: Sequence[tuple[str, int, str]]) -> None:
-    """What came of sending again."""
+    """Report the results of resending."""
     sent = sum(count for _, count, _ in done)
     if sent:
         messages.success(request, f"{sent} sent again; the attempt follows at once.")
@@ -644,7 +645,7 @@ def _told(request: HttpRequest, done: Sequence[tuple[str, int, str]]) -> None:
 
 
 def _key(application: str, record: str) -> str:
-    """What stands in an address, of characters that the admin leaves as they are."""
+    """The key of a record in a URL, made of characters that the admin does not escape."""
     return f"{application}-{record}".replace("_", ".")
 
 
@@ -657,7 +658,7 @@ def _id(text: str) -> str:
 
 
 def _when(time: datetime | None) -> str:
-    """To the second, in the time zone of the site."""
+    """A time to the second, in the site's time zone."""
     return "" if time is None else f"{localtime(time):%Y-%m-%d %H:%M:%S}"
 
 

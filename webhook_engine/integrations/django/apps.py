@@ -10,12 +10,12 @@ __all__ = ["WebhookEngineConfig"]
 
 
 class WebhookEngineConfig(AppConfig):
-    """Its migration makes the outbox table."""
+    """The app config; the app's migration creates the outbox table."""
 
     name = "webhook_engine.integrations.django"
     label = "webhook_engine"
     verbose_name = "Webhook Engine"
 
     def ready(self) -> None:
-        """Register what ``manage.py check`` asks."""
+        """Register the checks of ``manage.py check``."""
         import_module("webhook_engine.integrations.django.checks")

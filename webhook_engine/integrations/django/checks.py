@@ -1,4 +1,4 @@
-"""What ``manage.py check`` says about this app, before a message is lost in a view or an engine fails to start."""
+"""The checks of ``manage.py check`` for this app, so that errors show before a message is lost or an engine fails."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = ["check_outbox_tables", "check_settings"]
 
 @register("webhook_engine")  # type: ignore[untyped-decorator]
 def check_settings(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
-    """``settings.WEBHOOK_ENGINE`` makes a configuration, and each database that it names may have an outbox."""
+    """Check that ``settings.WEBHOOK_ENGINE`` is a valid configuration, and that its databases support an outbox."""
     try:
         aliases = outbox_aliases()
     except ConfigError as error:
@@ -64,17 +64,17 @@ def check_settings(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
 def check_outbox_tables(
     app_configs: Any = None, databases: Sequence[str] | None = None, **_: Any
 ) -> list[CheckMessage]:
-    """The outbox is there. A warning only, since ``migrate``, which makes it, asks this first."""
+    """Check that the outbox exists. Only a warning, since ``migrate``, which creates it, runs the checks first."""
     try:
         watched = outbox_aliases()
     except ConfigError:
-        return []  # said already
+        return []  # already reported by another check
     return [message for alias in databases or () if alias in watched for message in _table(alias)]
 
 
 def _outbox(alias: str) -> list[CheckMessage]:
     if in_memory(settings.DATABASES[alias]):
-        return []  # as the test runner has it; the engine says so if it is to watch one
+        return []  # usual with the test runner; the engine reports it if it should watch such a database
     try:
         source_url(settings.DATABASES[alias])
     except ConfigError as error:

@@ -1,4 +1,4 @@
-"""From Django's settings to the configuration of the engine."""
+"""Converts Django's settings to the configuration of the engine."""
 
 from __future__ import annotations
 
@@ -51,15 +51,16 @@ _OF_DJANGO = {
     "use_unicode",
     "write_timeout",
 }
-"""Options that say nothing about where and how safely to connect, or that the engine has its own values for."""
+"""Options that do not affect where and how securely to connect, or for which the engine has its own values."""
 _KEYS = {"API", "DATABASE", "ENGINE", "OUTBOXES", "SETTINGS"}
 
 
 def configuration() -> Config:
-    """The configuration of the engine that delivers what this project enqueues.
+    """The configuration of the engine that delivers this project's messages.
 
     ``settings.WEBHOOK_ENGINE`` has ``DATABASE``, the engine's own file; ``SETTINGS``, as for ``Engine.open``; and
-    ``OUTBOXES``, the aliases of the databases whose outbox it watches, ``["default"]`` unless said otherwise.
+    ``OUTBOXES``, the aliases of the databases whose outbox it watches, ``["default"]`` by default. Raises
+    ``ConfigError``.
     """
     given = _given()
     database = _database(given)
@@ -69,13 +70,13 @@ def configuration() -> Config:
 
 
 def engine_settings() -> Config:
-    """What ``DATABASE`` and ``SETTINGS`` say of the engine, whatever the outboxes are; raises ``ConfigError``."""
+    """The configuration from ``DATABASE`` and ``SETTINGS``, without the outboxes; raises ``ConfigError``."""
     given = _given()
     return Config.for_database(_database(given), **given.get("SETTINGS", {}))
 
 
 def outbox_aliases() -> Sequence[str]:
-    """The aliases of the databases whose outbox the engine watches; raises ``ConfigError`` for one that is unknown."""
+    """The aliases of the databases whose outbox the engine watches; raises ``ConfigError`` for an unknown one."""
     aliases = _given().get("OUTBOXES", ["default"])
     if isinstance(aliases, str) or not isinstance(aliases, Sequence):
         raise ConfigError(f"settings.WEBHOOK_ENGINE: OUTBOXES must be a list of aliases of DATABASES, not {aliases!r}")
@@ -95,13 +96,13 @@ def engine_path() -> str | None:
 
 
 def api_url() -> str | None:
-    """Where the API of the engine is, for the admin."""
+    """The URL of the engine's API, for the admin."""
     url: str | None = _given().get("API")
     return url
 
 
 def in_memory(database: Mapping[str, Any]) -> bool:
-    """Whether an entry of ``settings.DATABASES`` is a database of SQLite without a file."""
+    """Whether an entry of ``settings.DATABASES`` is an SQLite database in memory."""
     name = str(database.get("NAME") or "")
     return name == ":memory:" or (name.startswith("file:") and "mode=memory" in name)
 
@@ -136,9 +137,9 @@ def _given() -> Mapping[str, Any]:
 
 
 def source_url(database: Mapping[str, Any]) -> str:
-    """The URL for ``outbox.sources`` of an entry of ``settings.DATABASES``, with all that its ``OPTIONS`` ask for.
+    """The URL for ``outbox.sources`` from an entry of ``settings.DATABASES``, including its ``OPTIONS``.
 
-    Raises ``ConfigError`` for what has no outbox, and for options that would be lost.
+    Raises ``ConfigError`` for a database that cannot have an outbox, and for options that would be lost.
     """
     vendor = _vendor(str(database["ENGINE"]))
     name = str(database.get("NAME") or "")
@@ -164,7 +165,7 @@ def source_url(database: Mapping[str, Any]) -> str:
 
 
 def _vendor(engine: str) -> str:
-    """The kind of database of a backend, which may be one that derives from one of Django's own."""
+    """The kind of database of a backend, which may derive from one of Django's own."""
     known = _VENDORS.get(engine.rpartition(".")[2])
     if known is None:
         try:
@@ -177,7 +178,7 @@ def _vendor(engine: str) -> str:
 
 
 def _postgresql_options(given: dict[str, Any]) -> dict[str, str]:
-    """What goes to libpq goes along; the rest is about Django's own connections."""
+    """The options for libpq; the others only concern Django's own connections."""
     options = {key: str(value) for key, value in given.items() if key not in _OF_DJANGO and value is not None}
     role = given.get("assume_role")
     if role:
@@ -186,7 +187,7 @@ def _postgresql_options(given: dict[str, Any]) -> dict[str, str]:
 
 
 def _mysql_options(given: dict[str, Any]) -> dict[str, str]:
-    """What says where and how safely to connect goes along, in the words of ``outbox.sources``."""
+    """The options about where and how securely to connect, by the names that ``outbox.sources`` uses."""
     options: dict[str, str] = {}
     for key, value in given.items():
         if key in {"unix_socket", "charset", "read_default_file", "read_default_group"}:

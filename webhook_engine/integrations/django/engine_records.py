@@ -1,6 +1,6 @@
-"""What the admin reads of an engine, and does with it: through a running ``SyncEngine``, or through the HTTP API.
+"""The admin's access to an engine: through a running ``SyncEngine``, or through the HTTP API.
 
-Both give the same records, with no more in them than the admin shows.
+Both return the same records, with only what the admin shows.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ __all__ = [
 T = TypeVar("T")
 
 PATIENCE_S = 5.0
-"""How long a page of the admin waits for the API."""
+"""How long an admin page waits for the API."""
 ROWS = 50
-"""On a page of a list."""
+"""Rows per page of a list."""
 
 
 class EngineUnreachableError(WebhookEngineError):
-    """The admin gets nothing from an engine just now."""
+    """The engine does not answer the admin."""
 
 
 class _Row(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -62,7 +62,7 @@ class ApplicationRow(_Row, frozen=True, kw_only=True):
 
     @property
     def label(self) -> str:
-        """Its name, and its uid where it has one."""
+        """The name, and the uid if there is one."""
         return f"{self.name} ({self.uid})" if self.uid else self.name
 
 
@@ -76,7 +76,7 @@ class MessageRow(_Row, frozen=True, kw_only=True):
     channels: Sequence[str] | None = None
     tags: Sequence[str] | None = None
     status_text: str | None = None
-    """How it stands, as seen from the endpoint that was asked about."""
+    """Its status at the endpoint that was asked about."""
 
 
 class EndpointRow(_Row, frozen=True, kw_only=True):
@@ -131,81 +131,81 @@ class Rows(_Row, Generic[T], frozen=True, kw_only=True):
 
 
 class EngineRecords(Protocol):
-    """What the admin needs of an engine. Every method raises ``WebhookEngineError`` where it cannot."""
+    """What the admin needs of an engine. Every method raises ``WebhookEngineError`` on failure."""
 
     def applications(self, iterator: str | None) -> Rows[ApplicationRow]:
-        """Newest first."""
+        """List applications, newest first."""
         ...
 
     def application(self, application: str) -> ApplicationRow:
-        """By id or uid."""
+        """Get an application by id or uid."""
         ...
 
     def messages(self, application: str, iterator: str | None, event_types: Sequence[str]) -> Rows[MessageRow]:
-        """Newest first, of the last 90 days."""
+        """List messages of the last 90 days, newest first."""
         ...
 
     def messages_of_endpoint(
         self, application: str, endpoint: str, iterator: str | None, event_types: Sequence[str], status: int | None
     ) -> Rows[MessageRow]:
-        """Those that went to an endpoint or are on their way, newest first."""
+        """List messages sent or scheduled to an endpoint, newest first."""
         ...
 
     def message(self, application: str, message: str) -> tuple[MessageRow, str]:
-        """One, and its payload as text."""
+        """Get a message, and its payload as text."""
         ...
 
     def destinations(self, application: str, message: str) -> Rows[DestinationRow]:
-        """The endpoints that a message goes to."""
+        """List the endpoints of a message."""
         ...
 
     def endpoints(self, application: str, iterator: str | None) -> Rows[EndpointRow]:
-        """Newest first."""
+        """List endpoints, newest first."""
         ...
 
     def endpoint(self, application: str, endpoint: str) -> EndpointRow:
-        """One."""
+        """Get an endpoint."""
         ...
 
     def attempts_of_endpoint(
         self, application: str, endpoint: str, iterator: str | None, event_types: Sequence[str], status: int | None
     ) -> Rows[AttemptRow]:
-        """Newest first."""
+        """List attempts of an endpoint, newest first."""
         ...
 
     def attempts_of_message(self, application: str, message: str, iterator: str | None) -> Rows[AttemptRow]:
-        """Newest first."""
+        """List attempts of a message, newest first."""
         ...
 
     def attempt(self, application: str, message: str, attempt: str) -> AttemptRow:
-        """One."""
+        """Get an attempt."""
         ...
 
     def resend(self, application: str, message: str, endpoint: str) -> None:
-        """Send it once, now."""
+        """Send a message to an endpoint once, now."""
         ...
 
     def recover(self, application: str, endpoint: str, since: datetime) -> str:
-        """Send again what failed since then; returns the id of the task."""
+        """Send again what failed since then; returns the task's id."""
         ...
 
 
 class WithinProcess:
-    """An engine that runs in this process."""
+    """An engine in this process."""
 
     def __init__(self, engine: SyncEngine) -> None:
         self._engine = engine
 
     def applications(self, iterator: str | None) -> Rows[ApplicationRow]:
-        """Newest first."""
+        """List applications, newest first."""
         return _rows(self._engine.applications.list(limit=ROWS, iterator=iterator, order="descending"), ApplicationRow)
 
     def application(self, application: str) -> ApplicationRow:
-        """By id or uid."""
+        """Get an application by id or uid."""
         return _row(self._engine.applications.get(application), ApplicationRow)
 
     def messages(self, application: str, iterator: str | None, event_types: Sequence[str]) -> Rows[MessageRow]:
-        """Newest first, of the last 90 days."""
+        """List messages of the last 90 days, newest first."""
         page = self._engine.messages.list(
             application, limit=ROWS, iterator=iterator, event_types=event_types or None, with_content=False
         )
@@ -214,7 +214,7 @@ class WithinProcess:
     def messages_of_endpoint(
         self, application: str, endpoint: str, iterator: str | None, event_types: Sequence[str], status: int | None
     ) -> Rows[MessageRow]:
-        """Those that went to an endpoint or are on their way, newest first."""
+        """List messages sent or scheduled to an endpoint, newest first."""
         page = self._engine.attempts.list_attempted_messages(
             application,
             endpoint,
@@ -235,12 +235,12 @@ class WithinProcess:
         )
 
     def message(self, application: str, message: str) -> tuple[MessageRow, str]:
-        """One, and its payload as text."""
+        """Get a message, and its payload as text."""
         found = self._engine.messages.get(application, message)
         return _row(found, MessageRow), _payload_text(found.payload)
 
     def destinations(self, application: str, message: str) -> Rows[DestinationRow]:
-        """The endpoints that a message goes to."""
+        """List the endpoints of a message."""
         page = self._engine.attempts.list_attempted_destinations(application, message, limit=ROWS)
         data = [
             DestinationRow(
@@ -255,67 +255,67 @@ class WithinProcess:
         return Rows(data=data, done=page.done)
 
     def endpoints(self, application: str, iterator: str | None) -> Rows[EndpointRow]:
-        """Newest first."""
+        """List endpoints, newest first."""
         page = self._engine.endpoints.list(application, limit=ROWS, iterator=iterator, order="descending")
         return _rows(page, EndpointRow)
 
     def endpoint(self, application: str, endpoint: str) -> EndpointRow:
-        """One."""
+        """Get an endpoint."""
         return _row(self._engine.endpoints.get(application, endpoint), EndpointRow)
 
     def attempts_of_endpoint(
         self, application: str, endpoint: str, iterator: str | None, event_types: Sequence[str], status: int | None
     ) -> Rows[AttemptRow]:
-        """Newest first."""
+        """List attempts of an endpoint, newest first."""
         page = self._engine.attempts.list_by_endpoint(
             application, endpoint, limit=ROWS, iterator=iterator, event_types=event_types or None, status=status
         )
         return _rows(page, AttemptRow)
 
     def attempts_of_message(self, application: str, message: str, iterator: str | None) -> Rows[AttemptRow]:
-        """Newest first."""
+        """List attempts of a message, newest first."""
         page = self._engine.attempts.list_by_message(application, message, limit=ROWS, iterator=iterator)
         return _rows(page, AttemptRow)
 
     def attempt(self, application: str, message: str, attempt: str) -> AttemptRow:
-        """One."""
+        """Get an attempt."""
         return _row(self._engine.attempts.get(application, message, attempt), AttemptRow)
 
     def resend(self, application: str, message: str, endpoint: str) -> None:
-        """Send it once, now."""
+        """Send a message to an endpoint once, now."""
         self._engine.attempts.resend(application, message, endpoint)
 
     def recover(self, application: str, endpoint: str, since: datetime) -> str:
-        """Send again what failed since then; returns the id of the task."""
+        """Send again what failed since then; returns the task's id."""
         return self._engine.endpoints.recover(application, endpoint, since).id
 
 
 class OverHttp:
-    """An engine that serves its API somewhere, such as ``manage.py webhook_engine --listen …``."""
+    """An engine behind its HTTP API, such as ``manage.py webhook_engine --listen …``."""
 
     def __init__(self, url: str, token: str) -> None:
         self._url = url.rstrip("/")
         self._token = token
-        # Not through a proxy that the environment names for the rest of the world.
+        # Bypass any proxy from the environment, which is meant for external hosts.
         self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
     @classmethod
     def of(cls, url: str, config: Config) -> OverHttp:
-        """With a token signed with the secret of the configuration, which the engine and this process share."""
+        """With a token signed with the configured secret, which the engine and this process share."""
         now = Clock().now()
         claims = organization_claims(DEFAULT_ORGANIZATION, IdSource().new(TOKEN_ID_PREFIX, now), now // 1_000_000)
         return cls(url, TokenKeys.of(config).sign(claims))
 
     def applications(self, iterator: str | None) -> Rows[ApplicationRow]:
-        """Newest first."""
+        """List applications, newest first."""
         return self._get(Rows[ApplicationRow], "app", limit=ROWS, iterator=iterator, order="descending")
 
     def application(self, application: str) -> ApplicationRow:
-        """By id or uid."""
+        """Get an application by id or uid."""
         return self._get(ApplicationRow, "app", application)
 
     def messages(self, application: str, iterator: str | None, event_types: Sequence[str]) -> Rows[MessageRow]:
-        """Newest first, of the last 90 days."""
+        """List messages of the last 90 days, newest first."""
         return self._get(
             Rows[MessageRow],
             *("app", application, "msg"),
@@ -328,7 +328,7 @@ class OverHttp:
     def messages_of_endpoint(
         self, application: str, endpoint: str, iterator: str | None, event_types: Sequence[str], status: int | None
     ) -> Rows[MessageRow]:
-        """Those that went to an endpoint or are on their way, newest first."""
+        """List messages sent or scheduled to an endpoint, newest first."""
         return self._get(
             Rows[MessageRow],
             *("app", application, "endpoint", endpoint, "msg"),
@@ -341,29 +341,29 @@ class OverHttp:
         )
 
     def message(self, application: str, message: str) -> tuple[MessageRow, str]:
-        """One, and its payload as text."""
+        """Get a message, and its payload as text."""
         row = self._get(MessageRow, "app", application, "msg", message, with_content=False)
         exact = self._get(_Payload, "app", application, "msg", message, "payload")
         return row, _payload_text(None if exact.payload is None else exact.bytes())
 
     def destinations(self, application: str, message: str) -> Rows[DestinationRow]:
-        """The endpoints that a message goes to."""
+        """List the endpoints of a message."""
         return self._get(Rows[DestinationRow], "app", application, "msg", message, "endpoint", limit=ROWS)
 
     def endpoints(self, application: str, iterator: str | None) -> Rows[EndpointRow]:
-        """Newest first."""
+        """List endpoints, newest first."""
         return self._get(
             Rows[EndpointRow], "app", application, "endpoint", limit=ROWS, iterator=iterator, order="descending"
         )
 
     def endpoint(self, application: str, endpoint: str) -> EndpointRow:
-        """One."""
+        """Get an endpoint."""
         return self._get(EndpointRow, "app", application, "endpoint", endpoint)
 
     def attempts_of_endpoint(
         self, application: str, endpoint: str, iterator: str | None, event_types: Sequence[str], status: int | None
     ) -> Rows[AttemptRow]:
-        """Newest first."""
+        """List attempts of an endpoint, newest first."""
         return self._get(
             Rows[AttemptRow],
             *("app", application, "attempt", "endpoint", endpoint),
@@ -375,7 +375,7 @@ class OverHttp:
         )
 
     def attempts_of_message(self, application: str, message: str, iterator: str | None) -> Rows[AttemptRow]:
-        """Newest first."""
+        """List attempts of a message, newest first."""
         return self._get(
             Rows[AttemptRow],
             *("app", application, "attempt", "msg", message),
@@ -385,15 +385,15 @@ class OverHttp:
         )
 
     def attempt(self, application: str, message: str, attempt: str) -> AttemptRow:
-        """One."""
+        """Get an attempt."""
         return self._get(AttemptRow, "app", application, "msg", message, "attempt", attempt, expanded_statuses=True)
 
     def resend(self, application: str, message: str, endpoint: str) -> None:
-        """Send it once, now."""
+        """Send a message to an endpoint once, now."""
         self._asked("POST", ("app", application, "msg", message, "endpoint", endpoint, "resend"), {})
 
     def recover(self, application: str, endpoint: str, since: datetime) -> str:
-        """Send again what failed since then; returns the id of the task."""
+        """Send again what failed since then; returns the task's id."""
         body = self._asked("POST", ("app", application, "endpoint", endpoint, "recover"), {"since": since.isoformat()})
         return msgspec.json.decode(body, type=_Started).id
 

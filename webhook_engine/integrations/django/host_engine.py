@@ -1,4 +1,4 @@
-"""Where the engine is that the admin reads: in this process, or behind its API, as the settings of the project say."""
+"""Finds the engine for the admin: in this process, or behind its API, according to the project's settings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["engine_records"]
 
 
 def engine_records() -> EngineRecords:
-    """The engine that ``settings.WEBHOOK_ENGINE`` leads to. Raises ``WebhookEngineError``."""
+    """The engine that ``settings.WEBHOOK_ENGINE`` names. Raises ``WebhookEngineError``."""
     path, url = engine_path(), api_url()
     if path is not None:
         try:

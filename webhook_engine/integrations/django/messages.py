@@ -1,4 +1,4 @@
-"""Enqueueing in Django's present transaction."""
+"""Enqueueing in Django's current transaction."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def enqueue(
     using: str = DEFAULT_DB_ALIAS,
     **message: Unpack[MessageFields],
 ) -> str:
-    """Write a message to the outbox of the database ``using``, in its present transaction; returns its id.
+    """Write a message to the outbox of the database ``using``, in its current transaction; returns its id.
 
     ``transaction.on_commit`` is not needed: the row is committed or rolled back with everything else. The other
     arguments are those of :func:`webhook_engine.outbox.enqueue`.
@@ -43,10 +43,10 @@ async def aenqueue(
     using: str = DEFAULT_DB_ALIAS,
     **message: Unpack[MessageFields],
 ) -> str:
-    """Like :func:`enqueue`, for an asynchronous view; the message is committed by itself.
+    """Like :func:`enqueue`, for an asynchronous view; the message is committed on its own.
 
-    Django has no transactions in asynchronous code. Where the message belongs to a change, make both in one function
-    with ``transaction.atomic()`` and :func:`enqueue`, and call that through ``sync_to_async``.
+    Django has no transactions in asynchronous code. If the message belongs to a change, make both in one function with
+    ``transaction.atomic()`` and :func:`enqueue`, and call that through ``sync_to_async``.
     """
     message_id: str = await sync_to_async(enqueue)(
         application=application, organization=organization, using=using, **message

@@ -1,4 +1,4 @@
-"""The outbox table as a model, and what an engine has as models without tables, for the admin and its permissions."""
+"""The outbox table as a model, and the engine's records as models without tables, for the admin and its permissions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Attempt", "Endpoint", "Message", "OutboxMessage"]
 
 
 class OutboxMessage(models.Model):
-    """A message that waits to be taken by an engine; write one with ``enqueue``, which checks what it is given."""
+    """A message waiting for an engine; write one with ``enqueue``, which validates its arguments."""
 
     id = models.BigAutoField(primary_key=True)
     application = models.TextField()
@@ -29,7 +29,7 @@ class OutboxMessage(models.Model):
     failed_at = models.DateTimeField(null=True)
 
     class Meta:
-        """Made by the migration in the words of the database, not from these fields."""
+        """The migration creates the table with the engine's own SQL, not from these fields."""
 
         db_table = TABLE
         default_permissions = ("view",)
@@ -42,22 +42,22 @@ class OutboxMessage(models.Model):
 
 
 class InTheEngine(models.Manager):
-    """Of a model whose rows are in the engine's database, where Django does not look: there are none for it."""
+    """The manager of a model whose rows are in the engine's database: it is empty for Django."""
 
     def get_queryset(self) -> Any:
-        """None, without a query, so that ``dumpdata`` and the like find nothing instead of failing."""
+        """An empty result without a query, so that ``dumpdata`` and the like find nothing instead of failing."""
         return super().get_queryset().none()
 
 
 class Message(models.Model):
-    """A message of the engine. It has no table here: the admin asks the engine."""
+    """A message of the engine. It has no table here: the admin gets it from the engine."""
 
     id = models.TextField(primary_key=True)
 
     objects = InTheEngine()
 
     class Meta:
-        """Only for permissions, and for a place in the admin."""
+        """Only for permissions, and for an entry in the admin."""
 
         managed = False
         base_manager_name = "objects"
@@ -66,14 +66,14 @@ class Message(models.Model):
 
 
 class Endpoint(models.Model):
-    """An endpoint of the engine. It has no table here: the admin asks the engine."""
+    """An endpoint of the engine. It has no table here: the admin gets it from the engine."""
 
     id = models.TextField(primary_key=True)
 
     objects = InTheEngine()
 
     class Meta:
-        """Only for permissions, and for a place in the admin."""
+        """Only for permissions, and for an entry in the admin."""
 
         managed = False
         base_manager_name = "objects"
@@ -82,14 +82,14 @@ class Endpoint(models.Model):
 
 
 class Attempt(models.Model):
-    """An attempt of the engine. It has no table here: the admin asks the engine."""
+    """An attempt of the engine. It has no table here: the admin gets it from the engine."""
 
     id = models.TextField(primary_key=True)
 
     objects = InTheEngine()
 
     class Meta:
-        """Only for permissions, and for a place in the admin."""
+        """Only for permissions, and for an entry in the admin."""
 
         managed = False
         base_manager_name = "objects"

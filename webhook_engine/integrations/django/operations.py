@@ -14,7 +14,7 @@ __all__ = ["CreateOutbox"]
 
 
 class CreateOutbox(Operation):
-    """Makes the outbox table, as ``webhook_engine.outbox`` defines it for the kind of database; undone, removes it."""
+    """Creates the outbox table, as ``webhook_engine.outbox`` defines it for the database; reversed, drops it."""
 
     reversible = True
     reduces_to_sql = True
@@ -23,17 +23,17 @@ class CreateOutbox(Operation):
         """Change no model."""
 
     def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
-        """Make the table where it is missing."""
+        """Create the table if it does not exist."""
         if _allowed(app_label, schema_editor):
             _execute(schema_editor, dialect_named(schema_editor.connection.vendor).table_statements())
 
     def database_backwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
-        """Remove the table, and what was made with it."""
+        """Drop the table, and what was created with it."""
         if _allowed(app_label, schema_editor):
             _execute(schema_editor, dialect_named(schema_editor.connection.vendor).drop_statements())
 
     def describe(self) -> str:
-        """What ``migrate --plan`` and ``sqlmigrate`` say."""
+        """The description for ``migrate --plan`` and ``sqlmigrate``."""
         return "Make the outbox of Webhook Engine"
 
 
@@ -43,5 +43,5 @@ def _allowed(app_label: str, schema_editor: Any) -> bool:
 
 def _execute(schema_editor: Any, statements: Iterable[str]) -> None:
     for statement in statements:
-        # Without parameters, a percent sign is one.
+        # With parameters, a percent sign would be a placeholder.
         schema_editor.execute(statement, params=None)

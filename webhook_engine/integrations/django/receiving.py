@@ -18,10 +18,10 @@ View = Callable[..., HttpResponse]
 
 
 def verify_webhook(webhook: Webhook) -> Callable[[View], View]:
-    """Decorate a view that is to see genuine webhooks only; anything else is answered with 401 and the reason.
+    """Decorate a view that receives webhooks; requests that do not verify get 401 and the reason.
 
-    The view is exempt from the check of CSRF tokens, which no sender of webhooks has; the signature is the stronger
-    one. The parsed body is ``request.webhook_body``.
+    The view is exempt from CSRF checks, since no webhook sender has a token; the signature is the stronger protection.
+    The parsed body is ``request.webhook_body``.
     """
 
     def decorate(view: View) -> View:

@@ -1,11 +1,11 @@
-"""Operational events as signals of Django, beside ``engine.on``.
+"""Operational events as Django signals, besides ``engine.on``.
 
 >>> @receiver(endpoint_disabled)
 ... def tell(sender, event, **kwargs):
 ...     mail_admins("An endpoint was disabled", f"{event.endpoint_id}: {event.reason}")
 
 They are sent in the process that runs the engine, such as ``manage.py webhook_engine``, after the change is committed,
-one at a time on a thread of their own. A receiver that raises is logged by Django and harms nothing.
+one at a time in a separate thread. If a receiver raises, Django logs it, and nothing else is affected.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ SIGNALS: dict[type[OperationalEvent], Signal] = {
 
 
 def send_signals(engine: Engine | SharedEngine) -> None:
-    """Send the signals of this engine; ``manage.py webhook_engine`` does so for its own."""
+    """Send the signals of this engine; ``manage.py webhook_engine`` does this for its own."""
     engine.on(OperationalEvent)(_send)
 
 
@@ -89,7 +89,7 @@ async def _send(event: OperationalEvent) -> None:
 
 
 def _send_here(event: OperationalEvent) -> None:
-    # Outside of a request nobody else sees to connections that a server has closed meanwhile.
+    # Django closes stale connections only around requests.
     close_old_connections()
     try:
         SIGNALS[type(event)].send_robust(sender=type(event), event=event)

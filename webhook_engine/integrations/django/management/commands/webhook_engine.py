@@ -19,18 +19,18 @@ __all__ = ["Command"]
 
 
 class Command(BaseCommand):
-    """Runs the engine; of several processes of this command one does, and the others stand by."""
+    """Runs the engine; of several such processes one runs it, and the others stand by."""
 
     help = "Deliver the webhooks that this project enqueues, until SIGTERM or SIGINT."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Declare the options."""
+        """Add the options."""
         parser.add_argument(
             "--listen", help="also serve the API and the portal at this address, such as 127.0.0.1:8071"
         )
 
     def handle(self, *_: Any, **options: Any) -> None:
-        """Run."""
+        """Run the engine until it is stopped."""
         try:
             ours = [apps.get_app_config("webhook_engine")]
             self.check(app_configs=ours, tags=[Tags.database], databases=outbox_aliases())
