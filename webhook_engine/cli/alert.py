@@ -1,4 +1,4 @@
-"""``webhook-engine alert``: who is told when an endpoint fails, is disabled, recovers or falls behind."""
+"""``webhook-engine alert``: who is notified when an endpoint fails, is disabled, recovers or falls behind."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Events = Annotated[
 
 
 class Alert(msgspec.Struct, rename="camel"):
-    """What is shown of an alert."""
+    """The fields of an alert that are printed."""
 
     id: str
     kind: str

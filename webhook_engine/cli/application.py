@@ -33,7 +33,7 @@ Metadata = Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help="
 
 
 class Application(msgspec.Struct, rename="camel"):
-    """What is shown of an application."""
+    """The fields of an application that are printed."""
 
     id: str
     name: str

@@ -23,7 +23,7 @@ audit = typer.Typer(
 )
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet takes for the beginning of a formula."""
+"""A cell that begins so is a formula for spreadsheets."""
 
 Application = Annotated[str | None, typer.Option("--application", metavar="APP", help="Only this one, by id or uid.")]
 Subject = Annotated[str | None, typer.Option(help="Only what this token's owner did: org_… or app_….")]
@@ -34,14 +34,14 @@ Until = Annotated[str | None, typer.Option(help="A time, or how long ago.")]
 
 
 class Format(StrEnum):
-    """How to write the log."""
+    """The format of the log."""
 
     JSONL = "jsonl"
     CSV = "csv"
 
 
 class Entry(msgspec.Struct, rename="camel"):
-    """What is shown of a change."""
+    """The fields of a change that are printed."""
 
     id: str
     timestamp: datetime

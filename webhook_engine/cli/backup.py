@@ -26,7 +26,7 @@ def backup(
 
 
 def say(what: str, saved: Saved) -> None:
-    """Tell a person what was done, and what is to be kept besides."""
+    """Print what was saved, and what must be kept besides."""
     parts = ", ".join(("the database", *saved.secrets))
     err.print(f"{what}: {parts} ({saved.size_bytes / 1e6:.1f} MB)", soft_wrap=True)
     for name in saved.missing:

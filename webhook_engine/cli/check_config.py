@@ -1,4 +1,4 @@
-"""``webhook-engine check-config``: the configuration as it holds."""
+"""``webhook-engine check-config``: checks the configuration and prints its effective values."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def _as_json(settings: Sequence[EffectiveSetting]) -> str:
 
 
 def _plain(shown: str) -> object:
-    """The value itself; ``None`` where none is set and only what holds instead is shown."""
+    """The value itself; ``None`` if it is unset and only the effective behaviour is shown."""
     return None if shown.startswith("(") else tomllib.loads(f"value = {shown}")["value"]
 
 
@@ -58,7 +58,7 @@ def _as_table(settings: Sequence[EffectiveSetting]) -> Table:
         for setting in group:
             style = "dim" if setting.source == "default" else "green"
             key = setting.key.partition(".")[2]
-            # The name of the variable follows from the key, and would take the place of the value.
+            # The variable's name follows from the key, and would leave no room for the value.
             source = "environment" if setting.source.startswith("environment ") else setting.source
             table.add_row(f"  {key}", escape(setting.value), f"[{style}]{escape(source)}[/]")
     return table

@@ -1,4 +1,4 @@
-"""Calls a running daemon through its HTTP API, and turns what may go wrong into words that help."""
+"""Calls a running daemon through its HTTP API, with helpful error messages."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["Client", "Listing", "TooLargeError", "UnreachableError"]
 
 PATIENCE_S = 30
 TRIES = 4
-"""How often a request is sent that the daemon has no room for, or whose answer is lost on the way."""
+"""How often a request is tried if the daemon is overloaded or its response is lost."""
 PAUSE_S = 0.5
 UNIX = "unix:"
 
@@ -52,7 +52,7 @@ class UnreachableError(CommandError):
 
 
 class TooLargeError(CommandError):
-    """The daemon takes no body of this size."""
+    """The daemon does not accept a body of this size."""
 
 
 class _Problem(msgspec.Struct):
@@ -75,13 +75,13 @@ class _Page(msgspec.Struct):
 
 
 class Listing(msgspec.Struct, frozen=True):
-    """Some elements of a list."""
+    """Elements of a list."""
 
     data: Sequence[msgspec.Raw]
     iterator: str | None
     done: bool
     body: bytes
-    """The response itself, or one like it of all pages together."""
+    """The response itself, or one with the elements of all pages."""
 
 
 class Client:
@@ -114,31 +114,31 @@ class Client:
         self._runner.close()
 
     def get(self, path: Sequence[str], query: Mapping[str, object] | None = None) -> bytes:
-        """The body of the response."""
+        """Send a GET request, and return the response body."""
         return self._run("GET", path, query=query)
 
     def post(
         self, path: Sequence[str], body: object = None, *, query: Mapping[str, object] | None = None, key: str = ""
     ) -> bytes:
-        """With an idempotency key, so that it is done once even if it has to be sent again."""
+        """Send a POST request, with an idempotency key so that a repetition does nothing twice."""
         return self._run("POST", path, body, query=query, key=key or str(uuid.uuid4()))
 
     def put(self, path: Sequence[str], body: object) -> bytes:
-        """Replace."""
+        """Send a PUT request."""
         return self._run("PUT", path, body)
 
     def patch(self, path: Sequence[str], body: object) -> bytes:
-        """Change."""
+        """Send a PATCH request."""
         return self._run("PATCH", path, body)
 
     def delete(self, path: Sequence[str], query: Mapping[str, object] | None = None) -> bytes:
-        """Delete."""
+        """Send a DELETE request."""
         return self._run("DELETE", path, query=query)
 
     def listing(
         self, path: Sequence[str], query: Mapping[str, object], *, most: int | None, iterator: str | None = None
     ) -> Listing:
-        """Up to so many elements of a list, or all of them, in as few pages as there can be."""
+        """Up to ``most`` elements of a list, or all of them, in as few pages as possible."""
         data: list[msgspec.Raw] = []
         pages = 0
         while True:
@@ -189,7 +189,7 @@ class Client:
         body: object = None,
         key: str | None = None,
     ) -> tuple[int, bytes]:
-        """Status and body of a response; repeated where that does no harm."""
+        """Send a request, again where that is safe; returns the status and body of the response."""
         headers = {"authorization": f"Bearer {self._token}"}
         data = None
         if body is not None:
@@ -270,7 +270,7 @@ class Client:
         return self._strange(status)
 
     async def _missing(self, path: Sequence[str]) -> str | None:
-        """Which of the things in a path there is none of; asked for one after the other, up to the last."""
+        """Find the first resource in a path that does not exist, with one request each except for the last."""
         app = path[1] if path[0] == "app" and len(path) > 1 else ""
         named = [(kind, key) for kind, key in pairwise(path) if kind in _KINDS and key not in (*_KINDS, "attempt")]
         for kind, key in named:
@@ -282,16 +282,16 @@ class Client:
 
 
 def _reason(cause: OSError) -> str:
-    """Why no connection came about, in a few words."""
+    """Why the connection failed, in a few words."""
     if isinstance(cause, ssl.SSLError):
         return f"TLS failed: {(cause.reason or str(cause)).replace('_', ' ').lower()}; does it speak https?"
-    # Numbers below zero are those of the name service, which have texts of their own.
+    # Negative numbers are DNS errors, which have their own texts.
     text = os.strerror(cause.errno) if cause.errno and cause.errno > 0 else cause.strerror or str(cause)
     return f"{text[:1].lower()}{text[1:]}"
 
 
 def _taken(path: Sequence[str], body: object) -> str | None:
-    """Which name in a body is another one's already; the daemon says only that one is."""
+    """Which name in a body is taken already; the daemon only says that one is."""
     if not isinstance(body, Mapping) or path[0] != "app" or len(path) < 3:
         return None
     app = path[1]
@@ -326,7 +326,7 @@ def _text(value: object) -> str:
 
 
 def _no_token(url: str) -> str:
-    """How to get one; in more detail where the daemon's secret is at hand."""
+    """How to get a token; in more detail if the daemon's secret is available."""
     way = "--token or WEBHOOK_ENGINE_TOKEN gives one"
     with suppress(WebhookEngineError, OSError):
         config = Config.load()

@@ -1,4 +1,4 @@
-"""Every command and group of commands; a module for each, imported when it is called."""
+"""Every command and group of commands; each has a module, which is imported when it is called."""
 
 from __future__ import annotations
 
@@ -45,19 +45,19 @@ COMMANDS = {
     "systemd": ("systemd", "Run as a service of systemd: print or install the unit."),
     "verify": ("verify", "Verify a webhook that was received, and say which mistake was made if it is not authentic."),
 }
-"""The module of each command, which has a function or a group of that name; and what the list of commands says."""
+"""The module of each command, which has a function or group of that name, and its summary for the list."""
 
 app = typer.Typer(
     name="webhook-engine",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # What draws frames takes longer to load than all the rest of this list.
+    rich_markup_mode=None,  # Drawing frames needs a library that takes longer to load than everything else here.
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
 class _Later(TyperCommand):
-    """Stands in the list for a command, and imports it when it is called."""
+    """A placeholder for a command, which imports it when it is called."""
 
     def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
         module = COMMANDS[self.name or ""][0]
@@ -97,9 +97,9 @@ def _common(
 
 
 def _placeholder() -> None:
-    """Never called: a command replaces itself by the real one."""
+    """Never called: the real command replaces it."""
 
 
 for _name, (_, _summary) in COMMANDS.items():
-    # Given as the short one too, because a summary that is made of the help is cut.
+    # Also given as the short help, since a summary derived from the help would be cut.
     app.command(_name, cls=_Later, help=_summary, short_help=_summary)(_placeholder)

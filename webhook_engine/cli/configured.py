@@ -1,4 +1,4 @@
-"""Which configuration a command works with: that of ``--config``, or that of the engine in a program (``--app``)."""
+"""The configuration of a command: that of ``--config``, or that of the engine in a program (``--app``)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["COMMANDS_WITH_APP", "ConfigOption", "configuration", "program_given"
 COMMANDS_WITH_APP = frozenset(
     {"backup", "restore", "outbox", "rotate", "doctor", "check-config", "token", "import", "members", "copy"}
 )
-"""Those that work on the files of an engine, and not through the API of a daemon."""
+"""The commands that use an engine's files, not the API of a daemon."""
 
 ConfigOption = Annotated[
     Path | None,
@@ -28,7 +28,7 @@ _given: str | None = None
 
 
 def program_given(place: str | None, command: str | None) -> None:
-    """Remember what ``--app`` says for the command that follows; raises ``UsageError`` if it is not for that."""
+    """Remember ``--app`` for the command that follows; raises ``UsageError`` if the command does not support it."""
     global _given  # noqa: PLW0603 (said once, before the command begins)
     if place is not None and command is not None and command not in COMMANDS_WITH_APP:
         raise UsageError(
@@ -44,7 +44,7 @@ def program_is_given() -> bool:
 
 
 def configuration(file: Path | None, environ: Mapping[str, str] | None = None) -> Config:
-    """The configuration that is meant; raises ``UsageError`` or ``ConfigError``."""
+    """The configuration to use; raises ``UsageError`` or ``ConfigError``."""
     if _given is None:
         return Config.load(file, environ)
     if file is not None:

@@ -1,4 +1,4 @@
-"""What the commands that talk to a daemon have in common: their options, and how a user writes values."""
+"""What the commands that call a daemon share: their options, and parsing values."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ __all__ = [
 P = ParamSpec("P")
 
 AHEAD = microseconds(timedelta(minutes=1))
-"""How far the clock of the daemon may be ahead."""
+"""How far the daemon's clock may be ahead."""
 
 AppArgument = Annotated[str, typer.Argument(metavar="APP", help="The application, by id or uid.")]
 EndpointArgument = Annotated[str, typer.Argument(metavar="ENDPOINT", help="The endpoint, by id or uid.")]
@@ -78,7 +78,7 @@ OPTIONS = [
 
 
 def connected(work: Callable[Concatenate[Client, P], None]) -> Callable[..., None]:
-    """A command from a function that is given a client first; it also has the options that reach the daemon."""
+    """Make a command from a function whose first argument is a client; adds the options to reach the daemon."""
     signature = inspect.signature(work, eval_str=True)
     own = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in list(signature.parameters.values())[1:]]
     parameters = [*own, *OPTIONS]
@@ -97,14 +97,14 @@ def connected(work: Callable[Concatenate[Client, P], None]) -> Callable[..., Non
 
 
 def most(limit: int, everything: bool) -> int | None:
-    """How many elements of a list are wanted; ``None`` means all."""
+    """The maximum number of elements to list; ``None`` means all."""
     return None if everything else limit
 
 
 def changes(*, needed: bool = False, **values: object) -> dict[str, object]:
-    """What was given, as a body; an empty text and a rate of 0 take away what there is.
+    """A body with the given values; an empty text or a rate of 0 resets a value.
 
-    With ``needed`` there must be something: that is a change which changes nothing otherwise.
+    With ``needed``, at least one value must be given, since the command would change nothing otherwise.
     """
     given = {name: None if value in ("", 0) and _may_go(name) else value for name, value in values.items()}
     body = {name: value for name, value in given.items() if values[name] is not None}
@@ -118,22 +118,22 @@ def _may_go(name: str) -> bool:
 
 
 def between(since: str | None, until: str | None) -> dict[str, object]:
-    """The bounds of a list by time, newest first."""
+    """The query for the bounds of a list by time, newest first."""
     after, before = instant(since, "--since"), instant(until, "--until")
     if after is not None and before is None:
-        # Without an end, the API begins such a list with the oldest.
+        # Without an upper bound, the API begins such a list with the oldest.
         before = to_datetime(Clock().now() + AHEAD).isoformat()
     return {"after": after, "before": before}
 
 
 def confirmed(question: str, yes: bool) -> None:
-    """Ask where there is somebody to ask; ends the command if the answer is no."""
+    """Ask for confirmation on a terminal; ends the command if the answer is no."""
     if not yes and sys.stdin.isatty():
         typer.confirm(question, abort=True, err=True)
 
 
 def instant(text: str | None, option: str, *, ahead: bool = False) -> str | None:
-    """A time as the API takes it, from a time or from a duration that is counted from now."""
+    """A time for the API, from a time or from a duration relative to now."""
     if text is None:
         return None
     try:
@@ -156,7 +156,7 @@ def instant(text: str | None, option: str, *, ahead: bool = False) -> str | None
 
 
 def pairs(texts: Sequence[str] | None, option: str, separator: str = "=") -> dict[str, str] | None:
-    """``NAME=VALUE`` texts as a mapping; ``None`` where there are none."""
+    """Parse ``NAME=VALUE`` texts to a mapping; ``None`` if there are none."""
     if not texts:
         return None
     found: dict[str, str] = {}

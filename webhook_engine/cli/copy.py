@@ -1,4 +1,4 @@
-"""``webhook-engine copy``: from an SQLite file to PostgreSQL."""
+"""``webhook-engine copy``: moves the data from an SQLite file to PostgreSQL."""
 
 from __future__ import annotations
 
@@ -95,9 +95,9 @@ def _stores(
 
 
 def _secrets_to_carry(config: Config, source: StoreConfig, target: StoreConfig) -> Sequence[tuple[Path, Path]]:
-    """Files with secrets, each with where an engine looks for it that is started in this directory.
+    """The files with secrets to copy, each with the path where an engine started in this directory expects it.
 
-    Raises ``CommandError`` if there are others there.
+    Raises ``CommandError`` if there are other secrets at those paths.
     """
     found = []
     for secret in SecretFile:
@@ -142,7 +142,7 @@ def _say(text: str) -> None:
 
 @contextmanager
 def _progress() -> Iterator[Callable[[str, int, int], None]]:
-    """What to tell how far it is: a bar for each table on a terminal, and else a line for each that is complete."""
+    """Yields a progress callback: a bar for each table on a terminal, otherwise a line for each completed one."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bars:
         tasks: dict[str, TaskID] = {}

@@ -23,20 +23,19 @@ from webhook_engine.server.supervision import Supervisor, inherited_socket, with
 __all__ = ["run_daemon"]
 
 SWITCH_INTERVAL_S = 0.0002
-"""How soon the thread that writes to the database gets its turn beside a busy event loop; the default is 5 ms."""
+"""How soon the thread that writes to the database gets its turn while the event loop is busy; the default is 5 ms."""
 
 YOUNG = 10_000
-"""New objects from which on it is looked for such as only keep one another alive. Requests under way have more than
-700, the default."""
+"""New objects per run of the cyclic garbage collector. Open requests hold more than the default of 700."""
 
 RELOADED = ("log", "retention")
-"""Sections of the configuration that apply when it is read again; the others do after a restart."""
+"""Sections of the configuration that apply after a reload; the others apply after a restart."""
 
 log = get_logger("daemon")
 
 
 def run_daemon(config: Path | None, listen: str | None) -> None:
-    """Serve until told to stop; raises what the engine failed of."""
+    """Serve until told to stop; raises the error if the engine fails."""
     loaded = Config.load(config, with_credentials(os.environ))
     configure_logging(loaded.log)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
@@ -52,7 +51,7 @@ def run_daemon(config: Path | None, listen: str | None) -> None:
 
 
 def _export_traces(config: TracingConfig) -> Callable[[], None]:
-    """Set up the export of traces; what is returned ends it."""
+    """Set up the export of traces; returns a function that ends it."""
     try:
         from webhook_engine.server.trace_export import export_traces  # noqa: PLC0415 (OpenTelemetry is an extra)
     except ImportError as error:
@@ -61,7 +60,7 @@ def _export_traces(config: TracingConfig) -> Callable[[], None]:
 
 
 async def _serve(config: Config, listen: str | None, file: Path | None) -> BaseException | None:
-    """Serve until told to stop, or until the engine fails; what it failed of is returned."""
+    """Serve until told to stop, or until the engine fails; returns the error."""
     stopping = _stop_signals()
     supervisor, inherited = Supervisor(), inherited_socket()
     engine = Engine(config)
@@ -77,7 +76,7 @@ async def _serve(config: Config, listen: str | None, file: Path | None) -> BaseE
             gc.set_threshold(YOUNG, 10, 10)
             gc.enable()
             gc.collect()
-            gc.freeze()  # what lives as long as the process need not be looked at again and again
+            gc.freeze()  # exclude long-lived objects from later garbage collections
             failure = await _until(stopping, engine)
             supervisor.stopping("finishing what is in flight")
             log.info("daemon.stopping", grace_s=config.delivery.shutdown_grace.total_seconds())
@@ -102,7 +101,7 @@ async def _until(stopping: asyncio.Event, engine: Engine) -> BaseException | Non
 
 
 def _stop_signals() -> asyncio.Event:
-    """An event that SIGTERM and SIGINT set; when either comes again, the process ends at once."""
+    """An event set by SIGTERM or SIGINT; a second signal ends the process at once."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -117,7 +116,7 @@ def _stop_signals() -> asyncio.Event:
 
 
 def _reload_signal(engine: Engine, supervisor: Supervisor, file: Path | None) -> None:
-    """Let SIGHUP have the configuration read again; what is not in ``RELOADED`` applies after a restart."""
+    """Reload the configuration on SIGHUP; sections outside ``RELOADED`` apply after a restart."""
 
     def reload() -> None:
         supervisor.reloading()
@@ -153,7 +152,7 @@ def _greet(server: Server, config: Config) -> None:
 
 
 def _run(main: object) -> BaseException | None:
-    """Run the daemon on the fastest event loop there is."""
+    """Run the daemon on uvloop if it is available, which is the fastest event loop."""
     try:
         import uvloop  # noqa: PLC0415 (there is none on Windows)
     except ImportError:

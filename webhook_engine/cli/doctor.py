@@ -1,4 +1,4 @@
-"""``webhook-engine doctor``: checks what the engine needs, and says what to do about each finding."""
+"""``webhook-engine doctor``: checks what the engine needs, and says how to fix each finding."""
 
 from __future__ import annotations
 
@@ -46,21 +46,21 @@ LOW_SPACE = 1_000_000_000
 NO_SPACE = 100_000_000
 LOW_MEMORY = 200_000_000
 LARGE_LOG = 256_000_000
-"""A write-ahead log that can be written back to its database is kept below 64 MB."""
+"""The engine keeps its write-ahead log below 64 MB, unless it cannot be checkpointed."""
 MEMORY = Path("/proc/meminfo")
 MOUNTS = Path("/proc/self/mountinfo")
 PORTS = Path("/proc/sys/net/ipv4/ip_local_port_range")
 PORTS_PER_REQUEST = 4
-"""Local ports for each request that may be in flight, since one that was used rests for a while."""
+"""Local ports for each request in flight, since a used port stays in TIME_WAIT for a while."""
 CLOCK_HOST = "https://example.com/"
 WORST_CLOCK_S = 60.0
-"""Receivers refuse signatures that are five minutes off."""
+"""Receivers refuse signatures whose time is off by five minutes."""
 PATIENCE_S = 10.0
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check has found."""
+    """The result of one check."""
 
     check: str
     level: Level
@@ -156,7 +156,7 @@ def _on_a_server(config: Config) -> Iterator[Finding]:
 
 
 def _log(config: Config) -> Iterator[Finding]:
-    """Whether the write-ahead log is written back to the database: it cannot be past what a reader still reads."""
+    """Whether the write-ahead log is checkpointed: a long-running reader prevents that."""
     if config.store.path is None:
         return
     log = config.store.path.with_name(f"{config.store.path.name}-wal")
@@ -226,7 +226,7 @@ def _files(config: Config) -> Iterator[Finding]:
         import resource  # noqa: PLC0415 (there is none on Windows)
     except ImportError:
         return
-    # The daemon allows itself what it may; an engine in a host program has what that one has.
+    # The daemon raises its own limit; an engine in a host program has the host's.
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     limit = None if hard == resource.RLIM_INFINITY else hard
     wanted = needed(config.delivery.max_in_flight)
@@ -263,7 +263,7 @@ def _ports(config: Config) -> Iterator[Finding]:
 
 
 def _numbers(file: Path, pattern: str) -> list[int]:
-    """What a file of the system says; nothing where there is no such file."""
+    """The numbers in a system file; empty if there is no such file."""
     try:
         match = re.search(pattern, file.read_text("ascii"), re.MULTILINE)
     except (OSError, UnicodeDecodeError):
@@ -272,7 +272,7 @@ def _numbers(file: Path, pattern: str) -> list[int]:
 
 
 def _engine(config: Config) -> Iterator[Finding]:
-    """What a daemon says of itself that runs with this configuration; nothing if there is none."""
+    """What a daemon with this configuration reports; nothing if none is running."""
     try:
         parts = asyncio.run(_health(config.server))
     except (aiohttp.ClientError, OSError, TimeoutError, msgspec.DecodeError):
@@ -357,7 +357,7 @@ def _names(config: Config) -> Iterator[Finding]:
 
 
 def _past(config: Config) -> Iterator[Finding]:
-    """Whether the clock is behind what it was when an engine ran last."""
+    """Whether the clock is behind the time when an engine last ran."""
     path = config.store.path
     seen_at = clock_last_seen(path) if path is not None and path.exists() else None
     if seen_at is None:
@@ -372,7 +372,7 @@ def _past(config: Config) -> Iterator[Finding]:
 
 
 def _synchronised(_config: Config) -> Iterator[Finding]:
-    """Whether the system keeps the clock right by itself; nothing where it does not tell, as in a container."""
+    """Whether the system synchronizes its clock; nothing if that is unknown, as in a container."""
     command = ["timedatectl", "show", "--property=NTPSynchronized", "--value"]
     try:
         told = subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE_S).stdout.strip()  # noqa: S603 (fixed words)

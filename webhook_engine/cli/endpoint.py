@@ -1,4 +1,4 @@
-"""``webhook-engine endpoint``: the URLs of an application."""
+"""``webhook-engine endpoint``: the endpoints of an application."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ Header = Annotated[
 
 
 class Endpoint(Asked, rename="camel", kw_only=True):
-    """What is shown of an endpoint."""
+    """The fields of an endpoint that are printed."""
 
     id: str
     url: str
@@ -68,7 +68,7 @@ class Endpoint(Asked, rename="camel", kw_only=True):
     paused_until: datetime | None = None
 
     def state(self) -> str:
-        """In a word."""
+        """The state in one word."""
         return "disabled" if self.disabled else "failing" if self.first_failure_at else "enabled"
 
 

@@ -1,4 +1,4 @@
-"""What an endpoint may ask for, as options of ``webhook-engine endpoint create`` and ``update``."""
+"""The delivery options of an endpoint, as options of ``webhook-engine endpoint create`` and ``update``."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class _Authentication(msgspec.Struct, rename="camel"):
     client_id: str | None = None
 
     def said(self) -> str:
-        """In a few words, without secrets."""
+        """A short text, without secrets."""
         who = self.username or self.client_id
         where = self.token_url
         return self.type + (f" as {who}" if who else "") + (f" at {where}" if where else "")
@@ -35,12 +35,12 @@ class _Tls(msgspec.Struct):
     ca: str | None = None
 
     def said(self) -> str:
-        """In a few words."""
+        """A short text."""
         return " and ".join([*(["a certificate"] if self.certificate else []), *(["authorities"] if self.ca else [])])
 
 
 class Asked(msgspec.Struct, rename="camel"):
-    """What is shown of it."""
+    """The options that are printed."""
 
     timeout: str | None = None
     retry_schedule: list[str] | None = None
@@ -97,7 +97,7 @@ OPTION_FIELDS: Mapping[str, Callable[[Any], str]] = {
     "batches": _batches,
     "circuit breaker": lambda one: "" if one.circuit_breaker is None else "yes" if one.circuit_breaker else "no",
 }
-"""As they are named in what a command prints."""
+"""How to print each option, by its printed name."""
 
 _Timeout = Annotated[str | None, typer.Option(metavar="DURATION", help='For the whole exchange; "" takes it back.')]
 _Retry = Annotated[
@@ -186,7 +186,7 @@ _OPTIONS: Mapping[str, tuple[object, object]] = {
     "batch_wait": (_BatchWait, None),
     "circuit_breaker": (_CircuitBreaker, None),
 }
-"""Each with what it is where it is not given."""
+"""The type and the default of each command-line option."""
 
 
 _TEXTS = {
@@ -196,11 +196,11 @@ _TEXTS = {
     "user_agent": "userAgent",
     "content_type": "contentType",
 }
-"""What is given as it stands, with its name in the API."""
+"""The options that are passed on unchanged, with their names in the API."""
 
 
 def asking(work: Callable[..., None]) -> Callable[..., None]:
-    """A command from a function whose last argument ``asked`` is what its caller asked for, by name in the API."""
+    """Make a command whose last argument ``asked`` has the given options, by their names in the API."""
     signature = inspect.signature(work, eval_str=True)
     own = [each for each in signature.parameters.values() if each.name != "asked"]
     more = [
@@ -258,7 +258,7 @@ def _asked(given: Mapping[str, Any]) -> dict[str, object]:
 
 
 def json_of(option: str, given: str) -> object:
-    """What is given as JSON, or as ``@FILE`` with it; raises ``UsageError``."""
+    """Parse JSON given as text, or as ``@FILE``; raises ``UsageError``."""
     text = _text(option, Path(given[1:])) if given.startswith("@") else given
     try:
         return msgspec.json.decode(text)

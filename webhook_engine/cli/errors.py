@@ -1,4 +1,4 @@
-"""How a command ends that did not do what it was asked to."""
+"""The errors of commands."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ __all__ = ["CommandError", "UsageError"]
 
 
 class CommandError(WebhookEngineError):
-    """A command could not do what it was asked to; the text says why."""
+    """A command failed; the text says why."""
 
     exit_code = 1
 
 
 class UsageError(CommandError):
-    """What a command was asked for makes no sense; the text says what would."""
+    """A command was called with invalid arguments; the text says what is valid."""
 
     exit_code = 2

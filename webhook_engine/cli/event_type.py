@@ -1,4 +1,4 @@
-"""``webhook-engine event-type``: the named kinds of messages."""
+"""``webhook-engine event-type``: the types of events."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ Flag = Annotated[
 
 
 class EventType(msgspec.Struct, rename="camel"):
-    """What is shown of an event type."""
+    """The fields of an event type that are printed."""
 
     name: str
     description: str
@@ -228,12 +228,12 @@ def _is_registered(registered: EventType | None, wanted: Mapping[str, object]) -
         groupName=registered.group_name,
         schemas=registered.schemas,
     )
-    # As the daemon would give it back.
+    # Compared in the form in which the daemon returns it.
     return bool(now == msgspec.json.decode(msgspec.json.encode(wanted)))
 
 
 def _body(fields: EventTypeFields) -> dict[str, object]:
-    """As the API takes it."""
+    """The body for the API."""
     return changes(
         description=fields["description"],
         deprecated=fields["deprecated"],
@@ -244,7 +244,7 @@ def _body(fields: EventTypeFields) -> dict[str, object]:
 
 
 def _declared(registry: str) -> list[Declaration]:
-    """What the classes of a registry declare."""
+    """The declarations of the classes in a registry."""
     from webhook_engine.typed_events import declarations, declared_in  # noqa: PLC0415 (likewise)
 
     module_name, _, name = registry.partition(":")

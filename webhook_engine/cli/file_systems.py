@@ -1,4 +1,4 @@
-"""Which file system a database is on, and whether SQLite can rely on it. Pure: the caller reads the list of mounts."""
+"""The file system of a database, and whether SQLite works reliably on it. Pure: the caller reads the list of mounts."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ NETWORK = {
     "smb3",
     "smbfs",
 }
-"""Locks and shared memory of SQLite's write-ahead log do not hold between machines on any of them."""
+"""File systems on which the locks and shared memory of SQLite's write-ahead log do not work between machines."""
 SHARED_WITH_A_HOST = {"9p", "drvfs", "fakeowner", "grpcfuse", "osxfs", "prl_fs", "vboxsf", "virtiofs", "vmhgfs"}
 LAYERED = {"aufs", "overlay"}
 IN_MEMORY = {"devtmpfs", "ramfs", "rootfs", "tmpfs"}
 
 
 def kind_of(path: str, mounts: str) -> str | None:
-    """The file system that holds the absolute ``path``, by a text such as ``/proc/self/mountinfo``.
+    """The type of the file system with the absolute ``path``, from a text like ``/proc/self/mountinfo``.
 
-    ``None`` if no line of it does.
+    ``None`` if no line matches.
     """
     found: tuple[int, str] | None = None
     for line in mounts.splitlines():
@@ -43,14 +43,14 @@ def kind_of(path: str, mounts: str) -> str | None:
         if len(fields) < 5 or not kind:
             continue
         mounted_at = PurePosixPath(_plain(fields[4]))
-        # What was mounted later at the same place hides what was there.
+        # A later mount at the same place hides the earlier one.
         if PurePosixPath(path).is_relative_to(mounted_at) and (found is None or len(mounted_at.parts) >= found[0]):
             found = len(mounted_at.parts), kind
     return found[1] if found else None
 
 
 def trouble_with(kind: str) -> tuple[str, str] | None:
-    """What is wrong with a database on such a file system, and what to do about it; ``None`` if nothing is known."""
+    """What is wrong with a database on such a file system, and how to fix it; ``None`` if nothing is known."""
     plain = kind.removeprefix("fuse.")
     local = "Put the database on a local disk (store.url)."
     if plain in NETWORK:
@@ -82,5 +82,5 @@ def trouble_with(kind: str) -> tuple[str, str] | None:
 
 
 def _plain(escaped: str) -> str:
-    r"""A path as it is: the kernel writes spaces and the like as ``\040``."""
+    r"""An unescaped path: the kernel writes spaces and the like as ``\040``."""
     return re.sub(r"\\([0-7]{3})", lambda match: chr(int(match[1], 8)), escaped)

@@ -1,4 +1,4 @@
-"""Modules of the program that the engine serves, named on the command line."""
+"""Imports modules of the host program, named on the command line."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["host_module"]
 
 
 def host_module(said: str, name: str) -> ModuleType:
-    """Import it, from the working directory too; ``said`` begins the text of a ``UsageError``."""
+    """Import a module, also from the working directory; ``said`` begins the text of the ``UsageError``."""
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)

@@ -1,4 +1,4 @@
-"""``webhook-engine import``: coming from elsewhere, with ids, secrets and filters."""
+"""``webhook-engine import``: import from other servers, with ids, secrets and filters."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ Update = Annotated[bool, typer.Option("--update", help="Make what is here alread
 
 
 class DaemonTarget:
-    """A running daemon."""
+    """A running daemon as the target."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -104,7 +104,7 @@ class DaemonTarget:
 
 
 class EngineTarget:
-    """The engine of a program, run here for as long as it takes."""
+    """The engine of a program as the target; it runs here for the duration of the import."""
 
     def __init__(self, engine: SyncEngine) -> None:
         self._engine = engine
@@ -119,14 +119,14 @@ class _Answer(msgspec.Struct):
 
 
 class _Import:
-    """What a command is given: where to, and how."""
+    """The target of an import, and the output format."""
 
     def __init__(self, target: Target, as_json: bool) -> None:
         self._target = target
         self._as_json = as_json
 
     def run(self, source: Source, messages: str | None, dry_run: bool, update: bool) -> None:
-        """Take over, and print the report; also of what was done until an error."""
+        """Import, and print the report, even after an error."""
         since = instant(messages, "--messages-since")
         report = Report(source=source.name, dry_run=dry_run)
         try:
@@ -153,7 +153,7 @@ class _Import:
 
 
 def _targeted(work: Callable[Concatenate[_Import, P], None]) -> Callable[..., None]:
-    """A command that takes over into a daemon, or with ``--app`` into the engine of a program."""
+    """Make a command that imports into a daemon, or with ``--app`` into the engine of a program."""
     signature = inspect.signature(work, eval_str=True)
     own = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in list(signature.parameters.values())[1:]]
     parameters = [*own, *OPTIONS]
@@ -261,21 +261,21 @@ def _server(product: str, url: str | None, token: str | None, other: str | None)
 
 
 def _only(chosen: str, others: dict[str, str | None]) -> None:
-    """An option that was said must make sense."""
+    """Refuse options that do not fit the chosen source."""
     for name, value in others.items():
         if value is not None:
             raise UsageError(f"{name} does not go with {chosen}")
 
 
 def _progress(report: Report) -> None:
-    """One line that is written over."""
+    """Print progress on one line, which is overwritten."""
     counts = ", ".join(f"{sum(found.values())} {kind}s" for kind, found in report.counts.items())
     sys.stderr.write(f"\r\x1b[K{counts} …")
     sys.stderr.flush()
 
 
 def _show(report: Report) -> None:
-    """The report for people."""
+    """Print the report as text."""
     if err.is_terminal:
         sys.stderr.write("\r\x1b[K")
     kinds = [kind for kind in Kind if kind in report.counts]

@@ -1,4 +1,4 @@
-"""``webhook-engine listen``: relay what arrives in an inbox of Play to a server on this machine."""
+"""``webhook-engine listen``: forward the requests of a Play inbox to a server on this machine."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PATIENCE_S = 30
 _NOT_RELAYED = frozenset(
     {"host", "content-length", "connection", "keep-alive", "transfer-encoding", "te", "trailer", "upgrade", "expect"}
 )
-# Anyone who knows the inbox may send to it; that must not open the whole local server.
+# Anyone who knows the inbox may send to it; that must not give access to the whole local server.
 _LEAVING = re.compile(r"(^|[/\\])\.\.?([/\\]|$)")
 
 
@@ -73,7 +73,7 @@ async def _relay(base: str, forward: str, token: str | None) -> None:
 
 
 async def _opened(client: aiohttp.ClientSession, base: str, token: str | None) -> tuple[Mapping[str, Any], str]:
-    """An inbox, and the id of the last request in it; what came before is not relayed."""
+    """An inbox, and the id of its last request; earlier requests are not forwarded."""
     try:
         if token is None:
             async with client.post(f"{base}/play/") as response:
@@ -90,7 +90,7 @@ async def _opened(client: aiohttp.ClientSession, base: str, token: str | None) -
 async def _arriving(
     client: aiohttp.ClientSession, base: str, token: str, last: str
 ) -> AsyncIterator[Mapping[str, Any]]:
-    """Each request as it arrives; an interruption of the daemon is waited out."""
+    """Yield each request as it arrives; if the daemon is unavailable, wait for it."""
     away = False
     while True:
         try:
@@ -120,7 +120,7 @@ async def _read(client: aiohttp.ClientSession, base: str, token: str, after: str
 
 
 async def _repeat(client: aiohttp.ClientSession, forward: str, token: str, request: Mapping[str, Any]) -> None:
-    """Send it on, and print what came of it."""
+    """Forward a request, and print the result."""
     body = base64.b64decode(request["body"]) if request["encoding"] == "base64" else request["body"].encode()
     rest = str(request["path"]).partition(token)[2].lstrip("/")
     line = f"{request['receivedAt'][11:19]}  {request['method']:<6} {len(body):>7} B  "

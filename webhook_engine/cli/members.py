@@ -1,4 +1,4 @@
-"""``webhook-engine members``: the engines that share a database. It asks the database itself, not a daemon."""
+"""``webhook-engine members``: the engines that share a database. It queries the database itself, not a daemon."""
 
 from __future__ import annotations
 

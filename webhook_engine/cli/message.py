@@ -1,4 +1,4 @@
-"""``webhook-engine message``: messages, and what came of them."""
+"""``webhook-engine message``: messages and their deliveries."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Until = Annotated[str | None, typer.Option(metavar="TIME", help="Only earlier on
 
 
 class Status(StrEnum):
-    """How a delivery or an attempt stands, as a user writes it."""
+    """The status of a delivery or attempt, as a user writes it."""
 
     SUCCESS = "success"
     PENDING = "pending"
@@ -40,12 +40,12 @@ StatusOption = Annotated[Status | None, typer.Option(help="Only these.", case_se
 
 
 def status_code(status: Status | None) -> int | None:
-    """As the API has it."""
+    """The status code in the API."""
     return None if status is None else int(AttemptStatus[status.name])
 
 
 class Message(msgspec.Struct, rename="camel"):
-    """What is shown of a message."""
+    """The fields of a message that are printed."""
 
     id: str
     event_type: str
@@ -59,7 +59,7 @@ class Message(msgspec.Struct, rename="camel"):
 
 
 class MessageStatus(Message, rename="camel"):
-    """A message, and how it stands at all its endpoints together."""
+    """A message, and its overall status across its endpoints."""
 
     status_text: str | None = None
     succeeded: int = 0
@@ -68,7 +68,7 @@ class MessageStatus(Message, rename="camel"):
 
 
 class Destination(msgspec.Struct, rename="camel"):
-    """An endpoint of a message."""
+    """An endpoint of a message, and its delivery."""
 
     id: str
     url: str
@@ -77,7 +77,7 @@ class Destination(msgspec.Struct, rename="camel"):
 
 
 class Attempt(msgspec.Struct, rename="camel"):
-    """What is shown of an attempt."""
+    """The fields of an attempt that are printed."""
 
     id: str
     msg_id: str
@@ -209,7 +209,7 @@ class _UnsentDestination(msgspec.Struct, rename="camel"):
     condition: dict[str, object] | None = None
 
     def why(self) -> str:
-        """In words."""
+        """The reason, in words."""
         said = _OBSTACLES.get(self.obstacle, self.obstacle)
         if self.condition is not None:
             said = f"{said}: {json.dumps(self.condition, ensure_ascii=False)}"

@@ -1,6 +1,6 @@
-"""``webhook-engine outbox``: the table that programs enqueue into, and what in it can never be delivered.
+"""``webhook-engine outbox``: the outbox table, and its rows that cannot be delivered.
 
-These commands work on the databases themselves, whether an engine runs or not.
+These commands use the databases themselves, whether an engine runs or not.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def _change(
 
 
 def _databases(config: Path | None, source: str | None) -> list[SourceDatabase]:
-    """The outboxes that are meant; that of the engine's own database is the first."""
+    """The outboxes to use; that of the engine's own database is the first."""
     known = configuration(config)
     urls = [known.store.url, *known.outbox.sources]
     if source is not None:

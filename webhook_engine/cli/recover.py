@@ -15,7 +15,7 @@ from webhook_engine.model import AttemptStatus
 __all__ = ["Detach", "Since", "Until", "begun", "recover"]
 
 COUNTED = 2_500
-"""Up to so many failed messages are counted beforehand, so that the bar has an end."""
+"""The most failed messages that are counted in advance, for the total of the progress bar."""
 
 Since = Annotated[str, typer.Option(metavar="TIME", help="A time, or how long ago, as 3h or 2d.", show_default=False)]
 Until = Annotated[str | None, typer.Option(metavar="TIME", help="Up to then, likewise; by default up to now.")]
@@ -51,7 +51,7 @@ def recover(
 def begun(
     client: Client, path: list[str], span: dict[str, str | None], done: str, *, detach: bool, total: int | None = None
 ) -> None:
-    """Start a task, and follow it unless told otherwise."""
+    """Start a task, and follow it unless ``detach``."""
     body = client.post(path, {name: value for name, value in span.items() if value is not None})
     started = decoded(body, Task)
     if detach:

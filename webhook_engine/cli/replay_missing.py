@@ -1,4 +1,4 @@
-"""``webhook-engine replay-missing``: send an endpoint what it never had."""
+"""``webhook-engine replay-missing``: send an endpoint the messages that it never got."""
 
 from __future__ import annotations
 

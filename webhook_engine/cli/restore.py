@@ -1,4 +1,4 @@
-"""``webhook-engine restore``: back from a backup."""
+"""``webhook-engine restore``: restore a backup."""
 
 from __future__ import annotations
 

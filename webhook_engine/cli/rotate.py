@@ -1,4 +1,4 @@
-"""``webhook-engine rotate``: a new secret, without losing what the one before is needed for."""
+"""``webhook-engine rotate``: replace a secret, and keep the old one for what still needs it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``webhook-engine send``: a message, with its payload to the byte."""
+"""``webhook-engine send``: send a message, with its payload byte for byte."""
 
 from __future__ import annotations
 
@@ -79,9 +79,9 @@ def _read(payload: str) -> bytes:
 
 
 def _content(payload: bytes, *, raw: bool, content_type: str | None) -> dict[str, object]:
-    """The members of the body that say what is delivered.
+    """The members of the body that describe the content.
 
-    JSON loses the white space around a value, so a payload that has some goes as text beside it.
+    JSON loses the white space around a value, so a payload with such white space is sent as text as well.
     """
     try:
         text = payload.decode()

@@ -1,4 +1,4 @@
-"""``webhook-engine serve``: the daemon, as those find it who ask for help; see also ``serve_arguments``."""
+"""``webhook-engine serve``: the command as its help shows it; see also ``serve_arguments``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The arguments of ``serve``, where nothing is odd about them: read without what reads command lines. Pure."""
+"""Parses simple arguments of ``serve`` without the command-line library, which takes time to load. Pure."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _NAMES = {"--config": "config", "-c": "config", "--listen": "listen", "-l": "lis
 
 
 class ServeArguments(NamedTuple):
-    """What ``serve`` was told."""
+    """The arguments of ``serve``."""
 
     config: Path | None
     listen: str | None
 
 
 def serve_arguments(arguments: Sequence[str]) -> ServeArguments | None:
-    """What is said by these; ``None`` where it is another command, a call for help, or a mistake to be explained."""
+    """The parsed arguments; ``None`` for another command, a request for help, or invalid arguments."""
     if not arguments or arguments[0] != "serve":
         return None
     said: dict[str, str] = {}

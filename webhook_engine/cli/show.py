@@ -1,4 +1,4 @@
-"""Prints what the API says: tables for people, aligned columns where the output is no terminal, JSON for programs."""
+"""Prints responses of the API: tables on a terminal, aligned columns otherwise, and JSON for programs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _STYLES = {
 
 
 def show_list(client: Client, listing: Listing, kind: type[T], columns: Mapping[str, Callable[[T], str]]) -> None:
-    """A list with a row for each element, and how to see more of it."""
+    """Print a list as rows, and how to get more of it."""
     if client.as_json:
         show_json(listing.body)
         return
@@ -40,7 +40,7 @@ def show_list(client: Client, listing: Listing, kind: type[T], columns: Mapping[
 
 
 def show_one(client: Client, body: bytes, kind: type[T], fields: Mapping[str, Callable[[T], str]]) -> None:
-    """One thing, with a line for each of its fields that says something."""
+    """Print one object, with a line for each field that has a value."""
     if client.as_json:
         show_json(body)
         return
@@ -60,7 +60,7 @@ def show_one(client: Client, body: bytes, kind: type[T], fields: Mapping[str, Ca
 
 
 def show_rows(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """A table; nothing at all without rows."""
+    """Print a table; nothing if there are no rows."""
     if not rows:
         return
     rows = [[text or "-" for text in row] for row in rows]
@@ -79,14 +79,14 @@ def show_rows(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 
 
 def show_json(body: bytes) -> None:
-    """The API's JSON, byte for byte; laid out for the eye on a terminal. Nothing where the API says nothing."""
+    """Print the API's JSON, byte for byte; indented on a terminal. Nothing for an empty response."""
     if body:
         text = msgspec.json.format(body, indent=2) if out.is_terminal else body
         typer.echo(text)
 
 
 def said(client: Client, body: bytes, text: str) -> None:
-    """That something is done."""
+    """Confirm that something was done."""
     if client.as_json:
         show_json(body)
     elif out.is_terminal:
@@ -96,7 +96,7 @@ def said(client: Client, body: bytes, text: str) -> None:
 
 
 def decoded(body: bytes, kind: type[T]) -> T:
-    """A response; raises ``CommandError`` if it is not what it should be."""
+    """Decode a response; raises ``CommandError`` if it is invalid."""
     try:
         return msgspec.json.decode(body, type=kind)
     except msgspec.DecodeError as problem:
@@ -109,7 +109,7 @@ def when(moment: datetime | None) -> str:
 
 
 def names(values: Sequence[str] | None, without: str) -> str:
-    """A list of names, or what it means that there is none."""
+    """A list of names, or ``without`` if there are none."""
     return ", ".join(values) if values else without
 
 
@@ -122,7 +122,7 @@ def _styled(text: str) -> Text:
 
 
 def _clean(text: str) -> str:
-    """Without characters that would do something to a terminal, or that it cannot show."""
+    """The text without control characters for the terminal, and characters that it cannot show."""
     shown = "".join(character if character.isprintable() else "?" for character in text)
     return shown.encode(out.encoding, "replace").decode(out.encoding)
 

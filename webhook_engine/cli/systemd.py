@@ -1,4 +1,4 @@
-"""``webhook-engine systemd``: the service unit, hardened."""
+"""``webhook-engine systemd``: the hardened service unit."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ UNIT_DIRECTORY = Path("/etc/systemd/system")
 UNIT = "webhook-engine.service"
 INSTANCES = "webhook-engine@.service"
 HIDDEN = ("/home", "/root", "/run/user", "/tmp", "/var/tmp")  # noqa: S108 (nothing is written there)
-"""What the unit hides from the service, by ``ProtectHome`` and ``PrivateTmp``."""
+"""The directories that the unit hides from the service, by ``ProtectHome`` and ``PrivateTmp``."""
 
 systemd = typer.Typer(help="Run as a service of systemd.", no_args_is_help=True, add_completion=False)
 
@@ -92,7 +92,7 @@ _ONE = {
 Environment=WEBHOOK_ENGINE_STORE__URL=sqlite:///%S/webhook-engine/webhook-engine.db
 EnvironmentFile=-/etc/webhook-engine/environment""",
 }
-"""One engine, with a file of its own."""
+"""The settings of the unit for one engine, with its own file."""
 
 _SEVERAL = {
     "title": " on port %i",
@@ -136,7 +136,7 @@ def install(config: ConfigOption = None, instances: InstancesOption = False) -> 
     if systemctl is not None and Path("/run/systemd/system").exists():
         subprocess.run([systemctl, "daemon-reload"], check=True)  # noqa: S603 (nothing here is a user's text)
     if problem := hidden(config):
-        # Written all the same: a drop-in may show the service what this unit hides.
+        # Written nonetheless: a drop-in may make visible what this unit hides.
         err.print(f"wrote {path}, but {problem}", soft_wrap=True)
     else:
         name = "webhook-engine@8071 webhook-engine@8072" if instances else "webhook-engine"
@@ -150,7 +150,7 @@ def unit(config: Path | None, *, instances: bool = False) -> str:
 
 
 def hidden(config: Path | None) -> str | None:
-    """Says which of the files that the service needs the unit hides from it, if it does so with one."""
+    """A text about a file that the service needs and the unit hides, if there is one."""
     needed = [Path(_program()), Path(sys.prefix), Path(sys.base_prefix), *([] if config is None else [config])]
     for path in needed:
         for place in (path.absolute(), path.resolve()):
@@ -168,6 +168,6 @@ def _program() -> str:
 
 
 def _escaped(text: str) -> str:
-    """As one word of a command line in a unit."""
+    """Escape a text as one word of a command line in a unit."""
     plain = text.replace("%", "%%").replace("$", "$$")
     return '"' + plain.replace("\\", "\\\\").replace('"', '\\"') + '"' if " " in plain else plain

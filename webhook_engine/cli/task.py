@@ -1,4 +1,4 @@
-"""``webhook-engine task``: work that the daemon does in the background, and how far it is."""
+"""``webhook-engine task``: background tasks of the daemon, and their progress."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ TaskArgument = Annotated[str, typer.Argument(metavar="TASK", help="Its id, qtask
 
 
 class TaskStatus(StrEnum):
-    """How a task stands, as a user writes it."""
+    """The status of a task, as a user writes it."""
 
     RUNNING = "running"
     PAUSED = "paused"
@@ -42,7 +42,7 @@ class TaskStatus(StrEnum):
 
 
 class Task(msgspec.Struct, rename="camel"):
-    """What is shown of a task."""
+    """The fields of a task that are printed."""
 
     id: str
     status: str
@@ -52,7 +52,7 @@ class Task(msgspec.Struct, rename="camel"):
 
     @property
     def processed(self) -> int:
-        """How many messages it has dealt with."""
+        """How many messages it has processed."""
         count = self.data.get("processed")
         return count if isinstance(count, int) else 0
 
@@ -118,9 +118,9 @@ def wait(client: Client, task: TaskArgument) -> None:
 
 
 def follow(client: Client, task_id: str, done: str, total: int | None = None) -> None:
-    """Show how a task goes on until it has ended; ``done`` is what its count means.
+    """Show the progress of a task until it ends; ``done`` names what its count means.
 
-    A daemon that goes away is waited for, since a task survives that. Raises ``CommandError`` if the task failed.
+    If the daemon stops, wait for it, since a task survives that. Raises ``CommandError`` if the task failed.
     """
     columns = (
         SpinnerColumn(),

@@ -1,4 +1,4 @@
-"""What the commands print with: to people in color where there is a terminal, to files and pipes as plain text."""
+"""Output of the commands: colored on a terminal, plain text in files and pipes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def error(text: str) -> None:
 
 
 def glyph(nice: str, plain: str) -> str:
-    """A character, or what stands for it where standard output cannot take it."""
+    """A character, or its replacement if standard output cannot encode it."""
     try:
         nice.encode(out.encoding)
     except UnicodeEncodeError:

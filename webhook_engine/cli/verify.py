@@ -1,4 +1,4 @@
-"""``webhook-engine verify``: whether a webhook that somebody received is authentic, and if not, why not."""
+"""``webhook-engine verify``: whether a received webhook is authentic, and if not, why."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def _duration(text: str) -> timedelta:
 
 
 def _apart_from_time(secrets: list[str], received: bytes, headers: dict[str, str]) -> str:
-    """What there is to say about a webhook whose only known fault is its timestamp."""
+    """Other findings about a webhook whose only known problem is its timestamp."""
     try:
         then = to_datetime(int(headers["webhook-timestamp"]) * 1_000_000)
         Webhook(*secrets, clock=ManualClock(then)).check(received, headers)

@@ -1,4 +1,4 @@
-"""``webhook-engine demo``: the main job on real parts, in a few seconds, on this machine only."""
+"""``webhook-engine demo``: shows the engine's main work with real components, in a few seconds, on this machine."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def demo() -> None:
     """
     from webhook_engine.cli.demo.story import tell  # noqa: PLC0415 (other commands need not wait for the engine)
 
-    # What the engine would log is what the demo itself tells.
+    # The demo itself reports what the engine would log.
     logging.getLogger("webhook_engine").setLevel(logging.ERROR)
     try:
         asyncio.run(_until_told_to_stop(tell))
@@ -30,9 +30,9 @@ def demo() -> None:
 
 
 async def _until_told_to_stop(work: Callable[[], Awaitable[None]]) -> None:
-    """Do the work; let it clean up after itself, too, when the process is to end or its terminal is closed."""
+    """Do the work; let it clean up, too, if the process is told to stop or its terminal is closed."""
     task = asyncio.ensure_future(work())
     for name in ("SIGTERM", "SIGHUP"):
-        with suppress(AttributeError, NotImplementedError):  # Windows has neither the one signal nor handlers
+        with suppress(AttributeError, NotImplementedError):  # Windows lacks one of the signals, and handlers
             asyncio.get_running_loop().add_signal_handler(getattr(signal, name), task.cancel)
     await task

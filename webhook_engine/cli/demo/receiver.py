@@ -1,4 +1,4 @@
-"""The receiver of the demo: what a consumer would run, a web server that verifies what it gets."""
+"""The receiver of the demo: a web server, as a consumer would run it, that verifies its webhooks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Request(NamedTuple):
 
 
 class _Path:
-    """What one path does: verify, then answer with the next of its status codes; the last one stays."""
+    """A path of the server: verifies a request, then returns the next of its status codes; the last one repeats."""
 
     def __init__(self, secret: str, statuses: Sequence[int]) -> None:
         self._webhook = Webhook(secret)
@@ -42,7 +42,7 @@ class _Path:
 
 
 class Receiver:
-    """A web server on a free port of the loopback interface; tells ``on_request`` of everything it received."""
+    """A web server on a free port of the loopback interface; calls ``on_request`` for each request."""
 
     def __init__(self, on_request: Callable[[Request], None]) -> None:
         self.url = ""

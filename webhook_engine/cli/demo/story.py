@@ -1,4 +1,4 @@
-"""What the demo shows, scene by scene, each one checked: on the receiver's side and in what the engine recorded."""
+"""The scenes of the demo; each is checked, at the receiver and in the engine's records."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ FAILURE_WINDOW = timedelta(milliseconds=1500)
 PATIENCE_S = 8.0
 
 LABEL = 13
-"""Width of the first column."""
+"""Width of the first column, in characters."""
 
 EMBEDDED = """\
 async with Engine.open("webhooks.db") as engine:
@@ -41,14 +41,14 @@ async with Engine.open("webhooks.db") as engine:
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """One message to one endpoint, and what is to come of it."""
+    """A message to an endpoint, and the expected result."""
 
     title: str
     event_type: str
     path: str
     payload: dict[str, object]
     statuses: Sequence[int]
-    """Status codes of the receiver; the last one stays."""
+    """The receiver's status codes; the last one repeats."""
     moral: str
 
 
@@ -81,7 +81,7 @@ SCENES = (
 
 
 async def tell() -> None:
-    """Play all scenes, one after the other, then show what was recorded; ``CommandError`` if anything went wrong."""
+    """Run all scenes in turn, then show what was recorded; raises ``CommandError`` if anything went wrong."""
     async with AsyncExitStack() as stack:
         stage = Stage()
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="webhook-engine-demo-"))
@@ -130,7 +130,7 @@ def _take_leave() -> None:
 
 
 def _as_typed(command: str) -> str:
-    """How the command is called from here: by its name if that is found, else by its path."""
+    """The command as the user can type it: by its name if that is on the path, else by its path."""
     return command if shutil.which(command) else os.path.relpath(sys.argv[0])
 
 
@@ -139,7 +139,7 @@ def _say(label: str, text: str) -> None:
 
 
 class Stage:
-    """The engine and the receiver, set up for the scenes."""
+    """The engine and the receiver, prepared for the scenes."""
 
     def __init__(self) -> None:
         self._happenings: asyncio.Queue[Request | EndpointEvent] = asyncio.Queue()
@@ -148,11 +148,11 @@ class Stage:
         self._began = 0.0
 
     def happened(self, what: Request | EndpointEvent) -> None:
-        """The receiver got a request, or the engine reported on an endpoint."""
+        """Handle a request at the receiver, or an event of an endpoint."""
         self._happenings.put_nowait(what)
 
     async def set_up(self, engine: Engine, receiver: Receiver) -> None:
-        """One application, with an endpoint for each scene that wants only the messages of that scene."""
+        """Create one application, with an endpoint for each scene that gets only that scene's messages."""
         self._engine = engine
         engine.on(EndpointFailingEvent)(self.happened)
         engine.on(EndpointDisabledEvent)(self.happened)
@@ -166,7 +166,7 @@ class Stage:
             self._endpoints[scene] = endpoint.id
 
     async def play(self, scene: Scene) -> None:
-        """Send the message of a scene, and tell what happens until its delivery is settled."""
+        """Send the message of a scene, and print what happens until its delivery is settled."""
         self._began = time.perf_counter()
         message = await self._engine.messages.create(APPLICATION, event_type=scene.event_type, payload=scene.payload)
         took_ms = (time.perf_counter() - self._began) * 1000
@@ -184,7 +184,7 @@ class Stage:
         _say("", f"[dim]{scene.moral}[/]")
 
     def _tell_request(self, scene: Scene, request: Request) -> bool:
-        """Whether this was the end of it."""
+        """Print a request; returns whether it was the last of the scene."""
         if request.problem:
             raise CommandError(f"{request.path} refused its webhook: {request.problem}")
         if (request.path, request.message_id, request.payload) != (scene.path, self._messages[scene], scene.payload):
@@ -198,7 +198,7 @@ class Stage:
         return good
 
     def _tell_event(self, event: EndpointEvent) -> bool:
-        """Whether this was the end of it."""
+        """Print an event; returns whether it was the last of the scene."""
         if isinstance(event, EndpointDisabledEvent):
             self._say(f"[bold red]{type(event).__name__}[/]: {event.reason}")
             return True
@@ -206,7 +206,7 @@ class Stage:
         return False
 
     async def review(self) -> None:
-        """Show what the engine recorded of each scene; ``CommandError`` if that is not what happened."""
+        """Print what the engine recorded of each scene; raises ``CommandError`` if that differs from what happened."""
         for scene in SCENES:
             attempts = await self._engine.attempts.list_by_message(APPLICATION, self._messages[scene])
             statuses = [attempt.response_status_code for attempt in reversed(attempts.data)]
