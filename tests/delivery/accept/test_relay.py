@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -20,6 +21,7 @@ from receivers import Receiver
 from stores import ON_POSTGRESQL, ROW, about_the_file, add_rows, outside, query
 
 from webhook_engine import AttemptStatus
+from webhook_engine.delivery.accept import router
 from webhook_engine.outbox import enqueue
 from webhook_engine.store.postgresql.outbox import PostgresqlOutbox
 from webhook_engine.store.sqlite.outbox import SqliteOutbox
@@ -211,6 +213,30 @@ async def test_a_database_that_refuses_for_a_while_makes_no_row_be_sent_twice(
             await engine.join(timeout=10)
         assert len(receiver.requests) == len(set(ids_of(receiver))) == 150
         assert looked > 5
+
+
+async def test_no_row_is_stored_before_one_that_was_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page of rows may take several batches, and the database may refuse the first of them and take the second."""
+    database = tmp_path / "e.db"
+    monkeypatch.setattr(router, "MAX_BATCH", 2)
+    async with Receiver() as receiver, local_engine(database) as engine:
+        await acme(engine, receiver.url)
+        messages = type(engine.services.store.messages)
+        real, calls = messages.add, 0
+
+        async def refusing_the_first(self: Any, batch: Any) -> Any:
+            nonlocal calls
+            calls += 1
+            if calls == 1:
+                raise_unavailable()
+            return await real(self, batch)
+
+        monkeypatch.setattr(messages, "add", refusing_the_first)
+        add_rows(database, *(("acme", "a.b", json.dumps({"n": number})) for number in range(7)))
+        await engine.join(timeout=30)
+        stored = [message async for message in engine.messages.iterate("acme")]
+        assert [json.loads(message.payload)["n"] for message in reversed(stored)] == list(range(7))
+        assert calls > 1
 
 
 def raise_unavailable() -> None:

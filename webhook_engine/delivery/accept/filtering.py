@@ -27,19 +27,21 @@ TRIES = 3
 class Arrival:
     """A message that has arrived and is not stored yet."""
 
-    __slots__ = ("accepted", "asked", "found", "manual_to", "message", "outbox_id", "response")
+    __slots__ = ("accepted", "asked", "found", "is_row", "manual_to", "message", "outbox_id", "response")
 
     def __init__(
         self,
         message: NewMessage,
         manual_to: str | None,
         outbox_id: int | None,
+        is_row: bool,
         response: KeptResponse | None,
         accepted: asyncio.Future[None],
     ) -> None:
         self.message = message
         self.manual_to = manual_to
         self.outbox_id = outbox_id
+        self.is_row = is_row
         self.response = response
         self.accepted = accepted
         self.asked = False

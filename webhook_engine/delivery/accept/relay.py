@@ -127,7 +127,7 @@ class Relay(OutboxWatcher):
 
     async def _accept(self, row: OutboxRow, message: NewMessage) -> None:
         try:
-            await self._router.accept(message, outbox_id=row.id)
+            await self._router.accept(message, outbox_id=row.id, is_row=True)
         except ConflictError:
             # A message with this event id exists already; the row was deleted all the same.
             log.info("outbox.duplicate", outbox_id=row.id, application=row.application, event_id=row.event_id)

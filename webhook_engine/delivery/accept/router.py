@@ -87,10 +87,13 @@ class Router(Service):
         *,
         manual_to: str | None = None,
         outbox_id: int | None = None,
+        is_row: bool = False,
         response: KeptResponse | None = None,
     ) -> asyncio.Future[None]:
         """Store a message with its deliveries and the idempotent response; durable when the future is done.
 
+        ``is_row``: it is a row of an outbox. Rows are stored in their order, so when one is refused, so are all rows
+        behind it. ``outbox_id``: the row in this database, which is deleted with it.
         The future raises ``ConflictError`` if the event id is taken, ``StoreUnavailableError`` if the database refuses.
         """
         if self.left_behind:
@@ -102,7 +105,7 @@ class Router(Service):
             message = self._tracing.accepting(message, accepted)
         if not self._arrivals:
             self.nudge()
-        self._arrivals.append(Arrival(message, manual_to, outbox_id, response, accepted))
+        self._arrivals.append(Arrival(message, manual_to, outbox_id, is_row, response, accepted))
         return accepted
 
     async def run(self) -> None:
@@ -121,9 +124,9 @@ class Router(Service):
             try:
                 await self._store(batch)
             except StoreError as error:
-                _refuse(batch, error)
+                self._refuse(batch, error)
             except MemoryError:
-                _refuse(batch, StoreUnavailableError("not enough memory to store the message; try again later"))
+                self._refuse(batch, StoreUnavailableError("not enough memory to store the message; try again later"))
             except Exception as error:
                 # No caller must wait for a router that has crashed.
                 _refuse(self._unstored(), EngineNotRunningError(f"the engine has crashed: {error!r}"))
@@ -193,6 +196,12 @@ class Router(Service):
             outbox_id=arrival.outbox_id,
             response=arrival.response,
         )
+
+    def _refuse(self, batch: Sequence[Arrival], error: StoreError) -> None:
+        _refuse(batch, error)
+        if any(arrival.is_row for arrival in batch):
+            _refuse([arrival for arrival in self._unstored() if arrival.is_row], error)
+            self._arrivals = deque(arrival for arrival in self._arrivals if not arrival.is_row)
 
     def _unstored(self) -> Sequence[Arrival]:
         return (*self._batch, *self._filtering, *self._arrivals)

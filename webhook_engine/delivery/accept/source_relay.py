@@ -112,7 +112,7 @@ class SourceRelay(OutboxWatcher):
     async def _accept(self, row: OutboxRow, message: NewMessage) -> bool | StoreError:
         """Store a message; returns whether it is stored, now or earlier, or the error of the engine's own database."""
         try:
-            await self._router.accept(message)
+            await self._router.accept(message, is_row=True)
         except ConflictError:
             log.info("outbox.duplicate", outbox_id=row.id, application=row.application, source=self._source.name)
         except EngineNotRunningError:
