@@ -1,1 +1,1 @@
-"""Play: temporary inboxes for someone without a server yet. What is sent to one can be watched on its page."""
+"""Play: temporary inboxes for testing without a server of one's own. Each shows its received requests on a page."""

@@ -1,4 +1,4 @@
-"""The rules of Play: what an inbox takes, how it answers, how long it lives, and whether a signature verifies."""
+"""The rules of Play: what an inbox accepts and returns, how long it lives, and whether a signature verifies."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ __all__ = ["Inboxes", "why_not_verified"]
 
 MAX_REQUESTS_READ = 500
 MAX_HEADERS_BYTES = 32 * 1024
-"""Of all headers of one request; what is beyond is not kept."""
+"""The maximum size of all headers of a request; further ones are dropped."""
 FULL_BODIES = 16
-"""How many bodies of the largest size an inbox keeps; of smaller ones it keeps more."""
+"""How many bodies of the maximum size an inbox keeps; it keeps more of smaller ones."""
 FULL_INBOXES = 64
-"""How many inboxes that are full of bodies are kept in all; of emptier ones more, up to their own limit."""
+"""How many full inboxes are kept in total; more if they are emptier, up to the limit on inboxes."""
 _TOKEN_BYTES = 18
 
 
 class Inboxes:
-    """Makes inboxes, receives for them, and shows what they received."""
+    """Creates inboxes, receives requests for them, and lists what they received."""
 
     def __init__(self, store: PlayStore, clock: Clock, ids: IdSource, bounds: PlayConfig) -> None:
         self.max_body = bounds.max_body
@@ -42,10 +42,10 @@ class Inboxes:
             total_bytes=bounds.max_body * FULL_BODIES * FULL_INBOXES,
         )
         self._size = self._limits.total_bytes
-        """At most so many bytes are kept now; what was there before the start is counted with the first request."""
+        """An upper bound of the stored bytes; the exact sum is counted with the first request."""
 
     async def create(self) -> PlayInbox:
-        """A new inbox with a token that cannot be guessed."""
+        """Create an inbox with a token that cannot be guessed."""
         now = self._clock.now()
         inbox = PlayInbox(token=secrets.token_urlsafe(_TOKEN_BYTES), created_at=now, expires_at=now + self._ttl)
         await self._store.add(inbox, self._limits)
@@ -56,7 +56,7 @@ class Inboxes:
         return await self._store.get(token, self._clock.now()) if is_token(token) else None
 
     async def set_response(self, token: str, response: PlayResponse) -> PlayInbox | None:
-        """Choose how the inbox answers from now on; raises ``ValidationError``."""
+        """Set the inbox's response; raises ``ValidationError``."""
         response = checked(response)
         if not is_token(token):
             return None
@@ -70,13 +70,13 @@ class Inboxes:
         return await self._store.share(inbox.token, view_token, self._clock.now())
 
     async def shared(self, view_token: str) -> PlayInbox | None:
-        """The inbox that is shared under this token."""
+        """The inbox that is shared with this token."""
         return await self._store.shared(view_token, self._clock.now()) if is_token(view_token) else None
 
     async def receive(
         self, token: str, method: str, path: str, headers: Sequence[tuple[str, str]], body: bytes
     ) -> PlayInbox | None:
-        """Keep a request, and return the inbox as it was before; ``None`` if there is no such inbox."""
+        """Store a request; returns the inbox as it was before, or ``None`` if it does not exist."""
         if not is_token(token):
             return None
         now = self._clock.now()
@@ -94,28 +94,29 @@ class Inboxes:
         return inbox
 
     async def _bound(self, request: PlayRequest) -> None:
-        """Keep the sum over all inboxes within bounds: someone who makes many must not fill the disk."""
+        """Keep the total size of all inboxes below the limit, so that no one can fill the disk by creating many."""
         self._size += (
             len(request.body) + len(request.path) + sum(len(name) + len(value) for name, value in request.headers)
         )
         if self._size > self._limits.total_bytes:
-            # Down to three quarters, so that it is not done for each request; no other one does it meanwhile.
+            # Down to three quarters, so that this is not needed for each request; set to 0 so that it does not run
+            # twice.
             self._size = 0
             self._size += await self._store.trim(self._limits.total_bytes * 3 // 4)
 
     async def requests(self, token: str, after: str = "") -> Sequence[PlayRequest]:
-        """What the inbox received after the request with this id, oldest first."""
+        """The requests after the one with this id, oldest first."""
         return await self._store.requests(token, after, MAX_REQUESTS_READ)
 
     async def clear(self, token: str) -> None:
-        """Forget what the inbox received."""
+        """Delete the inbox's requests."""
         await self._store.clear(token)
 
 
 def why_not_verified(secret: str, request: PlayRequest) -> str | None:
-    """Why the signature of a request did not verify at the moment of its arrival; ``None`` if it did.
+    """Why the signature of a request did not verify when it arrived; ``None`` if it did.
 
-    Raises ``ValidationError`` if the secret is not one.
+    Raises ``ValidationError`` if the secret is invalid.
     """
     webhook = Webhook(secret, tolerance=timedelta(minutes=5), clock=ManualClock(to_datetime(request.received_at)))
     try:

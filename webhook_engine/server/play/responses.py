@@ -1,7 +1,7 @@
-"""How an inbox may answer. Pure.
+"""The responses that an inbox may give. Pure.
 
-What it answers comes from this server's own origin, so it must never be more than data there: no page, no script and no
-style, no cookie, no redirect, and nothing that a proxy on the way takes as a command.
+They come from this server's own origin, so they must be mere data: no page, script or style sheet, no cookie, no
+redirect, and nothing that a proxy on the way would act on.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _COMMANDS = (
     "x-permitted-",
     "x-dns-",
 )
-"""Beginnings of names that servers, proxies and browsers obey."""
+"""Prefixes of headers that servers, proxies and browsers act on."""
 
 
 def checked(response: PlayResponse) -> PlayResponse:

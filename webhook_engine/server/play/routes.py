@@ -1,6 +1,6 @@
-"""Play over HTTP: ``POST /play/`` makes an inbox, ``/play/in/{token}/`` takes all, ``/play/view/{token}`` shows it.
+"""Play over HTTP: ``POST /play/`` creates an inbox, ``/play/in/{token}/`` receives, ``/play/view/{token}`` shows it.
 
-Anyone who knows the token of an inbox may see and change it; there are no other tokens here.
+Anyone who knows the token of an inbox may see and change it; there is no other authentication.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ __all__ = ["PlayPages"]
 T = TypeVar("T")
 
 MAX_CONTROL_BODY = 512 * 1024
-"""A response with its body, whose characters may be escaped."""
+"""Bytes of a JSON request; a response body in it may have escaped characters."""
 
-# What an inbox answers must never become a page of this origin.
+# The response of an inbox must never act as a page of this origin.
 _INERT = {
     "Content-Security-Policy": "default-src 'none'; sandbox",
     "X-Content-Type-Options": "nosniff",
@@ -49,7 +49,7 @@ _INERT = {
 
 
 class PlayPages:
-    """Everything under ``/play``. ``base_url`` is how the server is reached, without a slash at the end."""
+    """Everything under ``/play``. ``base_url`` is the server's base URL, without a trailing slash."""
 
     def __init__(self, inboxes: Inboxes, base_url: str, appearance: Appearance) -> None:
         self._inboxes = inboxes

@@ -1,4 +1,4 @@
-"""Play's own little API: what the page of an inbox and ``webhook-engine listen`` ask for."""
+"""Play's own API, for the page of an inbox and ``webhook-engine listen``."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ HIDDEN = "…"
 
 
 class _Wire(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """Base of what goes over the wire."""
+    """Base of the types on the wire."""
 
 
 class InboxOut(_Wire, frozen=True, kw_only=True):
@@ -38,7 +38,7 @@ class InboxOut(_Wire, frozen=True, kw_only=True):
 
     token: str
     url: str
-    """Where to send to."""
+    """The URL to send to."""
     view_url: str
     created_at: datetime
     expires_at: datetime
@@ -46,12 +46,12 @@ class InboxOut(_Wire, frozen=True, kw_only=True):
     delay_ms: int
     headers: Sequence[tuple[str, str]]
     body: str | None
-    """Null: words of Play's own."""
+    """Null: the default body of Play."""
     fail_status: int
     failures_left: int
-    """So many of the next requests get ``failStatus`` first."""
+    """The number of next requests that get ``failStatus``."""
     share_url: str | None
-    """Where others see what arrives, and no more."""
+    """The URL of the page on which others see the requests, and nothing more."""
 
 
 class SharedOut(_Wire, frozen=True, kw_only=True):
@@ -62,14 +62,14 @@ class SharedOut(_Wire, frozen=True, kw_only=True):
 
 
 class SharedRequestsOut(_Wire, frozen=True, kw_only=True):
-    """What an inbox received, oldest first, as others see it."""
+    """The requests of a shared inbox, oldest first, without its token."""
 
     inbox: SharedOut
     requests: Sequence[RequestOut]
 
 
 class RequestOut(_Wire, frozen=True, kw_only=True):
-    """A request that was received; its body as text, or as base64 where it is none."""
+    """A received request; its body as text, or as base64 if it is not text."""
 
     id: str
     received_at: datetime
@@ -82,14 +82,14 @@ class RequestOut(_Wire, frozen=True, kw_only=True):
 
 
 class RequestsOut(_Wire, frozen=True, kw_only=True):
-    """The inbox as it is now, and what it received, oldest first."""
+    """The inbox as it is now, and its requests, oldest first."""
 
     inbox: InboxOut
     requests: Sequence[RequestOut]
 
 
 class ResponseIn(_Wire, frozen=True, kw_only=True):
-    """How an inbox shall answer."""
+    """The response that an inbox should give."""
 
     status: int = 200
     delay_ms: int = 0
@@ -99,7 +99,7 @@ class ResponseIn(_Wire, frozen=True, kw_only=True):
     failures_left: int = 0
 
     def response(self) -> PlayResponse:
-        """What is asked for."""
+        """The response to set."""
         return PlayResponse(
             status=self.status,
             delay_ms=self.delay_ms,
@@ -111,19 +111,19 @@ class ResponseIn(_Wire, frozen=True, kw_only=True):
 
 
 class VerifyIn(_Wire, frozen=True, kw_only=True):
-    """A signing secret; it is used for this request and kept nowhere."""
+    """A signing secret; it is used for this request and not stored."""
 
     secret: str
 
 
 class VerifyOut(_Wire, frozen=True, kw_only=True):
-    """By id of the request: why its signature does not verify, or null if it does."""
+    """For the id of each request: why its signature does not verify, or null if it does."""
 
     problems: Mapping[str, str | None]
 
 
 def inbox_out(inbox: PlayInbox, base_url: str) -> InboxOut:
-    """An inbox as clients see it; ``base_url`` is that of the server, without a slash at the end."""
+    """An inbox as clients see it; ``base_url`` is that of the server, without a trailing slash."""
     return InboxOut(
         token=inbox.token,
         url=f"{base_url}{INBOX_PATH}{inbox.token}/",
@@ -141,7 +141,7 @@ def inbox_out(inbox: PlayInbox, base_url: str) -> InboxOut:
 
 
 def shared_out(inbox: PlayInbox, requests: Sequence[PlayRequest]) -> SharedRequestsOut:
-    """What others see of an inbox: nowhere its token, with which they could send to it and change it."""
+    """A shared inbox as others see it. Its token is replaced everywhere, since it allows sending and changes."""
     hidden = ((inbox.token, HIDDEN),)
     return SharedRequestsOut(
         inbox=SharedOut(created_at=to_datetime(inbox.created_at), expires_at=to_datetime(inbox.expires_at)),

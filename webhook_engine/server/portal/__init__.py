@@ -1,1 +1,1 @@
-"""The consumers' portal: one page with small scripts that talk to the public API alone, and what serves them."""
+"""The consumers' portal: one page with small scripts that use only the public API, and the routes that serve it."""

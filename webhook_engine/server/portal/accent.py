@@ -1,6 +1,6 @@
-"""The colours that follow from a platform's own one: whichever it is, texts stay legible, by day and by night.
+"""Derives shades from a platform's own colour so that texts stay legible, in light and dark mode.
 
-Contrast is reckoned as WCAG 2 does; 4.5 to 1 is what it asks for of texts.
+Contrast is computed as in WCAG 2, which requires 4.5 to 1 for text.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ __all__ = ["DARK", "LEGIBLE", "LIGHT", "Ground", "Shades", "accent_sheet", "cont
 LEGIBLE = 4.5
 STEPS = 100
 HOVER = 0.14
-"""How far a button turns away from the colour of its text while the mouse is on it."""
+"""How far a button's colour moves away from its text's colour while the mouse is over it."""
 
 Colour = tuple[float, float, float]
 """Red, green and blue, from 0 to 255."""
@@ -25,14 +25,14 @@ _WHITE: Colour = (255, 255, 255)
 
 
 class Ground(msgspec.Struct, frozen=True, kw_only=True):
-    """What texts stand on and are written with by day or by night, as the style sheet of the pages has it."""
+    """The background and text colours of light or dark mode, as in the style sheet of the pages."""
 
     surfaces: Sequence[str]
     inks: Sequence[str]
     wash: float
-    """How much of the colour there is at most in the background of what is chosen."""
+    """The maximum share of the colour in the background of selected items."""
     away: Colour
-    """Towards what a colour gets more legible."""
+    """The colour towards which a colour becomes more legible."""
 
 
 LIGHT = Ground(
@@ -50,26 +50,26 @@ DARK = Ground(
 
 
 class Shades(msgspec.Struct, frozen=True, kw_only=True):
-    """What becomes of one colour on one ground."""
+    """The shades of one colour on one ground."""
 
     accent: str
     """For links and other texts, and for outlines."""
     fill: str
     """For buttons: the colour itself."""
     ink: str
-    """For the text on them."""
+    """For the text on buttons."""
     hover: str
     wash: str
 
 
 def contrast(one: str, other: str) -> float:
-    """The ratio of two colours' luminances, from 1 to 21."""
+    """The contrast ratio of two colours, from 1 to 21."""
     low, high = sorted((_luminance(_read(one)), _luminance(_read(other))))
     return (high + 0.05) / (low + 0.05)
 
 
 def shades(colour: str, ground: Ground) -> Shades:
-    """What a colour, such as ``#28bb93``, becomes on a ground."""
+    """The shades of a colour, such as ``#28bb93``, on a ground."""
     own = _read(colour)
     ink = max("#ffffff", "#000000", key=lambda each: contrast(each, colour))
     wash = _wash(own, ground)
@@ -90,7 +90,7 @@ def shades(colour: str, ground: Ground) -> Shades:
 
 @lru_cache(maxsize=64)
 def accent_sheet(colour: str, dark: str | None = None) -> str:
-    """A style sheet with what a colour becomes by day, and it or another one by night."""
+    """A style sheet with the shades of a colour for light mode, and of the same or another one for dark mode."""
     day, night = shades(colour, LIGHT), shades(dark or colour, DARK)
     pairs = {
         "accent": (day.accent, night.accent),
@@ -104,7 +104,7 @@ def accent_sheet(colour: str, dark: str | None = None) -> str:
 
 
 def _wash(own: Colour, ground: Ground) -> str:
-    """As much of the colour in the first surface as leaves the texts on it legible."""
+    """The first surface, tinted with as much of the colour as leaves texts on it legible."""
     surface = _read(ground.surfaces[0])
     return next(
         each

@@ -1,4 +1,4 @@
-"""How the pages of the consumers look here: the platform's own name, pictures, colours and font, from ``[portal]``."""
+"""The appearance of the consumer pages: the platform's own name, images, colours and font, from ``[portal]``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FALLBACK_FONTS = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue"
 
 
 class _Told(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What the scripts of a page are told."""
+    """The settings that are passed to the scripts of a page."""
 
     name: str | None = None
     logo: str | None = None
@@ -25,26 +25,26 @@ class _Told(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defa
     docs_url: str | None = None
     theme: str = "auto"
     images: Sequence[str] = ()
-    """Origins that pictures may come from."""
+    """Origins that images may be loaded from."""
     parents: Sequence[str] = ()
-    """Origins of the pages that may embed the portal and tell it how to look."""
+    """Origins of the pages that may embed the portal and set its appearance."""
 
 
 class Appearance:
-    """What follows from the settings, made once."""
+    """The values derived from the settings, computed once."""
 
     def __init__(self, config: PortalConfig) -> None:
         urls = [url for url in (config.logo, config.favicon) if url is not None]
         self.images = tuple(dict.fromkeys([*map(_origin, urls), *config.image_origins]))
-        """Origins that pictures may come from."""
+        """Origins that images may be loaded from."""
         self.fonts = () if config.font_url is None else (_origin(config.font_url),)
-        """Origins that fonts may come from."""
+        """Origins that fonts may be loaded from."""
         self.sheet = _sheet(config)
-        """The style sheet of the settings; empty where they say nothing."""
+        """The style sheet from the settings; empty if they set nothing."""
         self._config = config
 
     def places(self, title: str) -> Mapping[str, str]:
-        """What takes the place of ``{{…}}`` in a page with this title, as HTML; ``{{root}}`` may stand in it."""
+        """The values of ``{{…}}`` in a page with this title, as HTML; they may contain ``{{root}}``."""
         config = self._config
         told = _Told(
             name=config.name,

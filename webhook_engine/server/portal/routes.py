@@ -1,4 +1,4 @@
-"""The portal over HTTP: one page, its files, and what another page needs to embed it."""
+"""The portal over HTTP: one page, its files, and the script with which other pages embed it."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from webhook_engine.server.portal.appearance import Appearance
 __all__ = ["PortalPages"]
 
 _ACCENT = re.compile(r"([0-9a-f]{6})\.css").fullmatch
-# What another page loads as its own script, as embedding needs it.
+# Lets another page load it as a script, which embedding needs.
 _FOR_OTHERS = {"Cross-Origin-Resource-Policy": "cross-origin"}
 
 
 class PortalPages:
-    """Everything under ``/portal``; only the pages of ``frame_ancestors`` may show it in a frame.
+    """Everything under ``/portal``; only the pages of ``frame_ancestors`` may embed it in a frame.
 
     With ``page=False`` only the files are served, which Play's pages use too.
     """
