@@ -104,7 +104,7 @@ def most(limit: int, everything: bool) -> int | None:
 def changes(*, needed: bool = False, **values: object) -> dict[str, object]:
     """A body with the given values; an empty text or a rate of 0 resets a value.
 
-    With ``needed``, at least one value must be given, since the command would change nothing otherwise.
+    Raises ``UsageError`` if no value is given but one is ``needed``, because the command would change nothing.
     """
     given = {name: None if value in ("", 0) and _may_go(name) else value for name, value in values.items()}
     body = {name: value for name, value in given.items() if values[name] is not None}
@@ -133,7 +133,7 @@ def confirmed(question: str, yes: bool) -> None:
 
 
 def instant(text: str | None, option: str, *, ahead: bool = False) -> str | None:
-    """A time for the API, from a time or from a duration relative to now."""
+    """A time for the API, from a time or from a duration relative to now; raises ``UsageError``."""
     if text is None:
         return None
     try:
@@ -156,7 +156,7 @@ def instant(text: str | None, option: str, *, ahead: bool = False) -> str | None
 
 
 def pairs(texts: Sequence[str] | None, option: str, separator: str = "=") -> dict[str, str] | None:
-    """Parse ``NAME=VALUE`` texts to a mapping; ``None`` if there are none."""
+    """Parse ``NAME=VALUE`` texts to a mapping; ``None`` if there are none. Raises ``UsageError``."""
     if not texts:
         return None
     found: dict[str, str] = {}

@@ -13,7 +13,7 @@ __all__ = ["host_module"]
 
 
 def host_module(said: str, name: str) -> ModuleType:
-    """Import a module, also from the working directory; ``said`` begins the text of the ``UsageError``."""
+    """Import a module, also from the working directory; raises ``UsageError``, whose text begins with ``said``."""
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)

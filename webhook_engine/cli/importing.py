@@ -126,7 +126,7 @@ class _Import:
         self._as_json = as_json
 
     def run(self, source: Source, messages: str | None, dry_run: bool, update: bool) -> None:
-        """Import, and print the report, even after an error."""
+        """Import, and print the report, even after an error; raises ``CommandError``."""
         since = instant(messages, "--messages-since")
         report = Report(source=source.name, dry_run=dry_run)
         try:

@@ -66,7 +66,7 @@ class HttpServer:
         return found
 
     def find(self, path: Sequence[str], kind: type[T], query: Mapping[str, object] | None = None) -> T | None:
-        """Like :meth:`get`, but ``None`` if there is no such thing."""
+        """Like :meth:`get`, but returns ``None`` for a 404 response."""
         status, body = self._runner.run(self._exchange(path, query or {}))
         if status == 404:
             return None

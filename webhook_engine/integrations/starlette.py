@@ -48,7 +48,10 @@ def lifespan(engine: Engine | SharedEngine, around: Callable[[Any], Any] | None 
 
 
 def engine_of(connection: HTTPConnection) -> Any:
-    """The engine of :func:`lifespan`, for a request or a WebSocket, in mounted applications too."""
+    """The engine of :func:`lifespan`, for a request or a WebSocket, in mounted applications too.
+
+    Raises ``EngineNotRunningError`` if the application has no engine, or its lifespan was not run.
+    """
     state: Mapping[str, Any] = connection.scope.get("state") or {}
     engine = state.get(NAME) or getattr(connection.app.state, NAME, None)
     if engine is None:

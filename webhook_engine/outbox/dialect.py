@@ -60,7 +60,10 @@ class Dialect(NamedTuple):
         return (table, f"DROP FUNCTION IF EXISTS {name}_notify()") if self.name == "postgresql" else (table,)
 
     def named(self, name: str, schema: str | None) -> str:
-        """A name qualified by a schema: of PostgreSQL, a database of MySQL, or an attached one of SQLite."""
+        """A name qualified by a schema: of PostgreSQL, a database of MySQL, or an attached one of SQLite.
+
+        Raises ``ValidationError`` for an invalid name of a schema.
+        """
         if schema is None:
             return name
         if not isinstance(schema, str) or not re.fullmatch(r"[\w-]+", schema):
@@ -78,7 +81,7 @@ DIALECTS = (SQLITE, POSTGRESQL, MYSQL)
 
 
 def dialect_named(name: str) -> Dialect:
-    """The dialect of a database, by its name here, or in SQLAlchemy or Django."""
+    """The dialect of a database, by its name here, or in SQLAlchemy or Django; raises ``ValidationError``."""
     wanted = "mysql" if name == "mariadb" else name
     for dialect in DIALECTS:
         if dialect.name == wanted:

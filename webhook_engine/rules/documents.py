@@ -17,7 +17,7 @@ MAX_SCHEMAS_BYTES = 1024 * 1024
 
 
 def metadata(field: str, value: object) -> dict[str, str]:
-    """A mapping of strings to strings, at most 4096 bytes as JSON; ``None`` means empty."""
+    """A mapping of strings to strings, at most 4096 bytes as JSON; ``None`` means empty. Raises ``ValidationError``."""
     if value is None:
         return {}
     if not isinstance(value, Mapping):

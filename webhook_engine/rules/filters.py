@@ -30,7 +30,10 @@ def message_choice(event_types: object, channel: object, tag: object) -> Message
 
 
 def status_code_class(value: object) -> int | None:
-    """The lowest status code of a class, such as 400 for 4xx; 0 means no response, ``None`` means no filter."""
+    """The lowest status code of a class, such as 400 for 4xx; 0 means no response, ``None`` means no filter.
+
+    Raises ``ValidationError``.
+    """
     if value is None:
         return None
     lowest = values.integer("status_code_class", value, STATUS_CODE_CLASSES[0], STATUS_CODE_CLASSES[-1])

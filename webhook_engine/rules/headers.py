@@ -75,7 +75,7 @@ def each_once(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def content_type(field: str, value: object) -> str:
-    """The content type of a message's payload, such as ``application/xml``."""
+    """The content type of a message's payload, such as ``application/xml``; raises ``ValidationError``."""
     text = _value(field, value)
     if not text or text != text.strip():
         raise ValidationError(field, "must be a media type, such as 'text/plain; charset=utf-8', without blanks around")
@@ -83,7 +83,7 @@ def content_type(field: str, value: object) -> str:
 
 
 def user_agent(field: str, value: object) -> str:
-    """The ``User-Agent`` value of a client."""
+    """The ``User-Agent`` value of a client; raises ``ValidationError``."""
     text = _value(field, value)
     if not text or text != text.strip() or len(text) > MAX_USER_AGENT:
         raise ValidationError(field, f"must be 1 to {MAX_USER_AGENT} characters, without blanks around")

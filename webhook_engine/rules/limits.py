@@ -1,4 +1,7 @@
-"""Numbers that callers may choose within limits: rates, versions, retention and grace periods. Pure."""
+"""Numbers that callers may choose within limits: rates, versions, retention and grace periods. Pure.
+
+Each rule raises ``ValidationError`` for a value outside its limits.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Names: of event types, channels, tags and organizations, and the form of ids and uids. Pure."""
+"""Names: of event types, channels, tags and organizations, and the form of ids and uids. Pure.
+
+Each rule raises ``ValidationError`` for an invalid value.
+"""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def format_duration(value: timedelta) -> str:
 
 
 def quantity(text: str, units: Iterable[str], what: str) -> tuple[Decimal, str]:
-    """Parse an amount and its unit; ``what`` names the expected kind of value in the ``ValueError``."""
+    """Parse an amount and its unit; raises ``ValueError``, which names the expected kind of value as ``what``."""
     match = _QUANTITY.fullmatch(text)
     if match and not match[2]:
         raise ValueError(f"{what} needs a unit")

@@ -45,7 +45,7 @@ class Cipher:
             self.unlock(main_secret, older=older)
 
     def unlock(self, main_secret: str, *, older: Sequence[str] = ()) -> None:
-        """Use this main secret from now on."""
+        """Use this main secret from now on; raises :class:`ValidationError` for an empty one."""
         keys: list[tuple[bytes, AESGCM]] = []
         named = [("main_secret", main_secret), *((f"older[{i}]", secret) for i, secret in enumerate(older))]
         for field, secret in named:
@@ -63,7 +63,10 @@ class Cipher:
         return f"<Cipher with {len(self._keys)} main secret(s)>"
 
     def encrypt(self, plain: bytes, context: str) -> bytes:
-        """Encrypt ``plain`` for ``context``; the same ``context`` is needed to decrypt it."""
+        """Encrypt ``plain`` for ``context``; the same ``context`` is needed to decrypt it.
+
+        Raises :class:`EngineNotRunningError` before :meth:`unlock`.
+        """
         if not self._keys:
             raise EngineNotRunningError("no secret can be stored before the engine is started; use `async with`")
         nonce = os.urandom(_NONCE_BYTES)

@@ -79,7 +79,7 @@ def load_or_create_secret_file(path: Path) -> str:
 
 
 def older_secrets(path: Path) -> list[str]:
-    """The older secrets of the file ``path``, if any."""
+    """The older secrets of the file ``path``, if any; raises :class:`ConfigError` if they cannot be read."""
     try:
         lines = older_file(path).read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:

@@ -15,7 +15,10 @@ __all__ = ["rotate"]
 
 
 def rotate(path: Path) -> None:
-    """Put a new secret into the file ``path``; the previous one is kept as an older one."""
+    """Put a new secret into the file ``path``; the previous one is kept as an older one.
+
+    Raises ``ConfigError`` if the file does not exist.
+    """
     try:
         current = path.read_text(encoding="utf-8").strip()
     except FileNotFoundError:

@@ -181,7 +181,10 @@ class SigningKey(VerifyingKey):
 
     @classmethod
     def generate(cls, kind: SignatureKind = "hmac256") -> SigningKey:
-        """Make a new random secret: 24 bytes for HMAC-SHA256, or an Ed25519 key pair."""
+        """Make a new random secret: 24 bytes for HMAC-SHA256, or an Ed25519 key pair.
+
+        Raises :class:`ValidationError` for an unknown ``kind``.
+        """
         if kind == "hmac256":
             return _HmacKey(secrets.token_bytes(_GENERATED_BYTES))
         if kind == "ed25519":
@@ -298,6 +301,8 @@ def sign(keys: Sequence[SigningKey], message_id: str, timestamp_s: int, body: by
 
     ``body`` are the exact bytes that will be sent, ``timestamp_s`` the time of this attempt. The id must not contain a
     full stop, which is the delimiter; the engine's own ids never do (Standard Webhooks v1.0.0, "Signature scheme").
+
+    Raises :class:`ValidationError` without a key.
     """
     if not keys:
         raise ValidationError("keys", "must hold at least one signing key")
@@ -372,7 +377,8 @@ class Webhook:
     def sign(self, message_id: str, timestamp: datetime, body: bytes | str) -> str:
         """The signature header that a sender would create with these secrets, for tests of a consumer.
 
-        A naive ``timestamp`` counts as UTC; the header has whole seconds.
+        A naive ``timestamp`` counts as UTC; the header has whole seconds. Raises :class:`ValidationError` for a
+        ``whpk_`` key, which cannot sign, a timestamp before 1970, or an id or body that cannot be encoded.
         """
         keys = [key for key in self._keys if isinstance(key, SigningKey)]
         if len(keys) < len(self._keys):

@@ -33,7 +33,7 @@ from webhook_engine.server.whole_response import WholeResponses
 __all__ = ["App", "Page"]
 
 MAX_CONCURRENT = 4096
-"""API requests handled at once; beyond that, clients get an error and retry later."""
+"""API requests handled at once; further ones get 503 and may be retried."""
 LONGEST_KEY = 1024
 PLACES = 4096
 """Paths whose routes are cached."""

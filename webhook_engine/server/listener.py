@@ -41,14 +41,17 @@ class Server:
         )
         self._inherited = listening
         if not engine.running:
-            _load()  # Load these before the engine claims its share of the deliveries.
+            _load()  # Import before the engine claims its share of the deliveries.
         self._site: Site | None = None
         self._acceptor: Acceptor | None = None
         self._url: str | None = None
 
     @property
     def url(self) -> str:
-        """The URL of the server on this machine: ``http://127.0.0.1:8071``, or ``unix:/path/of/socket``."""
+        """The URL of the server on this machine: ``http://127.0.0.1:8071``, or ``unix:/path/of/socket``.
+
+        Raises ``EngineNotRunningError`` before :meth:`start`.
+        """
         if self._url is None:
             raise EngineNotRunningError("the server does not listen; use it inside `async with`")
         return self._url

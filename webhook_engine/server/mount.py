@@ -143,7 +143,7 @@ class _Open:
         self._closed = False
 
     async def relay(self, scope: Scope, body: bytes, receive: Receive, send: Send) -> None:
-        """Send one request to the server, and its response to the client."""
+        """Send one request to the server, and its response to the client; raises ``ApiError``."""
         head = request_head(scope["method"], _target(scope), scope["headers"], len(body))
         try:
             async with asyncio.timeout(WAIT_S):

@@ -51,7 +51,7 @@ class Files:
     ) -> web.Response:
         """A script, style sheet or image; the browser caches it and revalidates it each time.
 
-        ``headers`` override the usual ones.
+        ``headers`` override the usual ones. Raises ``ApiError`` (404) if there is no such file.
         """
         only(request, "GET", "HEAD")
         if name not in self._places or name.endswith(".html"):

@@ -107,7 +107,10 @@ def inherited_socket(environ: MutableMapping[str, str] | None = None) -> socket.
 
 
 def with_credentials(environ: Mapping[str, str]) -> Mapping[str, str]:
-    """The environment, plus the secrets that systemd passes as files (``LoadCredential``)."""
+    """The environment, plus the secrets that systemd passes as files (``LoadCredential``).
+
+    Raises ``ConfigError`` if a file cannot be read.
+    """
     directory = environ.get("CREDENTIALS_DIRECTORY")
     found = {}
     for name, variable in CREDENTIALS.items():

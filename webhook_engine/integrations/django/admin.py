@@ -175,7 +175,7 @@ class EngineAdmin(admin.ModelAdmin):
         )
 
     def record(self, object_id: str) -> tuple[str, str]:
-        """Decode the ids of the application and the record from a URL."""
+        """Decode the ids of the application and the record from a URL; raises ``NotFoundError``."""
         parts = object_id.split("-")
         if len(parts) != 2:
             raise NotFoundError(str(self.meta.verbose_name), object_id)

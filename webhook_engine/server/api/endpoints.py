@@ -262,14 +262,14 @@ async def delete_endpoint(call: Call[NoQuery, NoBody]) -> None:
 
 
 async def create(call: Call[Any, Any], values: dict[str, Any]) -> Endpoint:
-    """Add an endpoint, unless the application has reached its limit."""
+    """Add an endpoint; raises ``ApiError`` if the application has reached its limit."""
     if await call.context.services.store.endpoints.count(call.application.id) >= MAX_ENDPOINTS:
         raise ApiError(400, "limit_reached", f"An application can have at most {MAX_ENDPOINTS} endpoints.")
     return await call.organization.endpoints.create(call.application.id, **values)
 
 
 async def known_types(edit: Awaitable[T]) -> T:
-    """Await an edit; report unknown event types as the wire contract does."""
+    """Await an edit; raises ``UnprocessableError`` for unknown event types, as the wire contract requires."""
     try:
         return await edit
     except ValidationError as error:

@@ -133,7 +133,7 @@ class Call(Generic[Q, B]):
 
     @property
     def principal(self) -> Principal:
-        """The caller; every route with authentication has one."""
+        """The caller; raises ``LookupError`` on a route without authentication."""
         if self.visitor is None:
             raise LookupError("this route takes requests without a token")
         return self.visitor
@@ -145,7 +145,7 @@ class Call(Generic[Q, B]):
 
     @property
     def application(self) -> Application:
-        """The application in the path, if the route requires an existing one."""
+        """The application in the path; raises ``LookupError`` unless the route requires an existing one."""
         if self.found is None:
             raise LookupError("this route does not look up an application")
         return self.found

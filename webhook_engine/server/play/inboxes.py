@@ -99,8 +99,7 @@ class Inboxes:
             len(request.body) + len(request.path) + sum(len(name) + len(value) for name, value in request.headers)
         )
         if self._size > self._limits.total_bytes:
-            # Down to three quarters, so that this is not needed for each request; set to 0 so that it does not run
-            # twice.
+            # Trim to three quarters, so that not every request trims; the 0 keeps others from trimming meanwhile.
             self._size = 0
             self._size += await self._store.trim(self._limits.total_bytes * 3 // 4)
 
