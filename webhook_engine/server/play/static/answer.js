@@ -1,4 +1,4 @@
-// How an inbox answers: a status and a delay at once, and the rest in a form.
+// The inbox's response: status and delay apply at once, the rest is in a form.
 
 import { fill, h, icon } from "../../portal/static/dom.js";
 import { t } from "../../portal/static/language.js";
@@ -30,7 +30,10 @@ const MAX_BODY = 65_536;
 const MAX_HEADERS = 20;
 const HEADER = /^(content-type|retry-after|(x|webhook|ratelimit)-[a-z0-9-]{1,60})$/i;
 
-/** The card; its `meanwhile(inbox)` takes in how the inbox answers now. `now()` asks for that, `saved(inbox)` is told. */
+/**
+ * The card. `meanwhile(inbox)` updates it from the inbox, `now()` reads the inbox, `saved(inbox)` is called after a
+ * change.
+ */
 export function answerCard(path, inbox, { now, saved }) {
   const status = h("div", {});
   const delay = h("div", {});
@@ -38,7 +41,7 @@ export function answerCard(path, inbox, { now, saved }) {
   const further = h("div", {});
   let shown;
 
-  // Somebody else may have chosen something else meanwhile: only what is chosen here is changed.
+  // Someone else may have changed the response meanwhile, so only the member chosen here is sent.
   async function save(chosen) {
     const known = answerOf(await now());
     const inbox = await call("PUT", path, { ...known, ...chosen });
@@ -94,7 +97,7 @@ function furtherForm(inbox, save) {
   };
   const submit = button(t("Save response"), undefined, { submit: true });
 
-  /** What was typed; undefined if something of it is not allowed, which is told at its field. */
+  /** The typed values; undefined if one is invalid, which its field then shows. */
   function typed() {
     for (const each of Object.values(fields)) each.complain();
     const whole = (control, low, high) => control.value !== "" && Number.isInteger(Number(control.value)) && Number(control.value) >= low && Number(control.value) <= high;

@@ -1,4 +1,4 @@
-// Talks to Play's own little API.
+// Calls Play's own API.
 
 import { t } from "../../portal/static/language.js";
 

@@ -1,5 +1,5 @@
-// The page of one inbox: what it received, live; how it answers; and whether the signatures verify. Others, with whom
-// it is shared, see only what it received.
+// The page of an inbox: its requests, live; its response; and whether signatures verify. A shared page shows only the
+// requests.
 
 import { curlOf } from "../../portal/static/curl.js";
 import { fill, h, icon, reconcile } from "../../portal/static/dom.js";
@@ -32,7 +32,7 @@ const path = `inbox/${encodeURIComponent(token)}`;
 const source = shared ? `shared/${encodeURIComponent(token)}/requests` : path;
 const OURS = /^(host|content-length|connection|accept-encoding|transfer-encoding|x-forwarded-.*|x-real-ip)$/i;
 const stop = new AbortController();
-// Until somebody picks a request, the newest one is shown.
+// Until a request is picked, the newest one is shown.
 const state = { requests: [], inbox: undefined, picked: undefined, chosen: false, secret: "", problems: {}, shown: "", wanted: "" };
 
 const list = h("ul", { class: "list" });
@@ -136,13 +136,13 @@ function lay() {
   );
 }
 
-/** The inbox as it is now. */
+/** Fetch the current inbox. */
 async function current() {
   const { inbox } = await call("GET", `${path}?after=${encodeURIComponent(state.requests.at(-1)?.id ?? "")}`);
   return inbox;
 }
 
-/** What somebody sees who has not sent anything yet. */
+/** Instructions shown before the first request. */
 function firstSteps() {
   const { url } = state.inbox;
   const sample = `curl ${url} \\
@@ -164,7 +164,7 @@ function firstSteps() {
   ];
 }
 
-/** A link with which others see what arrives here, and no more. */
+/** A card with the link that shares the requests, and nothing more. */
 function shareCard() {
   const box = h("div", { class: "stack-small" });
   const change = async (method) => {
@@ -269,18 +269,18 @@ function show() {
   fill(detail, request ? details(request) : shared || all.length ? [] : firstSteps());
 }
 
-/** Whether a request has what is searched for anywhere in it. */
+/** Whether any part of a request contains the search text. */
 function fits({ method, path, headers, body }) {
   if (!state.wanted) return true;
   return [method, path, body, ...headers.flat()].some((text) => text.toLowerCase().includes(state.wanted));
 }
 
-/** What follows the inbox's own address, whose token those do not know with whom it is shared. */
+/** The path below the inbox's address, whose token is unknown to those with whom the inbox is shared. */
 function below(path) {
   return /\/play\/in\/[^/?]*(.*)$/.exec(path)?.[1].replace(/^\/?/, "/") ?? path;
 }
 
-/** The request as a command line, for the sender's own use: to the same place, or to one that is still to be named. */
+/** The request as a curl command, to the same inbox or, where its address is hidden, to a placeholder. */
 function curl(request) {
   const url = shared ? `https://example.com${below(request.path)}` : state.inbox.url.replace(/\/$/, "") + below(request.path);
   const requestHeaders = request.headers.filter(([name]) => !OURS.test(name)).map(([name, value]) => ({ name, value }));

@@ -1,4 +1,4 @@
-// The way to a new inbox.
+// Creates a new inbox.
 
 import { h, icon } from "../../portal/static/dom.js";
 import { t } from "../../portal/static/language.js";

@@ -1,4 +1,4 @@
-// Who is told, outside of this page, that an endpoint fails, is disabled, recovers or falls behind.
+// Alerts: who is notified when an endpoint fails, is disabled, recovers or falls behind.
 
 import { to } from "./address.js";
 import { api, app, get } from "./api.js";

@@ -1,4 +1,4 @@
-// The public JSON API, with the token of the session.
+// Calls the public JSON API with the token of the session.
 
 import { root, session } from "./session.js";
 import { refusalWords } from "./words.js";
@@ -12,12 +12,12 @@ const listeners = [];
 const watchers = [];
 let reached = true;
 
-/** Call when the session has ended. */
+/** Call `listener` when the session has ended. */
 export function onEnd(listener) {
   listeners.push(listener);
 }
 
-/** Call with whether the server can be reached, whenever that changes. */
+/** Call `watcher` with whether the server is reachable, whenever that changes. */
 export function onReach(watcher) {
   watchers.push(watcher);
 }
@@ -28,7 +28,7 @@ function tell(now) {
   for (const watcher of watchers) watcher(now);
 }
 
-/** What the API refused, in words; `problems` are those of single fields: see `refusalWords`. */
+/** An error of the API, in words; `problems` are those of single fields: see `refusalWords`. */
 export class ApiError extends Error {
   constructor(status, message, problems = []) {
     super(message);
@@ -40,15 +40,16 @@ export class ApiError extends Error {
     return this.status === 401;
   }
 
-  /** Whether the same may well succeed a moment later. */
+  /** Whether a retry may succeed. */
   get passing() {
     return PASSING.includes(this.status);
   }
 }
 
 /**
- * The text of an answer; raises `ApiError`. Values of the query that are undefined or empty are left out. What is sent
- * again with the same `onceKey`, because its answer got lost, is done once. `json` is a body as it stands.
+ * The text of a response; throws `ApiError`. Undefined and empty query values are left out. Requests with the same
+ * `onceKey` are executed once, so that one can be repeated when its response was lost. `json` is a body that is already
+ * encoded.
  */
 export async function text(method, path, { query = {}, body, json, signal, onceKey } = {}) {
   const url = new URL(`api/v1/${path}`, root);
@@ -79,7 +80,7 @@ export async function text(method, path, { query = {}, body, json, signal, onceK
     tell(false);
     throw refusal(0);
   }
-  // A proxy answers like this while the server behind it is away.
+  // A proxy answers like this while the server behind it is down.
   tell(![502, 504].includes(response.status));
   if (response.ok) return answer;
   const error = refusal(response.status, answer);
@@ -87,14 +88,14 @@ export async function text(method, path, { query = {}, body, json, signal, onceK
   throw error;
 }
 
-/** Ends with `signal`, or when the server has taken too long. */
+/** A signal that aborts with `signal`, or after a timeout. */
 function patient(signal) {
   const limit = AbortSignal.timeout(PATIENCE_MS);
   if (!signal) return limit;
   return AbortSignal.any ? AbortSignal.any([signal, limit]) : signal;
 }
 
-/** What `work` gives; as long as the server is away or busy it is tried again, until `signal` ends that. */
+/** The result of `work`; while the server is unavailable, it is tried again until `signal` aborts. */
 export async function eventually(work, signal) {
   for (;;) {
     try {
@@ -114,12 +115,12 @@ export async function api(method, path, options) {
 
 export const get = (path, query, signal) => api("GET", path, { query, signal });
 
-/** A path of the session's application: `app("endpoint", id)`; each part is encoded. */
+/** A path below the session's application: `app("endpoint", id)`; each segment is encoded. */
 export function app(...parts) {
   return ["app", session()?.application ?? "", ...parts].map(encodeURIComponent).join("/");
 }
 
-/** The first `most` items of a list, and whether they are all. */
+/** The first `most` items of a list, and whether the list has no more. */
 export async function upTo(most, path, query, signal) {
   const data = [];
   let iterator;

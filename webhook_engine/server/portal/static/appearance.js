@@ -1,5 +1,5 @@
-// How the page looks: as its server is configured, as the link says, and as the page around it says. Nothing of that is
-// taken as it stands: a colour is a colour, a font the name of one, and a picture comes from where pictures may come from.
+// The appearance of the page: from the server's configuration, the link, and the embedding page. All values are
+// validated: a colour must be a colour, a font a font name, and an image must come from an allowed origin.
 
 import { link } from "./arrival.js";
 
@@ -14,14 +14,14 @@ const THEMES = ["auto", "light", "dark"];
 const FALLBACK_FONTS = 'system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", Arial, sans-serif';
 const SHEET_MS = 3_000;
 
-/** The name of the platform, if it is known. */
+/** The name of the platform, if configured. */
 export const { name } = given;
 export const { homeUrl, docsUrl } = given;
 
 /** Origins of the pages that may embed this one. */
 export const parents = given.parents ?? [];
 
-/** The picture beside the name. */
+/** The logo beside the name. */
 export const logo = pictureOf(link.get("icon")) ?? given.logo;
 
 function pictureOf(text) {
@@ -33,7 +33,7 @@ function pictureOf(text) {
   }
 }
 
-/** Take on what is given of `theme`, `primaryColor` and `fontFamily`; what is not allowed changes nothing. */
+/** Apply `theme`, `primaryColor` and `fontFamily`, where given; invalid values are ignored. */
 export async function wear({ theme, primaryColor, fontFamily }) {
   if (THEMES.includes(theme)) look.dataset.theme = theme;
   if (typeof fontFamily === "string" && FONT.test(fontFamily)) look.style.setProperty("--text", `"${fontFamily}", ${FALLBACK_FONTS}`);
@@ -48,7 +48,7 @@ function colorOf(text) {
 
 let shades;
 
-/** The sheet with what a color becomes by day and by night is made by the server. */
+/** The server generates the style sheet with the shades of a colour. */
 function shade(color) {
   const sheet = document.createElement("link");
   sheet.rel = "stylesheet";
@@ -66,7 +66,7 @@ function shade(color) {
 
 const DARK = { true: "dark", 1: "dark", false: "light", 0: "light" };
 
-/** The link's own wishes; resolves when they can be seen. */
+/** The settings from the link; resolves once they are visible. */
 export const worn = wear({
   theme: DARK[link.get("darkMode")] ?? link.get("theme"),
   primaryColor: link.get("primaryColor") ?? undefined,

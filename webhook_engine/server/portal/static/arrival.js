@@ -1,5 +1,5 @@
-// What a link says beside its key belongs to the page for as long as it is open: from behind the key it goes into the
-// query, before anything else looks there.
+// Settings of a link apply for as long as the page is open: move them from behind the key into the query, before any
+// other module reads it.
 
 const KEY = "#key=";
 
@@ -11,5 +11,5 @@ if (location.hash.startsWith(KEY) && location.hash.includes("&")) {
   history.replaceState(null, "", address);
 }
 
-/** What the link says. */
+/** The settings of the link. */
 export const link = new URLSearchParams(location.search);

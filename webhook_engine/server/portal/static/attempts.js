@@ -1,4 +1,4 @@
-// Attempts: each one a line that opens to show the whole exchange.
+// Attempts: one row each, which opens to show the whole exchange.
 
 import { to } from "./address.js";
 import { app, eventually, get } from "./api.js";
@@ -12,12 +12,12 @@ import { timingBar } from "./timing.js";
 import { button, codeBadge, codeBox, copy, headersTable, select, when } from "./ui.js";
 import { failureOf } from "./words.js";
 
-/** What was exchanged in an attempt, but for the bodies. */
+/** Fetch the request and response of an attempt, without their bodies. */
 export function readExchange(attempt, signal) {
   return eventually(() => get(app("msg", attempt.msgId, "attempt", attempt.id, "exchange"), {}, signal), signal);
 }
 
-/** Which attempt it was, in words. */
+/** The number of the attempt, in words. */
 export function attemptName({ number, numberOf, triggerType }) {
   if (number) return t("Attempt {number} of {total}", { number, total: numberOf });
   return triggerType === 1 ? t("sent by hand") : t("scheduled");
@@ -25,7 +25,7 @@ export function attemptName({ number, numberOf, triggerType }) {
 
 const pairs = (headers) => headers.map(({ name, value }) => [name, value]);
 
-/** One attempt; the rest of it is read when somebody opens it. `others()` gives those that it may be compared with. */
+/** An attempt; its details are fetched when it is opened. `others()` returns the attempts to compare it with. */
 export function attemptLine(attempt, signal, { open = false, others = () => [] } = {}) {
   const body = h("div", { class: "attempt-body" });
   const byHand = attempt.number && attempt.triggerType === 1;
@@ -84,7 +84,7 @@ function wholeExchange(attempt, exchange, others, signal) {
   ];
 }
 
-/** What is shown when somebody opens it. */
+/** A section that is folded until it is opened. */
 function fold(title, content) {
   const inside = h("div", { class: "stack-small" });
   const details = h("details", { class: "fold" }, h("summary", {}, icon("right", 14), title), inside);

@@ -1,4 +1,4 @@
-// Why an attempt failed, in one line, and what to do about it: for the people whose server it is.
+// Why an attempt failed, in one line, and how to fix it, for the people who run the receiver.
 
 import { t } from "./language.js";
 
@@ -37,7 +37,7 @@ const TOKEN_SERVER = [
   [/range are blocked/, () => cause(t("The token server is in a private network, which we cannot reach."), t("Use an address that can be reached from the internet."))],
 ];
 
-/** Why there is no access token, from what is kept of it. */
+/** Why there is no access token, from the recorded text. */
 export function tokenCause(text) {
   for (const [pattern, told] of TOKEN_SERVER) {
     const found = pattern.exec(text);
@@ -68,7 +68,7 @@ const FAILURES = {
   protocol: () => cause(t("What came back was not HTTP, or broke off."), t("Check that the port in the URL is that of a web server.")),
 };
 
-/** `{ what, todo }` of an attempt that failed; undefined of one that succeeded. */
+/** `{ what, todo }` for a failed attempt; undefined for a successful one. */
 export function causeOf(attempt) {
   const { status, failure, response, responseStatusCode: code } = attempt;
   if (status === 0) return undefined;

@@ -1,5 +1,5 @@
-// Attempts over time: how they ended, what was answered, and how long it took. Each bar is a link to the messages of its
-// time, told in words when it is pointed at or reached by the arrow keys.
+// Attempts over time: results, status codes and durations. Each bar links to the messages of its interval, and is
+// described in words on hover or by the arrow keys.
 
 import { to } from "./address.js";
 import { app, get } from "./api.js";
@@ -41,7 +41,7 @@ const VIEWS = {
   times: { name: t("Duration"), layers: TIMES, write: duration },
 };
 
-/** The statistics of an endpoint, or of the whole application. */
+/** The statistics of an endpoint or the whole application. */
 export function statistics(endpoint, signal) {
   const span = select(Object.entries(SPANS).map(([key, [name]]) => [key, name]), { value: "day", "aria-label": t("Period") });
   const view = select(Object.entries(VIEWS).map(([key, { name }]) => [key, name]), { value: "results", "aria-label": t("What to show") });
@@ -89,7 +89,7 @@ export function statistics(endpoint, signal) {
 const sum = (data, name) => data.reduce((total, part) => total + part[name], 0);
 const height = ({ layers }, part) => layers.reduce((total, [, , value]) => total + value(part), 0);
 
-/** The next round number. */
+/** The next larger round number. */
 function round(value) {
   const size = 10 ** Math.floor(Math.log10(value));
   return [1, 2, 3, 4, 6, 8, 10].find((step) => step * size >= value) * size;
@@ -143,7 +143,7 @@ function drawn(data, shown, most, span) {
   );
 }
 
-/** What the bar of a part of the time says: its results, then its answers and durations where there are some. */
+/** The description of a bar: its results, then its status codes and durations, if any. */
 function partWords(part) {
   const { start, success, fail, answers, p50Ms, p95Ms } = part;
   const at = new Date(start);
@@ -155,7 +155,7 @@ function partWords(part) {
   ].filter(Boolean);
 }
 
-/** A link over each bar to the messages of its time. */
+/** A link over each bar to the messages of its interval. */
 function partLinks(data, endpoint, until) {
   const end = new Date(new Date(until).getTime() + AHEAD_MS).toISOString();
   const links = data.map((part, place) => {
@@ -173,7 +173,7 @@ function partLinks(data, endpoint, until) {
   return h("div", { class: "chart-parts", on: { keydown: move } }, links);
 }
 
-/** What the colours mean; where messages can be found by it, with the way there. */
+/** The legend of the colours, with links to the messages where they can be filtered by it. */
 function legend(shown, data, endpoint) {
   const until = new Date(Date.now() + AHEAD_MS).toISOString();
   return h(

@@ -1,4 +1,4 @@
-// Two attempts side by side: what is different between them.
+// Two attempts side by side, with their differences.
 
 import { attemptName } from "./attempts.js";
 import { h } from "./dom.js";
@@ -22,7 +22,10 @@ function rowsOf(attempt, exchange) {
   return rows;
 }
 
-/** A table of what differs between two attempts, each given as [attempt, exchange], and their answers if they differ. */
+/**
+ * A table of the differences between two attempts, each given as [attempt, exchange], and both responses if they
+ * differ.
+ */
 export function compared(...both) {
   const [one, other] = both.map(([attempt, exchange]) => rowsOf(attempt, exchange));
   const names = [...new Set([...one.keys(), ...other.keys()])];

@@ -1,11 +1,14 @@
-// A request as a command line.
+// A request as a curl command.
 
 const MAX_INLINE = 100_000;
 const PLAIN = /^'([A-Z]+)'$/;
 
 export const shellQuoted = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
 
-/** The request of an attempt for a shell, with the body that was sent; a large one is read from the downloaded file. */
+/**
+ * The request of an attempt as a shell command, with the body that was sent; a large body is read from the downloaded
+ * file.
+ */
 export function curlOf({ url, requestHeaders, method = "POST" }, sent, file) {
   const { payload, encoding } = sent;
   const lines = [`curl -i -X ${shellQuoted(method).replace(PLAIN, "$1")} ${shellQuoted(url)}`, ...requestHeaders.map(({ name, value }) => `-H ${shellQuoted(`${name}: ${value}`)}`)];

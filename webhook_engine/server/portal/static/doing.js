@@ -1,10 +1,10 @@
-// How the attempts of an endpoint went lately.
+// The recent results of an endpoint.
 
 import { app, get } from "./api.js";
 
 /**
- * What the last attempt says of an endpoint as it is now: whether its URL is `blocked`, and whether it is `failing`, of
- * which nothing is known any more once it was edited or enabled.
+ * What the last attempt says about the endpoint now: whether its URL is `blocked`, and whether it is `failing`. After
+ * an edit or being enabled, the latter is unknown.
  */
 export async function latestOf(endpoint, signal) {
   const query = { limit: 1, with_content: false, with_failure: true };

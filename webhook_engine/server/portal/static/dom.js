@@ -1,4 +1,4 @@
-// Elements. Every text becomes a text node: nothing that anybody supplies is ever read as HTML.
+// DOM elements. Every text becomes a text node: no input is ever parsed as HTML.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -7,16 +7,16 @@ export function h(tag, attributes = {}, ...children) {
   return filled(document.createElement(tag), attributes, children);
 }
 
-/** The same for SVG. */
+/** The same for SVG elements. */
 export function svg(tag, attributes = {}, ...children) {
   return filled(document.createElementNS(SVG, tag), attributes, children);
 }
 
-// They turn the text around them around, or hide in it, so that it reads as what it is not (Unicode's Bidi_Control).
+// Characters that reverse or hide the text around them, so that it reads as something else (Unicode's Bidi_Control).
 const TURNING = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 const READ_OUT = ["title", "aria-label", "label", "placeholder"];
 
-/** A text as it may be shown: characters that would turn it around are named instead. */
+/** A text that is safe to show: characters that change its direction are replaced by their names. */
 export function shownText(text) {
   return text.replace(TURNING, (character) => `[U+${character.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}]`);
 }
@@ -42,15 +42,15 @@ function nodes(children) {
   return some.map((child) => (child instanceof Node ? child : shownText(String(child))));
 }
 
-/** Put these children in the place of those that an element has. */
+/** Replace the children of an element. */
 export function fill(element, ...children) {
   element.replaceChildren(...nodes(children));
   return element;
 }
 
 /**
- * Keep the children of a list in step with items: what did not change stays as it is, with its focus and its state.
- * `same(item)` says by text what is shown; `make(item, previousElement)` makes the element.
+ * Update the children of a list to match the items: unchanged ones keep their elements, with focus and state.
+ * `same(item)` returns a text that changes with what is shown; `make(item, previousElement)` makes the element.
  */
 export function reconcile(list, items, key, make, same = JSON.stringify) {
   const known = list.known ?? new Map();
@@ -124,7 +124,7 @@ const ICONS = {
   exit: "M6.5 2.5h-4v11h4M10 5l3 3-3 3M13 8H6",
 };
 
-/** A small picture that says nothing by itself. */
+/** A decorative icon, without meaning of its own. */
 export function icon(name, size = 16) {
   return svg(
     "svg",

@@ -1,4 +1,4 @@
-// The pages before and after a session: plain words about what to do.
+// The pages before and after a session, with plain instructions.
 
 import { fill, h, icon } from "./dom.js";
 import { t } from "./language.js";
@@ -18,7 +18,7 @@ function alone(glyph, title, ...content) {
 
 const soft = (text) => h("p", { class: "soft" }, text);
 
-/** The link was used before, or is too old. */
+/** The link was already used, or has expired. */
 export function used() {
   alone(
     "link",
@@ -38,7 +38,7 @@ export function ended() {
   );
 }
 
-/** The same while something was typed that is not saved yet; the page stays as it is. Returns how to take it away. */
+/** The session ended with unsaved input; the page stays as it is. Returns a function that removes the notice. */
 export function endedWhileTyping() {
   const { close } = modal(
     t("Your session has ended"),
@@ -52,7 +52,7 @@ export function unreachable(retry) {
   alone("warning", t("The server cannot be reached"), soft(t("Check your connection and try again.")), h("div", { class: "row" }, button(t("Try again"), retry, { kind: "main" })));
 }
 
-/** Somebody came without a link: a consumer who must get one, or an operator with a token. */
+/** The page was opened without a link: by a consumer who needs one, or by an operator with a token. */
 export function entrance(enter, complaint) {
   const token = input({ class: "input code", type: "password", autocomplete: "off", required: true });
   const wrapped = field(t("API token"), token, { hint: t("The token of an organization shows all its applications.") });

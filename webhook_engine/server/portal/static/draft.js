@@ -1,16 +1,16 @@
-// What was typed for a new endpoint and is not saved yet: it outlives a reload, and a session that ends.
+// The unsaved input of a new endpoint: it survives a reload, and the end of the session.
 
 import { session } from "./session.js";
 
 const NAME = "webhook-engine.draft";
 
-/** The values that were typed for this application, if any. */
+/** The draft of this application, if any. */
 export function draft() {
   try {
     const { application, values } = JSON.parse(sessionStorage.getItem(NAME)) ?? {};
     return application === session().application ? values : undefined;
   } catch {
-    return undefined; // storage is closed to pages in frames in some browsers
+    return undefined; // some browsers block storage for framed pages
   }
 }
 

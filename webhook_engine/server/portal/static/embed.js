@@ -1,5 +1,5 @@
-// For the pages of the platform: <webhook-portal src="LINK"></webhook-portal> shows the portal as high as it is, with
-// nothing to install. Its attributes theme, language, primary-color and font-family may change at any time.
+// For the platform's pages: <webhook-portal src="LINK"></webhook-portal> embeds the portal at its full height, without
+// anything to install. The attributes theme, language, primary-color and font-family may change at any time.
 (() => {
   const NAME = "webhook-portal";
   const LOOKS = { theme: "theme", language: "language", "primary-color": "primaryColor", "font-family": "fontFamily" };
@@ -62,7 +62,7 @@
       this.frame.src = url.href;
     }
 
-    /** Say how the portal shall look, or what is given. */
+    /** Send the appearance, or another message, to the portal. */
     tell(what = this.looks()) {
       if (this.origin) this.frame.contentWindow?.postMessage({ source: NAME, ...what }, this.origin);
     }
@@ -72,13 +72,13 @@
       return Object.fromEntries(said.filter(([, value]) => value));
     }
 
-    /** Which part of the portal can be seen, in pixels from its beginning. */
+    /** Send which part of the portal is visible, in pixels from its top. */
     seen() {
       const { top, bottom } = this.frame.getBoundingClientRect();
       return { seenTop: Math.max(0, -top), seenBottom: Math.max(0, Math.min(bottom, innerHeight) - top) };
     }
 
-    /** Scroll to the beginning of the portal, if it is above what can be seen. */
+    /** Scroll to the top of the portal, if that is above the visible part. */
     show() {
       const { top } = this.frame.getBoundingClientRect();
       if (top < 0) scrollBy({ top: top - GAP_PX });

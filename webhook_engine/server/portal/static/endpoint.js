@@ -34,7 +34,7 @@ export function endpointPage(page, signal, id, tab = "overview") {
   signal.addEventListener("abort", () => inner.abort());
   fill(page, backLink(to("/endpoints")), heading, state, content);
 
-  /** A signal for what one tab shows; it ends when another tab is chosen. */
+  /** A signal for the current tab; it aborts when another tab is chosen. */
   function next() {
     inner.abort();
     inner = new AbortController();
@@ -140,7 +140,7 @@ function failingNotice(endpoint) {
   );
 }
 
-/** The page of the inbox of Play that an endpoint's URL is, if it is one. */
+/** The page of the Play inbox that the endpoint's URL leads to, if it does. */
 function inboxPage(url) {
   const inboxes = new URL("play/in/", root).href;
   if (!url.startsWith(inboxes)) return undefined;

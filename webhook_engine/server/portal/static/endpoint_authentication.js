@@ -1,4 +1,4 @@
-// How requests to an endpoint prove who they are, besides their signature.
+// How requests to an endpoint are authenticated, besides their signature.
 
 import { h } from "./dom.js";
 import { t } from "./language.js";
@@ -10,7 +10,7 @@ const KINDS = [
   ["bearer", t("Token (Bearer)")],
   ["oauth2", t("Access token of a token server (OAuth 2.0)")],
 ];
-// In the order in which the API tells them.
+// In the API's order.
 const PARTS = ["username", "password", "token", "tokenUrl", "clientId", "clientSecret", "scope", "clientAuthentication"];
 const OF_KIND = {
   "": [],
@@ -21,7 +21,10 @@ const OF_KIND = {
 const MAY_BE_EMPTY = ["scope", "clientAuthentication"];
 const SECRET = ["password", "token", "clientSecret"];
 
-/** The fields; `value()` is null where there is none. Secrets come as a mask, which stands for what is kept. */
+/**
+ * The fields; `value()` is null without authentication. Secrets are shown as a mask, which stands for the stored
+ * secret.
+ */
 export function authenticationFields() {
   const kind = select(KINDS);
   const controls = Object.fromEntries(PARTS.map((name) => [name, control(name)]));

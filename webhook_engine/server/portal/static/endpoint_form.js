@@ -1,4 +1,4 @@
-// The form of an endpoint: to add one, and to change it.
+// The form of an endpoint, to add or edit one.
 
 import { to } from "./address.js";
 import { api, app, eventually, get } from "./api.js";
@@ -16,7 +16,7 @@ import { backLink, busy, button, confirm, field, input, loading, notice, toast }
 import { mark } from "./unsaved.js";
 import { MASK, MASKED_WORDS, URL_WORDS } from "./words.js";
 
-// Where what is wrong with a value of the API is told.
+// The form field for a member of the API.
 const FIELDS = { eventTypes: "types", throttleRate: "rate", timeoutByEventType: "byEventType", retryScheduleByEventType: "byEventType" };
 const NAMES = { url: t("Endpoint URL"), description: t("Description"), eventTypes: t("Event types"), channels: t("Channels"), throttleRate: t("Rate limit"), filter: t("Filter by payload"), authentication: t("Authentication"), ...MORE_NAMES, timeoutByEventType: MORE_NAMES.byEventType, retryScheduleByEventType: MORE_NAMES.byEventType };
 const MORE = ["timeout", "retrySchedule", "timeoutByEventType", "retryScheduleByEventType", "method", "contentType", "userAgent", "query", "compression", "transformation", "tls"];
@@ -28,37 +28,36 @@ const JUDGE_MS = 250;
 const READ_MS = 700;
 const PASSABLE = ["private", "unresolvable"];
 
-/** What there is to choose from in a form, and within which bounds. */
+/** The choices of the form, and their limits. */
 export async function formChoices() {
   const [types, rules, { names }] = await Promise.all([eventTypes(session().token), deliveryRules(), get(app("transformations"))]);
   return { types, rules, formats: names };
 }
 
-/** A form for a new endpoint, with the values that were typed before; `save(values)` sends it. */
+/** The form for a new endpoint, with an earlier draft; `save(values)` sends it. */
 function newEndpointForm(choices, typedBefore, save) {
   const inputs = endpointInputs(choices, typedBefore ?? NOTHING, true);
   const form = framed(inputs, t("Create endpoint"), h("a", { class: "button", href: to("/endpoints"), on: { click: clearDraft } }, t("Cancel")), async (values) => {
     await save(values);
     delete form.dataset.typed;
   });
-  // The draft outlives whatever happens to the page, but not a session that ends: that waits for what was typed.
+  // The draft survives a reload. If the session ends, the page stays open because of the unsaved input.
   form.addEventListener("typed", () => {
     form.dataset.typed = "";
-    // Secrets are kept nowhere.
+    // Secrets are never stored.
     keepDraft({ ...inputs.values(), ...SECRET });
   });
   return form;
 }
 
 /**
- * A form for an endpoint that there is. `read()` gives it as it is now, `save(changes)` changes what is given and
- * answers with all of it, which `saved(endpoint)` is told of. `meanwhile(endpoint)` of the form takes in what somebody
- * else has changed.
+ * The form for an existing endpoint. `read()` fetches it, `save(changes)` saves changes and returns the whole endpoint,
+ * which `saved(endpoint)` gets. The form's `meanwhile(endpoint)` merges changes made elsewhere.
  */
 export function endpointForm(choices, endpoint, { read, save, saved, disabled = false }) {
   const inputs = endpointInputs(choices, fieldsOf(endpoint), false);
   const told = h("div", { class: "stack-small", role: "status" });
-  // What somebody else has changed and this page has not let go yet: fields, with their value.
+  // Changes made elsewhere that this page has not applied yet: fields with their values.
   const theirs = new Map();
   let base = fieldsOf(endpoint);
   let version = Date.parse(endpoint.updatedAt);
@@ -66,9 +65,9 @@ export function endpointForm(choices, endpoint, { read, save, saved, disabled = 
 
   const changes = () => differing(inputs.values(), base);
 
-  /** Take in the endpoint as it is now; says whether that is at odds with what was typed here. */
+  /** Merge the current endpoint; returns whether it conflicts with unsaved input. */
   function meanwhile(now) {
-    if (Date.parse(now.updatedAt) < version) return false; // an answer that was overtaken by another one
+    if (Date.parse(now.updatedAt) < version) return false; // a response older than the one already shown
     version = Date.parse(now.updatedAt);
     const news = differing(fieldsOf(now), base);
     const mine = changes();
@@ -151,12 +150,12 @@ export function endpointForm(choices, endpoint, { read, save, saved, disabled = 
   return form;
 }
 
-/** Of an endpoint what the form has. */
+/** The form's values of an endpoint. */
 function fieldsOf(endpoint) {
   return Object.fromEntries(Object.entries(NOTHING).map(([name, nothing]) => [name, endpoint[name] ?? nothing]));
 }
 
-/** A value as a text that is the same for what means the same. */
+/** A text that is equal for values with the same meaning. */
 function plain(name, value) {
   if (UNORDERED.includes(name) && value) return JSON.stringify([...value].sort());
   const object = value !== null && typeof value === "object" && !Array.isArray(value);
@@ -165,20 +164,20 @@ function plain(name, value) {
 
 const same = (name, one, other) => plain(name, one) === plain(name, other);
 
-/** Those of some values that are not what they were. */
+/** The values that changed. */
 function differing(values, before) {
   return Object.fromEntries(Object.entries(values).filter(([name, value]) => !same(name, value, before[name])));
 }
 
 function written(value) {
-  if (value?.type) return value.type; // how requests are authenticated, without the rest
+  if (value?.type) return value.type; // the type of authentication, without the rest
   if (value?.certificate || value?.ca) return Object.keys(value).join(", ");
   if (Array.isArray(value)) return value.join(", ");
   if (value !== null && typeof value === "object") return JSON.stringify(value);
   return value === null || value === "" ? t("nothing") : t("“{value}”", { value: String(value) });
 }
 
-/** What is typed into, with `values()`, `put(name, value)` and, at the fields, what is wrong with them. */
+/** The inputs, with `values()`, `put(name, value)` and error messages at the fields. */
 function endpointInputs({ types, rules, formats }, start, adding) {
   const url = input({ type: "url", class: "input code", placeholder: "https://example.com/webhooks", required: true, inputmode: "url" });
   const description = input({ maxlength: "4096" });
@@ -212,10 +211,10 @@ function endpointInputs({ types, rules, formats }, start, adding) {
     clearTimeout(waiting);
     waiting = setTimeout(() => judge(url.value.trim()), JUDGE_MS);
   });
-  // A name is looked up when it was typed to its end.
+  // The host name is looked up once the URL is complete.
   url.addEventListener("change", () => judge(url.value.trim(), true));
 
-  /** Ask what speaks against a URL, and warn of what does not forbid it; whoever typed it meanwhile anew is not told. */
+  /** Check a URL, and show warnings; the result is dropped if the URL has changed meanwhile. */
   async function judge(address, lookUp = false) {
     if (!parses(address)) {
       fill(warning);
@@ -228,7 +227,7 @@ function endpointInputs({ types, rules, formats }, start, adding) {
     try {
       ({ problem } = await judged.problem);
     } catch {
-      judged = undefined; // the server has the last word anyway
+      judged = undefined; // ignored: the server checks again on saving
       return undefined;
     }
     if (address !== url.value.trim()) return problem;
@@ -267,7 +266,7 @@ function endpointInputs({ types, rules, formats }, start, adding) {
     };
   }
 
-  /** What can be told without the server, all at once; the server has the last word. */
+  /** All checks that need no server; the server has the last word. */
   function check() {
     const { url: address, throttleRate } = values();
     for (const each of Object.values(fields)) each.complain();
@@ -281,7 +280,7 @@ function endpointInputs({ types, rules, formats }, start, adding) {
     if (!possible || rate.validity.badInput) fields.rate.complain(t("Enter a whole number from 1 to 65535, or nothing for no limit."));
   }
 
-  /** What only the server can tell; says whether to go on. A warning is read first, and then may be passed over. */
+  /** Checks that need the server; returns whether to continue. A warning is shown once, and may then be ignored. */
   async function approved() {
     const address = url.value.trim();
     clearTimeout(waiting);
@@ -296,7 +295,7 @@ function endpointInputs({ types, rules, formats }, start, adding) {
     return false;
   }
 
-  /** Tell what the API says is wrong at its field; says whether there is one. */
+  /** Show an error of the API at its field; returns whether the form has one for it. */
   function complain(problem) {
     const at = fields[FIELDS[problem.field] ?? problem.field];
     const masked = problem.field === "url" && url.value.includes(MASK) && !problem.rule;
@@ -315,7 +314,7 @@ function endpointInputs({ types, rules, formats }, start, adding) {
   };
 }
 
-/** The inputs in a form with a button; `send(values)` sends them, and what it throws is told at the fields. */
+/** The inputs as a form with a button; `send(values)` sends them, and its errors are shown at the fields. */
 function framed(inputs, label, beside, send, disabled = false) {
   const submit = button(label, undefined, { kind: "main", submit: true, disabled });
   const problem = h("p", { class: "problem", role: "alert" });

@@ -1,4 +1,4 @@
-// What an endpoint may ask for that few need: times and retries, what its requests are like, and certificates.
+// Advanced options of an endpoint: timeouts and retries, the format of its requests, and certificates.
 
 import { fill, h, icon } from "./dom.js";
 import { milliseconds, plainDuration, seconds } from "./durations.js";
@@ -7,7 +7,7 @@ import { span } from "./format.js";
 import { t } from "./language.js";
 import { button, field, input, select } from "./ui.js";
 
-/** What these fields are called, by their names in the API. */
+/** The labels of these fields, by their names in the API. */
 export const MORE_NAMES = {
   timeout: t("Seconds for a response"),
   retrySchedule: t("Retries"),
@@ -25,8 +25,8 @@ const OWN = "own";
 const NONE = "none";
 
 /**
- * The fields, folded away while nothing is asked for. `rules` are those of deliveries here, `formats` the names of the
- * transformations that there are.
+ * The fields, folded while none is set. `rules` are the delivery settings of the server, `formats` the names of the
+ * available transformations.
  */
 export function moreFields(rules, formats) {
   const controls = {
@@ -77,7 +77,7 @@ export function moreFields(rules, formats) {
     ),
   );
 
-  /** Rows of event types with times of their own. */
+  /** Rows of event types with their own timeouts. */
   function perEventType() {
     const rows = h("div", { class: "stack-small" });
     const problem = h("p", { class: "problem", hidden: true });
@@ -147,7 +147,7 @@ export function moreFields(rules, formats) {
 
   const timely = (text) => Number(text) >= 0.001 && Number(text) * 1_000 <= rules.endpointMaxTimeoutMs;
 
-  /** What is wrong with delays, if anything. */
+  /** What is wrong with the delays, if anything. */
   function troubleOf(each) {
     const long = each.map(milliseconds);
     if (!long.length || long.includes(undefined)) return t("Enter delays with their units, separated by commas, like 5s, 5m, 2h.");
@@ -203,7 +203,7 @@ export function moreFields(rules, formats) {
     byEventType.check();
     tls.check();
   };
-  /** Unfold what is wrong. */
+  /** Unfold a field with an error. */
   element.reveal = () => {
     if (element.querySelector("[aria-invalid=true]")) element.open = true;
   };
@@ -213,7 +213,7 @@ export function moreFields(rules, formats) {
 
 const listed = (text) => text.split(",").map((each) => plainDuration(each.replace(/\s/g, ""))).filter(Boolean);
 
-/** Parameters by their names; null where there are none, undefined where a line has none. */
+/** The parameters by name; null if there are none, undefined if a line is invalid. */
 function parameters(text) {
   const lines = text.split("\n").map((line) => line.trim()).filter(Boolean);
   if (!lines.length) return null;

@@ -1,4 +1,4 @@
-// The tab Settings of an endpoint: its form, its headers, and the end of it.
+// The tab Settings of an endpoint: its form, its headers, and deleting it.
 
 import { to } from "./address.js";
 import { api, app, eventually, get } from "./api.js";
@@ -11,7 +11,7 @@ import { authenticationCard, scriptCard } from "./transformation.js";
 import { discard, mark, unsaved } from "./unsaved.js";
 import { button, busy, card, confirm, field, input, loading, toast } from "./ui.js";
 
-/** The tab; its `meanwhile(endpoint)` takes in what was changed elsewhere. */
+/** The tab; its `meanwhile(endpoint)` merges changes made elsewhere. */
 export function settingsTab(endpoint, signal, changed) {
   const content = h("div", {}, loading());
   const path = app("endpoint", endpoint.id);
@@ -31,7 +31,7 @@ export function settingsTab(endpoint, signal, changed) {
   const trial = h("div", {}, authenticationCard(endpoint, signal));
   const element = h("div", { class: "stack narrow" }, card(t("Endpoint"), content), order, headersCard(endpoint, signal), trial, scriptCard(endpoint, signal), may("ManageEndpoint") && endCard(endpoint, changed));
   element.meanwhile = (now) => {
-    // What is saved now can be tried now.
+    // Saved authentication can be tested now.
     if (JSON.stringify(now.authentication) !== JSON.stringify(latest.authentication)) fill(trial, authenticationCard(now, signal));
     if (orderAsked(now) !== orderAsked(latest) && !unsaved(order)) fill(order, orderSettings(now, signal, changed));
     latest = now;

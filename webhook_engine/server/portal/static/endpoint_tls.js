@@ -1,4 +1,4 @@
-// What TLS is spoken with to an endpoint: a client certificate with its key, and the authorities that it trusts.
+// TLS options of an endpoint: a client certificate with its key, and the trusted CA certificates.
 
 import { h } from "./dom.js";
 import { t } from "./language.js";
@@ -6,7 +6,7 @@ import { field } from "./ui.js";
 
 const PARTS = ["certificate", "key", "ca"];
 
-/** The fields; `value()` is null where there is nothing. The key comes as a mask, which stands for what is kept. */
+/** The fields; `value()` is null if nothing is set. The key is shown as a mask, which stands for the stored key. */
 export function tlsFields() {
   const controls = Object.fromEntries(PARTS.map((name) => [name, area(name)]));
   const fields = {

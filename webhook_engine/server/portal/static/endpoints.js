@@ -1,4 +1,4 @@
-// The list of endpoints, with how each is doing.
+// The list of endpoints, with their recent results.
 
 import { to } from "./address.js";
 import { app, get, upTo } from "./api.js";
@@ -106,7 +106,7 @@ export function endpointsPage(page, signal) {
     return element;
   }
 
-  /** How the endpoints that can be seen are doing; each is asked for now and then. */
+  /** Fetch the recent results of the visible endpoints, each only now and then. */
   async function readRates() {
     if (reading) return;
     reading = true;
@@ -124,7 +124,7 @@ export function endpointsPage(page, signal) {
     try {
       await Promise.all(Array.from({ length: AT_ONCE }, work));
     } catch {
-      // What is missing is asked for again in the next round.
+      // Missing results are fetched in the next round.
     } finally {
       reading = false;
     }

@@ -1,4 +1,4 @@
-// The event types of the catalogue, and choosing among them.
+// The event types of the catalogue, and selecting them.
 
 import { all } from "./api.js";
 import { fill, freshId, h, icon } from "./dom.js";
@@ -13,7 +13,7 @@ let known;
 let knownFor;
 let knownAt = 0;
 
-/** All event types by name, read again after a while. */
+/** All event types by name, fetched again after a while. */
 export function eventTypes(token) {
   if (!known || knownFor !== token || Date.now() - knownAt > FRESH_MS) {
     knownFor = token;
@@ -31,7 +31,7 @@ export function exampleOf(type) {
   return type?.schemas?.["1"]?.examples?.[0];
 }
 
-/** What may be chosen anew: what is archived is not offered any more, though endpoints keep it. */
+/** The types that can be newly selected: archived ones are not, although endpoints keep them. */
 export const offered = (types) => types.filter(({ archived }) => !archived);
 
 const isWildcard = (name) => name.endsWith(".*");
@@ -49,9 +49,9 @@ function grouping(rows) {
 }
 
 /**
- * A fieldset with a search and a checkbox for each event type that is offered or chosen, those that were chosen first,
- * then by groups; `value()` is null where none is chosen, `put(names)` chooses others, `complain(text)` says what is wrong.
- * With `wildcards`, all of a group can be chosen with what is to come: "invoice.*".
+ * A fieldset with a search and a checkbox for each event type that is offered or selected: the selected ones first,
+ * then by group. `value()` is null if none is selected, `put(names)` selects others, `complain(text)` shows an error.
+ * With `wildcards`, a whole group can be selected with its future types: "invoice.*".
  */
 export function eventTypeChoice(types, chosen, { nothing = t("None chosen: this endpoint receives all event types."), wildcards = false } = {}) {
   const byName = new Map(types.map((type) => [type.name, type]));
@@ -74,7 +74,7 @@ export function eventTypeChoice(types, chosen, { nothing = t("None chosen: this 
       else picked.delete(type.name);
       count();
     });
-    // The name of the box is that of the type alone; its description describes it, and may be clicked as well.
+    // The checkbox is named by the type alone; the description is its accessible description, and can be clicked too.
     const words = isWildcard(type.name) ? t("All that begin like this, and those to come.") : isOffered ? type.description : t("Not offered any more: once taken off, it cannot be chosen again.");
     const note = words && h("span", { class: "note", id: `${check.id}-note`, on: { click: () => check.disabled || check.click() } }, words);
     if (note) check.setAttribute("aria-describedby", note.id);
@@ -104,7 +104,7 @@ export function eventTypeChoice(types, chosen, { nothing = t("None chosen: this 
     }
   }
 
-  /** A part of the list that can be opened, with all of it to choose at once. */
+  /** A group that can be opened, with a checkbox for all of it. */
   function grouped(prefix, members, rest) {
     const wildcard = `${prefix}.*`;
     const whole = wildcards ? row({ name: wildcard }, true) : undefined;
@@ -124,7 +124,7 @@ export function eventTypeChoice(types, chosen, { nothing = t("None chosen: this 
     return { element: group, rows: members, whole, note, wildcard, turn };
   }
 
-  /** What a wildcard stands for is chosen with it, and cannot be chosen by itself. */
+  /** The types that a wildcard covers are checked with it, and cannot be changed on their own. */
   function cover(wildcard, on) {
     for (const { name, check } of rows) {
       if (!name.startsWith(wildcard.slice(0, -1)) || isWildcard(name)) continue;
@@ -143,7 +143,7 @@ export function eventTypeChoice(types, chosen, { nothing = t("None chosen: this 
     }
   }
 
-  /** What was chosen stands first, then what several share the beginning of a name with, then what is alone. */
+  /** Selected types first, then groups with a common prefix, then single types. */
   function laidOut() {
     groups = [];
     const few = rows.length <= WORTH_GROUPING;
@@ -157,7 +157,7 @@ export function eventTypeChoice(types, chosen, { nothing = t("None chosen: this 
       else alone.push(...members);
     }
     const shown = groups.map(({ wildcard }) => wildcard);
-    // A wildcard whose group there is not, or not any more.
+    // A wildcard without a group.
     const strange = [...picked].filter((name) => isWildcard(name) && !shown.includes(name)).map((name) => row({ name }, true));
     rows.push(...strange);
     first.unshift(...strange);
@@ -193,7 +193,7 @@ export function eventTypeChoice(types, chosen, { nothing = t("None chosen: this 
   find.setAttribute("aria-describedby", problem.id);
   element.value = () => (picked.size ? [...picked] : null);
   find.addEventListener("input", (event) => {
-    event.stopPropagation(); // nothing of the endpoint was changed by looking for a type
+    event.stopPropagation(); // searching for a type does not change the endpoint
     filter();
   });
   element.put(chosen);

@@ -1,4 +1,4 @@
-// How times, numbers and payloads are written.
+// Formats times, numbers and payloads.
 
 import { locale, t } from "./language.js";
 
@@ -36,7 +36,7 @@ export function fromNow(text, now = Date.now()) {
   return Math.abs(seconds) < 3 ? t("just now") : relative.format(Math.trunc(seconds), "second");
 }
 
-/** "in 4 min 32 s": how long until a time to come, to the second; once it is there, now. */
+/** "in 4 min 32 s": the time left until a future time, to the second. */
 export function remaining(text, now = Date.now()) {
   const seconds = Math.ceil((new Date(text).getTime() - now) / 1_000);
   if (seconds <= 0) return t("now");
@@ -53,7 +53,7 @@ const UNITS = [
   [(n) => t("{n} seconds", { n }), 1_000],
 ];
 
-/** "15 seconds", "14 days": a span in the largest unit that has a whole number of it. */
+/** "15 seconds", "14 days": a span in the largest unit that divides it. */
 export function span(milliseconds) {
   for (const [unit, size] of UNITS) {
     if (milliseconds >= size && milliseconds % size === 0) return unit(milliseconds / size);
@@ -65,12 +65,12 @@ export function duration(milliseconds) {
   return milliseconds < 1_000 ? `${number(milliseconds)} ms` : `${tenths.format(milliseconds / 1_000)} s`;
 }
 
-/** The value of a `datetime-local` field for a moment. */
+/** The value of a `datetime-local` field for a date. */
 export function localInput(date) {
   return new Date(date.getTime() - date.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
 }
 
-/** The local midnight that a `date` field's day begins with, or the one `later` days after it; days may have 23 or 25 hours. */
+/** The local midnight at the start of a `date` field's day, or `later` days after it; days may have 23 or 25 hours. */
 export function midnight(text, later = 0) {
   const [year, month, date] = text.split("-").map(Number);
   return new Date(year, month - 1, date + later);
@@ -80,7 +80,7 @@ export function pretty(value) {
   return JSON.stringify(value, null, 2) ?? "";
 }
 
-/** Text as indented JSON if it is JSON, else as it is. */
+/** JSON text indented; other text unchanged. */
 export function prettyText(text) {
   try {
     JSON.parse(text);
@@ -90,11 +90,11 @@ export function prettyText(text) {
   return indented(text);
 }
 
-// Deeper levels are not indented further: whoever sends a body of a hundred thousand brackets must not stall the page.
+// Deeper levels are not indented further, so that a body of a hundred thousand brackets cannot stall the page.
 const JSON_TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"|[{}[\],:]|[^\s{}[\],:"]+/g;
 const DEEPEST_INDENT = 40;
 
-/** JSON laid out with indents, its numbers and strings exactly as they were written. */
+/** JSON with indentation, its numbers and strings exactly as written. */
 export function indented(text) {
   let depth = 0;
   let out = "";

@@ -1,5 +1,5 @@
-// The page in a frame of another one: it says how high it is, and listens to how it shall look. Who may frame it is
-// decided by the policy that the server sends; whoever speaks to it is looked up in the same list.
+// The page in a frame: it reports its height, and takes settings for its appearance. The server's policy decides who
+// may frame it; messages are accepted from the same list of origins.
 
 import { parents, wear } from "./appearance.js";
 import { LANGUAGES, language, speak } from "./language.js";
@@ -12,7 +12,7 @@ const SETTLED_MS = 30;
 /** Whether this page is in a frame. */
 export const framed = parent !== window;
 
-/** Tell the page around this one. Only those that may frame this page are there to hear it, and none of it is secret. */
+/** Send a message to the embedding page. Only pages that may frame this one receive it, and none of it is secret. */
 function tell(what) {
   parent.postMessage({ source: NAME, ...what }, "*");
 }
@@ -30,7 +30,7 @@ function hear({ data, origin, source }) {
   wear(data);
   if (typeof data.seenTop === "number") document.documentElement.style.setProperty("--seen-top", `${data.seenTop}px`);
   if (typeof data.seenBottom === "number") document.documentElement.style.setProperty("--seen-bottom", `${data.seenBottom}px`);
-  // What is typed and not saved is worth more than its language.
+  // Unsaved input is worth more than the language.
   if (Object.hasOwn(LANGUAGES, data.language) && data.language !== language && !unsaved()) speak(data.language);
 }
 
@@ -49,7 +49,7 @@ function measure() {
   if (height !== told) tell({ height: (told = height) });
 }
 
-/** Say that another page is shown, so that its beginning can be scrolled to. */
+/** Report that another page is shown, so that the embedding page can scroll to its top. */
 export function turned() {
   if (framed) tell({ turned: true });
 }
@@ -58,7 +58,7 @@ if (framed) {
   document.documentElement.classList.add("framed");
   addEventListener("message", hear);
   new ResizeObserver(measure).observe(document.body);
-  // A frame that cannot be seen is not laid out by itself, and would stay as small as it was.
+  // A hidden frame is not laid out, and would keep its height.
   new MutationObserver(soon).observe(document.body, { childList: true, subtree: true });
   tell({ ready: true });
 }

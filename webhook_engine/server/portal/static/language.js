@@ -1,18 +1,18 @@
-// The language of the page. A text stands in the code in English; the catalogue of the language that is shown,
-// texts-{language}.js, has what to say instead. Whoever imports this module has the catalogue already; the portal gets what
-// its first page does not say, texts-pages-{language}.js, when another page is shown.
+// The language of the page. Texts in the code are English; the catalogue of the current language, texts-{language}.js,
+// has their translations and is loaded together with this module. The portal loads the texts of further pages,
+// texts-pages-{language}.js, with the second page that is shown.
 
 import { link } from "./arrival.js";
 
-/** The languages that there are, each by its own name. */
+/** The supported languages, each by its own name. */
 export const LANGUAGES = { en: "English", de: "Deutsch", es: "Español", fr: "Français", ja: "日本語", pt: "Português" };
 const LEFTWARD = ["ar", "fa", "he", "ur"];
 const CHOICE = "webhook-engine.language";
 
-/** The language that is shown: of the link, of an earlier choice, or of the browser. */
+/** The current language: from the link, an earlier choice, or the browser. */
 export const language = wanted();
 
-/** How dates and numbers are written: somebody's own kind of the language is kept. */
+/** The locale of dates and numbers, which keeps the browser's regional variant of the language. */
 export const locale = navigator.languages?.find((each) => base(each) === language) ?? { en: "en-GB" }[language] ?? language;
 
 document.documentElement.lang = language;
@@ -23,7 +23,7 @@ const plurals = new Intl.PluralRules(locale);
 const numbers = new Intl.NumberFormat(locale);
 const PLACE = /\{(\w+)\}/g;
 
-/** Know the texts of some further pages, too; they are in a catalogue of their own, texts-{pages}-{language}.js. */
+/** Load the texts of further pages from their own catalogue, texts-{pages}-{language}.js. */
 export async function alsoSay(pages) {
   Object.assign(texts, (await import(`./texts-${pages}-${language}.js`)).default);
 }
@@ -43,16 +43,16 @@ function kept() {
   try {
     return localStorage.getItem(CHOICE);
   } catch {
-    return undefined; // storage is closed to pages in frames in some browsers
+    return undefined; // some browsers block storage for framed pages
   }
 }
 
-/** Show the pages in another language from now on. */
+/** Switch the pages to another language. */
 export function speak(chosen) {
   try {
     localStorage.setItem(CHOICE, chosen);
   } catch {
-    // see above: then the address says it
+    // see above: the address has the language instead
   }
   const address = new URL(location.href);
   if (address.searchParams.has("lang") || kept() !== chosen) address.searchParams.set("lang", chosen);
@@ -60,12 +60,12 @@ export function speak(chosen) {
   else location.replace(address);
 }
 
-/** What to say for a text, with the values of its places in braces; `n` decides between singular and plural. */
+/** The translation of a text, with its placeholders filled; `n` selects singular or plural. */
 export function t(text, values = {}) {
   return pattern(text, values).replace(PLACE, (whole, name) => (name in values ? written(values[name]) : whole));
 }
 
-/** The same where values may be elements: a list of children. */
+/** The same with values that may be elements; returns a list of children. */
 export function pieces(text, values) {
   const found = [];
   let end = 0;

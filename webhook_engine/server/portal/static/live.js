@@ -1,5 +1,5 @@
-// Hearing of changes from the server, instead of asking again and again: one stream for the application that is shown,
-// while the page can be seen. Where there is no stream, pages ask as often as without it.
+// Receives notices of changes instead of polling: one stream for the current application, while the page is visible.
+// Without a stream, pages poll as usual.
 
 import { root, session } from "./session.js";
 import { hearing, somethingChanged } from "./ui.js";
@@ -17,10 +17,10 @@ let settling;
 
 hearing(() => open);
 
-/** Hear of the application that is shown from now on. */
+/** Subscribe to the current application. */
 export function listen() {
   if (current && (current.application !== session()?.application || current.token !== session()?.token)) current.end.abort();
-  // Whoever only looks in for a moment needs no stream.
+  // A page that is visible only for a moment needs no stream.
   clearTimeout(settling);
   settling = setTimeout(keepOpen, SETTLED_MS);
 }
@@ -45,7 +45,7 @@ async function keepOpen() {
     open = false;
     const meant = current.end.signal.aborted;
     current = undefined;
-    // What came while nothing was heard is asked for now.
+    // Refresh what may have changed while there was no stream.
     if (heard && !document.hidden) somethingChanged();
     if (refused) break;
     if (meant) continue;
@@ -55,7 +55,7 @@ async function keepOpen() {
   trying = false;
 }
 
-/** Read a stream to its end; whether the server has none for this session. */
+/** Read a stream to its end; returns whether the server offers none for this session. */
 async function follow({ application, token, end }) {
   const address = new URL(`api/v1/app/${encodeURIComponent(application)}/changes`, root);
   const headers = { authorization: `Bearer ${token}`, accept: "text/event-stream" };

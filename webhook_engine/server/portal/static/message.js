@@ -1,4 +1,4 @@
-// One message: what was sent, to whom, and what came of it.
+// One message: its payload, its endpoints, and the results.
 
 import { to } from "./address.js";
 import { all, api, app, eventually, get } from "./api.js";
@@ -82,7 +82,7 @@ function deliveries(message, signal, wanted) {
       }
       cards.get(destination.id).show(destination);
     }
-    // Of each delivery all of its attempts, and what somebody looks at before the rest.
+    // For each delivery fetch all attempts, visible ones first.
     const stale = [...cards].filter(([, each]) => each.stale()).sort(([one], [other]) => inView.has(other) - inView.has(one));
     const work = async () => {
       for (let next = stale.shift(); next; next = stale.shift()) await next[1].readAttempts();
@@ -123,7 +123,7 @@ function deliveryCard(message, endpoint, signal, refresh, wanted) {
     );
   }
 
-  /** Whether there are attempts that are not shown. */
+  /** Whether there are attempts that are not shown yet. */
   const stale = () => made !== read;
 
   async function readAttempts() {

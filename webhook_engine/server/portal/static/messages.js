@@ -1,4 +1,4 @@
-// Lists of messages with their states: of the application, with all that they can be found by, and of one endpoint.
+// Lists of messages with their states: of the application, with all filters, and of one endpoint.
 
 import { to } from "./address.js";
 import { app, eventually, get } from "./api.js";
@@ -36,7 +36,7 @@ const MAX_LOOKS = 20;
 const MAX_ENDPOINTS = 250;
 const TYPED_MS = 300;
 
-/** "#/messages", with what is looked for in the query of the address */
+/** "#/messages", with the filters in the query of the address */
 export function messagesPage(page, signal, query = "") {
   const said = new URLSearchParams(query);
   fill(
@@ -50,7 +50,7 @@ export function messagesPage(page, signal, query = "") {
   );
 }
 
-/** Without a filter the newest messages are listed; with one they are looked for. */
+/** Without a filter the newest messages are listed; with one they are searched. */
 function readAll({ text, answer, endpoint_id, ...query }, signal) {
   const filtered = text || answer || endpoint_id || query.status !== "";
   if (filtered) return get(app("message-search"), { ...query, text, answer, endpoint_id }, signal);
@@ -61,11 +61,12 @@ function readAll({ text, answer, endpoint_id, ...query }, signal) {
 export function endpointMessages(endpoint, signal) {
   const read = async (query) => {
     if (query.status !== "1") return get(app("endpoint", endpoint, "msg"), query, signal);
-    // What waits for its first attempt and what waits for another one are told apart there, and not here.
+    // The API distinguishes first attempts that are due from retries; this list does not.
     const pages = await Promise.all(
       ["1", "3"].map((status) => get(app("endpoint", endpoint, "msg"), { ...query, status }, signal)),
     );
-    // Either may end early. What is older than the end of one is for the next page, where it is read of both.
+    // Either list may end early. Messages older than the end of one are left to the next page, where both lists have
+    // them.
     const end = pages.filter(({ done }) => !done).map(({ iterator }) => iterator).sort().at(-1);
     const data = pages.flatMap((each) => each.data).filter(({ id }) => !end || id >= end).sort((a, b) => (a.id < b.id ? 1 : -1));
     const cut = data.slice(0, query.limit);
@@ -80,7 +81,7 @@ export function endpointMessages(endpoint, signal) {
   });
 }
 
-/** What is looked for: a control for each name in the address. */
+/** The filters: a control for each name in the address. */
 function filterControls(said, signal) {
   const controls = { state: select(STATES), type: select([["", t("Any")]]), from: input({ type: "date" }), to: input({ type: "date" }) };
   const fields = [field(t("State"), controls.state), field(t("Event type"), controls.type)];
@@ -109,7 +110,7 @@ function filterControls(said, signal) {
   return { controls, fields };
 }
 
-/** Choose a value, whether it is offered (yet) or not. */
+/** Set a value, whether it is among the options (yet) or not. */
 function put(control, value) {
   if (control.matches("select") && ![...control.options].some((option) => option.value === value)) {
     control.append(h("option", { value, label: value }));
@@ -140,7 +141,7 @@ function messageList(signal, { read, hint, title, said, endpoint }) {
     clear,
     span,
   );
-  // The place in the list is kept with the entry of the history: it is there again after a reload and a step back.
+  // The position in the list is stored in the history entry, so that it survives a reload and going back.
   const kept = history.state?.messages ?? {};
   const back = kept.back ?? [];
   let iterator = kept.iterator ?? said?.get("at") ?? undefined;
@@ -198,7 +199,7 @@ function messageList(signal, { read, hint, title, said, endpoint }) {
     return changed();
   }
 
-  /** A span of time that a chart or a link chose, which no field shows. */
+  /** A time range chosen by a chart or a link, which has no field. */
   function spanChip() {
     span.hidden = !since && !until;
     const drop = () => {
@@ -211,7 +212,7 @@ function messageList(signal, { read, hint, title, said, endpoint }) {
     fill(span, !span.hidden && h("span", { class: "chip" }, icon("clock", 14), `${since ? fullTime(since) : "…"} – ${until ? fullTime(until) : "…"}`, button("", drop, { kind: "plain icon", glyph: "cross", name: t("Any time") })));
   }
 
-  /** A page of messages. Where they are filtered, the server looks at a part of them at a time: then go on. */
+  /** Fetch a page of messages. With filters, the server searches part of them at a time: then continue. */
   async function readPage(mine) {
     let page = await read(query());
     let { data } = page;
@@ -228,7 +229,7 @@ function messageList(signal, { read, hint, title, said, endpoint }) {
   const refresh = repeatedly(
     async () => {
       const mine = turn;
-      // What took many looks to find is not looked for again and again.
+      // A search that took many requests is not repeated automatically.
       if (mine === shown && lookedTo) return;
       try {
         const page = await readPage(mine);
@@ -252,7 +253,7 @@ function messageList(signal, { read, hint, title, said, endpoint }) {
     signal,
   );
 
-  /** How far was looked, where that is not all the way. */
+  /** Show how far back the search went, if not to the end. */
   function told() {
     deeper.hidden = !lookedTo;
     if (lookedTo) fill(deeper, pieces("Looked at everything back to {time}. {further}", { time: fullTime(lookedTo), further }));
@@ -260,7 +261,7 @@ function messageList(signal, { read, hint, title, said, endpoint }) {
 
   function query() {
     const after = since || (controls.from.value && midnight(controls.from.value).toISOString());
-    // With an end, a list that has a beginning goes from the newest down, too.
+    // With an upper bound, a list with a lower bound is sorted from the newest down, too.
     const end = controls.to.value ? midnight(controls.to.value, 1) : after && new Date(Date.now() + HOUR_MS);
     return {
       limit: PER_PAGE,

@@ -1,8 +1,8 @@
-// Where a text that was typed stops being JSON; browsers say it each in their own words, or not at all.
+// Finds where a text stops being valid JSON; browsers report it differently, or not at all.
 
 const TOKEN = /\s*(?:("(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*")|(-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null)|([{}[\],:]))/y;
 
-/** The number of the line, from 1, or undefined where all of it is JSON. */
+/** The line number, from 1, or undefined if the text is valid JSON. */
 export function lineOfMistake(text) {
   const open = [];
   let wanted = "value";

@@ -1,4 +1,4 @@
-// The operator's first page: how all customers stand at this moment, and a search for anything.
+// The operator's first page: the current state of all customers, and a search.
 
 import "./operator_room.js";
 import { within } from "./address.js";
@@ -23,7 +23,7 @@ const LISTS = [
   ["disabled", t("Disabled endpoints"), t("Nothing is sent to them; the latest is first."), t("No endpoint is disabled.")],
 ];
 
-/** "#/overview", with what is looked for in the query of the address */
+/** "#/overview", with the search text in the query of the address */
 export function overviewPage(page, signal, query = "") {
   const said = new URLSearchParams(query);
   const figures = h("div", { class: "figures" }, loading());
@@ -63,7 +63,7 @@ export function overviewPage(page, signal, query = "") {
   );
 }
 
-/** The box that finds anything; what is looked for is in the address. */
+/** The search box; the search text is in the address. */
 function finder(text, signal) {
   const box = input({ type: "search", value: text, maxlength: "500", "aria-label": t("Find anything"), placeholder: t("Id, uid, event id, name, URL or description") });
   const results = h("ul", { class: "list", "aria-label": t("Found") });

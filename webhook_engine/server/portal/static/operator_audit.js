@@ -1,4 +1,4 @@
-// Who changed what: the audit log, by what is asked for, page by page, and as a file.
+// The audit log: who changed what, with filters, page by page, and as a file.
 
 import "./operator_room.js";
 import { within } from "./address.js";
@@ -16,7 +16,7 @@ const COLUMNS = ["id", "timestamp", "applicationId", "subject", "tokenId", "sess
 const TYPED_MS = 400;
 const FORMULA = /^[=+\-@\t\r]/;
 
-/** "#/audit", with what is looked for in the query of the address */
+/** "#/audit", with the filters in the query of the address */
 export function auditPage(page, signal, query = "") {
   const said = new URLSearchParams(query);
   const controls = {
@@ -121,7 +121,7 @@ export function auditPage(page, signal, query = "") {
     signal,
   );
 
-  /** All that fits, oldest first, as a file. */
+  /** Save all matching entries, oldest first, as a file. */
   async function save(kind) {
     const lines = kind === "csv" ? [COLUMNS.join(",")] : [];
     let place;
@@ -141,7 +141,7 @@ export function auditPage(page, signal, query = "") {
   }
 }
 
-/** A cell of a table; what a spreadsheet would take for a formula is made a text. */
+/** A table cell; anything that a spreadsheet would take for a formula is turned into text. */
 function cell(value) {
   const text = Array.isArray(value) ? value.join(", ") : String(value ?? "");
   return `"${(FORMULA.test(text) ? `'${text}` : text).replaceAll('"', '""')}"`;
@@ -163,7 +163,7 @@ export function entry(each) {
   );
 }
 
-/** Where what was changed can be seen, if it is there still. */
+/** The page of what was changed, if it still exists. */
 function placeOf({ applicationId, target, action }) {
   if (!applicationId || !target || action.endsWith(".delete")) return undefined;
   if (/^ep_/.test(target)) return within(applicationId, `/endpoints/${target}`);

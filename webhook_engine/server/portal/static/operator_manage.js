@@ -1,4 +1,4 @@
-// What an operator does for one customer: a link to the portal, a message; and what was changed there lately.
+// Operator actions for one customer: a link to the portal, a message; and the recent changes.
 
 import "./operator_room.js";
 import { to } from "./address.js";

@@ -1,5 +1,5 @@
-// What the pages for operators have beside those for consumers: texts and styles of their own, loaded when one of these
-// pages is first shown, so that consumers do not wait for them.
+// The texts and styles of the operator pages, loaded when one of these pages is first shown, so that consumers do not
+// load them.
 
 import { h } from "./dom.js";
 import { alsoSay } from "./language.js";

@@ -1,4 +1,4 @@
-// Event types of the whole organization: what there is, new ones, and taking them off the offer.
+// The event types of the whole organization: list, add and archive them.
 
 import "./operator_room.js";
 import { all, api } from "./api.js";

@@ -1,4 +1,4 @@
-// What is wrong with what an endpoint asks for, by the rule that it breaks or by its place, in the consumer's words.
+// Error messages for endpoint options, by the broken rule or the place, in words for consumers.
 
 import { t } from "./language.js";
 
@@ -43,7 +43,7 @@ const BY_PLACE = {
   "tls.ca": t("These are no certificates in PEM: each begins with BEGIN CERTIFICATE."),
 };
 
-/** The words for one problem of an answer, or for one of a trial. */
+/** The words for a problem in an error response or a test result. */
 export function optionWords({ rule, place, field, words }) {
   return BY_RULE[rule]?.(place) ?? BY_PLACE[place] ?? BY_PLACE[field] ?? words;
 }

@@ -1,4 +1,4 @@
-// The order of an endpoint's messages, its batches, and its circuit breaker: what was asked for, and where it stands.
+// The order of an endpoint's messages, its batches, and its circuit breaker: settings and state.
 
 import { to } from "./address.js";
 import { api, app, get } from "./api.js";
@@ -16,7 +16,7 @@ const MOST = 1_000;
 const LONGEST_WAIT_S = 300;
 const HELD_UP = ["retrying", "stopped"];
 
-/** That the endpoint waits as a whole, if it does. */
+/** A notice that the whole endpoint is paused, if it is. */
 export function pausedNotice({ pausedUntil }) {
   if (!pausedUntil || new Date(pausedUntil) <= Date.now()) return undefined;
   return notice(
@@ -27,7 +27,7 @@ export function pausedNotice({ pausedUntil }) {
   );
 }
 
-/** Where the orders are held up, and what can be done about it; nothing for an endpoint without an order. */
+/** Where the orders are blocked, and how to continue; nothing for an endpoint without ordered delivery. */
 export function orderCard(endpoint, signal) {
   if (!endpoint.ordering) return undefined;
   const list = h("ul", { class: "list boxed" });
@@ -70,12 +70,12 @@ const waiting = (one) => (one.waiting < MOST ? String(one.waiting) : `${MOST}+`)
 
 const ASKED = ["ordering", "orderingOnExhausted", "batchSize", "batchWait", "circuitBreaker"];
 
-/** What is asked for here, as a text that is another one when that is changed. */
+/** A text of these settings, which changes with any of them. */
 export function orderAsked(endpoint) {
   return JSON.stringify(ASKED.map((name) => endpoint[name] ?? null));
 }
 
-/** What may be asked for; `changed(endpoint)` gets the endpoint as it is then. */
+/** The settings; `changed(endpoint)` gets the endpoint after a change. */
 export function orderSettings(endpoint, signal, changed) {
   const disabled = !may("ManageEndpoint");
   const ordering = select([["", t("Side by side")], ["fifo", t("One at a time, in order")]], { value: endpoint.ordering ?? "", disabled });
@@ -108,7 +108,7 @@ export function orderSettings(endpoint, signal, changed) {
       batchWait: ordered && wait.value ? plainDuration(`${Number(wait.value)}s`) : null,
       circuitBreaker: breaker.value ? breaker.value === "true" : null,
     };
-    // What somebody else has changed meanwhile stays, unless it was changed here, too.
+    // Keep settings that were changed elsewhere, unless they were changed here, too.
     const body = Object.fromEntries(Object.entries(asked).filter(([name, value]) => value !== (before[name] ?? null)));
     if (!Object.keys(body).length) return void toast(t("There is nothing to save"));
     before = await api("PATCH", app("endpoint", endpoint.id), { body, signal });

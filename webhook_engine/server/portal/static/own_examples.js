@@ -1,5 +1,5 @@
-// Examples that somebody has made for their own tests. They stay in the browser: they are of one person and of passing
-// worth, and may have real data in them, which nobody else shall find on a server.
+// A user's own examples for tests. They are kept in the browser only: they are personal and temporary, and may contain
+// real data, which must not be visible to others through a server.
 
 import { session } from "./session.js";
 
@@ -12,17 +12,17 @@ function all() {
     const kept = JSON.parse(localStorage.getItem(NAME)) ?? {};
     return typeof kept === "object" ? kept : {};
   } catch {
-    return {}; // storage is closed to pages in frames in some browsers
+    return {}; // some browsers block storage for framed pages
   }
 }
 
-/** Those for an event type: `{ type, name, text }`. */
+/** The examples for an event type: `{ type, name, text }`. */
 export function ownExamples(type) {
   const kept = all()[session().application];
   return Array.isArray(kept) ? kept.filter((each) => each.type === type && typeof each.text === "string") : [];
 }
 
-/** Keep one, in the place of one of the same name; says whether that could be done. */
+/** Store an example, replacing one with the same name; returns whether that succeeded. */
 export function keepExample(type, name, text) {
   if (text.length > LONGEST) return false;
   const { application } = session();

@@ -5,10 +5,10 @@ import { h } from "./dom.js";
 import { t } from "./language.js";
 import { button, card, codeBox } from "./ui.js";
 
-/** The payload to the byte: what is signed is what was sent, not what is JSON to the same effect. */
+/** The payload byte for byte: the signature covers these bytes, not equivalent JSON. */
 export const readPayload = (message, signal) => get(app("msg", message, "payload"), {}, signal);
 
-/** The name of the file that a payload is downloaded as. */
+/** The name of the file for downloading a payload. */
 export function fileOf(message, { payload, encoding }) {
   const json = encoding !== "base64" && /^\s*[[{"]/.test(payload);
   return `${message}.${json ? "json" : encoding === "base64" ? "bin" : "txt"}`;

@@ -1,4 +1,4 @@
-// The filter of an endpoint on payloads, as JSON, and trying it on an example.
+// The payload filter of an endpoint, as JSON, and testing it on an example.
 
 import { api, app } from "./api.js";
 import { fill, h, icon } from "./dom.js";
@@ -9,8 +9,8 @@ import { button, field } from "./ui.js";
 const area = (rows, placeholder) => h("textarea", { class: "input code", rows: String(rows), spellcheck: "false", autocomplete: "off", placeholder });
 
 /**
- * A field with `value()` (an object, or null; undefined while it is no JSON), `put(filter)`, and what tries it below.
- * Apart from the field, `beside` holds what is typed to try it: it is no part of the endpoint.
+ * A field with `value()` (an object or null; undefined while it is not valid JSON) and `put(filter)`, and a test below
+ * it. The input of the test is in `beside`, apart from the field: it is no part of the endpoint.
  */
 export function payloadFilter() {
   const said = area(3, '{"amount": {"$gt": 100}}');
@@ -32,7 +32,7 @@ export function payloadFilter() {
     else fill(outcome, icon("warning", 14), ` ${t("This example would not be sent: {condition} does not hold.", { condition: JSON.stringify(condition) })}`);
   }
 
-  // What is typed here changes nothing of the endpoint.
+  // Input here changes nothing of the endpoint.
   example.addEventListener("input", (event) => event.stopPropagation());
   example.addEventListener("change", (event) => event.stopPropagation());
   const beside = h(

@@ -1,4 +1,4 @@
-// The portal's frame: opens the session, shows the page that the address names, and its navigation.
+// The frame of the portal: opens the session, shows the page of the address, and the navigation.
 
 import { docsUrl, homeUrl, logo, name as platform, worn } from "./appearance.js";
 import { link as said } from "./arrival.js";
@@ -15,7 +15,7 @@ import { titled } from "./titles.js";
 import { guard, leaving, stay } from "./unsaved.js";
 
 const APPLICATIONS = "#/applications";
-// Each page is loaded when it is first shown; what it says comes with the first one after this one.
+// Each page is loaded when it is first shown; the texts of all further pages come with the first of them.
 const FIRST = async () => (await import("./endpoints.js")).endpointsPage;
 const ROUTES = [
   [/^\/endpoints\/new$/, async () => (await import("./endpoint_form.js")).newEndpointPage, t("Endpoints")],
@@ -27,7 +27,7 @@ const ROUTES = [
   [/^\/catalogue$/, async () => (await import("./catalogue.js")).cataloguePage, t("Event catalogue")],
   [/^/, FIRST, t("Endpoints")],
 ];
-// What an operator sees of all applications.
+// The operator's pages on all applications.
 const OPERATOR_ROUTES = [
   [/^\/overview(?:\?(.*))?$/, async () => (await import("./operator.js")).overviewPage, "/overview"],
   [/^\/applications$/, async () => (await import("./applications.js")).applicationsPage, "/applications"],
@@ -51,7 +51,7 @@ const SECTIONS = [
 const PROBE_MS = 1_500;
 const DEEP = /^#\/./;
 const NEXT = /^\/[\w][^\s#]*$/;
-// Where links lead that were made for other portals.
+// Redirects for links made for other portals.
 const OTHER_NAMES = [[/^\/event-types\b.*/, "/catalogue"], [/^\/(logs|activity)\b.*/, "/messages"]];
 
 let shown = new AbortController();
@@ -77,13 +77,13 @@ async function start() {
   }
   await worn;
   goOn();
-  // Somebody opened a page of the portal in a new tab.
+  // A page of the portal was opened in a new tab.
   if (!session() && DEEP.test(location.hash)) await borrow();
   if (session()) lay();
   else entrance(start);
 }
 
-/** Go where the link says, once. */
+/** Go to the page that the link names, once. */
 function goOn() {
   const wanted = said.get("next");
   said.delete("next");
@@ -96,7 +96,7 @@ function goOn() {
   stay(address.href);
 }
 
-/** The sign of the platform; one that does not come leaves its place to our own. */
+/** The platform's logo; if it cannot be loaded, our own is shown. */
 function sign() {
   const own = icon("hook", 24);
   if (!logo) return own;
@@ -136,12 +136,12 @@ function lay() {
   show();
 }
 
-/** Put the name of the application that is shown into the bar. */
+/** Show the name of the current application in the bar. */
 function callByName() {
   const { application, operator } = session();
   fill(name, platform ?? t("Webhooks"));
   name.removeAttribute("title");
-  // A customer knows whose page this is by the platform's name; who looks after many has to know which one it is.
+  // A customer recognizes the page by the platform's name; an operator has to see which application it is.
   if (!application || (platform && !operator)) return;
   const read = eventually(() => get(app()), new AbortController().signal);
   read.then(
@@ -162,7 +162,7 @@ async function signOut() {
   start();
 }
 
-/** Show the page that the address names; `moved` says that the person came from another one. */
+/** Show the page of the address; `moved` says whether the user came from another page. */
 async function show(moved) {
   if (location.hash.startsWith("#key=")) return void start();
   if (!session() || !main?.isConnected) return;
@@ -176,7 +176,7 @@ async function show(moved) {
       callByName();
     }
   } else if (application) {
-    // An operator's link in the hands of a consumer: the page is the same, of the consumer's own application.
+    // An operator's link was opened by a consumer: show the same page of the consumer's own application.
     return void location.replace(`#${path}`);
   }
   const { operator } = session();
@@ -185,7 +185,7 @@ async function show(moved) {
   const [pattern, load, section] = routes.find(([each]) => each.test(path));
   const parameters = pattern.exec(path).slice(1).map((part) => part && decoded(part));
   const sections = listing ? OPERATOR_SECTIONS : operator ? [...SECTIONS, [t("Manage"), "/manage"]] : SECTIONS;
-  // The links stay as long as they are the same, with the focus that one of them may have.
+  // The links are kept while they are the same, with the focus of one of them.
   if (nav.shows !== sections[0][1]) fill(nav, sections.map(([words]) => h("a", {}, words)));
   nav.shows = sections[0][1];
   everybody.hidden = listing;
@@ -201,7 +201,7 @@ async function show(moved) {
     if (load !== FIRST) await alsoSay("pages");
     page = await load();
   } catch {
-    // Its script did not come, since the server is away: begin anew when it is there again.
+    // The page's script could not be loaded, since the server is down: reload when it is up again.
     return void eventually(() => get("health/ping"), signal).then(() => location.reload(), () => {});
   }
   if (signal.aborted) return;

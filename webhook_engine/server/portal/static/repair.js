@@ -1,4 +1,4 @@
-// Sending again what an endpoint did not get.
+// Sending messages again that an endpoint did not get.
 
 import { api, app, eventually, get, upTo } from "./api.js";
 import { fill, h, icon } from "./dom.js";
@@ -69,7 +69,7 @@ export function repairCard(endpoint, signal) {
     return { since: new Date(since.value).toISOString(), until: until.value ? new Date(until.value).toISOString() : undefined };
   }
 
-  /** What is wrong with the span of time, told at its fields. */
+  /** Show at the fields what is wrong with the time range. */
   function wrong() {
     wrapped.complain();
     ends.complain();
@@ -81,7 +81,7 @@ export function repairCard(endpoint, signal) {
     return false;
   }
 
-  /** How many messages this is about, told before anything is sent. */
+  /** Count the messages and show the number, before anything is sent. */
   async function countThem() {
     const mine = ++asked;
     if (!since.value || (until.value && until.value <= since.value)) return void fill(count);
@@ -120,7 +120,7 @@ export function repairCard(endpoint, signal) {
 
   const place = (id, verb) => ["background-task", encodeURIComponent(id), verb].filter(Boolean).join("/");
 
-  /** Show how a task goes on until it has ended; it can be paused and cancelled meanwhile. */
+  /** Show the progress of a task until it ends; it can be paused and cancelled. */
   async function watch(id, text, words, bar) {
     let ended = false;
     let paused = false;
@@ -141,7 +141,7 @@ export function repairCard(endpoint, signal) {
       const n = data.processed ?? 0;
       tell(found);
       if (status === "running" || !ended) {
-        // The last count may be written a moment after the end, so the end is looked at twice.
+        // The final count may be stored a moment after the end, so the ended task is fetched twice.
         ended = status !== "running";
       } else {
         const cancelled = data.error === "cancelled" && t("Cancelled: {n} messages are on the way.", { n });
@@ -154,7 +154,7 @@ export function repairCard(endpoint, signal) {
     }
   }
 
-  /** What is under way here already, begun in another tab or before a reload, is shown, too. */
+  /** Also show a task that is already running, started in another tab or before a reload. */
   async function goOn() {
     const { data } = await get("background-task", { status: "running" }, signal);
     const { data: held } = await get("background-task", { status: "paused" }, signal);

@@ -1,4 +1,4 @@
-// Sending many messages again: choosing them, and how it goes on.
+// Sending many messages again: selecting them, and the progress.
 
 import { all, api, app } from "./api.js";
 import { fill, h } from "./dom.js";
@@ -10,8 +10,8 @@ const FAILED = 2;
 const MAX_DESTINATIONS = 1_000;
 
 /**
- * Boxes for messages, and a bar with what can be done with those that are chosen; of one `endpoint`, or else of all:
- * then each goes to where it failed, or, if it failed nowhere, to everywhere it was sent.
+ * Checkboxes for messages, and a bar with actions for the selected ones. With `endpoint` they are sent to that one;
+ * otherwise to each endpoint where the message failed or, if it failed nowhere, to all that it was sent to.
  */
 export function selection(endpoint, signal, done) {
   const chosen = new Set();
@@ -117,7 +117,7 @@ export function selection(endpoint, signal, done) {
     done();
   }
 
-  /** Send one again; how many endpoints it went to. */
+  /** Send one message again; returns the number of endpoints. */
   async function again(message) {
     const to = endpoint ? [endpoint] : await destinations(message);
     for (const each of to) await api("POST", app("msg", message, "endpoint", each, "resend"), { signal });

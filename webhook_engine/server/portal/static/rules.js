@@ -1,4 +1,4 @@
-// The rules that hold for deliveries, as they are configured here.
+// The delivery settings of the server.
 
 import { app, get } from "./api.js";
 import { session } from "./session.js";
@@ -6,7 +6,7 @@ import { session } from "./session.js";
 let known;
 let knownFor;
 
-/** The rules: `timeoutMs`, `recoverMaxAgeMs`, `signatureHeaders` and so on. */
+/** The settings: `timeoutMs`, `recoverMaxAgeMs`, `signatureHeaders` and so on. */
 export function deliveryRules() {
   const { token, application } = session();
   const now = `${application} ${token}`;

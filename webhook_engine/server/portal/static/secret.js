@@ -1,4 +1,4 @@
-// The signing secret of an endpoint: hidden until somebody asks for it.
+// The signing secret of an endpoint, hidden until the user shows it.
 
 import { api, app, eventually, get } from "./api.js";
 import { fill, h } from "./dom.js";
@@ -25,7 +25,7 @@ export function secretCard(endpoint, signal) {
     if (may("ViewEndpointSecret")) eventually(read, signal).catch(() => {});
   }
 
-  /** All keys that sign now; those of before are told of until they end. */
+  /** Fetch all secrets that sign now; older ones are shown until they expire. */
   async function read() {
     const keys = await get(app("endpoint", endpoint, "secret", "all"), {}, signal);
     before.hidden = !keys.replaced.length;

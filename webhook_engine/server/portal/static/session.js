@@ -1,5 +1,5 @@
-// Who uses the page: a session of one application, opened by a link that works once, or an operator with a token.
-// The token lives in the tabs of this page alone, survives a reload, and never becomes part of a URL.
+// The session: of one application, opened by a link that works once, or of an operator with a token. The token is kept
+// only in the tabs of this page, survives a reload, and never becomes part of a URL.
 
 import { t } from "./language.js";
 
@@ -14,7 +14,7 @@ function read() {
   try {
     return JSON.parse(sessionStorage.getItem(NAME)) ?? undefined;
   } catch {
-    return undefined; // storage is closed to pages in frames in some browsers; then a reload asks for a new link
+    return undefined; // some browsers block storage for framed pages; then a reload requires a new link
   }
 }
 
@@ -32,8 +32,8 @@ export function keep(next) {
   }
 }
 
-// Tabs of one browser help each other: a link of the page that is opened in a new tab works there, too, and where a
-// session has ended while somebody was typing, the page goes on as soon as a new link was opened in another tab.
+// Tabs of one browser share a session: a link of the page works in a new tab, and after a session has ended with
+// unsaved input, the page continues as soon as a new link is opened in another tab.
 const ANSWER_MS = 250;
 const others = channel();
 const listeners = [];
@@ -43,7 +43,7 @@ function channel() {
   try {
     return new BroadcastChannel(NAME);
   } catch {
-    return undefined; // closed like storage to pages in frames in some browsers
+    return undefined; // some browsers block this for framed pages, like storage
   }
 }
 
@@ -53,12 +53,12 @@ others?.addEventListener("message", ({ data }) => {
   if (data.begun) listeners.forEach((listener) => listener(data.begun));
 });
 
-/** Call with each session that begins in another tab. */
+/** Call `listener` with each session that begins in another tab. */
 export function onBegun(listener) {
   listeners.push(listener);
 }
 
-/** Take over the session of the tab that was used last, if there is one. */
+/** Take over the session of the most recently used tab, if there is one. */
 export function borrow() {
   if (!others) return Promise.resolve();
   const ask = crypto.getRandomValues(new Uint32Array(2)).join("-");
@@ -77,12 +77,12 @@ export function borrow() {
   });
 }
 
-/** Whether the session allows something; an operator may do everything. */
+/** Whether the session has a capability; an operator has all. */
 export function may(capability) {
   return !current?.capabilities || current.capabilities.includes(capability);
 }
 
-/** The key in the address, which is removed from there and from the history at once. */
+/** Take the key from the address; it is removed from there and from the history at once. */
 export function takeKey() {
   if (!location.hash.startsWith(PREFIX)) return undefined;
   const key = location.hash.slice(PREFIX.length);
@@ -90,7 +90,7 @@ export function takeKey() {
   return key;
 }
 
-/** Open a session with the key of a link; throws an error that is `refused` if the key is no good. */
+/** Open a session with the key of a link; throws an error that is `refused` if the key is invalid. */
 export async function exchange(key) {
   keep(undefined);
   let response;
@@ -105,7 +105,7 @@ export async function exchange(key) {
   } catch {
     throw Object.assign(new Error(t("The server cannot be reached.")), { refused: false });
   }
-  // A server that is away or busy says nothing about the link.
+  // An unavailable server says nothing about the link.
   const refused = response.status < 500 && response.status !== 429;
   if (!response.ok) throw Object.assign(new Error(t("The link is not accepted.")), { refused });
   const { token, applicationId, capabilities } = await response.json();
@@ -115,7 +115,7 @@ export async function exchange(key) {
   others?.postMessage({ begun: current });
 }
 
-/** Begin with a token that somebody typed in; that of an organization shows every application. */
+/** Begin a session with a token that was typed in; an organization's token gives access to every application. */
 export function begin(token) {
   const claims = claimsOf(token);
   if (!claims?.sub) throw new Error(t("This is not an API token; `webhook-engine token` prints one."));

@@ -1,4 +1,4 @@
-// How the deliveries of the whole application go.
+// The delivery statistics of the whole application.
 
 import { fill, h } from "./dom.js";
 import { statistics } from "./chart.js";

@@ -1,4 +1,4 @@
-// The tab Testing: choose an event type, send its example or a payload of one's own, and watch what becomes of it.
+// The tab Testing: select an event type, send its example or another payload, and watch the results.
 
 import { to } from "./address.js";
 import { api, app, eventually, get } from "./api.js";
@@ -40,7 +40,7 @@ function tester(endpoint, types, signal) {
     : t("Your access allows looking, not sending.");
   const none = empty("play", t("Nothing sent yet"), hint);
 
-  /** Show the example, or where there are some, one of one's own. */
+  /** Show the event type's example, or the user's own one with this name. */
   function show(name = "") {
     const chosen = types.find(({ name: each }) => each === type.value);
     const own = may("CreateAttempts") ? ownExamples(type.value) : [];
@@ -65,7 +65,7 @@ function tester(endpoint, types, signal) {
     example.querySelector("textarea").focus();
   }
 
-  /** A payload to type in, which can be kept under a name. */
+  /** An editor for a payload, which can be stored under a name. */
   function editor(text, name) {
     const area = h("textarea", { class: "input code", rows: "12", spellcheck: "false", value: text });
     const label = input({ value: name, maxlength: "60" });
@@ -103,7 +103,7 @@ function tester(endpoint, types, signal) {
     );
   }
 
-  /** Whether what was typed is a JSON object. */
+  /** Whether the input is a JSON object. */
   function checked() {
     edited.complain();
     const text = edited.text();
@@ -121,7 +121,7 @@ function tester(endpoint, types, signal) {
     const toAll = target.value === "all";
     try {
       const path = toAll ? app("send-example") : app("endpoint", endpoint, "send-example");
-      // Numbers and strings stay as they were typed.
+      // Numbers and strings stay exactly as typed.
       const json = `{"eventType": ${JSON.stringify(type.value)}${edited ? `, "payload": ${edited.text().trim()}` : ""}}`;
       const message = await api("POST", path, { json, signal });
       sent.unshift({ ...message, toAll, state: 1, attempts: [], destinations: [] });
@@ -184,7 +184,7 @@ function tester(endpoint, types, signal) {
     );
   }
 
-  /** What became of it at each endpoint. */
+  /** The result at each endpoint. */
   function everywhere({ destinations, done }) {
     if (!destinations.length) return h("p", { class: "soft small card-body" }, done ? t("No endpoint listens for this event type.") : t("On its way…"));
     return h(

@@ -1,10 +1,10 @@
-// Where the time of an attempt went.
+// The phases of an attempt, with their durations.
 
 import { h } from "./dom.js";
 import { duration } from "./format.js";
 import { t } from "./language.js";
 
-/** The parts of an exchange, in their order: [key, name, milliseconds]. */
+/** The phases in order: [key, name, milliseconds]. */
 export function phasesOf({ lookupMs, connectMs, tlsMs, firstByteMs, totalMs }) {
   const known = [
     ["lookup", t("Look-up of the name"), lookupMs],
@@ -19,7 +19,7 @@ export function phasesOf({ lookupMs, connectMs, tlsMs, firstByteMs, totalMs }) {
 
 const finely = (milliseconds) => (milliseconds >= 10 ? duration(Math.round(milliseconds)) : t("{n} ms", { n: Math.round(milliseconds * 10) / 10 }));
 
-/** A bar of the parts with a legend; nothing where nothing is known of them. */
+/** A bar of the phases with a legend; nothing if none is known. */
 export function timingBar(timing) {
   const phases = phasesOf(timing);
   if (!phases.length) return undefined;

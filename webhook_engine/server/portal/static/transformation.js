@@ -1,4 +1,4 @@
-// What an endpoint's requests are changed by, and how they are authenticated: edited and tried in the tab Settings.
+// The transformation and authentication of an endpoint's requests: edited and tested in the tab Settings.
 
 import { api, app, eventually, get } from "./api.js";
 import { tokenCause } from "./causes.js";
@@ -11,7 +11,7 @@ import { button, busy, card, codeBox, field, input, toast } from "./ui.js";
 const BEGINNING = "function handler(webhook) {\n  return webhook;\n}\n";
 const EXAMPLE = '{\n  "id": 1\n}';
 
-/** The consumer's own script; nothing where the platform does not allow scripts. */
+/** The consumer's own script; nothing if the platform does not allow scripts. */
 export function scriptCard(endpoint, signal) {
   const element = h("div", {});
   if (!may("ManageTransformations")) return element;
@@ -56,7 +56,7 @@ function editor(path, script, signal) {
       return void payload.focus();
     }
     try {
-      // Numbers and strings stay as they were typed.
+      // Numbers and strings stay exactly as typed.
       const json = `{"code": ${JSON.stringify(code.value)}, "eventType": ${JSON.stringify(type.value)}, "payload": ${payload.value}}`;
       fill(result, shown(await api("POST", `${path}/simulate`, { json, signal })));
     } catch (error) {
@@ -80,7 +80,7 @@ function editor(path, script, signal) {
 
 const NO_WEBHOOK = /no webhook|^(payload|url|method|headers|cancel|webhook)\b/;
 
-/** Why a script makes nothing; what it says itself stays as it is. */
+/** Why a script has no valid result; the script's own error message is unchanged. */
 function scriptWords(problem) {
   const [, own] = /the script failed: (.*)$/s.exec(problem) ?? [];
   if (/too long/.test(problem)) return t("The script took too long.");
@@ -97,7 +97,7 @@ function shown(trial) {
   return [codeBox(t("What would be sent"), `${trial.method} ${trial.url}\n${headers.join("")}\n${trial.payload}`, {}), logs];
 }
 
-/** A button that tries how requests are authenticated; nothing where they are not. */
+/** A button that tests the authentication; nothing if there is none. */
 export function authenticationCard(endpoint, signal) {
   if (!(endpoint.authentication || endpoint.tls) || !may("CreateAttempts")) return undefined;
   const result = h("p", { role: "status" });

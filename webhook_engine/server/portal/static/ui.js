@@ -1,4 +1,4 @@
-// Pieces that several pages are made of.
+// Components that several pages use.
 
 import { fill, freshId, h, icon, shownText } from "./dom.js";
 import { fromNow, fullTime, prettyText, remaining } from "./format.js";
@@ -23,7 +23,7 @@ export function button(label, action, { kind = "", size = "", glyph, name, submi
   return element;
 }
 
-/** Keep a button from being pressed again until the promise has ended; say what went wrong. */
+/** Disable a button until the promise settles; show its error. */
 export async function busy(element, promise) {
   element.setAttribute("aria-disabled", "true");
   element.setAttribute("aria-busy", "true");
@@ -38,7 +38,7 @@ export async function busy(element, promise) {
   }
 }
 
-/** A short message at the edge of the page, read out by screen readers. */
+/** A short notice at the edge of the page, announced by screen readers. */
 export function toast(text, kind = "") {
   let holder = document.querySelector(".toasts");
   if (!holder) {
@@ -58,7 +58,7 @@ const STATES = {
   4: [t("Cancelled"), "", "dash"],
 };
 
-/** The state of a delivery in words; one whose next attempt is due is pending, whatever the last one was. */
+/** The state of a delivery in words; one whose next attempt is due is pending, whatever the last result. */
 export function stateOf(delivery) {
   return delivery.nextAttempt ? 3 : delivery.status;
 }
@@ -68,7 +68,7 @@ export function stateBadge(status) {
   return h("span", { class: `state ${kind}` }, icon(glyph, 14), word);
 }
 
-/** The state of an endpoint; `doing` may say more of it than it knows itself: whether it is `blocked` or `failing`. */
+/** The state of an endpoint; `doing` adds whether it is `blocked` or `failing`. */
 export function endpointBadge(endpoint, doing = {}) {
   if (endpoint.disabled) return h("span", { class: "state bad" }, icon("dash", 14), t("Disabled"));
   if (doing.blocked) return h("span", { class: "state bad" }, icon("warning", 14), t("Blocked"));
@@ -77,19 +77,19 @@ export function endpointBadge(endpoint, doing = {}) {
     : h("span", { class: "state good" }, icon("check", 14), t("Enabled"));
 }
 
-/** How the receiver answered one attempt. */
+/** The response to one attempt, as a badge. */
 export function codeBadge(attempt) {
   const good = attempt.status === 0;
   const code = attempt.responseStatusCode || (failureOf(attempt) === "blocked" ? t("Blocked") : t("No response"));
   return h("span", { class: `state ${good ? "good" : "bad"}` }, icon(good ? "check" : "cross", 14), String(code));
 }
 
-/** A time as distance from now, kept up to date by `tick`. */
+/** A relative time, kept up to date by `tick`. */
 export function when(text, className = "faint") {
   return h("time", { class: className, datetime: text, title: fullTime(text) }, fromNow(text));
 }
 
-/** The time that is left until one to come, counted down by `tick`. */
+/** The time left until a future time, counted down by `tick`. */
 export function countdown(text) {
   return h("time", { class: "countdown", datetime: text, title: fullTime(text), "data-due": true }, remaining(text));
 }
@@ -105,7 +105,7 @@ setInterval(() => {
 let moved = false;
 addEventListener("hashchange", () => (moved = true));
 
-/** A link to where the person came from on this page, or else to `href`. */
+/** A link to the previous page within the portal, or else to `href`. */
 export function backLink(href, text = t("Back")) {
   const back = (event) => {
     if (!moved) return;
@@ -115,18 +115,18 @@ export function backLink(href, text = t("Back")) {
   return h("a", { class: "back", href, on: { click: back } }, icon("left", 14), text);
 }
 
-/** A URL that may be broken into lines at the slashes of its path. */
+/** A URL that may wrap at the slashes of its path. */
 export function breakable(url) {
   return url.split(/(?<=[^/:]\/|[?&])(?![/?&])/).flatMap((part, place) => (place ? [h("wbr"), part] : [part]));
 }
 
-/** Tell what the API says is wrong at the field of that name, or else at `otherwise`. */
+/** Show the API's errors at the fields of that name, or else at `otherwise`. */
 export function complainAt(fields, error, otherwise) {
   const { field: place, words } = error.problems?.[0] ?? {};
   (fields[place] ?? otherwise).complain(words ?? error.message);
 }
 
-/** A labelled field around a control, with a hint and a place for what is wrong. */
+/** A labelled field around a control, with a hint and a place for errors. */
 export function field(label, control, { hint, optional = false } = {}) {
   const id = control.id || freshId("field");
   const inner = control.matches("input, select, textarea") ? control : control.querySelector("input, select, textarea");
@@ -142,7 +142,7 @@ export function field(label, control, { hint, optional = false } = {}) {
     hintElement,
     problem,
   );
-  // An input shows its text as it is: what would turn it around is named below it.
+  // An input shows its text as it is: characters that change its direction are named below it.
   const turned = h("p", { class: "hint", hidden: true });
   element.append(turned);
   element.look = () => {
@@ -165,7 +165,10 @@ export function input(attributes = {}) {
   return h("input", { class: "input", type: "text", autocomplete: "off", spellcheck: "false", ...attributes });
 }
 
-/** A native select; `choices` are pairs of value and text. Their texts are labels, so that a page's states stand out. */
+/**
+ * A native select; `choices` are pairs of value and text. The texts are marked as labels, to stand apart from a page's
+ * states.
+ */
 export function select(choices, { value, ...attributes } = {}) {
   const element = h(
     "select",
@@ -176,7 +179,7 @@ export function select(choices, { value, ...attributes } = {}) {
   return element;
 }
 
-/** The choice of a language; it reads the same in every one. */
+/** The language menu; it reads the same in every language. */
 export function languageChoice() {
   const choice = h(
     "select",
@@ -206,8 +209,8 @@ export function copyButton(name, text) {
 }
 
 /**
- * Text in a box with a title and a button that copies it to the character. JSON is coloured, and laid out unless it is
- * to be shown `exact`; then a button lays it out.
+ * Text in a box with a title and a button that copies it exactly. JSON is highlighted, and indented unless `exact`;
+ * then a button indents it.
  */
 export function codeBox(title, text, { json = false, exact = false, lines = false, id, more } = {}) {
   const laidOut = json ? prettyText(text) : text;
@@ -291,7 +294,7 @@ export function tags(values) {
   return h("div", { class: "tags" }, values.map((value) => h("span", { class: "tag" }, value)));
 }
 
-/** A dialog above the page; `choices` are [label, value, kind of button], and `chosen` resolves to one of the values. */
+/** A modal dialog; `choices` are [label, value, kind of button], and `chosen` resolves to one of the values. */
 export function modal(title, text, choices) {
   const heading = freshId("dialog");
   const words = freshId("dialog");
@@ -316,15 +319,15 @@ export function modal(title, text, choices) {
   return { close: () => dialog.close(), chosen };
 }
 
-/** Ask before something that cannot be undone; resolves to whether the person agreed. */
+/** Ask before something that cannot be undone; resolves to whether the user agreed. */
 export async function confirm(title, text, agree, kind = "main", refuse = t("Cancel")) {
   const { chosen } = modal(title, text, [[refuse, "", ""], [agree, "yes", kind]]);
   return (await chosen) === "yes";
 }
 
 /**
- * Tabs after the pattern of the ARIA guide: arrows move between them. `pages` are [key, label, render];
- * `leaving(panel)` resolves to whether the tab that is shown may be left.
+ * Tabs after the pattern of the ARIA guide: arrow keys move between them. `pages` are [key, label, render];
+ * `leaving(panel)` resolves to whether the current tab may be left.
  */
 export function tabs(pages, current, onChange, leaving = async () => true) {
   const panel = h("div", { role: "tabpanel", id: freshId("panel"), tabindex: "-1" });
@@ -370,24 +373,24 @@ const QUIET_MS = 30_000;
 const runs = new Set();
 let hears = () => false;
 
-/** Ask the server seldom as long as `isOpen` says that it tells of changes by itself. */
+/** Poll rarely while `isOpen` says that the server sends notices of changes. */
 export function hearing(isOpen) {
   hears = isOpen;
 }
 
-/** Resolves as soon as the page is not hidden. */
+/** Resolves as soon as the page is visible. */
 export async function inView() {
   while (document.hidden) await new Promise((resolve) => document.addEventListener("visibilitychange", resolve, { once: true }));
 }
 
-/** What is shown may be out of date. */
+/** The data shown may be out of date. */
 export function somethingChanged() {
   for (const soon of runs) soon();
 }
 
 /**
- * Run now and again every so often (`everyMs` may be a function) until the signal ends it; one run at a time, and none while the page is hidden.
- * A server that is slow to answer is asked less often. What ends with the session goes on with the next one.
+ * Run `work` periodically (`everyMs` may be a function) until the signal aborts; one run at a time, and none while the
+ * page is hidden. A slow server is polled less often. If the session ends, it continues with the next one.
  */
 export function repeatedly(work, everyMs, signal) {
   let timer;

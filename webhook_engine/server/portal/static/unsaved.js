@@ -1,27 +1,27 @@
-// What was typed on the page and is not saved yet: nobody leaves it behind without being asked.
+// Unsaved input on the page: the user is asked before leaving it.
 
 import { t } from "./language.js";
 import { confirm } from "./ui.js";
 
 const UNSAVED = "form[data-unsaved]";
 
-/** Say of a form whether it holds something that would be lost. */
+/** Mark whether a form has unsaved input. */
 export function mark(form, unsaved) {
   if (unsaved) form.dataset.unsaved = "";
   else delete form.dataset.unsaved;
 }
 
-/** Whether there is something within an element that would be lost with it. */
+/** Whether an element contains unsaved input. */
 export function unsaved(within = document) {
   return within.querySelector(UNSAVED) !== null;
 }
 
-/** Give up what is not saved: it is decided. */
+/** Discard unsaved input, after the user has agreed. */
 export function discard(within = document) {
   for (const form of within.querySelectorAll(UNSAVED)) mark(form, false);
 }
 
-/** Ask whether to leave what is not saved behind; resolves to whether to go. */
+/** Ask whether to discard unsaved input; resolves to whether to leave. */
 export async function leaving(within = document) {
   if (!unsaved(within)) return true;
   const text = t("What you changed here is not saved yet, and would be lost.");
@@ -33,7 +33,7 @@ export async function leaving(within = document) {
 let address = location.href;
 let asking = false;
 
-/** Call `arrive` when the address has changed to another page, after asking about what is not saved. */
+/** Call `arrive` when the address has changed to another page, after asking about unsaved input. */
 export function guard(arrive) {
   addEventListener("beforeunload", (event) => {
     if (unsaved()) event.preventDefault();
@@ -56,8 +56,8 @@ export function guard(arrive) {
       arrive();
       return;
     }
-    // The step was made already, by "Back" or "Forward" of the browser: undo it, ask, and make it again. The new entry
-    // takes the place of those that followed, so that the way back leads where the step led to.
+    // The browser has already gone back or forward: undo that, ask, and repeat it. The new entry replaces those after
+    // it, so that going back leads to where that step led.
     history.pushState(null, "", address);
     if (asking) return;
     asking = true;
@@ -68,7 +68,7 @@ export function guard(arrive) {
   });
 }
 
-/** Another address for the page that is shown. */
+/** Change the address without changing the page. */
 export function stay(hash) {
   history.replaceState(null, "", hash);
   address = location.href;

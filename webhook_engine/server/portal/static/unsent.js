@@ -15,7 +15,7 @@ const WHY = {
   edited: () => t("It was changed since, and would get it now."),
 };
 
-/** A card for the page of a message; it shows itself once there is something to say. */
+/** A card for the page of a message; it appears once it has content. */
 export function unsentCard(message, signal) {
   const list = h("ul", { class: "stack" });
   const element = card(t("Not sent to"), list);
@@ -25,7 +25,7 @@ export function unsentCard(message, signal) {
       element.hidden = data.length === 0;
       list.append(...data.map(line));
     },
-    () => undefined, // the page is as good without it
+    () => undefined, // the page works without it
   );
   return element;
 }

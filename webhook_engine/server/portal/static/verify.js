@@ -1,4 +1,4 @@
-// How to verify signatures, with the endpoint's own secret; and why a request does not verify.
+// How to verify signatures with the endpoint's own secret, and why a request does not verify.
 
 import { api, app, eventually } from "./api.js";
 import { fill, h } from "./dom.js";
@@ -20,7 +20,7 @@ const mistakes = (timeoutMs) => [
   [t("The response comes too late."), t("A response that takes longer than {span} counts as a failure. Queue the event first, and do the work afterwards.", { span: span(timeoutMs) })],
 ];
 
-/** What was found out of a request: [whether that is good, title, what to do]. */
+/** The findings about a request: [whether it is good, title, what to do]. */
 const FINDINGS = {
   verified: () => [true, t("This request verifies"), t("Its signature fits this endpoint's secret. If your code refuses it: it sees another body than this one, has another secret, or its clock is wrong.")],
   missing_header: ({ header }) => [false, t("The header {header} is missing", { header }), t("A proxy or firewall may have removed it, or it was not copied.")],
@@ -34,7 +34,7 @@ const FINDINGS = {
   unknown: () => [false, t("This request is not known here"), t("There is no such message, and the signature fits no endpoint of yours: it was not sent by us, or for another account.")],
 };
 
-/** The tab; it waits for the rules of delivery, since code and advice depend on them. */
+/** The tab; it waits for the delivery settings, since code and advice depend on them. */
 export function verifyTab(endpoint, signal) {
   const content = h("div", {}, loading());
   eventually(deliveryRules, signal).then(
@@ -79,7 +79,7 @@ function advice(endpoint, { timeoutMs, signatureHeaders }, signal) {
   );
 }
 
-/** Paste a request, and be told what is wrong with it. */
+/** Paste a request, and get told what is wrong with it. */
 function diagnosis(endpoint, signal) {
   const headers = h("textarea", { class: "input code", rows: "5", spellcheck: "false", autocomplete: "off", placeholder: "webhook-id: msg_…\nwebhook-timestamp: …\nwebhook-signature: v1,…" });
   const body = h("textarea", { class: "input code", rows: "5", spellcheck: "false", autocomplete: "off" });

@@ -1,5 +1,5 @@
-// What the API says, in the words of the person who uses these pages. The API's own texts are for the people who
-// operate it or write programs against it: none of them is shown here, except what was said about somebody's own server.
+// The API's errors in words for users of these pages. The API's own texts are for operators and programmers: none of
+// them is shown here, except for the response of the user's own server.
 
 import { t } from "./language.js";
 
@@ -27,7 +27,7 @@ const BY_CODE = {
   invalid_range: t("This span of time is too long, or not in the past."),
 };
 
-/** What is allowed, by the field that something was wrong with. */
+/** What is allowed, by the field with the error. */
 const BY_FIELD = {
   url: t("We cannot send to this URL. It must be a whole address, like https://example.com/webhooks."),
   description: t("This text is too long, or has characters that cannot be kept."),
@@ -45,7 +45,7 @@ const NOT_ALLOWED = BY_STATUS[422];
 
 const camel = (name) => name.replace(/_(\w)/g, (_, letter) => letter.toUpperCase());
 
-/** One thing that is wrong: the field, its `place` with what is within it, the `rule` that it breaks, and words for it. */
+/** One problem: the field, its `place` below the field, the broken `rule`, and the words for it. */
 function problemOf({ loc = [], type = "" }) {
   const [first, ...rest] = [loc[1] ?? "", ...loc.slice(2).filter((part) => part.startsWith("["))].join("").split(".");
   const field = camel(first.replace(/\[.*/, ""));
@@ -53,7 +53,9 @@ function problemOf({ loc = [], type = "" }) {
   return { field, place, rule: type.split(".")[1], words: BY_FIELD[field] ?? NOT_ALLOWED, known: field in BY_FIELD };
 }
 
-/** What an answer other than success means: `[text, problems]`; each problem has a `field`, a `place`, a `rule` and `words`. */
+/**
+ * The meaning of an error response: `[text, problems]`; each problem has a `field`, a `place`, a `rule` and `words`.
+ */
 export function refusalWords(status, answer) {
   let said;
   try {
@@ -68,7 +70,7 @@ export function refusalWords(status, answer) {
   return [BY_CODE[said?.code] ?? BY_STATUS[status] ?? (status >= 500 ? failed : BY_STATUS[400]), problems];
 }
 
-/** What speaks against a URL, by the code of the API. */
+/** The problems of a URL, by the code of the API. */
 export const URL_WORDS = {
   invalid: BY_FIELD.url,
   https_only: t("The URL must begin with https://."),
@@ -76,13 +78,13 @@ export const URL_WORDS = {
   private: t("This address is in a private network. We cannot reach it there: nothing would arrive. Use an address that can be reached from the internet."),
 };
 
-/** What stands in a URL in the place of its password. */
+/** Replaces the password in a URL. */
 export const MASK = "*****@";
 export const MASKED_WORDS = t("Type the password in this URL again: the one that we keep is only for the server and the user that it was given for.");
 
-const BLOCKED_BEFORE = "requests to this IP range are blocked"; // attempts of before they said in what way they failed
+const BLOCKED_BEFORE = "requests to this IP range are blocked"; // attempts from before the kind of failure was recorded
 
-/** In what way an attempt failed. */
+/** The kind of failure of an attempt. */
 export function failureOf({ failure, response, responseStatusCode }) {
   return failure ?? (!responseStatusCode && response.startsWith(BLOCKED_BEFORE) ? "blocked" : undefined);
 }
