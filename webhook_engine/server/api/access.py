@@ -109,7 +109,7 @@ class TokenExpireIn(In, frozen=True, kw_only=True):
 
 
 async def app_portal_access(call: Call[NoQuery, AppPortalAccessIn]) -> Out:
-    """A link that opens the portal once, and a token for the same session."""
+    """Create a link that opens the portal once, and a token for the same session."""
     application = await ensure_application(call, call.parameters["app_id"], call.body.application)
     return await _access(call, application, call.body)
 

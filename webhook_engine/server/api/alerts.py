@@ -93,12 +93,12 @@ async def create_alert(call: Call[NoQuery, AlertIn]) -> Out:
 
 
 async def get_alert(call: Call[NoQuery, NoBody]) -> Out:
-    """One alert."""
+    """Get an alert."""
     return _shown(await call.organization.alerts.get(call.application.id, call.parameters["alert_id"]))
 
 
 async def get_alert_secret(call: Call[NoQuery, NoBody]) -> Out:
-    """The secret with which the receiver of a webhook verifies signatures."""
+    """Get the secret with which the receiver of a webhook verifies signatures."""
     return AlertSecretOut(
         key=await call.organization.alerts.get_secret(call.application.id, call.parameters["alert_id"])
     )

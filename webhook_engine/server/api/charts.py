@@ -85,13 +85,13 @@ class AttemptsOverTimeOut(Out, frozen=True, kw_only=True):
 
 
 async def of_endpoint(call: Call[AttemptsOverTimeQuery, NoBody]) -> Out:
-    """Attempts of one endpoint over time: 7 days by default, 30 at most."""
+    """Count the attempts of one endpoint over time: 7 days by default, 30 at most."""
     endpoint = await call.organization.endpoints.get(call.application.id, call.parameters["endpoint_id"])
     return await _over_time(call, endpoint.id)
 
 
 async def of_application(call: Call[AttemptsOverTimeQuery, NoBody]) -> Out:
-    """Attempts of an application's current endpoints over time: 7 days by default, 30 at most."""
+    """Count the attempts of an application's current endpoints over time: 7 days by default, 30 at most."""
     return await _over_time(call, None)
 
 

@@ -241,7 +241,7 @@ async def rotate(call: Call[NoQuery, EndpointSecretRotateIn]) -> Out | Reply:
 
 
 async def get_transformation(call: Call[NoQuery, NoBody]) -> Out:
-    """The script of a destination."""
+    """Get the script of a destination."""
     found = await _found(call)
     script = await call.organization.endpoints.get_transformation(call.application.id, found.id)
     return DestinationTransformationOut(code=script.code, enabled=script.enabled)

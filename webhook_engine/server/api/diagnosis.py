@@ -38,7 +38,7 @@ class DiagnosisOut(Out, frozen=True, kw_only=True):
 
 
 async def diagnose(call: Call[NoQuery, ReceivedIn]) -> Out:
-    """Whether a request that the endpoint received verifies, and if not, what is different."""
+    """Check whether a request that the endpoint received verifies, and if not, find the difference."""
     found = await call.organization.endpoints.diagnose(
         call.application.id, call.parameters["endpoint_id"], call.body.headers, call.body.body.encode(errors="replace")
     )

@@ -251,7 +251,7 @@ async def try_authentication(call: Call[NoQuery, NoBody]) -> Out:
 
 
 async def recover(call: Call[NoQuery, SinceUntilIn]) -> Out:
-    """Send again what failed between `since` and `until`, whenever its messages were created.
+    """Recover the deliveries that failed between `since` and `until`, whenever their messages were created.
 
     Deliveries that failed for good get a full retry schedule; the next attempt of those that wait for a retry is made
     at once.

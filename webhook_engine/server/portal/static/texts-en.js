@@ -1,4 +1,4 @@
-// English: the texts stand in the code as they are shown, but for those that depend on a number.
+// English: the texts in the code are used, except for those that depend on a number.
 
 const few = (one, other) => ({ one, other });
 

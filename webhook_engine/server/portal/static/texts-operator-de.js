@@ -1,4 +1,4 @@
-// German: what the pages for operators say.
+// German: the texts of the operator pages.
 
 const few = (one, other) => ({ one, other });
 

@@ -1,4 +1,4 @@
-// English: what the pages for operators say.
+// English: the texts of the operator pages.
 
 const few = (one, other) => ({ one, other });
 

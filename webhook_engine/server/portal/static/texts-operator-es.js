@@ -1,4 +1,4 @@
-// Spanish: what the pages for operators say.
+// Spanish: the texts of the operator pages.
 
 const few = (one, other) => ({ one, other });
 

@@ -1,4 +1,4 @@
-// French: what the pages for operators say.
+// French: the texts of the operator pages.
 
 const few = (one, other) => ({ one, other });
 

@@ -1,4 +1,4 @@
-// Japanese: what the pages for operators say.
+// Japanese: the texts of the operator pages.
 
 export default {
   "New application": "新しいアプリケーション",

@@ -1,4 +1,4 @@
-// Portuguese: what the pages for operators say.
+// Portuguese: the texts of the operator pages.
 
 const few = (one, other) => ({ one, other });
 

@@ -1,4 +1,4 @@
-// German: what the pages say that are not shown first.
+// German: the texts of all pages but the first.
 
 const few = (one, other) => ({ one, other });
 

@@ -1,4 +1,4 @@
-// English: what the pages say that are not shown first.
+// English: the texts of all pages but the first.
 
 const few = (one, other) => ({ one, other });
 

@@ -1,4 +1,4 @@
-// Spanish: what the pages say that are not shown first.
+// Spanish: the texts of all pages but the first.
 
 const few = (one, other) => ({ one, other });
 

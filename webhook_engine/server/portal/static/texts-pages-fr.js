@@ -1,4 +1,4 @@
-// French: what the pages say that are not shown first.
+// French: the texts of all pages but the first.
 
 const few = (one, other) => ({ one, other });
 

@@ -1,4 +1,4 @@
-// Japanese: what the pages say that are not shown first.
+// Japanese: the texts of all pages but the first.
 
 export default {
   "No applications": "アプリケーションがありません",

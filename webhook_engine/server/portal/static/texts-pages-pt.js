@@ -1,4 +1,4 @@
-// Portuguese: what the pages say that are not shown first.
+// Portuguese: the texts of all pages but the first.
 
 const few = (one, other) => ({ one, other });
 
