@@ -576,12 +576,24 @@ class Model:
             if newest is None or message.began_at > newest.began_at:
                 newest, newest_at = message, began
 
-    def check_window(self, endpoint: Endpoint, outcomes: Sequence[tuple[float, bool]]) -> None:
+    def check_window(
+        self, endpoint: Endpoint, outcomes: Sequence[tuple[float, bool]], asked: Sequence[tuple[float, bool]]
+    ) -> None:
         """An endpoint is disabled by the failure window exactly when failure has lasted.
 
         ``outcomes``: when each scheduled attempt ended, and whether it succeeded; a success by hand counts too.
+        ``asked``: those that somebody asked for and that failed, which count where a recovery asked for them.
         """
         by_window = [at for at, reason in endpoint.disabled_by_engine if "failure window" in reason]
+        longest, _ = self._failing(endpoint, [*outcomes, *asked])
+        if by_window and longest < self.window_s - 2.0:
+            self.violated(f"{endpoint.key} was disabled after {longest:.1f} s of failure, less than the window")
+        _, crossed_at = self._failing(endpoint, outcomes)
+        if crossed_at is not None and endpoint.values(endpoint.closed, crossed_at - 1, crossed_at + 5) == [False]:
+            self.violated(f"{endpoint.key} has failed for the whole window at {crossed_at:.3f}, and was not disabled")
+
+    def _failing(self, endpoint: Endpoint, outcomes: Sequence[tuple[float, bool]]) -> tuple[float, float | None]:
+        """For how long it failed at most without a success, and when that surely was a whole window."""
         # Enabling what is enabled changes nothing.
         resets = sorted(
             span.sure
@@ -613,10 +625,7 @@ class Model:
             longest = max(longest, ran - began)
             if ran - lost_s - began >= self.window_s + 2.0 and crossed_at is None and not unsure:
                 crossed_at = at
-        if by_window and longest < self.window_s - 2.0:
-            self.violated(f"{endpoint.key} was disabled after {longest:.1f} s of failure, less than the window")
-        if crossed_at is not None and endpoint.values(endpoint.closed, crossed_at - 1, crossed_at + 5) == [False]:
-            self.violated(f"{endpoint.key} has failed for the whole window at {crossed_at:.3f}, and was not disabled")
+        return longest, crossed_at
 
     def taken(self) -> dict[str, int]:
         """How many messages each endpoint has taken."""

@@ -1369,6 +1369,7 @@ class World:
         counts = {one.key: {"success": 0, "fail": 0, "pending": 0} for one in by_id.values()}
         lists: dict[str, _Lists] = {one.key: _Lists() for one in by_id.values()}
         outcomes: dict[str, list[tuple[float, bool]]] = {one.key: [] for one in by_id.values()}
+        asked: dict[str, list[tuple[float, bool]]] = {one.key: [] for one in by_id.values()}
         met: dict[str, list[Met]] = {one.key: [] for one in by_id.values()}
         firsts: dict[str, list[tuple[str, float, Message]]] = {one.key: [] for one in by_id.values()}
         found_of: dict[str, list[tuple[Made, list[Any]]]] = {one.key: [] for one in by_id.values()}
@@ -1406,6 +1407,8 @@ class World:
                     met[endpoint.key].append(Met(ended, began, attempt.status == 0, attempt.trigger_type != 0))
                     if attempt.trigger_type == 0 or attempt.status == 0:
                         outcomes[endpoint.key].append((ended, attempt.status == 0))
+                    else:
+                        asked[endpoint.key].append((ended, False))
                 if made and made[0].trigger_type == 0:
                     firsts[endpoint.key].append((made[0].id, self._wall_at(made[0].timestamp), message))
         for endpoint in by_id.values():
@@ -1424,7 +1427,7 @@ class World:
                 model.check_order(endpoint, [(at, message) for _, at, message in sorted(firsts[endpoint.key])])
                 if self.server is None:
                     # How long several engines have run is not one number.
-                    model.check_window(endpoint, outcomes[endpoint.key])
+                    model.check_window(endpoint, outcomes[endpoint.key], asked[endpoint.key])
                     check_breaker(model, endpoint, met[endpoint.key])
             await self._check_endpoint(engine, endpoint, counts[endpoint.key])
             if not model.clock_was_set:
