@@ -1,4 +1,4 @@
-"""``python -m webhook_engine``: the command line, where the program ``webhook-engine`` is not on the PATH."""
+"""``python -m webhook_engine``: the command line, for when the program ``webhook-engine`` is not on the PATH."""
 
 from __future__ import annotations
 

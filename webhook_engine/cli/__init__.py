@@ -1,7 +1,7 @@
 """The command line.
 
-Exit codes: 0 done, 1 failed, 2 wrong usage or configuration. What went wrong is said on standard error, one line for
-each problem.
+Exit codes: 0 for success, 1 for a failure, 2 for wrong usage or configuration. Errors go to standard error, one line
+for each problem.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ TRACEBACK_VARIABLE = "WEBHOOK_ENGINE_TRACEBACK"
 
 
 def main() -> None:
-    """Run the command that the arguments of this process name, and exit."""
+    """Run the command given by this process's arguments, and exit."""
     try:
         _run(sys.argv[1:])
     except KeyboardInterrupt:
         raise SystemExit(128 + signal.SIGINT) from None
     except Exception as problem:
-        from webhook_engine.cli.terminal import CommandError, error  # noqa: PLC0415 (of use only where all is lost)
+        from webhook_engine.cli.terminal import CommandError, error  # noqa: PLC0415 (needed only for errors)
 
         if os.environ.get(TRACEBACK_VARIABLE):
             raise
@@ -42,22 +42,22 @@ def main() -> None:
 
 def _run(arguments: list[str]) -> None:
     if (asked := serve_arguments(arguments)) is not None:
-        # What reads command lines takes as long to load as half of the engine, and stays in memory with it.
-        gc.disable()  # until it serves: of what is loaded nothing is garbage
+        # The command-line library takes half as long to load as the engine, and would stay in memory beside it.
+        gc.disable()  # until it serves: loading modules creates no garbage
         if not sys.stderr.isatty():
             _load_structlog_without_rich()
         from webhook_engine.cli.daemon import run_daemon  # noqa: PLC0415
 
         run_daemon(asked.config, asked.listen)
     else:
-        from webhook_engine.cli.commands import app  # noqa: PLC0415 (likewise)
+        from webhook_engine.cli.commands import app  # noqa: PLC0415 (`serve` does not need it)
 
         app()
 
 
 def _load_structlog_without_rich() -> None:
-    # structlog loads rich wherever it is installed, to draw tracebacks on a terminal: 7 MiB that a service never uses.
-    # A name that is None in sys.modules cannot be imported, and structlog does without.
+    # structlog imports rich if it is installed, to format tracebacks on a terminal: 7 MiB that a service never uses.
+    # A module that is None in sys.modules cannot be imported, and structlog works without it.
     sys.modules["rich"] = None  # type: ignore[assignment]
     try:
         import structlog  # noqa: F401, PLC0415

@@ -29,7 +29,7 @@ _given: str | None = None
 
 def program_given(place: str | None, command: str | None) -> None:
     """Remember ``--app`` for the command that follows; raises ``UsageError`` if the command does not support it."""
-    global _given  # noqa: PLW0603 (said once, before the command begins)
+    global _given  # noqa: PLW0603 (set once, before the command runs)
     if place is not None and command is not None and command not in COMMANDS_WITH_APP:
         raise UsageError(
             f"--app is for the commands that work on an engine's own files: {', '.join(sorted(COMMANDS_WITH_APP))}; "

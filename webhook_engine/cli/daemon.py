@@ -154,7 +154,7 @@ def _greet(server: Server, config: Config) -> None:
 def _run(main: object) -> BaseException | None:
     """Run the daemon on uvloop if it is available, which is the fastest event loop."""
     try:
-        import uvloop  # noqa: PLC0415 (there is none on Windows)
+        import uvloop  # noqa: PLC0415 (not available on Windows)
     except ImportError:
         return asyncio.run(main)  # type: ignore[arg-type]
     return uvloop.run(main)  # type: ignore[arg-type]

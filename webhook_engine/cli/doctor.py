@@ -223,7 +223,7 @@ def _space(config: Config) -> Iterator[Finding]:
 
 def _files(config: Config) -> Iterator[Finding]:
     try:
-        import resource  # noqa: PLC0415 (there is none on Windows)
+        import resource  # noqa: PLC0415 (not available on Windows)
     except ImportError:
         return
     # The daemon raises its own limit; an engine in a host program has the host's.
@@ -375,7 +375,7 @@ def _synchronised(_config: Config) -> Iterator[Finding]:
     """Whether the system synchronizes its clock; nothing if that is unknown, as in a container."""
     command = ["timedatectl", "show", "--property=NTPSynchronized", "--value"]
     try:
-        told = subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE_S).stdout.strip()  # noqa: S603 (fixed words)
+        told = subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE_S).stdout.strip()  # noqa: S603 (fixed arguments)
     except (OSError, subprocess.SubprocessError):
         return
     if told == "no":

@@ -171,7 +171,7 @@ def sync(
 
     With --check, for continuous integration: exit 1 if a schema would break consumers, or is not registered as it is.
     """
-    from webhook_engine.resources.typed_registration import registrations  # noqa: PLC0415 (it takes its time)
+    from webhook_engine.resources.typed_registration import registrations  # noqa: PLC0415 (slow to import)
 
     known = {one.name: one for one in _all_of(client, include_archived=True)}
     try:

@@ -28,6 +28,6 @@ def serve(
 
     Needs no configuration: the database is webhook-engine.db here, and secrets are generated beside it.
     """
-    from webhook_engine.cli.daemon import run_daemon  # noqa: PLC0415 (help is shown without the engine)
+    from webhook_engine.cli.daemon import run_daemon  # noqa: PLC0415 (help does not need the engine)
 
     run_daemon(config, listen)

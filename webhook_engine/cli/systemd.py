@@ -134,7 +134,7 @@ def install(config: ConfigOption = None, instances: InstancesOption = False) -> 
     path.write_text(unit(config, instances=instances), encoding="utf-8")
     systemctl = shutil.which("systemctl")
     if systemctl is not None and Path("/run/systemd/system").exists():
-        subprocess.run([systemctl, "daemon-reload"], check=True)  # noqa: S603 (nothing here is a user's text)
+        subprocess.run([systemctl, "daemon-reload"], check=True)  # noqa: S603 (no user input)
     if problem := hidden(config):
         # Written nonetheless: a drop-in may make visible what this unit hides.
         err.print(f"wrote {path}, but {problem}", soft_wrap=True)

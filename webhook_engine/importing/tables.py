@@ -113,7 +113,7 @@ class Tables:
     def _loaded(self) -> ModuleType:
         if self._psycopg is None:
             try:
-                import psycopg  # noqa: PLC0415 (an extra, and needed only where a database is read)
+                import psycopg  # noqa: PLC0415 (an extra, needed only for databases)
             except ImportError:
                 raise SourceError(
                     "reading a PostgreSQL database needs: pip install 'webhook-engine[postgresql]'"

@@ -101,4 +101,4 @@ def insert_sql(placeholder: Literal["?", "%s", "$", ":"], table: str = TABLE) ->
         "$": [f"${position}" for position in range(1, len(columns) + 1)],
         ":": [f":{name}" for name in columns],
     }
-    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join(values[placeholder])})"  # noqa: S608 (ours)
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join(values[placeholder])})"  # noqa: S608 (constants only)

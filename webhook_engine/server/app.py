@@ -159,7 +159,7 @@ class App:
             if known is None or known.status >= 500:
                 _log_failure(incoming, path, error, with_traceback=known is None)
             return _INTERNAL_ERROR if known is None else _failure(known)
-        except Exception as error:  # noqa: BLE001 (whatever it is, the client gets a response)
+        except Exception as error:  # noqa: BLE001 (the client gets a response to any error)
             _log_failure(incoming, path, error, with_traceback=True)
             return _INTERNAL_ERROR
 

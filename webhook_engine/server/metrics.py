@@ -217,7 +217,7 @@ class Exposition(Collector):
         await self._figures.look()
         try:
             encode, content_type = choose_encoder(accept)
-        except (TypeError, ValueError):  # a version that is no number
+        except (TypeError, ValueError):  # a version that is not a number
             encode, content_type = choose_encoder("")
         return encode(self._registry), content_type
 

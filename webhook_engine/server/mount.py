@@ -219,7 +219,7 @@ class _Open:
             theirs.close()
             raise
         reader, writer = await asyncio.open_connection(sock=ours)
-        assert isinstance(served, Connection)  # noqa: S101 (the server makes no other)
+        assert isinstance(served, Connection)  # noqa: S101 (the server creates no other type)
         return _Pair(reader, writer, served)
 
 

@@ -141,7 +141,7 @@ class Site:
     async def _read_revocations(self, before: asyncio.Task[None] | None) -> None:
         if before is not None:
             await asyncio.gather(before, return_exceptions=True)
-        assert self._revocations is not None  # noqa: S101 (made before anybody is listened to)
+        assert self._revocations is not None  # noqa: S101 (set before the server listens)
         while True:
             try:
                 await self._revocations.load()

@@ -78,7 +78,7 @@ class TokenKeys:
                 f"auth.jwt_public_key: tokens cannot be made here, since {self._algorithm} tokens are signed with a "
                 "private key elsewhere; make the token there, or configure auth.jwt_secret with an HS algorithm"
             )
-        import jwt  # noqa: PLC0415 (a token is verified once, by a daemon that is asked for anything at all)
+        import jwt  # noqa: PLC0415 (loaded with the first request that has a token)
 
         with _any_length():
             return jwt.encode(dict(claims), self._secret, algorithm=self._algorithm)

@@ -71,7 +71,7 @@ def _sheet(config: PortalConfig) -> str:
     parts = []
     if config.primary_color or config.primary_color_dark:
         colour = config.primary_color or config.primary_color_dark
-        assert colour is not None  # noqa: S101 (one of them is there)
+        assert colour is not None  # noqa: S101 (one of the two is set)
         parts.append(accent_sheet(colour.lower(), (config.primary_color_dark or colour).lower()))
     font = config.font or ("Platform" if config.font_url else None)
     if config.font_url:
