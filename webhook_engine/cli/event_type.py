@@ -198,7 +198,7 @@ def sync(
 @connected
 def openapi(client: Client, title: Title = "Webhooks", version: Annotated[str, typer.Option()] = "1") -> None:
     """Print an OpenAPI 3.1 document of all event types, as webhooks."""
-    from webhook_engine.resources.event_catalogue import openapi_document  # noqa: PLC0415 (likewise)
+    from webhook_engine.resources.event_catalogue import openapi_document  # noqa: PLC0415 (as above)
 
     show_json(msgspec.json.encode(openapi_document(_all_of(client), title, version)))
 
@@ -207,7 +207,7 @@ def openapi(client: Client, title: Title = "Webhooks", version: Annotated[str, t
 @connected
 def catalogue(client: Client, title: Title = "Webhooks") -> None:
     """Print a page of HTML for consumers: every event type with its fields and an example."""
-    from webhook_engine.resources.event_catalogue import catalogue_page  # noqa: PLC0415 (likewise)
+    from webhook_engine.resources.event_catalogue import catalogue_page  # noqa: PLC0415 (as above)
 
     typer.echo(catalogue_page(_all_of(client), title), nl=False)
 
@@ -245,7 +245,7 @@ def _body(fields: EventTypeFields) -> dict[str, object]:
 
 def _declared(registry: str) -> list[Declaration]:
     """The declarations of the classes in a registry."""
-    from webhook_engine.typed_events import declarations, declared_in  # noqa: PLC0415 (likewise)
+    from webhook_engine.typed_events import declarations, declared_in  # noqa: PLC0415 (as above)
 
     module_name, _, name = registry.partition(":")
     module = host_module(registry, module_name)

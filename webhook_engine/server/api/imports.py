@@ -22,9 +22,9 @@ class ImportIn(In, frozen=True, kw_only=True):
     """A batch of records, each imported independently."""
 
     event_types: list[ImportedEventType] = []  # noqa: RUF012 (msgspec copies it)
-    applications: list[ImportedApplication] = []  # noqa: RUF012 (likewise)
-    endpoints: list[ImportedEndpoint] = []  # noqa: RUF012 (likewise)
-    messages: list[ImportedMessage] = []  # noqa: RUF012 (likewise)
+    applications: list[ImportedApplication] = []  # noqa: RUF012 (as above)
+    endpoints: list[ImportedEndpoint] = []  # noqa: RUF012 (as above)
+    messages: list[ImportedMessage] = []  # noqa: RUF012 (as above)
     dry_run: bool = False
     """Change nothing, and return what would be done with each record."""
     update: bool = False

@@ -124,7 +124,7 @@ class Call(Generic[Q, B]):
     visitor: Principal | None
     found: Application | None
     kept: Callable[[Out], KeptResponse | None]
-    """Given the future response: the record to store in the transaction of the change itself.
+    """Turns the response into a record to store in the same transaction as the change itself.
 
     A handler that can store it so calls this once, before it stores its change; for all others the response is kept
     afterwards.
