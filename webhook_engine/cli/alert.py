@@ -15,7 +15,7 @@ from webhook_engine.cli.show import names, said, show_list, show_one, when
 __all__ = ["alert"]
 
 alert = typer.Typer(
-    no_args_is_help=True, add_completion=False, help="Alerts: who is told of what happens to endpoints."
+    no_args_is_help=True, add_completion=False, help="Alerts: notifications about what happens to endpoints."
 )
 
 AlertArgument = Annotated[str, typer.Argument(metavar="ALERT", help="Its id.")]
@@ -64,7 +64,7 @@ def create(
     to: Annotated[str, typer.Argument(metavar="TO", help="An address, or a URL.")],
     event: Events = None,
 ) -> None:
-    """Tell somebody of what happens to the endpoints of an application."""
+    """Create an alert about the endpoints of an application."""
     body = {"kind": kind, "to": to, **({"events": event} if event else {})}
     show_one(client, client.post(["app", app, "alert"], body), Alert, _FIELDS)
 
@@ -93,6 +93,6 @@ def test(client: Client, app: AppArgument, alert: AlertArgument) -> None:
 @alert.command()
 @connected
 def delete(client: Client, app: AppArgument, alert: AlertArgument, yes: Yes = False) -> None:
-    """Tell nothing more."""
+    """Delete an alert."""
     confirmed(f"Delete the alert {alert} of {app}?", yes)
     said(client, client.delete(["app", app, "alert", alert]), f"{alert} is deleted")

@@ -80,7 +80,7 @@ def list_(
     everything: All = False,
     iterator: Iterator = None,
 ) -> None:
-    """List who changed what, newest first."""
+    """List the audit log, newest first."""
     query = _query(application, subject, action, target, since, until)
     found = client.listing(["audit-log"], query, most=most(limit, everything), iterator=iterator)
     show_list(client, found, Entry, _FIELDS)

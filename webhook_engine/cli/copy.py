@@ -38,7 +38,7 @@ def copy(
     ] = None,
     schema: Annotated[
         str | None,
-        typer.Option("--schema", metavar="NAME", help="Its schema, as store.schema is later; made if need be."),
+        typer.Option("--schema", metavar="NAME", help="Its schema, as store.schema later; created if missing."),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Look at both, say what there is to do, change nothing.")

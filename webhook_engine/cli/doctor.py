@@ -70,7 +70,7 @@ class Finding:
 
 def doctor(
     config: ConfigOption = None,
-    offline: Annotated[bool, typer.Option("--offline", help="Ask nobody outside of this machine.")] = False,
+    offline: Annotated[bool, typer.Option("--offline", help="Connect to nothing outside this machine.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array, for programs.")] = False,
 ) -> None:
     """Check what the engine needs here, and say what to do about each finding.

@@ -355,7 +355,7 @@ def orders(
     everything: All = False,
     iterator: Iterator = None,
 ) -> None:
-    """List where the orders of an endpoint stand, by ordering key."""
+    """List the state of each order of an endpoint, by ordering key."""
     path = [*_path(app, endpoint), "order"]
     found = client.listing(path, {}, most=most(limit, everything), iterator=iterator)
     show_list(client, found, _Order, _ORDER_COLUMNS)
@@ -369,7 +369,7 @@ def skip(
     endpoint: EndpointArgument,
     message: Annotated[str, typer.Argument(metavar="MESSAGE", help="The id or event id of the message.")],
 ) -> None:
-    """Let the order of an endpoint go on without a message, which is cancelled unless it has failed."""
+    """Skip a message in the order of an endpoint, which is cancelled unless it has failed."""
     said(
         client, client.post([*_path(app, endpoint), "msg", message, "skip"], {}), f"the order goes on without {message}"
     )

@@ -18,7 +18,7 @@ from webhook_engine.model import AttemptStatus
 
 __all__ = ["ATTEMPT_COLUMNS", "Attempt", "MessageArgument", "StatusOption", "message", "status_code"]
 
-message = typer.Typer(no_args_is_help=True, add_completion=False, help="Messages, and what came of them.")
+message = typer.Typer(no_args_is_help=True, add_completion=False, help="Messages, and their deliveries.")
 
 MAX_ENDPOINTS = 1000
 
@@ -143,7 +143,7 @@ def list_(
     everything: All = False,
     iterator: Iterator = None,
 ) -> None:
-    """List the messages of an application with how they stand, newest first."""
+    """List the messages of an application with their delivery states, newest first."""
     query = {
         "status": status_code(status),
         "event_types": ",".join(event_type) if event_type else None,

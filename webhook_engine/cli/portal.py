@@ -46,7 +46,7 @@ def portal(
         ),
     ] = None,
     operator: Annotated[
-        bool, typer.Option("--operator", help="For whoever looks after all applications; the session lasts 12h.")
+        bool, typer.Option("--operator", help="For an operator of all applications; the session lasts 12h.")
     ] = False,
     read_only: Annotated[bool, typer.Option("--read-only", help="The session may look, and change nothing.")] = False,
     expiry: Annotated[

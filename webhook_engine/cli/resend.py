@@ -12,7 +12,7 @@ __all__ = ["resend"]
 
 @connected
 def resend(client: Client, app: AppArgument, message: MessageArgument, endpoint: EndpointArgument) -> None:
-    """Send a message to an endpoint once more, now, whatever came of it before.
+    """Send a message to an endpoint once more, now, whatever its status.
 
     Also to an endpoint that is disabled. If it succeeds, the retries that remain are cancelled; if not, they stay.
     """

@@ -27,7 +27,7 @@ def rotate(
     secret: Annotated[Which, typer.Argument(help="Which one.", metavar="main-secret|jwt-secret")],
     config: ConfigOption = None,
 ) -> None:
-    """Make a new secret, which holds from the next start of the engine; what the old one is needed for goes on.
+    """Make a new secret, used from the next start of the engine; the old one keeps working where it is still needed.
 
     With a new main secret, the engine encrypts all signing secrets anew when it starts. With a new JWT secret, tokens
     of the old one are good until its file is removed.

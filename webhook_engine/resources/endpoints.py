@@ -480,7 +480,7 @@ class Endpoints:
         return await self._orders.list(application, endpoint, after=after, limit=limit)
 
     async def skip(self, application: str, endpoint: str, message: str) -> None:
-        """Let the order of an endpoint go on without a message, which is cancelled unless it has failed.
+        """Skip a message in the order of an endpoint, which is cancelled unless it has failed.
 
         Raises ``NotFoundError``, also if the message is not in the order.
         """

@@ -104,7 +104,7 @@ ROUTES = (
         auth=Auth.ORGANIZATION,
         query=AuditQuery,
         responses={200: ListResponse[AuditEntryOut]},
-        summary="List who changed what",
+        summary="List the audit log",
         operation="audit-log.list",
     ),
 )

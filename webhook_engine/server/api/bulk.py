@@ -129,7 +129,7 @@ ROUTES = (
         needs=Capability.CREATE_ATTEMPTS,
         body=BulkReplayIn,
         responses={202: TaskStartedOut},
-        summary="Send once more what an endpoint had",
+        summary="Send earlier messages of an endpoint again",
         operation="endpoint.bulk-replay",
     ),
     Route(
@@ -140,7 +140,7 @@ ROUTES = (
         needs=Capability.CREATE_ATTEMPTS,
         body=CancelMessagesIn,
         responses={200: CancelledOut},
-        summary="Cancel what is scheduled for an endpoint",
+        summary="Cancel the scheduled deliveries of an endpoint",
         operation="endpoint.cancel-messages",
     ),
     Route(
@@ -168,7 +168,7 @@ ROUTES = (
         cancel_message,
         auth=Auth.ORGANIZATION_APPLICATION,
         responses={200: CancelledOut},
-        summary="Cancel what is scheduled of a message",
+        summary="Cancel the scheduled deliveries of a message",
         operation="message.cancel",
     ),
 )

@@ -60,7 +60,7 @@ ROUTES = (
         needs=Capability.VIEW_ENDPOINT_SECRET,
         body=ReceivedIn,
         responses={200: DiagnosisOut},
-        summary="Be told why a request does not verify",
+        summary="Find out why a request does not verify",
         operation="endpoint.diagnose",
     ),
 )

@@ -389,7 +389,7 @@ ROUTES = (
         needs=Capability.CREATE_ATTEMPTS,
         body=SinceUntilIn,
         responses={202: TaskStartedOut},
-        summary="Send again what failed for an endpoint",
+        summary="Send the failed messages of an endpoint again",
         operation="endpoint.recover",
     ),
     Route(
@@ -400,7 +400,7 @@ ROUTES = (
         needs=Capability.CREATE_ATTEMPTS,
         body=SinceUntilIn,
         responses={202: TaskStartedOut},
-        summary="Send what an endpoint never had",
+        summary="Send the messages that an endpoint never got",
         operation="endpoint.replay-missing",
     ),
 )

@@ -75,7 +75,7 @@ ROUTES = (
         needs=Capability.VIEW_BASE,
         query=ListQuery,
         responses={200: EndpointOrdersOut},
-        summary="List where the orders of an endpoint stand",
+        summary="List the state of each order of an endpoint",
         operation="endpoint.list-orders",
     ),
     Route(
@@ -85,7 +85,7 @@ ROUTES = (
         auth=Auth.APPLICATION,
         needs=Capability.CREATE_ATTEMPTS,
         responses={204: None},
-        summary="Let the order of an endpoint go on without a message",
+        summary="Skip a message in the order of an endpoint",
         operation="endpoint.skip",
     ),
 )

@@ -97,7 +97,7 @@ ROUTES = (
         auth=Auth.ORGANIZATION,
         responses={200: EnvironmentOut},
         fails=(400,),
-        summary="Export what the organization has set up: its event types",
+        summary="Export the settings of the organization: its event types",
         operation="environment.export",
     ),
     Route(

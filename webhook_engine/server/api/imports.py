@@ -58,7 +58,7 @@ ROUTES = (
         auth=Auth.ORGANIZATION,
         body=ImportIn,
         responses={200: ImportOut},
-        summary="Take over what another server kept, with its ids and secrets",
+        summary="Import the data of another server, with its ids and secrets",
         operation="import.take",
     ),
 )

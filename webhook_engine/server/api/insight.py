@@ -261,7 +261,7 @@ ROUTES = (
         needs=Capability.VIEW_BASE,
         query=MessageStateQuery,
         responses={200: ListResponse[MessageStateOut]},
-        summary="List the messages of an application with how they stand",
+        summary="List the messages of an application with their delivery states",
         operation="message.list-states",
     ),
     Route(

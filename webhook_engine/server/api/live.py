@@ -28,7 +28,7 @@ ROUTES = (
         needs=Capability.VIEW_BASE,
         responses={200: None},
         fails=(406, 429),
-        summary="Hear of changes of an application",
+        summary="Follow the changes of an application",
         operation=STREAM,
     ),
 )

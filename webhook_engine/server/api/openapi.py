@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.resources
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -140,7 +141,7 @@ def _operation(route: Route[Any, Any], types: Mapping[Any, Mapping[str, Any]]) -
     operation: dict[str, Any] = {
         "operationId": f"v1.{route.operation}",
         "summary": route.summary,
-        "description": (route.handler.__doc__ or route.summary).strip(),
+        "description": inspect.cleandoc(route.handler.__doc__ or route.summary),
         "tags": [route.operation.partition(".")[0]],
         "parameters": [
             {"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in route.parameters

@@ -252,7 +252,7 @@ ROUTES: tuple[Route[Any, Any], ...] = (
         overview,
         auth=Auth.ORGANIZATION,
         responses={200: OverviewOut},
-        summary="Show how an organization stands",
+        summary="Show the figures of an organization",
         operation="operator.overview",
     ),
     Route(

@@ -168,7 +168,7 @@ ROUTES = (
         auth=Auth.APPLICATION,
         needs=Capability.VIEW_BASE,
         responses={200: TransformationNamesOut},
-        summary="List what endpoints may choose as their transformation",
+        summary="List the transformations that endpoints can choose",
         operation="endpoint.list-transformations",
     ),
 )
