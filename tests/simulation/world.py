@@ -70,6 +70,8 @@ __all__ = ["Result", "prepare", "simulate"]
 BEGAN_AT = datetime(2030, 1, 1, tzinfo=UTC)
 EVENT_TYPES = ("user.created", "invoice.paid", "invoice.voided")
 LOOK_AT_MEMORY_EVERY_S = 0.5
+KEEPS_UP_WITH = 8
+"""Deliveries kept in memory with which an engine keeps up in each world."""
 LOOKS = 8
 """How often the stored schedule is looked at in each world."""
 DAY = 86_400.0
@@ -333,8 +335,11 @@ class World:
             self.model.payload_kept_s = min(self._scale() * retention.choice((5.0, 30.0)), self.model.attempts_kept_s)
         bounds = random.Random(f"bounds {seed}")
         self.bounds = Bounds.drawn(bounds) if bounds.random() < 0.3 and not plain else None
-        # Where few requests may be under way at once, a burst takes its time.
+        # Where few requests may be under way at once, a burst takes its time. Where few deliveries are kept, the disk
+        # says how many are sent in a second, and more may come.
         self.model.patience_s = 4.0 if self.draw.max_in_flight >= 64 and self.draw.max_per_endpoint >= 8 else 60.0
+        if self.bounds is not None and self.bounds.queued_in_all < KEEPS_UP_WITH:
+            self.model.patience_s = 240.0
         self.disk.write_s = self.model.write_s = self.draw.write_s
         self.model.kept_every_s = 7_200.0 if self.draw.days else 60.0
         self.hosts = [
