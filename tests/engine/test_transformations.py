@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from consumer_scripts import SCRIPT, needs_scripts
 from engines import acme, attempts_of, destination, local_engine, send, send_many, until
 from receivers import Receiver
 
 from webhook_engine import Engine, OutgoingWebhook, Webhook
 from webhook_engine.rules.user_info import MASK
-
-needs_scripts = pytest.mark.skipif(importlib.util.find_spec("quickjs") is None, reason="the extra is not installed")
 
 
 @asynccontextmanager
@@ -131,15 +129,6 @@ async def test_credentials_go_nowhere_else(tmp_path: Path, away: bool) -> None:
             assert ("authorization" in request.headers, "x-api-key" in request.headers) == (not away, not away)
             [attempt] = await attempts_of(engine, message)
             assert attempt.request_headers.get("authorization") == (None if away else MASK)
-
-
-SCRIPT = """
-function handler(webhook) {
-  webhook.payload = {said: webhook.eventType, n: webhook.payload.n, by: webhook.variables.who};
-  webhook.headers = {"X-Said": "1"};
-  return webhook;
-}
-"""
 
 
 @needs_scripts

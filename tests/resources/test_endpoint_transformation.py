@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 from typing import Any
 
 import pytest
+from consumer_scripts import SCRIPT, needs_scripts
 from engines import acme, local_engine, send
 from receivers import Receiver
 
 from webhook_engine import ConfigError, ValidationError
-
-needs_scripts = pytest.mark.skipif(importlib.util.find_spec("quickjs") is None, reason="the extra is not installed")
 
 
 async def test_an_endpoint_chooses_among_those_that_there_are(tmp_path: Path) -> None:
@@ -28,15 +26,6 @@ async def test_an_endpoint_chooses_among_those_that_there_are(tmp_path: Path) ->
         await send(engine)
         await engine.join(timeout=5)
         assert receiver.requests[1].payload == {"n": 1}
-
-
-SCRIPT = """
-function handler(webhook) {
-  webhook.payload = {said: webhook.eventType, n: webhook.payload.n, by: webhook.variables.who};
-  webhook.headers = {"X-Said": "1"};
-  return webhook;
-}
-"""
 
 
 @needs_scripts

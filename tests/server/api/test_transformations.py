@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
-
 import pytest
 from api_clients import Client
+from consumer_scripts import needs_scripts
 from engines import send
 from receivers import Receiver
 from svix.api import SvixAsync
@@ -13,7 +12,6 @@ from svix.models import EndpointIn, EndpointTransformationPatch
 
 from webhook_engine import Engine
 
-needs_scripts = pytest.mark.skipif(importlib.util.find_spec("quickjs") is None, reason="the extra is not installed")
 ENDPOINTS = "/app/acme/endpoint"
 SCRIPT = "function handler(webhook) { webhook.payload = {by: webhook.variables.who}; return webhook }"
 
