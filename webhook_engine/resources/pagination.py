@@ -27,6 +27,7 @@ __all__ = [
     "by_key",
     "by_time",
     "everything",
+    "examined",
     "goes_up",
     "page_of",
     "shortened",
@@ -36,6 +37,9 @@ __all__ = [
 T = TypeVar("T")
 
 Order = Literal["ascending", "descending"]
+
+FindEdge = Callable[[Span, int], Awaitable[Edge | None]]
+"""Finds where the first so many elements of a span end."""
 
 WALK_BATCH = 100
 """Elements read at once when a whole list is iterated."""
@@ -70,23 +74,28 @@ class PageRequest(msgspec.Struct, frozen=True):
         )
 
 
+async def examined(span: Span, edge: FindEdge | None) -> tuple[Span, Edge | None]:
+    """The part of a span to examine for one page, and its edge; ``None`` if it is the whole span.
+
+    ``edge`` is given if a filter may leave out nearly everything. Then only a bounded number of elements is examined.
+    """
+    ends = await edge(span, LOOKED_AT) if edge else None
+    if ends is None:
+        return span, None
+    bound = "low" if span.descending else "high"
+    return msgspec.structs.replace(span, **{bound: ends.following}), ends
+
+
 async def page_of(
     request: PageRequest,
-    edge: Callable[[Span, int], Awaitable[Edge | None]] | None,
+    edge: FindEdge | None,
     read: Callable[[Span], Awaitable[Sequence[T]]],
     key: Callable[[T], str],
 ) -> Page[T]:
-    """A page of a list. ``edge`` is given if a filter may leave out nearly everything.
-
-    Then only a bounded number of elements is examined. If they give less than a page, it is short or empty without
-    being the last.
-    """
-    ends = await edge(request.span, LOOKED_AT) if edge else None
-    if ends is None:
-        return request.cut(await read(request.span), key)
-    bound = "low" if request.span.descending else "high"
-    page = request.cut(await read(msgspec.structs.replace(request.span, **{bound: ends.following})), key)
-    if not page.done:
+    """A page of a list. If the elements that :func:`examined` bounds give less, it is short without being the last."""
+    span, ends = await examined(request.span, edge)
+    page = request.cut(await read(span), key)
+    if ends is None or not page.done:
         return page
     if request.reverse:
         # Going back from here gives what was found, or nothing.

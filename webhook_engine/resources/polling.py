@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-
-import msgspec
+from functools import partial
 
 from webhook_engine.clock import microseconds
 from webhook_engine.errors import PositionLimitError, ValidationError
@@ -99,9 +98,8 @@ class Polling:
             high = min(high, f"msg_{elsewhere}~")
         messages = services.store.messages
         span = Span(low=start, high=high, descending=False, limit=most, max_bytes=MAX_BYTES)
-        ends = await messages.edge(application.id, span, pagination.LOOKED_AT) if where.passes_over else None
-        if ends is not None:
-            span = msgspec.structs.replace(span, high=ends.following)
+        edge = partial(messages.edge, application.id) if where.passes_over else None
+        span, ends = await pagination.examined(span, edge)
         found = await messages.list(application.id, span, where)
         page = found[: fitting(found, span.max_bytes)]
         is_all = len(page) < most and len(page) == len(found)
