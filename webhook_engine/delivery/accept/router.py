@@ -129,7 +129,7 @@ class Router(Service):
                 self._refuse(batch, StoreUnavailableError("not enough memory to store the message; try again later"))
             except Exception as error:
                 # No caller must wait for a router that has crashed.
-                _refuse(self._unstored(), EngineNotRunningError(f"the engine has crashed: {error!r}"))
+                self._refuse(self._unstored(), EngineNotRunningError(f"the engine has crashed: {error!r}"))
                 self._arrivals.clear()
                 raise
             finally:
@@ -197,11 +197,14 @@ class Router(Service):
             response=arrival.response,
         )
 
-    def _refuse(self, batch: Sequence[Arrival], error: StoreError) -> None:
-        _refuse(batch, error)
-        if any(arrival.is_row for arrival in batch):
-            _refuse([arrival for arrival in self._unstored() if arrival.is_row], error)
+    def _refuse(self, arrivals: Sequence[Arrival], error: Exception) -> None:
+        """Refuse these and, if a row of an outbox is among them, all rows behind it: none may be stored before it."""
+        if any(arrival.is_row for arrival in arrivals):
+            arrivals = [*arrivals, *(arrival for arrival in self._unstored() if arrival.is_row)]
             self._arrivals = deque(arrival for arrival in self._arrivals if not arrival.is_row)
+        for arrival in arrivals:
+            if not arrival.accepted.done():
+                arrival.accepted.set_exception(error)
 
     def _unstored(self) -> Sequence[Arrival]:
         return (*self._batch, *self._filtering, *self._arrivals)
@@ -211,9 +214,3 @@ class Router(Service):
         waiting = [one for one in arrivals if one.accepted.cancelled() or not one.accepted.done()]
         self._arrivals.extendleft(reversed(waiting))
         self.nudge()
-
-
-def _refuse(arrivals: Sequence[Arrival], error: Exception) -> None:
-    for arrival in arrivals:
-        if not arrival.accepted.done():
-            arrival.accepted.set_exception(error)
